@@ -1,0 +1,74 @@
+# Everything a person does here is one of these. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+PYTHON := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
+		printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+.PHONY: env
+env: $(READY) ## Make the Python environment in .venv
+
+$(READY): requirements.txt pyproject.toml
+	@python=$$(tools/find-python); \
+	echo "==> Python environment in .venv (about half a minute, once)" >&2; \
+	"$$python" -m venv .venv; \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile \
+		--require-hashes --only-binary :all: -r requirements.txt; \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index \
+		--no-build-isolation --no-deps --editable .; \
+	touch $@
+
+.PHONY: engine
+engine: $(READY) ## Find or install the Pulumi engine; prints its folder
+	@$(PYTHON) tools/engine/find_or_install.py
+
+.PHONY: up
+up: $(READY) ## Set everything up, then `pulumi up` the quickstart on the embedded emulator
+	@tools/demo stack select --create dev
+	@echo "==> pulumi up: examples/quickstart on the embedded emulator"
+	@tools/demo up --yes --stack dev
+	@echo "==> pulumi stack output"
+	@tools/demo stack output --stack dev
+
+.PHONY: down
+down: $(READY) ## Destroy what `make up` made
+	@tools/demo destroy --yes --stack dev
+
+.PHONY: test
+test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for some)
+	@echo "==> pytest" >&2
+	@tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style
+	@echo "==> ruff" >&2
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+.PHONY: format
+format: $(READY) ## Fix style, as far as that can be done
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+.PHONY: types
+types: $(READY) ## Check types
+	@echo "==> mypy" >&2
+	@$(PYTHON) -m mypy
+
+.PHONY: lock
+lock: $(READY) ## Pin the newest versions of all dependencies in requirements.txt
+	@echo "==> requirements.txt from pyproject.toml"
+	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(PYTHON) -m uv pip compile pyproject.toml --group dev \
+		--universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+		--no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt
+
+.PHONY: clean
+clean: ## Remove what can be made again (the engine in the cache and the stack's state stay)
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+

@@ -1,0 +1,403 @@
+"""
+The only I/O with the service: send, sign, repeat as the policy says, at the account's rate.
+
+It has no rule of its own: what an answer means is in `core.envelope`, whether to repeat is in
+`core.policy`. It is long because it is the only module that knows httpx: its requests, its signing
+hook and all of its errors, none of which may be seen outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import ssl
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import anyio
+import httpx
+from aiolimiter import AsyncLimiter
+
+from pulumi_vod_workflow.clock import Clock, SystemClock
+from pulumi_vod_workflow.config import is_loopback
+from pulumi_vod_workflow.core import operations
+from pulumi_vod_workflow.core.envelope import LARGEST, Answer, open_envelope
+from pulumi_vod_workflow.core.execution import service_time
+from pulumi_vod_workflow.core.operations import ApiRequest
+from pulumi_vod_workflow.core.policy import STARTS, Attempts, RetryPolicy
+from pulumi_vod_workflow.core.signing import Credentials, canonical_query, sign
+from pulumi_vod_workflow.errors import (
+    ClockSkewError,
+    ConfigurationError,
+    MalformedResponseError,
+    TransportError,
+    VodWorkflowError,
+)
+
+RATE: Final = 50.0
+"""Requests a second for each action and account (page, 注意事项; facts 7)."""
+
+IN_FLIGHT: Final = 64
+"""
+Calls of one action at a time, their repeats included.
+
+Who may send has a connection at once, so that what the limiter let through is not held up and
+then let go in a burst; and a repeat that has to be prompt does not queue behind a whole batch.
+"""
+
+Loop = asyncio.AbstractEventLoop
+_limiters: WeakKeyDictionary[Loop, dict[tuple[str, float], AsyncLimiter]] = WeakKeyDictionary()
+
+
+def limiter(action: str, rate: float) -> AsyncLimiter:
+    """
+    Return the process's limiter of an action: one request every 1/rate seconds, no bursts.
+
+    A bucket of 50 would let 100 pass within one of the service's seconds. A process has one event
+    loop (`connect`), a limiter cannot serve two.
+    """
+    mine = _limiters.setdefault(asyncio.get_running_loop(), {})
+    return mine.setdefault((action, rate), AsyncLimiter(1, 1 / rate))
+
+
+class VolcengineAuth(httpx.Auth):
+    """
+    Signs what is really sent, anew at each send; usable with any httpx client.
+
+    It spells the query in canonical order and sets the headers `host`, `x-date`,
+    `x-content-sha256`, `x-security-token` and `authorization`. Leave `follow_redirects` off: httpx
+    signs once for all hops, and would carry the session token to another host.
+
+    Args:
+        credentials: the key triple.
+        region: the region in the signature's scope.
+        service: the service in the signature's scope.
+        clock: where the signature's time comes from.
+
+    """
+
+    requires_request_body = True
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        region: str,
+        *,
+        service: str = "vod",
+        clock: Clock | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._region = region
+        self._service = service
+        self._clock = clock or SystemClock()
+        self.skew = timedelta(0)
+        """What the service's clock is ahead of ours, once it has told."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the signature's headers."""
+        query = canonical_query(request.url.params.multi_items())
+        request.url = request.url.copy_with(query=query.encode() or None)
+        signature = sign(
+            request.method,
+            # As the official SDK: these two ports are not spelled; what is signed is also sent.
+            host=request.headers["host"].removesuffix(":443").removesuffix(":80"),
+            path=request.url.raw_path.partition(b"?")[0].decode(),
+            query=query,
+            body=request.content,
+            content_type=request.headers.get("content-type"),
+            credentials=self._credentials,
+            region=self._region,
+            service=self._service,
+            at=self._clock.now() + self.skew,
+        )
+        request.headers.update(signature.headers)
+        yield request
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one attempt may take, in seconds."""
+
+    connect: float = 5.0
+    """For the name, the connection and TLS together."""
+    start: float = 10.0
+    """For a start's answer: short, because its repeat has to be prompt."""
+    read: float = 20.0
+    """For a read's answer."""
+
+
+class VodClient:
+    """
+    The workflow calls of one site under one key; async, for one event loop.
+
+    Proxies (HTTPS_PROXY, NO_PROXY) and certificates (SSL_CERT_FILE) are taken from the environment
+    as httpx does, but nothing of it counts for an endpoint on this machine. A `.netrc` never adds
+    a password. Connections are HTTP/1.1 and kept for 5 s after use: one that idles longer may be
+    closed by the other side just when a start is sent, whose fate would then be unknown.
+
+    Args:
+        endpoint: URL of the service; https, or http to this machine.
+        region: region of the signature.
+        credentials: the key triple.
+        requests_per_second: at most, for each action; 50 is the account's limit.
+        clock: time and sleep.
+        policy: when to repeat.
+        timeouts: of each attempt.
+        transport: what carries requests; the network by default.
+        jitter: random numbers from 0 to 1, which spread the repeats.
+
+    Raises:
+        ConfigurationError: for an endpoint that is no bare URL, or would send signatures in the
+            clear.
+
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        region: str,
+        credentials: Credentials,
+        *,
+        requests_per_second: float = RATE,
+        clock: Clock | None = None,
+        policy: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        url = _bare(endpoint)
+        local = is_loopback(url.host)
+        if url.scheme != "https" and not (local and url.scheme == "http"):
+            raise ConfigurationError(
+                f"{url.host}: only https may leave this machine. Nothing was sent."
+            )
+        self._host = url.netloc.decode()
+        self._rate = requests_per_second
+        self._clock = clock or SystemClock()
+        self._policy = policy or RetryPolicy()
+        self._timeouts = timeouts or Timeouts()
+        self._jitter = jitter
+        self._token = (credentials.session_token or "").encode()
+        self._in_flight: dict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(IN_FLIGHT)
+        )
+        connections = IN_FLIGHT * len(operations.VERSIONS)
+        self._auth = VolcengineAuth(credentials, region, clock=self._clock)
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            auth=self._auth,
+            headers={"user-agent": "pulumi-vod-workflow"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a repeat is the same
+            transport=transport,
+            trust_env=not local,
+            follow_redirects=False,
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=5,
+            ),
+        )
+
+    async def start_workflow(self, start: Mapping[str, Any], client_token: str) -> Answer:
+        """Start a run: costs one run, unless an unfinished one has the same token and start."""
+        return await self.call(operations.start_workflow(start, client_token))
+
+    async def get_workflow_execution(self, run_id: str) -> Answer:
+        """Read a run's status and tasks; free."""
+        return await self.call(operations.get_workflow_execution(run_id))
+
+    async def get_workflow_execution_result(self, run_id: str) -> Answer:
+        """Read what a run has produced; free."""
+        return await self.call(operations.get_workflow_execution_result(run_id))
+
+    async def get_workflow_template(self, template_id: str) -> Answer:
+        """Read a workflow's definition; free."""
+        return await self.call(operations.get_workflow_template(template_id))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def call(self, request: ApiRequest) -> Answer:
+        """
+        Make one call, repeated byte for byte as long as the policy says.
+
+        Raises:
+            VodWorkflowError: the last attempt's error; `maybe_accepted` if any attempt's was.
+
+        """
+        async with self._in_flight[request.operation]:
+            return await self._repeat(request)
+
+    async def _repeat(self, request: ApiRequest) -> Answer:
+        begun: float | None = None
+        unclear_since: float | None = None
+        failure: VodWorkflowError | None = None
+        resynced = False
+        count = 0
+        while True:
+            await limiter(request.operation, self._rate).acquire()
+            now = self._clock.monotonic()
+            begun = now if begun is None else begun
+            # The wait for a turn was not foreseen by the policy.
+            too_late = (
+                unclear_since is not None and now - unclear_since > self._policy.unclear_start
+            )
+            if failure and too_late:
+                raise _final(failure, maybe_accepted=True)
+            count += 1
+            skew = self._auth.skew
+            try:
+                return await self._send(request)
+            except VodWorkflowError as error:
+                failure = error
+            if failure.maybe_accepted and unclear_since is None:
+                unclear_since = now
+            now = self._clock.monotonic()
+            unclear_for = None if unclear_since is None else now - unclear_since
+            delay: float | None
+            if isinstance(failure, ClockSkewError) and not resynced:
+                resynced = True
+                delay = 0.0 if self._resync(failure, skew) else None
+            else:
+                delay = self._policy.delay(
+                    request.operation,
+                    failure,
+                    Attempts(count, now - begun, unclear_for),
+                    self._jitter(),
+                )
+            if delay is None:
+                self._explain(failure)
+                raise _final(failure, maybe_accepted=unclear_since is not None)
+            if delay:
+                await self._clock.sleep(delay)
+
+    def _resync(self, error: ClockSkewError, used: timedelta) -> bool:
+        """
+        Take over the service's clock, if its answer tells it and it is not the one that was used.
+
+        Many calls fail at once when the clock is wrong; the first sets it for all of them.
+        """
+        if error.server_date is None:
+            return False
+        now = self._clock.now()
+        self._auth.skew = service_time(error.server_date, now) - now
+        return abs(self._auth.skew - used) >= timedelta(seconds=1)
+
+    def _explain(self, error: VodWorkflowError) -> None:
+        """Say how far off this machine's clock is."""
+        if isinstance(error, ClockSkewError) and error.server_date is not None:
+            now = self._clock.now()
+            ahead = (now - service_time(error.server_date, now)).total_seconds()
+            side = "ahead of" if ahead > 0 else "behind"
+            error.what += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
+
+    async def _send(self, request: ApiRequest) -> Answer:
+        starts = request.operation == STARTS
+        headers = {"content-type": request.content_type} if request.content_type else {}
+        connecting = self._timeouts.connect
+        reading = self._timeouts.start if starts else self._timeouts.read
+        try:
+            # httpx's timeouts are for each byte; the outer one is for an answer that drips.
+            with anyio.fail_after(connecting + reading):
+                async with self._http.stream(
+                    request.method,
+                    "/",
+                    params=request.query,
+                    content=request.body or None,
+                    headers=headers,
+                    timeout=httpx.Timeout(reading, connect=connecting, pool=None),
+                ) as response:
+                    body = await _body(response)
+        except Exception as error:  # noqa: BLE001 - whatever it was, a run may have started
+            what, sent, can_repeat = _reason(error)
+            failure = TransportError(
+                request.operation,
+                f"{self._host}: {what}",
+                maybe_accepted=starts and sent,
+                can_repeat=can_repeat,
+                sent=sent,
+            )
+        else:
+            if response.is_redirect:
+                raise MalformedResponseError(
+                    request.operation,
+                    f"{self._host} redirects [HTTP {response.status_code}]; "
+                    "signed requests do not follow: check vod:endpoint",
+                    maybe_accepted=False,
+                    can_repeat=False,
+                )
+            if self._token:  # the service may quote what it was sent
+                body = body.replace(self._token, b"(the session token)")
+            return open_envelope(request.operation, response.status_code, response.headers, body)
+        raise failure  # outside of the handler: httpx's own error quotes the signed request
+
+
+def _bare(endpoint: str) -> httpx.URL:
+    try:
+        url = httpx.URL(endpoint)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if not url.host or url.userinfo or url.path not in {"", "/"} or url.query or url.fragment:
+        raise ConfigurationError("The endpoint must be a bare URL. Nothing was sent.")
+    return url
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """Read an answer, but no more than shows that it is too large."""
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > LARGEST:
+            break
+    return bytes(body)
+
+
+def _final(error: VodWorkflowError, *, maybe_accepted: bool) -> VodWorkflowError:
+    """Return a call's last error, which tells of all its attempts."""
+    error.maybe_accepted = maybe_accepted
+    return error
+
+
+def _reason(error: Exception) -> tuple[str, bool, bool]:
+    """Say what happened, whether the request may have been sent, and whether a repeat can help."""
+    if isinstance(error, httpx.ProxyError):
+        status = str(error)[:3]  # of the proxy's answer, if it gave one
+        said = f" (HTTP {status})" if status.isdigit() else ""
+        return f"the proxy of the environment refused{said}", False, status.startswith("5")
+    causes = tuple(_causes(error)) if isinstance(error, httpx.ConnectError) else (error,)
+    for kind, (what, can_repeat) in _NOT_SENT.items():
+        if any(isinstance(cause, kind) for cause in causes):
+            return what, False, can_repeat
+    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        return "no answer in time", True, True
+    return f"the connection broke before an answer came ({type(error).__name__})", True, True
+
+
+_NOT_SENT: Final[Mapping[type[Exception], tuple[str, bool]]] = {
+    socket.gaierror: ("its name is not found (DNS): check vod:endpoint and vod:region", True),
+    ssl.SSLError: ("TLS failed: its certificate is not trusted, or it does not speak TLS", False),
+    ConnectionRefusedError: ("connection refused: nothing listens there", True),
+    httpx.ConnectTimeout: ("no connection in time", True),
+    httpx.ConnectError: ("no connection: the host or the network cannot be reached", True),
+    httpx.UnsupportedProtocol: ("it is no HTTP endpoint: check vod:endpoint", False),
+    httpx.LocalProtocolError: ("the request breaks HTTP: check the credentials", False),
+    UnicodeEncodeError: ("the request cannot be spelled: check the credentials", False),
+}
+"""What kept a request from being sent, the closest cause first, and whether it may pass."""
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and all that led to it: connecting to several addresses fails as a group."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for part in error.exceptions:
+                yield from _causes(part)
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,321 @@
+"""
+Settings and credentials: what the stack says, then the environment, then the official files.
+
+Sources: the design's configuration namespace; facts 6 (who reads what) and 7 (hosts, regions).
+The key, the secret and the session token come from one source: a mix gives confusing 401s. The
+first source that holds anything is that one; those after it are not even looked at. It is long
+because five tools have left seven places to look at.
+"""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.errors import ConfigurationError
+
+EMULATOR: Final = "emulator"
+"""The endpoint that names the embedded emulator."""
+EMULATOR_CREDENTIALS: Final = Credentials("AKLTEMULATOR", "emulator-secret-key")
+DEFAULT_REGION: Final = "cn-north-1"
+KNOWN_REGIONS: Final = frozenset({"cn-north-1", "ap-southeast-1"})
+MAX_RATE: Final = 50.0
+STORE_NAME: Final = "vod-emulator.sqlite3"
+
+Get = Callable[[str], str | None]
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether `host` is this machine, by its name or number."""
+    try:
+        return ipaddress.ip_address((host or "").strip("[]")).is_loopback
+    except ValueError:
+        return (host or "").lower() == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where runs are: a URL or `emulator`, and the region of the signatures."""
+
+    endpoint: str
+    region: str
+
+    @property
+    def may_be_emulator(self) -> bool:
+        """Whether this is the embedded emulator or something on this machine."""
+        return self.endpoint == EMULATOR or is_loopback(urlsplit(self.endpoint).hostname)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration amounts to."""
+
+    site: Site
+    credentials: Credentials | None
+    requests_per_second: float
+    emulator_store: Path
+    places: tuple[str, ...] = field(repr=False)
+    """Where credentials were looked for."""
+
+    def require_credentials(self) -> Credentials:
+        """
+        Return the credentials.
+
+        Raises:
+            ConfigurationError: naming every place that was looked at.
+
+        """
+        if self.credentials is None:
+            places = "\n".join(f"  - {place}" for place in self.places)
+            raise ConfigurationError(
+                f"No credentials for Volcengine. Looked at, in this order:\n{places}\n"
+                "Set them with `pulumi config set vod:accessKey ...` and "
+                "`pulumi config set --secret vod:secretKey ...`. Nothing was started."
+            )
+        return self.credentials
+
+
+def load_settings(config: Get, environ: Mapping[str, str], home: Path) -> Settings:
+    """
+    Read the settings.
+
+    Args:
+        config: the stack's configuration, by full key.
+        environ: the environment.
+        home: where the official credential files are.
+
+    Raises:
+        ConfigurationError: all that is wrong at once; missing credentials are not, yet. No value
+            that may be secret is in its text.
+
+    """
+
+    def setting(name: str) -> str | None:
+        return (config(name) or "").strip() or None
+
+    problems: list[str] = []
+    endpoint = setting("vod:endpoint")
+    region = _region(setting, environ, endpoint, problems)
+    if endpoint is None:
+        subdomain = "" if region == DEFAULT_REGION else f".{region}"
+        endpoint = f"https://vod{subdomain}.volcengineapi.com"
+    elif endpoint != EMULATOR:
+        endpoint = _url(endpoint, problems)
+    sources = _sources(setting, environ, home, emulated=endpoint == EMULATOR)
+    credentials, places = _first(sources, problems)
+    rate = _rate(setting("vod:requestsPerSecond"), problems)
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return Settings(
+        site=Site(endpoint, region),
+        credentials=credentials,
+        requests_per_second=rate,
+        emulator_store=_store(setting, environ, home),
+        places=places,
+    )
+
+
+def _region(
+    setting: Get, environ: Mapping[str, str], endpoint: str | None, problems: list[str]
+) -> str:
+    inherited = {
+        "volcengine:region": setting("volcengine:region"),
+        "VOLCENGINE_REGION": environ.get("VOLCENGINE_REGION", "").strip(),
+    }
+    if endpoint == EMULATOR:  # what a machine is set up for never matters there
+        inherited = {}
+    for name, value in {"vod:region": setting("vod:region"), **inherited}.items():
+        if not value:
+            continue
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+            problems.append(f"{name}: must look like cn-north-1")
+        elif name != "vod:region" and endpoint is None and value not in KNOWN_REGIONS:
+            problems.append(
+                f"{name} is {value}, where VOD is not known to be served: set vod:region"
+            )
+        return value
+    return DEFAULT_REGION
+
+
+def _url(endpoint: str, problems: list[str]) -> str:
+    """Return the URL in one spelling: runs remember it."""
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # an impossible port or address
+        parts, host, port = urlsplit(""), "", None
+    shown = f"[{host}]" if ":" in host else host
+    if parts.scheme not in {"http", "https"} or not re.fullmatch(r"[a-z0-9._-]+|\[.+\]", shown):
+        problems.append("vod:endpoint: must be a URL such as https://host, or emulator")
+    elif "@" in parts.netloc or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        problems.append("vod:endpoint: must be a bare URL: no user, path, query or fragment")
+    elif parts.scheme == "http" and not is_loopback(host):
+        problems.append("vod:endpoint: must be https; plain http only to this machine (loopback)")
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{shown}" + ("" if port in {None, usual} else f":{port}")
+
+
+def _rate(text: str | None, problems: list[str]) -> float:
+    try:
+        rate = float(text or MAX_RATE)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= MAX_RATE:
+        problems.append("vod:requestsPerSecond: must be a number above 0, at most 50")
+        return MAX_RATE
+    return rate
+
+
+def _store(setting: Get, environ: Mapping[str, str], home: Path) -> Path:
+    """
+    Return the file beside the stacks of a file backend, else in Pulumi's own folder.
+
+    A relative path counts from the program's folder, where the engine starts providers. For
+    PULUMI_BACKEND_URL that is what Pulumi does too when it is called there; called elsewhere
+    (`--cwd`, a subfolder), give `vod:emulatorStore` or an absolute URL.
+    """
+
+    def path(text: str) -> Path:
+        return home / text[1:].lstrip("/") if re.match("~(/|$)", text) else Path(text)
+
+    chosen = setting("vod:emulatorStore")
+    if chosen:
+        return path(chosen)
+    backend = environ.get("PULUMI_BACKEND_URL", "")
+    if backend.startswith("file://"):
+        folder = path(unquote(backend.removeprefix("file://").partition("?")[0]))
+        return folder / ".pulumi" / STORE_NAME
+    return Path(environ.get("PULUMI_HOME") or home / ".pulumi") / STORE_NAME
+
+
+# -- credentials -------------------------------------------------------------------------------
+
+
+class _UnusableError(Exception):
+    """A source that is meant but cannot be used; its text says why."""
+
+
+Names = tuple[str, str, str]
+Source = tuple[str, Names, Callable[[], Get]]
+"""The place's name, the names of the triple there, and what opens it."""
+
+
+def _first(
+    sources: Iterator[Source], problems: list[str]
+) -> tuple[Credentials | None, tuple[str, ...]]:
+    """Return what the first source that holds anything holds, and the places looked at."""
+    places: list[str] = []
+    for place, names, opened in sources:
+        try:
+            found = _triple(opened(), place, names, problems)
+        except _UnusableError as error:
+            return None, (*places, f"{place} ({error})")
+        places.append(place)
+        if found is not None:
+            return found, tuple(places)
+        if problems:
+            break
+    return None, tuple(places)
+
+
+def _triple(get: Get, place: str, names: Names, problems: list[str]) -> Credentials | None:
+    values = [(get(name) or "").strip() for name in names]
+    access, secret, token = values
+    held = [name for name, value in zip(names, values, strict=True) if value]
+    missing = [name for name in names[:2] if name not in held]
+    if held and missing:
+        problems.append(
+            f"{place}: {' and '.join(missing)} missing there beside {' and '.join(held)} "
+            "(key, secret and session token are taken from one place only)"
+        )
+    elif not all(re.fullmatch("[!-~]*", value) for value in values):
+        problems.append(f"{place}: a key or token holds a character that none has")
+    elif held:
+        return Credentials(access, secret, token or None)
+    return None
+
+
+def _sources(
+    setting: Get, environ: Mapping[str, str], home: Path, *, emulated: bool
+) -> Iterator[Source]:
+    """Yield each place, in their order."""
+    for space in ("vod",) if emulated else ("vod", "volcengine"):
+        keys = (f"{space}:accessKey", f"{space}:secretKey", f"{space}:sessionToken")
+        yield f"{keys[0]} and {keys[1]} of the stack", keys, lambda: setting
+    if emulated:  # a developer's real keys never matter there
+        own = EMULATOR_CREDENTIALS
+        fixed = {"ak": own.access_key, "sk": own.secret_key}
+        yield "the emulator's own", ("ak", "sk", "session_token"), lambda: _getter(fixed)
+        return
+    for names in (
+        ("VOLCENGINE_ACCESS_KEY", "VOLCENGINE_SECRET_KEY", "VOLCENGINE_SESSION_TOKEN"),
+        ("VOLC_ACCESSKEY", "VOLC_SECRETKEY", "VOLC_SESSIONTOKEN"),
+    ):
+        yield f"{names[0]} and {names[1]} of the environment", names, lambda: environ.get
+    cli = environ.get("VOLCENGINE_CLI_CONFIG_FILE")
+    profile = environ.get("VOLCENGINE_PROFILE")
+    path = Path(cli) if cli else home / ".volcengine" / "config.json"
+    names = ("access-key", "secret-key", "session-token")
+    yield str(path), names, lambda: _values(path, lambda text: _profile(text, profile), cli)
+    ini, plain = home / ".volc" / "credentials", home / ".volc" / "config"
+    names = ("access_key_id", "secret_access_key", "session_token")
+    yield str(ini), names, lambda: _values(ini, _ini)
+    yield str(plain), ("ak", "sk", "session_token"), lambda: _values(plain, _plain)
+
+
+def _profile(text: str, name: str | None) -> Mapping[str, object]:
+    """Read a profile of the official command line; only those that hold a key can be used."""
+    document = json.loads(text)
+    chosen = name or document.get("current") or "default"
+    profile: Mapping[str, object] | None = document.get("profiles", {}).get(chosen)
+    if profile is None:
+        if name:
+            raise _UnusableError("it has no such profile as VOLCENGINE_PROFILE names")
+        return {}
+    if str(profile.get("mode") or "ak").strip().lower() not in {"ak", "ststoken"}:
+        raise _UnusableError("its profile's mode holds no key; only the mode ak can be used")
+    return profile
+
+
+def _ini(text: str) -> Mapping[str, object]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    return dict(parser["default"]) if parser.has_section("default") else {}
+
+
+def _plain(text: str) -> Mapping[str, object]:
+    document = json.loads(text)  # Go and Python, then Node, spell its keys differently
+    spelled = {"ak": document.get("VOLC_ACCESSKEY"), "sk": document.get("VOLC_SECRETKEY")}
+    return {**spelled, **document}
+
+
+Reader = Callable[[str], Mapping[str, object]]
+
+
+def _getter(values: Mapping[str, object]) -> Get:
+    texts = {key: value for key, value in values.items() if isinstance(value, str)}
+    return texts.get
+
+
+def _values(path: Path, read: Reader, named: str | None = None) -> Get:
+    """Open an official file; where there is none it holds nothing, unless it was `named`."""
+    try:
+        return _getter(read(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        if named:
+            raise _UnusableError(
+                "VOLCENGINE_CLI_CONFIG_FILE names it, and it is not there"
+            ) from None
+        return _getter({})
+    except OSError as error:
+        raise _UnusableError(f"it cannot be read: {type(error).__name__}") from None
+    except (ValueError, AttributeError, TypeError, RecursionError, configparser.Error):
+        raise _UnusableError("it is not in its official format") from None

@@ -1,0 +1,160 @@
+"""
+The process-wide part: one event loop, one client for each site and key.
+
+The dynamic provider host calls from four threads; all of their requests meet in one loop, so that
+one connection pool and one limiter serve them all.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sqlite3
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.config import EMULATOR, EMULATOR_CREDENTIALS, Settings, Site
+from pulumi_vod_workflow.core.envelope import Answer
+from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.errors import ConfigurationError
+
+_open = ExitStack()  # for as long as the process lives
+_lock = threading.Lock()
+_clients: dict[tuple[Site, Credentials, float, Path], VodClient] = {}
+_announced: set[Path] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The client's calls for a thread that waits for them."""
+
+    client: VodClient
+    portal: BlockingPortal
+
+    def start_workflow(self, start: Mapping[str, Any], client_token: str) -> Answer:
+        """Start a run: see `VodClient.start_workflow`."""
+        return self._wait(self.client.start_workflow, start, client_token)
+
+    def get_workflow_execution(self, run_id: str) -> Answer:
+        """Read a run's status; free."""
+        return self._wait(self.client.get_workflow_execution, run_id)
+
+    def get_workflow_execution_result(self, run_id: str) -> Answer:
+        """Read what a run has produced; free."""
+        return self._wait(self.client.get_workflow_execution_result, run_id)
+
+    def get_workflow_template(self, template_id: str) -> Answer:
+        """Read a workflow's definition; free."""
+        return self._wait(self.client.get_workflow_template, template_id)
+
+    def _wait(self, method: Callable[..., Awaitable[Answer]], *args: Any) -> Answer:
+        return self.portal.call(method, *args)
+
+
+def connection_for(
+    settings: Settings, site: Site | None = None, *, say: Callable[[str], None] | None = None
+) -> Connection:
+    """
+    Return the connection to `site`, by default the configured one.
+
+    Args:
+        settings: credentials, rate, and the emulator's file.
+        site: where a run was started, if elsewhere.
+        say: where the one line about the embedded emulator goes; standard error by default.
+
+    Raises:
+        ConfigurationError: when there are no credentials for the site, or the emulator's file
+            cannot be opened.
+
+    """
+    site = site or settings.site
+    credentials = _credentials(settings, site)
+    emulated = site.endpoint == EMULATOR
+    key = (site, credentials, settings.requests_per_second, settings.emulator_store)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = VodClient(
+                "http://localhost" if emulated else site.endpoint,
+                site.region,
+                credentials,
+                requests_per_second=settings.requests_per_second,
+                transport=_emulator(settings.emulator_store, credentials, say or _say)
+                if emulated
+                else None,
+            )
+        return Connection(_clients[key], _portal())
+
+
+def _credentials(settings: Settings, site: Site) -> Credentials:
+    """Return the keys for a site: the emulator's own never leave for a real one."""
+    if site.endpoint == EMULATOR and settings.site.endpoint != EMULATOR:
+        return EMULATOR_CREDENTIALS
+    credentials = settings.require_credentials()
+    if (
+        site.endpoint != EMULATOR
+        and credentials == EMULATOR_CREDENTIALS
+        and not site.may_be_emulator
+    ):
+        raise ConfigurationError(
+            f"This run is at {site.endpoint}, but the only credentials are the emulator's own. "
+            "Set vod:accessKey and vod:secretKey, or unset vod:endpoint. Nothing was sent."
+        )
+    return credentials
+
+
+@cache
+def _portal() -> BlockingPortal:
+    """Start the loop, in a daemon thread that ends with the process; call it under the lock."""
+    portal = _open.enter_context(start_blocking_portal(name="vod"))
+    atexit.register(_stop, portal)
+    return portal
+
+
+def _stop(portal: BlockingPortal) -> None:
+    """Cancel what still runs: at its end a process must not wait for an answer nobody reads."""
+    portal.start_task_soon(portal.stop, True)  # noqa: FBT003 - anyio's signature
+    _open.close()
+
+
+@cache
+def _emulator(
+    store: Path, credentials: Credentials, say: Callable[[str], None]
+) -> httpx.AsyncBaseTransport:
+    """Open the emulator on its file; it takes the keys that the stack gives."""
+    from pulumi_vod_workflow.emulator import (  # noqa: PLC0415 - only those who name it load it
+        EmulatorSettings,
+        create_app,
+    )
+
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        app = create_app(
+            EmulatorSettings(
+                store=store,
+                access_key=credentials.access_key,
+                secret_key=credentials.secret_key,
+                session_token=credentials.session_token,
+            )
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(
+            f"The embedded emulator cannot use {store}: {error}. Set vod:emulatorStore to a file "
+            "that can be written. Nothing was started."
+        ) from None
+    if store not in _announced:
+        _announced.add(store)
+        say(f"vod: embedded emulator, nothing is real or paid; its runs are in {store}")
+    return httpx.ASGITransport(app=app)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person

@@ -1,0 +1,1 @@
+"""Pure rules: no I/O, clock, environment, randomness, pulumi or httpx (a test proves it)."""

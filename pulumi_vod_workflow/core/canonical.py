@@ -1,0 +1,35 @@
+"""
+Values to canonical JSON bytes: the only serialiser whose output is hashed or sent twice.
+
+The service may compare `Input` as text (facts 4: not found), so a repeated start must carry the
+same bytes; and a token must not depend on key order, float spelling, locale or Python version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+
+def canonical_json(value: object) -> bytes:
+    """
+    Return `value` as JSON: sorted keys, no white space, UTF-8, one spelling for each number.
+
+    Raises:
+        ValueError: for NaN and infinities, which JSON does not have.
+        TypeError: for what is not JSON at all.
+
+    """
+    return json.dumps(
+        _plain(value), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 3.0 and 3 are one number; -0.0 becomes 0
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,213 @@
+"""
+What the service says of a run becomes outputs: every incoming wire name is here.
+
+Statuses are strings (facts 1): two words, "0", and four-digit failure codes of which the first
+digit says whose fault it is. One that is not known here is carried through and is never an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal
+
+Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "terminated", "expired"]
+
+ENDED: Final[frozenset[str]] = frozenset({"succeeded", "failed", "terminated", "expired"})
+"""Phases that never change again."""
+
+RETENTION: Final = timedelta(days=30)
+"""How long the service answers for a run (facts 1: 30-day query range)."""
+
+EMULATED_RUN_ID: Final = "emu:"
+"""Run ids of the emulator begin with this; the service's own do not."""
+
+SUBMITTED_REASON: Final = "accepted by the service; `pulumi refresh` reads how far it is"
+EXPIRED: Final[Mapping[str, str]] = {
+    "phase": "expired",
+    "statusReason": (
+        "older than the 30 days for which the service answers; "
+        "what is recorded is what was last read"
+    ),
+}
+"""What changes in the outputs of a run whose record is gone."""
+_OUTPUTS_MAY_EXIST: Final = "outputs may exist all the same; a repeat can help, and is paid again"
+_SYSTEM: Final = "a repeat can help, and is paid again"
+_USER: Final = "a repeat alone does not help"
+
+FAILURES: Final[Mapping[str, str]] = {
+    "1001": f"the source is damaged or cannot be parsed; {_USER}",
+    "1002": f"the source lacks an audio or video stream; {_USER}",
+    "1003": f"the source could not be downloaded (user side); {_USER}",
+    "1004": f"too many outputs; {_USER}",
+    "1005": f"the source lacks a subtitle stream; {_USER}",
+    "1006": f"a template parameter is wrong; {_USER}",
+    "2000": f"unknown system error; {_SYSTEM}",
+    "2001": f"the source could not be downloaded (system side); {_SYSTEM}",
+    "2002": f"an output could not be uploaded; {_SYSTEM}",
+    "2003": f"transcoding timed out; {_SYSTEM}",
+    "2004": f"automatic publishing failed; {_OUTPUTS_MAY_EXIST}",
+    "2005": f"the user callback failed; {_OUTPUTS_MAY_EXIST}",
+}
+"""Failure code -> what it means and whether a repeat can help (facts 1, D-stat)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands: our phase, and the reason in the service's terms."""
+
+    phase: Phase
+    reason: str
+
+
+def standing(status: str) -> Standing:
+    """Classify the service's status string."""
+    known: Mapping[str, Standing] = {
+        "PendingStart": Standing("pending", "PendingStart: queued"),
+        "Running": Standing("running", "Running: being processed"),
+        "0": Standing("succeeded", "0: finished without an unhandled exception"),
+        "Terminated": Standing(
+            "terminated", "Terminated: ended by a user of the account; a repeat is a new, paid run"
+        ),
+    }
+    if status in known:
+        return known[status]
+    if status in FAILURES:
+        return Standing("failed", f"{status}: {FAILURES[status]}")
+    if len(status) == 4 and status.isascii() and status.isdigit() and status[0] in "12":
+        whose, remedy = ("user", _USER) if status[0] == "1" else ("system", _SYSTEM)
+        return Standing("failed", f"{status}: a {whose} error without a documented name; {remedy}")
+    return Standing(
+        "running", f"{status}: a status this version does not know; taken as not yet ended"
+    )
+
+
+def may_succeed_if_repeated(recorded: Mapping[str, Any]) -> bool:
+    """Tell whether a recorded run failed with a system error, the kind a repeat can mend."""
+    return recorded.get("phase") == "failed" and str(recorded.get("status", "")).startswith("2")
+
+
+def is_emulated(run_id: str) -> bool:
+    """Tell whether the emulator, not the service, made this run."""
+    return run_id.startswith(EMULATED_RUN_ID)
+
+
+def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs that GetWorkflowExecution's Result tells."""
+    status = str(result.get("Status", ""))
+    where = standing(status)
+    outputs: dict[str, Any] = {
+        "status": status,
+        "phase": where.phase,
+        "statusReason": where.reason,
+        "createTime": result.get("CreateTime"),
+        "startTime": result.get("StartTime"),
+        "endTime": result.get("EndTime"),
+        "spaceName": result.get("SpaceName"),
+        "templateName": result.get("TemplateName"),
+        "jobSource": result.get("JobSource"),
+        "tasks": camel(result.get("TasksDetail")),
+    }
+    return {key: value for key, value in outputs.items() if value not in (None, "", [])}
+
+
+def source_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what GetWorkflowExecution's Result says was started, as start inputs."""
+    source = {key: camel(result.get(key[0].upper() + key[1:])) for key in _SOURCE}
+    direct_url = source.get("directUrl")
+    if isinstance(direct_url, Mapping):
+        source["directUrl"] = {key: value for key, value in direct_url.items() if value}
+    return {key: value for key, value in source.items() if value}
+
+
+def contradictions(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the declared parts of a source that are not those of the run that was found."""
+
+    def differs(key: str) -> bool:
+        ours, theirs = declared.get(key), found.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            return any(theirs.get(part, value) != value for part, value in ours.items())
+        return ours is not None and ours != theirs
+
+    return tuple(key for key in _SOURCE if differs(key))
+
+
+_SOURCE: Final = ("vid", "directUrl", "templateId")
+
+
+def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs that GetWorkflowExecutionResult's Result tells."""
+    return {
+        "transcodes": camel(result.get("TranscodeInfos")) or [],
+        "snapshots": camel(result.get("Snapshots")) or [],
+    }
+
+
+OUTPUT_FIELDS: Final = (
+    "runId",
+    "requestId",
+    "submittedAt",
+    "region",
+    "endpoint",
+    "emulated",
+    "status",
+    "phase",
+    "statusReason",
+    "createTime",
+    "startTime",
+    "endTime",
+    "spaceName",
+    "templateName",
+    "jobSource",
+    "tasks",
+    "transcodes",
+    "snapshots",
+)
+"""What a run's state holds beside its inputs."""
+
+_VERBATIM: Final = frozenset({"FileExtra"})  # maps whose keys are the user's
+
+
+def camel(value: Any) -> Any:  # the same tree, keys in lowerCamelCase, unknown ones too
+    """Return `value` spelled as in state, carrying also what this version does not know."""
+    if isinstance(value, Mapping):
+        return {
+            _lower_first(key): item if key in _VERBATIM else camel(item)
+            for key, item in value.items()
+            if item is not None
+        }
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    return value
+
+
+def _lower_first(name: str) -> str:
+    if name.startswith("AI"):
+        return "ai" + name[2:]  # AIDynpost
+    return name[:1].lower() + name[1:]
+
+
+def has_expired(recorded: Mapping[str, Any], now: datetime) -> bool:
+    """
+    Tell whether a run that is not found is simply too old to be.
+
+    Anything else that is not found is a wrong account or region, which is an error.
+    """
+    since = recorded.get("createTime") or recorded.get("submittedAt")
+    if not isinstance(since, str):
+        return False
+    try:
+        return now - datetime.fromisoformat(since) > RETENTION
+    except (ValueError, TypeError):  # not a time, or one without an offset
+        return False
+
+
+def service_time(server_date: str | None, fallback: datetime) -> datetime:
+    """Return the service's own time from an answer's `Date` header, if it has a usable one."""
+    try:
+        moment = parsedate_to_datetime(server_date or "")
+    except ValueError:
+        return fallback
+    return moment if moment.tzinfo else fallback

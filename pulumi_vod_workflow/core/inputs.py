@@ -1,0 +1,512 @@
+"""
+Raw properties become a validated declaration, or every problem at once.
+
+Properties come from the engine (or a program) as they were written: snake_case or lowerCamelCase
+keys, integers as floats, unknowns anywhere. `declare` spells them one way and checks every rule
+of the page offline. An unknown value is skipped, never guessed; no message contains a value,
+because it may be a secret.
+
+Each rule's source is the page's table of that object; "SDK" marks what only the official SDKs
+list (facts 10).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from pulumi_vod_workflow.errors import Problem
+
+MAX_EXACT_INTEGER: Final = 2**53
+"""Numbers travel as IEEE doubles; beyond this they would change silently."""
+
+SYSTEM_TEMPLATES: Final = frozenset(
+    {
+        "c3841b3122fd460db2bc99a6ec131cb8",
+        "25524a2dae4541db93b2e891d7daf4b9",
+        "06853553c4d3402698a17ff5dff87fd7",
+        "1ddda0dd053c4c7488926eb2eb77eb34",
+    }
+)
+"""Built-in workflows that are known by id (facts 10); the list is not complete."""
+
+
+class Unknown:
+    """A value that exists only after another resource has been created."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown()
+
+
+def is_known(value: object) -> bool:
+    """Tell whether no part of `value` is unknown."""
+    if isinstance(value, Mapping):
+        return all(is_known(item) for item in value.values())
+    if isinstance(value, list):
+        return all(is_known(item) for item in value)
+    return value is not UNKNOWN
+
+
+# -- what is allowed, said once for each kind of value ----------------------------------------
+
+
+def _allowed(text: str) -> WrapValidator:
+    """Let unknowns pass, and answer anything that does not fit with what would."""
+
+    def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        if value is UNKNOWN:
+            return value
+        try:
+            return handler(value)
+        except ValidationError as error:
+            if all(item["loc"] for item in error.errors()):
+                raise  # the container fits; some of its items do not
+        raise PydanticCustomError("allowed", "must be {allowed}", {"allowed": text})
+
+    return WrapValidator(validate)
+
+
+def _holds(test: Callable[[Any], bool]) -> WrapValidator:
+    """Refuse a well-typed value that fails `test`; `_allowed` says why."""
+
+    def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        result = handler(value)
+        if not test(result):
+            raise PydanticCustomError("test", "not allowed")
+        return result
+
+    return WrapValidator(validate)
+
+
+def _is_json(value: object) -> bool:
+    """Tell whether `value` is exactly representable JSON; unknowns count as such."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(_is_json(item) for item in value)
+    if isinstance(value, (int, float)):  # bool is an int; NaN compares false
+        return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
+    return value is None or value is UNKNOWN or isinstance(value, str)
+
+
+def _is_id(value: str) -> bool:
+    return bool(value) and value == value.strip() and value.isprintable()
+
+
+def _is_template_choice(ids: list[object]) -> bool:
+    return "All" not in ids or len(ids) == 1
+
+
+Id = Annotated[str, _holds(_is_id), _allowed("a non-empty string without white space around it")]
+Text = Annotated[str, Field(min_length=1), _allowed("a non-empty string")]
+Flag = Annotated[bool, _allowed("true or false")]
+Priority = Annotated[
+    int, Field(ge=-5, le=5), _allowed("an integer from -5 to 5; a larger one is served earlier")
+]
+CallbackArgs = Annotated[
+    str,
+    _holds(lambda text: len(text.encode()) <= 512),
+    _allowed("a string of at most 512 bytes in UTF-8"),
+]
+ClientToken = Annotated[
+    str,
+    Field(pattern=r"^[\x20-\x7e]{1,64}\z"),
+    _allowed("1 to 64 printable ASCII characters; upper and lower case differ"),
+]
+Milliseconds = Annotated[
+    int, Field(ge=0, le=MAX_EXACT_INTEGER), _allowed("an integer of milliseconds, 0 or more")
+]
+Seconds = Annotated[
+    float,
+    Field(ge=0, le=MAX_EXACT_INTEGER, allow_inf_nan=False),
+    _allowed("a number of seconds, 0 or more"),
+]
+Pixels = Annotated[
+    int, Field(ge=0, le=4096), _allowed("an integer of pixels from 0 to 4096; 0 scales")
+]
+Index = Annotated[int, Field(ge=0, le=MAX_EXACT_INTEGER), _allowed("an integer, 0 or more")]
+TemplateChoice = Annotated[
+    str,
+    _holds(lambda text: _is_id(text) and (text == "All" or text.lower() != "all")),
+    _allowed("a template id, or All (spelled like that) for every template of the kind"),
+]
+TemplateChoices = Annotated[
+    list[TemplateChoice],
+    Field(min_length=1),
+    _holds(_is_template_choice),
+    _allowed("a non-empty list of template ids, or [All] alone"),
+]
+TextMap = Annotated[
+    dict[str, Annotated[str, _allowed("a string")]], _allowed("a map of strings to strings")
+]
+FlagMap = Annotated[dict[str, Flag], _allowed("a map of condition names to true or false")]
+TriggerMap = Annotated[
+    dict[str, Annotated[Any, _holds(_is_json), _allowed("JSON with numbers up to 2**53")]],
+    _allowed("a map of names to values; a new or changed value starts a new run"),
+]
+
+
+# -- the objects of the page -------------------------------------------------------------------
+
+
+class Model(BaseModel):
+    """An object of the page. Its rules are collected together with its fields' problems."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", alias_generator=to_camel, defer_build=True
+    )
+
+    @classmethod
+    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """Yield the broken rules that span fields; `raw` may lack, or be wrong in, anything."""
+        del raw
+        yield from ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _whole(cls, raw: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
+        if raw is UNKNOWN:
+            return raw
+        if not isinstance(raw, Mapping):
+            keys = ", ".join(sorted(_names(cls).values()))
+            raise PydanticCustomError("allowed", "must be an object of {keys}", {"keys": keys})
+        problems = [*_unknown_keys(cls, raw), *cls.rules(raw)]
+        details = [
+            InitErrorDetails(
+                type=PydanticCustomError("rule", "{reason}", {"reason": problem.reason}),
+                loc=(problem.path,) if problem.path else (),
+                input=None,
+            )
+            for problem in problems
+        ]
+        result: Any = raw
+        try:
+            result = handler(raw)
+        except ValidationError as error:
+            details += [
+                InitErrorDetails(
+                    type=PydanticCustomError("rule", "{reason}", {"reason": _reason(item)}),
+                    loc=item["loc"],
+                    input=None,
+                )
+                for item in error.errors()
+            ]
+        if details:
+            raise ValidationError.from_exception_data(cls.__name__, details)
+        return result
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    return "is required" if item["type"] == "missing" else str(item["msg"])
+
+
+@cache
+def _names(model: type[Model]) -> Mapping[str, str]:
+    """Field name -> its spelling in state, for every field of `model`."""
+    return {name: to_camel(name) for name in model.model_fields}
+
+
+def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Problem]:
+    right = sorted(_names(model).values())
+    hidden = {"scope"}  # ours, not to be suggested
+    for key in sorted(set(raw) - set(right)):
+        near = difflib.get_close_matches(to_camel(key), right, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        offered = ", ".join(name for name in right if name not in hidden)
+        yield Problem(key, f"unknown key; {hint}The keys here are {offered}")
+
+
+class DirectUrl(Model):
+    """The source as a file of a space. Page: DirectUrl."""
+
+    file_name: Text
+    space_name: Id | None = None
+    bucket_name: Id | None = None
+
+
+class Clip(Model):
+    """The part of the source to process, in milliseconds. Page: Clip."""
+
+    start_time: Milliseconds | None = None
+    end_time: Milliseconds | None = None
+
+    @classmethod
+    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """An end of 0 is the source's own end (the page's example), any other follows the start."""
+        start, end = raw.get("startTime", 0), raw.get("endTime")
+        if isinstance(start, int) and isinstance(end, int) and 0 < end <= start:
+            yield Problem("endTime", "must be after startTime (or 0, for the source's end)")
+
+
+class LogoOverride(Model):
+    """Watermark overrides. Page: LogoOverride."""
+
+    template_id: TemplateChoice
+    vars: TextMap | None = None
+
+
+class SnapshotOverride(Model):
+    """Snapshot overrides. Page: SnapshotOverride."""
+
+    template_id: TemplateChoices
+    file_name: Text | None = None
+    file_index: Text | None = None
+    offset_time: Milliseconds | None = None
+    sample_offsets: Annotated[list[Seconds], _allowed("a list of seconds")] | None = None
+    offset_time_list: Annotated[list[Milliseconds], _allowed("a list of milliseconds")] | None = (
+        None
+    )
+    width: Pixels | None = None
+    height: Pixels | None = None
+
+    APPLIES_TO: ClassVar[Mapping[str, str]] = {
+        "fileIndex": "sample",
+        "sampleOffsets": "sample",
+        "width": "sample",
+        "height": "sample",
+        "offsetTimeList": "dynpost",
+        "offsetTime": "static, animated or looping",
+    }
+
+    @classmethod
+    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """One template has one type, so settings of two types cannot both take effect."""
+        ids = raw.get("templateId")
+        if not isinstance(ids, list) or len(ids) != 1 or ids[0] == "All" or ids[0] is UNKNOWN:
+            return
+        kinds: dict[str, list[str]] = {}
+        for key, kind in cls.APPLIES_TO.items():
+            if raw.get(key, UNKNOWN) is not UNKNOWN:
+                kinds.setdefault(kind, []).append(key)
+        if len(kinds) > 1:
+            parts = "; ".join(f"{', '.join(keys)}: {kind}" for kind, keys in kinds.items())
+            yield Problem(
+                "", f"mixes settings of several snapshot types for one template ({parts})"
+            )
+
+
+class TranscodeAudioOverride(Model):
+    """Audio transcoding overrides. Page: TranscodeAudioOverride."""
+
+    template_id: TemplateChoices
+    clip: Clip | None = None
+    file_name: Text | None = None
+
+
+class TranscodeVideoOverride(TranscodeAudioOverride):
+    """Video transcoding overrides. Page: TranscodeVideoOverride; `output_index`: SDK."""
+
+    logo_template_id: Id | None = None
+    output_index: Annotated[list[Index], _allowed("a list of integers")] | None = None
+
+
+class EnhanceOverride(Model):
+    """Enhancement overrides. SDK only."""
+
+    storage_mode: Text | None = None
+    file_name: Text | None = None
+
+
+class OverrideParams(Model):
+    """What overrides the templates' settings. Page: OverrideParams; `enhance`: SDK."""
+
+    logo: Annotated[list[LogoOverride], _allowed("a list of objects")] | None = None
+    snapshot: Annotated[list[SnapshotOverride], _allowed("a list of objects")] | None = None
+    transcode_audio: (
+        Annotated[list[TranscodeAudioOverride], _allowed("a list of objects")] | None
+    ) = None
+    transcode_video: (
+        Annotated[list[TranscodeVideoOverride], _allowed("a list of objects")] | None
+    ) = None
+    enhance: EnhanceOverride | None = None
+
+
+class WorkflowParams(Model):
+    """Dynamic parameters. Page: WorkflowParams; `condition`: SDK."""
+
+    override_params: OverrideParams | None = None
+    condition: FlagMap | None = None
+
+
+class Start(Model):
+    """What is sent to StartWorkflow, but for the ClientToken. Page: 请求参数."""
+
+    vid: Id | None = None
+    direct_url: DirectUrl | None = None
+    template_id: Id | None = None
+    input: WorkflowParams | None = None
+    priority: Priority | None = None
+    callback_args: CallbackArgs | None = None
+    enable_low_priority: Flag | None = None
+    task_list_id: Id | None = None
+
+
+class Scope(Model):
+    """Which resource declares the run; part of the token, so that two resources are two runs."""
+
+    project: Text
+    stack: Text
+    name: Text
+    parent: Text | None = None
+
+
+class RunInputs(Start):
+    """Everything a WorkflowRun is declared with."""
+
+    client_token: ClientToken | None = None
+    triggers: TriggerMap | None = None
+    existing_run_id: Id | None = None
+    rerun_on_failure: Flag | None = None
+    scope: Scope | None = None
+
+    @classmethod
+    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """Check what StartWorkflow requires, unless an existing run is adopted."""
+        adopts = "existingRunId" in raw
+        vid, direct_url = raw.get("vid"), raw.get("directUrl")
+        if vid is not UNKNOWN and direct_url is not UNKNOWN:
+            if vid is not None and direct_url is not None:
+                yield Problem("vid, directUrl", "exactly one of them must be set, both are")
+            elif vid is None and direct_url is None and not adopts:
+                yield Problem("vid, directUrl", "exactly one of them must be set, neither is")
+        template = raw.get("templateId")
+        if template is None and not adopts:
+            yield Problem("templateId", "is required: the id of the workflow to run")
+        built_in = isinstance(template, str) and template in SYSTEM_TEMPLATES
+        if built_in and isinstance(direct_url, Mapping) and "spaceName" not in direct_url:
+            yield Problem("directUrl.spaceName", "is required for a built-in workflow")
+
+
+START_FIELDS: Final = tuple(_names(Start).values())
+RUN_FIELDS: Final = tuple(_names(RunInputs).values())
+
+
+# -- one spelling ------------------------------------------------------------------------------
+
+
+@cache
+def _nested(model: type[Model], name: str) -> type[Model] | None:
+    """Return the model of a field's value or of its list's items, if it has one."""
+    pending: list[object] = [model.model_fields[name].annotation]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, type) and issubclass(part, Model):
+            return part
+        pending.extend(get_args(part))
+    return None
+
+
+@cache
+def _fields_by_spelling(model: type[Model]) -> Mapping[str, str]:
+    return {spelling: name for name, camel in _names(model).items() for spelling in (name, camel)}
+
+
+def respell(
+    value: object,
+    model: type[Model] | None,
+    spelling: Callable[[str], str],
+    unwrap: Callable[[object], object] = lambda value: value,
+) -> Any:
+    """
+    Return `value` with the keys that `model` knows spelled by `spelling`; other keys stay.
+
+    `unwrap` sees each value first: it may turn a program's argument classes into mappings.
+    """
+    value = unwrap(value)
+    if isinstance(value, Mapping):
+        fields = _fields_by_spelling(model) if model else {}
+        result = {}
+        for key, item in value.items():
+            name = fields.get(key)
+            nested = _nested(model, name) if model and name else None
+            right = spelling(name) if name else key
+            if name and right in result:  # said twice: keep both, so that one is reported
+                right = name if key == right else key
+            result[right] = respell(item, nested, spelling, unwrap)
+        return result
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [respell(item, model, spelling, unwrap) for item in value]
+    return value
+
+
+def normalise(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
+    """Return `raw` spelled as in state: lowerCamelCase, integral floats as ints, no `None`."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)  # the engine sends 0 as 0.0
+        if isinstance(value, Mapping):
+            return {key: item for key, item in value.items() if item is not None}
+        return value
+
+    result: dict[str, Any] = respell(raw, model, to_camel, plain)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A declaration in its one spelling, with all that is wrong with it."""
+
+    properties: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declaration:
+    """Normalise and check `raw` against `model`; nothing is sent anywhere."""
+    properties = normalise(raw, model)
+    try:
+        model.model_validate(properties)
+    except ValidationError as error:
+        problems = {Problem(_path(item["loc"]), item["msg"]): None for item in error.errors()}
+        return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
+    return Declaration(properties, ())
+
+
+def _path(loc: Sequence[int | str]) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
+    """
+    Return what StartWorkflow is sent, from normalised properties: only what means something.
+
+    Absent, `None`, empty objects and lists, priority 0 and idle transcoding off are one and the
+    same start (the page's defaults), so writing a default down never pays for a second run.
+    """
+    start = {key: _pruned(properties.get(key)) for key in START_FIELDS}
+    if start["priority"] == 0:
+        del start["priority"]
+    if start["enableLowPriority"] is False:
+        del start["enableLowPriority"]
+    return {key: value for key, value in start.items() if value not in (None, {}, [])}
+
+
+def _pruned(value: object) -> object:
+    if isinstance(value, Mapping):
+        items = {key: _pruned(item) for key, item in value.items()}
+        return {key: item for key, item in items.items() if item not in (None, {}, [])}
+    if isinstance(value, list):
+        return [_pruned(item) for item in value]
+    return value

@@ -1,0 +1,73 @@
+"""
+Whether, and when, to repeat a failed call: decisions as values, never sleeping.
+
+A start whose fate is unknown is repeated promptly or not at all: while its run is unfinished the
+service joins the repeat, afterwards it may bill a new run (facts 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pulumi_vod_workflow.errors import ApiError, TransportError, VodWorkflowError
+
+STARTS: Final = "StartWorkflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What has been tried so far, in seconds on one clock."""
+
+    count: int
+    elapsed: float
+    """Since the first attempt began."""
+    unclear_for: float | None = None
+    """Since the first attempt of unknown fate began, if there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """
+    Bounds of the repeats of one call.
+
+    A repeat begins within the bound, or not at all. Where the service asks to wait for longer
+    (Retry-After), the call fails at once and says so, rather than to come back too early.
+    """
+
+    refused_start: float = 120.0
+    """Seconds for a start that was surely refused (429, 503)."""
+    unclear_start: float = 20.0
+    """Seconds for a start of unknown fate: no run ends sooner than it is found again."""
+    read: float = 60.0
+    """Seconds for a read."""
+    unreachable: float = 20.0
+    """Seconds while no connection is made: it is more often a setting than the network."""
+    base: float = 0.5
+    """Seconds that the first wait is at most; it doubles with each attempt."""
+    ceiling: float = 15.0
+    """Seconds that any wait is at most, unless the service asked for more."""
+    prompt: float = 2.0
+    """The same for a start of unknown fate."""
+
+    def delay(
+        self, operation: str, error: VodWorkflowError, attempts: Attempts, jitter: float
+    ) -> float | None:
+        """
+        Return the seconds to wait before the next attempt, or `None` to give up.
+
+        `jitter` is a random number from 0 to 1: the wait is anything up to its bound, so that
+        many callers that failed together do not come back together.
+        """
+        if not error.can_repeat:
+            return None
+        spent, ceiling = attempts.elapsed, self.ceiling
+        limit = self.refused_start if operation == STARTS else self.read
+        if isinstance(error, TransportError) and not error.sent:
+            limit = min(limit, self.unreachable)
+        if operation == STARTS and attempts.unclear_for is not None:
+            spent, ceiling, limit = attempts.unclear_for, self.prompt, self.unclear_start
+        wait = jitter * min(ceiling, self.base * 2.0 ** min(attempts.count - 1, 10))
+        if isinstance(error, ApiError) and error.retry_after is not None:
+            wait += error.retry_after
+        return wait if spent + wait <= limit else None

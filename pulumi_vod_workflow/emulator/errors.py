@@ -1,0 +1,62 @@
+"""The service's errors: Code, CodeN, HTTP status and message (facts 5 and 8; the page's table)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
+    "MissingParameter": (100002, 400, "The request is missing {} parameter."),
+    "MissingAuthenticationToken": (
+        100003,
+        401,
+        "Request is missing Authentication Token.",
+    ),
+    "MissingRequestInfo": (100004, 400, "The request is missing {} information."),
+    "MissingSignature": (100005, 401, "The request is missing signature."),
+    "InvalidTimestamp": (100006, 403, "The Signature of the request is expired."),
+    "ServiceNotFound": (100007, 404, "This service[{}] not found."),
+    "InvalidActionOrVersion": (100008, 404, "Could not find operation {} for version {}."),
+    "InvalidAccessKey": (
+        100009,
+        401,
+        "The accesskey [{}] included in the request is invalid.",
+    ),
+    "SignatureDoesNotMatch": (
+        100010,
+        401,
+        (
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your Secret Access Key and signing method. "
+            "Consult the service documentation for details."
+        ),
+    ),
+    "InternalError": (100014, 500, "Service has some internal Error. Pls Contact With Admin."),
+    "InvalidAuthorization": (None, 400, "Invalid authorization: {}."),
+    "InvalidCredential": (None, 400, "Invalid credential: {}."),
+    "InvalidSecretToken": (None, 401, "Invalid secret token, msg: {}."),
+    "MethodNotAllowed": (None, 405, "Method {} is not allowed."),
+    "InvalidParameter": (None, 400, "Invalid parameter: {}"),
+    "ResourceNotFound": (None, 404, "ID 找不到: {}"),
+    "RequestLimitExceeded": (None, 429, "请求超过上限: {} requests per second."),
+    "ServiceUnavailable": (None, 503, "服务不可用"),
+}
+
+
+class Refusal(Exception):  # noqa: N818 - the service's refusal of a request, not an error of ours
+    """The service answers with an error."""
+
+    def __init__(
+        self,
+        code: str,
+        *details: str,
+        status: int | None = None,
+        message: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        number, default_status, text = TABLE.get(code, (None, 400, code))
+        super().__init__(code)
+        self.code = code
+        self.number = number
+        self.status = status or default_status
+        self.message = message if message is not None else text.format(*details or ("",))
+        self.headers = headers or {}

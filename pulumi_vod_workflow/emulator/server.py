@@ -1,0 +1,110 @@
+"""The emulator on a socket, in a thread of this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+from pulumi_vod_workflow.emulator import control
+from pulumi_vod_workflow.emulator.app import EmulatorSettings, create_app
+
+
+def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
+    """Return uvicorn's settings: quiet, and without a Date of its own (ours is the emulator's)."""
+    return uvicorn.Config(
+        app,
+        date_header=False,
+        server_header=False,
+        lifespan="off",
+        log_level="error",
+        h11_max_incomplete_event_size=1 << 18,  # so that a query over the limit gets our answer
+        **options,
+    )
+
+
+class _Quiet(uvicorn.Server):
+    """Signals belong to the process, not to a server in one of its threads."""
+
+    def install_signal_handlers(self) -> None:
+        """Do nothing."""
+
+
+class VodEmulator:
+    """
+    A running emulator: `with VodEmulator() as emulator: ... emulator.url`.
+
+    Args:
+        settings: how it behaves.
+
+    """
+
+    def __init__(self, settings: EmulatorSettings | None = None) -> None:
+        self.app = create_app(settings)
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self._server = _Quiet(uvicorn_config(self.app))
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="vod-emulator")
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    @property
+    def url(self) -> str:
+        """The endpoint for clients."""
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        """Start, and return when requests are served."""
+        self._thread.start()
+        deadline = time.monotonic() + 10
+        while not self._server.started:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the emulator did not start within 10 s")
+            time.sleep(0.005)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop serving; open connections are closed."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join(timeout=10)
+        self._socket.close()
+        self.app.store.close()
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return every start that would have been billed, oldest first."""
+        return self.app.store.ledger()
+
+    def requests(self) -> dict[str, int]:
+        """Return how many requests each action has had, refused ones too."""
+        return dict(self.app.counts)
+
+    def advance(self, seconds: float) -> None:
+        """Move the emulator's clock forward."""
+        self.app.store.advance(seconds)
+
+    def fault(self, **parts: Any) -> None:
+        """Let something go wrong: see `faults.Fault`."""
+        control.add_fault(self.app, **parts)
+
+    def outcome(self, status: str, times: int = 1, match: str = "") -> None:
+        """Decide how the next starts whose source contains `match` will end."""
+        self.app.store.outcome(status, times, match)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.app.reset()

@@ -1,0 +1,121 @@
+"""
+What was received, as bytes, and what it asks for: the forms in which clients send parameters.
+
+Clients differ (facts 5): parameters come in the query, in a JSON body or in a form body. Action and
+Version come in the query (facts 3, D-call). A name that comes twice must come with one value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.verify import Signed
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+VERSIONS: Final = {
+    "StartWorkflow": "2020-08-01",
+    "GetWorkflowExecution": "2020-08-01",
+    "GetWorkflowExecutionResult": "2022-12-01",
+    "GetWorkflowTemplate": "2023-07-01",
+}
+"""The calls there are, and the one version of each (the page; facts 1 to 3)."""
+LARGEST: Final = 1 << 20
+"""Bytes of a body; more is refused."""
+LONGEST_QUERY: Final = 1 << 16
+COMMON: Final = "X-"
+"""The public common parameters, of the signature among others: no call's own."""
+
+
+async def receive_body(receive: Receive) -> bytes | None:
+    """Return the whole body; `None` if it is larger than allowed."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= LARGEST:
+            parts.append(part)
+        if not message.get("more_body"):
+            break
+    return b"".join(parts) if size <= LARGEST else None
+
+
+def read(scope: Scope, body: bytes | None) -> tuple[Signed, dict[str, str], dict[str, Any]]:
+    """
+    Return the request as it was signed, its Action and Version, and its parameters.
+
+    Raises:
+        Refusal: for what is no request of this API at all.
+
+    """
+    method = scope["method"]
+    if method not in {"GET", "POST"}:
+        raise Refusal("MethodNotAllowed", method)
+    raw = scope.get("query_string", b"")
+    if len(raw) > LONGEST_QUERY:
+        raise Refusal("InvalidParameter", f"the query is longer than {LONGEST_QUERY} bytes")
+    if body is None:
+        raise Refusal("InvalidParameter", f"the body is longer than {LARGEST} bytes")
+    try:
+        query = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+        headers = {name.decode("ascii").lower(): value.decode() for name, value in scope["headers"]}
+    except ValueError:
+        raise Refusal("InvalidParameter", "the query or a header is not well encoded") from None
+    pairs: list[tuple[str, Any]] = [
+        (name, value) for name, value in query if not name.startswith(COMMON)
+    ]
+    called = {name: value for name, value in query if name in {"Action", "Version"}}
+    if body:
+        pairs += _of_body(body, headers.get("content-type", ""))
+    parameters = _once(pairs)
+    for name in called:
+        del parameters[name]
+    return Signed(method, scope["path"] or "/", query, headers, body), called, parameters
+
+
+def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:
+    try:
+        text = body.decode()
+        if "form" in content_type:
+            return list(parse_qsl(text, keep_blank_values=True, errors="strict"))
+        document = parse_json(text)
+    except ValueError:
+        raise Refusal("InvalidParameter", "the body is not JSON") from None
+    if not isinstance(document, Mapping):
+        raise Refusal("InvalidParameter", "the body is not an object of JSON")
+    return list(document.items())
+
+
+def parse_json(text: str) -> Any:
+    """
+    Return what a text of JSON says, if it says it once.
+
+    Raises:
+        ValueError: for what is no JSON, nested too deep, or cannot be spelled in UTF-8.
+        Refusal: for a name with two values.
+
+    """
+    try:
+        document = json.loads(text, object_pairs_hook=_once)
+        json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise Refusal("InvalidParameter", f"{name} is given twice, with different values")
+    return found

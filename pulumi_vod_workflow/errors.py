@@ -1,0 +1,225 @@
+"""
+Everything this package raises.
+
+    VodWorkflowError
+      ConfigurationError        settings or credentials, before any request
+      InvalidInputsError        a declaration that breaks a rule of the page: .problems
+      TransportError            no usable answer came: .operation .maybe_accepted
+      ApiError                  the service answered with an error: .code .code_n .request_id ...
+        AuthenticationError       the key, the signature, or the session token
+          ClockSkewError            the clock, told apart from a bad key
+        PermissionDeniedError     the key is good, the right is missing
+        InvalidRequestError       the service refused our parameters
+        NotFoundError             no such run, template or video; never means "gone from state"
+        ThrottledError            too many requests
+        ServiceFailureError       5xx
+      MalformedResponseError    the answer breaks the service's own contract
+      AdoptionError             an existing run is not the one that is declared
+
+The first question about any of them is *may a run have started?* (`maybe_accepted`): if so, the
+same ClientToken finds it again. The second is whether a repeat can help (`can_repeat`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One broken rule of a declaration."""
+
+    path: str
+    """Dotted path of the property, for example `input.overrideParams.snapshot[0].width`."""
+    reason: str
+    """What is allowed there. Never contains the value: it may be a secret."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+class VodWorkflowError(Exception):
+    """Base of everything this package raises."""
+
+    maybe_accepted: bool = False
+    """A run may have been started although no RunId came back."""
+    can_repeat: bool = False
+    """Doing the same again later can help."""
+
+
+class ConfigurationError(VodWorkflowError):
+    """Settings or credentials are missing or contradict each other; nothing was sent."""
+
+
+class InvalidInputsError(VodWorkflowError):
+    """A declaration breaks rules of the page; nothing was sent."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"  - {problem}" for problem in self.problems))
+
+
+class AdoptionError(VodWorkflowError):
+    """The run named by `existingRunId` is not the one that is declared; nothing was started."""
+
+
+def _start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
+    if maybe_accepted:
+        return (
+            "A run may have started. Run the same update again soon, unchanged: it carries the "
+            "same ClientToken, so an unfinished run is found again instead of being paid twice."
+        )
+    if can_repeat:
+        return "Nothing was started by this call. Running the same update again can help."
+    return "Nothing was started by this call. A repeat alone does not help."
+
+
+class _CallError(VodWorkflowError):
+    """What the errors of one call to the service have in common."""
+
+    def __init__(
+        self, operation: str, what: str, *, maybe_accepted: bool, can_repeat: bool
+    ) -> None:
+        self.operation = operation
+        self.what = what
+        self.maybe_accepted = maybe_accepted
+        self.can_repeat = can_repeat
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        if self.operation == "StartWorkflow":
+            advice = _start_advice(maybe_accepted=self.maybe_accepted, can_repeat=self.can_repeat)
+        elif self.can_repeat:
+            advice = "Nothing is lost; running the same command again can help."
+        else:
+            advice = "Nothing is lost; a repeat alone does not help."
+        return f"{self.operation}: {self.what}\n{advice}"
+
+
+class TransportError(_CallError):
+    """
+    No usable answer came: DNS, connection, TLS, timeout, or a reset.
+
+    Attributes:
+        sent: the request may have left this machine; if not, no connection was made.
+
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        what: str,
+        *,
+        maybe_accepted: bool,
+        can_repeat: bool,
+        sent: bool = True,
+    ) -> None:
+        self.sent = sent
+        super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
+
+
+class MalformedResponseError(_CallError):
+    """An answer came that is not the service's envelope, or lacks what it promises."""
+
+
+class ApiError(_CallError):
+    """
+    The service answered with an error.
+
+    Attributes:
+        code: `ResponseMetadata.Error.Code`, for example `InvalidParameter`.
+        code_n: `ResponseMetadata.Error.CodeN`; only the gateway sends it.
+        message: the service's own words.
+        request_id: `ResponseMetadata.RequestId`, to quote in a ticket.
+        http_status: status of the HTTP answer; the envelope decides, not this.
+        retry_after: seconds the service asked to wait, if it did.
+        server_date: the answer's `Date` header, verbatim: the service's own clock.
+
+    """
+
+    remedy: str | None = None
+    """What to do about this class of error."""
+
+    def __init__(
+        self,
+        operation: str,
+        *,
+        code: str,
+        message: str,
+        http_status: int,
+        code_n: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        server_date: str | None = None,
+        maybe_accepted: bool = False,
+        can_repeat: bool = False,
+    ) -> None:
+        self.code = code
+        self.code_n = code_n
+        self.message = message
+        self.request_id = request_id
+        self.http_status = http_status
+        self.retry_after = retry_after
+        self.server_date = server_date
+        numbered = f"{code} ({code_n})" if code_n is not None else code
+        what = (
+            f"the service answered {numbered}: {message or '(no message)'} "
+            f"[HTTP {http_status}, RequestId {request_id or 'none'}]"
+        )
+        if retry_after is not None:
+            what += f", and asked to wait {retry_after:.0f} s"
+        super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text}\n{self.remedy}" if self.remedy else text
+
+
+class AuthenticationError(ApiError):
+    """The access key, the signature or the session token was refused."""
+
+    remedy = (
+        "Check that vod:accessKey, vod:secretKey and vod:sessionToken (or their environment "
+        "variables) belong together, are active, and have not expired."
+    )
+
+
+class ClockSkewError(AuthenticationError):
+    """The signature's time was refused: the clock, not the key, is wrong."""
+
+    remedy = "The key may well be right: set this machine's clock (NTP) and try again."
+
+
+class PermissionDeniedError(ApiError):
+    """The key is valid but may not do this."""
+
+    remedy = (
+        "Grant the key's user the VOD permission that the message names, and check that media "
+        "processing is enabled for the account."
+    )
+
+
+class InvalidRequestError(ApiError):
+    """The service refused the parameters."""
+
+
+class NotFoundError(ApiError):
+    """The service knows no such run, template, video or space under this account and region."""
+
+    remedy = (
+        "Check the id, and that the credentials' account and the region are the ones it belongs to."
+    )
+
+
+class ThrottledError(ApiError):
+    """Too many requests for this account."""
+
+    remedy = (
+        "Other systems may share the account's 50 requests a second: "
+        "lower vod:requestsPerSecond, or try again later."
+    )
+
+
+class ServiceFailureError(ApiError):
+    """The service failed."""

@@ -1,0 +1,66 @@
+"""What the tests of the client share: a clock that does not wait, a service made of a script."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import httpx
+import pytest
+
+from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.core.signing import Credentials
+
+
+class Moments:
+    """A clock that is moved by sleeping, and by hand."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.slept: list[float] = []
+        self.oversleeps = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.at)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds + self.oversleeps
+        await anyio.lowlevel.checkpoint()
+
+
+@pytest.fixture
+def moments() -> Moments:
+    return Moments()
+
+
+Use = Callable[[VodClient], Awaitable[None]]
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def with_client(moments: Moments) -> Callable[..., None]:
+    """Run something with a client whose network is `handler`, on the fake clock."""
+
+    def run(handler: Handler, use: Use, **options: object) -> None:
+        async def go() -> None:
+            settings: dict[str, object] = {"clock": moments, "requests_per_second": 5000, **options}
+            client = VodClient(
+                "https://vod.example.com",
+                "cn-north-1",
+                Credentials("AK", "hidden-secret", "hidden-token"),
+                transport=httpx.MockTransport(handler),
+                **settings,  # type: ignore[arg-type]  # as the test gives them
+            )
+            try:
+                await use(client)
+            finally:
+                await client.aclose()
+
+        anyio.run(go)
+
+    return run

@@ -1,0 +1,253 @@
+"""The client against a service that misbehaves; time is a fake, nothing sleeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import httpx
+import pytest
+
+from pulumi_vod_workflow import client as client_module
+from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.core.envelope import Answer
+from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.errors import (
+    ApiError,
+    AuthenticationError,
+    ClockSkewError,
+    ConfigurationError,
+    InvalidRequestError,
+    MalformedResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServiceFailureError,
+    ThrottledError,
+    TransportError,
+    VodWorkflowError,
+)
+
+START = {"vid": "v", "templateId": "t"}
+NO_RUN_ID: dict[str, object] = {"ResponseMetadata": {}, "Result": {}}
+OK = {"ResponseMetadata": {"RequestId": "r"}, "Result": {"RunId": "lb:1"}}
+Reply = httpx.Response | Exception
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.at)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds
+
+
+def error(
+    status: int, code: str, number: int | None = None, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    body = {"Code": code, "Message": "words"} | ({"CodeN": number} if number else {})
+    document = {"ResponseMetadata": {"RequestId": "r1", "Error": body}}
+    return httpx.Response(status, json=document, headers=headers)
+
+
+class Service:
+    """Answers with a script; its last line repeats."""
+
+    def __init__(self, *script: Reply | Callable[[], Reply]) -> None:
+        self.script = list(script)
+        self.seen: list[httpx.Request] = []
+        self.clock = FakeClock()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        line = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        reply = line() if callable(line) else line
+        if isinstance(reply, Exception):
+            raise reply
+        return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
+
+    def run(self, call: str = "start", token: str = "token") -> Answer:
+        client_module._limiters.clear()
+
+        async def go() -> Answer:
+            client = VodClient(
+                "https://vod.example.com",
+                "cn-north-1",
+                Credentials("AK", "hidden-secret", "hidden-token"),
+                clock=self.clock,
+                transport=httpx.MockTransport(self),
+                requests_per_second=50,
+            )
+            try:
+                if call == "start":
+                    return await client.start_workflow(START, token)
+                return await client.get_workflow_execution("lb:1")
+            finally:
+                await client.aclose()
+
+        return anyio.run(go)
+
+    def fails(self, call: str = "start") -> VodWorkflowError:
+        with pytest.raises(VodWorkflowError) as caught:
+            self.run(call)
+        assert "hidden" not in str(caught.value)
+        assert caught.value.__cause__ is None
+        return caught.value
+
+
+def ok() -> httpx.Response:
+    return httpx.Response(200, json=OK)
+
+
+def test_a_start_sends_what_was_declared() -> None:
+    """One request, signed, with the token."""
+    service = Service(ok())
+    assert service.run().result["RunId"] == "lb:1"
+    [request] = service.seen
+    assert dict(request.url.params)["ClientToken"] == "token"
+    assert request.headers["authorization"].startswith("HMAC-SHA256 Credential=AK/20260101/")
+    assert request.headers["x-security-token"] == "hidden-token"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "maybe", "repeat"),
+    [
+        (400, "InvalidParameter", InvalidRequestError, False, False),
+        (400, "InvalidParameter.Vid", InvalidRequestError, False, False),
+        (200, "InvalidParameter", InvalidRequestError, False, False),
+        (403, "RequestForbidden", PermissionDeniedError, False, False),
+        (403, "AccessDenied", PermissionDeniedError, False, False),
+        (401, "InvalidAccessKey", AuthenticationError, False, False),
+        (401, "InvalidClientTokenId", AuthenticationError, False, False),
+        (401, "SignatureDoesNotMatch", AuthenticationError, False, False),
+        (404, "ResourceNotFound", NotFoundError, False, False),
+        (409, "ResourceInUse", InvalidRequestError, False, False),
+        (429, "RequestLimitExceeded", ThrottledError, False, True),
+        (429, "AccountFlowLimitExceeded", ThrottledError, False, True),
+        (503, "ServiceUnavailable", ServiceFailureError, False, True),
+        (500, "InternalError", ServiceFailureError, True, True),
+        (502, "FailToConnect", ServiceFailureError, True, True),
+        (504, "InternalServiceTimeout", ServiceFailureError, True, True),
+        (418, "SomethingNew", InvalidRequestError, False, False),
+        (599, "SomethingNew", ServiceFailureError, True, True),
+    ],
+)
+def test_every_code_has_its_class(
+    status: int, code: str, kind: type[ApiError], maybe: bool, repeat: bool
+) -> None:
+    """The envelope decides; what may have been accepted and what can be repeated is known."""
+    failure = Service(error(status, code, 100010)).fails()
+    assert type(failure) is kind
+    assert (failure.maybe_accepted, failure.can_repeat) == (maybe, repeat)
+    for part in (code, "100010", "words", "r1", str(status)):
+        assert part in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "maybe"),
+    [
+        (httpx.ConnectError("x"), TransportError, False),
+        (httpx.ConnectTimeout("x"), TransportError, False),
+        (httpx.ReadTimeout("x"), TransportError, True),
+        (httpx.RemoteProtocolError("x"), TransportError, True),
+        (httpx.Response(200, text="<html>"), MalformedResponseError, True),
+        (httpx.Response(200, text=""), MalformedResponseError, True),
+        (httpx.Response(200, text='{"ResponseMetadata"'), MalformedResponseError, True),
+        (httpx.Response(200, json=NO_RUN_ID), MalformedResponseError, True),
+        (httpx.Response(502, json={"x": 1}), MalformedResponseError, True),
+        (httpx.Response(302, headers={"location": "http://e"}), MalformedResponseError, False),
+    ],
+)  # fmt: skip
+def test_answers_that_are_none(reply: Reply, kind: type[Exception], maybe: bool) -> None:
+    """What is no answer says whether a run may exist."""
+    failure = Service(reply).fails()
+    assert type(failure) is kind
+    assert failure.maybe_accepted is maybe
+
+
+def test_an_unclear_start_is_repeated_promptly_and_byte_for_byte() -> None:
+    """All repeats carry the same bytes and come while the first run is surely unfinished."""
+    service = Service(httpx.ReadTimeout("x"), error(500, "InternalError"), ok())
+    assert service.run().result["RunId"] == "lb:1"
+    assert len({(bytes(request.url.query), request.content) for request in service.seen}) == 1
+    assert sum(service.clock.slept) < 5
+    gone = Service(error(500, "InternalError"))
+    gone.fails()
+    assert gone.clock.at <= 20
+
+
+def test_a_refusal_after_an_unclear_attempt_stays_unclear() -> None:
+    """Once an attempt may have been accepted, the whole call may."""
+    service = Service(httpx.ReadTimeout("x"), error(400, "InvalidParameter"))
+    failure = service.fails()
+    assert isinstance(failure, InvalidRequestError)
+    assert failure.maybe_accepted
+    assert "may have started" in str(failure)
+
+
+def test_a_refused_start_waits_as_told_and_gives_up_in_time() -> None:
+    """Retry-After is honoured, and the whole is bounded."""
+    throttled = error(429, "RequestLimitExceeded", headers={"retry-after": "7"})
+    service = Service(throttled, ok())
+    service.run()
+    assert service.clock.slept[0] >= 7
+    patient = Service(error(503, "ServiceUnavailable"))
+    patient.fails()
+    assert 60 < patient.clock.at <= 120
+
+
+def test_reads_are_repeated_within_a_minute() -> None:
+    """A read is free and may be repeated at leisure."""
+    service = Service(httpx.ReadTimeout("x"), error(502, "FailToConnect"), ok())
+    service.run("read")
+    slow = Service(error(500, "InternalError"))
+    assert slow.fails("read").maybe_accepted is False
+    assert slow.clock.at <= 60
+
+
+def test_a_wrong_clock_is_told_from_a_wrong_key() -> None:
+    """The service's own time is taken over once; then the error says how far off ours is."""
+    stale = {"date": "Thu, 01 Jan 2026 01:00:00 GMT"}
+    service = Service(error(403, "InvalidTimestamp", 100006, stale), ok())
+    service.run()
+    assert service.seen[1].headers["x-date"] == "20260101T010000Z"
+    failure = Service(error(403, "InvalidTimestamp", 100006, stale)).fails()
+    assert isinstance(failure, ClockSkewError)
+    assert "clock" in str(failure)
+
+
+def test_keys_never_travel_in_the_clear() -> None:
+    """Plain HTTP is for this machine only."""
+    for endpoint in ("http://vod.volcengineapi.com", "http://10.0.0.1", "http://localhost.example"):
+        with pytest.raises(ConfigurationError):
+            VodClient(endpoint, "cn-north-1", Credentials("AK", "SK"))
+
+
+def test_bodies_are_json_with_strings_of_json() -> None:
+    """A long start is a POST whose Input is a string."""
+    service = Service(ok())
+
+    async def go() -> None:
+        client = VodClient(
+            "https://vod.example.com", "cn-north-1", Credentials("AK", "SK"),
+            clock=service.clock, transport=httpx.MockTransport(service),
+        )  # fmt: skip
+        logos = [{"templateId": "All", "vars": {"k": "中" * 2000}}]
+        await client.start_workflow({**START, "input": {"overrideParams": {"logo": logos}}}, "x")
+        await client.aclose()
+
+    client_module._limiters.clear()
+    anyio.run(go)
+    [request] = service.seen
+    assert request.method == "POST"
+    assert "content-type" in request.headers["authorization"]
+    assert isinstance(json.loads(request.content)["Input"], str)

@@ -1,0 +1,130 @@
+"""The token is what stands between a repeat and a second bill."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulumi_vod_workflow.core.client_token import client_token
+from pulumi_vod_workflow.core.inputs import UNKNOWN, normalise
+
+SCOPE = {"project": "p", "stack": "s", "name": "n"}
+
+# Editing one of these bills every user's runs again. They never change.
+GOLDEN = {
+    "vid": (
+        {"vid": "v1", "templateId": "t", "scope": SCOPE},
+        "pvw1-e4837e3aba1316ff99454f3d64601257450a53e6a5ed304f",
+    ),
+    "direct_url_chinese": (
+        {
+            "directUrl": {"fileName": "视频/预告片.mp4", "spaceName": "空间"},
+            "templateId": "t",
+            "callbackArgs": "参数",
+            "scope": {**SCOPE, "parent": "a:b:C"},
+        },
+        "pvw1-7fcfdf58d1de5a7a9a5b09719063e565141be53551152d61",
+    ),
+    "everything": (
+        {
+            "vid": "v1",
+            "templateId": "t",
+            "priority": -5,
+            "callbackArgs": "x",
+            "enableLowPriority": True,
+            "taskListId": "q",
+            "input": {
+                "overrideParams": {
+                    "logo": [{"templateId": "All", "vars": {"k": "v"}}],
+                    "snapshot": [{"templateId": ["a"], "sampleOffsets": [1, 2.5], "width": 0}],
+                    "transcodeVideo": [{"templateId": ["b"], "clip": {"endTime": 20000}}],
+                },
+                "condition": {"c": False},
+            },
+            "triggers": {"version": 3, "notes": ["a", None, True]},
+            "scope": SCOPE,
+        },
+        "pvw1-93eb6b12bfda526d964c1c83137bb1f0e1bae15c76ababda",
+    ),
+}
+
+
+@pytest.mark.parametrize(("properties", "token"), GOLDEN.values(), ids=GOLDEN)
+def test_tokens_never_change(properties: dict[str, object], token: str) -> None:
+    """A release that changes a token would start every run again."""
+    assert client_token(normalise(properties)) == token
+    assert len(token) == 53  # of the page's 64
+
+
+def test_spelling_does_not_matter() -> None:
+    """Floats from the engine, snake_case, key order, None and defaults give one token."""
+    plain = {"vid": "v1", "templateId": "t", "priority": 3, "scope": SCOPE, "triggers": {"a": 1}}
+    spelled = {
+        "triggers": {"a": 1.0},
+        "scope": SCOPE,
+        "priority": 3.0,
+        "template_id": "t",
+        "vid": "v1",
+        "callback_args": None,
+        "enable_low_priority": False,
+        "input": {},
+    }
+    assert client_token(normalise(plain)) == client_token(normalise(spelled))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vid": "v2"},
+        {"templateId": "u"},
+        {"priority": 1},
+        {"callbackArgs": "x"},
+        {"input": {"condition": {"a": True}}},
+        {"triggers": {"a": 2}},
+        {"triggers": {}},
+        {"scope": {**SCOPE, "name": "m"}},
+        {"scope": {**SCOPE, "stack": "m"}},
+        {"scope": {**SCOPE, "project": "m"}},
+        {"scope": {**SCOPE, "parent": "m"}},
+    ],
+)
+def test_everything_that_means_another_run_changes_the_token(change: dict[str, object]) -> None:
+    """Two different starts, and two resources with the same start, have two tokens."""
+    plain = {"vid": "v1", "templateId": "t", "scope": SCOPE, "triggers": {"a": 1}}
+    assert client_token(normalise(plain)) != client_token(normalise({**plain, **change}))
+
+
+@pytest.mark.parametrize(
+    "change", [{"rerunOnFailure": True}, {"existingRunId": "lb:1"}, {"clientToken": "mine"}]
+)
+def test_what_is_not_sent_leaves_the_token(change: dict[str, object]) -> None:
+    """Settings of ours are free to change."""
+    plain = {"vid": "v1", "templateId": "t", "scope": SCOPE}
+    assert client_token(normalise(plain)) == client_token(normalise({**plain, **change}))
+
+
+@given(st.permutations(["vid", "templateId", "scope"]), st.sampled_from(["x", {"y": [...]}]))
+def test_an_unknown_anywhere_leaves_the_token_open(order: list[str], where: object) -> None:
+    """A token is never computed from a guess."""
+    properties: dict[str, object] = {"vid": "v1", "templateId": "t", "scope": SCOPE}
+    shuffled = {key: properties[key] for key in order}
+    unknown = UNKNOWN if where == "x" else {"y": [UNKNOWN]}
+    assert client_token({**shuffled, "triggers": {"a": unknown}}) is None
+
+
+def test_locale_and_hash_seed_do_not_matter() -> None:
+    """Another process, with another hash seed and locale, derives the same token."""
+    code = (
+        "from pulumi_vod_workflow.core.client_token import client_token;"
+        "print(client_token({'vid':'v1','templateId':'t',"
+        "'scope':{'project':'p','stack':'s','name':'n'}}))"
+    )
+    for seed, locale in (("0", "C"), ("1", "zh_CN.UTF-8")):
+        environ = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": locale}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == GOLDEN["vid"][1]

@@ -1,0 +1,71 @@
+"""What the service says of a run, and what we make of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pulumi_vod_workflow.core import execution
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [
+        ("PendingStart", "pending"),
+        ("Running", "running"),
+        ("0", "succeeded"),
+        ("1001", "failed"),
+        ("1006", "failed"),
+        ("1899", "failed"),
+        ("2000", "failed"),
+        ("2005", "failed"),
+        ("2999", "failed"),
+        ("Terminated", "terminated"),
+        ("Paused", "running"),
+        ("3000", "running"),
+        ("", "running"),
+        ("00", "running"),
+    ],
+)
+def test_phases(status: str, phase: str) -> None:
+    """Unknown words are neither a success nor an end."""
+    where = execution.standing(status)
+    assert where.phase == phase
+    assert status in where.reason
+
+
+def test_only_a_system_error_can_be_mended_by_a_repeat() -> None:
+    """Facts 1: 1xxx not retryable, 2xxx retryable."""
+    for status, mendable in (("1001", False), ("2003", True), ("2777", True)):
+        recorded = {"status": status, "phase": execution.standing(status).phase}
+        assert execution.may_succeed_if_repeated(recorded) is mendable
+    assert not execution.may_succeed_if_repeated({"phase": "expired", "status": "2003"})
+
+
+def test_what_is_not_known_is_carried() -> None:
+    """Fields this version has no name for stay in the state, in its spelling."""
+    outputs = execution.result_outputs(
+        {"TranscodeInfos": [{"FileId": "f", "NewThing": {"InIt": 1}, "FileExtra": {"Key": "v"}}]}
+    )
+    assert outputs["transcodes"] == [
+        {"fileId": "f", "newThing": {"inIt": 1}, "fileExtra": {"Key": "v"}}
+    ]
+    assert outputs["snapshots"] == []
+
+
+def test_expiry_is_thirty_days_and_needs_a_time() -> None:
+    """A run that is not found is expired only if it can be; else the account is wrong."""
+    recorded = {"submittedAt": "2026-01-01T00:00:00Z"}
+    assert not execution.has_expired(recorded, datetime(2026, 1, 30, tzinfo=UTC))
+    assert execution.has_expired(recorded, datetime(2026, 2, 1, tzinfo=UTC))
+    assert not execution.has_expired({}, datetime(2099, 1, 1, tzinfo=UTC))
+    assert not execution.has_expired({"createTime": "soon"}, datetime(2099, 1, 1, tzinfo=UTC))
+
+
+def test_contradictions_name_what_differs() -> None:
+    """Adopting a run that was started with something else is refused by name."""
+    found = {"vid": "v", "templateId": "t"}
+    assert execution.contradictions({"vid": "v"}, found) == ()
+    assert execution.contradictions({"vid": "w", "templateId": "u"}, found) == ("vid", "templateId")
+    file = {"directUrl": {"fileName": "f", "spaceName": "s"}}
+    assert execution.contradictions({"directUrl": {"fileName": "f"}}, file) == ()
+    assert execution.contradictions({"directUrl": {"fileName": "g"}}, file) == ("directUrl",)

@@ -1,0 +1,131 @@
+"""When a failed call is repeated."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulumi_vod_workflow.core.policy import Attempts, RetryPolicy
+from pulumi_vod_workflow.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    MalformedResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServiceFailureError,
+    ThrottledError,
+    TransportError,
+    VodWorkflowError,
+)
+
+POLICY = RetryPolicy()
+START, READ = "StartWorkflow", "GetWorkflowExecution"
+
+
+def throttled(retry_after: float | None = None) -> ThrottledError:
+    return ThrottledError(
+        START, code="RequestLimitExceeded", message="", http_status=429, retry_after=retry_after,
+        can_repeat=True,
+    )  # fmt: skip
+
+
+def failed(*, maybe: bool = True) -> ServiceFailureError:
+    return ServiceFailureError(
+        START, code="InternalError", message="", http_status=500, maybe_accepted=maybe,
+        can_repeat=True,
+    )  # fmt: skip
+
+
+def network(*, sent: bool, can_repeat: bool = True) -> TransportError:
+    return TransportError(START, "x", maybe_accepted=sent, can_repeat=can_repeat, sent=sent)
+
+
+def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = False) -> float:
+    """Return the latest second at which the policy still repeats."""
+    moments = [
+        second
+        for second in range(300)
+        if POLICY.delay(operation, error, Attempts(9, second, second if unclear else None), 0.0)
+        is not None
+    ]
+    assert moments == list(range(len(moments)))
+    return moments[-1] if moments else -1
+
+
+@pytest.mark.parametrize(
+    ("operation", "error", "unclear", "seconds"),
+    [
+        (START, throttled(), False, 120),
+        (START, failed(maybe=False), False, 120),
+        (START, network(sent=False), False, 20),
+        (START, failed(), True, 20),
+        (START, network(sent=True), True, 20),
+        (START, throttled(), True, 20),
+        (START, network(sent=False), True, 20),
+        (READ, throttled(), False, 60),
+        (READ, failed(maybe=False), False, 60),
+        (READ, network(sent=True), False, 60),
+        (READ, network(sent=False), False, 20),
+        (READ, failed(maybe=False), True, 60),
+    ],
+)
+def test_each_kind_of_failure_has_its_bound(
+    operation: str, error: VodWorkflowError, unclear: bool, seconds: float
+) -> None:
+    """A sure refusal can be waited out; an unclear start is repeated promptly or not at all."""
+    assert last_moment(operation, error, unclear=unclear) == seconds
+
+
+@pytest.mark.parametrize(
+    "kind", [AuthenticationError, PermissionDeniedError, InvalidRequestError, NotFoundError]
+)
+@pytest.mark.parametrize("operation", [START, READ])
+def test_refusals_are_not_repeated(kind: type[InvalidRequestError], operation: str) -> None:
+    """What a repeat cannot change is told at once."""
+    error = kind(operation, code="x", message="", http_status=400)
+    assert POLICY.delay(operation, error, Attempts(1, 0.0), 0.5) is None
+    assert POLICY.delay(START, network(sent=False, can_repeat=False), Attempts(1, 0), 0.5) is None
+
+
+def test_the_wait_grows_to_a_ceiling() -> None:
+    """Half a second, doubling, at most fifteen; two for an unclear start."""
+    waits = [POLICY.delay(START, throttled(), Attempts(n, 0), 1.0) for n in range(1, 8)]
+    assert waits == [0.5, 1, 2, 4, 8, 15, 15]
+    prompt = [POLICY.delay(START, failed(), Attempts(n, 0, 0), 1.0) for n in range(1, 6)]
+    assert prompt == [0.5, 1, 2, 2, 2]
+
+
+@given(st.integers(1, 100_000), st.floats(0, 1))
+def test_jitter_is_full(count: int, jitter: float) -> None:
+    """Callers that failed together come back at any moment up to the bound, not together."""
+    wait = POLICY.delay(READ, throttled(), Attempts(count, 0), jitter)
+    most = POLICY.delay(READ, throttled(), Attempts(count, 0), 1.0)
+    assert wait is not None
+    assert most is not None
+    assert wait == pytest.approx(jitter * most)
+
+
+def test_retry_after_is_honoured_or_the_call_fails() -> None:
+    """The service is never asked again before it said, nor waited for beyond the bound."""
+    wait = POLICY.delay(START, throttled(30), Attempts(1, 0), 1.0)
+    assert wait == 30.5
+    assert POLICY.delay(START, throttled(121), Attempts(1, 0), 0.0) is None
+    assert POLICY.delay(READ, throttled(61), Attempts(1, 0), 0.0) is None
+    assert POLICY.delay(START, throttled(15), Attempts(2, 4, 4), 0.0) == 15
+    assert POLICY.delay(START, throttled(15), Attempts(2, 6, 6), 0.0) is None
+    assert POLICY.delay(START, throttled(float("inf")), Attempts(1, 0), 0.0) is None
+
+
+def test_an_answer_of_garbage_is_repeated_like_a_failure() -> None:
+    """A page from a proxy says nothing about the start."""
+    error = MalformedResponseError(START, "x", maybe_accepted=True, can_repeat=True)
+    assert last_moment(START, error, unclear=True) == 20
+
+
+def test_bounds_can_be_set() -> None:
+    """The numbers are the policy's, not the rule's."""
+    brief = RetryPolicy(refused_start=1, read=1, unclear_start=1, unreachable=1)
+    for error in (throttled(), network(sent=False)):
+        assert brief.delay(START, error, Attempts(1, 1), 0.0) == 0
+        assert brief.delay(START, error, Attempts(1, 1.1), 0.0) is None

@@ -1,0 +1,255 @@
+"""Controls, faults, the limit, several processes, the official SDK, and the command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator, create_app
+
+Call = Callable[..., httpx.Response]
+BASE = {"Vid": "v", "TemplateId": "t"}
+
+
+@contextlib.contextmanager
+def command(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    line = [sys.executable, "-m", "pulumi_vod_workflow.emulator", "--port", "0", *options]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            found = re.search(r"http://[\d.]+:\d+", process.stdout.readline())
+            assert found
+            yield found[0], process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_a_signal(call: Call, kind: signal.Signals) -> None:
+    with command() as (url, process):
+        assert call("StartWorkflow", BASE, url=url).status_code == 200
+        process.send_signal(kind)
+        assert process.wait(10) == 0
+
+
+def test_two_processes_share_a_store(call: Call, tmp_path: Path) -> None:
+    store = ("--store", str(tmp_path / "runs.sqlite3"), "--rate-limit", "0")
+    with command(*store) as (one, _), command(*store) as (two, _):
+
+        def start(number: int) -> str:
+            answer = call(
+                "StartWorkflow", {**BASE, "Vid": f"v{number // 8}"}, url=(one, two)[number % 2]
+            )
+            return str(answer.json()["Result"]["RunId"])
+
+        with ThreadPoolExecutor(8) as pool:
+            runs = list(pool.map(start, range(40)))
+        assert len(set(runs)) == 5
+        ledgers = [httpx.get(f"{url}/_emulator/ledger").json()["starts"] for url in (one, two)]
+        assert ledgers[0] == ledgers[1]
+        assert len(ledgers[0]) == 5
+        httpx.post(f"{one}/_emulator/clock", json={"advanceSeconds": 100})
+        told = call("GetWorkflowExecution", {"RunId": runs[0]}, url=two)
+        assert told.json()["Result"]["Status"] == "0"
+
+
+def test_a_store_outlives_its_emulator(call: Call, tmp_path: Path) -> None:
+    settings = EmulatorSettings(store=tmp_path / "runs.sqlite3")
+    with VodEmulator(settings) as emulator:
+        run_id = call("StartWorkflow", BASE, url=emulator.url).json()["Result"]["RunId"]
+        emulator.advance(86400)
+    with VodEmulator(settings) as emulator:
+        told = call("GetWorkflowExecution", {"RunId": run_id}, url=emulator.url)
+        assert told.json()["Result"]["Status"] == "0"
+        assert [entry["runId"] for entry in emulator.ledger()] == [run_id]
+
+
+def test_the_ledger_tells_what_would_be_paid(call: Call, emulator: VodEmulator) -> None:
+    call("StartWorkflow", {**BASE, "ClientToken": "x"})
+    direct = {"FileName": "a.mp4", "SpaceName": "s"}
+    call("StartWorkflow", document={"TemplateId": "u", "DirectUrl": json.dumps(direct)})
+    starts = httpx.get(f"{emulator.url}/_emulator/ledger").json()["starts"]
+    assert starts == emulator.ledger()
+    first, second = starts
+    assert (first["vid"], first["clientToken"], first["templateId"]) == ("v", "x", "t")
+    assert (second["directUrl"], second["templateId"]) == (direct, "u")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first["acceptedAt"])
+
+
+@pytest.mark.parametrize(("when", "billed"), [("before", 0), ("after", 1)])
+@pytest.mark.parametrize("kind", ["http", "reset", "garbage", "hang"])
+def test_faults_happen_before_or_after_the_start(
+    call: Call, emulator: VodEmulator, kind: str, when: str, billed: int
+) -> None:
+    emulator.fault(
+        action="StartWorkflow",
+        kind=kind,
+        when=when,
+        status=503,
+        code="ServiceUnavailable",
+        seconds=0.2,
+    )
+    if kind == "reset":
+        with pytest.raises(httpx.TransportError):
+            call("StartWorkflow", BASE)
+    else:
+        answer = call("StartWorkflow", BASE)
+        if kind == "garbage":
+            with pytest.raises(json.JSONDecodeError):
+                answer.json()
+        if kind == "http":
+            error = answer.json()["ResponseMetadata"]["Error"]
+            assert (answer.status_code, error["Code"]) == (503, "ServiceUnavailable")
+            assert "{" not in error["Message"]
+    assert len(emulator.ledger()) == billed
+    assert call("StartWorkflow", BASE).status_code == 200, "it happens once"
+    assert len(emulator.ledger()) == 1, "a retry joins"
+
+
+def test_a_fault_carries_headers_and_a_message(call: Call, emulator: VodEmulator) -> None:
+    fault = {
+        "action": "GetWorkflowTemplate",
+        "kind": "http",
+        "status": 429,
+        "code": "RequestLimitExceeded",
+        "message": "slow down",
+        "headers": {"retry-after": "7"},
+        "times": 2,
+    }
+    assert httpx.post(f"{emulator.url}/_emulator/faults", json=fault).status_code == 200
+    for _ in range(2):
+        answer = call("GetWorkflowTemplate", {"TemplateId": "t"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+        assert answer.json()["ResponseMetadata"]["Error"]["Message"] == "slow down"
+    assert call("GetWorkflowTemplate", {"TemplateId": "t"}).status_code == 200
+
+
+BAD: list[tuple[str, Any]] = [
+    ("clock", {}),
+    ("clock", {"advanceSeconds": "1"}),
+    ("clock", {"advanceSeconds": -1}),
+    ("clock", [1]),
+    ("outcomes", {"status": "0", "times": "x"}),
+    ("faults", {}),
+    ("faults", {"action": "StartWorkflow", "kind": "flood"}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "when": "during"}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "colour": 1}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "times": "x"}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "status": "x"}),
+    ("faults", {"action": "StartWorkflow", "kind": "hang", "seconds": None}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "headers": {"a": 1}}),
+]
+
+
+@pytest.mark.parametrize(("name", "document"), BAD)
+def test_bad_controls_say_what_is_wrong(
+    call: Call, emulator: VodEmulator, name: str, document: Any
+) -> None:
+    answer = httpx.post(f"{emulator.url}/_emulator/{name}", json=document)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert call("StartWorkflow", BASE).status_code == 200, "and nothing came of it"
+
+
+def test_health_requests_and_reset(call: Call, emulator: VodEmulator) -> None:
+    assert httpx.get(f"{emulator.url}/_emulator/health").status_code == 200
+    assert httpx.get(f"{emulator.url}/_emulator/nothing").status_code == 404
+    call("StartWorkflow", BASE)
+    counts = httpx.get(f"{emulator.url}/_emulator/requests").json()["counts"]
+    assert counts == emulator.requests() == {"StartWorkflow": 1}
+    assert httpx.post(f"{emulator.url}/_emulator/reset").status_code == 200
+    assert (emulator.requests(), emulator.ledger()) == ({}, [])
+
+
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 200), ("::1", 200), ("10.0.0.7", 403)])
+def test_controls_are_only_for_this_machine(peer: str, status: int) -> None:
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app=create_app(), client=(peer, 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get("/_emulator/health")).status_code
+
+    assert asyncio.run(ask()) == status
+
+
+def test_more_than_the_limit_is_refused_for_each_action(call: Call) -> None:
+    with VodEmulator(EmulatorSettings(rate_limit=1)) as emulator:
+        url = emulator.url
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: call("StartWorkflow", BASE, url=url), range(8)))
+        assert {answer.status_code for answer in answers} == {200, 429}
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json()["ResponseMetadata"]["Error"]["Code"] == "RequestLimitExceeded"
+        assert call("GetWorkflowTemplate", {"TemplateId": "t"}, url=url).status_code == 200
+        time.sleep(1.05)
+        assert call("StartWorkflow", BASE, url=url).status_code == 200
+
+
+def test_a_hang_keeps_only_its_own_client_waiting(call: Call, emulator: VodEmulator) -> None:
+    emulator.fault(action="StartWorkflow", kind="hang", seconds=3)
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(call, "StartWorkflow", BASE)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        assert call("GetWorkflowTemplate", {"TemplateId": "t"}).status_code == 200
+        assert time.monotonic() - begun < 2
+        assert not hanging.done()
+        hanging.result()
+
+
+SDK = """
+import sys, json
+from volcengine.vod.VodService import VodService
+from volcengine.vod.models.request.request_vod_pb2 import (
+    VodStartWorkflowRequest, VodGetWorkflowExecutionStatusRequest, VodGetWorkflowResultRequest)
+service = VodService()
+service.set_ak("AKLTEMULATOR"); service.set_sk(sys.argv[2])
+service.set_scheme("http"); service.set_host(sys.argv[1])
+request = VodStartWorkflowRequest()
+request.Vid, request.TemplateId, request.CallbackArgs = "v 1+\\u4e2d", "t", "a b&c"
+request.EnableLowPriority = True
+snapshot = request.Input.OverrideParams.Snapshot.add()
+snapshot.TemplateId.append("s"); snapshot.FileName = "{{fileTitle}} x"
+run_id = service.start_workflow(request).Result.RunId
+ask = VodGetWorkflowExecutionStatusRequest(); ask.RunId = run_id; ask.NeedTasksDetail = "true"
+told = service.get_workflow_execution(ask).Result
+result = VodGetWorkflowResultRequest(); result.RunId = run_id
+made = service.get_workflow_execution_result(result).Result
+print(json.dumps([run_id, told.Status, told.CallbackArgs, len(told.TasksDetail), made.Status,
+                  len(made.TranscodeInfos), [s.Type for s in made.Snapshots]]))
+"""
+
+
+def sdk(url: str, secret: str = "emulator-secret-key") -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-c", SDK, url.removeprefix("http://"), secret]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_official_sdk_works_unmodified() -> None:
+    with VodEmulator(EmulatorSettings(pending_seconds=0, running_seconds=0)) as emulator:
+        done = sdk(emulator.url)
+        assert done.returncode == 0, done.stderr
+        run_id, status, args, tasks, made, videos, snapshots = json.loads(done.stdout)
+        assert emulator.ledger()[0]["runId"] == run_id
+        assert emulator.ledger()[0]["vid"] == "v 1+中"
+        assert (status, args, tasks, made, videos) == ("0", "a b&c", 2, "0", 1)
+        assert len(snapshots) == 1
+
+
+def test_the_official_sdk_is_told_of_a_wrong_secret(emulator: VodEmulator) -> None:
+    done = sdk(emulator.url, "wrong")
+    assert done.returncode == 1
+    assert "SignatureDoesNotMatch" in done.stderr

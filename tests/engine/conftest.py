@@ -1,0 +1,56 @@
+"""One engine and one emulator for each test process; a stack for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pulumi import automation as auto
+
+from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
+from tests.engine.harness import Story
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "engine" in Path(item.path).parts:
+            item.add_marker(pytest.mark.engine)
+            # The Automation API leaves its inline programs' event loops to the collector.
+            unraisable = "ignore::pytest.PytestUnraisableExceptionWarning"
+            item.add_marker(pytest.mark.filterwarnings(unraisable))
+
+
+@pytest.fixture(scope="session")
+def command() -> auto.PulumiCommand:
+    """The engine, found once."""
+    pulumi = shutil.which("pulumi")
+    assert pulumi, "no pulumi on PATH: run the tests with `make test`"
+    for name in [
+        key
+        for key in os.environ
+        if key.startswith(("VOLC", "PULUMI_")) and key != "PULUMI_PYTHON_CMD"
+    ]:
+        del os.environ[name]
+    return auto.PulumiCommand(root=str(Path(pulumi).parent.parent), skip_version_check=True)
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[VodEmulator]:
+    """One emulator for each test process; runs move only when a test says so."""
+    settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
+    with VodEmulator(settings) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(service: VodEmulator) -> VodEmulator:
+    service.reset()
+    return service
+
+
+@pytest.fixture
+def story(emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand) -> Story:
+    return Story(emulator, tmp_path, command)

@@ -1,0 +1,198 @@
+"""
+Stories on the real engine: a program, a file backend, the emulator, and the emulator's ledger.
+
+Programs run inside the test process through the Automation API; the engine, the dynamic provider
+host and the emulator's socket are the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi import automation as auto
+
+from pulumi_vod_workflow import WorkflowRun
+from pulumi_vod_workflow.emulator import VodEmulator
+
+RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
+Program = Callable[[], None]
+
+
+@dataclass
+class Outcome:
+    """What one command said, did, and showed."""
+
+    text: str
+    ops: list[tuple[str, str]] = field(default_factory=list)
+    """(operation, resource name) of each step on a WorkflowRun."""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    failed: bool = False
+
+    @property
+    def starts(self) -> int:
+        """How many runs the command says it creates."""
+        return sum(op in {"create", "create-replacement"} for op, _ in self.ops)
+
+    @property
+    def changed(self) -> list[tuple[str, str]]:
+        """What the command does besides leaving things as they are."""
+        return [(op, name) for op, name in self.ops if op not in {"same", "refresh"}]
+
+
+def run(name: str = "run", opts: pulumi.ResourceOptions | None = None, **inputs: Any) -> Program:
+    """Return a program that declares one run."""
+    declared = {"vid": "v1", "template_id": "t1", **inputs}
+
+    def program() -> None:
+        WorkflowRun(name, opts, **{k: v for k, v in declared.items() if v is not ...})
+
+    return program
+
+
+class Story:
+    """A stack and its service; every command checks that nothing of our code is traced back."""
+
+    def __init__(
+        self,
+        emulator: VodEmulator,
+        folder: Path,
+        command: auto.PulumiCommand,
+        config: Mapping[str, str] | None = None,
+        name: str = "test",
+    ) -> None:
+        self.emulator = emulator
+        self.folder = folder
+        self.state = folder / "state"
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.config = {
+            "vod:endpoint": emulator.url,
+            "vod:accessKey": "AKLTEMULATOR",
+            "vod:secretKey": "emulator-secret-key",
+            **(config or {}),
+        }
+        self.write_config(name)
+        self.stack = auto.create_or_select_stack(
+            name,
+            project_name="story",
+            program=lambda: None,
+            opts=auto.LocalWorkspaceOptions(
+                work_dir=str(folder),
+                pulumi_command=command,
+                pulumi_home=str(folder / "home"),
+                project_settings=auto.ProjectSettings(
+                    "story", "python", backend=auto.ProjectBackend(f"file://{self.state}")
+                ),
+                env_vars={
+                    "PULUMI_CONFIG_PASSPHRASE": "",
+                    "PULUMI_SKIP_UPDATE_CHECK": "true",
+                    "PULUMI_BACKEND_URL": f"file://{self.state}",
+                },
+            ),
+        )
+
+    def write_config(self, name: str = "test", **changes: str) -> None:
+        self.config |= {key.replace("_", ":"): value for key, value in changes.items()}
+        path = self.folder / f"Pulumi.{name}.yaml"
+        salt = [
+            line
+            for line in (path.read_text().splitlines() if path.exists() else [])
+            if line.startswith("encryptionsalt")
+        ]
+        lines = [*salt, "config:", *(f"  {k}: {json.dumps(v)}" for k, v in self.config.items())]
+        path.write_text("\n".join(lines) + "\n")
+
+    def _run(self, command: Callable[..., Any], **options: Any) -> Outcome:
+        said: list[str] = []
+        outcome = Outcome("")
+
+        def on_event(event: auto.EngineEvent) -> None:
+            step = event.resource_pre_event
+            if step is not None and step.metadata.type == RUN_TYPE:
+                name = step.metadata.urn.rpartition("::")[2]
+                outcome.ops.append(
+                    (str(getattr(step.metadata.op, "value", step.metadata.op)), name)
+                )
+            if event.diagnostic_event is not None:
+                said.append(event.diagnostic_event.message)
+
+        try:
+            result = command(on_event=on_event, on_output=said.append, color="never", **options)
+        except auto.CommandError as error:
+            outcome.failed = True
+            said.append(str(error))
+        else:
+            outputs = getattr(result, "outputs", {})
+            outcome.outputs = {key: item.value for key, item in outputs.items()}
+        outcome.text = "\n".join(said)
+        assert "Traceback" not in outcome.text, outcome.text
+        return outcome
+
+    def preview(self, program: Program, **options: Any) -> Outcome:
+        self.stack.workspace.program = program
+        return self._run(self.stack.preview, **options)
+
+    def up(self, program: Program, **options: Any) -> Outcome:
+        self.stack.workspace.program = program
+        outcome = self._run(self.stack.up, **options)
+        assert not outcome.failed, outcome.text
+        return outcome
+
+    def failing_up(self, program: Program, **options: Any) -> Outcome:
+        self.stack.workspace.program = program
+        outcome = self._run(self.stack.up, **options)
+        assert outcome.failed
+        return outcome
+
+    def refresh(self) -> Outcome:
+        outcome = self._run(self.stack.refresh)
+        assert not outcome.failed, outcome.text
+        return outcome
+
+    def failing_refresh(self) -> Outcome:
+        outcome = self._run(self.stack.refresh)
+        assert outcome.failed
+        return outcome
+
+    def destroy(self) -> Outcome:
+        outcome = self._run(self.stack.destroy)
+        assert not outcome.failed, outcome.text
+        return outcome
+
+    def pays(self, program: Program, starts: int, **options: Any) -> Outcome:
+        """Preview, then up: what was promised is what the ledger gains, and both are `starts`."""
+        before = len(self.emulator.ledger())
+        preview = self.preview(program, **options)
+        assert not preview.failed, preview.text
+        assert len(self.emulator.ledger()) == before, "a preview starts nothing"
+        outcome = self.up(program, **options)
+        assert sorted(preview.changed) == sorted(outcome.changed)
+        assert (preview.starts, len(self.emulator.ledger()) - before) == (starts, starts)
+        return outcome
+
+    @property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The runs in the state, by name."""
+        deployment = self.stack.export_stack().deployment or {}
+        return {
+            item["urn"].rpartition("::")[2]: item
+            for item in deployment.get("resources", [])  # an empty stack has none
+            if item["type"] == RUN_TYPE
+        }
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The outputs of the only run."""
+        [resource] = self.resources.values()
+        outputs: dict[str, Any] = resource["outputs"]
+        return outputs
+
+    @property
+    def raw_state(self) -> str:
+        """Every byte that the backend wrote."""
+        files = (path for path in self.state.rglob("*") if path.is_file())
+        return "".join(path.read_text(errors="replace") for path in files)

@@ -1,0 +1,180 @@
+"""Bad input, wrong configuration and a failing service, on the real engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from pulumi_vod_workflow import (
+    DirectUrlArgs,
+    LogoOverrideArgs,
+    OverrideParamsArgs,
+    WorkflowParamsArgs,
+    WorkflowRun,
+)
+from tests.engine.harness import Story, run
+
+SECRET = "s3cr3t-value"
+
+
+def test_bad_input_is_refused_at_preview_all_at_once(story: Story) -> None:
+    """Every problem comes with its path, nothing is started, and no secret is shown."""
+
+    def bad() -> None:
+        secret = pulumi.Output.secret
+        logo = {"template_id": "x", "vars": {"a": secret(SECRET)}, "colour": 1}
+        WorkflowRun(
+            "run",
+            vid="v1",
+            priority=secret(777),
+            callback_args=secret(SECRET * 100),
+            input={"override_params": {"logo": [logo]}},
+        )
+
+    preview = story.preview(bad)
+    assert preview.failed
+    for path in (
+        "templateId: is required",
+        "priority: must be an integer from -5 to 5",
+        "callbackArgs: must be",
+        "input.overrideParams.logo[0].colour: unknown key",
+    ):
+        assert path in preview.text
+    assert SECRET not in preview.text
+    assert "777" not in preview.text
+    story.failing_up(bad)
+    assert story.emulator.requests() == {}
+
+
+def test_secret_inputs_stay_secret(story: Story) -> None:
+    """What is declared secret is encrypted in the state, at any depth and after a refresh."""
+
+    def program() -> None:
+        made = WorkflowRun(
+            "run",
+            direct_url=DirectUrlArgs(file_name=pulumi.Output.secret(f"{SECRET}-file.mp4")),
+            template_id="t1",
+            callback_args=pulumi.Output.secret(f"{SECRET}-args"),
+            input=WorkflowParamsArgs(
+                override_params=OverrideParamsArgs(
+                    logo=[
+                        LogoOverrideArgs(
+                            template_id="All",
+                            vars={"text": pulumi.Output.secret(f"{SECRET}-logo")},
+                        )
+                    ],
+                    snapshot=[{"template_id": ["x"], "file_name": pulumi.Output.secret(SECRET)}],
+                )
+            ),
+            triggers={"version": pulumi.Output.secret(f"{SECRET}-trigger")},
+        )
+        pulumi.export("args", made.callback_args)
+
+    outcome = story.pays(program, 1)
+    assert SECRET not in outcome.text
+    assert SECRET not in story.raw_state
+    story.refresh()
+    assert SECRET not in story.raw_state
+    story.pays(program, 0)
+    story.destroy()
+    assert SECRET not in story.raw_state
+    [start] = story.emulator.ledger()
+    assert start["directUrl"]["FileName"] == f"{SECRET}-file.mp4"
+
+
+def test_the_providers_pickle_is_a_name(story: Story) -> None:
+    """The state refers to the provider by its import path: tiny, readable, never secret."""
+    story.up(run())
+    assert story.run["__provider"] == (
+        "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRl"
+        "cpSTlCmBlC4="
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("vod_accessKey", "AKLTWRONG", "InvalidAccessKey"),
+        ("vod_secretKey", "wrong-secret", "SignatureDoesNotMatch"),
+        ("vod_endpoint", "http://127.0.0.1:9", "refused"),
+        ("vod_endpoint", "http://vod.example.com", "https"),
+        ("vod_requestsPerSecond", "900", "50"),
+    ],
+)
+def test_wrong_configuration_is_one_clear_message(
+    story: Story, key: str, value: str, says: str
+) -> None:
+    """A wrong key, an unreachable endpoint or a bad setting starts nothing and says what to do."""
+    story.write_config(**{key: value})
+    failed = story.failing_up(run())
+    assert says in failed.text
+    assert "wrong-secret" not in failed.text
+    assert "X-Signature" not in failed.text
+    assert story.emulator.ledger() == []
+    story.write_config(
+        vod_accessKey="AKLTEMULATOR",
+        vod_secretKey="emulator-secret-key",
+        vod_endpoint=story.emulator.url,
+        vod_requestsPerSecond="50",
+    )
+    story.pays(run(), 1)
+
+
+def test_missing_credentials_name_every_place(story: Story) -> None:
+    """Without a key the preview still works, and the update says where one was looked for."""
+    del story.config["vod:accessKey"], story.config["vod:secretKey"]
+    story.write_config()
+    assert not story.preview(run()).failed
+    failed = story.failing_up(run())
+    for place in (
+        "vod:accessKey",
+        "volcengine:accessKey",
+        "VOLCENGINE_ACCESS_KEY",
+        "VOLC_ACCESSKEY",
+    ):
+        assert place in failed.text
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "http", "status": 429, "code": "RequestLimitExceeded", "when": "before"},
+        {"kind": "http", "status": 503, "code": "ServiceUnavailable", "when": "before"},
+        {"kind": "http", "status": 500, "code": "InternalError", "when": "before"},
+        {"kind": "reset", "when": "before"},
+        {"kind": "reset", "when": "after"},
+        {"kind": "garbage", "when": "after"},
+        {"kind": "http", "status": 502, "code": "FailToConnect", "when": "after"},
+    ],
+    ids=lambda fault: f"{fault['kind']}{fault.get('status', '')}-{fault['when']}",
+)
+def test_a_failing_service_is_paid_once(story: Story, fault: dict[str, Any]) -> None:
+    """Refused, failed, and accepted-but-answer-lost starts end as one run, recorded."""
+    story.emulator.fault(action="StartWorkflow", times=2, **fault)
+    story.up(run())
+    [start] = story.emulator.ledger()
+    assert story.run["runId"] == start["runId"]
+    assert story.emulator.requests()["StartWorkflow"] == 3
+    story.pays(run(), 0)
+
+
+def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:
+    """When all answers are lost, the update fails clearly and the next one finds the run."""
+    story.emulator.fault(
+        action="StartWorkflow",
+        kind="http",
+        status=500,
+        code="InternalError",
+        when="after",
+        times=99,
+    )
+    failed = story.failing_up(run())
+    assert "InternalError" in failed.text
+    assert "may have started" in failed.text
+    [start] = story.emulator.ledger()
+    story.emulator.fault(action="StartWorkflow", kind="http", times=0)  # the faults are over
+    story.up(run())
+    assert story.run["runId"] == start["runId"]
+    assert len(story.emulator.ledger()) == 1

@@ -1,0 +1,261 @@
+"""What users do with a WorkflowRun, on the real engine, counted by the ledger."""
+
+from __future__ import annotations
+
+import pulumi
+import pytest
+
+from pulumi_vod_workflow import DirectUrlArgs, SnapshotOverrideArgs, WorkflowRun
+from tests.engine.harness import Program, Story, run
+
+
+def test_up_starts_once_and_a_second_up_nothing(story: Story) -> None:
+    """A declared run is started once; its outputs say what happened."""
+    story.pays(run(), 1)
+    [start] = story.emulator.ledger()
+    outputs = story.run
+    assert outputs["runId"] == start["runId"]
+    assert outputs["clientToken"] == start["clientToken"]
+    assert (outputs["phase"], outputs["emulated"]) == ("submitted", True)
+    assert story.pays(run(), 0).changed == []
+
+
+def test_changes(story: Story) -> None:
+    """Each kind of change costs what its preview says."""
+    story.pays(run(triggers={"a": 1, "b": 1}), 1)
+    story.pays(run(triggers={"a": 1.0, "b": 1}, priority=0), 0)
+    story.pays(run(triggers={"a": 2, "b": 1}), 1)
+    assert story.pays(run(triggers={"a": 2}), 0).changed == [("update", "run")]
+    story.pays(run(triggers={"a": 2}, priority=1), 1)
+    story.pays(run(triggers={"a": 2}, priority=1, rerun_on_failure=True), 0)
+    story.pays(run(vid=..., direct_url=DirectUrlArgs(file_name="f.mp4")), 1)
+    story.pays(run(vid=..., direct_url={"file_name": "f.mp4"}), 0)
+    story.pays(run(vid=..., direct_url={"fileName": "f.mp4"}, client_token="mine"), 1)
+    story.pays(run(vid=..., direct_url={"fileName": "f.mp4"}), 0)
+
+
+def test_refresh_follows_a_run_to_its_results(story: Story) -> None:
+    """Refresh reads status, tasks and results; a run that has ended is not asked again."""
+    story.up(run())
+    story.refresh()
+    assert (story.run["phase"], story.run["status"]) == ("pending", "PendingStart")
+    story.emulator.advance(1500)
+    story.refresh()
+    assert (story.run["phase"], story.run["status"]) == ("running", "Running")
+    assert story.run["tasks"]
+    story.emulator.advance(1000)
+    story.refresh()
+    assert (story.run["phase"], story.run["status"]) == ("succeeded", "0")
+    assert story.run["transcodes"]
+    assert story.run["snapshots"]
+    asked = story.emulator.requests()
+    story.refresh()
+    assert story.emulator.requests() == asked
+    story.pays(run(), 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "phase", "says"),
+    [
+        ("1001", "failed", "a repeat alone does not help"),
+        ("2003", "failed", "a repeat can help"),
+        ("Terminated", "terminated", "ended by a user"),
+    ],
+)
+def test_failed_runs_stay_and_say_why(story: Story, status: str, phase: str, says: str) -> None:
+    """A failed run is recorded with its reason, and not started again by itself."""
+    story.emulator.outcome(status)
+    story.up(run())
+    story.emulator.advance(3000)
+    story.refresh()
+    assert (story.run["status"], story.run["phase"]) == (status, phase)
+    assert says in story.run["statusReason"]
+    story.pays(run(), 0)
+    story.pays(run(rerun_on_failure=True), 1 if status == "2003" else 0)
+
+
+def test_an_expired_record_costs_nothing(story: Story) -> None:
+    """After 30 days the service forgets; the state keeps what was last read."""
+    story.up(run())
+    story.emulator.advance(3000)
+    story.refresh()
+    done = story.run
+    story.emulator.advance(40 * 86400)
+    story.refresh()
+    assert story.run == done
+    story.pays(run(), 0)
+
+
+def test_an_unread_run_expires_in_place(story: Story) -> None:
+    """A run that was never read before its record went is expired, not gone."""
+    story.up(run())
+    story.emulator.advance(40 * 86400)
+    story.refresh()
+    assert story.run["phase"] == "expired"
+    assert "30 days" in story.run["statusReason"]
+    story.pays(run(), 0)
+
+
+def test_not_found_within_thirty_days_is_an_error(story: Story) -> None:
+    """A run that should be there and is not means a wrong account; the state stays."""
+    story.up(run())
+    before = story.run
+    story.emulator.reset()
+    failed = story.failing_refresh()
+    assert "ResourceNotFound" in failed.text
+    assert "account" in failed.text
+    assert story.run == before
+
+
+def test_destroy_forgets(story: Story) -> None:
+    """Destroying an unfinished run cancels nothing, and nothing new is paid."""
+    story.up(run())
+    story.destroy()
+    assert story.resources == {}
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_destroy_then_up(story: Story) -> None:
+    """The same declaration joins an unfinished run, and is a new one once that has ended."""
+    story.up(run())
+    story.destroy()
+    story.up(run())
+    assert len(story.emulator.ledger()) == 1, "joined by its token"
+    story.emulator.advance(3000)
+    story.destroy()
+    story.pays(run(), 1)
+
+
+def test_adoption(story: Story) -> None:
+    """An existing run is read, never started; ceasing to name it starts nothing."""
+    story.up(run("first"))
+    [start] = story.emulator.ledger()
+    run_id = start["runId"]
+    story.up(run("second", existing_run_id=run_id))
+    assert story.run["runId"] == run_id
+    assert story.run["status"] == "PendingStart"
+    story.pays(run("second", existing_run_id=run_id), 0)
+    story.pays(run("second"), 0)
+    story.pays(run("second", existing_run_id=run_id), 0)
+    story.pays(run("second", existing_run_id=run_id, priority=3), 0)
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_adoption_by_id_alone(story: Story) -> None:
+    """The id is enough; declaring the source later starts nothing."""
+    story.up(run("first"))
+    run_id = story.emulator.ledger()[0]["runId"]
+    by_id = run("second", vid=..., template_id=..., existing_run_id=run_id)
+    story.up(by_id)
+    assert story.run["vid"] == "v1"
+    assert story.pays(by_id, 0).changed == []
+    story.pays(run("second"), 0)
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_adoption_of_another_run_is_refused(story: Story) -> None:
+    """Adopting what does not exist, or was started with something else, fails clearly."""
+    story.up(run("first"))
+    run_id = story.emulator.ledger()[0]["runId"]
+    wrong = story.failing_up(run("second", vid="v2", existing_run_id=run_id))
+    assert "another vid" in wrong.text
+    missing = story.failing_up(run("second", existing_run_id="emu:none"))
+    assert "ResourceNotFound" in missing.text
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_get(story: Story) -> None:
+    """`WorkflowRun.get` looks up, owns nothing and starts nothing."""
+    story.up(run())
+    run_id = story.emulator.ledger()[0]["runId"]
+
+    def program() -> None:
+        WorkflowRun("run", vid="v1", template_id="t1")
+        found = WorkflowRun.get("found", run_id)
+        pulumi.export("phase", found.phase)
+        pulumi.export("vid", found.vid)
+
+    assert story.up(program).outputs == {"phase": "pending", "vid": "v1"}
+    story.destroy()
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_forced_replacement(story: Story) -> None:
+    """`--replace` of a finished run is a new, paid run; of an unfinished one it joins."""
+    story.up(run())
+    urn = story.resources["run"]["urn"]
+    story.up(run(), replace=[urn])
+    assert len(story.emulator.ledger()) == 1
+    story.emulator.advance(3000)
+    story.pays(run(), 1, replace=[urn])
+
+
+def test_options(story: Story) -> None:
+    """ignore_changes keeps the run; retain_on_delete leaves it unmentioned."""
+    story.up(run())
+    ignored = pulumi.ResourceOptions(ignore_changes=["vid", "template_id"])
+    story.pays(run(opts=ignored, vid="v2", template_id="t2"), 0)
+    story.up(run(opts=pulumi.ResourceOptions(retain_on_delete=True)))
+    assert "forgotten" not in story.destroy().text
+
+
+def test_two_resources_are_two_runs(story: Story) -> None:
+    """The same start declared twice is two runs, as the preview says, under any parent too."""
+
+    class Left(pulumi.ComponentResource):
+        def __init__(self) -> None:
+            super().__init__("test:index:Left", "left")
+            WorkflowRun("same", pulumi.ResourceOptions(parent=self), vid="v1", template_id="t1")
+
+    class Right(pulumi.ComponentResource):
+        def __init__(self) -> None:
+            super().__init__("test:index:Right", "right")
+            WorkflowRun("same", pulumi.ResourceOptions(parent=self), vid="v1", template_id="t1")
+
+    def program() -> None:
+        for name in ("one", "two"):
+            WorkflowRun(name, vid="v1", template_id="t1")
+        Left()
+        Right()
+
+    story.pays(program, 4)
+    story.pays(program, 0)
+
+
+def test_renaming_costs_nothing(story: Story) -> None:
+    """An alias carries the run and its token to the new name."""
+    story.up(run())
+    token = story.run["clientToken"]
+    alias = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="run")])
+    story.pays(run("renamed", alias), 0)
+    assert story.run["clientToken"] == token
+    story.pays(run("renamed"), 0)
+
+
+def test_unknown_inputs(story: Story) -> None:
+    """An input from another resource is unknown at preview and shown as what it may cost."""
+
+    def program(vid: str, second: str) -> Program:
+        def declare() -> None:
+            first = WorkflowRun("first", vid=vid, template_id="t1")
+            WorkflowRun(
+                "second",
+                vid=first.run_id.apply(lambda _: second),
+                template_id="t1",
+                input={
+                    "override_params": {
+                        "snapshot": [
+                            SnapshotOverrideArgs(
+                                template_id=[first.run_id.apply(lambda _: "s1")],
+                                file_name=first.run_id.apply(lambda text: text.split(":")[0]),
+                            )
+                        ]
+                    }
+                },
+            )
+
+        return declare
+
+    story.pays(program("v1", "x"), 2)
+    story.pays(program("v1", "x"), 0)
+    story.pays(program("v2", "y"), 2)

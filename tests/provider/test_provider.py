@@ -1,0 +1,107 @@
+"""The adapter's methods, as the host calls them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import dill
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.output import Unknown
+
+from pulumi_vod_workflow._provider import WorkflowRunProvider
+from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS
+
+SCOPE = {"project": "p", "stack": "s", "name": "n"}
+GOLDEN_PICKLE = {
+    # release -> what its states hold. Every one of them must load for ever.
+    "0.1.0": (
+        "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRl"
+        "cpSTlCmBlC4="
+    ),
+}
+
+
+def provider(**config: str) -> WorkflowRunProvider:
+    made = WorkflowRunProvider()
+    raw = {"vod:endpoint": "emulator", **{k.replace("_", ":"): v for k, v in config.items()}}
+    made.configure(ConfigureRequest(config=Config(raw_config=raw, project_name="p")))
+    return made
+
+
+def inputs(**changes: Any) -> dict[str, Any]:
+    return {"vid": "v1", "templateId": "t1", "scope": SCOPE, "__provider": "x", **changes}
+
+
+def checked(news: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, Any]:
+    result = provider().check(olds or {}, news)
+    assert result.failures == []
+    return result.inputs
+
+
+@pytest.mark.parametrize("pickled", GOLDEN_PICKLE.values(), ids=GOLDEN_PICKLE)
+def test_every_released_pickle_loads(pickled: str) -> None:
+    """A state of any release finds its provider, or `destroy` would fail."""
+    assert type(dill.loads(base64.b64decode(pickled))) is WorkflowRunProvider
+
+
+def test_the_pickle_is_a_reference() -> None:
+    """Tiny, the same on every Python, and nothing of the code or configuration in it."""
+    assert serialize_provider(WorkflowRunProvider()) == GOLDEN_PICKLE["0.1.0"]
+    assert WorkflowRunProvider.serialize_as_secret_always is False
+
+
+def test_check_fills_in_the_token_and_keeps_a_recorded_one() -> None:
+    """The preview shows the token; a rename keeps it; another start has another."""
+    first = checked(inputs())
+    assert first["clientToken"].startswith("pvw1-")
+    renamed = inputs(scope={**SCOPE, "name": "m"})
+    assert checked(renamed, olds=first)["clientToken"] == first["clientToken"]
+    assert checked(renamed)["clientToken"] != first["clientToken"]
+    assert checked(inputs(vid="v2"), olds=first)["clientToken"] != first["clientToken"]
+    assert checked(inputs(clientToken="mine"), olds=first)["clientToken"] == "mine"
+
+
+def test_check_leaves_the_token_open_while_anything_is_unknown() -> None:
+    """Unknowns pass through as they came, at any depth."""
+    unknown = Unknown()  # type: ignore[no-untyped-call]
+    news = checked(inputs(vid=unknown, triggers={"a": [unknown]}))
+    assert isinstance(news["vid"], Unknown)
+    assert isinstance(news["triggers"]["a"][0], Unknown)
+    assert "clientToken" not in news
+
+
+def test_check_failures_name_no_property() -> None:
+    """The engine prints a named property's value, secret or not: the path is in the text."""
+    result = provider().check({}, inputs(priority=9.0))
+    assert [failure.property for failure in result.failures] == [""]
+    assert result.failures[0].reason.startswith("priority: ")
+
+
+def test_a_wrong_setting_is_refused_at_preview() -> None:
+    """Settings are judged with the declaration, in one list."""
+    result = provider(vod_endpoint="http://vod.example.com").check({}, inputs(priority=9))
+    assert len(result.failures) == 2
+
+
+def test_diff_reports_what_is_replaced() -> None:
+    """Paid changes are replacements, everything else an update or nothing."""
+    state = {**checked(inputs()), "runId": "emu:1", "emulated": True, "phase": "submitted"}
+    same = provider().diff("emu:1", state, checked(inputs(), olds=state))
+    assert (same.changes, same.replaces) == (False, [])
+    other = provider().diff("emu:1", state, checked(inputs(vid="v2"), olds=state))
+    assert (other.changes, other.replaces) == (True, ["vid"])
+    moved = {**checked(inputs(), olds=state), "__provider": "y"}
+    assert provider().diff("emu:1", {**state, "__provider": "x"}, moved).changes is True
+
+
+def test_update_keeps_what_was_read_and_drops_what_is_no_longer_declared() -> None:
+    """An update records the declaration and loses no output."""
+    read = dict.fromkeys(OUTPUT_FIELDS, "o")
+    state = {**inputs(triggers={"a": 1}), **read}
+    outs = provider().update("o", state, inputs(rerunOnFailure=True)).outs or {}
+    assert "triggers" not in outs
+    assert outs["rerunOnFailure"] is True
+    assert {key: outs[key] for key in OUTPUT_FIELDS} == read
