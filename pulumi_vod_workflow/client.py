@@ -52,18 +52,31 @@ then let go in a burst; and a repeat that has to be prompt does not queue behind
 """
 
 Loop = asyncio.AbstractEventLoop
-_limiters: WeakKeyDictionary[Loop, dict[tuple[str, float], AsyncLimiter]] = WeakKeyDictionary()
+_paces: WeakKeyDictionary[Loop, dict[tuple[str, float], Pace]] = WeakKeyDictionary()
 
 
-def limiter(action: str, rate: float) -> AsyncLimiter:
+class Pace:
     """
-    Return the process's limiter of an action: one request every 1/rate seconds, no bursts.
+    One request every 1/rate seconds, without bursts, in the order of asking.
 
-    A bucket of 50 would let 100 pass within one of the service's seconds. A process has one event
-    loop (`connect`), a limiter cannot serve two.
+    A bucket of 50 would let 100 pass within one of the service's seconds. The lock keeps the order:
+    AsyncLimiter lets newcomers pass those who wait, and a repeat must not wait for ever.
     """
-    mine = _limiters.setdefault(asyncio.get_running_loop(), {})
-    return mine.setdefault((action, rate), AsyncLimiter(1, 1 / rate))
+
+    def __init__(self, rate: float) -> None:
+        self._limiter = AsyncLimiter(1, 1 / rate)
+        self._queue = asyncio.Lock()
+
+    async def turn(self) -> None:
+        """Return when a request may be sent."""
+        async with self._queue:
+            await self._limiter.acquire()
+
+
+def pace(action: str, rate: float) -> Pace:
+    """Return the process's pace of an action. It serves one event loop, as `connect` has one."""
+    mine = _paces.setdefault(asyncio.get_running_loop(), {})
+    return mine.setdefault((action, rate), Pace(rate))
 
 
 class VolcengineAuth(httpx.Auth):
@@ -242,7 +255,7 @@ class VodClient:
         resynced = False
         count = 0
         while True:
-            await limiter(request.operation, self._rate).acquire()
+            await pace(request.operation, self._rate).turn()
             now = self._clock.monotonic()
             begun = now if begun is None else begun
             # The wait for a turn was not foreseen by the policy.

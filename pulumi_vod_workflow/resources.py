@@ -186,9 +186,9 @@ def _scope(name: str, parent: pulumi.Resource | None) -> dict[str, Input[str]]:
         "name": name,
     }
     if parent is not None:
-        urn = parent.urn
         # Without its dependency: waiting for a component waits for its children, this one too.
-        alone = Output[str](set(), urn.future(), urn.is_known())
+        urn: Any = parent.urn.future()
+        alone = Output[str](set(), urn, parent.urn.is_known())
         scope["parent"] = alone.apply(lambda urn: urn.split("::")[2])
     return scope
 

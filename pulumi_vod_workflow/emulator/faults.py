@@ -9,62 +9,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-import re
 import threading
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pulumi_vod_workflow.emulator.errors import TABLE
 from pulumi_vod_workflow.emulator.wire import VERSIONS, Receive
-
-KINDS = ("http", "reset", "hang", "garbage")
-HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
-HEADER_VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class ResetFault(ConnectionResetError):  # noqa: N818 - it is wanted
     """The connection is to be closed without an answer."""
 
 
-@dataclass(slots=True)
-class Fault:
+def _action(value: str) -> str:
+    if value not in VERSIONS:
+        raise ValueError(f"must be one of {', '.join(VERSIONS)}")
+    return value
+
+
+class Fault(BaseModel):
     """What is to go wrong, and how often."""
 
-    action: str
-    kind: str
-    when: str = "before"
-    times: int = 1
-    status: int = 500
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    action: Annotated[str, AfterValidator(_action)]
+    kind: Literal["http", "reset", "hang", "garbage"]
+    when: Literal["before", "after"] = "before"
+    """Whether the request takes effect: `after` loses the answer of one that did."""
+    times: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """0 clears the faults of its action."""
+    status: Annotated[int, Field(ge=200, le=599)] = 500
     code: str = "InternalError"
     message: str | None = None
-    seconds: float = 60.0
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def problem(self) -> str | None:
-        """Say what is wrong with this fault itself."""
-        texts = {"code": self.code, "message": self.message or "", "kind": self.kind}
-        for name, text in texts.items():
-            if not isinstance(text, str):
-                return f"{name} must be a string"
-        if self.action not in list(VERSIONS):
-            return f"action must be one of {', '.join(VERSIONS)}"
-        if self.kind not in KINDS:
-            return f"kind must be one of {', '.join(KINDS)}"
-        if self.when not in ["before", "after"]:
-            return "when must be before or after"
-        if type(self.times) is not int or self.times < 0:
-            return "times must be an integer, 0 or more"
-        if type(self.status) is not int or not 200 <= self.status <= 599:
-            return "status must be an integer from 200 to 599"
-        if type(self.seconds) not in {int, float} or not 0 <= self.seconds < math.inf:
-            return "seconds must be a number, 0 or more"
-        if not isinstance(self.headers, dict) or not all(
-            isinstance(value, str) and HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)
-            for name, value in self.headers.items()
-        ):
-            return "headers must be an object of header names and their values, strings"
-        return None
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
+    """How long a hang takes."""
+    headers: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+\z")],
+        Annotated[str, Field(pattern=r"^[!-~]([ -~]*[!-~])?\z")],
+    ] = Field(default_factory=dict)
 
     async def happen(
         self, metadata: dict[str, Any], receive: Receive

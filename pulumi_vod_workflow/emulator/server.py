@@ -95,15 +95,16 @@ class VodEmulator:
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward."""
-        self.app.store.advance(seconds)
+        control.move_clock(self.app, {"advanceSeconds": seconds})
 
     def fault(self, **parts: Any) -> None:
         """Let something go wrong: see `faults.Fault`."""
-        control.add_fault(self.app, **parts)
+        control.add_fault(self.app, parts)
 
     def outcome(self, status: str, times: int = 1, match: str = "") -> None:
         """Decide how the next starts whose source contains `match` will end."""
-        self.app.store.outcome(status, times, match)
+        parts = {"status": status, "times": times, "match": match}
+        control.decide_outcome(self.app, parts)
 
     def reset(self) -> None:
         """Forget everything."""

@@ -10,7 +10,6 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow import client as client_module
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.signing import Credentials
@@ -76,8 +75,6 @@ class Service:
         return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
     def run(self, call: str = "start", token: str = "token") -> Answer:
-        client_module._limiters.clear()
-
         async def go() -> Answer:
             client = VodClient(
                 "https://vod.example.com",
@@ -245,7 +242,6 @@ def test_bodies_are_json_with_strings_of_json() -> None:
         await client.start_workflow({**START, "input": {"overrideParams": {"logo": logos}}}, "x")
         await client.aclose()
 
-    client_module._limiters.clear()
     anyio.run(go)
     [request] = service.seen
     assert request.method == "POST"
