@@ -1,0 +1,286 @@
+"""Settings and credentials: where they come from, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pulumi_vod_workflow.config import (
+    EMULATOR_CREDENTIALS,
+    Settings,
+    Site,
+    load_settings,
+)
+from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.errors import ConfigurationError
+
+STACK = {"vod:accessKey": "ak-vod", "vod:secretKey": "sk-vod", "vod:sessionToken": "st-vod"}
+OFFICIAL_STACK = {"volcengine:accessKey": "ak-volc", "volcengine:secretKey": "sk-volc"}
+NEW_ENV = {
+    "VOLCENGINE_ACCESS_KEY": "ak-new",
+    "VOLCENGINE_SECRET_KEY": "sk-new",
+    "VOLCENGINE_SESSION_TOKEN": "st-new",
+}
+OLD_ENV = {"VOLC_ACCESSKEY": "ak-old", "VOLC_SECRETKEY": "sk-old", "VOLC_SESSIONTOKEN": "st-old"}
+
+
+def settings(
+    home: Path, config: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
+) -> Settings:
+    return load_settings((config or {}).get, environ or {}, home)
+
+
+def refused(
+    home: Path, config: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
+) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        settings(home, config, environ)
+    return str(caught.value)
+
+
+def write(home: Path, name: str, text: str) -> None:
+    path = home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def cli_profile(**profile: str) -> str:
+    return json.dumps({"current": "work", "profiles": {"work": profile}})
+
+
+def fill(home: Path) -> None:
+    write(
+        home,
+        ".volcengine/config.json",
+        cli_profile(**{"access-key": "ak-cli", "secret-key": "sk-cli", "session-token": "st-cli"}),
+    )
+    write(
+        home, ".volc/credentials", "[default]\naccess_key_id=ak-ini\nsecret_access_key=sk-ini%1\n"
+    )
+    write(home, ".volc/config", json.dumps({"ak": "ak-json", "sk": "sk-json"}))
+
+
+def test_every_source_in_its_order(tmp_path: Path) -> None:
+    """The stack, the official package's keys, both environments, then the three files."""
+    fill(tmp_path)
+    config, environ = {**STACK, **OFFICIAL_STACK}, {**NEW_ENV, **OLD_ENV}
+    found = []
+    for source in (STACK, OFFICIAL_STACK, NEW_ENV, OLD_ENV):
+        found.append(settings(tmp_path, config, environ).require_credentials())
+        for key in source:
+            config.pop(key, None)
+            environ.pop(key, None)
+    for path in (".volcengine/config.json", ".volc/credentials", ".volc/config"):
+        found.append(settings(tmp_path, config, environ).require_credentials())
+        (tmp_path / path).unlink()
+    assert found == [
+        Credentials("ak-vod", "sk-vod", "st-vod"),
+        Credentials("ak-volc", "sk-volc"),
+        Credentials("ak-new", "sk-new", "st-new"),
+        Credentials("ak-old", "sk-old", "st-old"),
+        Credentials("ak-cli", "sk-cli", "st-cli"),
+        Credentials("ak-ini", "sk-ini%1"),
+        Credentials("ak-json", "sk-json"),
+    ]
+
+
+def test_missing_credentials_name_every_place(tmp_path: Path) -> None:
+    """Nothing found: the error lists all that was looked at, and how to set a key."""
+    with pytest.raises(ConfigurationError) as caught:
+        settings(tmp_path).require_credentials()
+    for place in (
+        "vod:accessKey and vod:secretKey",
+        "volcengine:accessKey and volcengine:secretKey",
+        "VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY",
+        "VOLC_ACCESSKEY and VOLC_SECRETKEY",
+        str(tmp_path / ".volcengine" / "config.json"),
+        str(tmp_path / ".volc" / "credentials"),
+        str(tmp_path / ".volc" / "config"),
+        "pulumi config set --secret vod:secretKey",
+    ):
+        assert place in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "names"),
+    [
+        ({"vod:accessKey": "ak"}, NEW_ENV, "vod:secretKey missing there beside vod:accessKey"),
+        ({"vod:sessionToken": "hidden"}, NEW_ENV, "vod:accessKey and vod:secretKey missing"),
+        ({}, {"VOLCENGINE_SECRET_KEY": "hidden", **OLD_ENV}, "VOLCENGINE_ACCESS_KEY missing"),
+    ],
+)
+def test_a_triple_is_never_mixed(
+    tmp_path: Path, config: dict[str, str], environ: dict[str, str], names: str
+) -> None:
+    """A source that holds a part is the one that is meant: its rest is not taken elsewhere."""
+    message = refused(tmp_path, config, environ)
+    assert names in message
+    assert "hidden" not in message
+
+
+def test_a_key_with_a_line_end_inside_is_refused_unseen(tmp_path: Path) -> None:
+    """A pasted key that cannot be one is named by its place, not shown."""
+    message = refused(tmp_path, {"vod:accessKey": "ak", "vod:secretKey": "hid\nden"})
+    assert "a character that none has" in message
+    assert "den" not in message
+    padded = settings(tmp_path, {"vod:accessKey": " ak ", "vod:secretKey": "sk\n"})
+    assert padded.require_credentials() == Credentials("ak", "sk")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        (".volcengine/config.json", "{", "not in its official format"),
+        (".volcengine/config.json", "[1]", "not in its official format"),
+        (".volcengine/config.json", cli_profile(mode="sso"), "mode holds no key"),
+        (".volc/credentials", "no section", "not in its official format"),
+        (".volc/config", "hidden", "not in its official format"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, text: str, says: str
+) -> None:
+    """A broken official file is what was meant: it stops the search and says why."""
+    write(tmp_path, name, text)
+    with pytest.raises(ConfigurationError) as caught:
+        settings(tmp_path).require_credentials()
+    assert says in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_official_command_lines_profile_can_be_chosen(tmp_path: Path) -> None:
+    """VOLCENGINE_PROFILE and VOLCENGINE_CLI_CONFIG_FILE are honoured; missing ones are told."""
+    document = {
+        "current": "a",
+        "profiles": {
+            name: {"access-key": f"ak-{name}", "secret-key": f"sk-{name}"} for name in "ab"
+        },
+    }
+    write(tmp_path, "elsewhere.json", json.dumps(document))
+    environ = {"VOLCENGINE_CLI_CONFIG_FILE": str(tmp_path / "elsewhere.json")}
+    assert settings(tmp_path, environ=environ).require_credentials().access_key == "ak-a"
+    chosen = {**environ, "VOLCENGINE_PROFILE": "b"}
+    assert settings(tmp_path, environ=chosen).require_credentials().access_key == "ak-b"
+    for wrong, says in (
+        ({**environ, "VOLCENGINE_PROFILE": "c"}, "no such profile"),
+        ({"VOLCENGINE_CLI_CONFIG_FILE": str(tmp_path / "none")}, "it is not there"),
+    ):
+        with pytest.raises(ConfigurationError, match=says):
+            settings(tmp_path, environ=wrong).require_credentials()
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "site"),
+    [
+        ({}, {}, Site("https://vod.volcengineapi.com", "cn-north-1")),
+        (
+            {"vod:region": "ap-southeast-1"},
+            {},
+            Site("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
+        ),
+        (
+            {"volcengine:region": "ap-southeast-1"},
+            {"VOLCENGINE_REGION": "cn-north-1"},
+            Site("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
+        ),
+        (
+            {},
+            {"VOLCENGINE_REGION": "ap-southeast-1"},
+            Site("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
+        ),
+        (
+            {"vod:endpoint": "HTTPS://Vod.Example.com:443/"},
+            {},
+            Site("https://vod.example.com", "cn-north-1"),
+        ),
+        ({"vod:endpoint": "http://[::1]:8080"}, {}, Site("http://[::1]:8080", "cn-north-1")),
+        (
+            {"vod:endpoint": "emulator"},
+            {"VOLCENGINE_REGION": "ap-southeast-1"},
+            Site("emulator", "cn-north-1"),
+        ),
+    ],
+)
+def test_sites(tmp_path: Path, config: dict[str, str], environ: dict[str, str], site: Site) -> None:
+    """The region has its host; an endpoint has one spelling, because runs remember it."""
+    assert settings(tmp_path, config, environ).site == site
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "says"),
+    [
+        ({"vod:endpoint": "vod.volcengineapi.com"}, {}, "must be a URL"),
+        ({"vod:endpoint": "ftp://host"}, {}, "must be a URL"),
+        ({"vod:endpoint": "https://host:99999"}, {}, "must be a URL"),
+        ({"vod:endpoint": "https://user:hidden@host"}, {}, "no user"),
+        ({"vod:endpoint": "https://host/?a=hidden"}, {}, "no user, path, query"),
+        ({"vod:endpoint": "http://vod.volcengineapi.com"}, {}, "must be https"),
+        ({"vod:endpoint": "http://127.0.0.1.example.com"}, {}, "must be https"),
+        ({"vod:region": "CN North"}, {}, "vod:region: must look like"),
+        ({}, {"VOLCENGINE_REGION": "cn-beijing"}, "set vod:region"),
+        ({"vod:requestsPerSecond": "51"}, {}, "above 0, at most 50"),
+        ({"vod:requestsPerSecond": "0"}, {}, "above 0, at most 50"),
+        ({"vod:requestsPerSecond": "nan"}, {}, "above 0, at most 50"),
+        ({"vod:requestsPerSecond": "many"}, {}, "above 0, at most 50"),
+    ],
+)
+def test_wrong_settings_say_what_is_allowed(
+    tmp_path: Path, config: dict[str, str], environ: dict[str, str], says: str
+) -> None:
+    """Each setting names itself and what it may be; nothing secret is repeated."""
+    message = refused(tmp_path, config, environ)
+    assert says in message
+    assert "hidden" not in message
+
+
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    """Several wrong settings are corrected in one go."""
+    config = {"vod:region": "X", "vod:requestsPerSecond": "x", "vod:endpoint": "x"}
+    assert len(refused(tmp_path, config).splitlines()) == 3
+
+
+def test_the_emulator_never_sees_real_keys(tmp_path: Path) -> None:
+    """Embedded, it takes the `vod:` keys or its own; a developer's real ones are left alone."""
+    fill(tmp_path)
+    emulated = {"vod:endpoint": "emulator"}
+    found = settings(tmp_path, {**emulated, **OFFICIAL_STACK}, NEW_ENV)
+    assert found.require_credentials() == EMULATOR_CREDENTIALS
+    own = settings(tmp_path, {**emulated, **STACK}, NEW_ENV).require_credentials()
+    assert own.access_key == "ak-vod"
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "store"),
+    [
+        ({"vod:emulatorStore": "runs.db"}, {}, "runs.db"),
+        ({"vod:emulatorStore": "~/runs.db"}, {}, "{home}/runs.db"),
+        (
+            {},
+            {"PULUMI_BACKEND_URL": "file:///a%20b?no_tmp_dir=true"},
+            "/a b/.pulumi/vod-emulator.sqlite3",
+        ),
+        ({}, {"PULUMI_BACKEND_URL": "file://~"}, "{home}/.pulumi/vod-emulator.sqlite3"),
+        (
+            {},
+            {"PULUMI_BACKEND_URL": "s3://b", "PULUMI_HOME": "/p"},
+            "/p/vod-emulator.sqlite3",
+        ),
+        ({}, {}, "{home}/.pulumi/vod-emulator.sqlite3"),
+    ],
+)
+def test_the_emulators_file_is_beside_the_stacks(
+    tmp_path: Path, config: dict[str, str], environ: dict[str, str], store: str
+) -> None:
+    """Where the configuration, the backend or Pulumi's own folder say; never the program's."""
+    expected = Path(store.format(home=tmp_path))
+    assert settings(tmp_path, config, environ).emulator_store == expected
+
+
+def test_no_secret_in_a_repr(tmp_path: Path) -> None:
+    """Settings can be logged by mistake without harm."""
+    assert "sk-vod" not in repr(settings(tmp_path, STACK))
+    assert "st-vod" not in repr(settings(tmp_path, STACK))
