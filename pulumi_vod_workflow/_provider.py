@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 from pulumi.output import Unknown as PulumiUnknown
+from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.clock import SystemClock
@@ -41,9 +42,20 @@ from pulumi_vod_workflow.core.inputs import (
     start_of,
 )
 from pulumi_vod_workflow.core.plan import keeps_token, plan_change
-from pulumi_vod_workflow.errors import AdoptionError, ConfigurationError, NotFoundError
+from pulumi_vod_workflow.errors import (
+    AdoptionError,
+    CallError,
+    ConfigurationError,
+    NotFoundError,
+)
 
 PROVIDER_KEY = "__provider"
+MADE_OF_INPUTS = (
+    "clientToken", "spaceName", "templateName", "tasks", "transcodes", "snapshots",
+)  # fmt: skip
+"""What could tell a secret input: outputs that follow the inputs, and the token, their hash."""
+SHORTEST_HIDDEN = 4
+"""Characters of an input from which on it is taken out of what the service says."""
 
 
 def _received(value: Any) -> Any:
@@ -68,6 +80,31 @@ def _sent(value: Any) -> Any:
     return value
 
 
+def _recorded(properties: Mapping[str, Any]) -> Any:
+    """
+    Return what the engine is to record, in its form.
+
+    The engine itself keeps a secret input secret, but only under its own name.
+    """
+    made = MADE_OF_INPUTS if properties.get("secretInputs") is True else ()
+    return {
+        key: wrap_rpc_secret(value) if key in made and value is not UNKNOWN else _sent(value)
+        for key, value in properties.items()
+    }
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every string in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
 class WorkflowRunProvider(ResourceProvider):
     """
     CRUD of `WorkflowRun`. Only `create` starts, and pays for, a run; everything else is free.
@@ -85,6 +122,7 @@ class WorkflowRunProvider(ResourceProvider):
     def _settings(self) -> Settings:
         return load_settings(self._get, os.environ, Path.home())
 
+    @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate a declaration and fill in its token; offline and free."""
         olds, declaration = normalise(_received(_olds)), declare(_received(news))
@@ -96,11 +134,12 @@ class WorkflowRunProvider(ResourceProvider):
             failures.append(CheckFailure("", str(error)))
         inputs = declaration.properties
         if not failures and "clientToken" not in inputs:
-            kept = olds.get("clientToken") if keeps_token(olds, inputs) else None
-            token = kept or client_token(inputs)
+            token = olds.get("clientToken") if keeps_token(olds, inputs) else None
+            if token is None and "existingRunId" not in inputs:  # what is adopted is not started
+                token = client_token(inputs)
             if token is not None:
                 inputs["clientToken"] = token
-        return CheckResult(_sent(inputs), failures)
+        return CheckResult(_recorded(inputs), failures)
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -123,8 +162,14 @@ class WorkflowRunProvider(ResourceProvider):
         inputs = normalise(_received(props))
         existing = inputs.get("existingRunId")
         if existing is not None:
-            return CreateResult(existing, self._adopt(existing, inputs))
-        answer = self._connection().start_workflow(start_of(inputs), inputs["clientToken"])
+            return CreateResult(existing, _recorded(self._adopt(existing, inputs)))
+        start = start_of(inputs)
+        try:
+            answer = self._connection().start_workflow(start, inputs["clientToken"])
+        except CallError as error:
+            if inputs.get("secretInputs") is True:
+                error.hide(text for text in _texts(start) if len(text) >= SHORTEST_HIDDEN)
+            raise
         # The service has accepted: nothing below may raise, or the run's id would be lost.
         run_id = str(answer.result["RunId"])
         moment = execution.service_time(answer.server_date, SystemClock().now())
@@ -136,24 +181,24 @@ class WorkflowRunProvider(ResourceProvider):
             "statusReason": execution.SUBMITTED_REASON,
             **self._whereabouts(run_id, self._settings.site),
         }
-        return CreateResult(run_id, {**inputs, **outputs})
+        return CreateResult(run_id, _recorded({**inputs, **outputs}))
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Ask the service how far the run is; a run that has ended is not asked again."""
         recorded = normalise(_received(props))
         if recorded.get("phase") in execution.ENDED:
-            return ReadResult(id_, recorded)
+            return ReadResult(id_, _recorded(recorded))
         if "runId" not in recorded:  # WorkflowRun.get: only the id is known
             return ReadResult(id_, self._look_up(id_, self._settings.site))
         site = self._site_of(recorded)
         try:
-            return ReadResult(id_, {**recorded, **self._observe(id_, site)})
+            return ReadResult(id_, _recorded({**recorded, **self._read(id_, site)[1]}))
         except NotFoundError as error:
             now = execution.service_time(error.server_date, SystemClock().now())
             if not execution.has_expired(recorded, now):
                 raise
-        return ReadResult(id_, {**recorded, **execution.EXPIRED})
+        return ReadResult(id_, _recorded({**recorded, **execution.EXPIRED}))
 
     @reported
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -162,7 +207,7 @@ class WorkflowRunProvider(ResourceProvider):
         # What was read of an adopted run's source stays, though it is not declared.
         replaced = set(RUN_FIELDS) - (set(START_FIELDS) if "existingRunId" in declared else set())
         kept = {key: value for key, value in recorded.items() if key not in replaced}
-        return UpdateResult({**kept, **declared})
+        return UpdateResult(_recorded({**kept, **declared}))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
@@ -196,11 +241,8 @@ class WorkflowRunProvider(ResourceProvider):
             "emulated": execution.is_emulated(run_id),
         }
 
-    def _observe(self, run_id: str, site: Site) -> dict[str, Any]:
-        """Read a run's status, and its results once it has ended."""
-        return self._read(run_id, site)[1]
-
     def _read(self, run_id: str, site: Site) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        """Return the service's record of a run, and its outputs, complete once it has ended."""
         connection = self._connection(site)
         described = connection.get_workflow_execution(run_id).result
         outputs = execution.execution_outputs(described)
@@ -212,7 +254,7 @@ class WorkflowRunProvider(ResourceProvider):
     def _look_up(self, run_id: str, site: Site) -> dict[str, Any]:
         described, outputs = self._read(run_id, site)
         return {
-            **execution.source_of(described),
+            **execution.start_told(described),
             **outputs,
             "runId": run_id,
             **self._whereabouts(run_id, site),

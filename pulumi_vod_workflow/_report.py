@@ -11,8 +11,10 @@ ends with the same message. `tests/provider` holds this against the SDK in use.
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import grpc
@@ -37,10 +39,28 @@ def reported(operation: Callable[P, R]) -> Callable[P, R]:
             return operation(*args, **kwargs)
         except VodWorkflowError as error:
             message = str(error)
-            _say_plainly(message)
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret, its traceback too
+            message = _defect(operation.__name__, error)
+        _say_plainly(message)
         raise OperationFailedError(message)
 
     return wrapper
+
+
+def _defect(operation: str, error: Exception) -> str:
+    """Say where something went wrong that should not; a maintainer needs no more."""
+    trace = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in trace[:-6:-1])
+    started = (
+        "A run may have started: run the same update again soon, unchanged, and it is found again "
+        "by its ClientToken."
+        if operation == "create"
+        else "Nothing was started."
+    )
+    return (
+        f"{operation} failed by a defect of pulumi_vod_workflow, not of your program. {started}\n"
+        f"Please report it with this line: {type(error).__name__} at {places}"
+    )
 
 
 def _say_plainly(message: str) -> None:

@@ -4,16 +4,17 @@ Everything this package raises.
     VodWorkflowError
       ConfigurationError        settings or credentials, before any request
       InvalidInputsError        a declaration that breaks a rule of the page: .problems
-      TransportError            no usable answer came: .operation .maybe_accepted
-      ApiError                  the service answered with an error: .code .code_n .request_id ...
-        AuthenticationError       the key, the signature, or the session token
-          ClockSkewError            the clock, told apart from a bad key
-        PermissionDeniedError     the key is good, the right is missing
-        InvalidRequestError       the service refused our parameters
-        NotFoundError             no such run, template or video; never means "gone from state"
-        ThrottledError            too many requests
-        ServiceFailureError       5xx
-      MalformedResponseError    the answer breaks the service's own contract
+      CallError                 one call failed: .operation .maybe_accepted .can_repeat
+        TransportError            no usable answer came
+        MalformedResponseError    the answer breaks the service's own contract
+        ApiError                  the service answered with an error: .code .code_n .request_id ...
+          AuthenticationError       the key, the signature, or the session token
+            ClockSkewError            the clock, told apart from a bad key
+          PermissionDeniedError     the key is good, the right is missing
+          InvalidRequestError       the service refused our parameters
+          NotFoundError             no such run, template or video; never means "gone from state"
+          ThrottledError            too many requests
+          ServiceFailureError       5xx
       AdoptionError             an existing run is not the one that is declared
 
 The first question about any of them is *may a run have started?* (`maybe_accepted`): if so, the
@@ -22,7 +23,7 @@ same ClientToken finds it again. The second is whether a repeat can help (`can_r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -75,7 +76,7 @@ def _start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
     return "Nothing was started by this call. A repeat alone does not help."
 
 
-class _CallError(VodWorkflowError):
+class CallError(VodWorkflowError):
     """What the errors of one call to the service have in common."""
 
     def __init__(
@@ -87,6 +88,11 @@ class _CallError(VodWorkflowError):
         self.can_repeat = can_repeat
         super().__init__(what)
 
+    def hide(self, texts: Iterable[str]) -> None:
+        """Take `texts` out of the message: the service may quote what it was sent."""
+        for text in sorted(texts, key=len, reverse=True):
+            self.what = self.what.replace(text, "[secret]")
+
     def __str__(self) -> str:
         if self.operation == "StartWorkflow":
             advice = _start_advice(maybe_accepted=self.maybe_accepted, can_repeat=self.can_repeat)
@@ -97,7 +103,7 @@ class _CallError(VodWorkflowError):
         return f"{self.operation}: {self.what}\n{advice}"
 
 
-class TransportError(_CallError):
+class TransportError(CallError):
     """
     No usable answer came: DNS, connection, TLS, timeout, or a reset.
 
@@ -119,11 +125,11 @@ class TransportError(_CallError):
         super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
 
 
-class MalformedResponseError(_CallError):
+class MalformedResponseError(CallError):
     """An answer came that is not the service's envelope, or lacks what it promises."""
 
 
-class ApiError(_CallError):
+class ApiError(CallError):
     """
     The service answered with an error.
 
@@ -208,7 +214,8 @@ class NotFoundError(ApiError):
     """The service knows no such run, template, video or space under this account and region."""
 
     remedy = (
-        "Check the id, and that the credentials' account and the region are the ones it belongs to."
+        "Check the id, and that the credentials' account and the region are the ones it belongs "
+        "to. A run is found for 30 days."
     )
 
 

@@ -5,6 +5,7 @@ Attributes are snake_case; in state and previews they are the API's names in low
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, dataclass_transform
 
@@ -171,11 +172,26 @@ _ARGS = (
 
 
 def _unwrapped(value: object) -> object:
+    if inspect.isawaitable(value):
+        return Output.from_input(value)  # can be awaited once only, and is looked at twice
     if isinstance(value, _ARGS):
         value = vars(value)
     if isinstance(value, Mapping):
         return {key: item for key, item in value.items() if item is not None}
     return value
+
+
+def _if_secret(value: object) -> Output[bool | None]:
+    """Tell whether any part of `value` is secret, without becoming secret itself."""
+    whole = Output.from_input(value)
+
+    async def told() -> bool | None:
+        return await whole.is_secret() or None
+
+    async def known() -> bool:
+        return True
+
+    return Output(set(), told(), known())
 
 
 def _scope(name: str, parent: pulumi.Resource | None) -> dict[str, Input[str]]:
@@ -310,8 +326,8 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
 
     run_id: Output[str] = pulumi.property("runId")
     """The service's id of the run, opaque; also the resource's id."""
-    client_token: Output[str] = pulumi.property("clientToken")
-    """What makes a repeated start the same start."""
+    client_token: Output[str | None] = pulumi.property("clientToken")
+    """What makes a repeated start the same start; none for a run that was adopted."""
     request_id: Output[str | None] = pulumi.property("requestId")
     """RequestId of the answer that accepted the run."""
     status: Output[str | None] = pulumi.property("status")
@@ -414,9 +430,12 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
         # reach the keys of users' maps, so the names of the state are given from the start.
         properties = dict.fromkeys(names.values())
         properties |= respell(declared, RunInputs, to_camel, _unwrapped)
-        if opts is not None and opts.ignore_changes:
+        properties["secretInputs"] = _if_secret(properties)
+        if opts is not None:
             opts = ResourceOptions.merge(opts, None)
-            opts.ignore_changes = [names.get(path, path) for path in opts.ignore_changes or []]
+            for option in ("ignore_changes", "additional_secret_outputs"):
+                paths = getattr(opts, option) or []
+                setattr(opts, option, [names.get(path, path) for path in paths])
         super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
         for name, spelled in names.items():
             self.__dict__[name] = self.__dict__.pop(spelled)

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
+from pulumi_vod_workflow.core.inputs import START_FIELDS, start_of
+
 Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "terminated", "expired"]
 
 ENDED: Final[frozenset[str]] = frozenset({"succeeded", "failed", "terminated", "expired"})
@@ -113,13 +115,13 @@ def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in outputs.items() if value not in (None, "", [])}
 
 
-def source_of(result: Mapping[str, Any]) -> dict[str, Any]:
+def start_told(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return what GetWorkflowExecution's Result says was started, as start inputs."""
-    source = {key: camel(result.get(key[0].upper() + key[1:])) for key in _SOURCE}
-    direct_url = source.get("directUrl")
-    if isinstance(direct_url, Mapping):
-        source["directUrl"] = {key: value for key, value in direct_url.items() if value}
-    return {key: value for key, value in source.items() if value}
+    told = {key: camel(result.get(key[0].upper() + key[1:])) for key in START_FIELDS}
+    direct_url = told["directUrl"]
+    if isinstance(direct_url, Mapping):  # the service may spell an absent part as ""
+        told["directUrl"] = {key: value for key, value in direct_url.items() if value}
+    return {key: value for key, value in start_of(told).items() if value != ""}
 
 
 def contradictions(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -135,6 +137,7 @@ def contradictions(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tup
 
 
 _SOURCE: Final = ("vid", "directUrl", "templateId")
+"""Which media, by which workflow: another one is another run."""
 
 
 def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +170,7 @@ OUTPUT_FIELDS: Final = (
 )
 """What a run's state holds beside its inputs."""
 
-_VERBATIM: Final = frozenset({"FileExtra"})  # maps whose keys are the user's
+_VERBATIM: Final = frozenset({"FileExtra", "Vars", "Condition"})  # their keys are the user's
 
 
 def camel(value: Any) -> Any:  # the same tree, keys in lowerCamelCase, unknown ones too

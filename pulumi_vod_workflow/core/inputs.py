@@ -226,13 +226,13 @@ def _names(model: type[Model]) -> Mapping[str, str]:
 
 
 def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Problem]:
-    right = sorted(_names(model).values())
-    hidden = {"scope"}  # ours, not to be suggested
+    right = _names(model).values()
+    hidden = {"scope", "secretInputs"}  # ours, not to be suggested
+    offered = sorted(set(right) - hidden)
     for key in sorted(set(raw) - set(right)):
-        near = difflib.get_close_matches(to_camel(key), right, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(to_camel(key), offered, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
-        offered = ", ".join(name for name in right if name not in hidden)
-        yield Problem(key, f"unknown key; {hint}The keys here are {offered}")
+        yield Problem(key, f"unknown key; {hint}The keys here are {', '.join(offered)}")
 
 
 class DirectUrl(Model):
@@ -377,6 +377,8 @@ class RunInputs(Start):
     existing_run_id: Id | None = None
     rerun_on_failure: Flag | None = None
     scope: Scope | None = None
+    secret_inputs: Flag | None = None
+    """Whether anything above is secret, so that what is made of it is kept secret too."""
 
     @classmethod
     def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
@@ -492,15 +494,17 @@ def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
     """
     Return what StartWorkflow is sent, from normalised properties: only what means something.
 
-    Absent, `None`, empty objects and lists, priority 0 and idle transcoding off are one and the
-    same start (the page's defaults), so writing a default down never pays for a second run.
+    Absent, `None`, empty objects and lists, priority 0, idle transcoding off and callback args of
+    no characters are one and the same start (the page's defaults), so writing a default down never
+    pays for a second run.
     """
     start = {key: _pruned(properties.get(key)) for key in START_FIELDS}
-    if start["priority"] == 0:
-        del start["priority"]
-    if start["enableLowPriority"] is False:
-        del start["enableLowPriority"]
-    return {key: value for key, value in start.items() if value not in (None, {}, [])}
+    defaults = {"priority": 0, "enableLowPriority": False, "callbackArgs": ""}
+    return {
+        key: value
+        for key, value in start.items()
+        if value not in (None, {}, []) and value != defaults.get(key)
+    }
 
 
 def _pruned(value: object) -> object:

@@ -44,6 +44,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "existingRunId": Effect.ADOPTION,
     "rerunOnFailure": Effect.FREE,
     "scope": Effect.FREE,
+    "secretInputs": Effect.FREE,
 }
 
 
@@ -103,14 +104,14 @@ def plan_change(
         return ChangePlan(free=_free_changes(recorded, declared))
 
     new_run = [*changed_start_fields(recorded, declared)]
+    was_adopted = "existingRunId" in recorded
+    if was_adopted:  # somebody else started it: what is not declared here asks for nothing
+        new_run = [key for key in new_run if key in declared]
     if has_new_triggers(recorded, declared):
         new_run.append("triggers")
-    token = declared.get("clientToken")
-    # An adopted run was started with somebody else's token; ceasing to name it starts nothing.
-    if (
-        not new_run
-        and "existingRunId" not in recorded
-        and _differ(recorded.get("clientToken"), token)
+    # Nor does its token, which was not ours: ceasing to name an adopted run starts nothing.
+    if not (new_run or was_adopted) and _differ(
+        recorded.get("clientToken"), declared.get("clientToken")
     ):
         new_run.append("clientToken")
     if leaves_emulator:

