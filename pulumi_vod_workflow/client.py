@@ -33,11 +33,11 @@ from pulumi_vod_workflow.core.operations import ApiRequest
 from pulumi_vod_workflow.core.policy import STARTS, Attempts, RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials, canonical_query, sign
 from pulumi_vod_workflow.errors import (
+    CallError,
     ClockSkewError,
     ConfigurationError,
     MalformedResponseError,
     TransportError,
-    VodWorkflowError,
 )
 
 RATE: Final = 50.0
@@ -50,6 +50,11 @@ Calls of one action at a time, their repeats included.
 Who may send has a connection at once, so that what the limiter let through is not held up and
 then let go in a burst; and a repeat that has to be prompt does not queue behind a whole batch.
 """
+
+SILENCE: Final = 8.0
+"""Seconds for which a failing call says nothing."""
+HEARTBEAT: Final = 30.0
+"""Seconds between two lines about failing calls."""
 
 Loop = asyncio.AbstractEventLoop
 _paces: WeakKeyDictionary[Loop, dict[tuple[str, float], Pace]] = WeakKeyDictionary()
@@ -164,6 +169,7 @@ class VodClient:
         timeouts: of each attempt.
         transport: what carries requests; the network by default.
         jitter: random numbers from 0 to 1, which spread the repeats.
+        say: where a line goes when calls have been failing for a while.
 
     Raises:
         ConfigurationError: for an endpoint that is no bare URL, or would send signatures in the
@@ -183,6 +189,7 @@ class VodClient:
         timeouts: Timeouts | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         jitter: Callable[[], float] = random.random,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         url = _bare(endpoint)
         local = is_loopback(url.host)
@@ -196,6 +203,8 @@ class VodClient:
         self._policy = policy or RetryPolicy()
         self._timeouts = timeouts or Timeouts()
         self._jitter = jitter
+        self._say = say
+        self._silent_until = 0.0
         self._token = (credentials.session_token or "").encode()
         self._in_flight: dict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(IN_FLIGHT)
@@ -242,7 +251,7 @@ class VodClient:
         Make one call, repeated byte for byte as long as the policy says.
 
         Raises:
-            VodWorkflowError: the last attempt's error; `maybe_accepted` if any attempt's was.
+            CallError: the last attempt's error; `maybe_accepted` if any attempt's was.
 
         """
         async with self._in_flight[request.operation]:
@@ -251,7 +260,7 @@ class VodClient:
     async def _repeat(self, request: ApiRequest) -> Answer:
         begun: float | None = None
         unclear_since: float | None = None
-        failure: VodWorkflowError | None = None
+        failure: CallError | None = None
         resynced = False
         count = 0
         while True:
@@ -268,7 +277,7 @@ class VodClient:
             skew = self._auth.skew
             try:
                 return await self._send(request)
-            except VodWorkflowError as error:
+            except CallError as error:
                 failure = error
             if failure.maybe_accepted and unclear_since is None:
                 unclear_since = now
@@ -288,8 +297,18 @@ class VodClient:
             if delay is None:
                 self._explain(failure)
                 raise _final(failure, maybe_accepted=unclear_since is not None)
+            self._keep_posted(failure, now, now - begun)
             if delay:
                 await self._clock.sleep(delay)
+
+    def _keep_posted(self, error: CallError, now: float, waited: float) -> None:
+        """Say once in a while, not for each call or repeat, why nothing seems to happen."""
+        if waited >= SILENCE and now >= self._silent_until:
+            self._silent_until = now + HEARTBEAT
+            self._say(
+                f"vod: {error.operation} is being repeated, without success for {waited:.0f} s: "
+                f"{error.brief}"
+            )
 
     def _resync(self, error: ClockSkewError, used: timedelta) -> bool:
         """
@@ -303,7 +322,7 @@ class VodClient:
         self._auth.skew = service_time(error.server_date, now) - now
         return abs(self._auth.skew - used) >= timedelta(seconds=1)
 
-    def _explain(self, error: VodWorkflowError) -> None:
+    def _explain(self, error: CallError) -> None:
         """Say how far off this machine's clock is."""
         if isinstance(error, ClockSkewError) and error.server_date is not None:
             now = self._clock.now()
@@ -372,7 +391,7 @@ async def _body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _final(error: VodWorkflowError, *, maybe_accepted: bool) -> VodWorkflowError:
+def _final(error: CallError, *, maybe_accepted: bool) -> CallError:
     """Return a call's last error, which tells of all its attempts."""
     error.maybe_accepted = maybe_accepted
     return error

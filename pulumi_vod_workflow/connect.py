@@ -60,8 +60,12 @@ class Connection:
         return self.portal.call(method, *args)
 
 
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person
+
+
 def connection_for(
-    settings: Settings, site: Site | None = None, *, say: Callable[[str], None] | None = None
+    settings: Settings, site: Site | None = None, *, say: Callable[[str], None] = _print
 ) -> Connection:
     """
     Return the connection to `site`, by default the configured one.
@@ -69,7 +73,7 @@ def connection_for(
     Args:
         settings: credentials, rate, and the emulator's file.
         site: where a run was started, if elsewhere.
-        say: where the one line about the embedded emulator goes; standard error by default.
+        say: where a line goes that the person should see, as that the emulator is in use.
 
     Raises:
         ConfigurationError: when there are no credentials for the site, or the emulator's file
@@ -87,9 +91,10 @@ def connection_for(
                 site.region,
                 credentials,
                 requests_per_second=settings.requests_per_second,
-                transport=_emulator(settings.emulator_store, credentials, say or _say)
+                transport=_emulator(settings.emulator_store, credentials, say)
                 if emulated
                 else None,
+                say=say,
             )
         return Connection(_clients[key], _portal())
 
@@ -154,7 +159,3 @@ def _emulator(
         _announced.add(store)
         say(f"vod: embedded emulator, nothing is real or paid; its runs are in {store}")
     return httpx.ASGITransport(app=app)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person

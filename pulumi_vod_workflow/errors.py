@@ -88,6 +88,11 @@ class CallError(VodWorkflowError):
         self.can_repeat = can_repeat
         super().__init__(what)
 
+    @property
+    def brief(self) -> str:
+        """What happened, in a few words, none of them the service's own."""
+        return self.what
+
     def hide(self, texts: Iterable[str]) -> None:
         """Take `texts` out of the message: the service may quote what it was sent."""
         for text in sorted(texts, key=len, reverse=True):
@@ -127,6 +132,11 @@ class TransportError(CallError):
 
 class MalformedResponseError(CallError):
     """An answer came that is not the service's envelope, or lacks what it promises."""
+
+    @property
+    def brief(self) -> str:
+        """Leave the answer out."""
+        return "an answer that is not the service's"
 
 
 class ApiError(CallError):
@@ -176,6 +186,11 @@ class ApiError(CallError):
         if retry_after is not None:
             what += f", and asked to wait {retry_after:.0f} s"
         super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
+
+    @property
+    def brief(self) -> str:
+        """Give the code alone."""
+        return f"{self.code} [HTTP {self.http_status}]"
 
     def __str__(self) -> str:
         text = super().__str__()

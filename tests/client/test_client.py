@@ -49,6 +49,7 @@ class Service:
         self.script = list(script)
         self.seen: list[httpx.Request] = []
         self.clock = Moments()
+        self.said: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.seen.append(request)
@@ -65,6 +66,7 @@ class Service:
                 "cn-north-1",
                 Credentials("AK", "hidden-secret", "hidden-token"),
                 clock=self.clock,
+                say=self.said.append,
                 transport=httpx.MockTransport(self),
                 requests_per_second=50,
             )
@@ -173,6 +175,20 @@ def test_a_refused_start_waits_as_told_and_gives_up_in_time() -> None:
     patient = Service(error(503, "ServiceUnavailable"))
     patient.fails()
     assert 60 < patient.clock.at <= 120
+
+
+def test_a_long_failure_says_a_line_now_and_then() -> None:
+    """Not each repeat, nothing of the service's words, and nothing while it is quick."""
+    down = Service(error(503, "ServiceUnavailable"))
+    down.fails()
+    assert len(down.seen) > 8
+    assert 1 < len(down.said) <= 1 + 120 / 30
+    assert "StartWorkflow is being repeated" in down.said[0]
+    assert "ServiceUnavailable [HTTP 503]" in down.said[0]
+    assert "words" not in "".join(down.said)
+    brief = Service(error(503, "ServiceUnavailable"), ok())
+    brief.run()
+    assert brief.said == []
 
 
 def test_reads_are_repeated_within_a_minute() -> None:

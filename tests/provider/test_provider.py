@@ -12,6 +12,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import Unknown
 
 from pulumi_vod_workflow._provider import WorkflowRunProvider
+from pulumi_vod_workflow._report import OperationFailedError
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
@@ -78,6 +79,20 @@ def test_check_failures_name_no_property() -> None:
     result = provider().check({}, inputs(priority=9.0))
     assert [failure.property for failure in result.failures] == [""]
     assert result.failures[0].reason.startswith("priority: ")
+
+
+def test_a_defect_is_told_without_its_traceback_or_values() -> None:
+    """Even what should not happen ends in one message, and says whether a run may exist."""
+    broken = {key: value for key, value in inputs(vid="s3cr3t").items() if key != "scope"}
+    with pytest.raises(OperationFailedError) as caught:
+        provider().create(broken)  # lacks its token
+    message = str(caught.value)
+    assert "a defect of pulumi_vod_workflow" in message
+    assert "KeyError at _provider.py:" in message
+    assert "may have started" in message
+    assert "s3cr3t" not in message
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 def test_a_wrong_setting_is_refused_at_preview() -> None:
