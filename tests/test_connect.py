@@ -1,0 +1,77 @@
+"""The process-wide part: who gets which client, and what the embedded emulator says."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pulumi_vod_workflow.config import Site, load_settings
+from pulumi_vod_workflow.connect import connection_for
+from pulumi_vod_workflow.emulator.store import Store
+from pulumi_vod_workflow.errors import ConfigurationError
+
+START = {"vid": "v", "templateId": "t"}
+REAL = "https://vod.volcengineapi.com"
+
+
+def config(store: Path, **more: str) -> dict[str, str]:
+    return {
+        "vod:endpoint": "emulator",
+        "vod:emulatorStore": str(store),
+        **{key.replace("_", ":"): value for key, value in more.items()},
+    }
+
+
+def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
+    """Four slots of the host, one loop: every start arrives once, and one line announces it all."""
+    store = tmp_path / "new folder" / "runs.sqlite3"
+    settings = load_settings(config(store).get, {}, tmp_path)
+    said: list[str] = []
+    say = said.append
+
+    def start(number: int) -> str:
+        connection = connection_for(settings, say=say)
+        return str(connection.start_workflow(START, f"token-{number % 10}").result["RunId"])
+
+    with ThreadPoolExecutor(4) as threads:
+        runs = list(threads.map(start, range(20)))
+    assert connection_for(settings, say=say).client is connection_for(settings, say=say).client
+    books = Store(store)
+    assert {entry["runId"] for entry in books.ledger()} == set(runs)
+    assert len(books.ledger()) == 10
+    books.close()
+    [line] = said
+    assert "nothing is real or paid" in line
+    assert str(store) in line
+
+
+def test_the_emulators_keys_never_leave_for_a_real_site(tmp_path: Path) -> None:
+    """A real run's record is not asked for with the keys that everybody knows."""
+    settings = load_settings(config(tmp_path / "a").get, {}, tmp_path)
+    assert connection_for(settings).start_workflow(START, "x").result["RunId"]
+    with pytest.raises(ConfigurationError, match="only credentials are the emulator's own"):
+        connection_for(settings, Site(REAL, "cn-north-1"))
+
+
+def test_a_store_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> None:
+    """A folder, or a file that is no database, is named with the setting to change."""
+    broken = tmp_path / "broken"
+    broken.write_text("no database, but long enough to be taken for one at first sight" * 20)
+    for store in (tmp_path, broken, broken / "below"):
+        settings = load_settings(config(store).get, {}, tmp_path)
+        with pytest.raises(ConfigurationError, match="Set vod:emulatorStore to a file"):
+            connection_for(settings)
+
+
+def test_a_missing_key_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
+    """A preview needs none; an emulated run is still readable when the stack has moved on."""
+    settings = load_settings({"vod:emulatorStore": str(tmp_path / "b")}.get, {}, tmp_path)
+    with pytest.raises(ConfigurationError, match="No credentials"):
+        connection_for(settings)
+    emulated = connection_for(settings, Site("emulator", "cn-north-1"))
+    assert emulated.start_workflow(START, "x").result["RunId"]
+    keyed = {"vod:accessKey": "AK", "vod:secretKey": "SK", "vod:emulatorStore": str(tmp_path / "c")}
+    real = load_settings(keyed.get, {}, tmp_path)
+    assert connection_for(real, Site("emulator", "cn-north-1")).start_workflow(START, "x")
