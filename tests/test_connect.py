@@ -74,4 +74,5 @@ def test_a_missing_key_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
     assert emulated.start_workflow(START, "x").result["RunId"]
     keyed = {"vod:accessKey": "AK", "vod:secretKey": "SK", "vod:emulatorStore": str(tmp_path / "c")}
     real = load_settings(keyed.get, {}, tmp_path)
-    assert connection_for(real, Site("emulator", "cn-north-1")).start_workflow(START, "x")
+    moved = connection_for(real, Site("emulator", "cn-north-1"))
+    assert moved.start_workflow(START, "x").result["RunId"]
