@@ -1,0 +1,166 @@
+"""
+The API's input objects, as Pulumi argument classes; plain dictionaries work as well.
+
+Attributes are snake_case; in state and previews they are the API's names in lowerCamelCase.
+No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, dataclass_transform
+
+import pulumi
+from pulumi import Input, InputType
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(pulumi.property,))
+def _args(cls: type[T]) -> type[T]:
+    """Make `cls` a Pulumi input type that type checkers understand."""
+    return pulumi.input_type(cls)
+
+
+@_args
+class DirectUrlArgs:
+    """The source as a file of a space (page: DirectUrl)."""
+
+    file_name: Input[str] = pulumi.property("fileName")
+    """The file's FileName. Required."""
+    space_name: Input[str] | None = pulumi.property("spaceName", default=None)
+    """The space that holds it; required for a built-in workflow."""
+    bucket_name: Input[str] | None = pulumi.property("bucketName", default=None)
+    """The bucket bound to the space."""
+
+
+@_args
+class ClipArgs:
+    """The part of the source to process (page: Clip)."""
+
+    start_time: Input[int] | None = pulumi.property("startTime", default=None)
+    """Start in milliseconds; default 0."""
+    end_time: Input[int] | None = pulumi.property("endTime", default=None)
+    """End in milliseconds, after the start; 0 or absent: the source's end."""
+
+
+@_args
+class LogoOverrideArgs:
+    """Watermark overrides (page: LogoOverride)."""
+
+    template_id: Input[str] = pulumi.property("templateId")
+    """A watermark template's id, or `All`. Required."""
+    vars: Input[Mapping[str, Input[str]]] | None = pulumi.property("vars", default=None)
+    """Values of the variables that the template defines."""
+
+
+@_args
+class SnapshotOverrideArgs:
+    """Snapshot overrides (page: SnapshotOverride)."""
+
+    template_id: Input[Sequence[Input[str]]] = pulumi.property("templateId")
+    """Snapshot template ids, or `All` alone. Required."""
+    file_name: Input[str] | None = pulumi.property("fileName", default=None)
+    """Path of the snapshots, with {{fileTitle}}, {{fileName}}, {{templateId}}; not for DASH."""
+    file_index: Input[str] | None = pulumi.property("fileIndex", default=None)
+    """Path of the index file. Sample snapshots only."""
+    offset_time: Input[int] | None = pulumi.property("offsetTime", default=None)
+    """Milliseconds. Static, animated and looping snapshots only."""
+    sample_offsets: Input[Sequence[Input[float]]] | None = pulumi.property(
+        "sampleOffsets", default=None
+    )
+    """Seconds. Sample snapshots only."""
+    offset_time_list: Input[Sequence[Input[int]]] | None = pulumi.property(
+        "offsetTimeList", default=None
+    )
+    """Milliseconds. Dynpost snapshots only."""
+    width: Input[int] | None = pulumi.property("width", default=None)
+    """0 to 4096 px, 0 scales; absent: the template's. Sample snapshots of fixed size only."""
+    height: Input[int] | None = pulumi.property("height", default=None)
+    """0 to 4096 px, 0 scales; absent: the template's. Sample snapshots of fixed size only."""
+
+
+@_args
+class TranscodeAudioOverrideArgs:
+    """Audio transcoding overrides (page: TranscodeAudioOverride)."""
+
+    template_id: Input[Sequence[Input[str]]] = pulumi.property("templateId")
+    """Audio transcoding template ids, or `All` alone. Required."""
+    clip: InputType[ClipArgs] | None = pulumi.property("clip", default=None)
+    """The part of the source to transcode."""
+    file_name: Input[str] | None = pulumi.property("fileName", default=None)
+    """Path of the output, with {{fileTitle}}, {{fileName}}, {{templateId}}; not for DASH."""
+
+
+@_args
+class TranscodeVideoOverrideArgs:
+    """Video transcoding overrides (page: TranscodeVideoOverride)."""
+
+    template_id: Input[Sequence[Input[str]]] = pulumi.property("templateId")
+    """Video processing template ids, or `All` alone. Required."""
+    clip: InputType[ClipArgs] | None = pulumi.property("clip", default=None)
+    """The part of the source to transcode."""
+    file_name: Input[str] | None = pulumi.property("fileName", default=None)
+    """Path of the output, with {{fileTitle}}, {{fileName}}, {{templateId}}; not for DASH."""
+    logo_template_id: Input[str] | None = pulumi.property("logoTemplateId", default=None)
+    """Watermark template, for video transcoding and ultra-clear templates."""
+    output_index: Input[Sequence[Input[int]]] | None = pulumi.property("outputIndex", default=None)
+    """Which templates of a template group (SDK only)."""
+
+
+@_args
+class EnhanceOverrideArgs:
+    """Enhancement overrides (SDK only, facts 10)."""
+
+    storage_mode: Input[str] | None = pulumi.property("storageMode", default=None)
+    """How the enhanced file is stored; the service documents no values."""
+    file_name: Input[str] | None = pulumi.property("fileName", default=None)
+    """Path of the output."""
+
+
+@_args
+class OverrideParamsArgs:
+    """What overrides the templates' settings (page: OverrideParams)."""
+
+    logo: Input[Sequence[InputType[LogoOverrideArgs]]] | None = pulumi.property(
+        "logo", default=None
+    )
+    """Watermarks."""
+    snapshot: Input[Sequence[InputType[SnapshotOverrideArgs]]] | None = pulumi.property(
+        "snapshot", default=None
+    )
+    """Snapshots."""
+    transcode_audio: Input[Sequence[InputType[TranscodeAudioOverrideArgs]]] | None = (
+        pulumi.property("transcodeAudio", default=None)
+    )
+    """Audio transcoding."""
+    transcode_video: Input[Sequence[InputType[TranscodeVideoOverrideArgs]]] | None = (
+        pulumi.property("transcodeVideo", default=None)
+    )
+    """Video transcoding."""
+    enhance: InputType[EnhanceOverrideArgs] | None = pulumi.property("enhance", default=None)
+    """Enhancement (SDK only)."""
+
+
+@_args
+class WorkflowParamsArgs:
+    """Dynamic parameters (page: WorkflowParams)."""
+
+    override_params: InputType[OverrideParamsArgs] | None = pulumi.property(
+        "overrideParams", default=None
+    )
+    """Overrides of the templates' settings."""
+    condition: Input[Mapping[str, Input[bool]]] | None = pulumi.property("condition", default=None)
+    """Whether the workflow's node of that user condition runs (SDK only)."""
+
+
+ARGS = (
+    ClipArgs,
+    DirectUrlArgs,
+    EnhanceOverrideArgs,
+    LogoOverrideArgs,
+    OverrideParamsArgs,
+    SnapshotOverrideArgs,
+    TranscodeAudioOverrideArgs,
+    TranscodeVideoOverrideArgs,
+    WorkflowParamsArgs,
+)
+"""All of them."""

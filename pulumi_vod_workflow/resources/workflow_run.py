@@ -1,0 +1,200 @@
+"""
+The resource that users declare, and how its declaration reaches the provider.
+
+No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi import Input, InputType, Output, ResourceOptions
+from pulumi.dynamic import Resource
+from pydantic.alias_generators import to_camel
+
+from pulumi_vod_workflow._provider import WorkflowRunProvider
+from pulumi_vod_workflow.core.inputs import RunInputs, respell
+from pulumi_vod_workflow.resources.args import ARGS, DirectUrlArgs, WorkflowParamsArgs
+from pulumi_vod_workflow.resources.outputs import Snapshot, Transcode, WorkflowTask
+
+
+def _unwrapped(value: object) -> object:
+    if inspect.isawaitable(value):
+        return Output.from_input(value)  # can be awaited once only, and is looked at twice
+    if isinstance(value, ARGS):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
+
+
+def _if_secret(value: object) -> Output[bool | None]:
+    """Tell whether any part of `value` is secret, without becoming secret itself."""
+    whole = Output.from_input(value)
+
+    async def told() -> bool | None:
+        return await whole.is_secret() or None
+
+    async def known() -> bool:
+        return True
+
+    return Output(set(), told(), known())
+
+
+def _scope(name: str, parent: pulumi.Resource | None) -> dict[str, Input[str]]:
+    """Tell resources of one name under different parents apart, as their URNs do."""
+    scope: dict[str, Input[str]] = {
+        "project": pulumi.get_project(),
+        "stack": pulumi.get_stack(),
+        "name": name,
+    }
+    if parent is not None:
+        # Without its dependency: waiting for a component waits for its children, this one too.
+        urn: Any = parent.urn.future()
+        alone = Output[str](set(), urn, parent.urn.is_known())
+        scope["parent"] = alone.apply(lambda urn: urn.split("::")[2])
+    return scope
+
+
+class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
+    """
+    One run of a VOD workflow. Creating it starts the run, which is paid and cannot be cancelled.
+
+    ========= ============================================================== =========
+    operation does                                                           costs
+    ========= ============================================================== =========
+    preview   checks every rule offline and shows the token                  nothing
+    create    StartWorkflow with a deterministic ClientToken                 one run
+    replace   when anything sent to the service, or a trigger, changes       one run
+    update    when only a setting changes that is not sent                   nothing
+    refresh   reads status and results; a run that has ended is not asked    nothing
+    delete    forgets; the run goes on                                       nothing
+    ========= ============================================================== =========
+    """
+
+    run_id: Output[str] = pulumi.property("runId")
+    """The service's id of the run, opaque; also the resource's id."""
+    client_token: Output[str | None] = pulumi.property("clientToken")
+    """What makes a repeated start the same start; none for a run that was adopted."""
+    request_id: Output[str | None] = pulumi.property("requestId")
+    """RequestId of the answer that accepted the run."""
+    status: Output[str | None] = pulumi.property("status")
+    """The service's own status, as last read."""
+    phase: Output[str] = pulumi.property("phase")
+    """submitted, pending, running, succeeded, failed, terminated or expired."""
+    status_reason: Output[str] = pulumi.property("statusReason")
+    """What the status means, and whether a repeat can help."""
+    submitted_at: Output[str | None] = pulumi.property("submittedAt")
+    """When the service accepted the run, UTC."""
+    create_time: Output[str | None] = pulumi.property("createTime")
+    start_time: Output[str | None] = pulumi.property("startTime")
+    end_time: Output[str | None] = pulumi.property("endTime")
+    space_name: Output[str | None] = pulumi.property("spaceName")
+    template_name: Output[str | None] = pulumi.property("templateName")
+    job_source: Output[str | None] = pulumi.property("jobSource")
+    tasks: Output[Sequence[WorkflowTask] | None] = pulumi.property("tasks")
+    """The run's tasks with their progress, as last read."""
+    transcodes: Output[Sequence[Transcode] | None] = pulumi.property("transcodes")
+    """Output files, once the run has ended."""
+    snapshots: Output[Sequence[Snapshot] | None] = pulumi.property("snapshots")
+    """Snapshots, once the run has ended."""
+    region: Output[str] = pulumi.property("region")
+    """Where the run was started, and is read whatever the configuration says later."""
+    endpoint: Output[str] = pulumi.property("endpoint")
+    emulated: Output[bool] = pulumi.property("emulated")
+    """Whether the emulator made this run: it is not real and was not paid."""
+    vid: Output[str | None] = pulumi.property("vid")
+    direct_url: Output[Mapping[str, Any] | None] = pulumi.property("directUrl")
+    template_id: Output[str] = pulumi.property("templateId")
+    input: Output[Mapping[str, Any] | None] = pulumi.property("input")
+    priority: Output[int | None] = pulumi.property("priority")
+    callback_args: Output[str | None] = pulumi.property("callbackArgs")
+    enable_low_priority: Output[bool | None] = pulumi.property("enableLowPriority")
+    task_list_id: Output[str | None] = pulumi.property("taskListId")
+    triggers: Output[Mapping[str, Any] | None] = pulumi.property("triggers")
+    existing_run_id: Output[str | None] = pulumi.property("existingRunId")
+    rerun_on_failure: Output[bool | None] = pulumi.property("rerunOnFailure")
+
+    def __init__(
+        self,
+        resource_name: str,
+        opts: ResourceOptions | None = None,
+        *,
+        template_id: Input[str] | None = None,
+        vid: Input[str] | None = None,
+        direct_url: InputType[DirectUrlArgs] | None = None,
+        input: InputType[WorkflowParamsArgs] | None = None,  # noqa: A002 - the API's name
+        priority: Input[int] | None = None,
+        callback_args: Input[str] | None = None,
+        enable_low_priority: Input[bool] | None = None,
+        task_list_id: Input[str] | None = None,
+        client_token: Input[str] | None = None,
+        triggers: Input[Mapping[str, Any]] | None = None,
+        existing_run_id: Input[str] | None = None,
+        rerun_on_failure: Input[bool] | None = None,
+    ) -> None:
+        """
+        Declare a run.
+
+        Args:
+            resource_name: the resource's name in the stack; part of the token.
+            opts: Pulumi's options. `custom_timeouts` and `replace_on_changes` have no effect on
+                dynamic resources, and `import_` cannot work: use `existing_run_id`.
+            template_id: id of the workflow. Required, unless an existing run is adopted.
+            vid: the source by its Vid. Exactly one of `vid` and `direct_url`.
+            direct_url: the source as a file of a space.
+            input: dynamic parameters that override the workflow's templates.
+            priority: -5 to 5, larger is served earlier; default 0.
+            callback_args: at most 512 bytes, passed through to the completion event.
+            enable_low_priority: idle transcoding; default false.
+            task_list_id: task queue id (SDK only).
+            client_token: 1 to 64 printable ASCII characters instead of the derived token. Two
+                resources with the same token and start share one run.
+            triggers: a new or changed value asks for a new, paid run; a removed one for nothing.
+                Going back to an earlier value gives the earlier token again, and the service may
+                then answer with the earlier run.
+            existing_run_id: adopt this run: it is only read, nothing is ever started.
+            rerun_on_failure: replace, and pay for, a run whose recorded failure is a system error
+                (2xxx), on every `up` that finds one recorded; default false.
+
+        """
+        declared = {
+            "template_id": template_id,
+            "vid": vid,
+            "direct_url": direct_url,
+            "input": input,
+            "priority": priority,
+            "callback_args": callback_args,
+            "enable_low_priority": enable_low_priority,
+            "task_list_id": task_list_id,
+            "client_token": client_token,
+            "triggers": triggers,
+            "existing_run_id": existing_run_id,
+            "rerun_on_failure": rerun_on_failure,
+            "scope": _scope(resource_name, opts.parent if opts else None),
+        }
+        names = {name: to_camel(name) for name in WorkflowRun.__annotations__}
+        # What the engine answers fills these in. Pulumi's own translation of names would also
+        # reach the keys of users' maps, so the names of the state are given from the start.
+        properties = dict.fromkeys(names.values())
+        properties |= respell(declared, RunInputs, to_camel, _unwrapped)
+        properties["secretInputs"] = _if_secret(properties)
+        if opts is not None:
+            opts = ResourceOptions.merge(opts, None)
+            for option in ("ignore_changes", "additional_secret_outputs"):
+                paths = getattr(opts, option) or []
+                setattr(opts, option, [names.get(path, path) for path in paths])
+        super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
+        for name, spelled in names.items():
+            self.__dict__[name] = self.__dict__.pop(spelled)
+
+    @classmethod
+    def get(
+        cls,
+        resource_name: str,
+        id: Input[str],  # noqa: A002 - Pulumi's name for it
+        opts: ResourceOptions | None = None,
+    ) -> "WorkflowRun":
+        """Look a run up by its id, in the configured region; free, and never started."""
+        return cls(resource_name, ResourceOptions.merge(opts, ResourceOptions(id=id)))
