@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from pulumi_vod_workflow.emulator.app import EmulatorSettings, create_app
+from pulumi_vod_workflow.emulator.app import create_app
 from pulumi_vod_workflow.emulator.server import uvicorn_config
+from pulumi_vod_workflow.emulator.service import EmulatorSettings
 
 DEFAULTS = EmulatorSettings()
 
@@ -23,6 +24,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m pulumi_vod_workflow.emulator",
         description="Emulate Volcengine VOD's workflow calls. Nothing is real and nothing is paid; "
         "GET /_emulator/ledger tells what would have been.",
+        epilog="A source says by its name how it fares: emu-missing is not found, emu-fail-1001 "
+        "(any 1xxx or 2xxx) fails so, emu-terminated is ended by a user, emu-unknown-status gets a "
+        "status that no client knows.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     option = parser.add_argument
@@ -56,20 +60,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     options = vars(_parser().parse_args(arguments))
     host, port = options.pop("host"), options.pop("port")
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         print(f"cannot listen on {host}:{port}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     try:
         app = create_app(EmulatorSettings(**options))
+    except ValueError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
     except sqlite3.Error as error:
         print(f"cannot use the store {options['store']}: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    listener.listen(128)
-    print(f"VOD emulator on http://{host}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+    shown = f"[{host}]" if family == socket.AF_INET6 else host
+    print(f"VOD emulator on http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
     server = uvicorn.Server(uvicorn_config(app))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):  # passed on by uvicorn when it has shut down

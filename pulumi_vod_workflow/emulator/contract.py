@@ -7,8 +7,7 @@ An unknown parameter is an error. Every refusal names the path, spelled as on th
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.errors import Refusal
@@ -21,6 +20,9 @@ SYSTEM_TEMPLATES: Final = {
     "1ddda0dd053c4c7488926eb2eb77eb34": 8,
 }
 """Built-in workflow -> its number of outputs (facts 10)."""
+
+LARGEST_FLOAT: Final = 3.4028235e38
+"""Official clients have a 32-bit float for the answer."""
 
 Rule = Callable[[Any, str], Any]
 
@@ -36,14 +38,17 @@ def _text(value: Any, path: str) -> str:
 
 
 def _boolean(value: Any, path: str) -> bool:
+    """Read what clients spell: Go true, Python True, PHP 1."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.lower() in {"true", "false"}:
-        return value.lower() == "true"
+    if isinstance(value, str) and value.lower() in {"true", "false", "1", "0"}:
+        return value.lower() in {"true", "1"}
     raise _bad(path, "must be true or false")
 
 
-def _integer(low: int, high: int = 2**63 - 1) -> Rule:
+def _integer(low: int, high: int = 2**31 - 1) -> Rule:
+    """Allow a range; official clients have 32 bits for the answer."""
+
     def rule(value: Any, path: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise _bad(path, f"must be an integer from {low} to {high}")
@@ -62,7 +67,7 @@ def _priority(value: Any, path: str) -> int:
 
 def _number(value: Any, path: str) -> Any:
     numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not numeric or not 0 <= value <= sys.float_info.max:
+    if not numeric or not 0 <= value <= LARGEST_FLOAT:
         raise _bad(path, "must be a number, 0 or more")
     return value
 
@@ -99,15 +104,14 @@ def _flag(value: Any, path: str) -> bool:
 
 def _object(rules: Mapping[str, Rule], *required: str) -> Rule:
     def rule(value: Any, path: str) -> dict[str, Any]:
+        if value == []:  # PHP's empty object
+            value = {}
         if not isinstance(value, dict):
             raise _bad(path, "must be an object")
-        for key in value:
-            if key not in rules:
-                raise _bad(f"{path}.{key}", "is not a parameter")
         for key in required:
             if key not in value:
                 raise _bad(f"{path}.{key}", "is required")
-        return {key: rules[key](part, f"{path}.{key}") for key, part in value.items()}
+        return _known(value, rules, required, f"{path}.")
 
     return rule
 
@@ -191,16 +195,30 @@ _START: Final[Mapping[str, Rule]] = {
 }
 
 
-def _known(parameters: Mapping[str, Any], rules: Mapping[str, Rule]) -> dict[str, Any]:
+def _known(
+    parameters: Mapping[str, Any],
+    rules: Mapping[str, Rule],
+    required: Sequence[str] = (),
+    path: str = "",
+) -> dict[str, Any]:
+    """
+    Apply the rules; what has none is refused.
+
+    Java spells every parameter that is not set, at any depth, as "": it is as good as not sent.
+    """
     for name in parameters:
         if name not in rules:
-            raise _bad(name, "is not a parameter")
-    return {name: rules[name](value, name) for name, value in parameters.items()}
+            raise _bad(f"{path}{name}", "is not a parameter")
+    return {
+        name: rules[name](value, f"{path}{name}")
+        for name, value in parameters.items()
+        if value != "" or name in required
+    }
 
 
 def start(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return StartWorkflow's parameters, typed; refuse what breaks a rule."""
-    typed = _known(parameters, _START)
+    typed = _known(parameters, _START, ["TemplateId"])
     if ("Vid" in typed) == ("DirectUrl" in typed):
         raise _bad("Vid", "or DirectUrl must be set, and not both")
     if "TemplateId" not in typed:
@@ -215,7 +233,7 @@ def read(parameters: Mapping[str, Any], key: str, **optional: Rule) -> dict[str,
     """Return the parameters of a read of one thing."""
     if key not in parameters:
         raise Refusal("MissingParameter", key)
-    return _known(parameters, {key: _text, **optional})
+    return _known(parameters, {key: _text, **optional}, [key])
 
 
 NEED_TASKS: Final[Rule] = _boolean

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pulumi_vod_workflow.emulator.faults import Fault
-
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.emulator.app import Emulator
+from pulumi_vod_workflow.emulator.service import Service
 
 
 class Clock(BaseModel):
@@ -55,64 +54,71 @@ def parsed(model: type[Control], parts: Mapping[str, Any]) -> Control:
         ) from None
 
 
-def answer(emulator: Emulator, scope: Mapping[str, Any], body: bytes) -> tuple[int, dict[str, Any]]:
+def answer(service: Service, scope: Mapping[str, Any], body: bytes) -> tuple[int, dict[str, Any]]:
     """Return the status and document for a control request."""
-    peer = scope.get("client")
-    if peer and not _is_loopback(peer[0]):
+    if not _is_local(scope):
         return 403, {"error": "the emulator's controls answer only on the loopback interface"}
     name = f"{scope['method']} {scope['path'].removeprefix('/_emulator/')}"
     if name in _BOOKS:
-        return 200, _BOOKS[name](emulator)
+        return 200, _BOOKS[name](service)
     if name not in _CONTROLS:
         return 404, {"error": f"no such control; there are {', '.join([*_BOOKS, *_CONTROLS])}"}
     try:
-        _CONTROLS[name](emulator, _document(body))
+        _CONTROLS[name](service, _document(body))
     except ValueError as error:
         return 400, {"error": str(error)}
     return 200, {"ok": True}
 
 
-def _reset(emulator: Emulator) -> dict[str, Any]:
-    emulator.reset()
+def _reset(service: Service) -> dict[str, Any]:
+    service.reset()
     return {"ok": True}
 
 
-_BOOKS: Final[Mapping[str, Callable[[Emulator], dict[str, Any]]]] = {
+_BOOKS: Final[Mapping[str, Callable[[Service], dict[str, Any]]]] = {
     "GET health": lambda _: {"ok": True},
-    "GET ledger": lambda emulator: {"starts": emulator.store.ledger()},
-    "GET requests": lambda emulator: {"counts": dict(emulator.counts)},
+    "GET ledger": lambda service: {"starts": service.store.ledger()},
+    "GET requests": lambda service: {"counts": dict(service.counts)},
     "POST reset": _reset,
 }
 
 
-def move_clock(emulator: Emulator, parts: Mapping[str, Any]) -> None:
+def move_clock(service: Service, parts: Mapping[str, Any]) -> None:
     """Move the emulator's time: see `Clock`."""
-    emulator.store.advance(parsed(Clock, parts).advanceSeconds)
+    service.store.advance(parsed(Clock, parts).advanceSeconds)
 
 
-def decide_outcome(emulator: Emulator, parts: Mapping[str, Any]) -> None:
+def decide_outcome(service: Service, parts: Mapping[str, Any]) -> None:
     """Decide how runs will end: see `Outcome`."""
     outcome = parsed(Outcome, parts)
-    emulator.store.outcome(outcome.status, outcome.times, outcome.match)
+    service.store.outcome(outcome.status, outcome.times, outcome.match)
 
 
-def add_fault(emulator: Emulator, parts: Mapping[str, Any]) -> None:
+def add_fault(service: Service, parts: Mapping[str, Any]) -> None:
     """Let something go wrong: see `Fault`."""
-    emulator.faults.add(parsed(Fault, parts))
+    service.store.add_fault(parsed(Fault, parts))
 
 
-_CONTROLS: Final[Mapping[str, Callable[[Emulator, Mapping[str, Any]], None]]] = {
+_CONTROLS: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
     "POST clock": move_clock,
     "POST outcomes": decide_outcome,
     "POST faults": add_fault,
 }
 
 
+def _is_local(scope: Mapping[str, Any]) -> bool:
+    """Tell whether this machine asks, and no page of the web in one of its browsers."""
+    peer = scope.get("client")
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    host = re.sub(r":\d*$", "", headers.get("host", "localhost")).strip("[]")
+    return "origin" not in headers and _is_loopback(host) and (not peer or _is_loopback(peer[0]))
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -30,7 +30,19 @@ TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
             "Consult the service documentation for details."
         ),
     ),
+    "LackPolicy": (100012, 403, "Request was rejected because of lack of policy."),
+    "AccessDenied": (
+        100013,
+        403,
+        "User is not authorized to perform: {} on resource: {}.",
+    ),
     "InternalError": (100014, 500, "Service has some internal Error. Pls Contact With Admin."),
+    "FailToConnect": (100015, 502, "Top Fail to Connect to Internal Service."),
+    "InternalServiceTimeout": (
+        100016,
+        504,
+        "Internal Service is timeout. Pls Contact With Admin.",
+    ),
     "InvalidAuthorization": (None, 400, "Invalid authorization: {}."),
     "InvalidCredential": (None, 400, "Invalid credential: {}."),
     "InvalidSecretToken": (None, 401, "Invalid secret token, msg: {}."),
@@ -38,6 +50,8 @@ TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
     "InvalidParameter": (None, 400, "Invalid parameter: {}"),
     "ResourceNotFound": (None, 404, "ID 找不到: {}"),
     "RequestLimitExceeded": (None, 429, "请求超过上限: {} requests per second."),
+    "RequestForbidden": (None, 403, "请求被禁止"),
+    "ResourceInUse": (None, 409, "ID 正在被使用"),
     "ServiceUnavailable": (None, 503, "服务不可用"),
 }
 
@@ -53,10 +67,11 @@ class Refusal(Exception):  # noqa: N818 - the service's refusal of a request, no
         message: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        number, default_status, text = TABLE.get(code, (None, 400, code))
+        number, default_status, text = TABLE.get(code, (None, 500, "{}"))
         super().__init__(code)
         self.code = code
         self.number = number
         self.status = status or default_status
-        self.message = message if message is not None else text.format(*details or ("",))
+        # A fault gives no details, whatever its code's text has room for.
+        self.message = message if message is not None else text.format(*details, code, code)
         self.headers = headers or {}

@@ -1,20 +1,30 @@
 """
 Plausible results of a finished run, following its request.
 
-File names are expanded as the page's example does: {{fileTitle}}, {{fileName}}, and {{templateId}}
-as the workflow's own id (the page shows that id, though the override names a snapshot template).
+Which templates a workflow has is not known here. So a workflow makes its usual number of videos and
+a snapshot; overrides that name templates stand for an output each, the first of these; `All` goes
+to all that are left. Paths are expanded as the page's example does: {{fileTitle}}, {{fileName}},
+and {{templateId}} as the workflow's own id (the page shows that id, though the override names a
+snapshot template).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.contract import SYSTEM_TEMPLATES
 
-SOURCE_SECONDS = 60.0
-HEIGHTS = (360, 480, 540, 720, 1080, 240, 144, 1440)
+SOURCE_SECONDS: Final = 60.0
+SOURCE_SIZE: Final = (1920, 1080)
+HEIGHTS: Final = (360, 480, 540, 720, 1080, 240, 144, 1440)
+_FATE: Final = re.compile(
+    r"\bemu-(?:(missing)|(terminated)|(unknown-status)|fail-([12][0-9]{3}))\b", re.ASCII
+)
+
+Override = Mapping[str, Any]
 
 
 def source_name(start: Mapping[str, Any]) -> str:
@@ -23,14 +33,37 @@ def source_name(start: Mapping[str, Any]) -> str:
     return str(direct_url["FileName"] if direct_url else f"{start['Vid']}.mp4")
 
 
+def source_missing(start: Mapping[str, Any]) -> bool:
+    """Tell whether the source says of itself, by `emu-missing`, that it does not exist."""
+    found = _FATE.search(source_name(start))
+    return bool(found and found[1])
+
+
+def fate(source: str) -> str | None:
+    """Return the status with which a source says, by its name, that its run is to end."""
+    found = _FATE.search(source)
+    if not found:
+        return None
+    _, terminated, unknown, code = found.groups()
+    return "Terminated" if terminated else "Paused" if unknown else code
+
+
 def space_name(start: Mapping[str, Any]) -> str:
     """Return the space of the source."""
     return str(start.get("DirectUrl", {}).get("SpaceName", "emulated-space"))
 
 
-def task_count(template_id: str) -> int:
-    """Return how many outputs a workflow makes."""
-    return SYSTEM_TEMPLATES.get(template_id, 2)
+def _slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, Override]]:
+    """Return a named template and its override for each output; `None` is the workflow's own."""
+    named = [
+        (template, override)
+        for override in overrides
+        for template in override["TemplateId"]
+        if template != "All"
+    ]
+    rest = next((override for override in overrides if "All" in override["TemplateId"]), None)
+    least = max(usual, 1 if rest else 0)
+    return [*named, *[(None, rest or {})] * (least - len(named))]
 
 
 class Outputs:
@@ -40,20 +73,42 @@ class Outputs:
         self._run_id = run_id
         self._start = start
         self._ended = ended
-        self._overrides = start.get("Input", {}).get("OverrideParams", {})
+        overrides = start.get("Input", {}).get("OverrideParams", {})
+        usual = SYSTEM_TEMPLATES.get(start["TemplateId"], 2) - 1
+        enhance = overrides.get("Enhance") or {}
+        self._videos = _slots(overrides.get("TranscodeVideo", []), usual)
+        if enhance.get("FileName"):
+            self._videos.append((None, enhance))
+        self._audios = _slots(overrides.get("TranscodeAudio", []), 0)
+        self._snapshots = _slots(overrides.get("Snapshot", []), 1)
         name = source_name(start).rpartition("/")[2]
         self._names = {
-            "{{fileTitle}}": name.rpartition(".")[0] or name,
-            "{{fileName}}": name,
-            "{{templateId}}": start["TemplateId"],
+            "fileTitle": name.rpartition(".")[0] or name,
+            "fileName": name,
+            "templateId": start["TemplateId"],
         }
+        self._paths: set[str] = set()
+
+    def tasks(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and template of each task: one for each output."""
+        kinds = {"video": self._videos, "audio": self._audios, "snapshot": self._snapshots}
+        for kind, slots in kinds.items():
+            for number, (template, _) in enumerate(slots, 1):
+                yield f"{kind}-{number}", template or self._start["TemplateId"]
 
     def _uri(self, template: str | None, default: str) -> str:
-        path = template or default
-        for variable, value in self._names.items():
-            path = path.replace(variable, value)
+        """Expand a path, once; what comes to the same path as another output gets a number."""
+        path = re.sub(
+            r"\{\{(fileTitle|fileName|templateId)\}\}",
+            lambda found: str(self._names[found[1]]),
+            template or default,
+        )
+        distinct, number = path, 2
+        while distinct in self._paths:
+            distinct, number = f"{path}_{number}", number + 1
+        self._paths.add(distinct)
         bucket = self._start.get("DirectUrl", {}).get("BucketName", "tos-cn-v-emulator")
-        return f"tos://{bucket}/{path}"
+        return f"tos://{bucket}/{distinct}"
 
     def _file_id(self, index: int, kind: str) -> str:
         return hashlib.md5(  # noqa: S324 - an id, not a secret
@@ -61,20 +116,18 @@ class Outputs:
         ).hexdigest()
 
     def transcodes(self) -> list[dict[str, Any]]:
-        """Return TranscodeInfos: one for each of the workflow's or the overrides' outputs."""
-        videos = self._overrides.get("TranscodeVideo") or [{}]
-        audios = self._overrides.get("TranscodeAudio") or []
-        count = max(task_count(self._start["TemplateId"]) - 1, len(videos))
-        made = [
-            self._transcode("video", index, videos[min(index, len(videos) - 1)])
-            for index in range(count)
+        """Return TranscodeInfos."""
+        kinds = {"video": self._videos, "audio": self._audios}
+        return [
+            self._transcode(kind, index, override)
+            for kind, slots in kinds.items()
+            for index, (_, override) in enumerate(slots)
         ]
-        return made + [self._transcode("audio", index, item) for index, item in enumerate(audios)]
 
-    def _transcode(self, kind: str, index: int, override: Mapping[str, Any]) -> dict[str, Any]:
+    def _transcode(self, kind: str, index: int, override: Override) -> dict[str, Any]:
         clip = override.get("Clip", {})
-        begin, end = clip.get("StartTime", 0), clip.get("EndTime", 0)
-        duration = max(0.0, (end / 1000 if end else SOURCE_SECONDS) - begin / 1000)
+        begin, end = clip.get("StartTime", 0) / 1000, clip.get("EndTime", 0) / 1000
+        duration = max(0.0, min(end or SOURCE_SECONDS, SOURCE_SECONDS) - begin)
         height = HEIGHTS[index % len(HEIGHTS)]
         file_id = self._file_id(index, kind)
         info: dict[str, Any] = {
@@ -115,17 +168,15 @@ class Outputs:
 
     def snapshots(self) -> list[dict[str, Any]]:
         """Return Snapshots: a sample, or what the overrides ask for."""
-        overrides = self._overrides.get("Snapshot") or [{}]
-        return [self._snapshot(index, item) for index, item in enumerate(overrides)]
+        return [self._snapshot(index, item) for index, (_, item) in enumerate(self._snapshots)]
 
-    def _snapshot(self, index: int, override: Mapping[str, Any]) -> dict[str, Any]:
-        name = override.get("FileName")
+    def _snapshot(self, index: int, override: Override) -> dict[str, Any]:
         default = self._file_id(index, "snapshot")
-        size = {"Width": override.get("Width", 480), "Height": override.get("Height", 270)}
-        sampled = {"SampleOffsets", "FileIndex", "Width", "Height"} & set(override)
-        if sampled or not override:
+        size = dict(zip(("Width", "Height"), _size(override), strict=True))
+        uri = self._uri(override.get("FileName"), default)
+        set_ = {key for key, value in override.items() if value}  # Java spells absent ones as 0
+        if {"SampleOffsets", "FileIndex", "Width", "Height"} & set_ or not override:
             offsets = override.get("SampleOffsets") or [0.0, 10.0, 20.0]
-            uri = self._uri(name, default)
             sample = {
                 "Format": "jpg",
                 "StoreUris": [f"{uri}_{number}" for number in range(len(offsets))],
@@ -137,6 +188,14 @@ class Outputs:
                 "Offsets": offsets,
             }
             return {"Type": "Sample", "Sample": sample}
-        kind = "Dynpost" if "OffsetTimeList" in override else "Poster"
-        picture = {"Format": "jpg", "StoreUri": self._uri(name, default), **size}
-        return {"Type": kind, kind: picture}
+        kind = "Dynpost" if "OffsetTimeList" in set_ else "Poster"
+        return {"Type": kind, kind: {"Format": "jpg", "StoreUri": uri, **size}}
+
+
+def _size(override: Override) -> tuple[int, int]:
+    """Return the pixels (page: Width, Height): absent is the template's, 0 scales, 0 and 0 keep."""
+    width, height = override.get("Width", 480), override.get("Height", 270)
+    across, down = SOURCE_SIZE
+    if not width and not height:
+        return SOURCE_SIZE
+    return width or round(height * across / down), height or round(width * down / across)

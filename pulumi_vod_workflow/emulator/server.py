@@ -11,7 +11,8 @@ from typing import Any, Self
 import uvicorn
 
 from pulumi_vod_workflow.emulator import control
-from pulumi_vod_workflow.emulator.app import EmulatorSettings, create_app
+from pulumi_vod_workflow.emulator.app import create_app
+from pulumi_vod_workflow.emulator.service import EmulatorSettings
 
 
 def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
@@ -20,6 +21,7 @@ def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
         app,
         date_header=False,
         server_header=False,
+        proxy_headers=False,  # who asks is who is connected: the controls depend on it
         lifespan="off",
         log_level="error",
         h11_max_incomplete_event_size=1 << 18,  # so that a query over the limit gets our answer
@@ -44,10 +46,11 @@ class VodEmulator:
     """
 
     def __init__(self, settings: EmulatorSettings | None = None) -> None:
-        self.app = create_app(settings)
+        app = create_app(settings)
+        self.service = app.service
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
-        self._server = _Quiet(uvicorn_config(self.app))
+        self._server = _Quiet(uvicorn_config(app))
         self._thread = threading.Thread(target=self._serve, daemon=True, name="vod-emulator")
 
     def _serve(self) -> None:
@@ -83,29 +86,29 @@ class VodEmulator:
         self._server.force_exit = True
         self._thread.join(timeout=10)
         self._socket.close()
-        self.app.store.close()
+        self.service.store.close()
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return every start that would have been billed, oldest first."""
-        return self.app.store.ledger()
+        return self.service.store.ledger()
 
     def requests(self) -> dict[str, int]:
         """Return how many requests each action has had, refused ones too."""
-        return dict(self.app.counts)
+        return dict(self.service.counts)
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward."""
-        control.move_clock(self.app, {"advanceSeconds": seconds})
+        control.move_clock(self.service, {"advanceSeconds": seconds})
 
     def fault(self, **parts: Any) -> None:
         """Let something go wrong: see `faults.Fault`."""
-        control.add_fault(self.app, parts)
+        control.add_fault(self.service, parts)
 
     def outcome(self, status: str, times: int = 1, match: str = "") -> None:
         """Decide how the next starts whose source contains `match` will end."""
         parts = {"status": status, "times": times, "match": match}
-        control.decide_outcome(self.app, parts)
+        control.decide_outcome(self.service, parts)
 
     def reset(self) -> None:
         """Forget everything."""
-        self.app.reset()
+        self.service.reset()

@@ -1,5 +1,5 @@
 """
-Runs, ledger, outcomes and the clock's offset in SQLite, so that processes can share them.
+Runs, ledger, outcomes, faults, the pace and the clock's offset in SQLite, shared by processes.
 
 Looking for an identical start and accepting a new one are one transaction: nothing is accepted
 twice, even by two processes.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import sqlite3
 import threading
@@ -21,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pulumi_vod_workflow.emulator.outputs import source_name, space_name
+from pulumi_vod_workflow.emulator.faults import Fault, Happening
+from pulumi_vod_workflow.emulator.outputs import fate, source_name, space_name
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -32,6 +32,10 @@ CREATE INDEX IF NOT EXISTS runs_by_identity ON runs (identity);
 CREATE TABLE IF NOT EXISTS outcomes (
     number INTEGER PRIMARY KEY AUTOINCREMENT, status TEXT NOT NULL, left INTEGER NOT NULL,
     match TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS faults (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, left INTEGER NOT NULL,
+    fault TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS admitted (action TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), ahead REAL NOT NULL);
 INSERT OR IGNORE INTO clock VALUES (1, 0);
 """
@@ -125,8 +129,8 @@ class Store:
     def reset(self) -> None:
         """Forget everything."""
         with self._transaction() as db:
-            db.execute("DELETE FROM runs")
-            db.execute("DELETE FROM outcomes")
+            for table in ("runs", "outcomes", "faults", "admitted"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - of our own names
             db.execute("UPDATE clock SET ahead = 0")
 
     def outcome(self, status: str, times: int, match: str) -> None:
@@ -134,6 +138,43 @@ class Store:
         with self._transaction() as db:
             values = (status, times, match)
             db.execute("INSERT INTO outcomes (status, left, match) VALUES (?, ?, ?)", values)
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let this happen; 0 times clears the faults of its action."""
+        with self._transaction() as db:
+            if fault.times == 0:
+                db.execute("DELETE FROM faults WHERE action = ?", (fault.action,))
+            else:
+                values = (fault.action, fault.times, fault.model_dump_json())
+                db.execute("INSERT INTO faults (action, left, fault) VALUES (?, ?, ?)", values)
+
+    def take_fault(self, action: str) -> Happening | None:
+        """Return the fault that happens to this request, the oldest first."""
+        query = "SELECT number, fault FROM faults WHERE action = ? AND left > 0 ORDER BY number"
+        if not self._rows(query, action):  # most requests need no transaction
+            return None
+        with self._transaction() as db:
+            row = db.execute(query, (action,)).fetchone()
+            if row is None:
+                return None
+            number, fault = row
+            db.execute("UPDATE faults SET left = left - 1 WHERE number = ?", (number,))
+        return Happening(number=number, **json.loads(fault))
+
+    def give_back(self, fault: Happening) -> None:
+        """Let it happen to another request."""
+        with self._transaction() as db:
+            db.execute("UPDATE faults SET left = left + 1 WHERE number = ?", (fault.number,))
+
+    def admit(self, action: str, allowed: int) -> bool:
+        """Tell whether a request is among those allowed in any one second, by the real clock."""
+        now = time.time()
+        with self._transaction() as db:
+            db.execute("DELETE FROM admitted WHERE at <= ? OR at > ?", (now - 1, now + 1))
+            [(recent,)] = db.execute("SELECT COUNT(*) FROM admitted WHERE action = ?", (action,))
+            if recent < allowed:
+                db.execute("INSERT INTO admitted VALUES (?, ?)", (action, now))
+            return bool(recent < allowed)
 
     def accept(
         self, start: Mapping[str, Any], *, dedup: Dedup, pending: float, running: float
@@ -223,9 +264,4 @@ def _outcome(db: sqlite3.Connection, source: str) -> str:
         if match in source:
             db.execute("UPDATE outcomes SET left = left - 1 WHERE number = ?", (number,))
             return str(status)
-    failing = re.search(r"fail-(\d{4})", source)
-    if failing:
-        return failing[1]
-    if "terminated" in source:
-        return "Terminated"
-    return "Paused" if "unknown-status" in source else "0"
+    return fate(source) or "0"

@@ -2,15 +2,17 @@
 A second reading of the signature rules (facts 5), on its own.
 
 Clients differ in what they sign, so exactly what SignedHeaders lists is verified, as it was sent;
-x-date must be among it. `X-Content-Sha256`, if sent, must be the body's hash. The time window is
-900 s each way on the real clock: the emulator's own clock may be moved without breaking signers.
+x-date must be among it. `X-Content-Sha256`, if sent, must be the body's hash. A signature is good
+for 900 s, or for its X-Expires, and may be 900 s ahead. In its query form (X-SignedQueries)
+everything that is obeyed must be covered: a body, which is not, is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,6 +21,8 @@ from urllib.parse import quote
 from pulumi_vod_workflow.emulator.errors import Refusal
 
 WINDOW = timedelta(seconds=900)
+LONGEST = 7 * 86400
+"""Seconds that X-Expires can ask for."""
 SERVICE = "vod"
 
 
@@ -44,9 +48,9 @@ class Signed:
     body: bytes
 
 
-def verify(request: Signed, keys: Keys, now: datetime) -> str:
+def verify(request: Signed, keys: Keys, moments: Sequence[datetime]) -> str:
     """
-    Check the signature and return the region it was made for.
+    Check the signature, by any of these clocks, and return the region it was made for.
 
     Raises:
         Refusal: with the gateway's code for what is wrong.
@@ -54,7 +58,7 @@ def verify(request: Signed, keys: Keys, now: datetime) -> str:
     """
     in_query = dict(request.query)
     if "X-Signature" in in_query:
-        return _verify_query(request, in_query, keys, now)
+        return _verify_query(request, in_query, keys, moments)
     authorization = request.headers.get("authorization")
     if not authorization:
         raise Refusal("MissingAuthenticationToken")
@@ -74,7 +78,9 @@ def verify(request: Signed, keys: Keys, now: datetime) -> str:
     body_hash = hashlib.sha256(request.body).hexdigest()
     if request.headers.get("x-content-sha256", body_hash) != body_hash:
         raise Refusal("SignatureDoesNotMatch")
-    scope = _scope(parts.get("Credential", ""), x_date, keys, now)
+    scope = _scope(parts.get("Credential", ""), keys)
+    expires = request.headers.get("x-expires") if "x-expires" in names else None
+    _time(x_date, expires or in_query.get("X-Expires"), scope, moments)
     _token(request.headers.get("x-security-token"), keys)
     missing = [name for name in names if name not in request.headers]
     if missing:
@@ -83,34 +89,40 @@ def verify(request: Signed, keys: Keys, now: datetime) -> str:
     canonical = "\n".join(
         (request.method, request.path, _query(request.query), lines, ";".join(names), body_hash)
     )
-    _compare(canonical, scope, x_date, keys, parts["Signature"])
+    _compare([canonical], scope, x_date, keys, parts["Signature"])
     return scope.split("/")[1]
 
 
-def _verify_query(request: Signed, in_query: Mapping[str, str], keys: Keys, now: datetime) -> str:
+def _verify_query(
+    request: Signed, in_query: Mapping[str, str], keys: Keys, moments: Sequence[datetime]
+) -> str:
     x_date = in_query.get("X-Date")
     if not x_date:
         raise Refusal("MissingRequestInfo", "X-Date")
-    scope = _scope(in_query.get("X-Credential", ""), x_date, keys, now)
+    scope = _scope(in_query.get("X-Credential", ""), keys)
+    _time(x_date, in_query.get("X-Expires"), scope, moments)
     _token(in_query.get("X-Security-Token"), keys)
-    # Everything is hashed but the signature, so that nothing unsigned is obeyed. The token counts
-    # only where X-SignedQueries lists it: official clients disagree (facts 5).
-    left_out = {"X-Signature"}
-    if "X-Security-Token" not in in_query.get("X-SignedQueries", "").split(";"):
-        left_out.add("X-Security-Token")
-    signed = [(name, value) for name, value in request.query if name not in left_out]
+    listed = set(filter(None, in_query.get("X-SignedQueries", "").split(";")))
+    sent = {name for name, _ in request.query} - {"X-Signature"}
+    # Official clients disagree about whether these two are covered (facts 5): either is good.
+    loose = {"X-Security-Token", "X-SignedQueries"}
+    if request.body or not (sent - loose <= (listed or sent)):
+        raise Refusal("SignatureDoesNotMatch")
     headers = [name for name in in_query.get("X-SignedHeaders", "").split(";") if name]
     lines = "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in headers)
     empty = hashlib.sha256(b"").hexdigest()
-    # With no signed headers, official clients put one more line end than the header form would.
-    canonical = "\n".join(
-        (request.method, request.path, _query(signed), lines or "\n", ";".join(headers), empty)
-    )
-    _compare(canonical, scope, x_date, keys, in_query["X-Signature"])
+    canonicals = []
+    for more in (set(), {"X-Security-Token"}, {"X-SignedQueries"}, loose):
+        covered = (listed | more) if listed else sent - more
+        query = _query([pair for pair in request.query if pair[0] in covered - {"X-Signature"}])
+        # With no signed headers, official clients put one more line end than the header form would.
+        parts = (request.method, request.path, query, lines or "\n", ";".join(headers), empty)
+        canonicals.append("\n".join(parts))
+    _compare(canonicals, scope, x_date, keys, in_query["X-Signature"])
     return scope.split("/")[1]
 
 
-def _scope(credential: str, x_date: str, keys: Keys, now: datetime) -> str:
+def _scope(credential: str, keys: Keys) -> str:
     access_key, _, scope = credential.partition("/")
     parts = scope.split("/")
     if len(parts) != 4 or parts[3] != "request":
@@ -121,19 +133,27 @@ def _scope(credential: str, x_date: str, keys: Keys, now: datetime) -> str:
         raise Refusal("ServiceNotFound", parts[2])
     if keys.region not in {None, parts[1]}:
         raise Refusal("InvalidCredential", f"this endpoint is of {keys.region}")
-    try:
-        moment = datetime.strptime(x_date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise Refusal("InvalidTimestamp") from None
-    if abs(now - moment) > WINDOW:
-        raise Refusal("InvalidTimestamp")
-    if parts[0] != x_date[:8]:
-        raise Refusal("InvalidCredential", "its date is not that of X-Date")
     return scope
 
 
+def _time(x_date: str, expires: str | None, scope: str, moments: Sequence[datetime]) -> None:
+    try:
+        signed = datetime.strptime(x_date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise Refusal("InvalidTimestamp") from None
+    good_for = WINDOW
+    if expires:
+        if not re.fullmatch("[0-9]{1,6}", expires) or not 0 < int(expires) <= LONGEST:
+            raise Refusal("InvalidTimestamp")
+        good_for = timedelta(seconds=int(expires))
+    if not any(-WINDOW <= now - signed <= good_for for now in moments):
+        raise Refusal("InvalidTimestamp")
+    if scope.partition("/")[0] != x_date[:8]:
+        raise Refusal("InvalidCredential", "its date is not that of X-Date")
+
+
 def _token(sent: str | None, keys: Keys) -> None:
-    if sent != keys.session_token:
+    if (sent or None) != keys.session_token:  # Go sends an empty one for none
         raise Refusal("InvalidSecretToken", "the session token is wrong, expired or missing")
 
 
@@ -150,9 +170,12 @@ def _key(secret_key: str, scope: str) -> bytes:
     return key
 
 
-def _compare(canonical: str, scope: str, x_date: str, keys: Keys, sent: str) -> None:
-    hashed = hashlib.sha256(canonical.encode()).hexdigest()
-    text = f"HMAC-SHA256\n{x_date}\n{scope}\n{hashed}"
-    expected = hmac.new(_key(keys.secret_key, scope), text.encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected.encode(), sent.encode()):
-        raise Refusal("SignatureDoesNotMatch")
+def _compare(canonicals: Sequence[str], scope: str, x_date: str, keys: Keys, sent: str) -> None:
+    key = _key(keys.secret_key, scope)
+    for canonical in canonicals:
+        hashed = hashlib.sha256(canonical.encode()).hexdigest()
+        text = f"HMAC-SHA256\n{x_date}\n{scope}\n{hashed}"
+        expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        if hmac.compare_digest(expected.encode(), sent.encode()):
+            return
+    raise Refusal("SignatureDoesNotMatch")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -31,6 +32,23 @@ LARGEST: Final = 1 << 20
 LONGEST_QUERY: Final = 1 << 16
 COMMON: Final = "X-"
 """The public common parameters, of the signature among others: no call's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back: a document of JSON, or bytes as they are; header names in lower case."""
+
+    status: int
+    content: Mapping[str, Any] | bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """The content as it is sent."""
+        if isinstance(self.content, bytes):
+            return self.content
+        # "replace": a message may quote what no UTF-8 can spell.
+        return json.dumps(self.content, ensure_ascii=False).encode(errors="replace")
 
 
 async def receive_body(receive: Receive) -> bytes | None:
@@ -61,6 +79,8 @@ def read(scope: Scope, body: bytes | None) -> tuple[Signed, dict[str, str], dict
     method = scope["method"]
     if method not in {"GET", "POST"}:
         raise Refusal("MethodNotAllowed", method)
+    if scope["path"] not in {"", "/"}:
+        raise Refusal("InvalidActionOrVersion", scope["path"], "")
     raw = scope.get("query_string", b"")
     if len(raw) > LONGEST_QUERY:
         raise Refusal("InvalidParameter", f"the query is longer than {LONGEST_QUERY} bytes")
@@ -80,7 +100,7 @@ def read(scope: Scope, body: bytes | None) -> tuple[Signed, dict[str, str], dict
     parameters = _once(pairs)
     for name in called:
         del parameters[name]
-    return Signed(method, scope["path"] or "/", query, headers, body), called, parameters
+    return Signed(method, "/", query, headers, body), called, parameters
 
 
 def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:

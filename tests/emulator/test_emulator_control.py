@@ -151,6 +151,8 @@ BAD: list[tuple[str, Any]] = [
     ("faults", {"action": "StartWorkflow", "kind": "http", "status": "x"}),
     ("faults", {"action": "StartWorkflow", "kind": "hang", "seconds": None}),
     ("faults", {"action": "StartWorkflow", "kind": "http", "headers": {"a": 1}}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "headers": {"Content-Length": "5"}}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "status": 204}),
 ]
 
 
@@ -162,6 +164,71 @@ def test_bad_controls_say_what_is_wrong(
     assert answer.status_code == 400
     assert answer.json()["error"]
     assert call("StartWorkflow", BASE).status_code == 200, "and nothing came of it"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "number"),
+    [
+        ({"kind": "http", "code": "RequestLimitExceeded"}, 429, None),
+        ({"kind": "http", "code": "FailToConnect"}, 502, 100015),
+        ({"kind": "http", "code": "InternalServiceTimeout"}, 504, 100016),
+        ({"kind": "http", "code": "AccessDenied"}, 403, 100013),
+        ({"kind": "http", "code": "Brand{New}"}, 500, None),
+        ({"kind": "http", "code": "InternalError", "status": 200}, 200, 100014),
+    ],
+)
+def test_a_fault_has_the_status_and_number_of_its_code(
+    call: Call, emulator: VodEmulator, fault: dict[str, Any], status: int, number: int | None
+) -> None:
+    emulator.fault(action="StartWorkflow", **fault)
+    answer = call("StartWorkflow", BASE)
+    error = answer.json()["ResponseMetadata"]["Error"]
+    assert (answer.status_code, error["Code"], error.get("CodeN")) == (
+        status,
+        fault["code"],
+        number,
+    )
+
+
+def test_garbage_has_the_status_that_was_asked_for(call: Call, emulator: VodEmulator) -> None:
+    headers = {"Date": "never", "X-Proxy": "p"}
+    emulator.fault(action="StartWorkflow", kind="garbage", status=502, headers=headers)
+    answer = call("StartWorkflow", BASE)
+    assert (answer.status_code, answer.text[:6]) == (502, "<html>")
+    assert answer.headers.get_list("date") == ["never"]
+    assert answer.headers["x-proxy"] == "p"
+
+
+def test_a_refused_request_does_not_use_up_a_lost_answer(call: Call, emulator: VodEmulator) -> None:
+    emulator.fault(action="StartWorkflow", kind="http", when="after", status=502)
+    assert call("StartWorkflow", {"Vid": "v"}).status_code == 400
+    assert call("StartWorkflow", BASE).status_code == 502
+    assert call("StartWorkflow", BASE).status_code == 200
+    assert len(emulator.ledger()) == 1
+
+
+def test_processes_share_faults_and_the_limit(call: Call, tmp_path: Path) -> None:
+    settings = EmulatorSettings(store=tmp_path / "runs.sqlite3", rate_limit=5)
+    with VodEmulator(settings) as one, VodEmulator(settings) as two:
+        one.fault(action="StartWorkflow", kind="http", status=503, times=2)
+        assert call("StartWorkflow", BASE, url=two.url).status_code == 503
+        two.reset()
+        assert call("StartWorkflow", BASE, url=one.url).status_code == 200
+        answers = [
+            call("GetWorkflowTemplate", {"TemplateId": "t"}, url=(one, two)[number % 2].url)
+            for number in range(6)
+        ]
+        assert [answer.status_code for answer in answers] == [*[200] * 5, 429]
+
+
+@pytest.mark.parametrize("bad", [{"pending_seconds": float("nan")}, {"rate_limit": -1}])
+def test_settings_that_cannot_work_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        EmulatorSettings(**bad)
+    name = next(iter(bad)).replace("_", "-")
+    line = [sys.executable, "-m", "pulumi_vod_workflow.emulator", f"--{name}=-1", "--port", "0"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
 def test_health_requests_and_reset(call: Call, emulator: VodEmulator) -> None:
@@ -182,6 +249,21 @@ def test_controls_are_only_for_this_machine(peer: str, status: int) -> None:
             return (await client.get("/_emulator/health")).status_code
 
     assert asyncio.run(ask()) == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "http://evil.example"}, {"host": "evil.example"}, {"host": "10.0.0.7:8765"}],
+)
+def test_no_page_of_the_web_can_use_the_controls(
+    call: Call, emulator: VodEmulator, headers: dict[str, str]
+) -> None:
+    call("StartWorkflow", BASE)
+    refused = httpx.post(f"{emulator.url}/_emulator/reset", headers=headers)
+    assert refused.status_code == 403
+    assert len(emulator.ledger()) == 1
+    spoofed = {"x-forwarded-for": "10.0.0.7", "host": "localhost:8765"}
+    assert httpx.get(f"{emulator.url}/_emulator/health", headers=spoofed).status_code == 200
 
 
 def test_more_than_the_limit_is_refused_for_each_action(call: Call) -> None:

@@ -36,12 +36,20 @@ GOOD: list[dict[str, Any]] = [
     override("TranscodeAudio", TemplateId=["All"], Clip={"StartTime": 2000, "EndTime": 0}),
     override("TranscodeVideo", TemplateId=["a"], LogoTemplateId="l", OutputIndex=[0, 1]),
     override("Enhance", StorageMode="m", FileName="f"),
+    # as Java spells what is not set, and as PHP spells true and an empty object
+    {**BASE, "DirectUrl": "", "Priority": "0", "CallbackArgs": "", "TaskListId": ""},
+    {**BASE, "EnableLowPriority": "false", "ClientToken": ""},
+    {"TemplateId": "t", "Vid": "", "DirectUrl": '{"FileName":"a.mp4","BucketName":""}'},
+    override("Snapshot", TemplateId=["s"], FileIndex="", Width=0, SampleOffsets=[]),
+    {**BASE, "EnableLowPriority": "1", "Input": "[]"},
 ]
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"TemplateId": "t"}, "Vid"),
     ({**BASE, "DirectUrl": '{"FileName":"a"}'}, "Vid"),
     ({"Vid": "v"}, "TemplateId"),
     ({**BASE, "Vid": ""}, "Vid"),
+    ({**BASE, "TemplateId": ""}, "TemplateId"),
+    ({"TemplateId": "t", "DirectUrl": '{"FileName":""}'}, "DirectUrl.FileName"),
     ({**BASE, "Priority": "6"}, "Priority"),
     ({**BASE, "Priority": "-6"}, "Priority"),
     ({**BASE, "Priority": "1.5"}, "Priority"),
@@ -50,7 +58,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({**BASE, "CallbackArgs": "中" * 171}, "CallbackArgs"),
     ({**BASE, "ClientToken": "a" * 65}, "ClientToken"),
     ({**BASE, "ClientToken": "中"}, "ClientToken"),
-    ({**BASE, "ClientToken": ""}, "ClientToken"),
     ({**BASE, "EnableLowPriority": "yes"}, "EnableLowPriority"),
     ({**BASE, "Colour": "red"}, "Colour"),
     ({"TemplateId": "t", "DirectUrl": "a.mp4"}, "DirectUrl"),
@@ -75,6 +82,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (override("TranscodeAudio", TemplateId=["a"], LogoTemplateId="l"), "LogoTemplateId"),
     (override("TranscodeVideo", TemplateId=["a"], Clip={"StartTime": 9, "EndTime": 9}), "EndTime"),
     (override("TranscodeVideo", TemplateId=["a"], Clip={"EndTime": 10**400}), "Clip.EndTime"),
+    (override("TranscodeVideo", TemplateId=["a"], Clip={"EndTime": 2**31}), "Clip.EndTime"),
+    (override("Snapshot", TemplateId=["s"], SampleOffsets=[1e39]), "SampleOffsets[0]"),
     (override("Enhance", Other="x"), "Enhance.Other"),
 ]  # fmt: skip
 

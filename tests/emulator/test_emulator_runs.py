@@ -101,9 +101,13 @@ def test_tasks_progress_while_running(call: Call, emulator: VodEmulator) -> None
 @pytest.mark.parametrize(
     ("vid", "status"),
     [
-        *((f"fail-{code}", str(code)) for code in (1001, 1006, 1999, 2000, 2003, 2004, 2005)),
-        ("terminated", "Terminated"),
-        ("unknown-status", "Paused"),
+        *((f"emu-fail-{code}", str(code)) for code in (1001, 1006, 1999, 2000, 2003, 2004, 2005)),
+        ("clips/emu-terminated-2", "Terminated"),
+        ("emu-unknown-status", "Paused"),
+        ("epic-fail-2023", "0"),
+        ("terminated", "0"),
+        ("emu-fail-3000", "0"),
+        ("emu-fail-١٢٣٤", "0"),
     ],
 )
 def test_a_source_can_say_how_its_run_ends(
@@ -114,13 +118,14 @@ def test_a_source_can_say_how_its_run_ends(
     assert execution(call, run_id)["Status"] == status
     made = result(call, run_id)
     assert made["Status"] == status
-    assert bool(made.get("TranscodeInfos")) == (status in {"2004", "2005"})
+    assert bool(made.get("TranscodeInfos")) == (status in {"0", "2004", "2005"})
 
 
 def test_a_missing_source_is_refused(call: Call, emulator: VodEmulator) -> None:
-    answer = call("StartWorkflow", {**BASE, "Vid": "missing"})
+    answer = call("StartWorkflow", {**BASE, "Vid": "emu-missing"})
     assert answer.json()["ResponseMetadata"]["Error"]["Code"] == "ResourceNotFound"
     assert (answer.status_code, emulator.ledger()) == (404, [])
+    start(call, Vid="clips/missing_dog.mp4")  # an ordinary name
 
 
 def test_outcomes_are_decided_at_the_start(call: Call, emulator: VodEmulator) -> None:
@@ -176,11 +181,65 @@ def test_results_follow_the_request(call: Call, emulator: VodEmulator) -> None:
     assert (made["ClientToken"], made["SpaceName"]) == ("tok", "sp")
 
 
-def test_a_clip_never_makes_a_negative_duration(call: Call, emulator: VodEmulator) -> None:
-    clip = {"TemplateId": ["All"], "Clip": {"StartTime": 90000}}
-    run_id = start(call, Input=json.dumps({"OverrideParams": {"TranscodeVideo": [clip]}}))
+@pytest.mark.parametrize(
+    ("clip", "seconds"),
+    [({"StartTime": 90000}, 0), ({"EndTime": 200000}, 60), ({"StartTime": 50000}, 10)],
+)
+def test_a_clip_is_a_part_of_the_source(
+    call: Call, emulator: VodEmulator, clip: dict[str, int], seconds: float
+) -> None:
+    override = {"TemplateId": ["All"], "Clip": clip}
+    run_id = start(call, Input=json.dumps({"OverrideParams": {"TranscodeVideo": [override]}}))
     emulator.advance(10)
-    assert result(call, run_id)["TranscodeInfos"][0]["Duration"] >= 0
+    assert result(call, run_id)["TranscodeInfos"][0]["Duration"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [({}, (480, 270)), ({"Width": 0, "Height": 720}, (1280, 720)), ({"Width": 960}, (960, 270))],
+)
+def test_snapshots_are_scaled_as_the_page_says(
+    call: Call, emulator: VodEmulator, asked: dict[str, int], made: tuple[int, int]
+) -> None:
+    override = {"TemplateId": ["s"], "SampleOffsets": [1.0], **asked}
+    run_id = start(call, Input=json.dumps({"OverrideParams": {"Snapshot": [override]}}))
+    emulator.advance(10)
+    sample = result(call, run_id)["Snapshots"][0]["Sample"]
+    assert (sample["Width"], sample["Height"]) == made
+
+
+def test_each_named_template_has_its_output_and_its_task(call: Call, emulator: VodEmulator) -> None:
+    overrides = {
+        "TranscodeVideo": [
+            {"TemplateId": ["a", "b"], "FileName": "{{fileTitle}}"},
+            {"TemplateId": ["c"]},
+        ],
+        "TranscodeAudio": [{"TemplateId": ["All"], "FileName": "{{fileTitle}}"}],
+        "Snapshot": [{"TemplateId": ["s"]}, {"TemplateId": ["t"], "OffsetTimeList": [1]}],
+        "Enhance": {"FileName": "hd/{{fileName}}"},
+    }
+    run_id = start(call, Vid="{{templateId}}", Input=json.dumps({"OverrideParams": overrides}))
+    emulator.advance(10)
+    made = result(call, run_id)
+    paths = [item["StoreUri"].rpartition("emulator/")[2] for item in made["TranscodeInfos"]]
+    assert paths[:2] == ["{{templateId}}", "{{templateId}}_2"], "expanded once, and distinct"
+    assert paths[3:] == ["hd/{{templateId}}.mp4", "{{templateId}}_3"]
+    assert [item["FileType"] for item in made["TranscodeInfos"]] == [*["video"] * 4, "audio"]
+    assert [item["Type"] for item in made["Snapshots"]] == ["Poster", "Dynpost"]
+    tasks = execution(call, run_id, NeedTasksDetail="true")["TasksDetail"]
+    assert [task["TemplateId"] for task in tasks] == ["a", "b", "c", "t", "t", "s", "t"]
+
+
+def test_a_built_in_workflow_keeps_its_outputs_apart(call: Call, emulator: VodEmulator) -> None:
+    override = {"TemplateId": ["All"], "FileName": "{{fileTitle}}"}
+    run_id = start(
+        call,
+        TemplateId="06853553c4d3402698a17ff5dff87fd7",
+        Input=json.dumps({"OverrideParams": {"TranscodeVideo": [override]}}),
+    )
+    emulator.advance(10)
+    uris = [item["StoreUri"] for item in result(call, run_id)["TranscodeInfos"]]
+    assert len(set(uris)) == 5
 
 
 def test_an_identical_start_joins_and_is_not_billed(call: Call, emulator: VodEmulator) -> None:
@@ -219,7 +278,12 @@ def test_a_finished_run_does_not_dedup_by_default(call: Call, emulator: VodEmula
 
 @pytest.mark.parametrize(
     ("vid", "joins"),
-    [("v", True), ("fail-1001", True), ("fail-2001", False), ("terminated", False)],
+    [
+        ("v", True),
+        ("emu-fail-1001", True),
+        ("emu-fail-2001", False),
+        ("emu-terminated", False),
+    ],
 )
 def test_finished_runs_dedup_by_the_other_rule(call: Call, vid: str, joins: bool) -> None:
     with VodEmulator(EmulatorSettings(dedup="finished")) as emulator:
