@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,21 +41,19 @@ from pulumi_vod_workflow.core.inputs import (
     normalise,
     start_of,
 )
-from pulumi_vod_workflow.core.plan import keeps_token, plan_change
-from pulumi_vod_workflow.errors import (
-    AdoptionError,
-    CallError,
-    ConfigurationError,
-    NotFoundError,
+from pulumi_vod_workflow.core.plan import (
+    keeps_token,
+    plan_change,
+    refuse_contradictions,
+    would_join,
 )
+from pulumi_vod_workflow.errors import CallError, ConfigurationError, NotFoundError
 
 PROVIDER_KEY = "__provider"
 MADE_OF_INPUTS = (
     "clientToken", "spaceName", "templateName", "tasks", "transcodes", "snapshots",
 )  # fmt: skip
 """What could tell a secret input: outputs that follow the inputs, and the token, their hash."""
-SHORTEST_HIDDEN = 4
-"""Characters of an input from which on it is taken out of what the service says."""
 
 
 def _received(value: Any) -> Any:
@@ -80,6 +78,12 @@ def _sent(value: Any) -> Any:
     return value
 
 
+WOULD_JOIN = (
+    "clientToken: must change, too: with the same one, source, workflow and input, the service may "
+    "answer with the recorded run instead of starting the new one that is asked for"
+)
+
+
 def _recorded(properties: Mapping[str, Any]) -> Any:
     """
     Return what the engine is to record, in its form.
@@ -93,23 +97,12 @@ def _recorded(properties: Mapping[str, Any]) -> Any:
     }
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield every string in a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-
-
 class WorkflowRunProvider(ResourceProvider):
     """
     CRUD of `WorkflowRun`. Only `create` starts, and pays for, a run; everything else is free.
 
-    One instance serves the host's four threads; after `configure` it only holds the configuration.
+    One instance serves the host's four threads during one engine operation; a preview and the
+    update after it have one each.
     """
 
     serialize_as_secret_always = False  # the pickle is a name: nothing in it is secret
@@ -117,6 +110,8 @@ class WorkflowRunProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's configuration; it is judged when it is first needed."""
         self._get = req.config.get
+        self._just_ended: set[str] = set()
+        """Runs of which this very operation has read the end."""
 
     @cached_property
     def _settings(self) -> Settings:
@@ -133,6 +128,10 @@ class WorkflowRunProvider(ResourceProvider):
         except ConfigurationError as error:
             failures.append(CheckFailure("", str(error)))
         inputs = declaration.properties
+        if would_join(olds, inputs):
+            failures.append(CheckFailure("", WOULD_JOIN))
+        if olds.get("secretInputs") is True:
+            inputs["secretInputs"] = True  # the recorded run was made of secrets all the same
         if not failures and "clientToken" not in inputs:
             token = olds.get("clientToken") if keeps_token(olds, inputs) else None
             if token is None and "existingRunId" not in inputs:  # what is adopted is not started
@@ -144,8 +143,13 @@ class WorkflowRunProvider(ResourceProvider):
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
+        olds, site = _received(_olds), self._settings.site
+        if _id in self._just_ended:
+            # `up --refresh` reads again after the preview was approved: a failure that only this
+            # operation has learned of is acted on by the next one, whose preview shows it.
+            olds = {**olds, "phase": "running"}
         plan = plan_change(
-            _received(_olds), _received(_news), on_service=not self._settings.site.may_be_emulator
+            olds, _received(_news), service=None if site.may_be_emulator else site.endpoint
         )
         replaces = [*plan.new_run, *plan.adopt]
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
@@ -163,12 +167,11 @@ class WorkflowRunProvider(ResourceProvider):
         existing = inputs.get("existingRunId")
         if existing is not None:
             return CreateResult(existing, _recorded(self._adopt(existing, inputs)))
-        start = start_of(inputs)
         try:
-            answer = self._connection().start_workflow(start, inputs["clientToken"])
+            answer = self._connection().start_workflow(start_of(inputs), inputs["clientToken"])
         except CallError as error:
             if inputs.get("secretInputs") is True:
-                error.hide(text for text in _texts(start) if len(text) >= SHORTEST_HIDDEN)
+                error.withhold()
             raise
         # The service has accepted: nothing below may raise, or the run's id would be lost.
         run_id = str(answer.result["RunId"])
@@ -193,7 +196,10 @@ class WorkflowRunProvider(ResourceProvider):
             return ReadResult(id_, self._look_up(id_, self._settings.site))
         site = self._site_of(recorded)
         try:
-            return ReadResult(id_, _recorded({**recorded, **self._read(id_, site)[1]}))
+            outputs = self._read(id_, site)[1]
+            if outputs["phase"] in execution.ENDED:
+                self._just_ended.add(id_)
+            return ReadResult(id_, _recorded({**recorded, **outputs}))
         except NotFoundError as error:
             now = execution.service_time(error.server_date, SystemClock().now())
             if not execution.has_expired(recorded, now):
@@ -207,11 +213,15 @@ class WorkflowRunProvider(ResourceProvider):
         # What was read of an adopted run's source stays, though it is not declared.
         replaced = set(RUN_FIELDS) - (set(START_FIELDS) if "existingRunId" in declared else set())
         kept = {key: value for key, value in recorded.items() if key not in replaced}
-        return UpdateResult(_recorded({**kept, **declared}))
+        outs = _recorded({**kept, **declared})
+        if declared.get("secretInputs") is True:  # the engine knows only what is still declared
+            undeclared = set(kept) & set(START_FIELDS) - set(declared)
+            outs |= {key: wrap_rpc_secret(outs[key]) for key in undeclared}
+        return UpdateResult(outs)
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
-        if _props.get("phase") not in execution.ENDED:
+        if _props.get("phase") not in execution.ENDED and _props.get("emulated") is not True:
             print(  # noqa: T201 - the host shows it to the person
                 f"vod: {_id} is forgotten, not cancelled: it was not known to have ended, "
                 "goes on, and is billed (the service has no call that cancels a run).",
@@ -262,11 +272,5 @@ class WorkflowRunProvider(ResourceProvider):
 
     def _adopt(self, run_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         found = self._look_up(run_id, self._settings.site)
-        wrong = execution.contradictions(inputs, found)
-        if wrong:
-            raise AdoptionError(
-                f"existingRunId: {run_id} was started with another {' and '.join(wrong)} than is "
-                "declared here. Nothing was started. Declare what that run was started with, or "
-                "name another run."
-            )
+        refuse_contradictions(run_id, inputs, found)
         return {**found, **inputs}

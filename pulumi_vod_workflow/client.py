@@ -144,8 +144,8 @@ class Timeouts:
 
     connect: float = 5.0
     """For the name, the connection and TLS together."""
-    start: float = 10.0
-    """For a start's answer: short, because its repeat has to be prompt."""
+    start: float = 60.0
+    """For a start's answer: long, as official clients', because it cannot be asked for later."""
     read: float = 20.0
     """For a read's answer."""
 
@@ -307,7 +307,7 @@ class VodClient:
             self._silent_until = now + HEARTBEAT
             self._say(
                 f"vod: {error.operation} is being repeated, without success for {waited:.0f} s: "
-                f"{error.brief}"
+                f"{error.what}"
             )
 
     def _resync(self, error: ClockSkewError, used: timedelta) -> bool:
@@ -414,7 +414,10 @@ def _reason(error: Exception) -> tuple[str, bool, bool]:
 
 _NOT_SENT: Final[Mapping[type[Exception], tuple[str, bool]]] = {
     socket.gaierror: ("its name is not found (DNS): check vod:endpoint and vod:region", True),
-    ssl.SSLError: ("TLS failed: its certificate is not trusted, or it does not speak TLS", False),
+    ssl.SSLCertVerificationError: ("TLS failed: its certificate is not trusted", False),
+    ssl.SSLEOFError: ("the connection was closed while TLS began", True),
+    ssl.SSLZeroReturnError: ("the connection was closed while TLS began", True),
+    ssl.SSLError: ("TLS failed: it does not speak TLS as it should", False),
     ConnectionRefusedError: ("connection refused: nothing listens there", True),
     httpx.ConnectTimeout: ("no connection in time", True),
     httpx.ConnectError: ("no connection: the host or the network cannot be reached", True),

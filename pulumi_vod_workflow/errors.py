@@ -23,7 +23,7 @@ same ClientToken finds it again. The second is whether a repeat can help (`can_r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -68,8 +68,10 @@ class AdoptionError(VodWorkflowError):
 def _start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
     if maybe_accepted:
         return (
-            "A run may have started. Run the same update again soon, unchanged: it carries the "
-            "same ClientToken, so an unfinished run is found again instead of being paid twice."
+            "A run may have started. Run the same update again at once, unchanged: it carries the "
+            "same ClientToken, so an unfinished run is found again. One that has ended would be "
+            "started, and paid, anew: if that may be so, look for it in the VOD console first, and "
+            "name it as existing_run_id."
         )
     if can_repeat:
         return "Nothing was started by this call. Running the same update again can help."
@@ -78,6 +80,9 @@ def _start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
 
 class CallError(VodWorkflowError):
     """What the errors of one call to the service have in common."""
+
+    quoted: str = ""
+    """The service's own words, which may repeat what it was sent; `what` never does."""
 
     def __init__(
         self, operation: str, what: str, *, maybe_accepted: bool, can_repeat: bool
@@ -88,15 +93,9 @@ class CallError(VodWorkflowError):
         self.can_repeat = can_repeat
         super().__init__(what)
 
-    @property
-    def brief(self) -> str:
-        """What happened, in a few words, none of them the service's own."""
-        return self.what
-
-    def hide(self, texts: Iterable[str]) -> None:
-        """Take `texts` out of the message: the service may quote what it was sent."""
-        for text in sorted(texts, key=len, reverse=True):
-            self.what = self.what.replace(text, "[secret]")
+    def withhold(self) -> None:
+        """Keep the service's words from being shown: what they may repeat is secret."""
+        self.quoted = "(its words are withheld, because some inputs are secret)"
 
     def __str__(self) -> str:
         if self.operation == "StartWorkflow":
@@ -105,7 +104,8 @@ class CallError(VodWorkflowError):
             advice = "Nothing is lost; running the same command again can help."
         else:
             advice = "Nothing is lost; a repeat alone does not help."
-        return f"{self.operation}: {self.what}\n{advice}"
+        quoted = f": {self.quoted}" if self.quoted else ""
+        return f"{self.operation}: {self.what}{quoted}\n{advice}"
 
 
 class TransportError(CallError):
@@ -133,10 +133,17 @@ class TransportError(CallError):
 class MalformedResponseError(CallError):
     """An answer came that is not the service's envelope, or lacks what it promises."""
 
-    @property
-    def brief(self) -> str:
-        """Leave the answer out."""
-        return "an answer that is not the service's"
+    def __init__(
+        self,
+        operation: str,
+        what: str,
+        *,
+        maybe_accepted: bool,
+        can_repeat: bool,
+        quoted: str = "",
+    ) -> None:
+        super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
+        self.quoted = quoted
 
 
 class ApiError(CallError):
@@ -179,18 +186,12 @@ class ApiError(CallError):
         self.retry_after = retry_after
         self.server_date = server_date
         numbered = f"{code} ({code_n})" if code_n is not None else code
-        what = (
-            f"the service answered {numbered}: {message or '(no message)'} "
-            f"[HTTP {http_status}, RequestId {request_id or 'none'}]"
-        )
+        ids = f"[HTTP {http_status}, RequestId {request_id or 'none'}]"
+        what = f"the service answered {numbered} {ids}"
         if retry_after is not None:
             what += f", and asked to wait {retry_after:.0f} s"
         super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
-
-    @property
-    def brief(self) -> str:
-        """Give the code alone."""
-        return f"{self.code} [HTTP {self.http_status}]"
+        self.quoted = message
 
     def __str__(self) -> str:
         text = super().__str__()

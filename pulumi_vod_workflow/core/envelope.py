@@ -137,7 +137,7 @@ def open_envelope(
         raise _malformed(operation, http_status, "an answer that is no envelope", body) from None
     said = metadata.get("RequestId")
     request_id = _shown(said, EXCERPT) if isinstance(said, str) and said else None
-    if error is not None:
+    if error:  # an empty one says nothing
         raise _error(operation, http_status, headers, error, request_id)
     if not isinstance(result, Mapping):
         raise _malformed(operation, http_status, "neither a result nor an error", body)
@@ -159,7 +159,8 @@ def _malformed(
     unclear = accepted or status < 300 or (status >= 500 and status != 503)
     return MalformedResponseError(
         operation,
-        f"the service gave {what} [HTTP {status}]: {shown or '(empty)'}",
+        f"the service gave {what} [HTTP {status}]",
+        quoted=shown or "(empty)",
         maybe_accepted=operation == STARTS and unclear,
         can_repeat=unclear or status in {429, 503},
     )
@@ -192,7 +193,7 @@ def _error(
 
 
 def _kind_by_status(status: int) -> type[ApiError]:
-    if status >= 500:
+    if status >= 500 or status < 400:  # an unknown error under a success says nothing for sure
         return ServiceFailureError
     return {
         401: AuthenticationError,

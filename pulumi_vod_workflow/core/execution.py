@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
-from pulumi_vod_workflow.core.inputs import START_FIELDS, start_of
+from pulumi_vod_workflow.core.inputs import START_FIELDS, UNKNOWN, is_known, start_of
 
 Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "terminated", "expired"]
 
@@ -126,14 +126,22 @@ def start_told(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def contradictions(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the declared parts of a source that are not those of the run that was found."""
+    return tuple(
+        key
+        for key in _SOURCE
+        if is_known(declared.get(key))
+        and declared.get(key) is not None
+        and not agrees(declared[key], found.get(key))
+    )
 
-    def differs(key: str) -> bool:
-        ours, theirs = declared.get(key), found.get(key)
-        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-            return any(theirs.get(part, value) != value for part, value in ours.items())
-        return ours is not None and ours != theirs
 
-    return tuple(key for key in _SOURCE if differs(key))
+def agrees(declared: object, told: object) -> bool:
+    """Tell whether nothing declared differs from what the service told, which may be less."""
+    if isinstance(declared, Mapping) and isinstance(told, Mapping):
+        return all(key not in told or agrees(item, told[key]) for key, item in declared.items())
+    if isinstance(declared, list) and isinstance(told, list):
+        return len(declared) == len(told) and all(map(agrees, declared, told))
+    return declared is not UNKNOWN and declared == told
 
 
 _SOURCE: Final = ("vid", "directUrl", "templateId")
@@ -141,7 +149,16 @@ _SOURCE: Final = ("vid", "directUrl", "templateId")
 
 
 def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outputs that GetWorkflowExecutionResult's Result tells."""
+    """
+    Return the outputs that GetWorkflowExecutionResult's Result tells.
+
+    It has a Status of its own, and may be behind: then the run is not yet ended, so that its
+    results are asked for again.
+    """
+    status = result.get("Status")
+    if status in {"PendingStart", "Running"}:
+        where = standing(status)
+        return {"status": status, "phase": where.phase, "statusReason": where.reason}
     return {
         "transcodes": camel(result.get("TranscodeInfos")) or [],
         "snapshots": camel(result.get("Snapshots")) or [],

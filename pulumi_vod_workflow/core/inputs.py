@@ -36,6 +36,9 @@ from pulumi_vod_workflow.errors import Problem
 MAX_EXACT_INTEGER: Final = 2**53
 """Numbers travel as IEEE doubles; beyond this they would change silently."""
 
+MAX_INT32: Final = 2**31 - 1
+"""The page gives no upper limit; official SDKs cannot spell or read a larger integer."""
+
 SYSTEM_TEMPLATES: Final = frozenset(
     {
         "c3841b3122fd460db2bc99a6ec131cb8",
@@ -133,7 +136,7 @@ ClientToken = Annotated[
     _allowed("1 to 64 printable ASCII characters; upper and lower case differ"),
 ]
 Milliseconds = Annotated[
-    int, Field(ge=0, le=MAX_EXACT_INTEGER), _allowed("an integer of milliseconds, 0 or more")
+    int, Field(ge=0, le=MAX_INT32), _allowed("an integer of milliseconds, 0 to 2147483647")
 ]
 Seconds = Annotated[
     float,
@@ -143,7 +146,7 @@ Seconds = Annotated[
 Pixels = Annotated[
     int, Field(ge=0, le=4096), _allowed("an integer of pixels from 0 to 4096; 0 scales")
 ]
-Index = Annotated[int, Field(ge=0, le=MAX_EXACT_INTEGER), _allowed("an integer, 0 or more")]
+Index = Annotated[int, Field(ge=0, le=MAX_INT32), _allowed("an integer, 0 to 2147483647")]
 TemplateChoice = Annotated[
     str,
     _holds(lambda text: _is_id(text) and (text == "All" or text.lower() != "all")),
@@ -278,13 +281,14 @@ class SnapshotOverride(Model):
     width: Pixels | None = None
     height: Pixels | None = None
 
-    APPLIES_TO: ClassVar[Mapping[str, str]] = {
-        "fileIndex": "sample",
-        "sampleOffsets": "sample",
-        "width": "sample",
-        "height": "sample",
-        "offsetTimeList": "dynpost",
-        "offsetTime": "static, animated or looping",
+    APPLIES_TO: ClassVar[Mapping[str, frozenset[str]]] = {
+        **dict.fromkeys(
+            ("fileIndex", "sampleOffsets", "width", "height"), frozenset({"sample (采样截图)"})
+        ),
+        "offsetTime": frozenset(
+            {"static (静态图)", "dynpost (动图)", "looping dynpost (反复循环动图)"}
+        ),
+        "offsetTimeList": frozenset({"dynpost (动图)"}),
     }
 
     @classmethod
@@ -293,14 +297,15 @@ class SnapshotOverride(Model):
         ids = raw.get("templateId")
         if not isinstance(ids, list) or len(ids) != 1 or ids[0] == "All" or ids[0] is UNKNOWN:
             return
-        kinds: dict[str, list[str]] = {}
-        for key, kind in cls.APPLIES_TO.items():
-            if raw.get(key, UNKNOWN) is not UNKNOWN:
-                kinds.setdefault(kind, []).append(key)
-        if len(kinds) > 1:
-            parts = "; ".join(f"{', '.join(keys)}: {kind}" for kind, keys in kinds.items())
+        kinds = {
+            key: kinds
+            for key, kinds in cls.APPLIES_TO.items()
+            if raw.get(key, UNKNOWN) is not UNKNOWN
+        }
+        if kinds and not frozenset.intersection(*kinds.values()):
+            parts = "; ".join(f"{key}: {', '.join(sorted(kinds[key]))}" for key in kinds)
             yield Problem(
-                "", f"mixes settings of several snapshot types for one template ({parts})"
+                "", f"has settings that never take effect together, for one template ({parts})"
             )
 
 

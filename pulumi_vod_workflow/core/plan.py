@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.execution import may_succeed_if_repeated
+from pulumi_vod_workflow.core.execution import agrees, contradictions, may_succeed_if_repeated
 from pulumi_vod_workflow.core.inputs import (
     RUN_FIELDS,
     START_FIELDS,
@@ -25,6 +25,10 @@ from pulumi_vod_workflow.core.inputs import (
     normalise,
     start_of,
 )
+from pulumi_vod_workflow.errors import AdoptionError
+
+IDENTITY: Final = frozenset({"vid", "directUrl", "templateId", "input"})
+"""What makes two starts with one ClientToken the same start for the service (facts 4)."""
 
 
 class Effect(Enum):
@@ -87,26 +91,53 @@ def keeps_token(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return not changed_start_fields(old, new) and not has_new_triggers(old, new)
 
 
+def would_join(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """
+    Tell whether a new run is asked for that the service may answer with the recorded one.
+
+    A ClientToken of the user's own stays although something changes that is not part of what the
+    service compares (facts 4): source, workflow, input and ClientToken.
+    """
+    token, changed = new.get("clientToken"), changed_start_fields(old, new)
+    return (
+        token is not UNKNOWN
+        and token == old.get("clientToken")
+        and is_known(new)
+        and not IDENTITY.intersection(changed)
+        and (bool(changed) or has_new_triggers(old, new))
+    )
+
+
 def plan_change(
-    recorded: Mapping[str, Any], declared: Mapping[str, Any], *, on_service: bool
+    recorded: Mapping[str, Any], declared: Mapping[str, Any], *, service: str | None
 ) -> ChangePlan:
     """
     Compare a run's recorded state with its new declaration, offline.
 
-    `on_service` says that the configuration now names the real service.
+    `service` is the endpoint of the real service, if the configuration now names one.
+
+    Raises:
+        AdoptionError: when the recorded run is named as one with another source.
+
     """
     recorded, declared = normalise(recorded), normalise(declared)
-    leaves_emulator = on_service and recorded.get("emulated") is True
+    leaves_emulator = (
+        service is not None
+        and recorded.get("emulated") is True
+        and recorded.get("endpoint") != service
+    )
     adopted = declared.get("existingRunId")
     if adopted is not None:
         if leaves_emulator or adopted != recorded.get("runId"):
             return ChangePlan(adopt=("existingRunId",))
+        refuse_contradictions(adopted, declared, recorded)
         return ChangePlan(free=_free_changes(recorded, declared))
 
     new_run = [*changed_start_fields(recorded, declared)]
     was_adopted = "existingRunId" in recorded
     if was_adopted:  # somebody else started it: what is not declared here asks for nothing
-        new_run = [key for key in new_run if key in declared]
+        asked, told = start_of(declared), start_of(recorded)
+        new_run = [key for key in new_run if key in asked and not agrees(asked[key], told.get(key))]
     if has_new_triggers(recorded, declared):
         new_run.append("triggers")
     # Nor does its token, which was not ours: ceasing to name an adopted run starts nothing.
@@ -116,11 +147,30 @@ def plan_change(
         new_run.append("clientToken")
     if leaves_emulator:
         new_run.append("emulated")
-    if declared.get("rerunOnFailure") is True and may_succeed_if_repeated(recorded):
+    if declared.get("rerunOnFailure") in (True, UNKNOWN) and may_succeed_if_repeated(recorded):
         new_run.append("status")
     if new_run:
         return ChangePlan(new_run=tuple(new_run))
     return ChangePlan(free=_free_changes(recorded, declared))
+
+
+def refuse_contradictions(
+    run_id: str, declared: Mapping[str, Any], found: Mapping[str, Any]
+) -> None:
+    """
+    Let only that run be adopted which is declared.
+
+    Raises:
+        AdoptionError: when it was started with something else.
+
+    """
+    wrong = contradictions(declared, found)
+    if wrong:
+        raise AdoptionError(
+            f"existingRunId: {run_id} was started with another {' and '.join(wrong)} than is "
+            "declared here. Nothing was started. Declare what that run was started with, or "
+            "name another run."
+        )
 
 
 def _free_changes(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> tuple[str, ...]:

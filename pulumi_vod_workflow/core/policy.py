@@ -37,8 +37,11 @@ class RetryPolicy:
 
     refused_start: float = 120.0
     """Seconds for a start that was surely refused (429, 503)."""
-    unclear_start: float = 20.0
-    """Seconds for a start of unknown fate: no run ends sooner than it is found again."""
+    unclear_start: float = 4.0
+    """
+    Seconds, since it was sent, for a start of unknown fate: short, because a run that has ended is
+    not found again but started, and paid, anew. Snapshots of a clip take seconds.
+    """
     read: float = 60.0
     """Seconds for a read."""
     unreachable: float = 20.0
@@ -47,7 +50,7 @@ class RetryPolicy:
     """Seconds that the first wait is at most; it doubles with each attempt."""
     ceiling: float = 15.0
     """Seconds that any wait is at most, unless the service asked for more."""
-    prompt: float = 2.0
+    prompt: float = 1.0
     """The same for a start of unknown fate."""
 
     def delay(

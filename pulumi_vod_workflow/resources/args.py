@@ -47,7 +47,7 @@ class LogoOverrideArgs:
     """Watermark overrides (page: LogoOverride)."""
 
     template_id: Input[str] = pulumi.property("templateId")
-    """A watermark template's id, or `All`. Required."""
+    """A watermark template's id, or `All`. Required (by the page's table; an example omits it)."""
     vars: Input[Mapping[str, Input[str]]] | None = pulumi.property("vars", default=None)
     """Values of the variables that the template defines."""
 

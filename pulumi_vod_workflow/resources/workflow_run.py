@@ -149,14 +149,15 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
             callback_args: at most 512 bytes, passed through to the completion event.
             enable_low_priority: idle transcoding; default false.
             task_list_id: task queue id (SDK only).
-            client_token: 1 to 64 printable ASCII characters instead of the derived token. Two
-                resources with the same token and start share one run.
+            client_token: 1 to 64 printable ASCII characters instead of the derived token; to be
+                changed together with `triggers`. Two resources with the same token and start
+                share one run.
             triggers: a new or changed value asks for a new, paid run; a removed one for nothing.
                 Going back to an earlier value gives the earlier token again, and the service may
                 then answer with the earlier run.
             existing_run_id: adopt this run: it is only read, nothing is ever started.
             rerun_on_failure: replace, and pay for, a run whose recorded failure is a system error
-                (2xxx), on every `up` that finds one recorded; default false.
+                (2xxx), on every `up` that begins with one recorded; default false.
 
         """
         declared = {

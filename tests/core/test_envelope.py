@@ -124,7 +124,7 @@ TABLE: list[tuple[int, str, type[ApiError], bool, bool]] = [
     (503, "New", ServiceFailureError, False, True),
     (599, "New", ServiceFailureError, True, True),
     (418, "New", InvalidRequestError, False, False),
-    (200, "New", InvalidRequestError, False, False),
+    (200, "New", ServiceFailureError, True, True),
     # an error under HTTP 200 is an error, and where code and status disagree nothing is sure
     (200, "InvalidParameter", InvalidRequestError, False, False),
     (200, "InternalError", ServiceFailureError, True, True),
@@ -206,14 +206,24 @@ def test_a_run_id_is_never_thrown_away(status: int) -> None:
     assert opened(status, document).result["RunId"] == "lb:1"
 
 
-@pytest.mark.parametrize("error", [{}, "text", [], {"Code": None}, {"Code": ""}, {"Message": "m"}])
+@pytest.mark.parametrize("error", ["text", {"Code": None}, {"Code": ""}, {"Message": "m"}])
 def test_an_error_without_a_code_is_still_an_error(error: object) -> None:
-    """It goes by its status."""
+    """It goes by its status, and under a success it does not tell what was done."""
     document = {"ResponseMetadata": {"Error": error}, "Result": {"RunId": "lb:1"}}
     with pytest.raises(InvalidRequestError):
-        opened(200, document)
-    with pytest.raises(ServiceFailureError):
-        opened(500, document)
+        opened(400, document)
+    for status in (200, 500):
+        with pytest.raises(ServiceFailureError) as caught:
+            opened(status, document)
+        assert caught.value.maybe_accepted
+
+
+@pytest.mark.parametrize("error", [None, {}, [], ""])
+def test_an_error_that_says_nothing_is_none(error: object) -> None:
+    """A run id beside it counts; without one the answer is unreadable."""
+    document = {"ResponseMetadata": {"Error": error}, "Result": {"RunId": "lb:1"}}
+    assert opened(200, document).result["RunId"] == "lb:1"
+    assert malformed(200, {"ResponseMetadata": {"Error": error}}).maybe_accepted
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,17 @@ def test_only_a_system_error_can_be_mended_by_a_repeat() -> None:
     assert not execution.may_succeed_if_repeated({"phase": "expired", "status": "2003"})
 
 
+def test_results_that_are_behind_leave_the_run_unended() -> None:
+    """Two calls, two moments: results that are not there yet are asked for again."""
+    assert execution.result_outputs({"Status": "Running"}) == {
+        "status": "Running",
+        "phase": "running",
+        "statusReason": "Running: being processed",
+    }
+    assert execution.result_outputs({"Status": "0"}) == {"transcodes": [], "snapshots": []}
+    assert execution.result_outputs({}) == {"transcodes": [], "snapshots": []}
+
+
 def test_what_is_not_known_is_carried() -> None:
     """Fields this version has no name for stay in the state, in its spelling."""
     outputs = execution.result_outputs(

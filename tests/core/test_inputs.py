@@ -86,15 +86,17 @@ BAD: list[tuple[dict[str, object], str, str]] = [
     (override("snapshot", offset_time=-1), f"{SNAPSHOT}.offsetTime", "milliseconds"),
     (override("snapshot", sample_offsets=[1, -1]), f"{SNAPSHOT}.sampleOffsets[1]", "seconds"),
     (override("snapshot", offset_time_list=[0.5]), f"{SNAPSHOT}.offsetTimeList[0]", "integer"),
-    (override("snapshot", offset_time=1, width=1), SNAPSHOT, "several snapshot types"),
+    (override("snapshot", offset_time=1, width=1), SNAPSHOT, "never take effect together"),
+    (override("snapshot", offset_time_list=[1], file_index="x"), SNAPSHOT, "采样截图"),
     (override("snapshot", file_nam="x"), f"{SNAPSHOT}.file_nam", "did you mean fileName?"),
     (
         override("transcode_video", clip={"start_time": 5, "end_time": 5}),
         f"{VIDEO}.clip.endTime",
         "after startTime",
     ),
-    (override("transcode_video", clip={"start_time": -5}), f"{VIDEO}.clip.startTime", "0 or more"),
-    (override("transcode_video", output_index=[-1]), f"{VIDEO}.outputIndex[0]", "0 or more"),
+    (override("transcode_video", clip={"start_time": -5}), f"{VIDEO}.clip.startTime", "0 to"),
+    (override("transcode_video", clip={"end_time": 2**31}), f"{VIDEO}.clip.endTime", "2147483647"),
+    (override("transcode_video", output_index=[-1]), f"{VIDEO}.outputIndex[0]", "0 to"),
     (
         override("transcode_audio", logo_template_id="x"),
         "input.overrideParams.transcodeAudio[0].logo_template_id",
@@ -139,6 +141,8 @@ def test_no_message_contains_a_value() -> None:
         {"vid": ..., "template_id": ..., "existing_run_id": "lb:1"},
         {"client_token": " ~" * 32, "triggers": {"a": [1, {"b": None}], "c": True}},
         override("snapshot", template_id=["All"], width=0, height=4096.0, offset_time=1),
+        override("snapshot", offset_time=1, offset_time_list=[1, 2]),
+        override("snapshot", template_id=["a", "b"], offset_time=1, width=1),
         override("transcode_video", clip={"start_time": 2000, "end_time": 0}, output_index=[0]),
         {"input": {"condition": {"x": True}, "override_params": {"enhance": {}}}},
     ],
@@ -170,7 +174,12 @@ def test_unknowns_are_skipped_at_any_depth(changes: dict[str, object]) -> None:
 def test_defaults_written_down_are_the_same_start() -> None:
     """Writing a default down, or an empty object, does not change what is started."""
     plain = start_of(normalise(GOOD))
-    spelled = {"priority": 0.0, "enableLowPriority": False, "input": {"overrideParams": {}}}
+    spelled = {
+        "priority": 0.0,
+        "enableLowPriority": False,
+        "callbackArgs": "",
+        "input": {"overrideParams": {}},
+    }
     assert start_of(normalise({**GOOD, **spelled})) == plain
 
 

@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.core.inputs import RUN_FIELDS, UNKNOWN
-from pulumi_vod_workflow.core.plan import EFFECTS, ChangePlan, keeps_token, plan_change
+from pulumi_vod_workflow.core.plan import (
+    EFFECTS,
+    ChangePlan,
+    keeps_token,
+    plan_change,
+    would_join,
+)
+from pulumi_vod_workflow.errors import AdoptionError
 
+SERVICE = "https://vod.volcengineapi.com"
 RECORDED: dict[str, Any] = {
     "vid": "v",
     "templateId": "t",
@@ -22,10 +30,10 @@ INPUTS = {key: value for key, value in RECORDED.items() if key in RUN_FIELDS}
 
 
 def plan(
-    recorded: dict[str, Any] | None = None, on_service: bool = True, **changes: Any
+    recorded: dict[str, Any] | None = None, service: str | None = SERVICE, **changes: Any
 ) -> ChangePlan:
     declared = {k: v for k, v in {**INPUTS, **changes}.items() if v is not ...}
-    return plan_change({**RECORDED, **(recorded or {})}, declared, on_service=on_service)
+    return plan_change({**RECORDED, **(recorded or {})}, declared, service=service)
 
 
 def test_every_field_has_an_effect() -> None:
@@ -56,7 +64,7 @@ def test_every_field_has_an_effect() -> None:
         ({"scope": {"project": "q"}}, ChangePlan(free=("scope",))),
         ({"rerunOnFailure": True}, ChangePlan(free=("rerunOnFailure",))),
         ({"existingRunId": "lb:1"}, ChangePlan(free=("existingRunId",))),
-        ({"existingRunId": "lb:1", "vid": "w"}, ChangePlan(free=("vid", "existingRunId"))),
+        ({"existingRunId": "lb:1", "vid": UNKNOWN}, ChangePlan(free=("vid", "existingRunId"))),
         ({"existingRunId": "lb:2"}, ChangePlan(adopt=("existingRunId",))),
         ({"existingRunId": UNKNOWN}, ChangePlan(adopt=("existingRunId",))),
     ],
@@ -75,6 +83,8 @@ def test_rerun_on_failure(status: str, reruns: bool) -> None:
     recorded = {"status": status, "phase": phase, "rerunOnFailure": True}
     assert plan(recorded, rerunOnFailure=True) == ChangePlan(new_run=("status",) if reruns else ())
     assert plan({"status": status, "phase": phase}) == ChangePlan()
+    unknown = plan(recorded, rerunOnFailure=UNKNOWN)
+    assert unknown.new_run == (("status",) if reruns else ())
 
 
 def test_adoption_starts_nothing_afterwards() -> None:
@@ -86,11 +96,73 @@ def test_adoption_starts_nothing_afterwards() -> None:
     assert by_id_only == ChangePlan(free=("clientToken",))
 
 
+TOLD = {
+    "existingRunId": "lb:1",
+    "vid": None,
+    "directUrl": {"fileName": "f", "spaceName": "s", "bucketName": "b"},
+    "input": {"overrideParams": {"snapshot": [{"templateId": ["x"], "width": 0}]}},
+    "priority": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("declared", "new_run"),
+    [
+        ({"directUrl": {"fileName": "f"}}, ()),
+        ({"directUrl": {"fileName": "f", "spaceName": "s"}, "priority": 2}, ()),
+        ({"input": {"overrideParams": {"snapshot": [{"templateId": ["x"]}]}}}, ()),
+        ({"input": {"overrideParams": {"snapshot": [{"templateId": ["y"]}]}}}, ("input",)),
+        ({"directUrl": {"fileName": "g"}}, ("directUrl",)),
+        ({"directUrl": {"fileName": UNKNOWN}}, ("directUrl",)),
+        ({"priority": 3}, ("priority",)),
+        ({"triggers": {"a": 1, "b": "x", "c": 1}}, ("triggers",)),
+    ],
+)
+def test_what_the_service_told_of_an_adopted_run_is_more_than_was_declared(
+    declared: dict[str, Any], new_run: tuple[str, ...]
+) -> None:
+    """Ceasing to name it asks for a new run only where the declaration really differs."""
+    assert plan(TOLD, vid=..., **{"directUrl": {"fileName": "f"}, **declared}).new_run == new_run
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"vid": "w"}, {"templateId": "u"}, {"vid": ..., "directUrl": {"fileName": "f"}}]
+)
+def test_the_recorded_run_is_not_named_as_another(wrong: dict[str, Any]) -> None:
+    """A state that says one source beside the results of another would be a lie."""
+    with pytest.raises(AdoptionError, match="another"):
+        plan(existingRunId="lb:1", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "joins"),
+    [
+        ({"triggers": {"a": 2}}, True),
+        ({"priority": 3}, True),
+        ({"callbackArgs": "x", "triggers": {"c": 1}}, True),
+        ({"vid": "w", "triggers": {"a": 2}}, False),
+        ({"input": {"condition": {"a": True}}}, False),
+        ({"triggers": {"a": UNKNOWN}}, False),
+        ({"triggers": {}}, False),
+        ({"clientToken": "other", "priority": 3}, False),
+        ({}, False),
+    ],
+)
+def test_a_token_of_ones_own_must_change_with_what_it_stands_for(
+    changes: dict[str, Any], joins: bool
+) -> None:
+    """The service does not compare triggers or priority: it would answer with the first run."""
+    own = {**INPUTS, "clientToken": "mine"}
+    assert would_join(own, {**own, **changes}) is joins
+    assert would_join({}, {**own, **changes}) is False
+
+
 def test_leaving_the_emulator_is_a_new_run() -> None:
     """An emulated run is not a real one; a real one stays whatever is configured."""
     assert plan({"emulated": True}) == ChangePlan(new_run=("emulated",))
-    assert plan({"emulated": True}, on_service=False) == ChangePlan()
-    assert plan({"emulated": False}, on_service=False) == ChangePlan()
+    assert plan({"emulated": True}, service=None) == ChangePlan()
+    assert plan({"emulated": False}, service=None) == ChangePlan()
+    assert plan({"emulated": True, "endpoint": SERVICE}) == ChangePlan(), "an emulator behind TLS"
 
 
 def test_a_renamed_resource_keeps_its_token() -> None:

@@ -59,10 +59,10 @@ def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = Fals
         (START, throttled(), False, 120),
         (START, failed(maybe=False), False, 120),
         (START, network(sent=False), False, 20),
-        (START, failed(), True, 20),
-        (START, network(sent=True), True, 20),
-        (START, throttled(), True, 20),
-        (START, network(sent=False), True, 20),
+        (START, failed(), True, 4),
+        (START, network(sent=True), True, 4),
+        (START, throttled(), True, 4),
+        (START, network(sent=False), True, 4),
         (READ, throttled(), False, 60),
         (READ, failed(maybe=False), False, 60),
         (READ, network(sent=True), False, 60),
@@ -89,11 +89,11 @@ def test_refusals_are_not_repeated(kind: type[InvalidRequestError], operation: s
 
 
 def test_the_wait_grows_to_a_ceiling() -> None:
-    """Half a second, doubling, at most fifteen; two for an unclear start."""
+    """Half a second, doubling, at most fifteen; one for an unclear start."""
     waits = [POLICY.delay(START, throttled(), Attempts(n, 0), 1.0) for n in range(1, 8)]
     assert waits == [0.5, 1, 2, 4, 8, 15, 15]
     prompt = [POLICY.delay(START, failed(), Attempts(n, 0, 0), 1.0) for n in range(1, 6)]
-    assert prompt == [0.5, 1, 2, 2, 2]
+    assert prompt == [0.5, 1, 1, 1, 1]
 
 
 @given(st.integers(1, 100_000), st.floats(0, 1))
@@ -112,15 +112,15 @@ def test_retry_after_is_honoured_or_the_call_fails() -> None:
     assert wait == 30.5
     assert POLICY.delay(START, throttled(121), Attempts(1, 0), 0.0) is None
     assert POLICY.delay(READ, throttled(61), Attempts(1, 0), 0.0) is None
-    assert POLICY.delay(START, throttled(15), Attempts(2, 4, 4), 0.0) == 15
-    assert POLICY.delay(START, throttled(15), Attempts(2, 6, 6), 0.0) is None
+    assert POLICY.delay(START, throttled(3), Attempts(2, 1, 1), 0.0) == 3
+    assert POLICY.delay(START, throttled(3), Attempts(2, 2, 2), 0.0) is None
     assert POLICY.delay(START, throttled(float("inf")), Attempts(1, 0), 0.0) is None
 
 
 def test_an_answer_of_garbage_is_repeated_like_a_failure() -> None:
     """A page from a proxy says nothing about the start."""
     error = MalformedResponseError(START, "x", maybe_accepted=True, can_repeat=True)
-    assert last_moment(START, error, unclear=True) == 20
+    assert last_moment(START, error, unclear=True) == 4
 
 
 def test_bounds_can_be_set() -> None:

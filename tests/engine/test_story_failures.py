@@ -14,7 +14,7 @@ from pulumi_vod_workflow import (
     WorkflowParamsArgs,
     WorkflowRun,
 )
-from tests.engine.harness import Outcome, Story, run
+from tests.engine.harness import Outcome, Program, Story, run
 
 SECRET = "s3cr3t-value"
 
@@ -97,8 +97,8 @@ def test_secret_inputs_stay_secret(story: Story) -> None:
     nothing_is_told(story.destroy())
 
 
-def test_a_quoted_secret_is_taken_out_of_the_services_words(story: Story) -> None:
-    """The service may repeat what it was sent; the person reads everything else of its answer."""
+def test_words_that_may_quote_a_secret_are_withheld(story: Story) -> None:
+    """The service may repeat what it was sent, in any spelling; the person reads all the rest."""
     story.emulator.fault(
         action="StartWorkflow",
         kind="http",
@@ -113,7 +113,55 @@ def test_a_quoted_secret_is_taken_out_of_the_services_words(story: Story) -> Non
 
     failed = story.failing_up(program)
     assert SECRET not in failed.text
-    assert "no file [secret] in this space" in failed.text
+    assert "no file" not in failed.text
+    assert "InvalidParameter [HTTP 400, RequestId 20" in failed.text
+    assert "withheld" in failed.text
+
+
+def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
+    """What is recorded of the same run was made of it: the token, and what was read."""
+
+    def with_secret(**more: Any) -> Program:
+        def program() -> None:
+            secret: Any = {key: pulumi.Output.secret(value) for key, value in more.items()}
+            WorkflowRun("run", vid="v1", template_id="t1", **secret)
+
+        return program
+
+    story.pays(with_secret(triggers={"password": SECRET}), 1)
+    story.pays(run(), 0)
+    [start] = story.emulator.ledger()
+    assert start["clientToken"] not in story.raw_state
+    story.pays(with_secret(callback_args=SECRET), 1)
+    run_id = story.emulator.ledger()[1]["runId"]
+    story.pays(run(existing_run_id=run_id), 0)
+    assert story.run["callbackArgs"] != SECRET
+    story.emulator.advance(5000)
+    story.refresh()
+    assert SECRET not in story.raw_state
+    assert SECRET not in story.pays(run(existing_run_id=run_id), 0).text
+    story.pays(run(), 0)
+    assert SECRET not in story.raw_state
+
+
+def test_a_token_of_ones_own_must_change_with_what_it_stands_for(story: Story) -> None:
+    """A trigger beside an unchanged token would be shown as a start, and join: it is refused."""
+    story.pays(run(client_token="mine", triggers={"a": 1}), 1)
+    refused = story.preview(run(client_token="mine", triggers={"a": 2}))
+    assert refused.failed
+    assert "clientToken: must change, too" in refused.text
+    story.pays(run(client_token="mine-2", triggers={"a": 2}), 1)
+    story.pays(run(client_token="mine-2", triggers={"a": 2}, vid="v2"), 1)
+
+
+def test_the_recorded_run_is_not_named_as_another(story: Story) -> None:
+    """Adopting the recorded run with another source is refused at preview."""
+    story.up(run())
+    run_id = story.run["runId"]
+    refused = story.preview(run(vid="other", existing_run_id=run_id))
+    assert refused.failed
+    assert "was started with another vid" in refused.text
+    assert story.run["vid"] == "v1"
 
 
 def test_the_providers_pickle_is_a_name(story: Story) -> None:

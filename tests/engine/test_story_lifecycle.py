@@ -74,6 +74,35 @@ def test_failed_runs_stay_and_say_why(story: Story, status: str, phase: str, say
     story.pays(run(rerun_on_failure=True), 1 if status == "2003" else 0)
 
 
+def test_a_failure_is_run_again_only_as_a_preview_has_shown(story: Story) -> None:
+    """`up --refresh` reads once more after the approval: what it learns is for the next one."""
+    story.emulator.outcome("2003")
+    story.up(run(rerun_on_failure=True))
+    story.emulator.advance(3000)
+    story.up(run(rerun_on_failure=True), refresh=True)
+    assert story.run["status"] == "2003"
+    assert len(story.emulator.ledger()) == 1
+    story.pays(run(rerun_on_failure=True), 1)
+
+
+def test_an_unknown_wish_to_run_again_is_shown_as_what_it_may_cost(story: Story) -> None:
+    """The flag itself may come from another resource."""
+
+    def program(number: int) -> Program:
+        def declare() -> None:
+            other = WorkflowRun("other", vid="v2", template_id="t1", triggers={"n": number})
+            again = other.run_id.apply(lambda _: True)
+            WorkflowRun("run", vid="v1", template_id="t1", rerun_on_failure=again)
+
+        return declare
+
+    story.emulator.outcome("2003", match="v1")
+    story.pays(program(1), 2)
+    story.emulator.advance(3000)
+    story.refresh()
+    story.pays(program(2), 2)
+
+
 def test_an_expired_record_costs_nothing(story: Story) -> None:
     """After 30 days the service forgets; the state keeps what was last read."""
     story.up(run())
@@ -110,7 +139,7 @@ def test_not_found_within_thirty_days_is_an_error(story: Story) -> None:
 def test_destroy_forgets(story: Story) -> None:
     """Destroying an unfinished run cancels nothing, and nothing new is paid."""
     story.up(run())
-    story.destroy()
+    assert "billed" not in story.destroy().text, "nothing of the emulator is"
     assert story.resources == {}
     assert len(story.emulator.ledger()) == 1
 

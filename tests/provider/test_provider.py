@@ -112,6 +112,18 @@ def test_diff_reports_what_is_replaced() -> None:
     assert provider().diff("emu:1", {**state, "__provider": "x"}, moved).changes is True
 
 
+def test_delete_says_that_an_unfinished_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """There is no cancel; an ended or an emulated run needs no word."""
+    for phase, emulated, says in (
+        ("running", False, True),
+        ("succeeded", False, False),
+        ("running", True, False),
+    ):
+        provider().delete("lb:1", inputs(phase=phase, emulated=emulated))
+        said = capsys.readouterr().err
+        assert ("lb:1 is forgotten, not cancelled" in said and "billed" in said) is says
+
+
 def test_update_keeps_what_was_read_and_drops_what_is_no_longer_declared() -> None:
     """An update records the declaration and loses no output."""
     read = dict.fromkeys(OUTPUT_FIELDS, "o")
