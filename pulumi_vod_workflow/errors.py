@@ -79,16 +79,28 @@ def _start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
 
 
 class CallError(VodWorkflowError):
-    """What the errors of one call to the service have in common."""
+    """
+    One call to the service failed.
 
-    quoted: str = ""
-    """The service's own words, which may repeat what it was sent; `what` never does."""
+    Attributes:
+        operation: the API's Action.
+        what: what happened.
+        quoted: the service's own words, which may repeat what it was sent; `what` never does.
+
+    """
 
     def __init__(
-        self, operation: str, what: str, *, maybe_accepted: bool, can_repeat: bool
+        self,
+        operation: str,
+        what: str,
+        *,
+        maybe_accepted: bool,
+        can_repeat: bool,
+        quoted: str = "",
     ) -> None:
         self.operation = operation
         self.what = what
+        self.quoted = quoted
         self.maybe_accepted = maybe_accepted
         self.can_repeat = can_repeat
         super().__init__(what)
@@ -132,18 +144,6 @@ class TransportError(CallError):
 
 class MalformedResponseError(CallError):
     """An answer came that is not the service's envelope, or lacks what it promises."""
-
-    def __init__(
-        self,
-        operation: str,
-        what: str,
-        *,
-        maybe_accepted: bool,
-        can_repeat: bool,
-        quoted: str = "",
-    ) -> None:
-        super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
-        self.quoted = quoted
 
 
 class ApiError(CallError):
@@ -190,8 +190,9 @@ class ApiError(CallError):
         what = f"the service answered {numbered} {ids}"
         if retry_after is not None:
             what += f", and asked to wait {retry_after:.0f} s"
-        super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
-        self.quoted = message
+        super().__init__(
+            operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat, quoted=message
+        )
 
     def __str__(self) -> str:
         text = super().__str__()

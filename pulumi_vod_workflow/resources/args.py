@@ -13,11 +13,16 @@ from pulumi import Input, InputType
 
 T = TypeVar("T")
 
+ARGS: list[type] = []
+"""All classes below."""
+
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(pulumi.property,))
 def _args(cls: type[T]) -> type[T]:
     """Make `cls` a Pulumi input type that type checkers understand."""
-    return pulumi.input_type(cls)
+    made = pulumi.input_type(cls)
+    ARGS.append(made)
+    return made
 
 
 @_args
@@ -150,17 +155,3 @@ class WorkflowParamsArgs:
     """Overrides of the templates' settings."""
     condition: Input[Mapping[str, Input[bool]]] | None = pulumi.property("condition", default=None)
     """Whether the workflow's node of that user condition runs (SDK only)."""
-
-
-ARGS = (
-    ClipArgs,
-    DirectUrlArgs,
-    EnhanceOverrideArgs,
-    LogoOverrideArgs,
-    OverrideParamsArgs,
-    SnapshotOverrideArgs,
-    TranscodeAudioOverrideArgs,
-    TranscodeVideoOverrideArgs,
-    WorkflowParamsArgs,
-)
-"""All of them."""

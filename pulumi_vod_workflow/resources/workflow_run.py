@@ -22,7 +22,7 @@ from pulumi_vod_workflow.resources.outputs import Snapshot, Transcode, WorkflowT
 def _unwrapped(value: object) -> object:
     if inspect.isawaitable(value):
         return Output.from_input(value)  # can be awaited once only, and is looked at twice
-    if isinstance(value, ARGS):
+    if isinstance(value, tuple(ARGS)):
         value = vars(value)
     if isinstance(value, Mapping):
         return {key: item for key, item in value.items() if item is not None}
