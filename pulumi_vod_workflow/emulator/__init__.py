@@ -6,6 +6,6 @@ It imports nothing else of this package: it is the contract, read a second time.
 
 from pulumi_vod_workflow.emulator.app import create_app
 from pulumi_vod_workflow.emulator.server import VodEmulator
-from pulumi_vod_workflow.emulator.service import EmulatorSettings
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 
 __all__ = ["EmulatorSettings", "VodEmulator", "create_app"]

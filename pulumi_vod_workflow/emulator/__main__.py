@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import logging
 import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 
-from pulumi_vod_workflow.emulator.app import create_app
+from pulumi_vod_workflow.emulator import control
+from pulumi_vod_workflow.emulator.app import access_log, create_app
+from pulumi_vod_workflow.emulator.events import Courier
 from pulumi_vod_workflow.emulator.server import uvicorn_config
-from pulumi_vod_workflow.emulator.service import EmulatorSettings
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parsed
 
 DEFAULTS = EmulatorSettings()
 
@@ -23,64 +30,110 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pulumi_vod_workflow.emulator",
         description="Emulate Volcengine VOD's workflow calls. Nothing is real and nothing is paid; "
-        "GET /_emulator/ledger tells what would have been.",
+        "GET /_emulator/ledger tells what would have been, and / shows it.",
         epilog="A source says by its name how it fares: emu-missing is not found, emu-fail-1001 "
         "(any 1xxx or 2xxx) fails so, emu-terminated is ended by a user, emu-unknown-status gets a "
-        "status that no client knows.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        "status that no client knows. Everything else can be set by --config: rules, templates, "
+        "spaces, vids, subscriptions, as docs/emulator.md tells.",
+        argument_default=argparse.SUPPRESS,
     )
     option = parser.add_argument
-    option("--port", type=int, default=8765, help="0 takes a free one")
-    option("--host", default="127.0.0.1", help="address to listen on")
+    option("--port", type=int, default=8765, help="0 takes a free one; default 8765")
+    option("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
+    option("--config", type=Path, help="file of settings, JSON or TOML; options go before it")
     option("--store", help="SQLite file that keeps the runs; memory if not given")
-    option("--access-key", default=DEFAULTS.access_key, help="the only key that is accepted")
-    option("--secret-key", default=DEFAULTS.secret_key, help="its secret")
+    option("--access-key", help=f"the only key that is accepted; default {DEFAULTS.access_key}")
+    option("--secret-key", help=f"its secret; default {DEFAULTS.secret_key}")
     option("--session-token", help="if given, every request must carry it")
+    option("--region", help="the only region that signatures may be for; any if not given")
     option(
         "--dedup",
         choices=["unfinished", "finished"],
-        default=DEFAULTS.dedup,
-        help="which earlier runs an identical start joins",
+        help=f"which earlier runs an identical start joins; default {DEFAULTS.dedup}",
     )
     option(
-        "--rate-limit", type=int, default=DEFAULTS.rate_limit, help="a second and action; 0 is none"
+        "--rate-limit",
+        type=int,
+        help=f"a second and action, 0 is none; default {DEFAULTS.rate_limit}",
     )
-    option("--region", help="the only region that signatures may be for; any if not given")
+    option("--pending-seconds", type=float, help="of PendingStart; default 1")
+    option("--running-seconds", type=float, help="of Running; default 4")
+    option("--latency-seconds", type=float, help="before each answer; default 0")
+    option("--seed", type=int, help="decides what is left to chance, and the run ids; default 0")
     option(
         "--strict-templates",
-        action="store_true",
+        dest="templates",
+        action="store_const",
+        const=(),
         help="know the built-in workflows only, not every id",
     )
-    option("--pending-seconds", type=float, default=DEFAULTS.pending_seconds, help="PendingStart")
-    option("--running-seconds", type=float, default=DEFAULTS.running_seconds, help="Running")
+    option("--clock-speed", type=float, help="emulated seconds in a real one, 0 freezes; default 1")
+    option("--clock-step", type=float, help="seconds that each request moves the clock; default 0")
+    option("--clock-to", help="begin at this time, as 2030-01-01T00:00:00Z")
+    option("--access-log", action="store_true", help="a line of JSON for each request, on stderr")
     return parser
+
+
+def _file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError(f"{path}: must be an object")  # noqa: TRY004 - all are ValueErrors
+    return document
+
+
+def _settings(options: Mapping[str, Any]) -> EmulatorSettings:
+    """Return the settings of the file, with those options that were given."""
+    names = EmulatorSettings.model_fields
+    given = {names[name].alias or name: value for name, value in options.items() if name in names}
+    return parsed(EmulatorSettings, {**_file(options.get("config")), **given})
+
+
+def _clock(options: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"clock_speed": "speed", "clock_step": "stepSeconds", "clock_to": "to"}
+    return {names[name]: value for name, value in options.items() if name in names}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     options = vars(_parser().parse_args(arguments))
-    host, port = options.pop("host"), options.pop("port")
+    host, port = options["host"], options["port"]
+    try:
+        settings, clock = _settings(options), _clock(options)
+        app = create_app(settings)
+        if clock:
+            control.move_clock(app.service, clock)
+    except ValueError as error:
+        return _fail(str(error), 2)
+    except sqlite3.Error as error:
+        return _fail(f"cannot use the store {options['store']}: {error}", 1)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        print(f"cannot listen on {host}:{port}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    try:
-        app = create_app(EmulatorSettings(**options))
-    except ValueError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    except sqlite3.Error as error:
-        print(f"cannot use the store {options['store']}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return _fail(f"cannot listen on {host}:{port}: {error}", 1)
+    if options.get("access_log"):
+        access_log.addHandler(logging.StreamHandler())
+        access_log.setLevel(logging.INFO)
     shown = f"[{host}]" if family == socket.AF_INET6 else host
     print(f"VOD emulator on http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
     server = uvicorn.Server(uvicorn_config(app))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):  # passed on by uvicorn when it has shut down
+    # The interrupt is passed on by uvicorn when it has shut down.
+    with contextlib.suppress(KeyboardInterrupt), Courier(app.service):
         server.run(sockets=[listener])
+    app.service.store.close()
     return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    return code
 
 
 if __name__ == "__main__":

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
+import random
 import secrets
-from collections.abc import Mapping
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from pulumi_vod_workflow.emulator import control
+from pulumi_vod_workflow.emulator import control, page
 from pulumi_vod_workflow.emulator.errors import Refusal
 from pulumi_vod_workflow.emulator.faults import Happening, ResetFault, happen
-from pulumi_vod_workflow.emulator.service import EmulatorSettings, Service
+from pulumi_vod_workflow.emulator.service import Call, Service
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings, span
 from pulumi_vod_workflow.emulator.verify import verify
 from pulumi_vod_workflow.emulator.wire import (
     VERSIONS,
@@ -25,6 +29,8 @@ from pulumi_vod_workflow.emulator.wire import (
 )
 
 log = logging.getLogger("pulumi_vod_workflow.emulator")
+access_log = logging.getLogger("pulumi_vod_workflow.emulator.access")
+"""A line of JSON for each request of the API; `--access-log` shows it."""
 
 
 class Emulator:
@@ -41,6 +47,8 @@ class Emulator:
         if scope["path"].startswith("/_emulator/"):
             status, document = control.answer(self.service, scope, body or b"")
             answer = Answer(status, document)
+        elif scope["method"] == "GET" and scope["path"] == "/" and not scope["query_string"]:
+            answer = Answer(200, page.render(self.service), {"content-type": "text/html"})
         else:
             answer = await self._serve(scope, body, receive)
         moment = datetime.fromtimestamp(self.service.store.now(), UTC)
@@ -55,23 +63,33 @@ class Emulator:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _serve(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
+        began = time.perf_counter()
         metadata: dict[str, Any] = {"RequestId": _request_id(), "Service": "vod"}
+        run_id: str | None = None
         try:
+            least, most = span(self.service.behaviour.latency_seconds)
+            if most:
+                await asyncio.sleep(random.uniform(least, most))  # noqa: S311 - not for secrets
             done = self._answer(scope, body, metadata)
             if isinstance(done, Happening):
-                return await happen(done, receive)
+                answer = await happen(done, receive)
+            else:
+                run_id = done.run_id
+                answer = Answer(200, {"ResponseMetadata": metadata, "Result": done.result})
         except Refusal as refusal:
-            return _refused(metadata, refusal)
+            answer = _refused(metadata, refusal)
         except ResetFault:
             raise  # in process this is how a connection breaks
         except Exception:
             log.exception("emulator: a defect of its own, at request %s", metadata["RequestId"])
-            return _refused(metadata, Refusal("InternalError"))
-        return Answer(200, {"ResponseMetadata": metadata, "Result": done})
+            answer = _refused(metadata, Refusal("InternalError"))
+        if access_log.isEnabledFor(logging.INFO):
+            access_log.info(_line(scope, metadata, answer, run_id, time.perf_counter() - began))
+        return answer
 
     def _answer(
         self, scope: Scope, body: bytes | None, metadata: dict[str, Any]
-    ) -> Mapping[str, Any] | Happening:
+    ) -> Call | Happening:
         """Do what is asked for, in the order in which the service refuses; fill in `metadata`."""
         service = self.service
         request, called, parameters = read(scope, body)
@@ -86,8 +104,12 @@ class Emulator:
         # Either time is good, so that neither moving the emulator's clock nor a client that takes
         # over its Date breaks signing.
         moments = (datetime.now(UTC), datetime.fromtimestamp(service.store.now(), UTC))
-        metadata["Region"] = verify(request, service.keys, moments)
+        try:
+            metadata["Region"] = verify(request, service.keys, moments)
+        except Refusal as refusal:
+            raise self._as_configured(refusal) from None
         service.limit(action)
+        service.store.tick()
         fault = service.store.take_fault(action)
         if fault is None:
             return service.call(action, parameters)
@@ -99,6 +121,15 @@ class Emulator:
                 raise
         return fault
 
+    def _as_configured(self, refusal: Refusal) -> Refusal:
+        """Refuse as the one or the other of the pages has it."""
+        behaviour = self.service.behaviour
+        if refusal.code == "InvalidTimestamp":
+            return Refusal(refusal.code, status=behaviour.expired_status)
+        if refusal.code == "InvalidAccessKey":
+            return Refusal(behaviour.access_key_code, message=refusal.message)
+        return refusal
+
 
 def _refused(metadata: dict[str, Any], refusal: Refusal) -> Answer:
     error: dict[str, Any] = {"Code": refusal.code, "Message": refusal.message}
@@ -106,6 +137,25 @@ def _refused(metadata: dict[str, Any], refusal: Refusal) -> Answer:
         error = {"CodeN": refusal.number, **error}
     document = {"ResponseMetadata": {**metadata, "Error": error}}
     return Answer(refusal.status, document, refusal.headers)
+
+
+def _line(
+    scope: Scope, metadata: dict[str, Any], answer: Answer, run_id: str | None, seconds: float
+) -> str:
+    """Return a request as a line of JSON: nothing of its parameters or its signature."""
+    content = answer.content if isinstance(answer.content, dict) else {}
+    error = content.get("ResponseMetadata", {}).get("Error") or {}
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "requestId": metadata["RequestId"],
+        "method": scope["method"],
+        "action": metadata.get("Action"),
+        "status": answer.status,
+        "code": error.get("Code"),
+        "runId": run_id,
+        "milliseconds": round(seconds * 1000, 1),
+    }
+    return json.dumps(line, ensure_ascii=False)
 
 
 def _request_id() -> str:

@@ -11,15 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.wire import parse_json
-
-SYSTEM_TEMPLATES: Final = {
-    "c3841b3122fd460db2bc99a6ec131cb8": 6,
-    "25524a2dae4541db93b2e891d7daf4b9": 6,
-    "06853553c4d3402698a17ff5dff87fd7": 6,
-    "1ddda0dd053c4c7488926eb2eb77eb34": 8,
-}
-"""Built-in workflow -> its number of outputs (facts 10)."""
 
 LARGEST_FLOAT: Final = 3.4028235e38
 """Official clients have a 32-bit float for the answer."""
@@ -57,12 +50,24 @@ def _integer(low: int, high: int = 2**31 - 1) -> Rule:
     return rule
 
 
-def _priority(value: Any, path: str) -> int:
+def _digits(low: int, high: int = 2**31 - 1) -> Rule:
     """Read it as a number, or as the text that a query or a form has."""
-    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,3}", value):
-        value = int(value)
-    priority: int = _integer(-5, 5)(value, path)
-    return priority
+
+    def rule(value: Any, path: str) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,10}", value):
+            value = int(value)
+        return _integer(low, high)(value, path)
+
+    return rule
+
+
+def _one_of(*words: str) -> Rule:
+    def rule(value: Any, path: str) -> Any:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise _bad(path, f"must be one of {', '.join(words)}")
+        return value
+
+    return rule
 
 
 def _number(value: Any, path: str) -> Any:
@@ -187,7 +192,7 @@ _START: Final[Mapping[str, Rule]] = {
     ),
     "TemplateId": _text,
     "Input": _json_text(_object({"OverrideParams": _OVERRIDES, "Condition": _map(_flag)})),
-    "Priority": _priority,
+    "Priority": _digits(-5, 5),
     "CallbackArgs": _callback_args,
     "EnableLowPriority": _boolean,
     "ClientToken": _client_token,
@@ -237,3 +242,16 @@ def read(parameters: Mapping[str, Any], key: str, **optional: Rule) -> dict[str,
 
 
 NEED_TASKS: Final[Rule] = _boolean
+
+_LIST: Final[Mapping[str, Rule]] = {
+    **dict.fromkeys(("SpaceName", "TemplateId", "Name", "Type"), _text),
+    "Limit": _digits(0, 100),
+    "Offset": _digits(0),
+    "OrderByKey": _one_of("created_at", "updated_at"),
+    "Order": _one_of("asc", "desc"),
+}
+
+
+def list_templates(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ListWorkflowTemplate's parameters; a Limit of 0 is, as for SDKs, the default."""
+    return _known(parameters, _LIST)

@@ -6,52 +6,40 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, PlainSerializer
 
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.service import Service
+from pulumi_vod_workflow.emulator.settings import Model, Rule, Text, parsed
 
 
-class Clock(BaseModel):
-    """Move the emulator's time forward."""
+class Clock(Model):
+    """Move the emulator's time forward, and say how it goes on."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    advance_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    to: Annotated[datetime, Field(strict=False), PlainSerializer(datetime.isoformat)] | None = None
+    """With its offset; not before the emulator's now."""
+    speed: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    """Of its seconds in one real second; 0 freezes it."""
+    step_seconds: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    """By how much each request of the API moves it."""
 
-    advanceSeconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # noqa: N815 - as in JSON
 
-
-class Outcome(BaseModel):
+class Outcome(Model):
     """Decide how the next `times` starts whose source contains `match` will end."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    status: Annotated[str, Field(min_length=1)]
+    status: Text
     times: Annotated[int, Field(ge=1, lt=2**31)] = 1
     match: str = ""
 
-
-Control = TypeVar("Control", bound=BaseModel)
-
-
-def parsed(model: type[Control], parts: Mapping[str, Any]) -> Control:
-    """
-    Return the control that `parts` spell.
-
-    Raises:
-        ValueError: saying all that is wrong with it.
-
-    """
-    try:
-        return model.model_validate(parts)
-    except ValidationError as error:
-        raise ValueError(
-            "; ".join(
-                f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-                for item in error.errors(include_url=False)
-            )
-        ) from None
+    @property
+    def rule(self) -> Rule:
+        """The same as a rule."""
+        literal = re.sub(r"([*?\[])", r"[\1]", self.match)
+        return Rule(status=self.status, source=f"*{literal}*")
 
 
 def answer(service: Service, scope: Mapping[str, Any], body: bytes) -> tuple[int, dict[str, Any]]:
@@ -75,23 +63,42 @@ def _reset(service: Service) -> dict[str, Any]:
     return {"ok": True}
 
 
+def _settings(service: Service) -> dict[str, Any]:
+    shown = service.behaviour.model_dump(mode="json", by_alias=True)
+    for subscription in shown["subscriptions"]:
+        subscription["privateKey"] = "set" if subscription["privateKey"] else None
+    return shown
+
+
 _BOOKS: Final[Mapping[str, Callable[[Service], dict[str, Any]]]] = {
     "GET health": lambda _: {"ok": True},
     "GET ledger": lambda service: {"starts": service.store.ledger()},
     "GET requests": lambda service: {"counts": dict(service.counts)},
+    "GET events": lambda service: {"events": service.store.deliveries()},
+    "GET settings": _settings,
     "POST reset": _reset,
 }
 
 
 def move_clock(service: Service, parts: Mapping[str, Any]) -> None:
     """Move the emulator's time: see `Clock`."""
-    service.store.advance(parsed(Clock, parts).advanceSeconds)
+    clock = parsed(Clock, parts)
+    if not parts:
+        raise ValueError("there is advanceSeconds, to, speed and stepSeconds")
+    if clock.to is not None and clock.to.tzinfo is None:
+        raise ValueError("to: must have its offset, as 2026-01-01T00:00:00Z has")
+    service.store.set_clock(
+        advance=clock.advance_seconds,
+        to=clock.to.timestamp() if clock.to else None,
+        speed=clock.speed,
+        step=clock.step_seconds,
+    )
 
 
 def decide_outcome(service: Service, parts: Mapping[str, Any]) -> None:
     """Decide how runs will end: see `Outcome`."""
     outcome = parsed(Outcome, parts)
-    service.store.outcome(outcome.status, outcome.times, outcome.match)
+    service.store.add_outcome(outcome.rule.model_dump_json(by_alias=True), outcome.times)
 
 
 def add_fault(service: Service, parts: Mapping[str, Any]) -> None:
@@ -99,10 +106,16 @@ def add_fault(service: Service, parts: Mapping[str, Any]) -> None:
     service.store.add_fault(parsed(Fault, parts))
 
 
+def change_settings(service: Service, parts: Mapping[str, Any]) -> None:
+    """Change how the emulator behaves: see `settings.Behaviour`."""
+    service.change(parts)
+
+
 _CONTROLS: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
     "POST clock": move_clock,
     "POST outcomes": decide_outcome,
     "POST faults": add_fault,
+    "POST settings": change_settings,
 }
 
 

@@ -21,6 +21,11 @@ TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
         401,
         "The accesskey [{}] included in the request is invalid.",
     ),
+    "InvalidClientTokenId": (
+        None,
+        401,
+        "The accesskey [{}] included in the request is invalid.",
+    ),
     "SignatureDoesNotMatch": (
         100010,
         401,

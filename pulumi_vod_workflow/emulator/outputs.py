@@ -15,8 +15,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator.contract import SYSTEM_TEMPLATES
-
 SOURCE_SECONDS: Final = 60.0
 SOURCE_SIZE: Final = (1920, 1080)
 HEIGHTS: Final = (360, 480, 540, 720, 1080, 240, 144, 1440)
@@ -33,24 +31,13 @@ def source_name(start: Mapping[str, Any]) -> str:
     return str(direct_url["FileName"] if direct_url else f"{start['Vid']}.mp4")
 
 
-def source_missing(start: Mapping[str, Any]) -> bool:
-    """Tell whether the source says of itself, by `emu-missing`, that it does not exist."""
-    found = _FATE.search(source_name(start))
-    return bool(found and found[1])
-
-
-def fate(source: str) -> str | None:
-    """Return the status with which a source says, by its name, that its run is to end."""
+def fate_told(source: str) -> str | None:
+    """Return what a source says of itself by its name: `missing`, or the status it ends with."""
     found = _FATE.search(source)
     if not found:
         return None
-    _, terminated, unknown, code = found.groups()
-    return "Terminated" if terminated else "Paused" if unknown else code
-
-
-def space_name(start: Mapping[str, Any]) -> str:
-    """Return the space of the source."""
-    return str(start.get("DirectUrl", {}).get("SpaceName", "emulated-space"))
+    missing, terminated, unknown, code = found.groups()
+    return missing or (terminated and "Terminated") or (unknown and "Paused") or code
 
 
 def _slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, Override]]:
@@ -69,18 +56,19 @@ def _slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, 
 class Outputs:
     """The results of one run."""
 
-    def __init__(self, run_id: str, start: Mapping[str, Any], ended: str) -> None:
+    def __init__(
+        self, run_id: str, start: Mapping[str, Any], ended: str, usual: Mapping[str, int]
+    ) -> None:
         self._run_id = run_id
         self._start = start
         self._ended = ended
         overrides = start.get("Input", {}).get("OverrideParams", {})
-        usual = SYSTEM_TEMPLATES.get(start["TemplateId"], 2) - 1
         enhance = overrides.get("Enhance") or {}
-        self._videos = _slots(overrides.get("TranscodeVideo", []), usual)
+        self._videos = _slots(overrides.get("TranscodeVideo", []), usual["transcodes"])
         if enhance.get("FileName"):
             self._videos.append((None, enhance))
         self._audios = _slots(overrides.get("TranscodeAudio", []), 0)
-        self._snapshots = _slots(overrides.get("Snapshot", []), 1)
+        self._snapshots = _slots(overrides.get("Snapshot", []), usual["snapshots"])
         name = source_name(start).rpartition("/")[2]
         self._names = {
             "fileTitle": name.rpartition(".")[0] or name,

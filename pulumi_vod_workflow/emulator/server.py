@@ -9,10 +9,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
+from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.emulator import control
 from pulumi_vod_workflow.emulator.app import create_app
-from pulumi_vod_workflow.emulator.service import EmulatorSettings
+from pulumi_vod_workflow.emulator.events import Courier
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 
 
 def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
@@ -51,6 +53,7 @@ class VodEmulator:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self._server = _Quiet(uvicorn_config(app))
+        self._courier = Courier(self.service)
         self._thread = threading.Thread(target=self._serve, daemon=True, name="vod-emulator")
 
     def _serve(self) -> None:
@@ -69,6 +72,7 @@ class VodEmulator:
             if time.monotonic() > deadline:
                 raise RuntimeError("the emulator did not start within 10 s")
             time.sleep(0.005)
+        self._courier.__enter__()
         return self
 
     def __exit__(
@@ -82,6 +86,7 @@ class VodEmulator:
 
     def stop(self) -> None:
         """Stop serving; open connections are closed."""
+        self._courier.__exit__(None, None, None)
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join(timeout=10)
@@ -96,9 +101,21 @@ class VodEmulator:
         """Return how many requests each action has had, refused ones too."""
         return dict(self.service.counts)
 
+    def events(self) -> list[dict[str, Any]]:
+        """Return what became of the WorkflowComplete events, oldest first."""
+        return self.service.store.deliveries()
+
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward."""
         control.move_clock(self.service, {"advanceSeconds": seconds})
+
+    def clock(self, **parts: Any) -> None:
+        """Move the clock, and say how it goes on: see `control.Clock`."""
+        control.move_clock(self.service, {to_camel(key): item for key, item in parts.items()})
+
+    def settings(self, **parts: Any) -> None:
+        """Change how it behaves: see `settings.Behaviour`."""
+        control.change_settings(self.service, {to_camel(key): item for key, item in parts.items()})
 
     def fault(self, **parts: Any) -> None:
         """Let something go wrong: see `faults.Fault`."""

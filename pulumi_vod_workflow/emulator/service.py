@@ -1,62 +1,49 @@
-"""The four workflow calls on the emulator's books: typed parameters in, results out. No HTTP."""
+"""The workflow calls on the emulator's books: typed parameters in, results out. No HTTP."""
 
 from __future__ import annotations
 
-import os
+import json
+import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from pulumi_vod_workflow.emulator import contract
 from pulumi_vod_workflow.emulator.errors import Refusal
-from pulumi_vod_workflow.emulator.outputs import Outputs, source_missing, space_name
-from pulumi_vod_workflow.emulator.store import Dedup, Run, Store, iso
+from pulumi_vod_workflow.emulator.outputs import Outputs, fate_told, source_name
+from pulumi_vod_workflow.emulator.settings import (
+    SYSTEM_TEMPLATES,
+    Behaviour,
+    EmulatorSettings,
+    Range,
+    Rule,
+    Template,
+    parsed,
+    span,
+)
+from pulumi_vod_workflow.emulator.store import Fate, Run, Store, iso, new_run_id
 from pulumi_vod_workflow.emulator.verify import Keys
 
-LONGEST: Final = 365 * 86400.0
-"""Seconds that a run can be set to take."""
+SPACE: Final = "emulated-space"
+"""The space of what does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
-class EmulatorSettings:
-    """How the emulator behaves."""
+class Call:
+    """A call that was made: its result, and for the log the run it was about."""
 
-    store: str | os.PathLike[str] | None = None
-    """SQLite file that outlives the process; `None` keeps everything in memory."""
-    access_key: str = "AKLTEMULATOR"
-    secret_key: str = field(default="emulator-secret-key", repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    """If set, every request must carry it; if not, none may carry one."""
-    dedup: Dedup = "unfinished"
-    """Which earlier runs an identical start joins (facts 4: the documents disagree)."""
-    rate_limit: int = 50
-    """Requests of each action in any second; 0 is no limit."""
-    pending_seconds: float = 1.0
-    running_seconds: float = 4.0
-    region: str | None = None
-    """The only region that signatures may be for; `None` takes any."""
-    strict_templates: bool = False
-    """Know the built-in workflows only; by default every workflow id exists."""
-
-    def __post_init__(self) -> None:
-        """
-        Refuse what would make every request fail.
-
-        Raises:
-            ValueError: naming the setting.
-
-        """
-        for name in ("rate_limit", "pending_seconds", "running_seconds"):
-            if not 0 <= getattr(self, name) <= LONGEST:
-                raise ValueError(f"{name} must be a number from 0 to {LONGEST:.0f}")
+    result: dict[str, Any]
+    run_id: str | None = None
 
 
 class Service:
     """The service's memory and what it does; several processes may share the memory."""
 
     def __init__(self, settings: EmulatorSettings) -> None:
-        self.settings = settings
+        self._settings = settings
         self.keys = Keys(
             settings.access_key, settings.secret_key, settings.session_token, settings.region
         )
@@ -64,9 +51,34 @@ class Service:
         self.counts: dict[str, int] = {}
         """Requests of each action that this process has had, refused ones too."""
         self._lock = threading.Lock()
+        self._changed: tuple[str, Behaviour] = ("{}", settings)
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The settings, with what has been changed since, by whichever process."""
+        text = self.store.behaviour()
+        if text != self._changed[0]:
+            self._changed = (text, self._with(json.loads(text)))
+        return self._changed[1]
+
+    def _with(self, parts: Mapping[str, Any]) -> Behaviour:
+        names = Behaviour.model_fields
+        own = self._settings.model_dump(mode="json", by_alias=True, include=set(names))
+        return parsed(Behaviour, {**own, **parts})
+
+    def change(self, parts: Mapping[str, Any]) -> None:
+        """
+        Change settings while running; several at once or none.
+
+        Raises:
+            ValueError: saying all that is wrong with them.
+
+        """
+        self._with({**json.loads(self.store.behaviour()), **parts})
+        self.store.change_behaviour(parts)
 
     def reset(self) -> None:
-        """Forget runs, outcomes, faults, counts and the clock."""
+        """Forget runs, outcomes, faults, events, counts, changed settings and the clock."""
         self.store.reset()
         self.counts.clear()
 
@@ -83,36 +95,58 @@ class Service:
             Refusal: for one too many.
 
         """
-        allowed = self.settings.rate_limit
+        allowed = self.behaviour.rate_limit
         if allowed and not self.store.admit(action, allowed):
             raise Refusal("RequestLimitExceeded", str(allowed), headers={"retry-after": "1"})
 
-    def call(self, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Make a call of `CALLS` and return its result."""
+    def call(self, action: str, parameters: dict[str, Any]) -> Call:
+        """
+        Make a call of `CALLS`.
+
+        Raises:
+            Refusal: with the service's code for what is wrong.
+
+        """
         return CALLS[action](self, parameters)
 
-    def start_workflow(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    # -- the calls ----------------------------------------------------------------------------
+
+    def start_workflow(self, parameters: dict[str, Any]) -> Call:
         """Accept a run, or join an identical one."""
         start = contract.start(parameters)
-        self._template(start["TemplateId"])
-        if source_missing(start):
-            raise Refusal("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
-        run_id = self.store.accept(
-            start,
-            dedup=self.settings.dedup,
-            pending=self.settings.pending_seconds,
-            running=self.settings.running_seconds,
-        )
-        return {"RunId": run_id}
+        behaviour = self.behaviour
+        template_id = start["TemplateId"]
+        template = behaviour.template(template_id)
+        if template_id in SYSTEM_TEMPLATES:
+            commit, outputs = "", SYSTEM_TEMPLATES[template_id][1]
+            tasks = {"transcodes": outputs - 1, "snapshots": 1}
+        elif template is not None:
+            commit = template.commit_id
+            tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
+        else:
+            raise Refusal("ResourceNotFound", "TemplateId")
+        space = _space(start, behaviour)
 
-    def get_workflow_execution(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        def fate(number: int, counted: str | None) -> Fate:
+            return _fate(number, counted, start=start, space=space, tasks=tasks, by=behaviour)
+
+        run_id = self.store.accept(
+            _identity(start, space, commit),
+            start,
+            dedup=behaviour.dedup,
+            falls=lambda text: _matches(Rule.model_validate_json(text), start),
+            decide=fate,
+        )
+        return Call({"RunId": run_id}, run_id)
+
+    def get_workflow_execution(self, parameters: dict[str, Any]) -> Call:
         """Tell how far a run is (facts 1)."""
         typed = contract.read(parameters, "RunId", NeedTasksDetail=contract.NEED_TASKS)
         run, now = self._find(typed["RunId"])
         start = run.start
         result: dict[str, Any] = {
             **_origin(run),
-            "TemplateName": f"emulated {start['TemplateId']}",
+            "TemplateName": self._name(start["TemplateId"]),
             "Status": run.status(now),
             "EnableLowPriority": start.get("EnableLowPriority", False),
             "JobSource": "API",
@@ -126,9 +160,9 @@ class Service:
             result["EndTime"] = iso(run.ended)
         if typed.get("NeedTasksDetail"):
             result["TasksDetail"] = _tasks(run, now)
-        return result
+        return Call(result, run.run_id)
 
-    def get_workflow_execution_result(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def get_workflow_execution_result(self, parameters: dict[str, Any]) -> Call:
         """Tell what a run has produced (facts 2)."""
         run, now = self._find(contract.read(parameters, "RunId")["RunId"])
         status = run.status(now)
@@ -136,33 +170,48 @@ class Service:
         for key in ("CallbackArgs", "ClientToken"):
             if key in run.start:
                 result[key] = run.start[key]
-        if status in {"0", "2004", "2005"}:
-            outputs = Outputs(run.run_id, run.start, iso(run.ended))
-            result |= {"TranscodeInfos": outputs.transcodes(), "Snapshots": outputs.snapshots()}
-        return result
+        return Call(result | produced(run, status), run.run_id)
 
-    def get_workflow_template(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Describe a workflow; every id is known here (facts 3)."""
+    def get_workflow_template(self, parameters: dict[str, Any]) -> Call:
+        """Describe a workflow (facts 3)."""
         template_id = contract.read(parameters, "TemplateId")["TemplateId"]
-        self._template(template_id)
-        system = template_id in contract.SYSTEM_TEMPLATES
-        return {
-            "WorkflowTemplate": {
-                "TemplateId": template_id,
-                "SpaceName": "" if system else "emulated-space",
-                "Name": f"emulated {template_id}",
-                "Description": "",
-                "Type": "System" if system else "User",
-                "CreatedAt": "2026-01-01T00:00:00Z",
-                "UpdatedAt": "2026-01-01T00:00:00Z",
-                "CommitId": "1",
-                "Activities": [{"Type": "Transcode"}, {"Type": "Snapshot"}, {"Type": "End"}],
-            }
-        }
-
-    def _template(self, template_id: str) -> None:
-        if self.settings.strict_templates and template_id not in contract.SYSTEM_TEMPLATES:
+        behaviour = self.behaviour
+        if template_id in SYSTEM_TEMPLATES and behaviour.list_system_templates:
+            return Call({"WorkflowTemplate": _described(_system(template_id))})
+        template = behaviour.template(template_id)
+        if template is None or template_id in SYSTEM_TEMPLATES:
             raise Refusal("ResourceNotFound", "TemplateId")
+        return Call({"WorkflowTemplate": _described(template)})
+
+    def list_workflow_template(self, parameters: dict[str, Any]) -> Call:
+        """List the workflows that are known by name (facts 3); `Total` is a string of digits."""
+        asked = contract.list_templates(parameters)
+        behaviour = self.behaviour
+        known = [*(behaviour.templates or ())]
+        if behaviour.list_system_templates:
+            known += map(_system, SYSTEM_TEMPLATES)
+        found = [
+            item
+            for item in known
+            if asked.get("SpaceName") in {None, item.space_name}
+            and asked.get("TemplateId") in {None, item.template_id}
+            and asked.get("Type") in {None, item.type}
+            and asked.get("Name", "") in item.name
+        ]
+        by_update = asked.get("OrderByKey") == "updated_at"
+        found.sort(
+            key=lambda item: item.updated_at if by_update else item.created_at,
+            reverse=asked.get("Order", "desc").lower() == "desc",
+        )
+        limit, offset = asked.get("Limit") or 30, asked.get("Offset", 0)
+        return Call(
+            {
+                "Limit": limit,
+                "Offset": offset,
+                "Total": str(len(found)),
+                "Data": [_described(item) for item in found[offset : offset + limit]],
+            }
+        )
 
     def _find(self, run_id: str) -> tuple[Run, float]:
         run = self.store.find(run_id)
@@ -170,13 +219,109 @@ class Service:
             raise Refusal("ResourceNotFound", "RunId")
         return run, self.store.now()
 
+    def _name(self, template_id: str) -> str:
+        if template_id in SYSTEM_TEMPLATES:
+            return SYSTEM_TEMPLATES[template_id][0]
+        template = self.behaviour.template(template_id)
+        return template.name if template else ""
 
-CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], dict[str, Any]]]] = {
+
+CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
     "StartWorkflow": Service.start_workflow,
     "GetWorkflowExecution": Service.get_workflow_execution,
     "GetWorkflowExecutionResult": Service.get_workflow_execution_result,
     "GetWorkflowTemplate": Service.get_workflow_template,
+    "ListWorkflowTemplate": Service.list_workflow_template,
 }
+
+
+# -- what becomes of a start -------------------------------------------------------------------
+
+
+def _space(start: Mapping[str, Any], behaviour: Behaviour) -> str:
+    """Return the space of the source, if both exist."""
+    told = fate_told(source_name(start))
+    if told == "missing":
+        raise Refusal("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
+    if "Vid" in start:
+        if behaviour.vids is None:
+            return SPACE
+        if start["Vid"] not in behaviour.vids:
+            raise Refusal("ResourceNotFound", "Vid")
+        return behaviour.vids[start["Vid"]]
+    space = str(start["DirectUrl"].get("SpaceName", SPACE))
+    if behaviour.spaces is not None and space not in behaviour.spaces:
+        raise Refusal("ResourceNotFound", "SpaceName")
+    return space
+
+
+def _identity(start: Mapping[str, Any], space: str, commit: str) -> str:
+    """Same source in the same space, same workflow, unmodified, same Input and token (facts 4)."""
+    source = start.get("Vid") or [space, start["DirectUrl"]["FileName"]]
+    workflow = [start["TemplateId"], commit, start.get("Input")]
+    parts = [source, workflow, start.get("ClientToken")]
+    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
+
+
+def _matches(rule: Rule, start: Mapping[str, Any]) -> bool:
+    source = start.get("Vid") or start["DirectUrl"]["FileName"]
+    return fnmatchcase(start["TemplateId"], rule.template) and fnmatchcase(source, rule.source)
+
+
+def _or(own: Range | None, usual: Range) -> Range:
+    return usual if own is None else own
+
+
+def _fate(
+    number: int,
+    counted: str | None,
+    *,
+    start: Mapping[str, Any],
+    space: str,
+    tasks: Mapping[str, int],
+    by: Behaviour,
+) -> Fate:
+    """Decide all of a run at its start; what is left to chance follows the seed and its number."""
+
+    def drawn(what: str) -> random.Random:
+        return random.Random(f"{by.seed}/{number}/{what}")  # noqa: S311 - not for secrets
+
+    def falls(index: int, rule: Rule) -> bool:
+        return _matches(rule, start) and drawn(f"rule {index}").random() < rule.chance
+
+    told = fate_told(source_name(start))
+    rule = next((item for index, item in enumerate(by.rules) if falls(index, item)), Rule())
+    if counted is not None:
+        rule = Rule.model_validate_json(counted)
+    elif told is not None:
+        rule = rule.model_copy(update={"status": told})
+    pending = drawn("pending").uniform(*span(_or(rule.pending_seconds, by.pending_seconds)))
+    if start.get("EnableLowPriority"):
+        pending += drawn("low priority").uniform(*span(by.low_priority_seconds))
+    return Fate(
+        run_id=new_run_id(by.seed, number),
+        space=space,
+        tasks=tasks,
+        pending=pending,
+        running=drawn("running").uniform(*span(_or(rule.running_seconds, by.running_seconds))),
+        outcome=rule.status,
+        deliveries=tuple(
+            (item.model_dump_json(by_alias=True), drawn(f"twice {index}").random() < item.twice)
+            for index, item in enumerate(by.subscriptions)
+            if item.space_name in {None, space}
+        ),
+    )
+
+
+# -- what is told ------------------------------------------------------------------------------
+
+
+def produced(run: Run, status: str) -> dict[str, Any]:
+    """Return what a run has made by now; after 2004 and 2005 the outputs exist all the same."""
+    if status not in {"0", "2004", "2005"}:
+        return {}
+    outputs = Outputs(run.run_id, run.start, iso(run.ended), run.tasks)
+    return {"TranscodeInfos": outputs.transcodes(), "Snapshots": outputs.snapshots()}
 
 
 def _origin(run: Run) -> dict[str, Any]:
@@ -185,7 +330,7 @@ def _origin(run: Run) -> dict[str, Any]:
         "RunId": run.run_id,
         **source,
         "TemplateId": run.start["TemplateId"],
-        "SpaceName": space_name(run.start),
+        "SpaceName": run.space,
     }
 
 
@@ -204,5 +349,48 @@ def _tasks(run: Run, now: float) -> list[dict[str, Any]]:
         state["StartTime"] = iso(run.started)
     if ended:
         state["EndTime"] = iso(run.ended)
-    tasks = Outputs(run.run_id, run.start, iso(run.ended)).tasks()
+    tasks = Outputs(run.run_id, run.start, iso(run.ended), run.tasks).tasks()
     return [{"DisplayName": name, "TemplateId": template, **state} for name, template in tasks]
+
+
+def _system(template_id: str) -> Template:
+    name, outputs = SYSTEM_TEMPLATES[template_id]
+    return Template(
+        template_id=template_id,
+        space_name="system",
+        name=name,
+        type="System",
+        transcodes=outputs - 1,
+        commit_id="1",
+    )
+
+
+def _described(template: Template) -> dict[str, Any]:
+    """Return a workflow as the service describes it, an activity for each output."""
+    kinds = [("Transcode", template.transcodes), ("Snapshot", template.snapshots)]
+    activities = [
+        {
+            "ActivityId": f"{kind.lower()}-{number + 1}",
+            "Name": f"{kind.lower()}-{number + 1}",
+            "Type": kind,
+            f"{kind}Activity": {"TemplateId": f"{template.template_id}-{kind.lower()}-{number}"},
+        }
+        for kind, count in kinds
+        for number in range(count)
+    ]
+    end = {"ActivityId": "end", "Type": "End", "EndActivity": {"TranscodeEvent": "AllSuccess"}}
+    return {
+        "TemplateId": template.template_id,
+        "SpaceName": "" if template.type == "System" else template.space_name,
+        "Name": template.name,
+        "Description": template.description,
+        "Type": template.type,
+        "CreatedAt": _spelled(template.created_at),
+        "UpdatedAt": _spelled(template.updated_at),
+        "CommitId": template.commit_id,
+        "Activities": [*activities, end],
+    }
+
+
+def _spelled(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

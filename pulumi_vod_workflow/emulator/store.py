@@ -1,5 +1,5 @@
 """
-Runs, ledger, outcomes, faults, the pace and the clock's offset in SQLite, shared by processes.
+Runs, ledger, rules, faults, deliveries, pace and clock in SQLite, shared by processes.
 
 Looking for an identical start and accepting a new one are one transaction: nothing is accepted
 twice, even by two processes.
@@ -13,38 +13,49 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.faults import Fault, Happening
-from pulumi_vod_workflow.emulator.outputs import fate, source_name, space_name
+from pulumi_vod_workflow.emulator.settings import Dedup
 
-SCHEMA = """
+VERSION: Final = 1
+"""Of the schema, in the file."""
+SCHEMA: Final = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT UNIQUE NOT NULL,
-    identity TEXT NOT NULL, start TEXT NOT NULL, accepted REAL NOT NULL,
-    started REAL NOT NULL, ended REAL NOT NULL, outcome TEXT NOT NULL);
+    identity TEXT NOT NULL, start TEXT NOT NULL, space TEXT NOT NULL, tasks TEXT NOT NULL,
+    accepted REAL NOT NULL, started REAL NOT NULL, ended REAL NOT NULL, outcome TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS runs_by_identity ON runs (identity);
 CREATE TABLE IF NOT EXISTS outcomes (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, status TEXT NOT NULL, left INTEGER NOT NULL,
-    match TEXT NOT NULL);
+    number INTEGER PRIMARY KEY AUTOINCREMENT, left INTEGER NOT NULL, rule TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS faults (
     number INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, left INTEGER NOT NULL,
     fault TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS admitted (action TEXT NOT NULL, at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), ahead REAL NOT NULL);
-INSERT OR IGNORE INTO clock VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, subscription TEXT NOT NULL,
+    due REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, again INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting', taken REAL NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS clock (
+    one INTEGER PRIMARY KEY CHECK (one = 1), shown REAL, at REAL NOT NULL, speed REAL NOT NULL,
+    step REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS behaviour (one INTEGER PRIMARY KEY CHECK (one = 1), parts TEXT NOT NULL);
+INSERT OR IGNORE INTO clock VALUES (1, NULL, 0, 1, 0);
+INSERT OR IGNORE INTO behaviour VALUES (1, '{}');
+PRAGMA user_version = 1;
+COMMIT;
 """
-RETENTION = 30 * 86400.0
+RETENTION: Final = 30 * 86400.0
 """Seconds for which a run is found (facts 1)."""
-FARTHEST = 100 * 365 * 86400.0
-"""How far, in seconds, the clock can be moved in all: every time stays one that can be spelled."""
-
-Dedup = Literal["unfinished", "finished"]
+FARTHEST: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+"""The latest moment the clock can be moved to: every time stays one that can be spelled."""
+UNFINISHED: Final = frozenset({"PendingStart", "Running", "Paused"})
 
 
 def iso(moment: float) -> str:
@@ -56,8 +67,12 @@ def iso(moment: float) -> str:
 class Run:
     """One accepted start."""
 
+    number: int
     run_id: str
     start: Mapping[str, Any]
+    space: str
+    tasks: Mapping[str, int]
+    """How many transcodes and snapshots its workflow makes."""
     accepted: float
     started: float
     ended: float
@@ -73,7 +88,40 @@ class Run:
 
     def has_ended(self, now: float) -> bool:
         """Tell whether the status is a last one."""
-        return self.status(now) not in {"PendingStart", "Running", "Paused"}
+        return self.status(now) not in UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What is decided of a run when it is accepted."""
+
+    run_id: str
+    space: str
+    tasks: Mapping[str, int]
+    pending: float
+    running: float
+    outcome: str
+    deliveries: tuple[tuple[str, bool], ...] = ()
+    """Subscriptions, as JSON, that are to hear of its end, and whether they hear it twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way."""
+
+    number: int
+    run: Run
+    subscription: str
+    attempts: int
+    """How often it has been tried before."""
+
+
+Decide = Callable[[int, str | None], Fate]
+"""What becomes of the run of a number; the text is the counted rule that falls to it."""
+Falls = Callable[[str], bool]
+"""Whether a counted rule, as JSON, falls to the start."""
+
+_RUN: Final = "number, run_id, start, space, tasks, accepted, started, ended, outcome"
 
 
 class Store:
@@ -86,12 +134,16 @@ class Store:
         if path is not None:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+        [(version,)] = self._rows("PRAGMA user_version")
+        if version not in {0, VERSION}:
+            raise sqlite3.DatabaseError(f"it was made by another version ({version})")
         with self._lock:
             self._db.executescript(SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        with self._lock:
+            self._db.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -108,36 +160,76 @@ class Store:
         with self._lock:
             return self._db.execute(query, values).fetchall()
 
+    def reset(self) -> None:
+        """Forget everything."""
+        with self._transaction() as db:
+            for table in ("runs", "outcomes", "faults", "admitted", "deliveries"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - of our own names
+            db.execute("DELETE FROM sqlite_sequence")  # so that the seed decides the same again
+            db.execute("UPDATE clock SET shown = NULL, at = 0, speed = 1, step = 0")
+            db.execute("UPDATE behaviour SET parts = '{}'")
+
+    # -- the clock ----------------------------------------------------------------------------
+
     def now(self) -> float:
         """Return the emulator's time."""
-        return time.time() + float(self._rows("SELECT ahead FROM clock")[0][0])
+        return _shown(self._rows("SELECT shown, at, speed FROM clock")[0], time.time())
 
-    def advance(self, seconds: float) -> None:
+    def tick(self) -> None:
+        """Let a request move a stepped clock."""
+        [(step,)] = self._rows("SELECT step FROM clock")
+        if step:
+            self.set_clock(advance=step)
+
+    def set_clock(
+        self,
+        *,
+        advance: float = 0.0,
+        to: float | None = None,
+        speed: float | None = None,
+        step: float | None = None,
+    ) -> None:
         """
-        Move the emulator's time forward.
+        Move the emulator's time forward, and say how it goes on.
 
         Raises:
             ValueError: when it would go back, or too far.
 
         """
         with self._transaction() as db:
-            [(ahead,)] = db.execute("SELECT ahead FROM clock").fetchall()
-            if not (seconds >= 0 and ahead + seconds <= FARTHEST):
-                raise ValueError(f"the clock goes forward only, and by {FARTHEST:.0f} s in all")
-            db.execute("UPDATE clock SET ahead = ?", (ahead + seconds,))
+            real = time.time()
+            [row] = db.execute("SELECT shown, at, speed, step FROM clock").fetchall()
+            before = _shown(row[:3], real)
+            shown = (before if to is None else to) + advance
+            if not before <= shown <= FARTHEST:
+                raise ValueError(f"the clock goes forward only, and not beyond {iso(FARTHEST)}")
+            db.execute(
+                "UPDATE clock SET shown = ?, at = ?, speed = ?, step = ?",
+                (
+                    shown,
+                    real,
+                    row[2] if speed is None else speed,
+                    row[3] if step is None else step,
+                ),
+            )
 
-    def reset(self) -> None:
-        """Forget everything."""
-        with self._transaction() as db:
-            for table in ("runs", "outcomes", "faults", "admitted"):
-                db.execute(f"DELETE FROM {table}")  # noqa: S608 - of our own names
-            db.execute("UPDATE clock SET ahead = 0")
+    # -- how it behaves -----------------------------------------------------------------------
 
-    def outcome(self, status: str, times: int, match: str) -> None:
-        """Decide how the next `times` starts whose source contains `match` will end."""
+    def behaviour(self) -> str:
+        """Return what has been changed of the settings, as JSON."""
+        return str(self._rows("SELECT parts FROM behaviour")[0][0])
+
+    def change_behaviour(self, parts: Mapping[str, Any]) -> None:
+        """Change settings for all processes."""
         with self._transaction() as db:
-            values = (status, times, match)
-            db.execute("INSERT INTO outcomes (status, left, match) VALUES (?, ?, ?)", values)
+            [(text,)] = db.execute("SELECT parts FROM behaviour").fetchall()
+            merged = json.dumps({**json.loads(text), **parts}, ensure_ascii=False)
+            db.execute("UPDATE behaviour SET parts = ?", (merged,))
+
+    def add_outcome(self, rule: str, times: int) -> None:
+        """Let a rule, as JSON, fall to so many starts, before all other rules."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO outcomes (left, rule) VALUES (?, ?)", (times, rule))
 
     def add_fault(self, fault: Fault) -> None:
         """Let this happen; 0 times clears the faults of its action."""
@@ -176,48 +268,72 @@ class Store:
                 db.execute("INSERT INTO admitted VALUES (?, ?)", (action, now))
             return bool(recent < allowed)
 
+    # -- runs ---------------------------------------------------------------------------------
+
     def accept(
-        self, start: Mapping[str, Any], *, dedup: Dedup, pending: float, running: float
+        self, identity: str, start: Mapping[str, Any], *, dedup: Dedup, falls: Falls, decide: Decide
     ) -> str:
         """Return the RunId of an identical run (facts 4), or of a new one."""
         now = self.now()
-        identity = _identity(start)
         with self._transaction() as db:
             for row in db.execute(
-                "SELECT run_id, start, accepted, started, ended, outcome FROM runs "
-                "WHERE identity = ? AND accepted > ? ORDER BY number DESC",
+                f"SELECT {_RUN} FROM runs WHERE identity = ? AND accepted > ? "  # noqa: S608 - ours
+                "ORDER BY number DESC",
                 (identity, now - RETENTION),
             ):
                 run = _run(row)
                 if not run.has_ended(now) or (dedup == "finished" and _still_counts(run, now)):
                     return run.run_id
-            run_id = f"emu:{secrets.token_hex(16)}"
-            started = now + pending
-            values = (
-                run_id,
-                identity,
-                json.dumps(start, ensure_ascii=False),
-                now,
-                started,
-                started + running,
-                _outcome(db, source_name(start)),
-            )
+            rule = None
+            for number, text in db.execute(
+                "SELECT number, rule FROM outcomes WHERE left > 0 ORDER BY number"
+            ).fetchall():
+                if falls(text):
+                    rule = text
+                    db.execute("UPDATE outcomes SET left = left - 1 WHERE number = ?", (number,))
+                    break
+            [(last,)] = db.execute("SELECT COALESCE(MAX(number), 0) FROM runs")
+            fate = decide(last + 1, rule)
+            ended = now + fate.pending + fate.running
             db.execute(
-                "INSERT INTO runs (run_id, identity, start, accepted, started, ended, outcome) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                values,
+                f"INSERT INTO runs ({_RUN}, identity) "  # noqa: S608 - ours
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    last + 1,
+                    fate.run_id,
+                    json.dumps(start, ensure_ascii=False),
+                    fate.space,
+                    json.dumps(fate.tasks),
+                    now,
+                    now + fate.pending,
+                    ended,
+                    fate.outcome,
+                    identity,
+                ),
             )
-            return run_id
+            if fate.outcome != "Paused":
+                db.executemany(
+                    "INSERT INTO deliveries (run_id, subscription, due, again) VALUES (?, ?, ?, ?)",
+                    [(fate.run_id, text, ended, again) for text, again in fate.deliveries],
+                )
+            return fate.run_id
 
     def find(self, run_id: str) -> Run | None:
         """Return a run that is not older than 30 days."""
         rows = self._rows(
-            "SELECT run_id, start, accepted, started, ended, outcome FROM runs "
-            "WHERE run_id = ? AND accepted > ?",
+            f"SELECT {_RUN} FROM runs WHERE run_id = ? AND accepted > ?",  # noqa: S608 - ours
             run_id,
             self.now() - RETENTION,
         )
         return _run(rows[0]) if rows else None
+
+    def runs(self, last: int) -> list[Run]:
+        """Return the last so many runs, the newest first."""
+        rows = self._rows(
+            f"SELECT {_RUN} FROM runs ORDER BY number DESC LIMIT ?",  # noqa: S608 - ours
+            last,
+        )
+        return [_run(row) for row in rows]
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return every start that would have been billed, oldest first."""
@@ -238,10 +354,76 @@ class Store:
             )
         return entries
 
+    # -- events -------------------------------------------------------------------------------
+
+    def take_delivery(self, patience: float) -> Delivery | None:
+        """
+        Return an event that is due; another process has it only after `patience` real seconds.
+
+        So one whose carrier dies is delivered all the same, and perhaps twice.
+        """
+        query = (
+            "SELECT number, run_id, subscription, attempts FROM deliveries "
+            "WHERE state = 'waiting' AND due <= ? AND taken <= ? ORDER BY due, number LIMIT 1"
+        )
+        now, real = self.now(), time.time()
+        if not self._rows(query, now, real - patience):
+            return None
+        with self._transaction() as db:
+            row = db.execute(query, (now, real - patience)).fetchone()
+            if row is None:
+                return None
+            number, run_id, subscription, attempts = row
+            db.execute("UPDATE deliveries SET taken = ? WHERE number = ?", (real, number))
+            found = db.execute(
+                f"SELECT {_RUN} FROM runs WHERE run_id = ?",  # noqa: S608 - ours
+                (run_id,),
+            ).fetchone()
+        return Delivery(number, _run(found), subscription, attempts)
+
+    def delivered(self, number: int) -> None:
+        """Note that an event was taken; it comes once more if that was decided."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE deliveries SET attempts = attempts + 1, taken = 0, again = 0, "
+                "state = CASE WHEN again THEN 'waiting' ELSE 'delivered' END WHERE number = ?",
+                (number,),
+            )
+
+    def undelivered(self, number: int, wait: float | None) -> None:
+        """Note that an event was not taken: it comes again after a wait, or is dropped."""
+        due = self.now() + (wait or 0)
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE deliveries SET attempts = attempts + 1, taken = 0, due = ?, state = ? "
+                "WHERE number = ?",
+                (due, "dropped" if wait is None else "waiting", number),
+            )
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return what became of the events, oldest first."""
+        return [
+            {
+                "runId": run_id,
+                "url": json.loads(subscription)["url"],
+                "attempts": attempts,
+                "state": state,
+                "dueAt": iso(due),
+            }
+            for run_id, subscription, attempts, state, due in self._rows(
+                "SELECT run_id, subscription, attempts, state, due FROM deliveries ORDER BY number"
+            )
+        ]
+
+
+def _shown(row: tuple[float | None, float, float], real: float) -> float:
+    shown, at, speed = row
+    return real if shown is None else shown + (real - at) * speed
+
 
 def _run(row: Any) -> Run:
-    run_id, start, accepted, started, ended, outcome = row
-    return Run(run_id, json.loads(start), accepted, started, ended, outcome)
+    number, run_id, start, space, tasks, *times = row
+    return Run(number, run_id, json.loads(start), space, json.loads(tasks), *times)
 
 
 def _still_counts(run: Run, now: float) -> bool:
@@ -250,18 +432,6 @@ def _still_counts(run: Run, now: float) -> bool:
     return status != "Terminated" and not status.startswith("2")
 
 
-def _identity(start: Mapping[str, Any]) -> str:
-    """Same source in the same space, same workflow and Input, same ClientToken (facts 4)."""
-    source = start.get("Vid") or [space_name(start), start["DirectUrl"]["FileName"]]
-    parts = [source, start["TemplateId"], start.get("Input"), start.get("ClientToken")]
-    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
-
-
-def _outcome(db: sqlite3.Connection, source: str) -> str:
-    for number, status, match in db.execute(
-        "SELECT number, status, match FROM outcomes WHERE left > 0 ORDER BY number"
-    ).fetchall():
-        if match in source:
-            db.execute("UPDATE outcomes SET left = left - 1 WHERE number = ?", (number,))
-            return str(status)
-    return fate(source) or "0"
+def new_run_id(seed: int, number: int) -> str:
+    """Return a run's id: by chance, or what the seed has for it."""
+    return f"emu:{seed:08x}{number:024x}" if seed else f"emu:{secrets.token_hex(16)}"

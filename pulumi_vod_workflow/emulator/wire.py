@@ -25,6 +25,7 @@ VERSIONS: Final = {
     "GetWorkflowExecution": "2020-08-01",
     "GetWorkflowExecutionResult": "2022-12-01",
     "GetWorkflowTemplate": "2023-07-01",
+    "ListWorkflowTemplate": "2023-07-01",
 }
 """The calls there are, and the one version of each (the page; facts 1 to 3)."""
 LARGEST: Final = 1 << 20

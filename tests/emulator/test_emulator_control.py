@@ -321,7 +321,9 @@ def sdk(url: str, secret: str = "emulator-secret-key") -> subprocess.CompletedPr
 
 
 def test_the_official_sdk_works_unmodified() -> None:
-    with VodEmulator(EmulatorSettings(pending_seconds=0, running_seconds=0)) as emulator:
+    with VodEmulator(
+        EmulatorSettings(pending_seconds=0, running_seconds=0, low_priority_seconds=0)
+    ) as emulator:
         done = sdk(emulator.url)
         assert done.returncode == 0, done.stderr
         run_id, status, args, tasks, made, videos, snapshots = json.loads(done.stdout)
