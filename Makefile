@@ -30,8 +30,11 @@ engine: $(READY) ## Find or install the Pulumi engine; prints its folder
 .PHONY: up
 up: $(READY) ## Set everything up, then `pulumi up` the quickstart on the embedded emulator
 	@tools/demo stack select --create dev
-	@echo "==> pulumi up: examples/quickstart on the embedded emulator"
-	@tools/demo up --yes --stack dev
+	@echo "==> pulumi up --refresh: examples/quickstart on the embedded emulator"
+	@tools/demo up --yes --refresh --stack dev
+	@echo "==> Next: once more \`make up\` reads how far the runs are, and starts nothing;"
+	@echo "    edit examples/quickstart/__main__.py and see what \`tools/demo preview\` says it costs;"
+	@echo "    \`make down\` ends it all."
 	@echo "==> pulumi stack output"
 	@tools/demo stack output --stack dev
 

@@ -30,7 +30,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, Site, load_settings
-from pulumi_vod_workflow.connect import Connection, connection_for
+from pulumi_vod_workflow.connect import Connection, announce, connection_for
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.client_token import client_token
 from pulumi_vod_workflow.core.inputs import (
@@ -78,6 +78,22 @@ def _sent(value: Any) -> Any:
     return value
 
 
+FORGOTTEN = (
+    "The emulator that is configured now does not know this run: was it reset, or started without "
+    "its store? Nothing real is lost: `pulumi up --replace` its URN, or destroy it."
+)
+
+
+def _say(line: str) -> None:
+    print(f"vod: {line}", file=sys.stderr, flush=True)  # noqa: T201 - shown to the person
+
+
+def _name(recorded: Mapping[str, Any]) -> str:
+    """Return what the program calls a run."""
+    scope = recorded.get("scope")
+    return str(scope.get("name", "run")) if isinstance(scope, Mapping) else "run"
+
+
 WOULD_JOIN = (
     "clientToken: must change, too: with the same one, source, workflow and input, the service may "
     "answer with the recorded run instead of starting the new one that is asked for"
@@ -110,12 +126,14 @@ class WorkflowRunProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's configuration; it is judged when it is first needed."""
         self._get = req.config.get
+        # The SDK offers no list of the keys; where there is none, mistyped ones are not noticed.
+        self._keys = tuple(getattr(req.config, "_props", ()))
         self._just_ended: set[str] = set()
         """Runs of which this very operation has read the end."""
 
     @cached_property
     def _settings(self) -> Settings:
-        return load_settings(self._get, os.environ, Path.home())
+        return load_settings(self._get, os.environ, Path.home(), self._keys)
 
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -132,6 +150,8 @@ class WorkflowRunProvider(ResourceProvider):
             failures.append(CheckFailure("", WOULD_JOIN))
         if olds.get("secretInputs") is True:
             inputs["secretInputs"] = True  # the recorded run was made of secrets all the same
+        if not (failures or olds or "existingRunId" in inputs):
+            announce(self._settings)
         if not failures and "clientToken" not in inputs:
             token = olds.get("clientToken") if keeps_token(olds, inputs) else None
             if token is None and "existingRunId" not in inputs:  # what is adopted is not started
@@ -151,6 +171,11 @@ class WorkflowRunProvider(ResourceProvider):
         plan = plan_change(
             olds, _received(_news), service=None if site.may_be_emulator else site.endpoint
         )
+        if "status" in plan.new_run:
+            _say(
+                f"{_name(olds)}: failed with {olds.get('status')}; rerun_on_failure asks for a new "
+                "run, which is paid"
+            )
         replaces = [*plan.new_run, *plan.adopt]
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         return DiffResult(
@@ -182,6 +207,7 @@ class WorkflowRunProvider(ResourceProvider):
             "submittedAt": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
             "phase": "submitted",
             "statusReason": execution.SUBMITTED_REASON,
+            **execution.nothing_yet(),
             **self._whereabouts(run_id, self._settings.site),
         }
         return CreateResult(run_id, _recorded({**inputs, **outputs}))
@@ -199,10 +225,14 @@ class WorkflowRunProvider(ResourceProvider):
             outputs = self._read(id_, site)[1]
             if outputs["phase"] in execution.ENDED:
                 self._just_ended.add(id_)
+            if outputs["phase"] != recorded.get("phase"):
+                _say(f"{_name(recorded)}: {outputs['phase']} ({outputs['statusReason']})")
             return ReadResult(id_, _recorded({**recorded, **outputs}))
         except NotFoundError as error:
             now = execution.service_time(error.server_date, SystemClock().now())
             if not execution.has_expired(recorded, now):
+                if recorded.get("emulated") is True:
+                    error.remedy = FORGOTTEN
                 raise
         return ReadResult(id_, _recorded({**recorded, **execution.EXPIRED}))
 
@@ -222,11 +252,9 @@ class WorkflowRunProvider(ResourceProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
         if _props.get("phase") not in execution.ENDED and _props.get("emulated") is not True:
-            print(  # noqa: T201 - the host shows it to the person
-                f"vod: {_id} is forgotten, not cancelled: it was not known to have ended, "
-                "goes on, and is billed (the service has no call that cancels a run).",
-                file=sys.stderr,
-                flush=True,
+            _say(
+                f"{_id} is forgotten, not cancelled: it was not known to have ended, goes on, and "
+                "is billed (the service has no call that cancels a run)"
             )
 
     # -- the service --------------------------------------------------------------------------
@@ -265,6 +293,7 @@ class WorkflowRunProvider(ResourceProvider):
         described, outputs = self._read(run_id, site)
         return {
             **execution.start_told(described),
+            **execution.nothing_yet(),
             **outputs,
             "runId": run_id,
             **self._whereabouts(run_id, site),

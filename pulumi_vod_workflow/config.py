@@ -10,10 +10,11 @@ because five tools have left seven places to look at.
 from __future__ import annotations
 
 import configparser
+import difflib
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,16 @@ DEFAULT_REGION: Final = "cn-north-1"
 KNOWN_REGIONS: Final = frozenset({"cn-north-1", "ap-southeast-1"})
 MAX_RATE: Final = 50.0
 STORE_NAME: Final = "vod-emulator.sqlite3"
+KEYS: Final = (
+    "vod:region",
+    "vod:endpoint",
+    "vod:accessKey",
+    "vod:secretKey",
+    "vod:sessionToken",
+    "vod:requestsPerSecond",
+    "vod:emulatorStore",
+)
+"""The settings there are."""
 
 Get = Callable[[str], str | None]
 
@@ -83,7 +94,9 @@ class Settings:
         return self.credentials
 
 
-def load_settings(config: Get, environ: Mapping[str, str], home: Path) -> Settings:
+def load_settings(
+    config: Get, environ: Mapping[str, str], home: Path, keys: Iterable[str] = ()
+) -> Settings:
     """
     Read the settings.
 
@@ -91,6 +104,7 @@ def load_settings(config: Get, environ: Mapping[str, str], home: Path) -> Settin
         config: the stack's configuration, by full key.
         environ: the environment.
         home: where the official credential files are.
+        keys: the full keys that the configuration has, if that is known.
 
     Raises:
         ConfigurationError: all that is wrong at once; missing credentials are not, yet. No value
@@ -101,7 +115,7 @@ def load_settings(config: Get, environ: Mapping[str, str], home: Path) -> Settin
     def setting(name: str) -> str | None:
         return (config(name) or "").strip() or None
 
-    problems: list[str] = []
+    problems = [] if environ.get("PULUMI_PROJECT") == "vod" else [*_mistyped(keys)]
     endpoint = setting("vod:endpoint")
     region = _region(setting, environ, endpoint, problems)
     if endpoint is None:
@@ -121,6 +135,15 @@ def load_settings(config: Get, environ: Mapping[str, str], home: Path) -> Settin
         emulator_store=_store(setting, environ, home),
         places=places,
     )
+
+
+def _mistyped(keys: Iterable[str]) -> Iterator[str]:
+    """Refuse keys that are none: a run meant for the emulator must not go to the service."""
+    for key in sorted(keys):
+        if key.startswith("vod:") and key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.7)
+            hint = f"did you mean {near[0]}? " if near else ""
+            yield f"{key}: unknown setting; {hint}There is {', '.join(KEYS)}"
 
 
 def _region(

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from pulumi_vod_workflow.errors import ConfigurationError
 _open = ExitStack()  # for as long as the process lives
 _lock = threading.Lock()
 _clients: dict[tuple[Site, Credentials, float, Path], VodClient] = {}
-_announced: set[Path] = set()
+_announced: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,23 @@ def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person
 
 
+def announce(settings: Settings, say: Callable[[str], None] = _print) -> None:
+    """Say once, in a preview too, where runs are started, and whether they are paid."""
+    site = settings.site
+    if site.endpoint == EMULATOR:
+        line = (
+            "vod: embedded emulator, nothing is real or paid; "
+            f"its runs are in {settings.emulator_store}"
+        )
+    elif site.may_be_emulator:
+        line = f"vod: runs are started at {site.endpoint}, on this machine"
+    else:
+        line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
+    if line not in _announced:
+        _announced.add(line)
+        say(line)
+
+
 def connection_for(
     settings: Settings, site: Site | None = None, *, say: Callable[[str], None] = _print
 ) -> Connection:
@@ -83,6 +100,8 @@ def connection_for(
     site = site or settings.site
     credentials = _credentials(settings, site)
     emulated = site.endpoint == EMULATOR
+    if emulated:
+        announce(replace(settings, site=site), say)
     key = (site, credentials, settings.requests_per_second, settings.emulator_store)
     with _lock:
         if key not in _clients:
@@ -91,9 +110,7 @@ def connection_for(
                 site.region,
                 credentials,
                 requests_per_second=settings.requests_per_second,
-                transport=_emulator(settings.emulator_store, credentials, say)
-                if emulated
-                else None,
+                transport=_emulator(settings.emulator_store, credentials) if emulated else None,
                 say=say,
             )
         return Connection(_clients[key], _portal())
@@ -131,9 +148,7 @@ def _stop(portal: BlockingPortal) -> None:
 
 
 @cache
-def _emulator(
-    store: Path, credentials: Credentials, say: Callable[[str], None]
-) -> httpx.AsyncBaseTransport:
+def _emulator(store: Path, credentials: Credentials) -> httpx.AsyncBaseTransport:
     """Open the emulator on its file; it takes the keys that the stack gives."""
     from pulumi_vod_workflow.emulator import (  # noqa: PLC0415 - only those who name it load it
         EmulatorSettings,
@@ -142,6 +157,7 @@ def _emulator(
 
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
+        store.touch(mode=0o600)  # it holds what was declared, secrets too, as the service would
         app = create_app(
             EmulatorSettings(
                 store=store,
@@ -152,10 +168,7 @@ def _emulator(
         )
     except (OSError, sqlite3.Error) as error:
         raise ConfigurationError(
-            f"The embedded emulator cannot use {store}: {error}. Set vod:emulatorStore to a file "
-            "that can be written. Nothing was started."
+            f"The embedded emulator cannot use {store}: {error}. Set vod:emulatorStore to "
+            "another file. Nothing was started."
         ) from None
-    if store not in _announced:
-        _announced.add(store)
-        say(f"vod: embedded emulator, nothing is real or paid; its runs are in {store}")
     return httpx.ASGITransport(app=app)

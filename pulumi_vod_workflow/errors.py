@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +231,17 @@ class InvalidRequestError(ApiError):
 class NotFoundError(ApiError):
     """The service knows no such run, template, video or space under this account and region."""
 
-    remedy = (
-        "Check the id, and that the credentials' account and the region are the ones it belongs "
-        "to. A run is found for 30 days."
-    )
+    def __init__(self, operation: str, **fields: Any) -> None:
+        super().__init__(operation, **fields)
+        what = (
+            "vid, direct_url and template_id"
+            if operation == "StartWorkflow"
+            else "the id (a run is found for 30 days)"
+        )
+        self.remedy = (
+            f"Check {what}, and that the credentials' account and the region are the ones it "
+            "belongs to."
+        )
 
 
 class ThrottledError(ApiError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pulumi_vod_workflow.config import (
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
 
+NOTHING: dict[str, str] = {}
 STACK = {"vod:accessKey": "ak-vod", "vod:secretKey": "sk-vod", "vod:sessionToken": "st-vod"}
 OFFICIAL_STACK = {"volcengine:accessKey": "ak-volc", "volcengine:secretKey": "sk-volc"}
 NEW_ENV = {
@@ -235,6 +237,22 @@ def test_wrong_settings_say_what_is_allowed(
     message = refused(tmp_path, config, environ)
     assert says in message
     assert "hidden" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("vod:endpont", "vod:endpont: unknown setting; did you mean vod:endpoint?"),
+        ("vod:acessKey", "did you mean vod:accessKey?"),
+        ("vod:colour", "vod:colour: unknown setting; There is vod:region, "),
+    ],
+)
+def test_a_mistyped_setting_is_refused(tmp_path: Path, key: str, says: str) -> None:
+    """A run that was meant for the emulator must not go to the paid service."""
+    with pytest.raises(ConfigurationError, match=re.escape(says)):
+        load_settings(NOTHING.get, {}, tmp_path, [key, "vod:region", "other:key"])
+    ours = load_settings(NOTHING.get, {"PULUMI_PROJECT": "vod"}, tmp_path, [key])
+    assert ours.site.region == "cn-north-1", "a project of that name has keys of its own"
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
     [line] = said
     assert "nothing is real or paid" in line
     assert str(store) in line
+    assert store.stat().st_mode & 0o077 == 0, "what was declared is in it: for the user alone"
 
 
 def test_the_emulators_keys_never_leave_for_a_real_site(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_store_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> Non
     broken.write_text("no database, but long enough to be taken for one at first sight" * 20)
     for store in (tmp_path, broken, broken / "below"):
         settings = load_settings(config(store).get, {}, tmp_path)
-        with pytest.raises(ConfigurationError, match="Set vod:emulatorStore to a file"):
+        with pytest.raises(ConfigurationError, match="Set vod:emulatorStore to another file"):
             connection_for(settings)
 
 

@@ -35,6 +35,23 @@ snapshot_paths = WorkflowRun(
     },
 )
 
-pulumi.export("byVid", {"runId": by_vid.run_id, "phase": by_vid.phase})
+# Results are read by a refresh, once a run has ended; until then the lists are empty.
+pulumi.export(
+    "byVid",
+    {
+        "runId": by_vid.run_id,
+        "phase": by_vid.phase,
+        "files": by_vid.transcodes.apply(lambda files: [file.store_uri for file in files]),
+    },
+)
 pulumi.export("byFile", {"runId": by_file.run_id, "phase": by_file.phase})
-pulumi.export("snapshotPaths", {"runId": snapshot_paths.run_id, "phase": snapshot_paths.phase})
+pulumi.export(
+    "snapshotPaths",
+    {
+        "runId": snapshot_paths.run_id,
+        "phase": snapshot_paths.phase,
+        "paths": snapshot_paths.snapshots.apply(
+            lambda snapshots: [item.poster.store_uri for item in snapshots if item.poster]
+        ),
+    },
+)

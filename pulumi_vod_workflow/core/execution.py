@@ -26,7 +26,9 @@ RETENTION: Final = timedelta(days=30)
 EMULATED_RUN_ID: Final = "emu:"
 """Run ids of the emulator begin with this; the service's own do not."""
 
-SUBMITTED_REASON: Final = "accepted by the service; `pulumi refresh` reads how far it is"
+SUBMITTED_REASON: Final = (
+    "accepted by the service; `pulumi refresh --run-program` reads how far it is"
+)
 EXPIRED: Final[Mapping[str, str]] = {
     "phase": "expired",
     "statusReason": (
@@ -146,6 +148,11 @@ def agrees(declared: object, told: object) -> bool:
 
 _SOURCE: Final = ("vid", "directUrl", "templateId")
 """Which media, by which workflow: another one is another run."""
+
+
+def nothing_yet() -> dict[str, Any]:
+    """Return the lists that a program can go through before anything is in them."""
+    return {"tasks": [], "transcodes": [], "snapshots": []}
 
 
 def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from pulumi_vod_workflow.emulator.settings import Dedup
 VERSION: Final = 1
 """Of the schema, in the file."""
 SCHEMA: Final = """
-BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT UNIQUE NOT NULL,
     identity TEXT NOT NULL, start TEXT NOT NULL, space TEXT NOT NULL, tasks TEXT NOT NULL,
@@ -47,9 +46,7 @@ CREATE TABLE IF NOT EXISTS clock (
     step REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS behaviour (one INTEGER PRIMARY KEY CHECK (one = 1), parts TEXT NOT NULL);
 INSERT OR IGNORE INTO clock VALUES (1, NULL, 0, 1, 0);
-INSERT OR IGNORE INTO behaviour VALUES (1, '{}');
-PRAGMA user_version = 1;
-COMMIT;
+INSERT OR IGNORE INTO behaviour VALUES (1, '{}')
 """
 RETENTION: Final = 30 * 86400.0
 """Seconds for which a run is found (facts 1)."""
@@ -134,11 +131,13 @@ class Store:
         if path is not None:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
-        [(version,)] = self._rows("PRAGMA user_version")
-        if version not in {0, VERSION}:
-            raise sqlite3.DatabaseError(f"it was made by another version ({version})")
-        with self._lock:
-            self._db.executescript(SCHEMA)
+        with self._transaction() as db:
+            [(version,)] = db.execute("PRAGMA user_version")
+            if version != VERSION and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise sqlite3.DatabaseError("it was made by another version: remove it")
+            for statement in SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         """Close the file."""

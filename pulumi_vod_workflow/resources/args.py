@@ -21,6 +21,7 @@ ARGS: list[type] = []
 def _args(cls: type[T]) -> type[T]:
     """Make `cls` a Pulumi input type that type checkers understand."""
     made = pulumi.input_type(cls)
+    made.__init__.__qualname__ = f"{cls.__name__}.__init__"  # or an error would not name the class
     ARGS.append(made)
     return made
 

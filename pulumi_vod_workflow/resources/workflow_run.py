@@ -29,6 +29,24 @@ def _unwrapped(value: object) -> object:
     return value
 
 
+def _check_options(opts: object) -> None:
+    """
+    Refuse what cannot be meant, before it ends in a traceback of somebody else's.
+
+    Raises:
+        TypeError: when the second argument is not the options.
+        pulumi.RunError: for `import_`, which dynamic resources do not have.
+
+    """
+    if opts is not None and not isinstance(opts, ResourceOptions):
+        raise TypeError("WorkflowRun's second argument is its opts; all others go by name")
+    if opts is not None and opts.import_:
+        raise pulumi.RunError(
+            "WorkflowRun cannot be imported: declare existing_run_id to adopt a run, or look it up "
+            "with WorkflowRun.get"
+        )
+
+
 def _if_secret(value: object) -> Output[bool | None]:
     """Tell whether any part of `value` is secret, without becoming secret itself."""
     whole = Output.from_input(value)
@@ -93,12 +111,12 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
     space_name: Output[str | None] = pulumi.property("spaceName")
     template_name: Output[str | None] = pulumi.property("templateName")
     job_source: Output[str | None] = pulumi.property("jobSource")
-    tasks: Output[Sequence[WorkflowTask] | None] = pulumi.property("tasks")
-    """The run's tasks with their progress, as last read."""
-    transcodes: Output[Sequence[Transcode] | None] = pulumi.property("transcodes")
-    """Output files, once the run has ended."""
-    snapshots: Output[Sequence[Snapshot] | None] = pulumi.property("snapshots")
-    """Snapshots, once the run has ended."""
+    tasks: Output[Sequence[WorkflowTask]] = pulumi.property("tasks")
+    """The run's tasks with their progress, as last read; at first none."""
+    transcodes: Output[Sequence[Transcode]] = pulumi.property("transcodes")
+    """Output files, once a refresh has read the run's end; none until then."""
+    snapshots: Output[Sequence[Snapshot]] = pulumi.property("snapshots")
+    """Snapshots, once a refresh has read the run's end; none until then."""
     region: Output[str] = pulumi.property("region")
     """Where the run was started, and is read whatever the configuration says later."""
     endpoint: Output[str] = pulumi.property("endpoint")
@@ -160,6 +178,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
                 (2xxx), on every `up` that begins with one recorded; default false.
 
         """
+        _check_options(opts)
         declared = {
             "template_id": template_id,
             "vid": vid,

@@ -181,6 +181,7 @@ def test_the_providers_pickle_is_a_name(story: Story) -> None:
         ("vod_endpoint", "http://127.0.0.1:9", "refused"),
         ("vod_endpoint", "http://vod.example.com", "https"),
         ("vod_requestsPerSecond", "900", "50"),
+        ("vod_endpont", "emulator", "did you mean vod:endpoint?"),
     ],
 )
 def test_wrong_configuration_is_one_clear_message(
@@ -193,6 +194,7 @@ def test_wrong_configuration_is_one_clear_message(
     assert "wrong-secret" not in failed.text
     assert "X-Signature" not in failed.text
     assert story.emulator.ledger() == []
+    story.config.pop("vod:endpont", None)
     story.write_config(
         vod_accessKey="AKLTEMULATOR",
         vod_secretKey="emulator-secret-key",
@@ -200,6 +202,25 @@ def test_wrong_configuration_is_one_clear_message(
         vod_requestsPerSecond="50",
     )
     story.pays(run(), 1)
+
+
+def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
+    """`import_` has its remedy, and a mistake in an argument class names the class."""
+    imported = story.preview(run(opts=pulumi.ResourceOptions(import_="lb:1")))
+    assert imported.failed
+    assert "declare existing_run_id to adopt a run" in imported.text
+    with pytest.raises(TypeError, match=r"DirectUrlArgs\.__init__\(\) got an unexpected"):
+        DirectUrlArgs(filename="x")  # type: ignore[call-arg]  # that is the mistake
+    with pytest.raises(TypeError, match="second argument is its opts"):
+        WorkflowRun("run", "template")  # type: ignore[arg-type]  # that is the mistake
+
+
+def test_a_preview_says_where_runs_are_started(story: Story) -> None:
+    """A forgotten or mistyped endpoint is seen before anything is paid."""
+    assert f"vod: runs are started at {story.emulator.url}" in story.preview(run()).text
+    story.write_config(vod_endpoint="https://vod.example.com")
+    said = story.preview(run()).text
+    assert "vod: runs are started, and paid, at https://vod.example.com (cn-north-1)" in said
 
 
 def test_missing_credentials_name_every_place(story: Story) -> None:

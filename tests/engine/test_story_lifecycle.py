@@ -40,7 +40,7 @@ def test_refresh_follows_a_run_to_its_results(story: Story) -> None:
     story.refresh()
     assert (story.run["phase"], story.run["status"]) == ("pending", "PendingStart")
     story.emulator.advance(1500)
-    story.refresh()
+    assert "vod: run: running (Running: being processed)" in story.refresh().text
     assert (story.run["phase"], story.run["status"]) == ("running", "Running")
     assert story.run["tasks"]
     story.emulator.advance(1000)
@@ -82,6 +82,8 @@ def test_a_failure_is_run_again_only_as_a_preview_has_shown(story: Story) -> Non
     story.up(run(rerun_on_failure=True), refresh=True)
     assert story.run["status"] == "2003"
     assert len(story.emulator.ledger()) == 1
+    preview = story.preview(run(rerun_on_failure=True))
+    assert "vod: run: failed with 2003; rerun_on_failure asks for a new run" in preview.text
     story.pays(run(rerun_on_failure=True), 1)
 
 
@@ -132,7 +134,7 @@ def test_not_found_within_thirty_days_is_an_error(story: Story) -> None:
     story.emulator.reset()
     failed = story.failing_refresh()
     assert "ResourceNotFound" in failed.text
-    assert "account" in failed.text
+    assert "The emulator that is configured now does not know this run" in failed.text
     assert story.run == before
 
 
@@ -315,7 +317,7 @@ def test_typed_outputs(story: Story) -> None:
 
     def program() -> None:
         made = WorkflowRun("run", vid="v1", template_id="t1")
-        pulumi.export("uri", made.transcodes.apply(lambda all_: all_ and all_[0].store_uri))
+        pulumi.export("uris", made.transcodes.apply(lambda all_: [one.store_uri for one in all_]))
         pulumi.export(
             "codec",
             made.transcodes.apply(
@@ -328,11 +330,11 @@ def test_typed_outputs(story: Story) -> None:
             made.snapshots.apply(lambda all_: all_ and all_[0].sample and all_[0].sample.offsets),
         )
 
-    story.up(program)
+    assert story.up(program).outputs["uris"] == []
     story.emulator.advance(5000)
     story.refresh()
     outputs = story.up(program).outputs
-    assert outputs["uri"].startswith("tos://")
+    assert outputs["uris"][0].startswith("tos://")
     assert (outputs["codec"], outputs["task"]) == ("h264", "Completed")
     assert outputs["offsets"] == [0, 10, 20]
 

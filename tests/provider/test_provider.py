@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from typing import Any
 
 import dill
@@ -14,6 +15,7 @@ from pulumi.output import Unknown
 from pulumi_vod_workflow._provider import WorkflowRunProvider
 from pulumi_vod_workflow._report import OperationFailedError
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS
+from pulumi_vod_workflow.errors import NotFoundError
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 GOLDEN_PICKLE = {
@@ -25,9 +27,14 @@ GOLDEN_PICKLE = {
 }
 
 
+STORE = tempfile.TemporaryDirectory()
+
+
 def provider(**config: str) -> WorkflowRunProvider:
     made = WorkflowRunProvider()
-    raw = {"vod:endpoint": "emulator", **{k.replace("_", ":"): v for k, v in config.items()}}
+    store = f"{STORE.name}/runs.sqlite3"
+    raw = {"vod:endpoint": "emulator", "vod:emulatorStore": store}
+    raw |= {key.replace("_", ":"): value for key, value in config.items()}
     made.configure(ConfigureRequest(config=Config(raw_config=raw, project_name="p")))
     return made
 
@@ -110,6 +117,17 @@ def test_diff_reports_what_is_replaced() -> None:
     assert (other.changes, other.replaces) == (True, ["vid"])
     moved = {**checked(inputs(), olds=state), "__provider": "y"}
     assert provider().diff("emu:1", {**state, "__provider": "x"}, moved).changes is True
+
+
+def test_a_run_that_is_not_found_at_the_service_points_to_the_account() -> None:
+    """The remedy fits what was asked for."""
+    for operation, says in (
+        ("GetWorkflowExecution", "a run is found for 30 days"),
+        ("StartWorkflow", "Check vid, direct_url and template_id"),
+    ):
+        error = NotFoundError(operation, code="ResourceNotFound", message="", http_status=404)
+        assert says in str(error)
+        assert "account" in str(error)
 
 
 def test_delete_says_that_an_unfinished_run_goes_on(capsys: pytest.CaptureFixture[str]) -> None:

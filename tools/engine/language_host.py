@@ -24,7 +24,10 @@ try:
     from pulumi.runtime import settings
     from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 except ImportError as error:
-    sys.exit(f"{error}: activate the project's Python environment first (. .venv/bin/activate)")
+    sys.exit(
+        f"{error}: this stand-in for Pulumi's Python host runs programs with the Python on PATH: "
+        "activate the environment first (. .venv/bin/activate)"
+    )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
