@@ -29,31 +29,40 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.clock import SystemClock
-from pulumi_vod_workflow.config import Settings, Site, load_settings
+from pulumi_vod_workflow.config import Settings, Site, load_settings, site_of
 from pulumi_vod_workflow.connect import Connection, announce, connection_for
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.client_token import client_token
-from pulumi_vod_workflow.core.inputs import (
-    RUN_FIELDS,
-    START_FIELDS,
-    UNKNOWN,
-    declare,
-    normalise,
-    start_of,
-)
+from pulumi_vod_workflow.core.inputs import UNKNOWN, declare, normalise, start_of
 from pulumi_vod_workflow.core.plan import (
-    keeps_token,
+    Record,
+    after_update,
+    complete,
     plan_change,
+    record,
     refuse_contradictions,
     would_join,
 )
 from pulumi_vod_workflow.errors import CallError, ConfigurationError, NotFoundError
 
 PROVIDER_KEY = "__provider"
-MADE_OF_INPUTS = (
-    "clientToken", "spaceName", "templateName", "tasks", "transcodes", "snapshots",
-)  # fmt: skip
-"""What could tell a secret input: outputs that follow the inputs, and the token, their hash."""
+WOULD_JOIN = (
+    "clientToken: must change, too: with the same one, source, workflow and input, the service may "
+    "answer with the recorded run instead of starting the new one that is asked for"
+)
+FORGOTTEN = (
+    "The emulator that is configured now does not know this run: was it reset, or started without "
+    "its store? Nothing real is lost: `pulumi up --replace` its URN, or destroy it."
+)
+
+
+def _say(line: str) -> None:
+    print(f"vod: {line}", file=sys.stderr, flush=True)  # noqa: T201 - shown to the person
+
+
+def _name(recorded: Mapping[str, Any]) -> str:
+    """Return what the program calls a run."""
+    scope = recorded.get("scope")
+    return str(scope.get("name", "run")) if isinstance(scope, Mapping) else "run"
 
 
 def _received(value: Any) -> Any:
@@ -78,38 +87,15 @@ def _sent(value: Any) -> Any:
     return value
 
 
-FORGOTTEN = (
-    "The emulator that is configured now does not know this run: was it reset, or started without "
-    "its store? Nothing real is lost: `pulumi up --replace` its URN, or destroy it."
-)
-
-
-def _say(line: str) -> None:
-    print(f"vod: {line}", file=sys.stderr, flush=True)  # noqa: T201 - shown to the person
-
-
-def _name(recorded: Mapping[str, Any]) -> str:
-    """Return what the program calls a run."""
-    scope = recorded.get("scope")
-    return str(scope.get("name", "run")) if isinstance(scope, Mapping) else "run"
-
-
-WOULD_JOIN = (
-    "clientToken: must change, too: with the same one, source, workflow and input, the service may "
-    "answer with the recorded run instead of starting the new one that is asked for"
-)
-
-
-def _recorded(properties: Mapping[str, Any]) -> Any:
+def _recorded(made: Record) -> Any:
     """
     Return what the engine is to record, in its form.
 
     The engine itself keeps a secret input secret, but only under its own name.
     """
-    made = MADE_OF_INPUTS if properties.get("secretInputs") is True else ()
     return {
-        key: wrap_rpc_secret(value) if key in made and value is not UNKNOWN else _sent(value)
-        for key, value in properties.items()
+        key: wrap_rpc_secret(value) if key in made.secret and value is not UNKNOWN else _sent(value)
+        for key, value in made.properties.items()
     }
 
 
@@ -145,33 +131,34 @@ class WorkflowRunProvider(ResourceProvider):
             self._settings  # noqa: B018 - judged here, so that a preview refuses what is wrong
         except ConfigurationError as error:
             failures.append(CheckFailure("", str(error)))
-        inputs = declaration.properties
-        if would_join(olds, inputs):
+        if would_join(olds, declaration.properties):
             failures.append(CheckFailure("", WOULD_JOIN))
-        if olds.get("secretInputs") is True:
-            inputs["secretInputs"] = True  # the recorded run was made of secrets all the same
-        if not (failures or olds or "existingRunId" in inputs):
+        if failures:
+            return CheckResult(_sent(declaration.properties), failures)
+        inputs = complete(olds, declaration.properties)
+        if not olds:
+            self._announce(inputs)
+        return CheckResult(_recorded(record(inputs)), [])
+
+    def _announce(self, inputs: Mapping[str, Any]) -> None:
+        """Say, in a preview too, what a create does: where a run is paid, or that none is."""
+        existing = inputs.get("existingRunId")
+        if existing is None:
             announce(self._settings)
-        if not failures and "clientToken" not in inputs:
-            token = olds.get("clientToken") if keeps_token(olds, inputs) else None
-            if token is None and "existingRunId" not in inputs:  # what is adopted is not started
-                token = client_token(inputs)
-            if token is not None:
-                inputs["clientToken"] = token
-        return CheckResult(_recorded(inputs), failures)
+        elif existing is not UNKNOWN:
+            _say(f"{_name(inputs)}: adopts {existing}, which is free: nothing is started")
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
         olds, site = _received(_olds), self._settings.site
-        if _id in self._just_ended:
-            # `up --refresh` reads again after the preview was approved: a failure that only this
-            # operation has learned of is acted on by the next one, whose preview shows it.
-            olds = {**olds, "phase": "running"}
         plan = plan_change(
-            olds, _received(_news), service=None if site.may_be_emulator else site.endpoint
+            olds,
+            _received(_news),
+            service=None if site.may_be_emulator else site.endpoint,
+            just_ended=_id in self._just_ended,
         )
-        if "status" in plan.new_run:
+        if "rerunOnFailure" in plan.new_run:
             _say(
                 f"{_name(olds)}: failed with {olds.get('status')}; rerun_on_failure asks for a new "
                 "run, which is paid"
@@ -191,7 +178,7 @@ class WorkflowRunProvider(ResourceProvider):
         inputs = normalise(_received(props))
         existing = inputs.get("existingRunId")
         if existing is not None:
-            return CreateResult(existing, _recorded(self._adopt(existing, inputs)))
+            return CreateResult(existing, _recorded(record(self._adopt(existing, inputs))))
         try:
             answer = self._connection().start_workflow(start_of(inputs), inputs["clientToken"])
         except CallError as error:
@@ -210,48 +197,44 @@ class WorkflowRunProvider(ResourceProvider):
             **execution.nothing_yet(),
             **self._whereabouts(run_id, self._settings.site),
         }
-        return CreateResult(run_id, _recorded({**inputs, **outputs}))
+        return CreateResult(run_id, _recorded(record({**inputs, **outputs})))
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Ask the service how far the run is; a run that has ended is not asked again."""
         recorded = normalise(_received(props))
-        if recorded.get("phase") in execution.ENDED:
-            return ReadResult(id_, _recorded(recorded))
         if "runId" not in recorded:  # WorkflowRun.get: only the id is known
             return ReadResult(id_, self._look_up(id_, self._settings.site))
-        site = self._site_of(recorded)
+        if not execution.is_known_to_have_ended(recorded):
+            recorded = execution.merged(recorded, self._progress(id_, recorded))
+        return ReadResult(id_, _recorded(record(recorded)))
+
+    def _progress(self, run_id: str, recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Read how far a recorded run is."""
         try:
-            outputs = self._read(id_, site)[1]
-            if outputs["phase"] in execution.ENDED:
-                self._just_ended.add(id_)
-            if outputs["phase"] != recorded.get("phase"):
-                _say(f"{_name(recorded)}: {outputs['phase']} ({outputs['statusReason']})")
-            return ReadResult(id_, _recorded({**recorded, **outputs}))
+            outputs = self._read(run_id, site_of(recorded, self._settings.site))[1]
         except NotFoundError as error:
             now = execution.service_time(error.server_date, SystemClock().now())
             if not execution.has_expired(recorded, now):
                 if recorded.get("emulated") is True:
                     error.remedy = FORGOTTEN
                 raise
-        return ReadResult(id_, _recorded({**recorded, **execution.EXPIRED}))
+            outputs = dict(execution.EXPIRED)
+        if execution.is_known_to_have_ended(outputs):
+            self._just_ended.add(run_id)
+        if outputs["phase"] != recorded.get("phase"):
+            _say(f"{_name(recorded)}: {outputs['phase']} ({outputs['statusReason']})")
+        return outputs
 
     @reported
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Record settings that are not sent to the service; free."""
         recorded, declared = normalise(_received(_olds)), normalise(_received(_news))
-        # What was read of an adopted run's source stays, though it is not declared.
-        replaced = set(RUN_FIELDS) - (set(START_FIELDS) if "existingRunId" in declared else set())
-        kept = {key: value for key, value in recorded.items() if key not in replaced}
-        outs = _recorded({**kept, **declared})
-        if declared.get("secretInputs") is True:  # the engine knows only what is still declared
-            undeclared = set(kept) & set(START_FIELDS) - set(declared)
-            outs |= {key: wrap_rpc_secret(outs[key]) for key in undeclared}
-        return UpdateResult(outs)
+        return UpdateResult(_recorded(after_update(recorded, declared)))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
-        if _props.get("phase") not in execution.ENDED and _props.get("emulated") is not True:
+        if not execution.is_known_to_have_ended(_props) and _props.get("emulated") is not True:
             _say(
                 f"{_id} is forgotten, not cancelled: it was not known to have ended, goes on, and "
                 "is billed (the service has no call that cancels a run)"
@@ -261,16 +244,6 @@ class WorkflowRunProvider(ResourceProvider):
 
     def _connection(self, site: Site | None = None) -> Connection:
         return connection_for(self._settings, site)
-
-    def _site_of(self, recorded: Mapping[str, Any]) -> Site:
-        """Return where a run was started; the emulator is wherever it is configured now."""
-        configured = self._settings.site
-        if recorded.get("emulated") is True and configured.may_be_emulator:
-            return configured
-        return Site(
-            endpoint=str(recorded.get("endpoint") or configured.endpoint),
-            region=str(recorded.get("region") or configured.region),
-        )
 
     def _whereabouts(self, run_id: str, site: Site) -> dict[str, Any]:
         return {
@@ -284,9 +257,9 @@ class WorkflowRunProvider(ResourceProvider):
         connection = self._connection(site)
         described = connection.get_workflow_execution(run_id).result
         outputs = execution.execution_outputs(described)
-        if outputs["phase"] in execution.ENDED:
+        if execution.is_known_to_have_ended(outputs):
             result = connection.get_workflow_execution_result(run_id).result
-            outputs |= execution.result_outputs(result)
+            outputs = execution.merged(outputs, execution.result_outputs(result))
         return described, outputs
 
     def _look_up(self, run_id: str, site: Site) -> dict[str, Any]:

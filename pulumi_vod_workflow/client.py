@@ -57,7 +57,7 @@ HEARTBEAT: Final = 30.0
 """Seconds between two lines about failing calls."""
 
 Loop = asyncio.AbstractEventLoop
-_paces: WeakKeyDictionary[Loop, dict[tuple[str, float], Pace]] = WeakKeyDictionary()
+_paces: WeakKeyDictionary[Loop, dict[str, Pace]] = WeakKeyDictionary()
 
 
 class Pace:
@@ -69,8 +69,14 @@ class Pace:
     """
 
     def __init__(self, rate: float) -> None:
+        self.rate = rate
         self._limiter = AsyncLimiter(1, 1 / rate)
         self._queue = asyncio.Lock()
+
+    def slow_to(self, rate: float) -> None:
+        """Go at this rate from now on, if it is lower."""
+        if rate < self.rate:
+            self.rate, self._limiter = rate, AsyncLimiter(1, 1 / rate)
 
     async def turn(self) -> None:
         """Return when a request may be sent."""
@@ -79,9 +85,15 @@ class Pace:
 
 
 def pace(action: str, rate: float) -> Pace:
-    """Return the process's pace of an action. It serves one event loop, as `connect` has one."""
+    """
+    Return the process's pace of an action, the slowest that any of its clients asks for.
+
+    It serves one event loop, as `connect` has one.
+    """
     mine = _paces.setdefault(asyncio.get_running_loop(), {})
-    return mine.setdefault((action, rate), Pace(rate))
+    shared = mine.setdefault(action, Pace(rate))
+    shared.slow_to(rate)
+    return shared
 
 
 class VolcengineAuth(httpx.Auth):

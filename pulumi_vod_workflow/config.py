@@ -57,7 +57,9 @@ class Site:
     """Where runs are: a URL or `emulator`, and the region of the signatures."""
 
     endpoint: str
+    """A bare URL in one spelling, or `emulator`."""
     region: str
+    """Of the signatures; by default `cn-north-1`."""
 
     @property
     def may_be_emulator(self) -> bool:
@@ -65,14 +67,28 @@ class Site:
         return self.endpoint == EMULATOR or is_loopback(urlsplit(self.endpoint).hostname)
 
 
+def site_of(recorded: Mapping[str, object], configured: Site) -> Site:
+    """Return where a recorded run is; the emulator is wherever it is configured now."""
+    if recorded.get("emulated") is True and configured.may_be_emulator:
+        return configured
+    return Site(
+        endpoint=str(recorded.get("endpoint") or configured.endpoint),
+        region=str(recorded.get("region") or configured.region),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the configuration amounts to."""
 
     site: Site
+    """Where runs are started."""
     credentials: Credentials | None
+    """The one triple, if any place had one."""
     requests_per_second: float
+    """At most, for each action: above 0, to 50, which is the default."""
     emulator_store: Path
+    """The embedded emulator's file."""
     places: tuple[str, ...] = field(repr=False)
     """Where credentials were looked for."""
 
@@ -117,14 +133,14 @@ def load_settings(
 
     problems = [] if environ.get("PULUMI_PROJECT") == "vod" else [*_mistyped(keys)]
     endpoint = setting("vod:endpoint")
-    region = _region(setting, environ, endpoint, problems)
+    sources = _sources(setting, environ, home, emulated=endpoint == EMULATOR)
+    credentials, profile_region, places = _first(sources, problems)
+    region = _region(setting, environ, endpoint, profile_region, problems)
     if endpoint is None:
         subdomain = "" if region == DEFAULT_REGION else f".{region}"
         endpoint = f"https://vod{subdomain}.volcengineapi.com"
     elif endpoint != EMULATOR:
         endpoint = _url(endpoint, problems)
-    sources = _sources(setting, environ, home, emulated=endpoint == EMULATOR)
-    credentials, places = _first(sources, problems)
     rate = _rate(setting("vod:requestsPerSecond"), problems)
     if problems:
         raise ConfigurationError("\n".join(problems))
@@ -147,11 +163,16 @@ def _mistyped(keys: Iterable[str]) -> Iterator[str]:
 
 
 def _region(
-    setting: Get, environ: Mapping[str, str], endpoint: str | None, problems: list[str]
+    setting: Get,
+    environ: Mapping[str, str],
+    endpoint: str | None,
+    profile_region: str | None,
+    problems: list[str],
 ) -> str:
     inherited = {
         "volcengine:region": setting("volcengine:region"),
         "VOLCENGINE_REGION": environ.get("VOLCENGINE_REGION", "").strip(),
+        "the region of the credentials' profile": profile_region,
     }
     if endpoint == EMULATOR:  # what a machine is set up for never matters there
         inherited = {}
@@ -201,9 +222,10 @@ def _store(setting: Get, environ: Mapping[str, str], home: Path) -> Path:
     """
     Return the file beside the stacks of a file backend, else in Pulumi's own folder.
 
-    A relative path counts from the program's folder, where the engine starts providers. For
-    PULUMI_BACKEND_URL that is what Pulumi does too when it is called there; called elsewhere
-    (`--cwd`, a subfolder), give `vod:emulatorStore` or an absolute URL.
+    The backend is that of PULUMI_BACKEND_URL or of `pulumi login`; one that only Pulumi.yaml names
+    is not seen from here. A relative path counts from the program's folder, where the engine starts
+    providers. For PULUMI_BACKEND_URL that is what Pulumi does too when it is called there; called
+    elsewhere (`--cwd`, a subfolder), give `vod:emulatorStore` or an absolute URL.
     """
 
     def path(text: str) -> Path:
@@ -212,11 +234,21 @@ def _store(setting: Get, environ: Mapping[str, str], home: Path) -> Path:
     chosen = setting("vod:emulatorStore")
     if chosen:
         return path(chosen)
-    backend = environ.get("PULUMI_BACKEND_URL", "")
+    pulumi_home = Path(environ.get("PULUMI_HOME") or home / ".pulumi")
+    backend = environ.get("PULUMI_BACKEND_URL") or _logged_in(pulumi_home)
     if backend.startswith("file://"):
         folder = path(unquote(backend.removeprefix("file://").partition("?")[0]))
         return folder / ".pulumi" / STORE_NAME
-    return Path(environ.get("PULUMI_HOME") or home / ".pulumi") / STORE_NAME
+    return pulumi_home / STORE_NAME
+
+
+def _logged_in(pulumi_home: Path) -> str:
+    """Return the backend of the last `pulumi login`."""
+    try:
+        document = json.loads((pulumi_home / "credentials.json").read_text(encoding="utf-8"))
+        return str(document["current"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 # -- credentials -------------------------------------------------------------------------------
@@ -226,30 +258,33 @@ class _UnusableError(Exception):
     """A source that is meant but cannot be used; its text says why."""
 
 
-Names = tuple[str, str, str]
+Names = tuple[str, ...]
+"""Of the key, the secret, the session token, and the region where the place has one."""
 Source = tuple[str, Names, Callable[[], Get]]
 """The place's name, the names of the triple there, and what opens it."""
 
 
 def _first(
     sources: Iterator[Source], problems: list[str]
-) -> tuple[Credentials | None, tuple[str, ...]]:
-    """Return what the first source that holds anything holds, and the places looked at."""
+) -> tuple[Credentials | None, str | None, tuple[str, ...]]:
+    """Return what the first source that holds anything holds, its region, and where we looked."""
     places: list[str] = []
     for place, names, opened in sources:
         try:
-            found = _triple(opened(), place, names, problems)
+            get = opened()
+            found = _triple(get, place, names, problems)
         except _UnusableError as error:
-            return None, (*places, f"{place} ({error})")
+            return None, None, (*places, f"{place} ({error})")
         places.append(place)
         if found is not None:
-            return found, tuple(places)
+            return found, get(names[3]) if len(names) > 3 else None, tuple(places)
         if problems:
             break
-    return None, tuple(places)
+    return None, None, tuple(places)
 
 
 def _triple(get: Get, place: str, names: Names, problems: list[str]) -> Credentials | None:
+    names = names[:3]
     values = [(get(name) or "").strip() for name in names]
     access, secret, token = values
     held = [name for name, value in zip(names, values, strict=True) if value]
@@ -278,6 +313,7 @@ def _sources(
         fixed = {"ak": own.access_key, "sk": own.secret_key}
         yield "the emulator's own", ("ak", "sk", "session_token"), lambda: _getter(fixed)
         return
+    names: Names
     for names in (
         ("VOLCENGINE_ACCESS_KEY", "VOLCENGINE_SECRET_KEY", "VOLCENGINE_SESSION_TOKEN"),
         ("VOLC_ACCESSKEY", "VOLC_SECRETKEY", "VOLC_SESSIONTOKEN"),
@@ -286,7 +322,7 @@ def _sources(
     cli = environ.get("VOLCENGINE_CLI_CONFIG_FILE")
     profile = environ.get("VOLCENGINE_PROFILE")
     path = Path(cli) if cli else home / ".volcengine" / "config.json"
-    names = ("access-key", "secret-key", "session-token")
+    names = ("access-key", "secret-key", "session-token", "region")
     yield str(path), names, lambda: _values(path, lambda text: _profile(text, profile), cli)
     ini, plain = home / ".volc" / "credentials", home / ".volc" / "config"
     names = ("access_key_id", "secret_access_key", "session_token")

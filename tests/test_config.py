@@ -14,6 +14,7 @@ from pulumi_vod_workflow.config import (
     Settings,
     Site,
     load_settings,
+    site_of,
 )
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -175,6 +176,18 @@ def test_the_official_command_lines_profile_can_be_chosen(tmp_path: Path) -> Non
             settings(tmp_path, environ=wrong).require_credentials()
 
 
+def test_the_region_of_the_profile_that_gave_the_key(tmp_path: Path) -> None:
+    """It counts last, only with its key, and is told when VOD is not known to be there."""
+    keys = {"access-key": "ak", "secret-key": "sk"}
+    write(tmp_path, ".volcengine/config.json", cli_profile(**keys, region="ap-southeast-1"))
+    assert settings(tmp_path).site.region == "ap-southeast-1"
+    assert settings(tmp_path, environ=OLD_ENV).site.region == "cn-north-1"
+    assert settings(tmp_path, {"vod:region": "cn-north-1"}).site.region == "cn-north-1"
+    assert settings(tmp_path, {"vod:endpoint": "emulator"}).site.region == "cn-north-1"
+    write(tmp_path, ".volcengine/config.json", cli_profile(**keys, region="cn-beijing"))
+    assert "the credentials' profile is cn-beijing" in refused(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("config", "environ", "site"),
     [
@@ -288,14 +301,31 @@ def test_the_emulator_never_sees_real_keys(tmp_path: Path) -> None:
             "/p/vod-emulator.sqlite3",
         ),
         ({}, {}, "{home}/.pulumi/vod-emulator.sqlite3"),
+        ({}, {"PULUMI_HOME": "{home}/in"}, "/stacks/.pulumi/vod-emulator.sqlite3"),
+        ({}, {"PULUMI_HOME": "{home}/odd"}, "{home}/odd/vod-emulator.sqlite3"),
     ],
 )
 def test_the_emulators_file_is_beside_the_stacks(
     tmp_path: Path, config: dict[str, str], environ: dict[str, str], store: str
 ) -> None:
     """Where the configuration, the backend or Pulumi's own folder say; never the program's."""
+    write(tmp_path, "in/credentials.json", '{"current": "file:///stacks"}')
+    write(tmp_path, "odd/credentials.json", "[]")
+    environ = {key: value.format(home=tmp_path) for key, value in environ.items()}
     expected = Path(store.format(home=tmp_path))
     assert settings(tmp_path, config, environ).emulator_store == expected
+
+
+def test_a_run_is_where_it_was_started() -> None:
+    """A real run stays at its site; an emulated one is wherever the emulator is configured now."""
+    here = Site("https://vod.volcengineapi.com", "cn-north-1")
+    there = {"emulated": False, "endpoint": "https://elsewhere", "region": "ap-southeast-1"}
+    assert site_of(there, here) == Site("https://elsewhere", "ap-southeast-1")
+    assert site_of(there, Site("emulator", "cn-north-1")).endpoint == "https://elsewhere"
+    emulated = {"emulated": True, "endpoint": "http://127.0.0.1:1", "region": "cn-north-1"}
+    assert site_of(emulated, Site("emulator", "cn-north-1")).endpoint == "emulator"
+    assert site_of(emulated, here).endpoint == "http://127.0.0.1:1"
+    assert site_of({}, here) == here
 
 
 def test_no_secret_in_a_repr(tmp_path: Path) -> None:

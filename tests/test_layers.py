@@ -34,30 +34,59 @@ ABOVE_CORE = (
 )
 
 
+CORE_MAY_USE = {
+    # of other packages, and nothing that reads a clock, a file, the environment or chance
+    "__future__", "collections.abc", "dataclasses", "datetime", "difflib", "email.utils", "enum",
+    "functools", "hashlib", "hmac", "json", "pydantic", "pydantic.alias_generators",
+    "pydantic_core", "re", "typing", "urllib.parse",
+}  # fmt: skip
+IMPURE = {"open", "print", "input", "exec", "eval", "now", "utcnow", "today", "time", "getenv"}
+
+
 def imports(path: Path) -> set[str]:
+    """Every module that a file imports; `from package import module` counts as that module."""
+    package = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts[:-1])
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
+            base = node.module or ""
+            if node.level:
+                above = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+                base = f"{above}.{base}".rstrip(".")
+            names.add(base)
+            for alias in node.names:
+                inner = PACKAGE.parent / base.replace(".", "/") / alias.name
+                if inner.is_dir() or inner.with_suffix(".py").exists():
+                    names.discard(base)
+                    names.add(f"{base}.{alias.name}")
     return names
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of this package that a file imports, without the package's own name."""
+    return {
+        name.removeprefix("pulumi_vod_workflow.")
+        for name in imports(path)
+        if name.partition(".")[0] == "pulumi_vod_workflow"
+    }
 
 
 @pytest.mark.parametrize("module", DATA_PATH)
 def test_core_imports_only_what_stands_before_it(module: str) -> None:
     """Core is pure, and knows nothing of what comes later on the data path."""
-    allowed = {
-        f"pulumi_vod_workflow.core.{name}" for name in DATA_PATH[: DATA_PATH.index(module)]
-    } | {"pulumi_vod_workflow.errors"}
-    for name in imports(PACKAGE / "core" / f"{module}.py"):
-        if name.startswith("pulumi_vod_workflow"):
-            assert name in allowed
-        else:
-            assert name.partition(".")[0] not in {
-                "httpx", "pulumi", "os", "time", "random", "uuid", "socket", "pathlib", "secrets",
-                "anyio", "asyncio",
-            }  # fmt: skip
+    path = PACKAGE / "core" / f"{module}.py"
+    before = {f"core.{name}" for name in DATA_PATH[: DATA_PATH.index(module)]}
+    assert ours(path) <= before | {"errors"}
+    others = {name for name in imports(path) if not name.startswith("pulumi_vod_workflow")}
+    assert others <= CORE_MAY_USE
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
+    assert not called & IMPURE
 
 
 def test_core_has_no_other_module() -> None:
@@ -66,26 +95,49 @@ def test_core_has_no_other_module() -> None:
     assert files == {*DATA_PATH, "__init__"}
 
 
-@pytest.mark.parametrize("module", ABOVE_CORE)
+def test_every_module_has_its_layer() -> None:
+    """A new module takes its place among the layers."""
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert found - {"__init__", "__pycache__", "py"} == {*ABOVE_CORE, "emulator"}
+
+
+@pytest.mark.parametrize("module", [name for name in ABOVE_CORE if name != "core"])
 def test_layers_import_only_downwards(module: str) -> None:
     """Each module imports only what stands above it in the design's list."""
     allowed = {*ABOVE_CORE[: ABOVE_CORE.index(module)], module}
     if module == "connect":
         allowed.add("emulator")
-    found = [PACKAGE / f"{module}.py", *(PACKAGE / module).glob("*.py")]
-    for path in found:
-        for name in imports(path) if path.exists() else ():
-            if name.startswith("pulumi_vod_workflow."):
-                assert name.split(".")[1] in allowed
+    files = [path for path in (PACKAGE / f"{module}.py",) if path.exists()]
+    files += (PACKAGE / module).glob("*.py")
+    assert files
+    for path in files:
+        assert {name.partition(".")[0] for name in ours(path)} <= allowed
 
 
 def test_the_emulator_imports_nothing_of_ours() -> None:
-    """The emulator reads the contract a second time, on its own."""
-    for path in (PACKAGE / "emulator").glob("*.py"):
+    """The emulator reads the contract a second time, on its own, and in one direction."""
+    order = (
+        "errors", "settings", "verify", "wire", "contract", "faults", "outputs", "store",
+        "service", "events", "page", "control", "app", "server", "__init__", "__main__",
+    )  # fmt: skip
+    files = {path.stem: path for path in (PACKAGE / "emulator").glob("*.py")}
+    assert set(files) == set(order)
+    for name, path in files.items():
+        above = {f"emulator.{other}" for other in order[: order.index(name)]}
+        assert ours(path) <= above
+
+
+def test_what_only_one_module_knows() -> None:
+    """httpx is the client's, Pulumi the adapter's and the resources'."""
+    users: dict[str, set[str]] = {"httpx": set(), "pulumi": set(), "grpc": set()}
+    for path in PACKAGE.rglob("*.py"):
         for name in imports(path):
-            assert not name.startswith("pulumi_vod_workflow") or name.startswith(
-                "pulumi_vod_workflow.emulator"
-            )
+            if name.partition(".")[0] in users:
+                top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+                users[name.partition(".")[0]].add(top)
+    assert users["httpx"] == {"client", "connect", "emulator"}
+    assert users["pulumi"] == {"_provider", "resources"}
+    assert users["grpc"] == {"_report"}
 
 
 @pytest.mark.parametrize("module", ["core.plan", "core.signing", "client", "emulator"])

@@ -8,6 +8,7 @@ digit says whose fault it is. One that is not known here is carried through and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -113,8 +114,9 @@ def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
         "templateName": result.get("TemplateName"),
         "jobSource": result.get("JobSource"),
         "tasks": camel(result.get("TasksDetail")),
+        "extra": _extra(result, _EXECUTION),
     }
-    return {key: value for key, value in outputs.items() if value not in (None, "", [])}
+    return {key: value for key, value in outputs.items() if value not in (None, "", [], {})}
 
 
 def start_told(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,9 +168,35 @@ def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
     if status in {"PendingStart", "Running"}:
         where = standing(status)
         return {"status": status, "phase": where.phase, "statusReason": where.reason}
-    return {
+    outputs = {
         "transcodes": camel(result.get("TranscodeInfos")) or [],
         "snapshots": camel(result.get("Snapshots")) or [],
+    }
+    extra = _extra(result, _RESULT)
+    return {**outputs, "extra": extra} if extra else outputs
+
+
+_STARTED: Final = frozenset(
+    {*(key[0].upper() + key[1:] for key in START_FIELDS), "RunId", "ClientToken", "SpaceName"}
+)
+_EXECUTION: Final = _STARTED | {
+    "Status",
+    "CreateTime",
+    "StartTime",
+    "EndTime",
+    "TemplateName",
+    "JobSource",
+    "TasksDetail",
+}
+_RESULT: Final = _STARTED | {"Status", "TranscodeInfos", "Snapshots"}
+
+
+def _extra(result: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
+    """Return what the service tells beyond what this version knows."""
+    return {
+        _lower_first(key): camel(value)
+        for key, value in result.items()
+        if key not in known and value not in (None, "", [], {})
     }
 
 
@@ -191,6 +219,7 @@ OUTPUT_FIELDS: Final = (
     "tasks",
     "transcodes",
     "snapshots",
+    "extra",
 )
 """What a run's state holds beside its inputs."""
 
@@ -214,6 +243,17 @@ def _lower_first(name: str) -> str:
     if name.startswith("AI"):
         return "ai" + name[2:]  # AIDynpost
     return name[:1].lower() + name[1:]
+
+
+def is_known_to_have_ended(recorded: Mapping[str, Any]) -> bool:
+    """Tell whether there is nothing more to ask the service about a recorded run."""
+    return recorded.get("phase") in ENDED
+
+
+def merged(recorded: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's state with what was read last; `extra` comes from two calls."""
+    extra = {**(recorded.get("extra") or {}), **(outputs.get("extra") or {})}
+    return {**recorded, **outputs, **({"extra": extra} if extra else {})}
 
 
 def has_expired(recorded: Mapping[str, Any], now: datetime) -> bool:

@@ -13,6 +13,7 @@ list (facts 10).
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -119,7 +120,9 @@ def _is_template_choice(ids: list[object]) -> bool:
     return "All" not in ids or len(ids) == 1
 
 
-Id = Annotated[str, _holds(_is_id), _allowed("a non-empty string without white space around it")]
+Id = Annotated[
+    str, _holds(_is_id), _allowed("a non-empty, printable string without white space around it")
+]
 Text = Annotated[str, Field(min_length=1), _allowed("a non-empty string")]
 Flag = Annotated[bool, _allowed("true or false")]
 Priority = Annotated[
@@ -453,6 +456,17 @@ def respell(
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [respell(item, model, spelling, unwrap) for item in value]
     return value
+
+
+def respell_path(path: str, model: type[Model] = RunInputs) -> str:
+    """Return a property's dotted path as in state, for example `input.overrideParams.logo[0]`."""
+    spelled, current = "", model
+    for part in re.split(r"(\.|\[[^\]]*\])", path):
+        name = _fields_by_spelling(current).get(part)
+        spelled += to_camel(name) if name else part
+        if name:
+            current = _nested(current, name) or Model  # what is below has names of its own
+    return spelled
 
 
 def normalise(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:

@@ -10,12 +10,13 @@ Its laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.client_token import client_token
 from pulumi_vod_workflow.core.execution import agrees, contradictions, may_succeed_if_repeated
 from pulumi_vod_workflow.core.inputs import (
     RUN_FIELDS,
@@ -36,20 +37,29 @@ class Effect(Enum):
 
     NEW_RUN = "a new, paid run"
     TRIGGER = "a new, paid run if a value is added or changed, nothing if one is removed"
-    IDENTITY = "a new, paid run, unless the run was adopted"
+    OURS = "a new, paid run, unless the run was adopted"
     ADOPTION = "another run is adopted; nothing is started"
+    RERUN = "a new, paid run if it is set and the recorded one failed by a system error"
     FREE = "recorded; nothing is started"
 
 
 EFFECTS: Final[Mapping[str, Effect]] = {
-    **dict.fromkeys(START_FIELDS, Effect.NEW_RUN),
-    "clientToken": Effect.IDENTITY,
+    "vid": Effect.NEW_RUN,
+    "directUrl": Effect.NEW_RUN,
+    "templateId": Effect.NEW_RUN,
+    "input": Effect.NEW_RUN,
+    "priority": Effect.NEW_RUN,
+    "callbackArgs": Effect.NEW_RUN,
+    "enableLowPriority": Effect.NEW_RUN,
+    "taskListId": Effect.NEW_RUN,
+    "clientToken": Effect.OURS,
     "triggers": Effect.TRIGGER,
     "existingRunId": Effect.ADOPTION,
-    "rerunOnFailure": Effect.FREE,
+    "rerunOnFailure": Effect.RERUN,
     "scope": Effect.FREE,
     "secretInputs": Effect.FREE,
 }
+"""Every field's effect, said once: `plan_change` does what this table says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +118,60 @@ def would_join(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     )
 
 
+def _asks_always(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    asked, told = start_of(declared).get(key), start_of(recorded).get(key)
+    if "existingRunId" in recorded:
+        # Somebody else started it: what is not declared, or was not told, asks for nothing.
+        return asked is not None and not agrees(asked, told)
+    return _differ(told, asked)
+
+
+def _asks_if_new(_: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    return has_new_triggers(recorded, declared)
+
+
+def _asks_if_ours(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    # The token of an adopted run was not ours: ceasing to name that run starts nothing.
+    return "existingRunId" not in recorded and _differ(recorded.get(key), declared.get(key))
+
+
+def _asks_after_failure(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    return declared.get(key) in (True, UNKNOWN) and may_succeed_if_repeated(recorded)
+
+
+_ASKS: Final[Mapping[Effect, Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool]]] = {
+    Effect.NEW_RUN: _asks_always,
+    Effect.TRIGGER: _asks_if_new,
+    Effect.OURS: _asks_if_ours,
+    Effect.RERUN: _asks_after_failure,
+}
+
+
 def plan_change(
-    recorded: Mapping[str, Any], declared: Mapping[str, Any], *, service: str | None
+    recorded: Mapping[str, Any],
+    declared: Mapping[str, Any],
+    *,
+    service: str | None,
+    just_ended: bool = False,
 ) -> ChangePlan:
     """
     Compare a run's recorded state with its new declaration, offline.
 
-    `service` is the endpoint of the real service, if the configuration now names one.
+    Args:
+        recorded: the outputs in the state.
+        declared: the checked inputs.
+        service: the endpoint of the real service, if the configuration now names one.
+        just_ended: this very operation has read the run's end. `up --refresh` reads once more after
+            its preview was approved, so a failure that only it has learned of is acted on by the
+            next one, whose preview shows it.
 
     Raises:
         AdoptionError: when the recorded run is named as one with another source.
 
     """
     recorded, declared = normalise(recorded), normalise(declared)
+    if just_ended:
+        recorded["phase"] = "running"
     leaves_emulator = (
         service is not None
         and recorded.get("emulated") is True
@@ -133,25 +184,73 @@ def plan_change(
         refuse_contradictions(adopted, declared, recorded)
         return ChangePlan(free=_free_changes(recorded, declared))
 
-    new_run = [*changed_start_fields(recorded, declared)]
-    was_adopted = "existingRunId" in recorded
-    if was_adopted:  # somebody else started it: what is not declared here asks for nothing
-        asked, told = start_of(declared), start_of(recorded)
-        new_run = [key for key in new_run if key in asked and not agrees(asked[key], told.get(key))]
-    if has_new_triggers(recorded, declared):
-        new_run.append("triggers")
-    # Nor does its token, which was not ours: ceasing to name an adopted run starts nothing.
-    if not (new_run or was_adopted) and _differ(
-        recorded.get("clientToken"), declared.get("clientToken")
-    ):
-        new_run.append("clientToken")
+    asking = [
+        key
+        for key, effect in EFFECTS.items()
+        if effect in _ASKS and _ASKS[effect](key, recorded, declared)
+    ]
+    if len(asking) > 1 and "clientToken" in asking:
+        asking.remove("clientToken")  # it only follows the others
     if leaves_emulator:
-        new_run.append("emulated")
-    if declared.get("rerunOnFailure") in (True, UNKNOWN) and may_succeed_if_repeated(recorded):
-        new_run.append("status")
-    if new_run:
-        return ChangePlan(new_run=tuple(new_run))
+        asking.append("emulated")
+    if asking:
+        return ChangePlan(new_run=tuple(asking))
     return ChangePlan(free=_free_changes(recorded, declared))
+
+
+def complete(old: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a valid declaration with what is derived from it and from the old inputs.
+
+    That is the token: the recorded one while the start stays the same, else the derived one once
+    all is known, and none for a run that is adopted. And whether anything is secret: a run that was
+    made of secrets stays so when they are no longer declared.
+    """
+    inputs = dict(declared)
+    if old.get("secretInputs") is True:
+        inputs["secretInputs"] = True
+    if "clientToken" not in inputs:
+        token = old.get("clientToken") if keeps_token(old, inputs) else None
+        if token is None and "existingRunId" not in inputs:
+            token = client_token(inputs)
+        if token is not None:
+            inputs["clientToken"] = token
+    return inputs
+
+
+MADE_OF_INPUTS: Final = frozenset(
+    {"clientToken", "spaceName", "templateName", "tasks", "transcodes", "snapshots", "extra"}
+)
+"""What could tell a secret input: outputs that follow the inputs, and the token, their hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is to be recorded of a run, and which parts of it are secret beside secret inputs."""
+
+    properties: Mapping[str, Any]
+    secret: frozenset[str] = frozenset()
+
+
+def record(properties: Mapping[str, Any]) -> Record:
+    """Return the record of these properties: inputs, outputs or both."""
+    secret = properties.get("secretInputs") is True
+    return Record(properties, MADE_OF_INPUTS & set(properties) if secret else frozenset())
+
+
+def after_update(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> Record:
+    """
+    Return a run's record with its new declaration.
+
+    No output is lost. What was read of an adopted run's start stays, though it is not declared,
+    and is as secret as it was.
+    """
+    stays = set(START_FIELDS) if "existingRunId" in declared else set()
+    replaced = set(RUN_FIELDS) - stays
+    kept = {key: value for key, value in recorded.items() if key not in replaced}
+    made = record({**kept, **declared})
+    undeclared = frozenset(kept) & stays - set(declared)
+    return Record(made.properties, made.secret | undeclared if made.secret else made.secret)
 
 
 def refuse_contradictions(

@@ -20,6 +20,7 @@ class Attempts:
     """What has been tried so far, in seconds on one clock."""
 
     count: int
+    """How many have failed."""
     elapsed: float
     """Since the first attempt began."""
     unclear_for: float | None = None

@@ -103,21 +103,32 @@ class Rule(Model):
     status: Text = "0"
     """The status they end with: `0`, 1xxx, 2xxx, `Terminated`; `Paused` never ends."""
     pending_seconds: Range | None = None
+    """Of PendingStart; by default the emulator's."""
     running_seconds: Range | None = None
+    """Of Running; by default the emulator's."""
 
 
 class Template(Model):
     """A user's workflow."""
 
     template_id: Text
+    """Its id."""
     space_name: Text
+    """The space it belongs to."""
     name: Text = "workflow"
+    """For people."""
     description: str = ""
+    """For people."""
     type: Text = "User"
+    """What ListWorkflowTemplate filters by."""
     transcodes: Annotated[int, Field(ge=0, le=100)] = 1
+    """How many files it makes."""
     snapshots: Annotated[int, Field(ge=0, le=100)] = 1
+    """How many snapshots it makes."""
     created_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    """With its offset."""
     updated_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    """With its offset."""
     commit_id: str = ""
     """Its version; by default a hash of all the rest, so that an edited one has another."""
 
@@ -134,11 +145,13 @@ class Subscription(Model):
     """Where WorkflowComplete events of a space are sent (facts 9)."""
 
     url: Loopback
+    """Of this machine: http to loopback."""
     space_name: Text | None = None
     """`None`: of every space."""
     content_type: Literal["application/octet-stream", "application/json"] = (
         "application/octet-stream"
     )
+    """Of the events."""
     private_key: Annotated[
         Annotated[str, Field(pattern=r"^[A-Za-z0-9]{8,20}\z")] | None, Field(repr=False)
     ] = None
@@ -155,12 +168,15 @@ class Behaviour(Model):
     rate_limit: Annotated[int, Field(ge=0, le=1_000_000)] = 50
     """Requests of each action in any second; 0 is no limit."""
     pending_seconds: Range = 1.0
+    """Of PendingStart, for each run."""
     running_seconds: Range = 4.0
+    """Of Running, for each run."""
     low_priority_seconds: Range = 30.0
     """How much longer a run with EnableLowPriority is pending."""
     latency_seconds: Range = 0.0
     """Before each answer."""
     rules: tuple[Rule, ...] = ()
+    """How runs fare, the first that matches; without one they succeed."""
     seed: int = 0
     """Decides all that is left to chance, and the run ids if it is not 0."""
     templates: tuple[Template, ...] | None = None
@@ -172,6 +188,7 @@ class Behaviour(Model):
     vids: dict[Text, Text] | None = None
     """The Vids there are and their spaces; `None`: every one, in `emulated-space`."""
     subscriptions: tuple[Subscription, ...] = ()
+    """Who hears of ended runs; only of those that start from then on."""
     expired_status: Literal[400, 403] = 403
     """HTTP status of InvalidTimestamp (facts 5: the pages disagree)."""
     access_key_code: Literal["InvalidAccessKey", "InvalidClientTokenId"] = "InvalidAccessKey"
@@ -201,7 +218,9 @@ class EmulatorSettings(Behaviour):
     store: str | os.PathLike[str] | None = None
     """SQLite file that outlives the process; `None` keeps everything in memory."""
     access_key: Text = "AKLTEMULATOR"
+    """The only key that is accepted."""
     secret_key: Annotated[Text, Field(repr=False)] = "emulator-secret-key"  # noqa: S105 - known to all
+    """Its secret."""
     session_token: Annotated[Text | None, Field(repr=False)] = None
     """If set, every request must carry it; if not, none may carry one."""
     region: Text | None = None

@@ -20,8 +20,14 @@ ARGS: list[type] = []
 @dataclass_transform(kw_only_default=True, field_specifiers=(pulumi.property,))
 def _args(cls: type[T]) -> type[T]:
     """Make `cls` a Pulumi input type that type checkers understand."""
+
+    def accept(self: object, **given: object) -> None:
+        """Take any keyword: what is missing or mistyped is told with all else, at preview."""
+        vars(self).update(given)
+
+    accept.__qualname__ = f"{cls.__name__}.__init__"
+    cls.__init__ = accept  # type: ignore[method-assign]  # type checkers see the typed one
     made = pulumi.input_type(cls)
-    made.__init__.__qualname__ = f"{cls.__name__}.__init__"  # or an error would not name the class
     ARGS.append(made)
     return made
 
@@ -43,9 +49,9 @@ class ClipArgs:
     """The part of the source to process (page: Clip)."""
 
     start_time: Input[int] | None = pulumi.property("startTime", default=None)
-    """Start in milliseconds; default 0."""
+    """Start in milliseconds, 0 to 2147483647; default 0."""
     end_time: Input[int] | None = pulumi.property("endTime", default=None)
-    """End in milliseconds, after the start; 0 or absent: the source's end."""
+    """End in milliseconds, after the start, to 2147483647; 0 or absent: the source's end."""
 
 
 @_args
@@ -67,17 +73,17 @@ class SnapshotOverrideArgs:
     file_name: Input[str] | None = pulumi.property("fileName", default=None)
     """Path of the snapshots, with {{fileTitle}}, {{fileName}}, {{templateId}}; not for DASH."""
     file_index: Input[str] | None = pulumi.property("fileIndex", default=None)
-    """Path of the index file. Sample snapshots only."""
+    """Path of the index file, with the same variables. Sample snapshots only (采样截图)."""
     offset_time: Input[int] | None = pulumi.property("offsetTime", default=None)
-    """Milliseconds. Static, animated and looping snapshots only."""
+    """0 to 2147483647 ms. Static (静态图), dynpost (动图), looping ones (反复循环动图) only."""
     sample_offsets: Input[Sequence[Input[float]]] | None = pulumi.property(
         "sampleOffsets", default=None
     )
-    """Seconds. Sample snapshots only."""
+    """Seconds, 0 or more. Sample snapshots only (采样截图)."""
     offset_time_list: Input[Sequence[Input[int]]] | None = pulumi.property(
         "offsetTimeList", default=None
     )
-    """Milliseconds. Dynpost snapshots only."""
+    """Each 0 to 2147483647 ms. Dynpost snapshots only (动图)."""
     width: Input[int] | None = pulumi.property("width", default=None)
     """0 to 4096 px, 0 scales; absent: the template's. Sample snapshots of fixed size only."""
     height: Input[int] | None = pulumi.property("height", default=None)
@@ -109,7 +115,7 @@ class TranscodeVideoOverrideArgs:
     logo_template_id: Input[str] | None = pulumi.property("logoTemplateId", default=None)
     """Watermark template, for video transcoding and ultra-clear templates."""
     output_index: Input[Sequence[Input[int]]] | None = pulumi.property("outputIndex", default=None)
-    """Which templates of a template group (SDK only)."""
+    """Which templates of a template group, each 0 or more; without effect otherwise (SDK only)."""
 
 
 @_args

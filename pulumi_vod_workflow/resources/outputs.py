@@ -14,13 +14,17 @@ class WorkflowTask:
     """One task of a run (GetWorkflowExecution, TasksDetail)."""
 
     display_name: str | None = pulumi.property("displayName", default=None)
+    """What the service calls the task."""
     template_id: str | None = pulumi.property("templateId", default=None)
+    """The media processing template that the task applies."""
     status: str | None = pulumi.property("status", default=None)
     """The service's word: Scheduled, Running, Canceled, TimedOut, Skipped, Completed, Failed."""
     progress: int | None = pulumi.property("progress", default=None)
     """Presumably 0 to 100; the service does not document the unit."""
     start_time: str | None = pulumi.property("startTime", default=None)
+    """With its offset; none before it starts."""
     end_time: str | None = pulumi.property("endTime", default=None)
+    """With its offset; none before it ends."""
 
 
 @pulumi.output_type
@@ -28,13 +32,19 @@ class VideoStreamMeta:
     """A transcode's video stream."""
 
     codec: str | None = pulumi.property("codec", default=None)
+    """As `h264`."""
     height: int | None = pulumi.property("height", default=None)
+    """Pixels."""
     width: int | None = pulumi.property("width", default=None)
+    """Pixels."""
     duration: float | None = pulumi.property("duration", default=None)
     """Seconds."""
     definition: str | None = pulumi.property("definition", default=None)
+    """As `720p`."""
     bitrate: int | None = pulumi.property("bitrate", default=None)
+    """Bits a second."""
     fps: float | None = pulumi.property("fps", default=None)
+    """Frames a second."""
 
 
 @pulumi.output_type
@@ -42,12 +52,17 @@ class AudioStreamMeta:
     """A transcode's audio stream."""
 
     codec: str | None = pulumi.property("codec", default=None)
+    """As `aac`."""
     duration: float | None = pulumi.property("duration", default=None)
     """Seconds."""
     sample_rate: int | None = pulumi.property("sampleRate", default=None)
+    """Hertz."""
     bitrate: int | None = pulumi.property("bitrate", default=None)
+    """Bits a second."""
     quality: str | None = pulumi.property("quality", default=None)
+    """The service's word."""
     channels: int | None = pulumi.property("channels", default=None)
+    """How many."""
 
 
 @pulumi.output_type
@@ -55,12 +70,17 @@ class Transcode:
     """One output file of a run (GetWorkflowExecutionResult, TranscodeInfos)."""
 
     file_id: str | None = pulumi.property("fileId", default=None)
+    """The service's id of the file."""
     md5: str | None = pulumi.property("md5", default=None)
+    """Of the file, in hex."""
     file_type: str | None = pulumi.property("fileType", default=None)
     """`video` or `audio`."""
     logo_type: str | None = pulumi.property("logoType", default=None)
+    """The service's word for its watermark."""
     encrypt: bool | None = pulumi.property("encrypt", default=None)
+    """Whether it is encrypted."""
     format: str | None = pulumi.property("format", default=None)
+    """Container, as `mp4`."""
     duration: float | None = pulumi.property("duration", default=None)
     """Seconds."""
     size: float | None = pulumi.property("size", default=None)
@@ -68,11 +88,19 @@ class Transcode:
     store_uri: str | None = pulumi.property("storeUri", default=None)
     """Where it is stored; grants no access by itself."""
     video_stream_meta: VideoStreamMeta | None = pulumi.property("videoStreamMeta", default=None)
+    """None for audio."""
     audio_stream_meta: AudioStreamMeta | None = pulumi.property("audioStreamMeta", default=None)
+    """None for a silent video."""
     create_time: str | None = pulumi.property("createTime", default=None)
+    """As the service spells it."""
     dynamic_range: str | None = pulumi.property("dynamicRange", default=None)
+    """As `SDR`."""
     tos_storage_class: str | None = pulumi.property("tosStorageClass", default=None)
+    """Where it is stored, as `STANDARD`."""
+    storage_class_update_time: str | None = pulumi.property("storageClassUpdateTime", default=None)
+    """As the service spells it."""
     file_extra: Mapping[str, str] | None = pulumi.property("fileExtra", default=None)
+    """What else the service says, under names of its own."""
 
 
 @pulumi.output_type
@@ -80,19 +108,33 @@ class SnapshotFiles:
     """The files of a snapshot; which fields there are depends on its type."""
 
     format: str | None = pulumi.property("format", default=None)
+    """As `jpg`."""
     store_uri: str | None = pulumi.property("storeUri", default=None)
+    """Where the one file is stored."""
     store_uris: Sequence[str] | None = pulumi.property("storeUris", default=None)
+    """Where the files of a sprite or sample are stored."""
     width: int | None = pulumi.property("width", default=None)
+    """Pixels."""
     height: int | None = pulumi.property("height", default=None)
+    """Pixels."""
     cell_width: int | None = pulumi.property("cellWidth", default=None)
+    """Pixels of a picture in a sprite."""
     cell_height: int | None = pulumi.property("cellHeight", default=None)
+    """Pixels of a picture in a sprite."""
     img_x_len: int | None = pulumi.property("imgXLen", default=None)
+    """Pictures in a row of a sprite."""
     img_y_len: int | None = pulumi.property("imgYLen", default=None)
+    """Pictures in a column of a sprite."""
     interval: float | None = pulumi.property("interval", default=None)
+    """Seconds between two pictures."""
     capture_num: int | None = pulumi.property("captureNum", default=None)
+    """How many pictures."""
     duration: float | None = pulumi.property("duration", default=None)
+    """Seconds of the source."""
     index_uri: str | None = pulumi.property("indexUri", default=None)
+    """Where a sample's index is stored."""
     offsets: Sequence[float] | None = pulumi.property("offsets", default=None)
+    """Seconds at which a sample's pictures were taken."""
 
 
 @pulumi.output_type
@@ -100,9 +142,16 @@ class Snapshot:
     """One snapshot of a run (GetWorkflowExecutionResult, Snapshots): `type` names the field."""
 
     type: str | None = pulumi.property("type", default=None)
+    """Poster, Dynpost, AnimatedPoster, AIDynpost, Sprite or Sample."""
     poster: SnapshotFiles | None = pulumi.property("poster", default=None)
+    """A static picture (静态图)."""
     dynpost: SnapshotFiles | None = pulumi.property("dynpost", default=None)
+    """An animated picture (动图)."""
     animated_poster: SnapshotFiles | None = pulumi.property("animatedPoster", default=None)
+    """A looping animated picture (反复循环动图)."""
     ai_dynpost: SnapshotFiles | None = pulumi.property("aiDynpost", default=None)
+    """An animated picture of what the service finds best."""
     sprite: SnapshotFiles | None = pulumi.property("sprite", default=None)
+    """Many pictures in one (雪碧图)."""
     sample: SnapshotFiles | None = pulumi.property("sample", default=None)
+    """Many pictures (采样截图)."""

@@ -6,7 +6,7 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Never
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
@@ -14,7 +14,7 @@ from pulumi.dynamic import Resource
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._provider import WorkflowRunProvider
-from pulumi_vod_workflow.core.inputs import RunInputs, respell
+from pulumi_vod_workflow.core.inputs import RunInputs, respell, respell_path
 from pulumi_vod_workflow.resources.args import ARGS, DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.outputs import Snapshot, Transcode, WorkflowTask
 
@@ -82,7 +82,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
     ========= ============================================================== =========
     operation does                                                           costs
     ========= ============================================================== =========
-    preview   checks every rule offline and shows the token                  nothing
+    preview   checks every rule offline; `--diff` shows the token            nothing
     create    StartWorkflow with a deterministic ClientToken                 one run
     replace   when anything sent to the service, or a trigger, changes       one run
     update    when only a setting changes that is not sent                   nothing
@@ -96,43 +96,63 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
     client_token: Output[str | None] = pulumi.property("clientToken")
     """What makes a repeated start the same start; none for a run that was adopted."""
     request_id: Output[str | None] = pulumi.property("requestId")
-    """RequestId of the answer that accepted the run."""
+    """RequestId of the answer that accepted the run, to quote in a ticket; none if adopted."""
     status: Output[str | None] = pulumi.property("status")
-    """The service's own status, as last read."""
+    """The service's own Status, as last read; none before the first refresh."""
     phase: Output[str] = pulumi.property("phase")
     """submitted, pending, running, succeeded, failed, terminated or expired."""
     status_reason: Output[str] = pulumi.property("statusReason")
     """What the status means, and whether a repeat can help."""
     submitted_at: Output[str | None] = pulumi.property("submittedAt")
-    """When the service accepted the run, UTC."""
+    """When the service accepted the run, UTC; none if adopted."""
     create_time: Output[str | None] = pulumi.property("createTime")
+    """The service's CreateTime, with its offset; none before the first refresh."""
     start_time: Output[str | None] = pulumi.property("startTime")
+    """The service's StartTime, once processing has begun."""
     end_time: Output[str | None] = pulumi.property("endTime")
+    """The service's EndTime, once the run has ended."""
     space_name: Output[str | None] = pulumi.property("spaceName")
+    """The space of the source, as the service tells it."""
     template_name: Output[str | None] = pulumi.property("templateName")
+    """The workflow's name, as the service tells it."""
     job_source: Output[str | None] = pulumi.property("jobSource")
+    """What started the run, in the service's words, as `API`."""
     tasks: Output[Sequence[WorkflowTask]] = pulumi.property("tasks")
     """The run's tasks with their progress, as last read; at first none."""
     transcodes: Output[Sequence[Transcode]] = pulumi.property("transcodes")
     """Output files, once a refresh has read the run's end; none until then."""
     snapshots: Output[Sequence[Snapshot]] = pulumi.property("snapshots")
     """Snapshots, once a refresh has read the run's end; none until then."""
+    extra: Output[Mapping[str, Any] | None] = pulumi.property("extra")
+    """What the service tells of the run that this version has no name for, in lowerCamelCase."""
     region: Output[str] = pulumi.property("region")
     """Where the run was started, and is read whatever the configuration says later."""
     endpoint: Output[str] = pulumi.property("endpoint")
+    """URL of the service that started the run, or `emulator`; as `region`."""
     emulated: Output[bool] = pulumi.property("emulated")
     """Whether the emulator made this run: it is not real and was not paid."""
     vid: Output[str | None] = pulumi.property("vid")
+    """The source's Vid, as declared or, if adopted, as read. A change is a new, paid run."""
     direct_url: Output[Mapping[str, Any] | None] = pulumi.property("directUrl")
+    """The source as a file, keys in lowerCamelCase. A change is a new, paid run."""
     template_id: Output[str] = pulumi.property("templateId")
+    """The workflow's id. A change is a new, paid run."""
     input: Output[Mapping[str, Any] | None] = pulumi.property("input")
+    """Dynamic parameters, keys in lowerCamelCase. A change is a new, paid run."""
     priority: Output[int | None] = pulumi.property("priority")
+    """-5 to 5, larger is served earlier; none is 0. A change is a new, paid run."""
     callback_args: Output[str | None] = pulumi.property("callbackArgs")
+    """What the completion event carries. A change is a new, paid run."""
     enable_low_priority: Output[bool | None] = pulumi.property("enableLowPriority")
+    """Idle transcoding; none is false. A change is a new, paid run."""
     task_list_id: Output[str | None] = pulumi.property("taskListId")
+    """Task queue (SDK only). A change is a new, paid run."""
     triggers: Output[Mapping[str, Any] | None] = pulumi.property("triggers")
+    """An added or changed value is a new, paid run; a removed one is free."""
     existing_run_id: Output[str | None] = pulumi.property("existingRunId")
+    """The run that was adopted. Adopting and ceasing to are free."""
     rerun_on_failure: Output[bool | None] = pulumi.property("rerunOnFailure")
+    """Whether a recorded system error asks for a new, paid run."""
 
     def __init__(
         self,
@@ -151,6 +171,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
         triggers: Input[Mapping[str, Any]] | None = None,
         existing_run_id: Input[str] | None = None,
         rerun_on_failure: Input[bool] | None = None,
+        **mistyped: Never,
     ) -> None:
         """
         Declare a run.
@@ -176,6 +197,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
             existing_run_id: adopt this run: it is only read, nothing is ever started.
             rerun_on_failure: replace, and pay for, a run whose recorded failure is a system error
                 (2xxx), on every `up` that begins with one recorded; default false.
+            mistyped: any other keyword is refused at preview, with the nearest right name.
 
         """
         _check_options(opts)
@@ -193,6 +215,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
             "existing_run_id": existing_run_id,
             "rerun_on_failure": rerun_on_failure,
             "scope": _scope(resource_name, opts.parent if opts else None),
+            **mistyped,
         }
         names = {name: to_camel(name) for name in WorkflowRun.__annotations__}
         # What the engine answers fills these in. Pulumi's own translation of names would also
@@ -204,7 +227,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
             opts = ResourceOptions.merge(opts, None)
             for option in ("ignore_changes", "additional_secret_outputs"):
                 paths = getattr(opts, option) or []
-                setattr(opts, option, [names.get(path, path) for path in paths])
+                setattr(opts, option, [names.get(path) or respell_path(path) for path in paths])
         super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
         for name, spelled in names.items():
             self.__dict__[name] = self.__dict__.pop(spelled)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.client import Timeouts, VodClient
 from pulumi_vod_workflow.core.envelope import Answer
+from pulumi_vod_workflow.core.execution import start_told
+from pulumi_vod_workflow.core.policy import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.errors import (
     ApiError,
     AuthenticationError,
@@ -209,6 +213,99 @@ def test_a_wrong_clock_is_told_from_a_wrong_key() -> None:
     failure = Service(error(403, "InvalidTimestamp", 100006, stale)).fails()
     assert isinstance(failure, ClockSkewError)
     assert "clock" in str(failure)
+
+
+@pytest.mark.parametrize(("call", "seconds"), [("start", 60.0), ("read", 20.0)])
+def test_each_attempt_is_bounded(call: str, seconds: float) -> None:
+    """Five seconds for a connection, and then for the answer as long as it is worth."""
+    service = Service(ok())
+    service.run(call)
+    assert service.seen[0].extensions["timeout"] == {
+        "connect": 5.0,
+        "read": seconds,
+        "write": seconds,
+        "pool": None,
+    }
+
+
+def test_an_answer_that_drips_is_cut_off() -> None:
+    """httpx's own timeouts are for each byte; the whole has an end as well."""
+
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            await anyio.sleep(0.01)
+            yield b" "
+
+    async def go() -> None:
+        client = VodClient(
+            "https://vod.example.com",
+            "cn-north-1",
+            Credentials("AK", "SK"),
+            transport=httpx.MockTransport(lambda _: httpx.Response(200, content=drip())),
+            timeouts=Timeouts(connect=0.05, start=0.1, read=0.1),
+            policy=RetryPolicy(unclear_start=0),
+        )
+        with anyio.fail_after(5), pytest.raises(TransportError, match="no answer in time"):
+            await client.start_workflow(START, "token")
+        await client.aclose()
+
+    anyio.run(go)
+
+
+def test_connections_are_kept() -> None:
+    """Calls one after another need one connection, not one each."""
+    with VodEmulator(EmulatorSettings(rate_limit=0)) as emulator:
+        accepted = []
+
+        async def go() -> None:
+            client = emulated(emulator)
+            for number in range(3):
+                await client.start_workflow({**START, "vid": f"v{number}"}, "token")
+                pool = client._http._transport._pool  # type: ignore[attr-defined]  # httpx's own
+                accepted.append([id(connection) for connection in pool.connections])
+            await client.aclose()
+
+        anyio.run(go)
+    assert accepted[0] == accepted[1] == accepted[2]
+    assert len(accepted[0]) == 1
+
+
+def emulated(emulator: VodEmulator) -> VodClient:
+    keys = Credentials("AKLTEMULATOR", "emulator-secret-key")
+    return VodClient(emulator.url, "cn-north-1", keys, requests_per_second=1000)
+
+
+LONG = {
+    "directUrl": {"fileName": "文件.mp4", "spaceName": "s"},
+    "templateId": "t",
+    "priority": -5,
+    "callbackArgs": "参" * 170,
+    "enableLowPriority": True,
+    "taskListId": "q",
+    "input": {
+        "condition": {"Long": True},
+        "overrideParams": {"logo": [{"templateId": "All", "vars": {"k": "水" * 2000}}]},
+    },
+}
+
+
+def test_a_long_start_arrives_whole() -> None:
+    """Client and emulator are written apart: what one POSTs the other understands, every part."""
+    with VodEmulator(EmulatorSettings(rate_limit=0)) as emulator:
+
+        async def go() -> tuple[Any, Any]:
+            client = emulated(emulator)
+            run_id = (await client.start_workflow(LONG, "token")).result["RunId"]
+            told = await client.get_workflow_execution(run_id)
+            template = await client.get_workflow_template("t")
+            await client.aclose()
+            return told.result, template.result
+
+        told, template = anyio.run(go)
+        assert start_told(told) == LONG
+        assert emulator.ledger()[0]["clientToken"] == "token"
+        assert template["WorkflowTemplate"]["TemplateId"] == "t"
+        assert template["WorkflowTemplate"]["CommitId"]
 
 
 def test_keys_never_travel_in_the_clear() -> None:

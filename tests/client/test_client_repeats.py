@@ -10,13 +10,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import IN_FLIGHT, VodClient
+from pulumi_vod_workflow.client import IN_FLIGHT, VodClient, pace
+from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.connect import connection_for
+from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     ClockSkewError,
@@ -276,7 +280,7 @@ def test_the_pace_has_no_bursts(with_client: WithClient) -> None:
 
 
 def test_one_pace_for_all_clients_of_a_process(with_client: WithClient) -> None:
-    """Two clients share the account's rate; another action has its own."""
+    """Clients share the account's rate, the lowest that any asks for; an action has its own."""
     times: list[float] = []
 
     def handler(_: httpx.Request) -> httpx.Response:
@@ -284,28 +288,30 @@ def test_one_pace_for_all_clients_of_a_process(with_client: WithClient) -> None:
         return ok()
 
     async def use(client: VodClient) -> None:
-        async def second(other: VodClient) -> None:
-            for _ in range(5):
-                await client.start_workflow(START, "a")
-                await other.start_workflow(START, "b")
+        other = VodClient(
+            "https://other.example.com",
+            "ap-southeast-1",
+            Credentials("B", "S"),
+            requests_per_second=50,
+            transport=httpx.MockTransport(handler),
+        )
+        await other.start_workflow(START, "b")
+        for _ in range(5):
+            await client.start_workflow(START, "a")
+        await other.aclose()
+        assert times[-1] - times[0] >= 0.095
+        assert pace("StartWorkflow", 5000).rate == 50
+        assert pace("GetWorkflowExecution", 5000).rate == 5000
 
-        async def inner() -> None:
-            from pulumi_vod_workflow.core.signing import Credentials
+    with_client(handler, use, requests_per_second=5000)
 
-            other = VodClient(
-                "https://other.example.com", "ap-southeast-1", Credentials("B", "S"),
-                requests_per_second=100, transport=httpx.MockTransport(handler),
-            )  # fmt: skip
-            await second(other)
-            assert times[-1] - times[0] >= 0.085
-            begun = time.monotonic()
-            await client.get_workflow_execution("lb:1")
-            assert time.monotonic() - begun < 5
-            await other.aclose()
 
-        await inner()
-
-    with_client(handler, use, requests_per_second=100)
+def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:
+    """Without a setting 50 a second; with one, that reaches the client."""
+    for setting, rate in (({}, 50.0), ({"vod:requestsPerSecond": "7"}, 7.0)):
+        config = {"vod:endpoint": "emulator", "vod:emulatorStore": str(tmp_path / "s"), **setting}
+        settings = load_settings(config.get, {}, tmp_path)
+        assert connection_for(settings).client._rate == rate
 
 
 # -- what is said ------------------------------------------------------------------------------

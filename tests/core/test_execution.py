@@ -41,6 +41,19 @@ def test_only_a_system_error_can_be_mended_by_a_repeat() -> None:
     assert not execution.may_succeed_if_repeated({"phase": "expired", "status": "2003"})
 
 
+def test_unknown_fields_are_carried() -> None:
+    """What the service adds one day is there at once, from both calls."""
+    told = {"Status": "0", "RunId": "r", "NewField": {"SubField": 1}}
+    outputs = execution.execution_outputs(told)
+    assert outputs["extra"] == {"newField": {"subField": 1}}
+    more = execution.result_outputs({"Status": "0", "SmartSubtitles": [1], "Vid": "v"})
+    assert execution.merged(outputs, more)["extra"] == {
+        "newField": {"subField": 1},
+        "smartSubtitles": [1],
+    }
+    assert "extra" not in execution.execution_outputs({"Status": "0", "Vid": "v", "Priority": 0})
+
+
 def test_results_that_are_behind_leave_the_run_unended() -> None:
     """Two calls, two moments: results that are not there yet are asked for again."""
     assert execution.result_outputs({"Status": "Running"}) == {

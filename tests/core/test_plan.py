@@ -4,12 +4,16 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.core.inputs import RUN_FIELDS, UNKNOWN
+from pulumi_vod_workflow.core.inputs import RUN_FIELDS, START_FIELDS, UNKNOWN
 from pulumi_vod_workflow.core.plan import (
     EFFECTS,
     ChangePlan,
+    Effect,
+    after_update,
+    complete,
     keeps_token,
     plan_change,
+    record,
     would_join,
 )
 from pulumi_vod_workflow.errors import AdoptionError
@@ -36,9 +40,41 @@ def plan(
     return plan_change({**RECORDED, **(recorded or {})}, declared, service=service)
 
 
-def test_every_field_has_an_effect() -> None:
-    """A new input without a declared effect would be a change that is lost, or paid."""
-    assert set(EFFECTS) == set(RUN_FIELDS)
+CHANGED: dict[str, Any] = {
+    # a changed value of every field, to be held against its declared effect
+    "vid": "w",
+    "directUrl": {"fileName": "f"},
+    "templateId": "u",
+    "input": {"condition": {"a": True}},
+    "priority": 1,
+    "callbackArgs": "x",
+    "enableLowPriority": True,
+    "taskListId": "q",
+    "clientToken": "mine",
+    "triggers": {"a": 2, "b": "x"},
+    "existingRunId": "lb:2",
+    "rerunOnFailure": True,
+    "scope": {"project": "q"},
+    "secretInputs": True,
+}
+PAID = {Effect.NEW_RUN, Effect.TRIGGER, Effect.OURS, Effect.RERUN}
+
+
+@pytest.mark.parametrize("key", RUN_FIELDS)
+def test_every_field_does_what_its_effect_says(key: str) -> None:
+    """A new input without a declared effect would be a change that is lost, or paid unseen."""
+    effect = EFFECTS[key]
+    failed = {"phase": "failed", "status": "2003"} if effect is Effect.RERUN else {}
+    made = plan(failed, **{key: CHANGED[key]})
+    assert bool(made.new_run) is (effect in PAID)
+    assert bool(made.adopt) is (effect is Effect.ADOPTION)
+    assert bool(made.free) is (effect is Effect.FREE)
+
+
+def test_the_table_of_effects_is_of_the_declared_fields() -> None:
+    """All that is sent asks for a new run, and nothing else has an effect."""
+    assert set(EFFECTS) == set(RUN_FIELDS) == set(CHANGED)
+    assert [key for key in EFFECTS if EFFECTS[key] is Effect.NEW_RUN] == list(START_FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +117,11 @@ def test_rerun_on_failure(status: str, reruns: bool) -> None:
     """Only a recorded system error is run again, and only if that is wanted."""
     phase = {"0": "succeeded", "Terminated": "terminated"}.get(status, "failed")
     recorded = {"status": status, "phase": phase, "rerunOnFailure": True}
-    assert plan(recorded, rerunOnFailure=True) == ChangePlan(new_run=("status",) if reruns else ())
+    wanted = plan(recorded, rerunOnFailure=True)
+    assert wanted == ChangePlan(new_run=("rerunOnFailure",) if reruns else ())
     assert plan({"status": status, "phase": phase}) == ChangePlan()
     unknown = plan(recorded, rerunOnFailure=UNKNOWN)
-    assert unknown.new_run == (("status",) if reruns else ())
+    assert unknown.new_run == (("rerunOnFailure",) if reruns else ())
 
 
 def test_adoption_starts_nothing_afterwards() -> None:
@@ -171,3 +208,37 @@ def test_a_renamed_resource_keeps_its_token() -> None:
     assert keeps_token(INPUTS, {**INPUTS, "triggers": {}})
     assert not keeps_token(INPUTS, {**INPUTS, "vid": "w"})
     assert not keeps_token({}, INPUTS)
+
+
+def test_what_is_completed() -> None:
+    """The token is kept, derived, or none; a run made of secrets stays so."""
+    fresh = {"vid": "v", "templateId": "t", "scope": INPUTS["scope"]}
+    derived = complete({}, fresh)["clientToken"]
+    assert derived.startswith("pvw1-")
+    assert complete({**fresh, "clientToken": "kept"}, fresh)["clientToken"] == "kept"
+    assert complete({**fresh, "vid": "w", "clientToken": "old"}, fresh)["clientToken"] == derived
+    assert complete({}, {**fresh, "clientToken": "mine"})["clientToken"] == "mine"
+    assert "clientToken" not in complete({}, {**fresh, "vid": UNKNOWN})
+    assert "clientToken" not in complete({}, {**fresh, "existingRunId": "lb:1"})
+    adopted = {**fresh, "existingRunId": "lb:1"}
+    assert complete({**fresh, "clientToken": "kept"}, adopted)["clientToken"] == "kept"
+    assert complete({**fresh, "secretInputs": True}, fresh)["secretInputs"] is True
+    assert "secretInputs" not in complete({}, fresh)
+
+
+def test_what_is_recorded_as_secret() -> None:
+    """What is made of secret inputs, and what stays of an adopted run though undeclared."""
+    outputs = {"runId": "lb:1", "transcodes": [], "phase": "succeeded"}
+    assert record({**INPUTS, **outputs}).secret == frozenset()
+    assert record({**INPUTS, **outputs, "secretInputs": True}).secret == {
+        "clientToken",
+        "transcodes",
+    }
+    recorded = {**INPUTS, **outputs, "callbackArgs": "secret"}
+    adopting = {"vid": "v", "existingRunId": "lb:1", "secretInputs": True}
+    made = after_update(recorded, adopting)
+    assert made.properties["callbackArgs"] == "secret"
+    assert {"callbackArgs", "templateId", "transcodes"} <= made.secret
+    assert "triggers" not in made.properties
+    assert made.properties["phase"] == "succeeded"
+    assert "callbackArgs" not in after_update(recorded, INPUTS).properties

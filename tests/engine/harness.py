@@ -30,13 +30,16 @@ class Outcome:
     text: str
     ops: list[tuple[str, str]] = field(default_factory=list)
     """(operation, resource name) of each step on a WorkflowRun."""
+    adopted: set[str] = field(default_factory=set)
+    """Names of resources that declare an existing run: creating them is free, and said to be."""
     outputs: dict[str, Any] = field(default_factory=dict)
     failed: bool = False
 
     @property
     def starts(self) -> int:
         """How many runs the command says it creates."""
-        return sum(op in {"create", "create-replacement"} for op, _ in self.ops)
+        creates = {"create", "create-replacement"}
+        return sum(op in creates and name not in self.adopted for op, name in self.ops)
 
     @property
     def changed(self) -> list[tuple[str, str]]:
@@ -114,6 +117,9 @@ class Story:
             step = event.resource_pre_event
             if step is not None and step.metadata.type == RUN_TYPE:
                 name = step.metadata.urn.rpartition("::")[2]
+                new = step.metadata.new
+                if new is not None and "existingRunId" in (new.inputs or {}):
+                    outcome.adopted.add(name)
                 outcome.ops.append(
                     (str(getattr(step.metadata.op, "value", step.metadata.op)), name)
                 )

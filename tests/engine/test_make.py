@@ -43,6 +43,12 @@ def ledger(copy: Path) -> list[str]:
         store.close()
 
 
+def test_make_engine_prints_the_folder_last(copy: Path) -> None:
+    """Other tools put it first on PATH."""
+    folder = Path(make(copy, "make", "-s", "engine").splitlines()[-1])
+    assert (folder / "pulumi").exists()
+
+
 def test_make_up_runs_the_page_examples_once(copy: Path) -> None:
     """Three runs on the embedded emulator; a second `make up` starts nothing; `make down` ends."""
     said = make(copy, "make", "up")
@@ -65,4 +71,12 @@ def test_make_up_runs_the_page_examples_once(copy: Path) -> None:
     assert "v0d399g10001csunlgaljhtddi6hgvn0_a378f66a5bc2495eb55fc14ac109625f" in shown
     assert len(ledger(copy)) == 3
     make(copy, "make", "down")
+    assert {path.name for path in copy.iterdir()} - {*PARTS, ".venv"} == {
+        ".pulumi-state",
+        "Pulumi.dev.yaml",
+    }
+    left = {path.relative_to(copy).as_posix() for path in (copy / "examples").rglob("*.*")}
+    assert {name for name in left if "__pycache__" not in name} == {
+        "examples/quickstart/__main__.py"
+    }
     assert len(ledger(copy)) == 3

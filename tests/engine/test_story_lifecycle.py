@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pytest
 
-from pulumi_vod_workflow import DirectUrlArgs, SnapshotOverrideArgs, WorkflowRun
-from tests.engine.harness import Program, Story, run
+from pulumi_vod_workflow import (
+    ClipArgs,
+    DirectUrlArgs,
+    EnhanceOverrideArgs,
+    LogoOverrideArgs,
+    OverrideParamsArgs,
+    SnapshotOverrideArgs,
+    TranscodeAudioOverrideArgs,
+    TranscodeVideoOverrideArgs,
+    WorkflowParamsArgs,
+    WorkflowRun,
+)
+from pulumi_vod_workflow.core.inputs import normalise, start_of
+from tests.engine.harness import RUN_TYPE, Program, Story, run
 
 
 def test_up_starts_once_and_a_second_up_nothing(story: Story) -> None:
@@ -162,7 +176,10 @@ def test_adoption(story: Story) -> None:
     story.up(run("first"))
     [start] = story.emulator.ledger()
     run_id = start["runId"]
-    story.up(run("second", existing_run_id=run_id))
+    adopting = run("second", existing_run_id=run_id)
+    says = f"vod: second: adopts {run_id}, which is free: nothing is started"
+    assert says in story.preview(adopting).text
+    assert says in story.pays(adopting, 0).text
     assert story.run["runId"] == run_id
     assert story.run["status"] == "PendingStart"
     story.pays(run("second", existing_run_id=run_id), 0)
@@ -247,8 +264,27 @@ def test_options(story: Story) -> None:
     story.up(run())
     ignored = pulumi.ResourceOptions(ignore_changes=["vid", "template_id"])
     story.pays(run(opts=ignored, vid="v2", template_id="t2"), 0)
-    story.up(run(opts=pulumi.ResourceOptions(retain_on_delete=True)))
-    assert "forgotten" not in story.destroy().text
+    logo = {"logo": [{"template_id": "All", "vars": {"k": "v"}}]}
+    story.pays(run(input={"override_params": logo}), 1)
+    logo = {"logo": [{"template_id": "All", "vars": {"k": "w"}}]}
+    ignored = pulumi.ResourceOptions(ignore_changes=["input.override_params.logo[0].vars"])
+    story.pays(run(input={"override_params": logo}, opts=ignored), 0)
+
+
+@pytest.mark.parametrize("retained", [False, True])
+def test_destroying_an_unfinished_run_says_that_it_goes_on(story: Story, retained: bool) -> None:
+    """Unless it is retained: then the run is not even mentioned. (A real one, by its state.)"""
+    story.up(run(opts=pulumi.ResourceOptions(retain_on_delete=retained)))
+    run_id = story.run["runId"]
+    state = story.stack.export_stack()
+    assert state.deployment is not None
+    for item in state.deployment["resources"]:
+        if item["type"] == RUN_TYPE:
+            item["outputs"]["emulated"] = False
+    story.stack.import_stack(state)
+    said = story.destroy().text
+    assert (f"vod: {run_id} is forgotten, not cancelled" in said) is not retained
+    assert story.resources == {}
 
 
 def test_two_resources_are_two_runs(story: Story) -> None:
@@ -337,6 +373,85 @@ def test_typed_outputs(story: Story) -> None:
     assert outputs["uris"][0].startswith("tos://")
     assert (outputs["codec"], outputs["task"]) == ("h264", "Completed")
     assert outputs["offsets"] == [0, 10, 20]
+
+
+EVERYTHING = {
+    "direct_url": {"file_name": "文件.mp4", "space_name": "s", "bucket_name": "b"},
+    "priority": -5,
+    "callback_args": "参数",
+    "enable_low_priority": True,
+    "task_list_id": "q",
+    "input": {
+        "condition": {"Long": False},
+        "override_params": {
+            "logo": [{"template_id": "All", "vars": {"Keyword": "水印"}}],
+            "snapshot": [
+                {
+                    "template_id": ["s1"],
+                    "file_name": "{{fileTitle}}",
+                    "file_index": "i",
+                    "sample_offsets": [1.0, 2.5],
+                    "width": 0,
+                    "height": 720,
+                },
+                {"template_id": ["s2", "s3"], "offset_time": 100, "offset_time_list": [10, 20]},
+            ],
+            "transcode_audio": [{"template_id": ["a1"], "clip": {"end_time": 20000}}],
+            "transcode_video": [
+                {
+                    "template_id": ["v1"],
+                    "clip": {"start_time": 2000, "end_time": 0},
+                    "file_name": "f",
+                    "logo_template_id": "l",
+                    "output_index": [0, 1],
+                }
+            ],
+            "enhance": {"storage_mode": "m", "file_name": "e"},
+        },
+    },
+}
+TYPES: dict[str, Any] = {
+    "direct_url": DirectUrlArgs,
+    "input": WorkflowParamsArgs,
+    "override_params": OverrideParamsArgs,
+    "logo": LogoOverrideArgs,
+    "snapshot": SnapshotOverrideArgs,
+    "transcode_audio": TranscodeAudioOverrideArgs,
+    "transcode_video": TranscodeVideoOverrideArgs,
+    "enhance": EnhanceOverrideArgs,
+    "clip": ClipArgs,
+}
+
+
+def as_args(value: Any, made: Any = None, wrap: Any = lambda value: value) -> Any:
+    """The same declaration in argument classes, each value wrapped."""
+    if isinstance(value, list):
+        return [as_args(item, made, wrap) for item in value]
+    if isinstance(value, dict):
+        parts = {key: as_args(item, TYPES.get(key), wrap) for key, item in value.items()}
+        return made(**parts) if made else parts
+    return wrap(value)
+
+
+def test_every_parameter_in_every_form(story: Story) -> None:
+    """As dictionaries, argument classes and outputs: one start, and the service got it all."""
+
+    def declared(change: Any) -> Program:
+        def program() -> None:
+            WorkflowRun("run", template_id="t1", **{k: change(k, v) for k, v in EVERYTHING.items()})
+
+        return program
+
+    story.pays(declared(lambda _, value: value), 1)
+    story.pays(declared(lambda key, value: as_args(value, TYPES.get(key))), 0)
+    output = pulumi.Output.from_input
+    story.pays(declared(lambda key, value: as_args(value, TYPES.get(key), output)), 0)
+    run_id = story.run["runId"]
+    adopted = run("adopted", vid=..., template_id=..., existing_run_id=run_id)
+    story.pays(adopted, 0)
+    told = story.resources["adopted"]["outputs"]
+    expected = start_of(normalise({**EVERYTHING, "template_id": "t1"}))
+    assert start_of(normalise(told)) == expected
 
 
 def test_unknown_inputs(story: Story) -> None:

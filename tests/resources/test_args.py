@@ -1,0 +1,129 @@
+"""What users write and read, held to the core's rules, the official SDK's messages, and docs."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi._types import _py_properties
+from pydantic.alias_generators import to_camel
+from volcengine.vod.models.business import vod_workflow_pb2
+
+from pulumi_vod_workflow.core import inputs
+from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
+from pulumi_vod_workflow.core.inputs import respell_path
+from pulumi_vod_workflow.resources import args, outputs
+from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
+
+PACKAGE = Path(args.__file__).parent.parent
+MODELS = {f"{name}Args": getattr(inputs, name) for name in (
+    "Clip", "DirectUrl", "EnhanceOverride", "LogoOverride", "OverrideParams", "SnapshotOverride",
+    "TranscodeAudioOverride", "TranscodeVideoOverride", "WorkflowParams",
+)}  # fmt: skip
+
+
+def spelled(made: type[Any]) -> set[str]:
+    """The names of a type's attributes in state."""
+    return {name for _, name, _ in _py_properties(made)}  # type: ignore[arg-type]  # it is hashable
+
+
+def test_every_object_of_the_page_has_its_class() -> None:
+    assert {made.__name__ for made in args.ARGS} == set(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_class_has_the_fields_of_its_object(name: str) -> None:
+    """Attribute by attribute, under the name that the state has."""
+    made, model = getattr(args, name), MODELS[name]
+    assert set(made.__annotations__) == set(model.model_fields)
+    given = {field: object() for field in model.model_fields}
+    assert spelled(made) == {to_camel(field) for field in given}
+    for field, value in given.items():
+        assert getattr(made(**given), field) is value
+
+
+def test_mistakes_are_kept_for_the_preview() -> None:
+    """No keyword is refused by the class: what is wrong comes with all other problems."""
+    assert vars(args.DirectUrlArgs(file_nam="x")) == {"file_nam": "x"}  # type: ignore[call-arg]
+
+
+RESULT = vod_workflow_pb2.VodWorkflowResult.DESCRIPTOR.fields_by_name
+TRANSCODE = RESULT["TranscodeInfos"].message_type
+SNAPSHOT = RESULT["Snapshots"].message_type
+SHAPES: list[tuple[type[Any], Any]] = [
+    (outputs.WorkflowTask, vod_workflow_pb2.TaskDetail.DESCRIPTOR),
+    (outputs.Transcode, TRANSCODE),
+    (outputs.VideoStreamMeta, TRANSCODE.fields_by_name["VideoStreamMeta"].message_type),
+    (outputs.AudioStreamMeta, TRANSCODE.fields_by_name["AudioStreamMeta"].message_type),
+    (outputs.Snapshot, SNAPSHOT),
+]
+NAMES = {"aiDynpost": "AIDynpost"}
+
+
+def wire(made: type[Any]) -> set[str]:
+    """The names of a type's attributes on the wire."""
+    return {NAMES.get(name, name[0].upper() + name[1:]) for name in spelled(made)}
+
+
+@pytest.mark.parametrize(("made", "message"), SHAPES, ids=lambda item: getattr(item, "name", None))
+def test_an_output_type_has_the_fields_of_the_official_message(
+    made: type[Any], message: Any
+) -> None:
+    """A field that the service sends is not lost, and none is invented."""
+    assert wire(made) == {field.name for field in message.fields}
+
+
+def test_the_files_of_a_snapshot_have_the_fields_of_all_kinds() -> None:
+    """One type for six messages: each of their fields, under the service's name."""
+    kinds = [field.message_type for field in SNAPSHOT.fields]
+    named = {field.name for kind in kinds if kind for field in kind.fields}
+    assert wire(outputs.SnapshotFiles) == named
+
+
+def test_incoming_names_become_the_types_names() -> None:
+    """What is read from the wire is found again by the attributes."""
+    told = camel({"Type": "AIDynpost", "AIDynpost": {"ImgXLen": 1, "StoreUri": "s"}})
+    assert told == {"type": "AIDynpost", "aiDynpost": {"imgXLen": 1, "storeUri": "s"}}
+
+
+def test_a_run_has_every_output() -> None:
+    names = {to_camel(name) for name in WorkflowRun.__annotations__}
+    assert names == {*OUTPUT_FIELDS, *inputs.RUN_FIELDS} - {"scope", "secretInputs"}
+
+
+@pytest.mark.parametrize(
+    ("path", "spelled"),
+    [
+        ("direct_url", "directUrl"),
+        ("input.override_params", "input.overrideParams"),
+        ("input.override_params.logo[0].template_id", "input.overrideParams.logo[0].templateId"),
+        ("input.override_params.logo[*].vars.my_key", "input.overrideParams.logo[*].vars.my_key"),
+        ("triggers.my_key", "triggers.my_key"),
+        ("input.overrideParams.snapshot[1].file_name", "input.overrideParams.snapshot[1].fileName"),
+        ('triggers["a.b_c"]', 'triggers["a.b_c"]'),
+    ],
+)
+def test_paths_are_spelled_as_in_state(path: str, spelled: str) -> None:
+    """`ignore_changes` takes Python's names at any depth; users' own keys stay."""
+    assert respell_path(path) == spelled
+
+
+DOCUMENTED = ["resources/args.py", "resources/outputs.py", "resources/workflow_run.py",
+              "config.py", "client.py", "core/policy.py", "emulator/settings.py"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_every_public_attribute_is_documented(name: str) -> None:
+    """Meaning, unit and default stand below each attribute of each public class."""
+    missing = []
+    for node in ast.walk(ast.parse((PACKAGE / name).read_text())):
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        for item, after in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                if not said and not item.target.id.isupper() and item.target.id != "model_config":
+                    missing.append(f"{node.name}.{item.target.id}")
+    assert missing == []
