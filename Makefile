@@ -64,10 +64,10 @@ types: $(READY) ## Check types
 	@$(PYTHON) -m mypy
 
 .PHONY: lock
-lock: $(READY) ## Pin the newest versions of all dependencies in requirements.txt
+lock: $(READY) ## Pin all dependencies in requirements.txt (ARGS=--upgrade for the newest)
 	@echo "==> requirements.txt from pyproject.toml"
 	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(PYTHON) -m uv pip compile pyproject.toml --group dev \
-		--universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+		--universal --python-version 3.11 --generate-hashes --quiet $(ARGS) \
 		--no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt
 
 .PHONY: clean

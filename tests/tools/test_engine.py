@@ -158,7 +158,12 @@ class TestFailure:
 
     @pytest.mark.usefixtures("offline")
     def test_a_build_becomes_visible_as_a_whole(
-        self, env: dict[str, str], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        env: dict[str, str],
+        cache: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         executable(tmp_path / "sdk" / "python" / "dist" / tool.DYNAMIC_PROVIDER, "launcher")
         answers = f'build) echo "$CGO_ENABLED" >"$3";; list) echo "{tmp_path}/sdk";;'
@@ -169,6 +174,16 @@ class TestFailure:
         assert (folder / "pulumi").read_text() == "0\n"  # built without a C compiler
         assert (folder / tool.DYNAMIC_PROVIDER).read_text() == "launcher"
         assert parts(cache) == [tool.built_folder(cache).name]
+        said = capsys.readouterr()
+        assert said.out == ""
+        for line in (
+            f"Pulumi engine {tool.VERSION}, once for this user, into {cache}",
+            "trying the official installer",
+            "it did not work (",
+            "fetching its Go modules (about 1 minute)",
+            "building it (6 minutes on 2 cores, once for this user)",
+        ):
+            assert line in said.err
 
     def test_what_a_killed_run_left_is_swept_up(self, cache: Path) -> None:
         (cache / ".part-killed" / "half").mkdir(parents=True)
