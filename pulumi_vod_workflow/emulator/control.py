@@ -6,21 +6,20 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field
 
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.service import Service
-from pulumi_vod_workflow.emulator.settings import Model, Rule, Text, parsed
+from pulumi_vod_workflow.emulator.settings import Model, Moment, Rule, Text, parsed
 
 
 class Clock(Model):
     """Move the emulator's time forward, and say how it goes on."""
 
     advance_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    to: Annotated[datetime, Field(strict=False), PlainSerializer(datetime.isoformat)] | None = None
+    to: Moment | None = None
     """With its offset; not before the emulator's now."""
     speed: Annotated[float, Field(ge=0, le=1e6)] | None = None
     """Of its seconds in one real second; 0 freezes it."""
@@ -85,8 +84,6 @@ def move_clock(service: Service, parts: Mapping[str, Any]) -> None:
     clock = parsed(Clock, parts)
     if not parts:
         raise ValueError("there is advanceSeconds, to, speed and stepSeconds")
-    if clock.to is not None and clock.to.tzinfo is None:
-        raise ValueError("to: must have its offset, as 2026-01-01T00:00:00Z has")
     service.store.set_clock(
         advance=clock.advance_seconds,
         to=clock.to.timestamp() if clock.to else None,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -38,6 +39,7 @@ SYSTEM_TEMPLATES: Final = {
 
 Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
 Text = Annotated[str, Field(min_length=1)]
+Moment = Annotated[AwareDatetime, Field(strict=False)]
 Dedup = Literal["unfinished", "finished"]
 
 
@@ -125,9 +127,9 @@ class Template(Model):
     """How many files it makes."""
     snapshots: Annotated[int, Field(ge=0, le=100)] = 1
     """How many snapshots it makes."""
-    created_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    created_at: Moment = datetime(2026, 1, 1, tzinfo=UTC)
     """With its offset."""
-    updated_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    updated_at: Moment = datetime(2026, 1, 1, tzinfo=UTC)
     """With its offset."""
     commit_id: str = ""
     """Its version; by default a hash of all the rest, so that an edited one has another."""

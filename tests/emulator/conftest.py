@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
+from pulumi_vod_workflow.emulator import VodEmulator
 
 VERSIONS = {
     "StartWorkflow": "2020-08-01",
     "GetWorkflowExecution": "2020-08-01",
     "GetWorkflowExecutionResult": "2022-12-01",
     "GetWorkflowTemplate": "2023-07-01",
+    "ListWorkflowTemplate": "2023-07-01",
 }
 Call = Callable[..., httpx.Response]
 
@@ -79,16 +81,15 @@ def send(
     return httpx.request(method, f"{url}/?{sent}", content=body, headers=coded, timeout=20)
 
 
-@pytest.fixture(scope="session")
-def served() -> Iterator[VodEmulator]:
-    with VodEmulator(EmulatorSettings(rate_limit=0)) as emulator:
-        yield emulator
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.vod_emulator(rate_limit=0))
 
 
 @pytest.fixture
-def emulator(served: VodEmulator) -> VodEmulator:
-    served.reset()
-    return served
+def emulator(vod_emulator: VodEmulator) -> VodEmulator:
+    return vod_emulator
 
 
 @pytest.fixture

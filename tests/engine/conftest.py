@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
 
-from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
+from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story
 
 
@@ -18,6 +17,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "engine" in Path(item.path).parts:
             item.add_marker(pytest.mark.engine)
+            # Runs move only when a test says so.
+            item.add_marker(
+                pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
+            )
             # The Automation API leaves its inline programs' event loops to the collector.
             unraisable = "ignore::pytest.PytestUnraisableExceptionWarning"
             item.add_marker(pytest.mark.filterwarnings(unraisable))
@@ -37,18 +40,9 @@ def command() -> auto.PulumiCommand:
     return auto.PulumiCommand(root=str(Path(pulumi).parent.parent), skip_version_check=True)
 
 
-@pytest.fixture(scope="session")
-def service() -> Iterator[VodEmulator]:
-    """One emulator for each test process; runs move only when a test says so."""
-    settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
-    with VodEmulator(settings) as emulator:
-        yield emulator
-
-
 @pytest.fixture
-def emulator(service: VodEmulator) -> VodEmulator:
-    service.reset()
-    return service
+def emulator(vod_emulator: VodEmulator) -> VodEmulator:
+    return vod_emulator
 
 
 @pytest.fixture
