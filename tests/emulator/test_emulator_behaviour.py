@@ -139,7 +139,12 @@ def test_settings_are_shared_checked_and_forgotten(call: Call, tmp_path: Path) -
         two.advance(100)
         told = send(one.url, "GetWorkflowExecution", {"RunId": run_id}).json()["Result"]
         assert told["Status"] == "1001"
-        for wrong in ({"rule": []}, {"rules": [{"chance": 2}]}, {"runningSeconds": [5, 1]}):
+        bad: list[dict[str, Any]] = [
+            {"rule": []},
+            {"rules": [{"chance": 2}]},
+            {"runningSeconds": [5, 1]},
+        ]
+        for wrong in bad:
             answer = httpx.post(f"{one.url}/_emulator/settings", json=wrong)
             assert answer.status_code == 400
             assert next(iter(wrong)) in answer.json()["error"]
