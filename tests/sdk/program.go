@@ -1,0 +1,66 @@
+// What the official Go SDK makes of an emulator: one line of JSON.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/volcengine/volc-sdk-golang/service/vod"
+	"github.com/volcengine/volc-sdk-golang/service/vod/models/business"
+	"github.com/volcengine/volc-sdk-golang/service/vod/models/request"
+)
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func main() {
+	sdk := vod.NewInstance()
+	sdk.SetScheme("http")
+	sdk.SetHost(os.Args[1])
+	sdk.SetAccessKey(os.Args[2])
+	sdk.SetSecretKey(os.Args[3])
+
+	started, _, err := sdk.StartWorkflow(&request.VodStartWorkflowRequest{
+		Vid:               "v 1+中",
+		TemplateId:        "t",
+		CallbackArgs:      "a b&c",
+		EnableLowPriority: true,
+		Input: &business.WorkflowParams{OverrideParams: &business.OverrideParams{
+			Snapshot: []*business.SnapshotOverride{{
+				TemplateId: []string{"s"}, FileName: "{{fileTitle}} x", SampleOffsets: []float32{1},
+			}},
+		}},
+	})
+	check(err)
+	runId := started.GetResult().GetRunId()
+	told, _, err := sdk.GetWorkflowExecution(&request.VodGetWorkflowExecutionStatusRequest{
+		RunId: runId, NeedTasksDetail: "true",
+	})
+	check(err)
+	made, _, err := sdk.GetWorkflowExecutionResult(&request.VodGetWorkflowResultRequest{RunId: runId})
+	check(err)
+	template, _, err := sdk.GetWorkflowTemplate(&request.VodGetWorkflowTemplateRequest{TemplateId: "t"})
+	check(err)
+	listed, _, err := sdk.ListWorkflowTemplate(&request.VodListWorkflowTemplateRequest{Limit: 2})
+	check(err)
+	line, err := json.Marshal(map[string]interface{}{
+		"runId":        runId,
+		"status":       told.GetResult().GetStatus(),
+		"callbackArgs": told.GetResult().GetCallbackArgs(),
+		"tasks":        len(told.GetResult().GetTasksDetail()),
+		"ended":        made.GetResult().GetStatus(),
+		"videos":       len(made.GetResult().GetTranscodeInfos()),
+		"codec":        made.GetResult().GetTranscodeInfos()[0].GetVideoStreamMeta().GetCodec(),
+		"snapshot":     made.GetResult().GetSnapshots()[0].GetType(),
+		"template":     template.GetResult().GetWorkflowTemplate().GetTemplateId(),
+		"total":        listed.GetResult().GetTotal(),
+		"listed":       len(listed.GetResult().GetData()),
+	})
+	check(err)
+	fmt.Println(string(line))
+}
