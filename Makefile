@@ -44,6 +44,7 @@ down: $(READY) ## Destroy what `make up` made
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for some)
+	@tools/find-browser >/dev/null
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 

@@ -20,6 +20,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #e4e7eb;
          vertical-align: middle }
+td.time { white-space: nowrap }
 td.id { font-family: ui-monospace, monospace; font-size: 12px; word-break: break-all }
 .bar { fill: #cbd2d9 } .PendingStart { fill: #cbd2d9 } .Running, .Paused { fill: #2f80ed }
 .ok { fill: #27ae60 } .failed { fill: #d64545 } .now { stroke: #1f2933; stroke-dasharray: 2 2 }
@@ -64,7 +65,7 @@ def _runs(runs: list[Run], now: float) -> str:
     rows = "".join(
         f"<tr><td class=id>{escape(run.run_id)}</td><td>{escape(source_name(run.start))}</td>"
         f"<td class=id>{escape(run.start['TemplateId'])}</td><td>{escape(run.status(now))}</td>"
-        f"<td>{iso(run.accepted)}</td><td>{_timeline(run, now, begin, end)}</td></tr>"
+        f"<td class=time>{iso(run.accepted)}</td><td>{_timeline(run, now, begin, end)}</td></tr>"
         for run in runs
     )
     return (
