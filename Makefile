@@ -48,6 +48,11 @@ test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for s
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## Measure the emulator under load (a minute)
+	@echo "==> load on the emulator, beside a plain starlette endpoint" >&2
+	@$(PYTHON) bench/load.py
+
 .PHONY: lint
 lint: $(READY) ## Check style
 	@echo "==> ruff" >&2

@@ -30,7 +30,8 @@ VERSIONS: Final = {
 """The calls there are, and the one version of each (the page; facts 1 to 3)."""
 LARGEST: Final = 1 << 20
 """Bytes of a body; more is refused."""
-LONGEST_QUERY: Final = 1 << 16
+LONGEST_QUERY: Final = 60_000
+"""Bytes; beyond 64 KiB the HTTP parser itself refuses."""
 COMMON: Final = "X-"
 """The public common parameters, of the signature among others: no call's own."""
 

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator, create_app
+from pulumi_vod_workflow.emulator.store import Store
 
 Call = Callable[..., httpx.Response]
 BASE = {"Vid": "v", "TemplateId": "t"}
@@ -278,6 +279,21 @@ def test_more_than_the_limit_is_refused_for_each_action(call: Call) -> None:
         assert call("GetWorkflowTemplate", {"TemplateId": "t"}, url=url).status_code == 200
         time.sleep(1.05)
         assert call("StartWorkflow", BASE, url=url).status_code == 200
+
+
+def test_exactly_the_allowed_rate_gets_through(tmp_path: Path) -> None:
+    """Of two processes' worth of requests, without a pause: so many a second, and not one more."""
+    stores = [Store(tmp_path / "runs.sqlite3") for _ in range(2)]
+    begun = time.time()
+    admitted = []
+    while time.time() < begun + 2.2:
+        passed = [store.admit("StartWorkflow", 20) for store in stores]
+        admitted += [time.time()] * sum(passed)
+    assert len(admitted) == 60, "20 at once, and 20 after each second"
+    for first, after in zip(admitted, admitted[20:], strict=False):
+        assert after - first > 0.99
+    for store in stores:
+        store.close()
 
 
 def test_a_hang_keeps_only_its_own_client_waiting(call: Call, emulator: VodEmulator) -> None:
