@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 
 from pulumi_vod_workflow.emulator import control
-from pulumi_vod_workflow.emulator.app import access_log, create_app
+from pulumi_vod_workflow.emulator.app import Emulator, access_log, create_app
 from pulumi_vod_workflow.emulator.events import Courier
 from pulumi_vod_workflow.emulator.server import uvicorn_config
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parsed
@@ -33,8 +33,8 @@ def _parser() -> argparse.ArgumentParser:
         "GET /_emulator/ledger tells what would have been, and / shows it.",
         epilog="A source says by its name how it fares: emu-missing is not found, emu-fail-1001 "
         "(any 1xxx or 2xxx) fails so, emu-terminated is ended by a user, emu-unknown-status gets a "
-        "status that no client knows. Everything else can be set by --config: rules, templates, "
-        "spaces, vids, subscriptions, as docs/emulator.md tells.",
+        "status that no client knows. Everything else can be set by --config or --set: rules, "
+        "templates, spaces, vids, subscriptions, clock, faults, as docs/emulator.md tells.",
         argument_default=argparse.SUPPRESS,
     )
     option = parser.add_argument
@@ -67,9 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         const=(),
         help="know the built-in workflows only, not every id",
     )
-    option("--clock-speed", type=float, help="emulated seconds in a real one, 0 freezes; default 1")
-    option("--clock-step", type=float, help="seconds that each request moves the clock; default 0")
-    option("--clock-to", help="begin at this time, as 2030-01-01T00:00:00Z")
+    option(
+        "--set",
+        action="append",
+        metavar="NAME=JSON",
+        help="anything that a file can hold, such as rules=[...], clock={...} or faults=[...]",
+    )
     option("--access-log", action="store_true", help="a line of JSON for each request, on stderr")
     return parser
 
@@ -87,31 +90,47 @@ def _file(path: Path | None) -> dict[str, Any]:
     return document
 
 
-def _settings(options: Mapping[str, Any]) -> EmulatorSettings:
-    """Return the settings of the file, with those options that were given."""
+def _set(pair: str) -> tuple[str, Any]:
+    name, _, text = pair.partition("=")
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        raise ValueError(f"--set {name}: must be NAME=JSON") from None
+
+
+def _parts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file says, then what --set says, then the options that were given."""
     names = EmulatorSettings.model_fields
     given = {names[name].alias or name: value for name, value in options.items() if name in names}
-    return parsed(EmulatorSettings, {**_file(options.get("config")), **given})
+    return {**_file(options.get("config")), **dict(map(_set, options.get("set", ()))), **given}
 
 
-def _clock(options: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"clock_speed": "speed", "clock_step": "stepSeconds", "clock_to": "to"}
-    return {names[name]: value for name, value in options.items() if name in names}
+def _app(parts: dict[str, Any]) -> Emulator:
+    """Make the application; beside the settings, `clock` and `faults` are as the controls have."""
+    clock, faults = parts.pop("clock", None), parts.pop("faults", [])
+    if not isinstance(faults, list):
+        raise ValueError("faults: must be a list")  # noqa: TRY004 - all are ValueErrors
+    app = create_app(parsed(EmulatorSettings, parts))
+    if clock is not None:
+        control.move_clock(app.service, clock)
+    for fault in faults:
+        control.add_fault(app.service, fault)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     options = vars(_parser().parse_args(arguments))
     host, port = options["host"], options["port"]
+    store = options.get("store")
     try:
-        settings, clock = _settings(options), _clock(options)
-        app = create_app(settings)
-        if clock:
-            control.move_clock(app.service, clock)
+        parts = _parts(options)
+        store = parts.get("store")
+        app = _app(parts)
     except ValueError as error:
         return _fail(str(error), 2)
     except sqlite3.Error as error:
-        return _fail(f"cannot use the store {options['store']}: {error}", 1)
+        return _fail(f"cannot use the store {store}: {error}", 1)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)

@@ -245,7 +245,7 @@ def parsed(model: type[Part], parts: Mapping[str, Any]) -> Part:
     except ValidationError as error:
         raise ValueError(
             "; ".join(
-                f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+                f"{'.'.join(map(str, item['loc'])) or model.__name__.lower()}: {item['msg']}"
                 for item in error.errors(include_url=False, include_input=False)
             )
         ) from None

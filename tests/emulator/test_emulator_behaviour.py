@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
 import logging
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -157,11 +159,30 @@ def test_everything_can_be_set_by_a_file(call: Call, tmp_path: Path, suffix: str
     """Options go before the file; what is wrong with it is one line."""
     path = tmp_path / f"settings.{suffix}"
     path.write_text(
-        json.dumps({"rules": RULES, "rateLimit": 1, "runningSeconds": [2, 3], "seed": 5})
+        json.dumps(
+            {
+                "rules": RULES,
+                "rateLimit": 1,
+                "runningSeconds": [2, 3],
+                "seed": 9,
+                "faults": [{"action": "GetWorkflowTemplate", "kind": "http", "status": 504}],
+            }
+        )
         if suffix == "json"
-        else 'rateLimit = 1\nrunningSeconds = [2, 3]\nseed = 5\n[[rules]]\nstatus = "1006"\n'
+        else """
+            rateLimit = 1
+            runningSeconds = [2, 3]
+            seed = 9
+            [[rules]]
+            status = "1006"
+            [[faults]]
+            action = "GetWorkflowTemplate"
+            kind = "http"
+            status = 504
+            """
     )
-    options = ("--config", str(path), "--rate-limit", "0", "--clock-speed", "0")
+    clock = 'clock={"speed": 0, "to": "2040-01-01T00:00:00Z"}'
+    options = ("--config", str(path), "--rate-limit", "0", "--set", "seed=5", "--set", clock)
     with command(*options) as (url, _):
         shown = httpx.get(f"{url}/_emulator/settings").json()
         assert (shown["rateLimit"], shown["runningSeconds"], shown["seed"]) == (0, [2, 3], 5)
@@ -170,11 +191,19 @@ def test_everything_can_be_set_by_a_file(call: Call, tmp_path: Path, suffix: str
         httpx.post(f"{url}/_emulator/clock", json={"advanceSeconds": 100})
         told = call("GetWorkflowExecution", run_id, url=url).json()["Result"]
         assert told["Status"] == "1006"
+        assert told["CreateTime"] == "2040-01-01T00:00:00Z"
+        assert call("GetWorkflowTemplate", {"TemplateId": "t"}, url=url).status_code == 504
+        assert call("GetWorkflowTemplate", {"TemplateId": "t"}, url=url).status_code == 200
     path.write_text("nonsense")
     line = [sys.executable, "-m", "pulumi_vod_workflow.emulator", "--config", str(path)]
     done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert str(path) in done.stderr
+    for wrong in ("colour=1", "faults={}", 'faults=[{"kind": "flood"}]', "clock=[]", "rules"):
+        line = [sys.executable, "-m", "pulumi_vod_workflow.emulator", "--set", wrong]
+        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert wrong.partition("=")[0] in done.stderr or "kind" in done.stderr
 
 
 # -- events ------------------------------------------------------------------------------------
@@ -449,3 +478,57 @@ def test_garbage_controls_are_refused_whole(
         assert answer.json()["error"]
     emulator.reset()
     assert httpx.get(f"{emulator.url}/_emulator/ledger").json() == {"starts": []}
+
+
+RAW = st.binary(max_size=200)
+HEADER = st.tuples(
+    st.sampled_from(
+        [b"Authorization", b"X-Date", b"X-Content-Sha256", b"Content-Type", b"Content-Encoding",
+         b"Transfer-Encoding", b"Content-Length", b"Host", b"X-Security-Token", b"Expect", b"\xff"]
+    ),
+    RAW
+    | st.sampled_from(
+        [b"HMAC-SHA256 Credential=a/b/c/vod/request, SignedHeaders=;;x-date, Signature=\xe4",
+         b"HMAC-SHA256 Credential=AKLTEMULATOR/20260101/cn-north-1/vod/request, Signature=0",
+         b"gzip", b"chunked", b"-1", b"99999999999999999999", b"20261301T999999Z", b"100-continue"]
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    method=st.sampled_from([b"GET", b"POST", b"PUT", b"OPTIONS", b"\x00", b"get"]),
+    target=st.sampled_from(
+        [b"/?Action=StartWorkflow&Version=2020-08-01", b"/?%", b"/?a=%ff&a=%fe", b"/" + b"a" * 3000,
+         b"/_emulator/ledger", b"/?X-Signature=0&X-Credential=a&X-Date=b", b"*", b"http://x/?", b""]
+    ),
+    headers=st.lists(HEADER, max_size=5),
+    body=RAW,
+)  # fmt: skip
+def test_raw_garbage_neither_hangs_nor_breaks_it(
+    emulator: VodEmulator,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    method: bytes,
+    target: bytes,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+) -> None:
+    """Bytes that are hardly HTTP are answered or hung up on; the next request is served."""
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+    host = emulator.url.removeprefix("http://")
+    address, _, port = host.partition(":")
+    with socket.create_connection((address, int(port)), timeout=10) as connection:
+        connection.sendall(
+            method + b" " + target + b" HTTP/1.1\r\nHost: " + host.encode() + b"\r\n" + lines
+            + b"Connection: close\r\n\r\n" + body
+        )  # fmt: skip
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(65536):
+                answer += part
+    assert not answer.startswith(b"HTTP/1.1 5")
+    assert "defect" not in caplog.text
+    assert "Traceback" not in caplog.text
+    assert httpx.get(f"{emulator.url}/_emulator/health").json() == {"ok": True}
