@@ -146,7 +146,8 @@ class WorkflowRunProvider(ResourceProvider):
         if existing is None:
             announce(self._settings)
         elif existing is not UNKNOWN:
-            _say(f"{_name(inputs)}: adopts {existing}, which is free: nothing is started")
+            which = "a run" if inputs.get("secretInputs") is True else existing
+            _say(f"{_name(inputs)}: adopts {which}, which is free: nothing is started")
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
