@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--set",
         action="append",
         metavar="NAME=JSON",
-        help="anything that a file can hold, such as rules=[...], clock={...} or faults=[...]",
+        help="anything a file can hold: rules=[...], clock={...}, faults=[...], outcomes=[...]",
     )
     option("--access-log", action="store_true", help="a line of JSON for each request, on stderr")
     return parser
@@ -106,15 +106,19 @@ def _parts(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _app(parts: dict[str, Any]) -> Emulator:
-    """Make the application; beside the settings, `clock` and `faults` are as the controls have."""
-    clock, faults = parts.pop("clock", None), parts.pop("faults", [])
-    if not isinstance(faults, list):
-        raise ValueError("faults: must be a list")  # noqa: TRY004 - all are ValueErrors
+    """Make the application; `clock`, `faults`, `outcomes` are as the controls have them."""
+    clock = parts.pop("clock", None)
+    controls = {"faults": control.add_fault, "outcomes": control.decide_outcome}
+    lists = {name: parts.pop(name, []) for name in controls}
+    for name, items in lists.items():
+        if not isinstance(items, list):
+            raise ValueError(f"{name}: must be a list")  # noqa: TRY004 - all are ValueErrors
     app = create_app(parsed(EmulatorSettings, parts))
     if clock is not None:
         control.move_clock(app.service, clock)
-    for fault in faults:
-        control.add_fault(app.service, fault)
+    for name, items in lists.items():
+        for item in items:
+            controls[name](app.service, item)
     return app
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import secrets
 import time
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from pulumi_vod_workflow.emulator import control, page
 from pulumi_vod_workflow.emulator.errors import Refusal
 from pulumi_vod_workflow.emulator.faults import Happening, ResetFault, happen
 from pulumi_vod_workflow.emulator.service import Call, Service
-from pulumi_vod_workflow.emulator.settings import EmulatorSettings, span
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 from pulumi_vod_workflow.emulator.verify import verify
 from pulumi_vod_workflow.emulator.wire import (
     VERSIONS,
@@ -24,6 +23,7 @@ from pulumi_vod_workflow.emulator.wire import (
     Receive,
     Scope,
     Send,
+    parameters_of,
     read,
     receive_body,
 )
@@ -44,17 +44,19 @@ class Emulator:
         if scope["type"] != "http":
             return
         body = await receive_body(receive)
-        if scope["path"].startswith("/_emulator/"):
-            status, document = control.answer(self.service, scope, body or b"")
-            answer = Answer(status, document)
-        elif scope["method"] == "GET" and scope["path"] == "/" and not scope["query_string"]:
-            answer = Answer(200, page.render(self.service), {"content-type": "text/html"})
-        else:
-            answer = await self._serve(scope, body, receive)
-        moment = datetime.fromtimestamp(self.service.store.now(), UTC)
+        try:
+            answer = await self._route(scope, body, receive)
+            date = format_datetime(
+                datetime.fromtimestamp(self.service.store.now(), UTC), usegmt=True
+            )
+        except ResetFault:
+            raise  # in process this is how a connection breaks
+        except Exception:
+            log.exception("emulator: a defect of its own")
+            answer, date = Answer(500, {"error": "a defect of the emulator"}), ""
         headers = {
             "content-type": "application/json",
-            "date": format_datetime(moment, usegmt=True),
+            **({"date": date} if date else {}),
             **answer.headers,
             "content-length": str(len(answer.body)),
         }
@@ -62,14 +64,21 @@ class Emulator:
         await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
         await send({"type": "http.response.body", "body": answer.body})
 
+    async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
+        if scope["path"].startswith("/_emulator/"):
+            return Answer(*control.answer(self.service, scope, body or b""))
+        if scope["method"] == "GET" and scope["path"] == "/" and not scope["query_string"]:
+            if not control.is_local(scope):
+                return Answer(403, {"error": "the books are shown on the loopback interface only"})
+            return Answer(200, page.render(self.service), {"content-type": "text/html"})
+        return await self._serve(scope, body, receive)
+
     async def _serve(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
         began = time.perf_counter()
         metadata: dict[str, Any] = {"RequestId": _request_id(), "Service": "vod"}
         run_id: str | None = None
         try:
-            least, most = span(self.service.behaviour.latency_seconds)
-            if most:
-                await asyncio.sleep(random.uniform(least, most))  # noqa: S311 - not for secrets
+            await asyncio.sleep(self.service.latency())
             done = self._answer(scope, body, metadata)
             if isinstance(done, Happening):
                 answer = await happen(done, receive)
@@ -92,15 +101,16 @@ class Emulator:
     ) -> Call | Happening:
         """Do what is asked for, in the order in which the service refuses; fill in `metadata`."""
         service = self.service
-        request, called, parameters = read(scope, body)
-        action, version = called.get("Action", ""), called.get("Version", "")
+        request = read(scope, body)
+        query = dict(request.query)
+        action, version = query.get("Action", ""), query.get("Version", "")
         metadata |= {"Action": action, "Version": version}
-        service.count(action)
         for name in ("Action", "Version"):
-            if not called.get(name):
+            if not query.get(name):
                 raise Refusal("MissingParameter", name)
         if VERSIONS.get(action) != version:
             raise Refusal("InvalidActionOrVersion", action, version)
+        service.count(action)
         # Either time is good, so that neither moving the emulator's clock nor a client that takes
         # over its Date breaks signing.
         moments = (datetime.now(UTC), datetime.fromtimestamp(service.store.now(), UTC))
@@ -110,6 +120,7 @@ class Emulator:
             raise self._as_configured(refusal) from None
         service.limit(action)
         service.store.tick()
+        parameters = parameters_of(request)
         fault = service.store.take_fault(action)
         if fault is None:
             return service.call(action, parameters)

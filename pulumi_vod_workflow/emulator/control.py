@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.service import Service
-from pulumi_vod_workflow.emulator.settings import Model, Moment, Rule, Text, parsed
+from pulumi_vod_workflow.emulator.settings import Model, Moment, Rule, parsed
 
 
 class Clock(Model):
@@ -30,7 +30,7 @@ class Clock(Model):
 class Outcome(Model):
     """Decide how the next `times` starts whose source contains `match` will end."""
 
-    status: Text
+    status: str
     times: Annotated[int, Field(ge=1, lt=2**31)] = 1
     match: str = ""
 
@@ -38,12 +38,12 @@ class Outcome(Model):
     def rule(self) -> Rule:
         """The same as a rule."""
         literal = re.sub(r"([*?\[])", r"[\1]", self.match)
-        return Rule(status=self.status, source=f"*{literal}*")
+        return parsed(Rule, {"status": self.status, "source": f"*{literal}*"})
 
 
 def answer(service: Service, scope: Mapping[str, Any], body: bytes) -> tuple[int, dict[str, Any]]:
     """Return the status and document for a control request."""
-    if not _is_local(scope):
+    if not is_local(scope):
         return 403, {"error": "the emulator's controls answer only on the loopback interface"}
     name = f"{scope['method']} {scope['path'].removeprefix('/_emulator/')}"
     if name in _BOOKS:
@@ -116,7 +116,7 @@ _CONTROLS: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
 }
 
 
-def _is_local(scope: Mapping[str, Any]) -> bool:
+def is_local(scope: Mapping[str, Any]) -> bool:
     """Tell whether this machine asks, and no page of the web in one of its browsers."""
     peer = scope.get("client")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -35,6 +35,7 @@ TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
             "Consult the service documentation for details."
         ),
     ),
+    "LackProjectPolicy": (None, 403, "Request was rejected because of lack of project policy."),
     "LackPolicy": (100012, 403, "Request was rejected because of lack of policy."),
     "AccessDenied": (
         100013,
@@ -55,6 +56,17 @@ TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
     "InvalidParameter": (None, 400, "Invalid parameter: {}"),
     "ResourceNotFound": (None, 404, "ID 找不到: {}"),
     "RequestLimitExceeded": (None, 429, "请求超过上限: {} requests per second."),
+    "InvalidAction": (None, 404, "Invalid action: {}"),
+    "InvalidVersion": (None, 404, "Invalid version: {}"),
+    "InvalidDomain": (None, 400, "Invalid domain: {}"),
+    "UnsupportedProtocol": (None, 400, "Unsupported protocol: {}"),
+    "UnsupportedRegion": (None, 400, "Unsupported region: {}"),
+    "Unauthorized": (None, 401, "Unauthorized: {}"),
+    "FlowLimitExceeded": (None, 429, "Flow limit exceeded."),
+    "AccountFlowLimitExceeded": (None, 429, "Account flow limit exceeded."),
+    "UndefinedError": (None, 500, "Undefined error."),
+    "InternalServiceError": (None, 502, "Internal service error."),
+    "ServiceUnavailableTemp": (None, 503, "Service is unavailable for a while."),
     "RequestForbidden": (None, 403, "请求被禁止"),
     "ResourceInUse": (None, 409, "ID 正在被使用"),
     "ServiceUnavailable": (None, 503, "服务不可用"),
@@ -72,7 +84,8 @@ class Refusal(Exception):  # noqa: N818 - the service's refusal of a request, no
         message: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        number, default_status, text = TABLE.get(code, (None, 500, "{}"))
+        # InvalidParameter.DomainAlreadyExist is an InvalidParameter (facts 8)
+        number, default_status, text = TABLE.get(code.partition(".")[0], (None, 500, "{}"))
         super().__init__(code)
         self.code = code
         self.number = number

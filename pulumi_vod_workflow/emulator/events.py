@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
 import logging
 import secrets
+import sqlite3
 import threading
 from types import TracebackType
 from typing import Any, Final, Self
-
-import httpx
 
 from pulumi_vod_workflow.emulator.outputs import SOURCE_SECONDS, SOURCE_SIZE, source_name
 from pulumi_vod_workflow.emulator.service import Service, produced
@@ -21,9 +21,11 @@ from pulumi_vod_workflow.emulator.store import Delivery, Run, iso
 WAITS: Final = (5.0, 10.0, 30.0)
 """Seconds of the emulator's clock before each retry; after the last an event is dropped."""
 PATIENCE: Final = 5.0
-"""Real seconds that a receiver may take."""
+"""Real seconds that a receiver may take in all."""
 GLANCE: Final = 0.05
 """Real seconds between two looks for an event that is due."""
+AT_ONCE: Final = 16
+"""Events under way, so that a slow subscriber does not hold up the others."""
 
 log = logging.getLogger("pulumi_vod_workflow.emulator")
 
@@ -84,7 +86,6 @@ class Courier:
         self._service = service
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="vod-courier")
-        self._http = httpx.Client(timeout=PATIENCE, trust_env=False, follow_redirects=False)
 
     def __enter__(self) -> Self:
         """Start."""
@@ -97,31 +98,47 @@ class Courier:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop, after the event that is on its way."""
+        """Stop, after the events that are on their way."""
         self._stop.set()
         self._thread.join(timeout=2 * PATIENCE)
-        self._http.close()
 
     def _run(self) -> None:
+        asyncio.run(self._watch())
+
+    async def _watch(self) -> None:
+        under_way: set[asyncio.Task[None]] = set()
         while not self._stop.is_set():
-            delivery = self._service.store.take_delivery(2 * PATIENCE)
+            delivery = None
+            try:
+                if len(under_way) < AT_ONCE:
+                    delivery = self._service.store.take_delivery(2 * PATIENCE)
+            except sqlite3.Error:
+                log.exception("emulator: the store does not tell which events are due")
             if delivery is None:
-                self._stop.wait(GLANCE)
-            else:
-                self._carry(delivery)
+                await asyncio.sleep(GLANCE)
+                continue
+            task = asyncio.create_task(self._carry(delivery))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+        await asyncio.gather(*under_way)
 
-    def _carry(self, delivery: Delivery) -> None:
+    async def _carry(self, delivery: Delivery) -> None:
         store = self._service.store
-        if self._taken(delivery):
-            store.delivered(delivery.number)
-            return
-        attempts = delivery.attempts
-        wait = WAITS[attempts] if attempts < len(WAITS) else None
-        store.undelivered(delivery.number, wait)
-        if wait is None:
-            log.warning("emulator: the event of %s is dropped", delivery.run.run_id)
+        try:
+            if await self._taken(delivery):
+                store.delivered(delivery)
+                return
+            attempts = delivery.attempts
+            wait = WAITS[attempts] if attempts < len(WAITS) else None
+            store.undelivered(delivery, wait)
+            if wait is None:
+                log.warning("emulator: the event of %s is dropped", delivery.run.run_id)
+        except Exception:
+            log.exception("emulator: an event could not be carried; it will be taken again")
 
-    def _taken(self, delivery: Delivery) -> bool:
+    async def _taken(self, delivery: Delivery) -> bool:
+        import httpx  # noqa: PLC0415 - most emulators never send an event, and start sooner so
+
         to = Subscription.model_validate_json(delivery.subscription)
         body = json.dumps(event(delivery.run), ensure_ascii=False).encode()
         headers: dict[str, str] = {"content-type": to.content_type}
@@ -130,7 +147,11 @@ class Courier:
             headers["x-vod-timestamp"] = timestamp
             headers["x-vod-signature"] = signature(to.url, timestamp, to.private_key, body)
         try:
-            answer = self._http.post(to.url, content=body, headers=headers)
-        except httpx.HTTPError:
+            async with (
+                asyncio.timeout(PATIENCE),
+                httpx.AsyncClient(trust_env=False, follow_redirects=False) as client,
+            ):
+                answer = await client.post(to.url, content=body, headers=headers, timeout=PATIENCE)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return False
         return answer.status_code == httpx.codes.OK

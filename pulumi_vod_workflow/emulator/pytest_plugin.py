@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pulumi_vod_workflow.emulator.server import VodEmulator
-from pulumi_vod_workflow.emulator.settings import EmulatorSettings
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.emulator.server import VodEmulator
 
 MARKER = "vod_emulator"
 
@@ -39,6 +40,10 @@ def vod_emulator(
     request: pytest.FixtureRequest, _vod_emulators: dict[str, VodEmulator]
 ) -> VodEmulator:
     """Return a running emulator that nothing has been asked yet."""
+    # Not every test run that has this plugin uses it: the rest is loaded for those that do.
+    from pulumi_vod_workflow.emulator.server import VodEmulator  # noqa: PLC0415
+    from pulumi_vod_workflow.emulator.settings import EmulatorSettings  # noqa: PLC0415
+
     given = {}
     for marker in reversed(list(request.node.iter_markers(MARKER))):
         given.update(marker.kwargs)

@@ -18,14 +18,22 @@ from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 
 
 def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
-    """Return uvicorn's settings: quiet, and without a Date of its own (ours is the emulator's)."""
+    """
+    Return uvicorn's settings.
+
+    Silent, because the application tells its own defects, and without a Date of its own, because
+    ours is the emulator's. Requests that are open at the end have a second.
+    """
     return uvicorn.Config(
         app,
+        ws="none",
+        log_config=None,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
         date_header=False,
         server_header=False,
         proxy_headers=False,  # who asks is who is connected: the controls depend on it
         lifespan="off",
-        log_level="error",
         h11_max_incomplete_event_size=1 << 18,  # so that a query over the limit gets our answer
         **options,
     )
@@ -50,22 +58,31 @@ class VodEmulator:
     def __init__(self, settings: EmulatorSettings | None = None) -> None:
         app = create_app(settings)
         self.service = app.service
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket: socket.socket | None = None
         self._server = _Quiet(uvicorn_config(app))
         self._courier = Courier(self.service)
         self._thread = threading.Thread(target=self._serve, daemon=True, name="vod-emulator")
 
     def _serve(self) -> None:
+        assert self._socket is not None  # noqa: S101 - `__enter__` has made it
         self._server.run(sockets=[self._socket])
 
     @property
     def url(self) -> str:
-        """The endpoint for clients."""
+        """
+        The endpoint for clients.
+
+        Raises:
+            RuntimeError: before it is entered.
+
+        """
+        if self._socket is None:
+            raise RuntimeError("the emulator is not running: use it in a with statement")
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         """Start, and return when requests are served."""
+        self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread.start()
         deadline = time.monotonic() + 10
         while not self._server.started:
@@ -86,11 +103,12 @@ class VodEmulator:
 
     def stop(self) -> None:
         """Stop serving; open connections are closed."""
-        self._courier.__exit__(None, None, None)
-        self._server.should_exit = True
-        self._server.force_exit = True
-        self._thread.join(timeout=10)
-        self._socket.close()
+        if self._socket is not None:
+            self._courier.__exit__(None, None, None)
+            self._server.should_exit = True
+            self._server.force_exit = True
+            self._thread.join(timeout=10)
+            self._socket.close()
         self.service.store.close()
 
     def ledger(self) -> list[dict[str, Any]]:

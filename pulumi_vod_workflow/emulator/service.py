@@ -50,6 +50,7 @@ class Service:
         self.store = Store(settings.store)
         self.counts: dict[str, int] = {}
         """Requests of each action that this process has had, refused ones too."""
+        self._answers = 0
         self._lock = threading.Lock()
         self._changed: tuple[str, Behaviour] = ("{}", settings)
 
@@ -81,11 +82,22 @@ class Service:
         """Forget runs, outcomes, faults, events, counts, changed settings and the clock."""
         self.store.reset()
         self.counts.clear()
+        self._answers = 0
 
     def count(self, action: str) -> None:
         """Note that a request came."""
         with self._lock:
             self.counts[action] = self.counts.get(action, 0) + 1
+
+    def latency(self) -> float:
+        """Return the seconds before the next answer, drawn by the seed and the answer's number."""
+        behaviour = self.behaviour
+        least, most = span(behaviour.latency_seconds)
+        with self._lock:
+            self._answers += 1
+            number = self._answers
+        drawn = random.Random(f"{behaviour.seed}/latency/{number}")  # noqa: S311 - not for secrets
+        return drawn.uniform(least, most) if most else 0.0
 
     def limit(self, action: str) -> None:
         """
@@ -125,7 +137,7 @@ class Service:
             tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
         else:
             raise Refusal("ResourceNotFound", "TemplateId")
-        space = _space(start, behaviour)
+        space = _space(start, behaviour, template.space_name if template else SPACE)
 
         def fate(number: int, counted: str | None) -> Fate:
             return _fate(number, counted, start=start, space=space, tasks=tasks, by=behaviour)
@@ -193,7 +205,7 @@ class Service:
         found = [
             item
             for item in known
-            if asked.get("SpaceName") in {None, item.space_name}
+            if asked.get("SpaceName") in {None, _shown_space(item)}
             and asked.get("TemplateId") in {None, item.template_id}
             and asked.get("Type") in {None, item.type}
             and asked.get("Name", "") in item.name
@@ -238,8 +250,8 @@ CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
 # -- what becomes of a start -------------------------------------------------------------------
 
 
-def _space(start: Mapping[str, Any], behaviour: Behaviour) -> str:
-    """Return the space of the source, if both exist."""
+def _space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
+    """Return the space of the source, if both exist; a file without one is in its workflow's."""
     told = fate_told(source_name(start))
     if told == "missing":
         raise Refusal("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
@@ -249,10 +261,10 @@ def _space(start: Mapping[str, Any], behaviour: Behaviour) -> str:
         if start["Vid"] not in behaviour.vids:
             raise Refusal("ResourceNotFound", "Vid")
         return behaviour.vids[start["Vid"]]
-    space = str(start["DirectUrl"].get("SpaceName", SPACE))
-    if behaviour.spaces is not None and space not in behaviour.spaces:
+    named = start["DirectUrl"].get("SpaceName")
+    if named is not None and behaviour.spaces is not None and named not in behaviour.spaces:
         raise Refusal("ResourceNotFound", "SpaceName")
-    return space
+    return str(named or usual)
 
 
 def _identity(start: Mapping[str, Any], space: str, commit: str) -> str:
@@ -365,6 +377,10 @@ def _system(template_id: str) -> Template:
     )
 
 
+def _shown_space(template: Template) -> str:
+    return "" if template.type == "System" else template.space_name
+
+
 def _described(template: Template) -> dict[str, Any]:
     """Return a workflow as the service describes it, an activity for each output."""
     kinds = [("Transcode", template.transcodes), ("Snapshot", template.snapshots)]
@@ -381,7 +397,7 @@ def _described(template: Template) -> dict[str, Any]:
     end = {"ActivityId": "end", "Type": "End", "EndActivity": {"TranscodeEvent": "AllSuccess"}}
     return {
         "TemplateId": template.template_id,
-        "SpaceName": "" if template.type == "System" else template.space_name,
+        "SpaceName": _shown_space(template),
         "Name": template.name,
         "Description": template.description,
         "Type": template.type,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
@@ -57,12 +58,12 @@ class Model(BaseModel):
 
 
 def _loopback(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
     try:
+        parts = urlsplit(url if re.fullmatch("[!-~]+", url) else "")
+        host, _ = parts.hostname or "", parts.port
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        local = False
+        parts, local = urlsplit(""), False
     if parts.scheme != "http" or not local:
         raise ValueError("must be an http URL of this machine (loopback)")
     return url
@@ -102,7 +103,7 @@ class Rule(Model):
     """Vids or FileNames, as a glob."""
     chance: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the matching starts that it falls to, drawn by the seed."""
-    status: Text = "0"
+    status: Annotated[str, Field(pattern=r"^(0|[12][0-9]{3}|Terminated|Paused)\z")] = "0"
     """The status they end with: `0`, 1xxx, 2xxx, `Terminated`; `Paused` never ends."""
     pending_seconds: Range | None = None
     """Of PendingStart; by default the emulator's."""

@@ -82,8 +82,7 @@ def verify(request: Signed, keys: Keys, moments: Sequence[datetime]) -> str:
     expires = request.headers.get("x-expires") if "x-expires" in names else None
     _time(x_date, expires or in_query.get("X-Expires"), scope, moments)
     _token(request.headers.get("x-security-token"), keys)
-    missing = [name for name in names if name not in request.headers]
-    if missing:
+    if names != sorted(names) or any(name not in request.headers for name in names):
         raise Refusal("SignatureDoesNotMatch")
     lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names)
     canonical = "\n".join(

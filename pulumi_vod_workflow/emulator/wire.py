@@ -32,8 +32,23 @@ LARGEST: Final = 1 << 20
 """Bytes of a body; more is refused."""
 LONGEST_QUERY: Final = 60_000
 """Bytes; beyond 64 KiB the HTTP parser itself refuses."""
-COMMON: Final = "X-"
-"""The public common parameters, of the signature among others: no call's own."""
+COMMON: Final = frozenset(
+    {
+        "Action",
+        "Version",
+        "X-Algorithm",
+        "X-Content-Sha256",
+        "X-Credential",
+        "X-Date",
+        "X-Expires",
+        "X-NotSignBody",
+        "X-Security-Token",
+        "X-Signature",
+        "X-SignedHeaders",
+        "X-SignedQueries",
+    }
+)
+"""The public common parameters (facts 5): no call's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +85,9 @@ async def receive_body(receive: Receive) -> bytes | None:
     return b"".join(parts) if size <= LARGEST else None
 
 
-def read(scope: Scope, body: bytes | None) -> tuple[Signed, dict[str, str], dict[str, Any]]:
+def read(scope: Scope, body: bytes | None) -> Signed:
     """
-    Return the request as it was signed, its Action and Version, and its parameters.
+    Return the request as it was signed.
 
     Raises:
         Refusal: for what is no request of this API at all.
@@ -93,16 +108,23 @@ def read(scope: Scope, body: bytes | None) -> tuple[Signed, dict[str, str], dict
         headers = {name.decode("ascii").lower(): value.decode() for name, value in scope["headers"]}
     except ValueError:
         raise Refusal("InvalidParameter", "the query or a header is not well encoded") from None
+    return Signed(method, "/", query, headers, body)
+
+
+def parameters_of(request: Signed) -> dict[str, Any]:
+    """
+    Return a call's own parameters, from the query and the body.
+
+    Raises:
+        Refusal: for a body that is none, or a name with two values.
+
+    """
     pairs: list[tuple[str, Any]] = [
-        (name, value) for name, value in query if not name.startswith(COMMON)
+        (name, value) for name, value in request.query if name not in COMMON
     ]
-    called = {name: value for name, value in query if name in {"Action", "Version"}}
-    if body:
-        pairs += _of_body(body, headers.get("content-type", ""))
-    parameters = _once(pairs)
-    for name in called:
-        del parameters[name]
-    return Signed(method, "/", query, headers, body), called, parameters
+    if request.body:
+        pairs += _of_body(request.body, request.headers.get("content-type", ""))
+    return _once(pairs)
 
 
 def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:

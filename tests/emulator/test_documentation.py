@@ -70,6 +70,9 @@ def test_each_error(call: Call, emulator: VodEmulator, row: list[str]) -> None:
     options: dict[str, Any] = {}
     if how == "a fault with this code":
         emulator.fault(action="StartWorkflow", kind="http", code=code)
+    elif code == "InvalidClientTokenId":
+        emulator.settings(access_key_code=code)
+        options = {"access_key": "AKLTOTHER"}
     elif code == "RequestLimitExceeded":
         emulator.settings(rate_limit=1)
         call("StartWorkflow", BASE)
@@ -84,10 +87,33 @@ def test_each_error(call: Call, emulator: VodEmulator, row: list[str]) -> None:
         assert answer.headers["retry-after"] == "1"
 
 
+CODES = {
+    # the page's own
+    "InvalidParameter", "RequestForbidden", "ResourceNotFound", "ResourceInUse",
+    "RequestLimitExceeded", "InternalError", "ServiceUnavailable",
+    # the gateway's, and the public ones (facts 5 and 8)
+    "MissingParameter", "MissingAuthenticationToken", "MissingRequestInfo", "MissingSignature",
+    "InvalidTimestamp", "ServiceNotFound", "InvalidActionOrVersion", "InvalidAccessKey",
+    "InvalidClientTokenId", "SignatureDoesNotMatch", "LackPolicy", "LackProjectPolicy",
+    "AccessDenied", "FailToConnect", "InternalServiceTimeout", "InvalidAuthorization",
+    "InvalidCredential", "InvalidSecretToken", "MethodNotAllowed", "UndefinedError",
+    "FlowLimitExceeded", "AccountFlowLimitExceeded", "ServiceUnavailableTemp",
+    "InternalServiceError", "InvalidAction", "InvalidVersion", "InvalidDomain",
+    "UnsupportedProtocol", "UnsupportedRegion", "Unauthorized",
+}  # fmt: skip
+
+
 def test_every_error_of_the_emulator_is_in_the_page() -> None:
     from pulumi_vod_workflow.emulator.errors import TABLE
 
-    assert {row[0] for row in table("errors")} == set(TABLE) - {"InvalidClientTokenId"}
+    assert {row[0] for row in table("errors")} == set(TABLE) == CODES
+
+
+def test_a_sub_code_has_the_status_of_its_base(call: Call, emulator: VodEmulator) -> None:
+    emulator.fault(action="StartWorkflow", kind="http", code="InvalidParameter.Vid")
+    answer = call("StartWorkflow", BASE)
+    error = answer.json()["ResponseMetadata"]["Error"]
+    assert (answer.status_code, error["Code"]) == (400, "InvalidParameter.Vid")
 
 
 def test_where_pages_disagree_a_setting_chooses(call: Call, emulator: VodEmulator) -> None:
@@ -259,6 +285,8 @@ def test_lists_have_rules_too(call: Call, query: dict[str, str]) -> None:
 def test_built_in_templates_are_listed_or_not(call: Call, emulator: VodEmulator) -> None:
     """Whether the service finds them is not known: a setting chooses."""
     assert call("ListWorkflowTemplate").json()["Result"]["Total"] == "4"
+    none = call("ListWorkflowTemplate", {"SpaceName": "system"}).json()["Result"]
+    assert none["Total"] == "0", "they are of no space"
     assert call("GetWorkflowTemplate", {"TemplateId": SYSTEM}).status_code == 200
     emulator.settings(list_system_templates=False)
     assert call("ListWorkflowTemplate").json()["Result"]["Total"] == "0"
@@ -275,6 +303,11 @@ def test_spaces_and_vids_exist_or_do_not(call: Call, emulator: VodEmulator) -> N
         source = json.dumps({"FileName": "f", "SpaceName": space})
         answer = call("StartWorkflow", {"TemplateId": "t", "DirectUrl": source})
         assert answer.status_code == status
+    emulator.settings(templates=[{**TEMPLATES[0], "spaceName": "mine"}])
+    start = {"TemplateId": "mine", "DirectUrl": '{"FileName":"f"}'}
+    run_id = call("StartWorkflow", start).json()["Result"]["RunId"]
+    told = call("GetWorkflowExecution", {"RunId": run_id}).json()["Result"]
+    assert told["SpaceName"] == "mine", "a file without a space is in its workflow's"
 
 
 def test_a_low_priority_run_is_pending_longer(call: Call, emulator: VodEmulator) -> None:

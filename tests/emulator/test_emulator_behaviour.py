@@ -78,11 +78,24 @@ def test_a_clock_can_begin_in_the_future(call: Call, emulator: VodEmulator) -> N
             emulator.clock(to=wrong)
 
 
+def test_a_stepped_clock_stands_at_the_end_of_time(call: Call, emulator: VodEmulator) -> None:
+    emulator.clock(speed=0, to="2199-12-31T23:59:59Z", step_seconds=10)
+    for _ in range(3):
+        assert call("GetWorkflowTemplate", {"TemplateId": "t"}).status_code == 200
+
+
 def test_latency_is_before_each_answer(call: Call, emulator: VodEmulator) -> None:
     emulator.settings(latency_seconds=[0.2, 0.3])
     begun = time.monotonic()
     start(call)
     assert time.monotonic() - begun >= 0.2
+    drawn = []
+    for _ in range(2):
+        emulator.reset()
+        emulator.settings(latency_seconds=[0.2, 0.3], seed=3)
+        drawn.append([emulator.service.latency() for _ in range(3)])
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 3
 
 
 # -- chance ------------------------------------------------------------------------------------
@@ -129,6 +142,9 @@ def test_the_first_rule_that_matches_decides(call: Call, emulator: VodEmulator) 
     named = start(call, Vid="--w[x]*--")
     emulator.advance(50)
     assert status(call, named) == "Terminated", "an outcome comes before all rules, literally"
+    for wrong in ("Running", "Success", "3000", ""):
+        with pytest.raises(ValueError, match="status"):
+            emulator.outcome(wrong)
 
 
 def test_settings_are_shared_checked_and_forgotten(call: Call, tmp_path: Path) -> None:
@@ -166,6 +182,7 @@ def test_everything_can_be_set_by_a_file(call: Call, tmp_path: Path, suffix: str
                 "runningSeconds": [2, 3],
                 "seed": 9,
                 "faults": [{"action": "GetWorkflowTemplate", "kind": "http", "status": 504}],
+                "outcomes": [{"status": "1006"}],
             }
         )
         if suffix == "json"
@@ -325,7 +342,69 @@ def test_some_events_come_twice_and_some_go_elsewhere(
     assert len(emulator.events()) == 1
 
 
-@pytest.mark.parametrize("url", ["http://example.com/", "https://127.0.0.1/", "file:///tmp/x"])
+def test_a_slow_subscriber_holds_nobody_up_and_is_not_waited_for(
+    call: Call, emulator: VodEmulator, receiver: Receiver
+) -> None:
+    """One that drips has five seconds in all; the others hear at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        slow = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                while True:
+                    connection.sendall(b"H")
+                    time.sleep(0.5)
+
+        threading.Thread(target=drip, daemon=True).start()
+        emulator.clock(speed=0)
+        emulator.settings(subscriptions=[{"url": slow}, {"url": receiver.url}])
+        start(call)
+        emulator.advance(5)
+        begun = time.monotonic()
+        receiver.seen.get(timeout=3)
+        wait_for(lambda: emulator.events()[0]["attempts"] == 1)
+        assert 4 < time.monotonic() - begun < 9
+        assert emulator.events()[0]["state"] == "waiting"
+
+
+def test_an_event_under_way_does_not_answer_for_another(
+    call: Call, emulator: VodEmulator, receiver: Receiver
+) -> None:
+    """A reset forgets events; one that is still carried says nothing of those that come after."""
+    store = emulator.service.store
+    emulator.clock(speed=0)
+    emulator.settings(subscriptions=[{"url": receiver.url}])
+    start(call)
+    store.set_clock(advance=5)
+    receiver.seen.get(timeout=10)
+    wait_for(lambda: emulator.events()[0]["state"] == "delivered")
+    with store._transaction() as db:
+        db.execute("UPDATE deliveries SET state = 'waiting'")
+    old = store.take_delivery(10)
+    if old is None:  # the emulator's own courier was faster
+        receiver.seen.get(timeout=10)
+        return
+    emulator.reset()
+    emulator.clock(speed=0)
+    emulator.settings(subscriptions=[{"url": receiver.url}])
+    run_id = start(call)
+    store.delivered(old)
+    emulator.advance(5)
+    told = json.loads(receiver.seen.get(timeout=10)[1])
+    assert told["Data"]["RunId"] == run_id
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "https://127.0.0.1/",
+        "file:///tmp/x",
+        "http://127.0.0.1/\x7fa",
+        "http://127.0.0.1:99999/",
+    ],
+)
 def test_events_stay_on_this_machine(emulator: VodEmulator, url: str) -> None:
     with pytest.raises(ValueError, match="loopback"):
         emulator.settings(subscriptions=[{"url": url}])
@@ -373,6 +452,58 @@ def test_each_request_is_a_line_of_json(
     assert {"time", "requestId", "method", "milliseconds"} <= set(good)
     for hidden in ("hidden-args", "Signature", "AKLT"):
         assert hidden not in "".join(caplog.messages)
+
+
+@pytest.mark.parametrize("waiting", ["half a body", "a hang"])
+@pytest.mark.parametrize("in_process", [False, True])
+def test_it_shuts_down_while_a_request_is_open(
+    call: Call, capfd: pytest.CaptureFixture[str], waiting: str, in_process: bool
+) -> None:
+    """Within seconds, and without a word."""
+
+    def open_request(url: str) -> socket.socket:
+        address, _, port = url.removeprefix("http://").partition(":")
+        connection = socket.create_connection((address, int(port)), timeout=10)
+        if waiting == "half a body":
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        else:
+            fault = {"action": "StartWorkflow", "kind": "hang", "seconds": 60}
+            httpx.post(f"{url}/_emulator/faults", json=fault)
+            threading.Thread(target=_quietly, args=(call, url), daemon=True).start()
+        time.sleep(0.5)
+        return connection
+
+    if in_process:
+        emulator = VodEmulator(EmulatorSettings()).__enter__()
+        connection = open_request(emulator.url)
+        begun = time.monotonic()
+        emulator.stop()
+    else:
+        with command() as (url, process):
+            connection = open_request(url)
+            begun = time.monotonic()
+            process.terminate()
+            assert process.wait(10) == 0
+    assert time.monotonic() - begun < 5
+    connection.close()
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err + said.out
+
+
+def _quietly(call: Call, url: str) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        call("StartWorkflow", BASE, url=url)
+
+
+def test_an_emulator_that_was_not_entered_says_so() -> None:
+    emulator = VodEmulator()
+    with pytest.raises(RuntimeError, match="with statement"):
+        _ = emulator.url
+    emulator.stop()
+
+
+def test_the_page_is_for_this_machine(emulator: VodEmulator) -> None:
+    assert httpx.get(emulator.url, headers={"host": "evil.example"}).status_code == 403
 
 
 def test_the_command_logs_if_it_is_told_to(call: Call) -> None:
@@ -500,10 +631,12 @@ HEADER = st.tuples(
     method=st.sampled_from([b"GET", b"POST", b"PUT", b"OPTIONS", b"\x00", b"get"]),
     target=st.sampled_from(
         [b"/?Action=StartWorkflow&Version=2020-08-01", b"/?%", b"/?a=%ff&a=%fe", b"/" + b"a" * 3000,
-         b"/_emulator/ledger", b"/?X-Signature=0&X-Credential=a&X-Date=b", b"*", b"http://x/?", b""]
+         b"/_emulator/ledger", b"/?LONG", b"*", b"",
+         b"/?X-Signature=0&X-Credential=a&X-Date=b", b"http://x/?"]
     ),
     headers=st.lists(HEADER, max_size=5),
-    body=RAW,
+    body=RAW | st.just(b"{"),
+    times=st.sampled_from([1, 1, 1, 1_000, 50_000]),
 )  # fmt: skip
 def test_raw_garbage_neither_hangs_nor_breaks_it(
     emulator: VodEmulator,
@@ -513,21 +646,26 @@ def test_raw_garbage_neither_hangs_nor_breaks_it(
     target: bytes,
     headers: list[tuple[bytes, bytes]],
     body: bytes,
+    times: int,
 ) -> None:
     """Bytes that are hardly HTTP are answered or hung up on; the next request is served."""
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+    target = target.replace(b"LONG", b"a" * 70_000)
     host = emulator.url.removeprefix("http://")
     address, _, port = host.partition(":")
-    with socket.create_connection((address, int(port)), timeout=10) as connection:
-        connection.sendall(
-            method + b" " + target + b" HTTP/1.1\r\nHost: " + host.encode() + b"\r\n" + lines
-            + b"Connection: close\r\n\r\n" + body
-        )  # fmt: skip
-        connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        with contextlib.suppress(ConnectionResetError):
+    head = method + b" " + target + b" HTTP/1.1\r\nHost: " + host.encode() + b"\r\n" + lines
+    answer = b""
+    try:
+        with socket.create_connection((address, int(port)), timeout=10) as connection:
+            connection.sendall(head + b"Connection: close\r\n\r\n")
+            connection.sendall(body * times)
+            connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 answer += part
+    except TimeoutError:
+        raise  # that would be a hang
+    except OSError:
+        pass  # it may hang up before it has read all
     assert not answer.startswith(b"HTTP/1.1 5")
     assert "defect" not in caplog.text
     assert "Traceback" not in caplog.text

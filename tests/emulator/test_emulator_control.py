@@ -236,6 +236,8 @@ def test_health_requests_and_reset(call: Call, emulator: VodEmulator) -> None:
     assert httpx.get(f"{emulator.url}/_emulator/health").status_code == 200
     assert httpx.get(f"{emulator.url}/_emulator/nothing").status_code == 404
     call("StartWorkflow", BASE)
+    httpx.get(f"{emulator.url}/?Action=Nothing&Version=1")
+    httpx.get(f"{emulator.url}/favicon.ico")
     counts = httpx.get(f"{emulator.url}/_emulator/requests").json()["counts"]
     assert counts == emulator.requests() == {"StartWorkflow": 1}
     assert httpx.post(f"{emulator.url}/_emulator/reset").status_code == 200
