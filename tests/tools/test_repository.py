@@ -16,7 +16,7 @@ FORBIDDEN = [
     "pythonhosted." + "org",
     "proxy." + "golang",
     "sum." + "golang",
-    "registry.npmjs." + "org",
+    "registry.npm" + "js.org",
     "deb." + "debian",
     "get." + "pulumi",
     "/" + "root/",
