@@ -160,6 +160,7 @@ def main() -> int:
         "at least 2000 requests a second": done / took >= 2000,
         "no error": failed + more == 0,
         "no lost ledger entry": done + warm == ledger,
+        "first answer within half a second": startup < 0.5,
         "memory flat": after < before + 16,
         "exactly the allowed rate gets through": limited == LIMIT * (int(LIMITED_SECONDS) + 1),
     }
