@@ -220,9 +220,9 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
         names = {name: to_camel(name) for name in WorkflowRun.__annotations__}
         # What the engine answers fills these in. Pulumi's own translation of names would also
         # reach the keys of users' maps, so the names of the state are given from the start.
-        properties = dict.fromkeys(names.values())
-        properties |= respell(declared, RunInputs, to_camel, _unwrapped)
-        properties["secretInputs"] = _if_secret(properties)
+        given = respell(declared, RunInputs, to_camel, _unwrapped)
+        secret = _if_secret(given)
+        properties = {**dict.fromkeys(names.values()), **given, "secretInputs": secret}
         if opts is not None:
             opts = ResourceOptions.merge(opts, None)
             for option in ("ignore_changes", "additional_secret_outputs"):
