@@ -131,7 +131,7 @@ class WorkflowRunProvider(ResourceProvider):
             self._settings  # noqa: B018 - judged here, so that a preview refuses what is wrong
         except ConfigurationError as error:
             failures.append(CheckFailure("", str(error)))
-        if would_join(olds, declaration.properties):
+        if not declaration.problems and would_join(olds, declaration.properties):
             failures.append(CheckFailure("", WOULD_JOIN))
         if failures:
             return CheckResult(_sent(declaration.properties), failures)
@@ -143,9 +143,9 @@ class WorkflowRunProvider(ResourceProvider):
     def _announce(self, inputs: Mapping[str, Any]) -> None:
         """Say, in a preview too, what a create does: where a run is paid, or that none is."""
         existing = inputs.get("existingRunId")
-        if existing is None:
+        if existing is None or existing is UNKNOWN:  # it may turn out to be none
             announce(self._settings)
-        elif existing is not UNKNOWN:
+        else:
             which = "a run" if inputs.get("secretInputs") is True else existing
             _say(f"{_name(inputs)}: adopts {which}, which is free: nothing is started")
 

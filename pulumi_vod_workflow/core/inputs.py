@@ -303,7 +303,7 @@ class SnapshotOverride(Model):
         kinds = {
             key: kinds
             for key, kinds in cls.APPLIES_TO.items()
-            if raw.get(key, UNKNOWN) is not UNKNOWN
+            if raw.get(key, UNKNOWN) not in (UNKNOWN, [])
         }
         if kinds and not frozenset.intersection(*kinds.values()):
             parts = "; ".join(f"{key}: {', '.join(sorted(kinds[key]))}" for key in kinds)

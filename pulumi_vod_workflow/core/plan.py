@@ -108,10 +108,12 @@ def would_join(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     A ClientToken of the user's own stays although something changes that is not part of what the
     service compares (facts 4): source, workflow, input and ClientToken.
     """
-    token, changed = new.get("clientToken"), changed_start_fields(old, new)
+    token = new.get("clientToken")
+    if token is None or "existingRunId" in new:  # derived, or nothing is started
+        return False
+    changed = changed_start_fields(old, new)
     return (
-        token is not UNKNOWN
-        and token == old.get("clientToken")
+        token == old.get("clientToken")
         and is_known(new)
         and not IDENTITY.intersection(changed)
         and (bool(changed) or has_new_triggers(old, new))

@@ -142,6 +142,7 @@ def test_no_message_contains_a_value() -> None:
         {"client_token": " ~" * 32, "triggers": {"a": [1, {"b": None}], "c": True}},
         override("snapshot", template_id=["All"], width=0, height=4096.0, offset_time=1),
         override("snapshot", offset_time=1, offset_time_list=[1, 2]),
+        override("snapshot", offset_time=1, sample_offsets=[]),
         override("snapshot", template_id=["a", "b"], offset_time=1, width=1),
         override("transcode_video", clip={"start_time": 2000, "end_time": 0}, output_index=[0]),
         {"input": {"condition": {"x": True}, "override_params": {"enhance": {}}}},

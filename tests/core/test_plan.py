@@ -192,6 +192,10 @@ def test_a_token_of_ones_own_must_change_with_what_it_stands_for(
     own = {**INPUTS, "clientToken": "mine"}
     assert would_join(own, {**own, **changes}) is joins
     assert would_join({}, {**own, **changes}) is False
+    derived = {key: value for key, value in {**own, **changes}.items() if key != "clientToken"}
+    assert would_join({}, derived) is False
+    assert would_join({"existingRunId": "lb:1"}, derived) is False, "ceasing to adopt"
+    assert would_join(own, {**own, **changes, "existingRunId": "lb:1"}) is False, "adopting"
 
 
 def test_leaving_the_emulator_is_a_new_run() -> None:

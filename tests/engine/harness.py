@@ -15,6 +15,7 @@ from typing import Any
 
 import pulumi
 from pulumi import automation as auto
+from pulumi.runtime.rpc import UNKNOWN
 
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
@@ -118,7 +119,8 @@ class Story:
             if step is not None and step.metadata.type == RUN_TYPE:
                 name = step.metadata.urn.rpartition("::")[2]
                 new = step.metadata.new
-                if new is not None and "existingRunId" in (new.inputs or {}):
+                existing = (new.inputs or {}).get("existingRunId") if new is not None else None
+                if existing not in {None, UNKNOWN}:
                     outcome.adopted.add(name)
                 outcome.ops.append(
                     (str(getattr(step.metadata.op, "value", step.metadata.op)), name)

@@ -222,6 +222,28 @@ def test_everything_of_an_adopted_run_is_known(story: Story) -> None:
     story.pays(run("third", input=params, priority=3, callback_args="x"), 1)
 
 
+def test_adoption_goes_with_everything_else(story: Story) -> None:
+    """Triggers, priorities and callback args beside an adopted run ask for nothing of their own."""
+    story.up(run("first"))
+    run_id = story.emulator.ledger()[0]["runId"]
+    story.pays(run("second", existing_run_id=run_id, triggers={"x": 1}), 0)
+    story.pays(run("second", existing_run_id=run_id, triggers={"x": 2}, priority=1), 0)
+    story.pays(run("second", existing_run_id=run_id, callback_args="x"), 0)
+    story.pays(run("second", existing_run_id=run_id), 0)
+    story.pays(run("second", triggers={"x": 3}), 1)
+
+
+def test_an_adoption_that_turns_out_to_be_none_was_shown_as_a_start(story: Story) -> None:
+    """An id that is unknown at preview may be none: then the run is started, and paid."""
+
+    def program() -> None:
+        first = WorkflowRun("first", vid="v1", template_id="t1")
+        none: Any = first.run_id.apply(lambda _: None)
+        WorkflowRun("second", vid="v2", template_id="t1", existing_run_id=none)
+
+    story.pays(program, 2)
+
+
 def test_adoption_of_another_run_is_refused(story: Story) -> None:
     """Adopting what does not exist, or was started with something else, fails clearly."""
     story.up(run("first"))

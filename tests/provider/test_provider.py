@@ -81,6 +81,14 @@ def test_check_leaves_the_token_open_while_anything_is_unknown() -> None:
     assert "clientToken" not in news
 
 
+@pytest.mark.parametrize("wrong", [{"triggers": 5}, {"triggers": [1]}, {"priority": float("nan")}])
+def test_a_wrong_value_beside_a_token_of_ones_own_is_just_that(wrong: dict[str, Any]) -> None:
+    """Values are judged before they are compared with the recorded ones."""
+    olds = checked(inputs(clientToken="mine"))
+    failures = provider().check(olds, inputs(clientToken="mine", **wrong)).failures
+    assert [failure.reason.partition(":")[0] for failure in failures] == [*wrong]
+
+
 def test_check_failures_name_no_property() -> None:
     """The engine prints a named property's value, secret or not: the path is in the text."""
     result = provider().check({}, inputs(priority=9.0))
