@@ -8,7 +8,6 @@ FROZEN: states refer to `pulumi_vod_workflow._provider.WorkflowRunProvider` by n
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +29,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, Site, load_settings, site_of
-from pulumi_vod_workflow.connect import Connection, announce, connection_for
+from pulumi_vod_workflow.connect import Connection, announce, connection_for, tell
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.inputs import UNKNOWN, declare, normalise, start_of
 from pulumi_vod_workflow.core.plan import (
@@ -56,7 +55,7 @@ FORGOTTEN = (
 
 
 def _say(line: str) -> None:
-    print(f"vod: {line}", file=sys.stderr, flush=True)  # noqa: T201 - shown to the person
+    tell(f"vod: {line}")
 
 
 def _name(recorded: Mapping[str, Any]) -> str:

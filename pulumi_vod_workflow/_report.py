@@ -20,7 +20,7 @@ from typing import ParamSpec, TypeVar
 import grpc
 from google.rpc.status_pb2 import Status
 
-from pulumi_vod_workflow.errors import VodWorkflowError
+from pulumi_vod_workflow.errors import VodWorkflowError, start_advice
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,8 +52,7 @@ def _defect(operation: str, error: Exception) -> str:
     trace = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in trace[:-6:-1])
     started = (
-        "A run may have started: run the same update again soon, unchanged, and it is found again "
-        "by its ClientToken."
+        start_advice(maybe_accepted=True, can_repeat=True)
         if operation == "create"
         else "Nothing was started."
     )

@@ -60,11 +60,12 @@ class Connection:
         return self.portal.call(method, *args)
 
 
-def _print(line: str) -> None:
+def tell(line: str) -> None:
+    """Show the person who runs the operation a line."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person
 
 
-def announce(settings: Settings, say: Callable[[str], None] = _print) -> None:
+def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
     """Say once, in a preview too, where runs are started, and whether they are paid."""
     site = settings.site
     if site.endpoint == EMULATOR:
@@ -82,7 +83,7 @@ def announce(settings: Settings, say: Callable[[str], None] = _print) -> None:
 
 
 def connection_for(
-    settings: Settings, site: Site | None = None, *, say: Callable[[str], None] = _print
+    settings: Settings, site: Site | None = None, *, say: Callable[[str], None] = tell
 ) -> Connection:
     """
     Return the connection to `site`, by default the configured one.

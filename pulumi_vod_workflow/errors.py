@@ -66,7 +66,8 @@ class AdoptionError(VodWorkflowError):
     """The run named by `existingRunId` is not the one that is declared; nothing was started."""
 
 
-def _start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
+def start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
+    """Say what to do after a start that failed: may a run exist, can a repeat help."""
     if maybe_accepted:
         return (
             "A run may have started. Run the same update again at once, unchanged: it carries the "
@@ -112,7 +113,7 @@ class CallError(VodWorkflowError):
 
     def __str__(self) -> str:
         if self.operation == "StartWorkflow":
-            advice = _start_advice(maybe_accepted=self.maybe_accepted, can_repeat=self.can_repeat)
+            advice = start_advice(maybe_accepted=self.maybe_accepted, can_repeat=self.can_repeat)
         elif self.can_repeat:
             advice = "Nothing is lost; running the same command again can help."
         else:

@@ -99,14 +99,15 @@ def is_emulated(run_id: str) -> bool:
     return run_id.startswith(EMULATED_RUN_ID)
 
 
+def _status_outputs(status: str) -> dict[str, Any]:
+    where = standing(status)
+    return {"status": status, "phase": where.phase, "statusReason": where.reason}
+
+
 def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the outputs that GetWorkflowExecution's Result tells."""
-    status = str(result.get("Status", ""))
-    where = standing(status)
     outputs: dict[str, Any] = {
-        "status": status,
-        "phase": where.phase,
-        "statusReason": where.reason,
+        **_status_outputs(str(result.get("Status", ""))),
         "createTime": result.get("CreateTime"),
         "startTime": result.get("StartTime"),
         "endTime": result.get("EndTime"),
@@ -166,8 +167,7 @@ def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
     """
     status = result.get("Status")
     if status in {"PendingStart", "Running"}:
-        where = standing(status)
-        return {"status": status, "phase": where.phase, "statusReason": where.reason}
+        return _status_outputs(status)
     outputs = {
         "transcodes": camel(result.get("TranscodeInfos")) or [],
         "snapshots": camel(result.get("Snapshots")) or [],

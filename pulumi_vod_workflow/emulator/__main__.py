@@ -147,9 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"VOD emulator on http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
     server = uvicorn.Server(uvicorn_config(app))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # The interrupt is passed on by uvicorn when it has shut down.
-    with contextlib.suppress(KeyboardInterrupt), Courier(app.service):
+    courier = Courier(app.service)
+    courier.start()
+    with contextlib.suppress(KeyboardInterrupt):  # passed on by uvicorn when it has shut down
         server.run(sockets=[listener])
+    courier.stop()
     app.service.store.close()
     return 0
 

@@ -10,8 +10,7 @@ import logging
 import secrets
 import sqlite3
 import threading
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.outputs import SOURCE_SECONDS, SOURCE_SIZE, source_name
 from pulumi_vod_workflow.emulator.service import Service, produced
@@ -87,17 +86,11 @@ class Courier:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="vod-courier")
 
-    def __enter__(self) -> Self:
-        """Start."""
+    def start(self) -> None:
+        """Begin to watch for events that are due."""
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
         """Stop, after the events that are on their way."""
         self._stop.set()
         self._thread.join(timeout=2 * PATIENCE)

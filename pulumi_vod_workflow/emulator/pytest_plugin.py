@@ -50,7 +50,7 @@ def vod_emulator(
     settings = EmulatorSettings(**given)
     key = repr(sorted(given.items(), key=lambda item: item[0]))
     if key not in _vod_emulators:
-        _vod_emulators[key] = VodEmulator(settings).__enter__()
+        _vod_emulators[key] = VodEmulator(settings).start()
     emulator = _vod_emulators[key]
     emulator.reset()
     return emulator

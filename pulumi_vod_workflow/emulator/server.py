@@ -80,8 +80,14 @@ class VodEmulator:
             raise RuntimeError("the emulator is not running: use it in a with statement")
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
-    def __enter__(self) -> Self:
-        """Start, and return when requests are served."""
+    def start(self) -> Self:
+        """
+        Start, and return when requests are served.
+
+        Raises:
+            RuntimeError: when it does not within 10 seconds.
+
+        """
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread.start()
         deadline = time.monotonic() + 10
@@ -89,8 +95,12 @@ class VodEmulator:
             if time.monotonic() > deadline:
                 raise RuntimeError("the emulator did not start within 10 s")
             time.sleep(0.005)
-        self._courier.__enter__()
+        self._courier.start()
         return self
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
 
     def __exit__(
         self,
@@ -104,7 +114,7 @@ class VodEmulator:
     def stop(self) -> None:
         """Stop serving; open connections are closed."""
         if self._socket is not None:
-            self._courier.__exit__(None, None, None)
+            self._courier.stop()
             self._server.should_exit = True
             self._server.force_exit = True
             self._thread.join(timeout=10)

@@ -127,23 +127,17 @@ class Service:
         """Accept a run, or join an identical one."""
         start = contract.start(parameters)
         behaviour = self.behaviour
-        template_id = start["TemplateId"]
-        template = behaviour.template(template_id)
-        if template_id in SYSTEM_TEMPLATES:
-            commit, outputs = "", SYSTEM_TEMPLATES[template_id][1]
-            tasks = {"transcodes": outputs - 1, "snapshots": 1}
-        elif template is not None:
-            commit = template.commit_id
-            tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
-        else:
+        template = _template(start["TemplateId"], behaviour)
+        if template is None:
             raise Refusal("ResourceNotFound", "TemplateId")
-        space = _space(start, behaviour, template.space_name if template else SPACE)
+        tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
+        space = _space(start, behaviour, template.space_name)
 
         def fate(number: int, counted: str | None) -> Fate:
             return _fate(number, counted, start=start, space=space, tasks=tasks, by=behaviour)
 
         run_id = self.store.accept(
-            _identity(start, space, commit),
+            _identity(start, space, template.commit_id),
             start,
             dedup=behaviour.dedup,
             falls=lambda text: _matches(Rule.model_validate_json(text), start),
@@ -156,9 +150,10 @@ class Service:
         typed = contract.read(parameters, "RunId", NeedTasksDetail=contract.NEED_TASKS)
         run, now = self._find(typed["RunId"])
         start = run.start
+        template = _template(start["TemplateId"], self.behaviour)
         result: dict[str, Any] = {
             **_origin(run),
-            "TemplateName": self._name(start["TemplateId"]),
+            "TemplateName": template.name if template else "",
             "Status": run.status(now),
             "EnableLowPriority": start.get("EnableLowPriority", False),
             "JobSource": "API",
@@ -188,10 +183,9 @@ class Service:
         """Describe a workflow (facts 3)."""
         template_id = contract.read(parameters, "TemplateId")["TemplateId"]
         behaviour = self.behaviour
-        if template_id in SYSTEM_TEMPLATES and behaviour.list_system_templates:
-            return Call({"WorkflowTemplate": _described(_system(template_id))})
-        template = behaviour.template(template_id)
-        if template is None or template_id in SYSTEM_TEMPLATES:
+        template = _template(template_id, behaviour)
+        hidden = template_id in SYSTEM_TEMPLATES and not behaviour.list_system_templates
+        if template is None or hidden:
             raise Refusal("ResourceNotFound", "TemplateId")
         return Call({"WorkflowTemplate": _described(template)})
 
@@ -230,12 +224,6 @@ class Service:
         if run is None:
             raise Refusal("ResourceNotFound", "RunId")
         return run, self.store.now()
-
-    def _name(self, template_id: str) -> str:
-        if template_id in SYSTEM_TEMPLATES:
-            return SYSTEM_TEMPLATES[template_id][0]
-        template = self.behaviour.template(template_id)
-        return template.name if template else ""
 
 
 CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
@@ -363,6 +351,13 @@ def _tasks(run: Run, now: float) -> list[dict[str, Any]]:
         state["EndTime"] = iso(run.ended)
     tasks = Outputs(run.run_id, run.start, iso(run.ended), run.tasks).tasks()
     return [{"DisplayName": name, "TemplateId": template, **state} for name, template in tasks]
+
+
+def _template(template_id: str, behaviour: Behaviour) -> Template | None:
+    """Return the workflow of an id, built-in or the user's, if there is one."""
+    if template_id in SYSTEM_TEMPLATES:
+        return _system(template_id)
+    return behaviour.template(template_id)
 
 
 def _system(template_id: str) -> Template:

@@ -474,7 +474,7 @@ def test_it_shuts_down_while_a_request_is_open(
         return connection
 
     if in_process:
-        emulator = VodEmulator(EmulatorSettings()).__enter__()
+        emulator = VodEmulator(EmulatorSettings()).start()
         connection = open_request(emulator.url)
         begun = time.monotonic()
         emulator.stop()
