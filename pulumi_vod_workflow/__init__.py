@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pulumi_vod_workflow.manifest import load_manifest
     from pulumi_vod_workflow.resources.args import (
         ClipArgs,
         DirectUrlArgs,
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
         SnapshotOverrideArgs,
         TranscodeAudioOverrideArgs,
         TranscodeVideoOverrideArgs,
+        WorkflowItemArgs,
         WorkflowParamsArgs,
     )
     from pulumi_vod_workflow.resources.outputs import (
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
         SnapshotFiles,
         Transcode,
         VideoStreamMeta,
+        WorkflowItemRun,
+        WorkflowResult,
         WorkflowTask,
     )
+    from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
+    from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
     from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
 __all__ = [
@@ -39,17 +45,33 @@ __all__ = [
     "TranscodeAudioOverrideArgs",
     "TranscodeVideoOverrideArgs",
     "VideoStreamMeta",
+    "WorkflowBatch",
+    "WorkflowCompletion",
+    "WorkflowItemArgs",
+    "WorkflowItemRun",
     "WorkflowParamsArgs",
+    "WorkflowResult",
     "WorkflowRun",
     "WorkflowTask",
+    "load_manifest",
 ]
+
+
+_MODULES = (
+    "manifest",
+    "resources.args",
+    "resources.outputs",
+    "resources.workflow_run",
+    "resources.workflow_batch",
+    "resources.workflow_completion",
+)
 
 
 def __getattr__(name: str) -> Any:
     """Load Pulumi only for those who declare resources; the emulator and core do without."""
     if name in __all__:
-        for module in ("args", "outputs", "workflow_run"):
-            found = getattr(import_module(f"{__name__}.resources.{module}"), name, None)
+        for module in _MODULES:
+            found = getattr(import_module(f"{__name__}.{module}"), name, None)
             if found is not None:
                 return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

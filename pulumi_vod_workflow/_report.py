@@ -3,14 +3,13 @@ How an operation's failure reaches the person: one clear message, no traceback.
 
 The SDK's dynamic provider host turns any exception into its whole traceback (pulumi-facts B.3).
 gRPC's rich status, `grpc-status-details-bin`, overrides that text; it is set on the call's
-context, which the host does not hand to providers, so it is looked for in the calling frames.
-Where it is not found, for instance under another SDK version, the traceback comes as before and
-ends with the same message. `tests/provider` holds this against the SDK in use.
+context, which the host does not hand to providers (`_host` finds it). Where it is not found, for
+instance under another SDK version, the traceback comes as before and ends with the same message.
+`tests/provider` holds this against the SDK in use.
 """
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Callable
 from functools import wraps
@@ -20,6 +19,7 @@ from typing import ParamSpec, TypeVar
 import grpc
 from google.rpc.status_pb2 import Status
 
+from pulumi_vod_workflow._host import host_call
 from pulumi_vod_workflow.errors import VodWorkflowError, start_advice
 
 P = ParamSpec("P")
@@ -63,17 +63,9 @@ def _defect(operation: str, error: Exception) -> str:
 
 
 def _say_plainly(message: str) -> None:
-    context = _context()
-    if context is not None:
+    call = host_call()
+    if call is not None:
         status = Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
-        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-
-
-def _context() -> grpc.ServicerContext | None:
-    frame = inspect.currentframe()
-    while frame is not None:
-        candidate = frame.f_locals.get("context")
-        if isinstance(candidate, grpc.ServicerContext):
-            return candidate
-        frame = frame.f_back
-    return None
+        call.context.set_trailing_metadata(
+            (("grpc-status-details-bin", status.SerializeToString()),)
+        )

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import anyio
 import httpx
-from aiolimiter import AsyncLimiter
 
 from pulumi_vod_workflow.clock import Clock, SystemClock
 from pulumi_vod_workflow.config import is_loopback
@@ -37,63 +35,25 @@ from pulumi_vod_workflow.errors import (
     ClockSkewError,
     ConfigurationError,
     MalformedResponseError,
+    ThrottledError,
     TransportError,
 )
+from pulumi_vod_workflow.pace import URGENT, USUAL, Turn, limiter
 
 RATE: Final = 50.0
 """Requests a second for each action and account (page, 注意事项; facts 7)."""
 
-IN_FLIGHT: Final = 64
+IN_FLIGHT: Final = 128
 """
-Calls of one action at a time, their repeats included.
+Calls of one action at a time, their repeats included: enough for answers that take 2.5 s.
 
-Who may send has a connection at once, so that what the limiter let through is not held up and
-then let go in a burst; and a repeat that has to be prompt does not queue behind a whole batch.
+Who may send has a connection at once: what the limiter let through never waits for one.
 """
 
 SILENCE: Final = 8.0
 """Seconds for which a failing call says nothing."""
 HEARTBEAT: Final = 30.0
 """Seconds between two lines about failing calls."""
-
-Loop = asyncio.AbstractEventLoop
-_paces: WeakKeyDictionary[Loop, dict[str, Pace]] = WeakKeyDictionary()
-
-
-class Pace:
-    """
-    One request every 1/rate seconds, without bursts, in the order of asking.
-
-    A bucket of 50 would let 100 pass within one of the service's seconds. The lock keeps the order:
-    AsyncLimiter lets newcomers pass those who wait, and a repeat must not wait for ever.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-        self._limiter = AsyncLimiter(1, 1 / rate)
-        self._queue = asyncio.Lock()
-
-    def slow_to(self, rate: float) -> None:
-        """Go at this rate from now on, if it is lower."""
-        if rate < self.rate:
-            self.rate, self._limiter = rate, AsyncLimiter(1, 1 / rate)
-
-    async def turn(self) -> None:
-        """Return when a request may be sent."""
-        async with self._queue:
-            await self._limiter.acquire()
-
-
-def pace(action: str, rate: float) -> Pace:
-    """
-    Return the process's pace of an action, the slowest that any of its clients asks for.
-
-    It serves one event loop, as `connect` has one.
-    """
-    mine = _paces.setdefault(asyncio.get_running_loop(), {})
-    shared = mine.setdefault(action, Pace(rate))
-    shared.slow_to(rate)
-    return shared
 
 
 class VolcengineAuth(httpx.Auth):
@@ -276,7 +236,9 @@ class VodClient:
         resynced = False
         count = 0
         while True:
-            await pace(request.operation, self._rate).turn()
+            urgency = USUAL if unclear_since is None else URGENT
+            pace = limiter().pace(request.operation, self._rate)
+            turn = await pace.turn(urgency)
             now = self._clock.monotonic()
             begun = now if begun is None else begun
             # The wait for a turn was not foreseen by the policy.
@@ -284,13 +246,18 @@ class VodClient:
                 unclear_since is not None and now - unclear_since > self._policy.unclear_start
             )
             if failure and too_late:
+                pace.unused(turn)
                 raise _final(failure, maybe_accepted=True)
             count += 1
             skew = self._auth.skew
             try:
-                return await self._send(request)
+                return await self._send(request, turn)
             except CallError as error:
                 failure = error
+            finally:
+                pace.unused(turn)
+            if isinstance(failure, ThrottledError):
+                limiter().objected(request.operation)
             if failure.maybe_accepted and unclear_since is None:
                 unclear_since = now
             now = self._clock.monotonic()
@@ -342,7 +309,11 @@ class VodClient:
             side = "ahead of" if ahead > 0 else "behind"
             error.what += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
 
-    async def _send(self, request: ApiRequest) -> Answer:
+    async def _send(self, request: ApiRequest, turn: Turn) -> Answer:
+        async def trace(event: str, _: Mapping[str, Any]) -> None:
+            if event.endswith("send_request_body.complete"):
+                turn.sent()
+
         starts = request.operation == STARTS
         headers = {"content-type": request.content_type} if request.content_type else {}
         connecting = self._timeouts.connect
@@ -357,7 +328,9 @@ class VodClient:
                     content=request.body or None,
                     headers=headers,
                     timeout=httpx.Timeout(reading, connect=connecting, pool=None),
+                    extensions={"trace": trace},
                 ) as response:
+                    turn.sent()  # a transport without a network does not trace
                     body = await _body(response)
         except Exception as error:  # noqa: BLE001 - whatever it was, a run may have started
             what, sent, can_repeat = _reason(error)

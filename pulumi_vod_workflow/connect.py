@@ -14,9 +14,9 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -26,6 +26,9 @@ from pulumi_vod_workflow.config import EMULATOR, EMULATOR_CREDENTIALS, Settings,
 from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _open = ExitStack()  # for as long as the process lives
 _lock = threading.Lock()
@@ -42,22 +45,11 @@ class Connection:
 
     def start_workflow(self, start: Mapping[str, Any], client_token: str) -> Answer:
         """Start a run: see `VodClient.start_workflow`."""
-        return self._wait(self.client.start_workflow, start, client_token)
+        return self.wait(self.client.start_workflow, start, client_token)
 
-    def get_workflow_execution(self, run_id: str) -> Answer:
-        """Read a run's status; free."""
-        return self._wait(self.client.get_workflow_execution, run_id)
-
-    def get_workflow_execution_result(self, run_id: str) -> Answer:
-        """Read what a run has produced; free."""
-        return self._wait(self.client.get_workflow_execution_result, run_id)
-
-    def get_workflow_template(self, template_id: str) -> Answer:
-        """Read a workflow's definition; free."""
-        return self._wait(self.client.get_workflow_template, template_id)
-
-    def _wait(self, method: Callable[..., Awaitable[Answer]], *args: Any) -> Answer:
-        return self.portal.call(method, *args)
+    def wait(self, function: Callable[P, Awaitable[T]], *args: P.args, **settings: P.kwargs) -> T:
+        """Return what an asynchronous function of clients returns."""
+        return self.portal.call(partial(function, *args, **settings))
 
 
 def tell(line: str) -> None:

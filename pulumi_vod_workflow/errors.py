@@ -3,7 +3,7 @@ Everything this package raises.
 
     VodWorkflowError
       ConfigurationError        settings or credentials, before any request
-      InvalidInputsError        a declaration that breaks a rule of the page: .problems
+      ManifestError             a file that cannot be read as a batch's items: .problems
       CallError                 one call failed: .operation .maybe_accepted .can_repeat
         TransportError            no usable answer came
         MalformedResponseError    the answer breaks the service's own contract
@@ -16,6 +16,11 @@ Everything this package raises.
           ThrottledError            too many requests
           ServiceFailureError       5xx
       AdoptionError             an existing run is not the one that is declared
+      BatchError                none of a batch's items could be started
+      WaitError                 runs were waited for; waiting starts nothing
+        RunsFailedError           some did not succeed
+        WaitTimeoutError          some have not ended in time
+        WaitStoppedError          the person has stopped it
 
 The first question about any of them is *may a run have started?* (`maybe_accepted`): if so, the
 same ClientToken finds it again. The second is whether a repeat can help (`can_repeat`).
@@ -54,16 +59,50 @@ class ConfigurationError(VodWorkflowError):
     """Settings or credentials are missing or contradict each other; nothing was sent."""
 
 
-class InvalidInputsError(VodWorkflowError):
-    """A declaration breaks rules of the page; nothing was sent."""
+class ManifestError(VodWorkflowError):
+    """
+    A file cannot be read as the items of a batch; nothing was declared.
+
+    Attributes:
+        problems: all of them, `path` being `file:line`; the message lists the first 20.
+
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"  - {problem}" for problem in self.problems))
+        lines = [f"  - {problem}" for problem in self.problems[:20]]
+        if len(self.problems) > 20:
+            lines.append(f"  ... and {len(self.problems) - 20:,} more")
+        super().__init__("\n".join(["The items cannot be read:", *lines]))
 
 
 class AdoptionError(VodWorkflowError):
     """The run named by `existingRunId` is not the one that is declared; nothing was started."""
+
+
+class BatchError(VodWorkflowError):
+    """None of a batch's items could be started, or their runs could not be read."""
+
+
+class WaitError(VodWorkflowError):
+    """Runs were waited for, and not all of them have succeeded; nothing was started or lost."""
+
+    can_repeat = True
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+
+
+class RunsFailedError(WaitError):
+    """Some runs did not succeed."""
+
+
+class WaitTimeoutError(WaitError):
+    """Some runs have not ended in time."""
+
+
+class WaitStoppedError(WaitError):
+    """The person has asked to stop (Ctrl-C)."""
 
 
 def start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:

@@ -20,16 +20,26 @@ DATA_PATH = (
     "execution",
     "policy",
     "plan",
+    "batch",
+    "progress",
+    "completion",
 )
 ABOVE_CORE = (
     "errors",
     "core",
+    "manifest",
     "clock",
     "config",
+    "pace",
     "client",
+    "fleet",
     "connect",
+    "_host",
     "_report",
+    "_adapter",
     "_provider",
+    "_batch_provider",
+    "_completion_provider",
     "resources",
 )
 
@@ -137,8 +147,10 @@ def test_what_only_one_module_knows() -> None:
                 top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
                 users[name.partition(".")[0]].add(top)
     assert users["httpx"] == {"client", "connect", "emulator"}
-    assert users["pulumi"] == {"_provider", "resources"}
-    assert users["grpc"] == {"_report"}
+    assert users["pulumi"] == {
+        "_host", "_adapter", "_provider", "_batch_provider", "_completion_provider", "resources",
+    }  # fmt: skip
+    assert users["grpc"] == {"_host", "_report"}
 
 
 @pytest.mark.parametrize("module", ["core.plan", "core.signing", "client", "emulator"])

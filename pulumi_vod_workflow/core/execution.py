@@ -262,13 +262,17 @@ def has_expired(recorded: Mapping[str, Any], now: datetime) -> bool:
 
     Anything else that is not found is a wrong account or region, which is an error.
     """
+    age = age_of(recorded, now)
+    return age is not None and age > RETENTION.total_seconds()
+
+
+def age_of(recorded: Mapping[str, Any], now: datetime) -> float | None:
+    """Return the seconds since a run was made, or accepted; `None` if that is not known."""
     since = recorded.get("createTime") or recorded.get("submittedAt")
-    if not isinstance(since, str):
-        return False
     try:
-        return now - datetime.fromisoformat(since) > RETENTION
+        return (now - datetime.fromisoformat(str(since))).total_seconds()
     except (ValueError, TypeError):  # not a time, or one without an offset
-        return False
+        return None
 
 
 def service_time(server_date: str | None, fallback: datetime) -> datetime:

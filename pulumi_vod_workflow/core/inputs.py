@@ -37,6 +37,9 @@ from pulumi_vod_workflow.errors import Problem
 MAX_EXACT_INTEGER: Final = 2**53
 """Numbers travel as IEEE doubles; beyond this they would change silently."""
 
+MAX_ITEMS: Final = 10_000
+"""Runs of one batch: its state still is a file that a backend takes."""
+
 MAX_INT32: Final = 2**31 - 1
 """The page gives no upper limit; official SDKs cannot spell or read a larger integer."""
 
@@ -73,7 +76,7 @@ def is_known(value: object) -> bool:
 # -- what is allowed, said once for each kind of value ----------------------------------------
 
 
-def _allowed(text: str) -> WrapValidator:
+def allowed(text: str) -> WrapValidator:
     """Let unknowns pass, and answer anything that does not fit with what would."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -90,7 +93,7 @@ def _allowed(text: str) -> WrapValidator:
 
 
 def _holds(test: Callable[[Any], bool]) -> WrapValidator:
-    """Refuse a well-typed value that fails `test`; `_allowed` says why."""
+    """Refuse a well-typed value that fails `test`; `allowed` says why."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
         result = handler(value)
@@ -116,58 +119,70 @@ def _is_id(value: str) -> bool:
     return bool(value) and value == value.strip() and value.isprintable()
 
 
+def is_item_key(value: str) -> bool:
+    """Tell whether `value` can be an item's key; Pulumi keeps `__` for itself, and hides it."""
+    return _is_id(value) and len(value) <= 200 and not value.startswith("__")
+
+
+ITEM_KEYS: Final = (
+    "a printable string of 1 to 200 characters, without white space around it, that does not begin "
+    "with two underscores"
+)
+
+
 def _is_template_choice(ids: list[object]) -> bool:
     return "All" not in ids or len(ids) == 1
 
 
 Id = Annotated[
-    str, _holds(_is_id), _allowed("a non-empty, printable string without white space around it")
+    str, _holds(_is_id), allowed("a non-empty, printable string without white space around it")
 ]
-Text = Annotated[str, Field(min_length=1), _allowed("a non-empty string")]
-Flag = Annotated[bool, _allowed("true or false")]
+ItemKey = Annotated[str, _holds(is_item_key), allowed(ITEM_KEYS)]
+Text = Annotated[str, Field(min_length=1), allowed("a non-empty string")]
+Flag = Annotated[bool, allowed("true or false")]
 Priority = Annotated[
-    int, Field(ge=-5, le=5), _allowed("an integer from -5 to 5; a larger one is served earlier")
+    int, Field(ge=-5, le=5), allowed("an integer from -5 to 5; a larger one is served earlier")
 ]
 CallbackArgs = Annotated[
     str,
     _holds(lambda text: len(text.encode()) <= 512),
-    _allowed("a string of at most 512 bytes in UTF-8"),
+    allowed("a string of at most 512 bytes in UTF-8"),
 ]
 ClientToken = Annotated[
     str,
     Field(pattern=r"^[\x20-\x7e]{1,64}\z"),
-    _allowed("1 to 64 printable ASCII characters; upper and lower case differ"),
+    allowed("1 to 64 printable ASCII characters; upper and lower case differ"),
 ]
 Milliseconds = Annotated[
-    int, Field(ge=0, le=MAX_INT32), _allowed("an integer of milliseconds, 0 to 2147483647")
+    int, Field(ge=0, le=MAX_INT32), allowed("an integer of milliseconds, 0 to 2147483647")
 ]
 Seconds = Annotated[
     float,
     Field(ge=0, le=MAX_EXACT_INTEGER, allow_inf_nan=False),
-    _allowed("a number of seconds, 0 or more"),
+    allowed("a number of seconds, 0 or more"),
 ]
 Pixels = Annotated[
-    int, Field(ge=0, le=4096), _allowed("an integer of pixels from 0 to 4096; 0 scales")
+    int, Field(ge=0, le=4096), allowed("an integer of pixels from 0 to 4096; 0 scales")
 ]
-Index = Annotated[int, Field(ge=0, le=MAX_INT32), _allowed("an integer, 0 to 2147483647")]
+Index = Annotated[int, Field(ge=0, le=MAX_INT32), allowed("an integer, 0 to 2147483647")]
 TemplateChoice = Annotated[
     str,
     _holds(lambda text: _is_id(text) and (text == "All" or text.lower() != "all")),
-    _allowed("a template id, or All (spelled like that) for every template of the kind"),
+    allowed("a template id, or All (spelled like that) for every template of the kind"),
 ]
 TemplateChoices = Annotated[
     list[TemplateChoice],
     Field(min_length=1),
     _holds(_is_template_choice),
-    _allowed("a non-empty list of template ids, or [All] alone"),
+    allowed("a non-empty list of template ids, or [All] alone"),
 ]
 TextMap = Annotated[
-    dict[str, Annotated[str, _allowed("a string")]], _allowed("a map of strings to strings")
+    dict[str, Annotated[str, allowed("a string")]], allowed("a map of strings to strings")
 ]
-FlagMap = Annotated[dict[str, Flag], _allowed("a map of condition names to true or false")]
+FlagMap = Annotated[dict[str, Flag], allowed("a map of condition names to true or false")]
 TriggerMap = Annotated[
-    dict[str, Annotated[Any, _holds(_is_json), _allowed("JSON with numbers up to 2**53")]],
-    _allowed("a map of names to values; a new or changed value starts a new run"),
+    dict[str, Annotated[Any, _holds(_is_json), allowed("JSON with numbers up to 2**53")]],
+    allowed("a map of names to values; a new or changed value starts a new run"),
 ]
 
 
@@ -277,10 +292,8 @@ class SnapshotOverride(Model):
     file_name: Text | None = None
     file_index: Text | None = None
     offset_time: Milliseconds | None = None
-    sample_offsets: Annotated[list[Seconds], _allowed("a list of seconds")] | None = None
-    offset_time_list: Annotated[list[Milliseconds], _allowed("a list of milliseconds")] | None = (
-        None
-    )
+    sample_offsets: Annotated[list[Seconds], allowed("a list of seconds")] | None = None
+    offset_time_list: Annotated[list[Milliseconds], allowed("a list of milliseconds")] | None = None
     width: Pixels | None = None
     height: Pixels | None = None
 
@@ -324,7 +337,7 @@ class TranscodeVideoOverride(TranscodeAudioOverride):
     """Video transcoding overrides. Page: TranscodeVideoOverride; `output_index`: SDK."""
 
     logo_template_id: Id | None = None
-    output_index: Annotated[list[Index], _allowed("a list of integers")] | None = None
+    output_index: Annotated[list[Index], allowed("a list of integers")] | None = None
 
 
 class EnhanceOverride(Model):
@@ -337,13 +350,13 @@ class EnhanceOverride(Model):
 class OverrideParams(Model):
     """What overrides the templates' settings. Page: OverrideParams; `enhance`: SDK."""
 
-    logo: Annotated[list[LogoOverride], _allowed("a list of objects")] | None = None
-    snapshot: Annotated[list[SnapshotOverride], _allowed("a list of objects")] | None = None
+    logo: Annotated[list[LogoOverride], allowed("a list of objects")] | None = None
+    snapshot: Annotated[list[SnapshotOverride], allowed("a list of objects")] | None = None
     transcode_audio: (
-        Annotated[list[TranscodeAudioOverride], _allowed("a list of objects")] | None
+        Annotated[list[TranscodeAudioOverride], allowed("a list of objects")] | None
     ) = None
     transcode_video: (
-        Annotated[list[TranscodeVideoOverride], _allowed("a list of objects")] | None
+        Annotated[list[TranscodeVideoOverride], allowed("a list of objects")] | None
     ) = None
     enhance: EnhanceOverride | None = None
 
@@ -368,25 +381,17 @@ class Start(Model):
     task_list_id: Id | None = None
 
 
-class Scope(Model):
-    """Which resource declares the run; part of the token, so that two resources are two runs."""
+class SharedInputs(Start):
+    """What the items of a WorkflowBatch can have in common: nothing of it is required here."""
 
-    project: Text
-    stack: Text
-    name: Text
-    parent: Text | None = None
-
-
-class RunInputs(Start):
-    """Everything a WorkflowRun is declared with."""
-
-    client_token: ClientToken | None = None
     triggers: TriggerMap | None = None
-    existing_run_id: Id | None = None
     rerun_on_failure: Flag | None = None
-    scope: Scope | None = None
-    secret_inputs: Flag | None = None
-    """Whether anything above is secret, so that what is made of it is kept secret too."""
+
+
+class ItemInputs(SharedInputs):
+    """Everything one run is declared with, wherever that is."""
+
+    existing_run_id: Id | None = None
 
     @classmethod
     def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
@@ -404,6 +409,25 @@ class RunInputs(Start):
         built_in = isinstance(template, str) and template in SYSTEM_TEMPLATES
         if built_in and isinstance(direct_url, Mapping) and "spaceName" not in direct_url:
             yield Problem("directUrl.spaceName", "is required for a built-in workflow")
+
+
+class Scope(Model):
+    """Who declares the run; part of the token, so that two resources, or items, are two runs."""
+
+    project: Text
+    stack: Text
+    name: Text
+    parent: Text | None = None
+    item: Text | None = None
+
+
+class RunInputs(ItemInputs):
+    """Everything a WorkflowRun is declared with."""
+
+    client_token: ClientToken | None = None
+    scope: Scope | None = None
+    secret_inputs: Flag | None = None
+    """Whether anything above is secret, so that what is made of it is kept secret too."""
 
 
 START_FIELDS: Final = tuple(_names(Start).values())

@@ -11,6 +11,7 @@ Its laws:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -227,20 +228,26 @@ MADE_OF_INPUTS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What is to be recorded of a run, and which parts of it are secret beside secret inputs."""
+class Secret:
+    """A value that is to be recorded as a secret; the engine itself keeps secret inputs so."""
 
-    properties: Mapping[str, Any]
-    secret: frozenset[str] = frozenset()
-
-
-def record(properties: Mapping[str, Any]) -> Record:
-    """Return the record of these properties: inputs, outputs or both."""
-    secret = properties.get("secretInputs") is True
-    return Record(properties, MADE_OF_INPUTS & set(properties) if secret else frozenset())
+    value: Any
 
 
-def after_update(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> Record:
+def record(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's properties as they are to be recorded: inputs, outputs or both."""
+    return _marked(properties, MADE_OF_INPUTS)
+
+
+def _marked(properties: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:
+    secret = names if properties.get("secretInputs") is True else frozenset()
+    return {
+        key: Secret(value) if key in secret and value is not UNKNOWN else value
+        for key, value in properties.items()
+    }
+
+
+def after_update(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return a run's record with its new declaration.
 
@@ -250,9 +257,8 @@ def after_update(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> Re
     stays = set(START_FIELDS) if "existingRunId" in declared else set()
     replaced = set(RUN_FIELDS) - stays
     kept = {key: value for key, value in recorded.items() if key not in replaced}
-    made = record({**kept, **declared})
-    undeclared = frozenset(kept) & stays - set(declared)
-    return Record(made.properties, made.secret | undeclared if made.secret else made.secret)
+    undeclared = set(kept) & stays - set(declared)
+    return _marked({**kept, **declared}, MADE_OF_INPUTS | undeclared)
 
 
 def refuse_contradictions(

@@ -162,3 +162,35 @@ class WorkflowParamsArgs:
     """Overrides of the templates' settings."""
     condition: Input[Mapping[str, Input[bool]]] | None = pulumi.property("condition", default=None)
     """Whether the workflow's node of that user condition runs (SDK only)."""
+
+
+@_args
+class WorkflowItemArgs:
+    """
+    One run of a WorkflowBatch, or what its runs have in common.
+
+    The same inputs as a WorkflowRun's, but for `client_token`, which is always derived.
+    """
+
+    vid: Input[str] | None = pulumi.property("vid", default=None)
+    """The source by its Vid. Exactly one of `vid` and `direct_url`."""
+    direct_url: InputType[DirectUrlArgs] | None = pulumi.property("directUrl", default=None)
+    """The source as a file of a space."""
+    template_id: Input[str] | None = pulumi.property("templateId", default=None)
+    """Id of the workflow. Required, here or in the defaults, unless an existing run is adopted."""
+    input: InputType[WorkflowParamsArgs] | None = pulumi.property("input", default=None)
+    """Dynamic parameters that override the workflow's templates."""
+    priority: Input[int] | None = pulumi.property("priority", default=None)
+    """-5 to 5, larger is served earlier; default 0."""
+    callback_args: Input[str] | None = pulumi.property("callbackArgs", default=None)
+    """At most 512 bytes, passed through to the completion event."""
+    enable_low_priority: Input[bool] | None = pulumi.property("enableLowPriority", default=None)
+    """Idle transcoding; default false."""
+    task_list_id: Input[str] | None = pulumi.property("taskListId", default=None)
+    """Task queue id (SDK only)."""
+    triggers: Input[Mapping[str, object]] | None = pulumi.property("triggers", default=None)
+    """A new or changed value asks for a new, paid run; a removed one for nothing."""
+    existing_run_id: Input[str] | None = pulumi.property("existingRunId", default=None)
+    """Adopt this run instead of starting one; not for defaults."""
+    rerun_on_failure: Input[bool] | None = pulumi.property("rerunOnFailure", default=None)
+    """Run again, and pay for it, after a recorded system error (2xxx); default false."""

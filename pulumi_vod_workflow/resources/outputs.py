@@ -155,3 +155,55 @@ class Snapshot:
     """Many pictures in one (雪碧图)."""
     sample: SnapshotFiles | None = pulumi.property("sample", default=None)
     """Many pictures (采样截图)."""
+
+
+@pulumi.output_type
+class WorkflowItemRun:
+    """The run of an item of a WorkflowBatch, as last read."""
+
+    run_id: str = pulumi.property("runId")
+    """The service's id of the run, opaque."""
+    phase: str = pulumi.property("phase")
+    """submitted, pending, running, succeeded, failed, terminated or expired."""
+    status: str | None = pulumi.property("status", default=None)
+    """The service's own Status; none before the first refresh."""
+    status_reason: str | None = pulumi.property("statusReason", default=None)
+    """What a failure, or an unknown status, means; none for the others."""
+    request_id: str | None = pulumi.property("requestId", default=None)
+    """RequestId of the answer that accepted the run; none if adopted."""
+    submitted_at: str | None = pulumi.property("submittedAt", default=None)
+    """When the service accepted the run, UTC; none if adopted."""
+    create_time: str | None = pulumi.property("createTime", default=None)
+    """With its offset; none before the first refresh."""
+    start_time: str | None = pulumi.property("startTime", default=None)
+    """With its offset; none before processing begins."""
+    end_time: str | None = pulumi.property("endTime", default=None)
+    """With its offset; none before the run ends."""
+    region: str | None = pulumi.property("region", default=None)
+    """Where the run is, if elsewhere than the batch."""
+    endpoint: str | None = pulumi.property("endpoint", default=None)
+    """Where the run is, if elsewhere than the batch."""
+
+
+@pulumi.output_type
+class WorkflowResult:
+    """What a run has come to (GetWorkflowExecution and GetWorkflowExecutionResult)."""
+
+    phase: str = pulumi.property("phase")
+    """succeeded, failed, terminated, expired, or rejected: an item that was not started."""
+    status_reason: str = pulumi.property("statusReason")
+    """What the status means, and whether a repeat can help."""
+    transcodes: Sequence[Transcode] = pulumi.property("transcodes")
+    """Output files."""
+    snapshots: Sequence[Snapshot] = pulumi.property("snapshots")
+    """Snapshots."""
+    run_id: str | None = pulumi.property("runId", default=None)
+    """The service's id of the run; none if it was rejected."""
+    status: str | None = pulumi.property("status", default=None)
+    """The service's own Status."""
+    create_time: str | None = pulumi.property("createTime", default=None)
+    """With its offset."""
+    start_time: str | None = pulumi.property("startTime", default=None)
+    """With its offset."""
+    end_time: str | None = pulumi.property("endTime", default=None)
+    """With its offset."""

@@ -1,12 +1,11 @@
 """
-The resource that users declare, and how its declaration reaches the provider.
+One run of a workflow, as users declare it.
 
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
-import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
@@ -14,65 +13,22 @@ from pulumi.dynamic import Resource
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._provider import WorkflowRunProvider
-from pulumi_vod_workflow.core.inputs import RunInputs, respell, respell_path
-from pulumi_vod_workflow.resources.args import ARGS, DirectUrlArgs, WorkflowParamsArgs
+from pulumi_vod_workflow.core.inputs import RunInputs, respell_path
+from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
+from pulumi_vod_workflow.resources.declaring import (
+    check_options,
+    if_secret,
+    rename,
+    scope,
+    spelled,
+)
 from pulumi_vod_workflow.resources.outputs import Snapshot, Transcode, WorkflowTask
 
-
-def _unwrapped(value: object) -> object:
-    if inspect.isawaitable(value):
-        return Output.from_input(value)  # can be awaited once only, and is looked at twice
-    if isinstance(value, tuple(ARGS)):
-        value = vars(value)
-    if isinstance(value, Mapping):
-        return {key: item for key, item in value.items() if item is not None}
-    return value
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 
 
-def _check_options(opts: object) -> None:
-    """
-    Refuse what cannot be meant, before it ends in a traceback of somebody else's.
-
-    Raises:
-        TypeError: when the second argument is not the options.
-        pulumi.RunError: for `import_`, which dynamic resources do not have.
-
-    """
-    if opts is not None and not isinstance(opts, ResourceOptions):
-        raise TypeError("WorkflowRun's second argument is its opts; all others go by name")
-    if opts is not None and opts.import_:
-        raise pulumi.RunError(
-            "WorkflowRun cannot be imported: declare existing_run_id to adopt a run, or look it up "
-            "with WorkflowRun.get"
-        )
-
-
-def _if_secret(value: object) -> Output[bool | None]:
-    """Tell whether any part of `value` is secret, without becoming secret itself."""
-    whole = Output.from_input(value)
-
-    async def told() -> bool | None:
-        return await whole.is_secret() or None
-
-    async def known() -> bool:
-        return True
-
-    return Output(set(), told(), known())
-
-
-def _scope(name: str, parent: pulumi.Resource | None) -> dict[str, Input[str]]:
-    """Tell resources of one name under different parents apart, as their URNs do."""
-    scope: dict[str, Input[str]] = {
-        "project": pulumi.get_project(),
-        "stack": pulumi.get_stack(),
-        "name": name,
-    }
-    if parent is not None:
-        # Without its dependency: waiting for a component waits for its children, this one too.
-        urn: Any = parent.urn.future()
-        alone = Output[str](set(), urn, parent.urn.is_known())
-        scope["parent"] = alone.apply(lambda urn: urn.split("::")[2])
-    return scope
+_INSTEAD = "declare existing_run_id to adopt a run, or look it up with WorkflowRun.get"
 
 
 class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
@@ -200,7 +156,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
             mistyped: any other keyword is refused at preview, with the nearest right name.
 
         """
-        _check_options(opts)
+        check_options("WorkflowRun", opts, _INSTEAD)
         declared = {
             "template_id": template_id,
             "vid": vid,
@@ -214,14 +170,13 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
             "triggers": triggers,
             "existing_run_id": existing_run_id,
             "rerun_on_failure": rerun_on_failure,
-            "scope": _scope(resource_name, opts.parent if opts else None),
+            "scope": scope(resource_name, opts),
             **mistyped,
         }
         names = {name: to_camel(name) for name in WorkflowRun.__annotations__}
-        # What the engine answers fills these in. Pulumi's own translation of names would also
-        # reach the keys of users' maps, so the names of the state are given from the start.
-        given = respell(declared, RunInputs, to_camel, _unwrapped)
-        secret = _if_secret(given)
+        given = spelled(declared, RunInputs)
+        secret = if_secret(given)
+        # What the engine answers fills the others in.
         properties = {**dict.fromkeys(names.values()), **given, "secretInputs": secret}
         if opts is not None:
             opts = ResourceOptions.merge(opts, None)
@@ -229,8 +184,31 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
                 paths = getattr(opts, option) or []
                 setattr(opts, option, [names.get(path) or respell_path(path) for path in paths])
         super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
-        for name, spelled in names.items():
-            self.__dict__[name] = self.__dict__.pop(spelled)
+        rename(self, names)
+
+    def wait(
+        self,
+        resource_name: str | None = None,
+        opts: ResourceOptions | None = None,
+        *,
+        timeout: Input[float | str] | None = None,
+        on_failure: Input[Literal["error", "record"]] | None = None,
+    ) -> "WorkflowCompletion":
+        """
+        Declare a `WorkflowCompletion` of this run, which waits for it and holds its results; free.
+
+        Args:
+            resource_name: the completion's name; default: this one's with `-completion`.
+            opts: Pulumi's options; the run is the parent, unless they name another.
+            timeout: as of `WorkflowCompletion`.
+            on_failure: as of `WorkflowCompletion`.
+
+        """
+        from pulumi_vod_workflow.resources.workflow_completion import (  # noqa: PLC0415 - below
+            completion_of,
+        )
+
+        return completion_of(self, resource_name, opts, timeout=timeout, on_failure=on_failure)
 
     @classmethod
     def get(

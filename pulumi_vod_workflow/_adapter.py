@@ -1,0 +1,111 @@
+"""
+What the Pulumi dynamic providers share: the engine's values and ours, settings, lines, connections.
+
+A provider is pickled by reference into every state: the classes' own modules stay where they are
+for ever (`_provider`, `_batch_provider`, `_completion_provider`); this one is not in any state.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
+from pulumi.output import Unknown as PulumiUnknown
+from pulumi.runtime.rpc import wrap_rpc_secret
+
+from pulumi_vod_workflow._host import Row, notice_cancellation
+from pulumi_vod_workflow.config import Settings, load_settings, site_of
+from pulumi_vod_workflow.connect import Connection, connection_for
+from pulumi_vod_workflow.core.inputs import UNKNOWN
+from pulumi_vod_workflow.core.plan import Secret
+from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.errors import ConfigurationError, Problem
+from pulumi_vod_workflow.fleet import Target
+
+PROVIDER_KEY = "__provider"
+
+
+def received(value: Any) -> Any:
+    """Return what the engine sent with the core's own mark for unknowns."""
+    if isinstance(value, PulumiUnknown):
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return {key: received(item) for key, item in value.items() if key != PROVIDER_KEY}
+    if isinstance(value, list):
+        return [received(item) for item in value]
+    return value
+
+
+def sent(value: Any) -> Any:
+    """Return a value for the engine, with the SDK's own marks for unknowns and secrets."""
+    if value is UNKNOWN:
+        return PulumiUnknown()  # type: ignore[no-untyped-call]  # the SDK's
+    if isinstance(value, Secret):
+        return wrap_rpc_secret(sent(value.value))
+    if isinstance(value, Mapping):
+        return {key: sent(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [sent(item) for item in value]
+    return value
+
+
+class VodProvider(ResourceProvider):
+    """
+    A dynamic provider's settings and connections.
+
+    One instance serves the host's four threads during one engine operation; a preview and the
+    update after it have one each.
+    """
+
+    serialize_as_secret_always = False  # the pickle is a name: nothing in it is secret
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Take the stack's configuration; it is judged when it is first needed."""
+        self._get = req.config.get
+        # The SDK offers no list of the keys; where there is none, mistyped ones are not noticed.
+        self._keys = tuple(getattr(req.config, "_props", ()))
+        self._just_ended: set[str] = set()
+        """Runs of which this very operation has read the end."""
+        notice_cancellation()
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return load_settings(self._get, os.environ, Path.home(), self._keys)
+
+    @property
+    def _service(self) -> str | None:
+        """The endpoint of the real service, if that is where runs are started now."""
+        site = self._settings.site
+        return None if site.may_be_emulator else site.endpoint
+
+    def _failures(self, problems: Iterable[Problem]) -> list[CheckFailure]:
+        """
+        Return all that is wrong with a declaration, and with the settings.
+
+        The path goes into the text: the engine prints a failing property's value, secret or not.
+        """
+        failures = [CheckFailure("", str(problem)) for problem in problems]
+        try:
+            self._settings  # noqa: B018 - judged here, so that a preview refuses what is wrong
+        except ConfigurationError as error:
+            failures.append(CheckFailure("", str(error)))
+        return failures
+
+    def _connection(self, run: Mapping[str, Any] | None = None) -> Connection:
+        """Return the connection to where a recorded run is, by default to the configured site."""
+        settings = self._settings
+        return connection_for(settings, site_of(run or {}, settings.site))
+
+    def _target(self, run: Mapping[str, Any]) -> Target:
+        """Return a recorded run as one that can be read."""
+        since = run.get("createTime") or run.get("submittedAt")
+        return Target(self._connection(run).client, run["runId"], since)
+
+
+def shown_on(row: Row) -> Callable[[Line], None]:
+    """Return what shows the lines of a long operation on a resource's row."""
+    return lambda line: row.say(line.text, passing=line.passing)

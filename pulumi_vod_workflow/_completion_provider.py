@@ -1,0 +1,92 @@
+"""
+The adapter of `WorkflowCompletion`: it waits, and starts nothing.
+
+FROZEN: states refer to `pulumi_vod_workflow._completion_provider.WorkflowCompletionProvider` by
+name, so this path stays for ever; a golden test guards it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+
+from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
+from pulumi_vod_workflow._host import Row, is_cancelled
+from pulumi_vod_workflow._report import reported
+from pulumi_vod_workflow.core import completion
+from pulumi_vod_workflow.core.inputs import normalise
+from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.fleet import Waited, wait_all
+
+
+class WorkflowCompletionProvider(VodProvider):
+    """CRUD of `WorkflowCompletion`: `create` and `update` wait, nothing starts a run."""
+
+    @reported
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Validate a wait; offline and free."""
+        declaration = completion.declare_completion(received(news))
+        return CheckResult(sent(declaration.properties), self._failures(declaration.problems))
+
+    @reported
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Tell whether other runs are to be waited for, or something else is to be recorded."""
+        olds, news = normalise(received(_olds)), normalise(received(_news))
+        renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
+        changes = renewed or completion.changes(olds, news)
+        return DiffResult(changes=changes, replaces=[], stables=[], delete_before_replace=False)
+
+    @reported
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Wait for all runs, and hold their results; free."""
+        inputs = normalise(received(props))
+        scope = inputs["scope"]
+        made = self._wait({}, inputs)
+        return CreateResult(f"{scope['project']}/{scope['stack']}/{scope['name']}", made)
+
+    @reported
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Wait for the runs whose results are not yet held; free."""
+        return UpdateResult(self._wait(normalise(received(_olds)), normalise(received(_news))))
+
+    @reported
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Return what is recorded: runs that have ended never change again."""
+        return ReadResult(id_, sent(completion.with_secrets(normalise(received(props)))))
+
+    def _wait(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Any:
+        runs = completion.awaited(news)
+        held = completion.still_valid(olds, runs)
+        rejected = {name: run["rejected"] for name, run in runs.items() if "rejected" in run}
+        asked = [name for name in runs if name not in held and name not in rejected]
+        waited = self._waited({name: runs[name] for name in asked}, news["timeout"])
+        results = {
+            **held,
+            **{name: completion.not_started(why) for name, why in rejected.items()},
+            **{
+                name: completion.result_of(runs[name]["runId"], outputs)
+                for name, outputs in waited.ended.items()
+            },
+        }
+        if waited.unreadable:
+            raise completion.unreadable(len(runs), waited.unreadable)
+        if waited.unfinished and waited.stopped:
+            raise completion.was_stopped(len(runs), waited.unfinished)
+        if waited.unfinished:
+            raise completion.timed_out(len(runs), waited.unfinished, waited.took)
+        ordered = {name: results[name] for name in runs}
+        if news["onFailure"] == "error":
+            completion.refuse_failures(ordered)
+        if asked:
+            Row().say(f"{completion.summary(ordered)} after {duration(waited.took)}")
+        return sent(completion.with_secrets(completion.record_completion(news, ordered)))
+
+    def _waited(self, runs: Mapping[str, Mapping[str, Any]], timeout: float) -> Waited:
+        if not runs:
+            return Waited()
+        targets = {name: self._target(run) for name, run in runs.items()}
+        return self._connection().wait(
+            wait_all, targets, timeout=timeout, say=shown_on(Row()), stopped=is_cancelled
+        )

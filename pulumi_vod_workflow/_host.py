@@ -1,0 +1,127 @@
+"""
+What the SDK's dynamic provider host knows and does not hand on to providers.
+
+That is the call it is answering (its context, and the resource's URN), the engine's address, and
+that the person has pressed Ctrl-C. They are looked for in the calling frames and in the host's own
+module; where they are not found, for instance under another SDK version, there is nothing of them
+and everything else works as before. `tests/provider` holds this against the SDK in use.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto.engine_pb2 import LogRequest, LogSeverity
+from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
+
+from pulumi_vod_workflow.connect import tell
+
+PATIENCE: Final = 2.0
+"""Seconds for the engine to take a line."""
+
+_cancelled = threading.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class HostCall:
+    """The call that this thread is answering."""
+
+    context: grpc.ServicerContext
+    urn: str
+    """The resource's; empty if the request has none."""
+
+
+def host_call() -> HostCall | None:
+    """Return the call that this thread is answering, if the host can be seen."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        context, request = frame.f_locals.get("context"), frame.f_locals.get("request")
+        if isinstance(context, grpc.ServicerContext):
+            return HostCall(context, str(getattr(request, "urn", "")))
+        frame = frame.f_back
+    return None
+
+
+def is_cancelled() -> bool:
+    """Tell whether the person has asked the engine to stop (one Ctrl-C)."""
+    return _cancelled.is_set()
+
+
+def notice_cancellation() -> None:
+    """
+    From now on, let `is_cancelled` tell.
+
+    The engine calls the host's Cancel at the first Ctrl-C and then waits for the operations that
+    go on. The host's own does nothing; it is replaced in place, for it is already registered.
+    """
+    hosts = getattr(getattr(_main(), "DynamicResourceProviderServicer", None), "Cancel", None)
+    if hosts is not None and not hosts.__code__.co_freevars:
+        hosts.__code__ = _cancel.__code__
+
+
+def _cancel(_self: Any, _request: Any, _context: Any) -> Empty:
+    # Runs as the host's method, among the host's names: it can use none of this module's.
+    from pulumi_vod_workflow import _host  # noqa: PLC0415, PLW0406
+
+    return _host.cancel()
+
+
+def cancel() -> Empty:
+    """Take note that the person has asked to stop."""
+    _cancelled.set()
+    return Empty()
+
+
+def _main() -> Any:
+    return sys.modules.get("__main__")
+
+
+@cache
+def _engine() -> EngineStub | None:
+    """Return the engine that has started this process, if this is the host's."""
+    if not hasattr(_main(), "DynamicResourceProviderServicer") or len(sys.argv) < 2:
+        return None
+    return EngineStub(grpc.insecure_channel(sys.argv[1]))
+
+
+class Row:
+    """Where the person sees the resource that the current call is about."""
+
+    def __init__(self) -> None:
+        call = host_call()
+        self._urn = call.urn if call else ""
+
+    def say(self, text: str, *, passing: bool = False, warning: bool = False) -> None:
+        """
+        Show a line on the resource's row, or plainly where that cannot be done.
+
+        Args:
+            text: what to say.
+            passing: only until the next one; not shown at all where there are no rows.
+            warning: as a warning.
+
+        """
+        engine = _engine() if self._urn else None
+        if engine is not None:
+            request = LogRequest(
+                severity=LogSeverity.WARNING if warning else LogSeverity.INFO,
+                message=text,
+                urn=self._urn,
+                ephemeral=passing,
+            )
+            try:
+                engine.Log(request, timeout=PATIENCE)
+            except grpc.RpcError:
+                pass
+            else:
+                return
+        if not passing:
+            name = self._urn.rpartition("::")[2]
+            tell(f"vod: {name}: {text}" if name else f"vod: {text}")

@@ -1,0 +1,273 @@
+"""What a wait is declared with, what it holds at the end, and what a failed one says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from pulumi_vod_workflow.core.batch import Properties, named
+from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.execution import RETENTION, is_known_to_have_ended
+from pulumi_vod_workflow.core.inputs import (
+    UNKNOWN,
+    Declaration,
+    Model,
+    allowed,
+    declare,
+    is_known,
+    normalise,
+)
+from pulumi_vod_workflow.core.plan import Secret
+from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.errors import (
+    CallError,
+    Problem,
+    RunsFailedError,
+    WaitError,
+    WaitStoppedError,
+    WaitTimeoutError,
+)
+
+DEFAULT_TIMEOUT: Final = 3600
+"""Seconds, an hour: workflows take minutes, and many of them queue."""
+LISTED: Final = 20
+"""Runs that an error tells of one by one."""
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def _seconds(value: object) -> object:
+    """Turn `1h30m` into seconds; what is no such text is judged as it is."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if found is None:
+        return value
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return int(timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds())
+
+
+def _is_wait(value: object) -> object:
+    seconds = _seconds(value)
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, (int, float))
+        or not 0 < seconds <= RETENTION.total_seconds()
+    ):
+        raise PydanticCustomError("test", "not allowed")
+    return seconds
+
+
+Timeout = Annotated[
+    float, BeforeValidator(_is_wait), allowed("seconds, or text like 90s, 45m, 1h30m; to 30 days")
+]
+OnFailure = Annotated[Literal["error", "record"], allowed("error or record")]
+
+
+class CompletionInputs(Model):
+    """What a WorkflowCompletion is declared with, beside its runs."""
+
+    timeout: Timeout | None = None
+    on_failure: OnFailure | None = None
+
+
+_SETTINGS: Final = tuple(map(to_camel, CompletionInputs.model_fields))
+COMPLETION_FIELDS: Final = ("runs", *_SETTINGS, "scope", "secretInputs")
+
+
+def declare_completion(raw: Properties) -> Declaration:
+    """Normalise and check a wait: its runs by name, each an id or what is known of a run."""
+    found = normalise(raw)
+    settings: dict[str, object] = {name: found[name] for name in _SETTINGS if name in found}
+    problems = [*declare(settings, CompletionInputs).problems, *_run_problems(found.get("runs"))]
+    problems += [
+        Problem(name, "unknown key; a completion has runs, timeout and onFailure")
+        for name in sorted(set(found) - set(COMPLETION_FIELDS))
+    ]
+    timeout = _seconds(found.get("timeout", DEFAULT_TIMEOUT))
+    return Declaration({"onFailure": "error", **found, "timeout": timeout}, tuple(problems))
+
+
+def _run_problems(runs: object) -> Iterator[Problem]:
+    if runs is UNKNOWN:
+        return
+    if not isinstance(runs, Mapping):
+        yield Problem(
+            "runs", "must be a WorkflowBatch, or a list or map of WorkflowRuns or run ids"
+        )
+        return
+    wrong = sorted(name for name, run in runs.items() if not _is_run(run))
+    if wrong:
+        yield Problem("runs", f"must be WorkflowRuns or run ids, these are not: {named(wrong, 20)}")
+
+
+def _is_run(run: object) -> bool:
+    if isinstance(run, Mapping):
+        return not is_known(run) or bool(run.get("runId")) != bool(run.get("rejected"))
+    return run is UNKNOWN or (isinstance(run, str) and bool(run) and run == run.strip())
+
+
+def awaited(declared: Properties) -> dict[str, dict[str, Any]]:
+    """Return name -> what is known of the run: `runId` and where it is, or why it has none."""
+    return {
+        name: dict(run) if isinstance(run, Mapping) else {"runId": run}
+        for name, run in sorted(declared["runs"].items())
+    }
+
+
+RESULT_FIELDS: Final = (
+    "runId",
+    "status",
+    "phase",
+    "statusReason",
+    "createTime",
+    "startTime",
+    "endTime",
+    "transcodes",
+    "snapshots",
+)
+"""What is held of each run."""
+
+
+def result_of(run_id: str, outputs: Properties) -> dict[str, Any]:
+    """Return what is held of a run that has ended."""
+    held = {"transcodes": [], "snapshots": [], **outputs, "runId": run_id}
+    return {name: held[name] for name in RESULT_FIELDS if held.get(name) is not None}
+
+
+def not_started(reason: str) -> dict[str, Any]:
+    """Return what is held of an item of a batch that has no run."""
+    return {"phase": "rejected", "statusReason": reason, "transcodes": [], "snapshots": []}
+
+
+def still_valid(recorded: Properties, runs: Mapping[str, Properties]) -> dict[str, dict[str, Any]]:
+    """Return the recorded results of runs that are awaited still: they never change again."""
+    return {
+        name: result
+        for name, result in (recorded.get("results") or {}).items()
+        if is_known_to_have_ended(result) and result.get("runId") == runs.get(name, {}).get("runId")
+    }
+
+
+def changes(recorded: Properties, declared: Properties) -> bool:
+    """Tell whether other runs are to be waited for, or something else is to be recorded."""
+    return any(
+        not is_known(declared.get(name))
+        or canonical_json(declared.get(name)) != canonical_json(recorded.get(name))
+        for name in COMPLETION_FIELDS
+    )
+
+
+def record_completion(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:
+    """Return a wait's state: its declaration, and what the runs have come to."""
+    inputs = {name: declared[name] for name in COMPLETION_FIELDS if name in declared}
+    return {**inputs, "results": dict(results), "failed": failed(results)}
+
+
+def with_secrets(recorded: Properties) -> dict[str, Any]:
+    """Mark what could tell a secret input of a run: its results."""
+    secret = recorded.get("secretInputs") is True and "results" in recorded
+    return {**recorded, "results": Secret(recorded["results"])} if secret else dict(recorded)
+
+
+def summary(results: Mapping[str, Properties]) -> str:
+    """Return how many runs came to what."""
+    counts = Counter(result["phase"] for result in results.values())
+    return ", ".join(f"{count:,} {phase}" for phase, count in sorted(counts.items())) or "no runs"
+
+
+def failed(results: Mapping[str, Properties]) -> list[str]:
+    """Name the runs that did not succeed."""
+    return [name for name, result in results.items() if result["phase"] != "succeeded"]
+
+
+# -- what a failed wait says -------------------------------------------------------------------
+
+
+def refuse_failures(results: Mapping[str, Properties]) -> None:
+    """
+    Let pass only runs that have all succeeded.
+
+    Raises:
+        RunsFailedError: telling of each other one what it means and what to do.
+
+    """
+    wrong = failed(results)
+    if wrong:
+        lines = [f"  - {_told(name, results[name])}" for name in wrong[:LISTED]]
+        raise RunsFailedError(
+            f"{len(wrong):,} of {len(results):,} runs did not succeed:",
+            *lines,
+            *_more(wrong),
+            'Nothing was started. The next `pulumi up` looks at them again; on_failure="record" '
+            "takes failures as results.",
+        )
+
+
+def _told(name: str, result: Properties) -> str:
+    run = f" ({result['runId']})" if "runId" in result else ""
+    return f"{name}{run}: {result['phase']}: {result['statusReason']}. {_remedy(result)}"
+
+
+def _remedy(result: Properties) -> str:
+    status = str(result.get("status", ""))
+    if result["phase"] == "rejected":
+        return "The next `pulumi up` tries to start it again."
+    if result["phase"] == "expired":
+        return "Its results can no longer be read: run it again by a changed trigger, or leave it."
+    if status.startswith("1"):
+        return "Correct what it is declared with: that is a new, paid run."
+    return "To pay for another run, change a value in its triggers."
+
+
+def _more(names: list[str]) -> list[str]:
+    return [f"  - and {len(names) - LISTED:,} more"] if len(names) > LISTED else []
+
+
+def unfinished_text(unfinished: Mapping[str, Properties]) -> list[str]:
+    """Say of each run how far it is."""
+    names = list(unfinished)
+    lines = []
+    for name in names[:LISTED]:
+        outputs = unfinished[name]
+        parts = [task.get("progress") for task in outputs.get("tasks") or ()]
+        known = [part for part in parts if isinstance(part, (int, float))]
+        tasks = f", tasks at {', '.join(f'{part:g} %' for part in known)}" if known else ""
+        reason = outputs.get("statusReason", "it could not be read so far")
+        lines.append(f"  - {name}: {reason}{tasks}")
+    return [*lines, *_more(names)]
+
+
+ON: Final = "The runs go on, nothing was started or lost; the next `pulumi up` waits on."
+
+
+def unreadable(total: int, errors: Mapping[str, CallError]) -> WaitError:
+    """Return the error of a wait for runs that cannot be read."""
+    names = sorted(errors)
+    return WaitError(
+        f"{len(names):,} of {total:,} runs cannot be read:",
+        *(f"  - {name}: {errors[name]}" for name in names[:LISTED]),
+        *_more(names),
+    )
+
+
+def timed_out(total: int, unfinished: Mapping[str, Properties], took: float) -> WaitTimeoutError:
+    """Return the error of a wait whose time is over."""
+    return WaitTimeoutError(
+        f"{len(unfinished):,} of {total:,} runs have not ended after {duration(took)}:",
+        *unfinished_text(unfinished),
+        f"{ON} A longer timeout may help.",
+    )
+
+
+def was_stopped(total: int, unfinished: Mapping[str, Properties]) -> WaitStoppedError:
+    """Return the error of a wait that the person has stopped."""
+    return WaitStoppedError(
+        f"stopped while {len(unfinished):,} of {total:,} runs had not ended:",
+        *unfinished_text(unfinished),
+        ON,
+    )

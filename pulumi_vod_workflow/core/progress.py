@@ -1,0 +1,117 @@
+"""
+What a person is told while many runs go on: few lines, whatever the number of runs.
+
+A line that stays for each change of a few runs, for failures, and for a heartbeat that gets slower;
+a passing one on the resource's row more often. Continuous-integration logs print the passing ones
+too, so those get rarer with time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+FEW: Final = 10
+"""Runs up to which each of their changes is a line."""
+FAILURES: Final = 20
+"""Failures up to which each is a line, among more runs."""
+FIRST_BEAT: Final = 30.0
+"""Seconds to the first heartbeat; the next comes after twice as long, and so on."""
+SLOWEST_BEAT: Final = 600.0
+"""Seconds between two heartbeats at most."""
+ENOUGH: Final = 0.02
+"""Part of all work that has to be seen done before its end is guessed."""
+ORDER: Final = ("succeeded", "failed", "terminated", "expired", "running", "pending", "submitted")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing to tell."""
+
+    text: str
+    passing: bool = False
+    """It is only of interest until the next one."""
+
+
+class Progress:
+    """How far many runs are, by what has been seen of them; times are the caller's seconds."""
+
+    def __init__(self, names: Collection[str], began: float) -> None:
+        self._total = len(names)
+        self._began = began
+        self._phases: dict[str, str] = {}
+        self._done: dict[str, float] = {}
+        self._sum = 0.0
+        self._seen_at_first: tuple[float, float] | None = None
+        self._failures = 0
+        self._gap = FIRST_BEAT
+        self._next_beat = began + FIRST_BEAT
+        self._next_passing = began
+        self._last_passing = ""
+
+    def seen(self, name: str, run: Mapping[str, Any], now: float) -> Iterator[Line]:
+        """Take in what was read of a run, and yield the lines that this is worth."""
+        phase = run["phase"]
+        done = _part_done(run)
+        self._sum += done - self._done.get(name, 0.0)
+        self._done[name] = done
+        if len(self._done) == self._total and self._seen_at_first is None:
+            self._seen_at_first = now, self._sum
+        if phase == self._phases.get(name):
+            return
+        self._phases[name] = phase
+        failed = phase in {"failed", "terminated", "expired"}
+        self._failures += failed
+        if self._total <= FEW or (failed and self._failures <= FAILURES):
+            yield Line(f"{name}: {phase} ({run['statusReason']})")
+
+    def tick(self, now: float) -> Iterator[Line]:
+        """Yield what is to be told because time has passed."""
+        if now >= self._next_beat:
+            self._next_beat = now + self._gap
+            self._gap = min(SLOWEST_BEAT, 2 * self._gap)
+            yield Line(self.summary(now))
+        elif now >= self._next_passing:
+            text = self.summary(now)
+            if text != self._last_passing:
+                self._next_passing = now + max(2.0, (now - self._began) / 10)
+                self._last_passing = text
+                yield Line(text, passing=True)
+
+    def summary(self, now: float) -> str:
+        """Return the counts, and when the end is to be expected."""
+        counts = Counter(self._phases.values())
+        ended = sum(counts[phase] for phase in ORDER[:4])
+        others = [f"{counts[phase]:,} {phase}" for phase in ORDER[1:] if counts[phase]]
+        left = self._left(now)
+        expected = [f"about {duration(left)} left"] if left is not None else []
+        return ", ".join([f"{ended:,} of {self._total:,} ended", *others, *expected])
+
+    def _left(self, now: float) -> float | None:
+        """Guess the seconds to the end from how fast it went so far."""
+        if self._seen_at_first is None:
+            return None
+        since, at_first = self._seen_at_first
+        gained = self._sum - at_first
+        if gained < ENOUGH * self._total or now <= since:
+            return None
+        return (now - since) * (self._total - self._sum) / gained
+
+
+def _part_done(run: Mapping[str, Any]) -> float:
+    if run["phase"] in ORDER[:4]:
+        return 1.0
+    told = [task.get("progress") for task in run.get("tasks") or ()]
+    known = [min(max(part, 0), 100) for part in told if isinstance(part, (int, float))]
+    return sum(known) / len(told) / 100 if known else 0.0
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,95 @@
+"""How a declaration reaches the provider: names, secrets, and who declares it."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+from pydantic.alias_generators import to_camel
+
+from pulumi_vod_workflow.core.inputs import Model, respell
+from pulumi_vod_workflow.resources.args import ARGS
+
+_ARGS = tuple(ARGS)
+
+
+def unwrapped(value: object) -> object:
+    """Return an argument class as a mapping, and what can be awaited as an output."""
+    if inspect.isawaitable(value):
+        return Output.from_input(value)  # can be awaited once only, and is looked at twice
+    if isinstance(value, _ARGS):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
+
+
+def spelled(declared: object, model: type[Model]) -> Any:
+    """Return what a program declares, spelled as in state."""
+    return respell(declared, model, to_camel, unwrapped)
+
+
+def check_options(kind: str, opts: object, instead: str) -> None:
+    """
+    Refuse what cannot be meant, before it ends in a traceback of somebody else's.
+
+    Raises:
+        TypeError: when the second argument is not the options.
+        pulumi.RunError: for `import_`, which dynamic resources do not have.
+
+    """
+    if opts is not None and not isinstance(opts, ResourceOptions):
+        raise TypeError(f"{kind}'s second argument is its opts; all others go by name")
+    if opts is not None and opts.import_:
+        raise pulumi.RunError(f"{kind} cannot be imported: {instead}")
+
+
+def _has_outputs(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_outputs, value.values()))
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return any(map(_has_outputs, value))
+    return isinstance(value, Output)
+
+
+def if_secret(value: object) -> Output[bool | None] | None:
+    """Tell whether any part of `value` is secret, without becoming secret itself."""
+    if not _has_outputs(value):
+        return None
+    whole = Output.from_input(value)
+
+    async def told() -> bool | None:
+        return await whole.is_secret() or None
+
+    async def known() -> bool:
+        return True
+
+    return Output(set(), told(), known())
+
+
+def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
+    """Tell resources of one name under different parents apart, as their URNs do."""
+    who: dict[str, Input[str]] = {
+        "project": pulumi.get_project(),
+        "stack": pulumi.get_stack(),
+        "name": name,
+    }
+    parent = opts.parent if opts else None
+    if parent is not None:
+        # Without its dependency: waiting for a component waits for its children, this one too.
+        urn: Any = parent.urn.future()
+        alone = Output[str](set(), urn, parent.urn.is_known())
+        who["parent"] = alone.apply(lambda urn: urn.split("::")[2])
+    return who
+
+
+def rename(resource: pulumi.Resource, names: Mapping[str, str]) -> None:
+    """
+    Give a resource's outputs their Python names: attribute -> property.
+
+    Pulumi's own translation of names would also reach the keys of users' maps, so the names of the
+    state are given from the start.
+    """
+    for name, spelled_name in names.items():
+        resource.__dict__[name] = resource.__dict__.pop(spelled_name)

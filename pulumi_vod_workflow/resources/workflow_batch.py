@@ -1,0 +1,124 @@
+"""
+Many runs as one resource, as users declare them.
+
+No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import pulumi
+from pulumi import Input, InputType, Output, ResourceOptions
+from pulumi.dynamic import Resource
+from pydantic.alias_generators import to_camel
+
+from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
+from pulumi_vod_workflow.core.inputs import ItemInputs, SharedInputs
+from pulumi_vod_workflow.resources.args import WorkflowItemArgs
+from pulumi_vod_workflow.resources.declaring import (
+    check_options,
+    if_secret,
+    rename,
+    scope,
+    spelled,
+)
+from pulumi_vod_workflow.resources.outputs import WorkflowItemRun
+
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
+
+
+class WorkflowBatch(Resource, module="vod", name="WorkflowBatch"):
+    """
+    1 to 10,000 runs as one resource, started in one operation at the account's rate.
+
+    ========= =============================================================== ==================
+    operation does                                                            costs
+    ========= =============================================================== ==================
+    preview   checks every item offline, and lists which would start          nothing
+    create    StartWorkflow for each item, with a ClientToken of its own      one run an item
+    update    starts new, changed, triggered items, and those that were       one run for each
+              rejected before; the others keep their runs                     that starts
+    refresh   reads the status of unfinished runs, all at once                nothing
+    delete    forgets; the runs go on                                         nothing
+    ========= =============================================================== ==================
+
+    An item's token is a pure function of its key and its inputs: reordering, adding or removing
+    others changes nothing. Once anything is accepted an operation does not fail any more: items
+    that could not be started are in `rejected`, with a warning, and the next `pulumi up` tries
+    them again. Results are the business of a completion: `wait()`.
+    """
+
+    runs: Output[Mapping[str, WorkflowItemRun]] = pulumi.property("runs")
+    """Each item's run, by key; an item that was rejected keeps the run it had before, if any."""
+    rejected: Output[Mapping[str, str]] = pulumi.property("rejected")
+    """Why items could not be started, by key."""
+    client_tokens: Output[Mapping[str, str]] = pulumi.property("clientTokens")
+    """Each item's ClientToken, by key; none for items that adopt a run."""
+    region: Output[str] = pulumi.property("region")
+    """Where the batch was created; a run that is elsewhere says so."""
+    endpoint: Output[str] = pulumi.property("endpoint")
+    """URL of the service, or `emulator`; as `region`."""
+    items: Output[Mapping[str, Any]] = pulumi.property("items")
+    """The items as declared, keys in lowerCamelCase."""
+    defaults: Output[Mapping[str, Any] | None] = pulumi.property("defaults")
+    """What the items have in common as declared, keys in lowerCamelCase."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        opts: ResourceOptions | None = None,
+        *,
+        items: Input[Mapping[str, InputType[WorkflowItemArgs]]],
+        defaults: InputType[WorkflowItemArgs] | None = None,
+    ) -> None:
+        """
+        Declare the runs.
+
+        Args:
+            resource_name: the resource's name in the stack; part of the tokens.
+            opts: Pulumi's options; `import_` cannot work: use an item's `existing_run_id`.
+            items: key -> the inputs of a run, as `WorkflowItemArgs` or a plain dictionary. The key
+                is part of the item's token: another key is another, paid run.
+            defaults: what the items have in common. Maps (`direct_url`, `input`, `triggers`) are
+                merged key by key, anything else an item says replaces; an item's own source
+                (`vid` or `direct_url`) takes the place of the defaults'.
+
+        """
+        check_options("WorkflowBatch", opts, "name the runs as existing_run_id of its items")
+        if isinstance(items, Mapping):
+            items = {key: spelled(item, ItemInputs) for key, item in items.items()}
+        given = {"items": items, "defaults": spelled(defaults, SharedInputs)}
+        names = {name: to_camel(name) for name in WorkflowBatch.__annotations__}
+        properties = {
+            **dict.fromkeys(names.values()),
+            **given,
+            "scope": scope(resource_name, opts),
+            "secretInputs": if_secret(given),
+        }
+        super().__init__(WorkflowBatchProvider(), resource_name, properties, opts)
+        rename(self, names)
+
+    def wait(
+        self,
+        resource_name: str | None = None,
+        opts: ResourceOptions | None = None,
+        *,
+        timeout: Input[float | str] | None = None,
+        on_failure: Input[Literal["error", "record"]] | None = None,
+    ) -> "WorkflowCompletion":
+        """
+        Declare a `WorkflowCompletion` of all runs, which waits and holds their results; free.
+
+        Args:
+            resource_name: the completion's name; default: this one's with `-completion`.
+            opts: Pulumi's options; the batch is the parent, unless they name another.
+            timeout: as of `WorkflowCompletion`.
+            on_failure: as of `WorkflowCompletion`.
+
+        """
+        from pulumi_vod_workflow.resources.workflow_completion import (  # noqa: PLC0415 - below
+            completion_of,
+        )
+
+        return completion_of(self, resource_name, opts, timeout=timeout, on_failure=on_failure)

@@ -1,0 +1,198 @@
+"""
+The end of runs, as users wait for it.
+
+No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import pulumi
+from pulumi import Input, Output, ResourceOptions
+from pulumi.dynamic import Resource
+from pydantic.alias_generators import to_camel
+
+from pulumi_vod_workflow._completion_provider import WorkflowCompletionProvider
+from pulumi_vod_workflow.resources.declaring import check_options, if_secret, rename, scope
+from pulumi_vod_workflow.resources.outputs import WorkflowResult
+from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
+from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
+
+Run = WorkflowRun | WorkflowBatch | Input[str]
+"""What can be waited for: a resource, or the id of a run."""
+Runs = Run | Sequence[Run] | Mapping[str, Run]
+
+
+class WorkflowCompletion(Resource, module="vod", name="WorkflowCompletion"):
+    """
+    The results of runs that have ended. Creating it waits for them; nothing is ever started.
+
+    ========= =============================================================== =======
+    operation does                                                            costs
+    ========= =============================================================== =======
+    preview   checks the declaration                                          nothing
+    create    waits for all runs at once, and reads their results             nothing
+    update    waits for runs that are new here; the others' results stay      nothing
+    refresh   nothing: runs that have ended never change                      nothing
+    delete    forgets the results                                             nothing
+    ========= =============================================================== =======
+
+    After a failure, a timeout, Ctrl-C or a kill the next `pulumi up` waits on.
+    """
+
+    results: Output[Mapping[str, WorkflowResult]] = pulumi.property("results")
+    """What each run has come to, by name."""
+    failed: Output[Sequence[str]] = pulumi.property("failed")
+    """Names of the runs that did not succeed: none, unless failures are recorded."""
+    timeout: Output[float] = pulumi.property("timeout")
+    """Seconds."""
+    on_failure: Output[str] = pulumi.property("onFailure")
+    """`error` or `record`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        opts: ResourceOptions | None = None,
+        *,
+        runs: Runs,
+        timeout: Input[float | str] | None = None,
+        on_failure: Input[Literal["error", "record"]] | None = None,
+    ) -> None:
+        """
+        Declare a wait.
+
+        Args:
+            resource_name: the resource's name in the stack.
+            opts: Pulumi's options; `custom_timeouts.create` is the timeout if none is given.
+            runs: WorkflowRuns, WorkflowBatches or ids of runs: one, a list, or a map of names. In
+                a list a run is named as its resource, an id as itself; the items of a batch in a
+                list or map as `name.key`, those of a batch alone by their keys.
+            timeout: seconds, or text like `90s`, `45m`, `1h30m`; default an hour, at most 30 days.
+            on_failure: `error`, the default: fail, and tell of each run that did not succeed;
+                `record`: take failures as results.
+
+        """
+        check_options("WorkflowCompletion", opts, "declare it; waiting again is free")
+        if timeout is None and opts is not None and opts.custom_timeouts is not None:
+            timeout = opts.custom_timeouts.create
+        awaited = _merged(list(_parts(runs)))
+        resources = [run for run in _each(runs) if isinstance(run, WorkflowRun | WorkflowBatch)]
+        secrets: list[Any] = [run.__dict__["secretInputs"] for run in resources]
+        names = {name: to_camel(name) for name in WorkflowCompletion.__annotations__}
+        properties = {
+            **dict.fromkeys(names.values()),
+            "runs": awaited,
+            "timeout": timeout,
+            "onFailure": on_failure,
+            "scope": scope(resource_name, opts),
+            "secretInputs": Output.all(if_secret(awaited), *secrets).apply(
+                lambda told: True if any(told) else None
+            ),
+        }
+        super().__init__(WorkflowCompletionProvider(), resource_name, properties, opts)
+        rename(self, names)
+
+
+def completion_of(
+    resource: WorkflowRun | WorkflowBatch,
+    resource_name: str | None,
+    opts: ResourceOptions | None,
+    **settings: Any,
+) -> WorkflowCompletion:
+    """Return the completion of one resource, as its child."""
+    name = resource_name or f"{resource.pulumi_resource_name}-completion"
+    opts = ResourceOptions.merge(ResourceOptions(parent=resource), opts)
+    return WorkflowCompletion(name, opts, runs=resource, **settings)
+
+
+Part = Input[Mapping[str, Any]]
+"""Name -> id, or what is known of a run."""
+
+
+def _each(runs: Runs) -> Iterator[Run]:
+    if isinstance(runs, Mapping):
+        yield from runs.values()
+    elif isinstance(runs, Sequence) and not isinstance(runs, str):
+        yield from runs
+    else:
+        yield runs
+
+
+def _parts(runs: Runs) -> Iterator[Part]:
+    if isinstance(runs, WorkflowBatch):
+        yield _items(runs, "")
+    elif isinstance(runs, Mapping):
+        for name, run in runs.items():
+            yield _items(run, f"{name}.") if isinstance(run, WorkflowBatch) else {name: _run(run)}
+    else:
+        for run in _each(runs):
+            if isinstance(run, WorkflowBatch):
+                yield _items(run, f"{run.pulumi_resource_name}.")
+            elif isinstance(run, WorkflowRun):
+                yield {run.pulumi_resource_name: _run(run)}
+            elif isinstance(run, str):
+                yield {run: run}
+            else:
+                yield Output.from_input(run).apply(_ids)  # type: ignore[arg-type]  # awaitables, too
+
+
+def _ids(told: Any) -> Any:
+    """Name ids by themselves: one, or as many as an output turns out to hold."""
+    if isinstance(told, str):
+        return {told: told}
+    return {run: run for run in told} if isinstance(told, Sequence) else told
+
+
+def _run(run: Run) -> Any:
+    if not isinstance(run, WorkflowRun):
+        return run
+    return {
+        "runId": run.run_id,
+        "region": run.region,
+        "endpoint": run.endpoint,
+        "submittedAt": run.submitted_at,
+    }
+
+
+def _items(batch: WorkflowBatch, prefix: str) -> Output[Mapping[str, Any]]:
+    def told(parts: Sequence[Any]) -> dict[str, Any]:
+        runs, rejected, region, endpoint = parts
+        found = {
+            prefix + key: {
+                "runId": run.run_id,
+                "region": run.region or region,
+                "endpoint": run.endpoint or endpoint,
+                "submittedAt": run.submitted_at or run.create_time,
+            }
+            for key, run in runs.items()
+        }
+        return {**found, **{prefix + key: {"rejected": why} for key, why in rejected.items()}}
+
+    return Output.all(batch.runs, batch.rejected, batch.region, batch.endpoint).apply(told)
+
+
+def _merged(parts: Sequence[Part]) -> Part:
+    if len(parts) == 1:
+        return parts[0]
+    if all(isinstance(part, Mapping) for part in parts):
+        return _together(parts)
+    return Output.all(*parts).apply(_together)
+
+
+def _together(parts: Sequence[Any]) -> dict[str, Any]:
+    """
+    Return all parts as one.
+
+    Raises:
+        pulumi.RunError: when two runs would have the same name.
+
+    """
+    names = Counter(name for part in parts for name in part)
+    twice = sorted(name for name, count in names.items() if count > 1)
+    if twice:
+        raise pulumi.RunError(
+            f"WorkflowCompletion: several runs are named {', '.join(twice)}: give them as a map "
+            "with names of its own"
+        )
+    return {name: run for part in parts for name, run in part.items()}

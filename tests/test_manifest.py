@@ -1,0 +1,370 @@
+"""The items of a batch from a file: what is read, and what is refused with its line."""
+
+import csv
+import io
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulumi_vod_workflow.core.inputs import ITEM_KEYS, MAX_ITEMS, ItemInputs, is_item_key
+from pulumi_vod_workflow.errors import ManifestError, VodWorkflowError
+from pulumi_vod_workflow.manifest import load_manifest
+
+SECRET = "s3cr3t"
+DEEP = 100_000
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str | bytes, name: str = "a.csv", **options: str) -> dict[str, dict[str, Any]]:
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_manifest(name, **options)
+
+
+def problems(text: str | bytes, name: str = "a.csv", **options: str) -> list[str]:
+    with pytest.raises(ManifestError) as caught:
+        load(text, name, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+# -- what is read ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "field"),
+    [
+        ("vid", "v1", {"vid": "v1"}),
+        ("vid", " 3 ", {"vid": " 3 "}),
+        ("template_id", "true", {"template_id": "true"}),
+        ("templateId", "007", {"templateId": "007"}),
+        ("existing_run_id", "lb:1", {"existing_run_id": "lb:1"}),
+        ("callbackArgs", '{"a": 1}', {"callbackArgs": '{"a": 1}'}),
+        ("direct_url.file_name", "é/中.mp4", {"direct_url": {"file_name": "é/中.mp4"}}),
+        ("directUrl.spaceName", "1", {"directUrl": {"spaceName": "1"}}),
+        ("direct_url", '{"file_name": "f"}', {"direct_url": {"file_name": "f"}}),
+        ("priority", "-5", {"priority": -5}),
+        ("priority", "99", {"priority": 99}),
+        ("enable_low_priority", "TRUE", {"enable_low_priority": True}),
+        ("rerunOnFailure", "False", {"rerunOnFailure": False}),
+        ("triggers", '{"n": 3}', {"triggers": {"n": 3}}),
+        ("triggers.edition", "3", {"triggers": {"edition": "3"}}),
+        ("triggers.a.b", "c", {"triggers": {"a": {"b": "c"}}}),
+        ("input", '{"condition": {"x": true}}', {"input": {"condition": {"x": True}}}),
+        ("input.condition.x", "True", {"input": {"condition": {"x": True}}}),
+        ("input.overrideParams", '{"logo": []}', {"input": {"overrideParams": {"logo": []}}}),
+        (
+            "input.override_params.snapshot",
+            '[{"width": 0.5}]',
+            {"input": {"override_params": {"snapshot": [{"width": 0.5}]}}},
+        ),
+        (
+            "input.override_params.enhance.fileName",
+            "1",
+            {"input": {"override_params": {"enhance": {"fileName": "1"}}}},
+        ),
+        ("templat_id", "3", {"templat_id": "3"}),
+        ("vid.x", "3", {"vid": {"x": "3"}}),
+        ("priority.", "3", {"priority": {"": "3"}}),
+        (" vid ", "v1", {"vid": "v1"}),
+        ("vid", "", {}),
+    ],
+)
+def test_a_cell_is_what_its_field_wants(column: str, cell: str, field: dict[str, Any]) -> None:
+    """Strings as written, all else JSON, from the model's types; wrong names are not judged."""
+    made = io.StringIO()
+    csv.writer(made).writerows([["key", column], ["one", cell]])
+    assert load(made.getvalue()) == {"one": field}
+    made = io.StringIO()
+    csv.writer(made, delimiter="\t").writerows([[column, "key"], [cell, "one"]])
+    assert load(made.getvalue(), "a.tsv") == {"one": field}
+
+
+@pytest.mark.parametrize("field", sorted(ItemInputs.model_fields))
+def test_every_field_of_an_item_can_be_a_column(field: str) -> None:
+    """A field that is added to the model is read without a change here."""
+    read = load(f'key,{field}\na,"true"\n')["a"][field]
+    assert read is True or read == "true"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key,vid,priority\na,v1,1\nb,v2,\n",
+        "\ufeffkey,vid,priority\r\na,v1,1\r\nb,v2,\r\n",
+        "\n,,\npriority,key,vid\n1,a,v1\n\n,,\n,b,v2",
+        'key,vid,priority\n"a","v1","1"\nb,v2\n',
+        "key,vid,priority,,\na,v1,1,,\nb,v2,,,,\n",
+        "key,vid,priority\ra,v1,1\rb,v2,\r",
+    ],
+)
+def test_a_table_is_read_as_spreadsheets_write_it(text: str) -> None:
+    """Byte order mark, any end of line, empty rows and cells, short rows, quotation marks."""
+    expected = {"a": {"vid": "v1", "priority": 1}, "b": {"vid": "v2"}}
+    assert load(text) == expected
+    assert list(load(text)) == ["a", "b"]
+
+
+def test_quoted_cells_may_hold_anything() -> None:
+    """Commas, quotation marks and ends of line belong to a quoted cell."""
+    text = 'key,vid,input\n"a,b","1\r\n""2""\n","{\n""condition"": {}}"\n'
+    assert load(text) == {"a,b": {"vid": '1\r\n"2"\n', "input": {"condition": {}}}}
+
+
+def test_json_lines_are_read_as_written() -> None:
+    """Nested, numbers as numbers, blank lines skipped; Unicode's ends of line are characters."""
+    text = (
+        '\ufeff\n{"key": "b", "directUrl": {"file_name": "f"}, "priority": 1.0}\r\n \t\n'
+        '{"vid": "v\u2028\x85", "triggers": {"n": [1, null, true]}, "x.y": null, "key": "a"}'
+    )
+    expected = {
+        "b": {"directUrl": {"file_name": "f"}, "priority": 1.0},
+        "a": {"vid": "v\u2028\x85", "triggers": {"n": [1, None, True]}, "x.y": None},
+    }
+    assert load(text, "a.jsonl") == load(text, "a.ndjson") == expected
+    assert list(load(text, "A.JSONL")) == ["b", "a"]
+
+
+def test_another_name_for_the_key() -> None:
+    """The key may be a field's column, which it then is not."""
+    assert load("vid,key\nv1,x\n", key="vid") == {"v1": {"key": "x"}}
+    assert load('{"vid": "v1", "key": "x"}', "a.jsonl", key="vid") == {"v1": {"key": "x"}}
+    own = load('vid,direct_url\nv1,"{}"\n', key="vid")
+    assert own == {"v1": {"direct_url": {}}}
+    assert load("direct_url.file_name,direct_url\nf,{}\n", key="direct_url.file_name") == {
+        "f": {"direct_url": {}}
+    }
+
+
+def test_paths_may_be_objects(tmp_path: Path) -> None:
+    """Any path, also an absolute one."""
+    (tmp_path / "x.csv").write_text("key\na\n")
+    assert load_manifest(tmp_path / "x.csv") == load_manifest(str(tmp_path / "x.csv")) == {"a": {}}
+
+
+def test_a_file_that_is_not_there_is_the_systems_error() -> None:
+    """Its message names the path already."""
+    with pytest.raises(FileNotFoundError, match=r"b\.csv"):
+        load_manifest("b.csv")
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+KEY = f"key: must be {ITEM_KEYS}"
+LIKE = 'must be JSON, as 3, true, ["a"] or {"a": 1}, but'
+WHOLE = "is whole, and there in parts, too, as"
+QUOTES = "this row's quotation marks or size are wrong"
+STRANGE = "holds NaN, an infinity, an endless number, half a character, or endless nesting"
+
+BAD_TABLES: list[tuple[str, list[str]]] = [
+    ("", ["a.csv: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
+    ("\n,,\n", ["a.csv: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
+    ("key,vid\n,\n", ["a.csv: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
+    (
+        "\nvid;key\nv;a\n",
+        ["a.csv:2: there is no column 'key': the first row must name the columns"],
+    ),
+    ("key,vid,key\na,v,b\n", ["a.csv:1: column 'key': is there twice"]),
+    (
+        "vid,key,direct_url.file_name,vid,direct_url\nv,a,f,{,{\n",
+        [
+            "a.csv:1: column 'vid': is there twice",
+            f"a.csv:1: column 'direct_url': {WHOLE} 'direct_url.file_name': keep one",
+        ],
+    ),
+    ("key,vid\n,v\n a,v\nb\x00,v\n", [f"a.csv:{line}: {KEY}" for line in (2, 3, 4)]),
+    (
+        "key,vid\na,v\nb,v\n\na,v\na,v\n",
+        ["a.csv:5: key: is the same as in line 2", "a.csv:6: key: is the same as in line 5"],
+    ),
+    (
+        'key,vid,priority\na,"1\n2\n3",1\nb,"\n",high\nc,,1',
+        [f"a.csv:5: column 'priority': {LIKE} cannot be read from character 1 on"],
+    ),
+    (
+        'key,enable_low_priority,input,triggers\n,yes,"{""a"": 1",x\n',
+        [
+            f"a.csv:2: column 'enable_low_priority': {LIKE} cannot be read from character 1 on",
+            f"a.csv:2: column 'input': {LIKE} cannot be read from character 8 on",
+            f"a.csv:2: column 'triggers': {LIKE} cannot be read from character 1 on",
+            f"a.csv:2: {KEY}",
+        ],
+    ),
+    ("key,priority\na,NaN\n", [f"a.csv:2: column 'priority': {LIKE} {STRANGE}"]),
+    (
+        'key,triggers\na,"{""b"": {""c"": 1, ""c"": 1}}"\n',
+        [f"a.csv:2: column 'triggers': {LIKE} has the member 'c' twice in one object"],
+    ),
+    ("key,,vid\na,b,v\n", ["a.csv:2: has a cell in a column without a name"]),
+    ("key,vid\na,v,w\n", ["a.csv:2: has a cell in a column without a name"]),
+    (
+        'key,vid\n,v\nb,"v\nc,v\nd,v\n',
+        [
+            f"a.csv:2: {KEY}",
+            f"a.csv:3: {QUOTES} (unexpected end of data); read no further",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD_TABLES)
+def test_a_table_is_refused_with_all_that_is_wrong(text: str, expected: list[str]) -> None:
+    assert problems(text) == expected
+
+
+BAD_LINES: list[tuple[str, list[str]]] = [
+    ("\n \n", ["a.jsonl: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
+    ('{"vid": "v"}\n{"key": ""}\n{"key": 1}\n{"key": null}', [f"{n}: {KEY}" for n in "1234"]),
+    (
+        '\n{"key": "a"}\n{"key": "a"}\n{"key": "b"}\n',
+        ["3: key: is the same as in line 2"],
+    ),
+    (
+        '[{"key": "a"}]\n3\n{"key": "a",\n',
+        [
+            "1: must be a JSON object",
+            "2: must be a JSON object",
+            "3: must be a JSON object, but cannot be read from character 13 on",
+        ],
+    ),
+    (
+        '{"key": "a", "x": {"y": 1, "y": 1}}\n{"key": "a", "key": "b"}\n',
+        [
+            "1: must be a JSON object, but has the member 'y' twice in one object",
+            "2: must be a JSON object, but has the member 'key' twice in one object",
+        ],
+    ),
+    *(
+        (f'{{"key": "a", "x": [{value}]}}', [f"1: must be a JSON object, but {STRANGE}"])
+        for value in ("NaN", "-Infinity", "1e999", '"\\ud800"', "9" * 5000, "[" * DEEP + "]" * DEEP)
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD_LINES)
+def test_lines_are_refused_with_all_that_is_wrong(text: str, expected: list[str]) -> None:
+    whole = [line if line.startswith("a.jsonl") else f"a.jsonl:{line}" for line in expected]
+    assert problems(text, "a.jsonl") == whole
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.xlsx", "a", ".csv"])
+def test_other_files_are_refused_unread(name: str) -> None:
+    with pytest.raises(ManifestError, match=r"must end in one of \.csv, \.tsv, \.jsonl, \.ndjson"):
+        load_manifest(name)
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_another_encoding_is_told_with_what_to_do(encoding: str, name: str) -> None:
+    """Excel in Chinese writes GBK where it is not told otherwise."""
+    line = 1 if encoding == "utf-16" else 3
+    assert problems("key,vid\na,v\n上海,v\n北京,v\n".encode(encoding), name) == [
+        f'{name}:{line}: is not in UTF-8: save the file as UTF-8 (in Excel, as "CSV UTF-8")'
+    ]
+
+
+def test_the_line_of_another_encoding_is_right_behind_a_byte_order_mark() -> None:
+    assert problems(b"\xef\xbb\xbfkey\n\xff\n")[0].startswith("a.csv:2: is not in UTF-8")
+
+
+def test_a_long_list_of_problems_is_cut_in_the_message_only() -> None:
+    """A file that is wrong throughout does not fill the screen."""
+    with pytest.raises(VodWorkflowError) as caught:
+        load("key\n" + " a\n" * 1021)
+    lines = str(caught.value).splitlines()
+    assert lines[1] == f"  - a.csv:2: {KEY}"
+    assert lines[20:] == [f"  - a.csv:21: {KEY}", "  ... and 1,001 more"]
+    assert isinstance(caught.value, ManifestError)
+    assert len(caught.value.problems) == 1021
+
+
+def test_no_message_holds_a_cell() -> None:
+    """Neither cells, nor a first row that may be none, nor the rest of a chain of exceptions."""
+    texts = [
+        ("a.csv", f"{SECRET},v\n"),
+        ("a.csv", f'key,priority,input\n {SECRET},{SECRET},"{{""{SECRET}"": NaN}}",{SECRET}\n'),
+        ("a.csv", f'key,vid\na,"{SECRET}"{SECRET}\n'),
+        ("a.csv", f"key,vid\n{SECRET},v\n{SECRET},w\n"),
+        ("a.jsonl", f'{SECRET}\n"{SECRET}"\n{{"key": "a", "x": {SECRET}}}\n{{"key": " {SECRET}"}}'),
+    ]
+    for name, text in texts:
+        with pytest.raises(ManifestError) as caught:
+            load(text, name)
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert SECRET not in f"{error} {error!r}"
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+# -- number ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_ten_thousand_items_are_read_and_one_more_is_refused(name: str) -> None:
+    """The limit of a batch, told before all else."""
+
+    def text(count: int) -> str:
+        if name == "a.csv":
+            header = "key,direct_url.file_name,priority,triggers.edition\n"
+            return header + "".join(f"k{n},folder/{n}.mp4,{n % 5},1\n" for n in range(count))
+        lines = ({"key": f"k{n}", "vid": f"v{n}", "priority": n % 5} for n in range(count))
+        return "\n".join(map(json.dumps, lines))
+
+    assert list(load(text(MAX_ITEMS), name)) == [f"k{n}" for n in range(MAX_ITEMS)]
+    assert problems(text(MAX_ITEMS + 1) + "\n\x00", name)[0] == (
+        f"{name}: holds 10,001 items; a WorkflowBatch has 1 to 10,000"
+    )
+
+
+# -- there and back ----------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+KEYS = TEXT.filter(is_item_key)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+).filter(lambda value: "Infinity" not in json.dumps(value))
+
+
+@given(st.dictionaries(KEYS, st.dictionaries(TEXT.filter("key".__ne__), JSON), min_size=1))
+def test_json_lines_come_back_as_they_were(items: dict[str, dict[str, Any]]) -> None:
+    for ascii_only in (True, False):
+        lines = [json.dumps({**v, "key": k}, ensure_ascii=ascii_only) for k, v in items.items()]
+        read = load("\n".join(lines), "a.jsonl")
+        assert read == items
+        assert list(read) == list(items)
+
+
+STRINGS = st.fixed_dictionaries(
+    {}, optional={"vid": TEXT, "templateId": TEXT, "callback_args": TEXT, "unheard_of": TEXT}
+)
+
+
+@given(st.dictionaries(KEYS, STRINGS, min_size=1), st.sampled_from([("csv", ","), ("tsv", "\t")]))
+def test_strings_in_a_table_come_back_as_they_were(
+    items: dict[str, dict[str, Any]], kind: tuple[str, str]
+) -> None:
+    made = io.StringIO(newline="")
+    names = ["callback_args", "unheard_of", "key", "vid", "templateId"]
+    writer = csv.DictWriter(made, names, delimiter=kind[1])
+    writer.writeheader()
+    writer.writerows({**fields, "key": key} for key, fields in items.items())
+    read = load(made.getvalue(), f"a.{kind[0]}")
+    assert read == items
+    assert list(read) == list(items)
+
+
+@given(st.binary(), st.sampled_from(["a.csv", "a.tsv", "a.jsonl"]))
+def test_any_bytes_are_read_or_refused(data: bytes, name: str) -> None:
+    """No file ends in another error."""
+    for start in (b"", b"key,vid,input\n", b'{"key":'):
+        with suppress(ManifestError):
+            assert load(start + data, name)
