@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,10 +15,9 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import IN_FLIGHT, VodClient, pace
+from pulumi_vod_workflow.client import IN_FLIGHT, VodClient
 from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.connect import connection_for
-from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     ClockSkewError,
@@ -257,53 +254,6 @@ def test_every_attempt_is_signed_anew_over_the_same_bytes(
     varying = {"authorization", "x-date"}
     kept = [{k: v for k, v in r.headers.items() if k not in varying} for r in seen]
     assert kept[0] == kept[1] == kept[2]
-
-
-def test_the_pace_has_no_bursts(with_client: WithClient) -> None:
-    """Requests of one action are at least 1/rate apart, also after a pause and for many at once."""
-    times: list[float] = []
-
-    def handler(_: httpx.Request) -> httpx.Response:
-        times.append(time.monotonic())
-        return ok()
-
-    async def use(client: VodClient) -> None:
-        await client.start_workflow(START, "first")
-        await anyio.sleep(0.1)
-        async with anyio.create_task_group() as tasks:
-            for number in range(20):
-                tasks.start_soon(client.start_workflow, START, str(number))
-
-    with_client(handler, use, requests_per_second=100)
-    assert times[-1] - times[1] >= 0.185
-    assert sum(later - sooner < 0.005 for sooner, later in itertools.pairwise(times)) <= 1
-
-
-def test_one_pace_for_all_clients_of_a_process(with_client: WithClient) -> None:
-    """Clients share the account's rate, the lowest that any asks for; an action has its own."""
-    times: list[float] = []
-
-    def handler(_: httpx.Request) -> httpx.Response:
-        times.append(time.monotonic())
-        return ok()
-
-    async def use(client: VodClient) -> None:
-        other = VodClient(
-            "https://other.example.com",
-            "ap-southeast-1",
-            Credentials("B", "S"),
-            requests_per_second=50,
-            transport=httpx.MockTransport(handler),
-        )
-        await other.start_workflow(START, "b")
-        for _ in range(5):
-            await client.start_workflow(START, "a")
-        await other.aclose()
-        assert times[-1] - times[0] >= 0.095
-        assert pace("StartWorkflow", 5000).rate == 50
-        assert pace("GetWorkflowExecution", 5000).rate == 5000
-
-    with_client(handler, use, requests_per_second=5000)
 
 
 def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:

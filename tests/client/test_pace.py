@@ -1,0 +1,274 @@
+"""The limiter: never more than the service allows, as fast as it allows, starts first."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+import httpx
+import pytest
+
+from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.core.policy import STARTS, Rate
+from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.pace import URGENT, USUAL, Limiter, limiter
+
+READS = "GetWorkflowExecution"
+START = {"vid": "v", "templateId": "t"}
+
+
+def run(use: Callable[[], Awaitable[None]]) -> None:
+    anyio.run(use)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def send(paces: Limiter, action: str, count: int, rate: float = 50) -> list[float]:
+    """Send so many requests at once; return when each was sent."""
+    times: list[float] = []
+
+    async def one() -> None:
+        turn = await paces.pace(action, rate).turn(USUAL)
+        turn.sent()
+        times.append(now())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(one)
+    return times
+
+
+def most_in_a_second(times: Sequence[float]) -> int:
+    times = sorted(times)
+    return max(sum(start <= time < start + 1 for time in times) for start in times)
+
+
+def test_no_second_has_more_than_the_rate_and_none_is_wasted() -> None:
+    """A second's worth may go close together, but never one more within any second."""
+
+    async def use() -> None:
+        times = await send(Limiter(), STARTS, 125)
+        assert most_in_a_second(times) == 50
+        assert times[49] - times[0] < 0.6
+        assert times[124] - times[0] < 2.6
+
+    run(use)
+
+
+@pytest.mark.parametrize(("rate", "least"), [(2.0, 1.0), (12.5, 0.32)])
+def test_any_rate(rate: float, least: float) -> None:
+    """A rate need not be a whole number."""
+
+    async def use() -> None:
+        times = await send(Limiter(), STARTS, int(rate) + 4, rate)
+        whole = int(rate)
+        assert times[whole] - times[0] >= whole / rate
+        assert times[-1] - times[0] >= least
+
+    run(use)
+
+
+def test_a_turn_counts_from_when_it_is_sent() -> None:
+    """A request that is held up by a new connection arrives later, and counts from then."""
+
+    async def use() -> None:
+        pace = Limiter().pace(STARTS, 2)
+        slow = await pace.turn(USUAL)
+        await pace.turn(USUAL)
+        begun = now()
+        await anyio.sleep(0.3)
+        slow.sent()
+        slow.sent()  # only the first time counts
+        pace.unused(slow)  # and it stays used
+        for turn in pace._given[1:]:
+            pace.unused(turn)
+        await pace.turn(USUAL)
+        await pace.turn(USUAL)
+        assert 1.3 <= now() - begun < 1.6
+
+    run(use)
+
+
+def test_a_turn_that_is_given_back_is_free_again() -> None:
+    """No connection, no request: the next one need not wait for it."""
+
+    async def use() -> None:
+        pace = Limiter().pace(STARTS, 1)
+        begun = now()
+        for _ in range(3):
+            pace.unused(await pace.turn(USUAL))
+        assert now() - begun < 0.8
+
+    run(use)
+
+
+def test_urgent_repeats_pass_those_who_wait() -> None:
+    """A repeat whose run may have started does not queue behind a batch."""
+
+    async def use() -> None:
+        pace = Limiter().pace(STARTS, 5)
+        order: list[str] = []
+
+        async def one(name: str, urgency: int) -> None:
+            (await pace.turn(urgency)).sent()
+            order.append(name)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(6):
+                tasks.start_soon(one, f"usual {number}", USUAL)
+            await anyio.sleep(0.01)
+            tasks.start_soon(one, "urgent", URGENT)
+        assert order == ["usual 0", "urgent", *(f"usual {number}" for number in range(1, 6))]
+
+    run(use)
+
+
+def test_who_gives_up_does_not_block_the_others() -> None:
+    async def use() -> None:
+        pace = Limiter().pace(STARTS, 5)
+        await pace.turn(USUAL)
+        with anyio.move_on_after(0.01) as gone:
+            await pace.turn(URGENT)
+        assert gone.cancelled_caught
+        with anyio.fail_after(1):
+            await pace.turn(USUAL)
+
+    run(use)
+
+
+def test_one_limiter_for_all_clients_of_a_process() -> None:
+    """Clients share the account's rate, the lowest that any asks for; an action has its own."""
+
+    async def use() -> None:
+        transport = httpx.MockTransport(
+            lambda _: httpx.Response(200, json={"ResponseMetadata": {}, "Result": {"RunId": "r"}})
+        )
+        keys = Credentials("A", "S")
+        clients = [
+            VodClient(
+                "https://vod.example.com", "r", keys, requests_per_second=rate, transport=transport
+            )
+            for rate in (40, 5, 50)
+        ]
+        begun = now()
+        for client in clients * 2:
+            await client.start_workflow(START, "t")
+        assert now() - begun >= 1
+        assert limiter().pace(STARTS, 50).rate.allowed == 5
+        assert limiter().pace(READS, 50).rate.allowed == 50
+        for client in clients:
+            await client.aclose()
+
+    run(use)
+
+
+def test_after_an_objection_it_goes_slower_evenly_and_recovers() -> None:
+    async def use() -> None:
+        paces = Limiter()
+        await send(paces, STARTS, 1)
+        paces.objected(STARTS)
+        times = await send(paces, STARTS, 15)
+        gaps = [later - sooner for sooner, later in itertools.pairwise(times)]
+        assert min(gaps[1:]) > 0.025
+        assert paces.pace(STARTS, 50).rate.at(now() + 60) == 50
+
+    run(use)
+
+
+def test_an_objection_to_a_start_slows_reads_but_not_the_other_way_round() -> None:
+    """What the service objects to may be the account as a whole: starts are what is paid for."""
+
+    async def use() -> None:
+        paces = Limiter()
+        starts, reads = paces.pace(STARTS, 50), paces.pace(READS, 50)
+        paces.objected(READS)
+        assert starts.rate.at(now()) == 50
+        assert reads.rate.at(now()) == pytest.approx(25, abs=1)
+        await anyio.sleep(1.1)
+        paces.objected(STARTS)
+        assert starts.rate.at(now()) == pytest.approx(25, abs=1)
+        assert reads.rate.at(now()) < 15
+
+    run(use)
+
+
+def test_while_starts_are_held_up_reads_only_trickle() -> None:
+    """Starts go before reads, which never quite stop."""
+
+    async def use() -> None:
+        paces = Limiter()
+        paces.pace(STARTS, 50)
+        paces.objected(STARTS)
+        read: list[float] = []
+
+        async def reading() -> None:
+            for _ in range(100):
+                read.extend(await send(paces, READS, 1))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send, paces, STARTS, 40)
+            await anyio.sleep(0.05)
+            tasks.start_soon(reading)
+            await anyio.sleep(1)
+            tasks.cancel_scope.cancel()
+        assert 1 <= len(read) <= 6
+
+    run(use)
+
+
+@pytest.mark.vod_emulator(rate_limit=50)
+def test_the_service_never_objects(vod_emulator: VodEmulator) -> None:
+    """The real client against the real limit, from cold connections: none of 200 is refused."""
+
+    async def use() -> None:
+        client = VodClient(
+            vod_emulator.url, "cn-north-1", Credentials("AKLTEMULATOR", "emulator-secret-key")
+        )
+        async with anyio.create_task_group() as tasks:
+            for number in range(160):
+                tasks.start_soon(client.start_workflow, {**START, "vid": f"v{number}"}, str(number))
+        await client.aclose()
+
+    run(use)
+    assert len(vod_emulator.ledger()) == 160
+    assert vod_emulator.requests() == {STARTS: 160}
+
+
+@pytest.mark.vod_emulator(rate_limit=20)
+def test_it_finds_the_rate_that_is_left(vod_emulator: VodEmulator) -> None:
+    """Where other systems take their share, most requests pass and every start is accepted."""
+
+    async def use() -> None:
+        client = VodClient(
+            vod_emulator.url, "cn-north-1", Credentials("AKLTEMULATOR", "emulator-secret-key")
+        )
+        async with anyio.create_task_group() as tasks:
+            for number in range(100):
+                tasks.start_soon(client.start_workflow, {**START, "vid": f"v{number}"}, str(number))
+        await client.aclose()
+
+    run(use)
+    assert len(vod_emulator.ledger()) == 100
+    assert vod_emulator.requests()[STARTS] - 100 < 60
+
+
+def test_the_rate_as_a_value() -> None:
+    rate = Rate(50)
+    assert rate.at(0) == 50
+    assert rate.window(0) == pytest.approx((50, 1.02))
+    cut = rate.objected(100)
+    assert cut.at(100) == 25
+    assert cut.objected(100.5) is cut  # the same objection, told by another answer
+    assert cut.objected(101.5).at(101.5) < 15
+    assert cut.at(110) > cut.at(105) > 25
+    assert cut.at(200) == 50
+    assert cut.spacing(200) == pytest.approx(1.02 / 50)
+    lowest = cut
+    for second in range(10):
+        lowest = lowest.objected(102 + second)
+    assert lowest.at(111) == pytest.approx(50 / 16)
