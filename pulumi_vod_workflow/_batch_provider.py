@@ -111,23 +111,21 @@ class WorkflowBatchProvider(VodProvider):
             row.say(line)
 
     def _carry_out(self, olds: Properties, news: Properties) -> Any:
-        """Do what the plan says, and return the state; raises only if nothing was accepted."""
+        """Do what the plan says, and return the state; raises only if there is no run at all."""
         plan = batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
         runs = batch.carried(olds, news, plan)
         started, why_not = self._start(news, plan)
         adopted, why_not_adopted = self._adopt(news, plan)
         rejected = {**why_not, **why_not_adopted}
-        if rejected and not (started or adopted):
-            raise BatchError(_told(rejected, len(rejected), "Nothing was recorded."))
+        runs = {**runs, **started, **adopted}
+        total = len(plan.start) + len(plan.adopt)
+        if rejected and not runs:
+            raise BatchError(_told(rejected, total, "There is no run to record."))
         if rejected:
-            total = len(plan.start) + len(plan.adopt)
-            Row().say(
-                _told(
-                    rejected, total, "The others are recorded; the next `pulumi up` tries again."
-                ),
-                warning=True,
-            )
-        return self._state({**olds, **news}, {**runs, **started, **adopted}, rejected)
+            then = "They are recorded as rejected; the next `pulumi up` tries them again."
+            Row().say(_told(rejected, total, then), warning=True)
+        common = {name: olds[name] for name in ("region", "endpoint") if name in olds}
+        return self._state({**news, **common}, runs, rejected)
 
     def _start(self, news: Properties, plan: BatchPlan) -> tuple[Runs, dict[str, str]]:
         items = batch.items_of(news)

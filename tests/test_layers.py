@@ -46,9 +46,9 @@ ABOVE_CORE = (
 
 CORE_MAY_USE = {
     # of other packages, and nothing that reads a clock, a file, the environment or chance
-    "__future__", "collections.abc", "dataclasses", "datetime", "difflib", "email.utils", "enum",
-    "functools", "hashlib", "hmac", "json", "pydantic", "pydantic.alias_generators",
-    "pydantic_core", "re", "typing", "urllib.parse",
+    "__future__", "collections", "collections.abc", "dataclasses", "datetime", "difflib",
+    "email.utils", "enum", "functools", "hashlib", "hmac", "json", "pydantic",
+    "pydantic.alias_generators", "pydantic_core", "re", "typing", "urllib.parse",
 }  # fmt: skip
 IMPURE = {"open", "print", "input", "exec", "eval", "now", "utcnow", "today", "time", "getenv"}
 
@@ -167,4 +167,4 @@ def test_the_public_names_are_there() -> None:
     assert pulumi_vod_workflow.__all__ == sorted(pulumi_vod_workflow.__all__)
     for name in pulumi_vod_workflow.__all__:
         module = getattr(pulumi_vod_workflow, name).__module__
-        assert module.startswith("pulumi_vod_workflow.resources.")
+        assert module.startswith(("pulumi_vod_workflow.resources.", "pulumi_vod_workflow.manifest"))

@@ -11,6 +11,7 @@ endpoint, the token of the declaration) is left out.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,14 +25,18 @@ from pulumi_vod_workflow.core.execution import (
     may_succeed_if_repeated,
 )
 from pulumi_vod_workflow.core.inputs import (
+    ITEM_KEYS,
+    MAX_ITEMS,
     START_FIELDS,
     UNKNOWN,
     Declaration,
     ItemInputs,
     SharedInputs,
     declare,
+    is_item_key,
     is_known,
     normalise,
+    respell_path,
     start_of,
 )
 from pulumi_vod_workflow.core.plan import (
@@ -43,8 +48,6 @@ from pulumi_vod_workflow.core.plan import (
 )
 from pulumi_vod_workflow.errors import Problem
 
-MAX_ITEMS: Final = 10_000
-LONGEST_KEY: Final = 200
 BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
 """What a batch is declared with, what is derived of it included."""
 SHOWN: Final = 100
@@ -118,6 +121,12 @@ def normalise_batch(raw: Properties) -> dict[str, Any]:
     return batch
 
 
+def respell_batch_path(path: str) -> str:
+    """Return a property's path as in state: `items["my key"].directUrl`; keys stay."""
+    found = re.fullmatch(r"""(defaults\.|items(?:\.[^.\[]+|\["[^"]*"\])\.)(.+)""", path)
+    return found[1] + respell_path(found[2], ItemInputs) if found else path
+
+
 def declare_batch(raw: Properties) -> Declaration:
     """Normalise and check a batch; what is wrong with many items alike is said once."""
     batch = normalise_batch(raw)
@@ -144,23 +153,10 @@ def _form(batch: Properties) -> Iterator[Problem]:
     if not isinstance(items, Mapping) or not 0 < len(items) <= MAX_ITEMS:
         found = f", not {len(items):,}" if isinstance(items, Mapping) else ""
         yield Problem("items", f"must be a map of 1 to {MAX_ITEMS:,} items{found}")
-    elif not all(map(_is_key, items)):
-        yield Problem(
-            "items",
-            f"keys must be printable strings of 1 to {LONGEST_KEY} characters, without white space "
-            "around them, and not begin with two underscores",
-        )
+    elif not all(map(is_item_key, items)):
+        yield Problem("items", f"each key must be {ITEM_KEYS}")
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
         yield Problem(name, "unknown key; a batch has items and defaults")
-
-
-def _is_key(key: str) -> bool:
-    return (
-        0 < len(key) <= LONGEST_KEY
-        and key == key.strip()
-        and key.isprintable()
-        and not key.startswith("__")  # Pulumi keeps those for itself, and hides them
-    )
 
 
 def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[Problem]:
@@ -245,9 +241,9 @@ class BatchPlan:
             for key, reason in self.start.items():
                 why[reason].append(key)
             whys = "; ".join(f"{reason}: {named(keys)}" for reason, keys in sorted(why.items()))
-            yield f"{len(self.start):,} of {self.total:,} items start, each a paid run: {whys}"
+            yield f"{len(self.start):,} of {self.total:,} items to start, each a paid run: {whys}"
         elif self.changes:
-            yield f"none of {self.total:,} items starts"
+            yield f"none of {self.total:,} items to start"
         if self.adopt:
             yield f"adopts, which is free: {named(self.adopt)}"
         if self.forget:

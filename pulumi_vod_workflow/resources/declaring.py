@@ -1,7 +1,7 @@
 """How a declaration reaches the provider: names, secrets, and who declares it."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -82,6 +82,19 @@ def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
         alone = Output[str](set(), urn, parent.urn.is_known())
         who["parent"] = alone.apply(lambda urn: urn.split("::")[2])
     return who
+
+
+def respelled(
+    opts: ResourceOptions | None, names: Mapping[str, str], respell_path: Callable[[str], str]
+) -> ResourceOptions | None:
+    """Return options whose paths are spelled as in state."""
+    if opts is None:
+        return None
+    opts = ResourceOptions.merge(opts, None)
+    for option in ("ignore_changes", "additional_secret_outputs"):
+        paths = getattr(opts, option) or []
+        setattr(opts, option, [names.get(path) or respell_path(path) for path in paths])
+    return opts
 
 
 def rename(resource: pulumi.Resource, names: Mapping[str, str]) -> None:

@@ -13,12 +13,14 @@ from pulumi.dynamic import Resource
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
+from pulumi_vod_workflow.core.batch import respell_batch_path
 from pulumi_vod_workflow.core.inputs import ItemInputs, SharedInputs
 from pulumi_vod_workflow.resources.args import WorkflowItemArgs
 from pulumi_vod_workflow.resources.declaring import (
     check_options,
     if_secret,
     rename,
+    respelled,
     scope,
     spelled,
 )
@@ -96,6 +98,7 @@ class WorkflowBatch(Resource, module="vod", name="WorkflowBatch"):
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret(given),
         }
+        opts = respelled(opts, names, respell_batch_path)
         super().__init__(WorkflowBatchProvider(), resource_name, properties, opts)
         rename(self, names)
 

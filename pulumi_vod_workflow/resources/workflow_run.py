@@ -19,6 +19,7 @@ from pulumi_vod_workflow.resources.declaring import (
     check_options,
     if_secret,
     rename,
+    respelled,
     scope,
     spelled,
 )
@@ -178,11 +179,7 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
         secret = if_secret(given)
         # What the engine answers fills the others in.
         properties = {**dict.fromkeys(names.values()), **given, "secretInputs": secret}
-        if opts is not None:
-            opts = ResourceOptions.merge(opts, None)
-            for option in ("ignore_changes", "additional_secret_outputs"):
-                paths = getattr(opts, option) or []
-                setattr(opts, option, [names.get(path) or respell_path(path) for path in paths])
+        opts = respelled(opts, names, respell_path)
         super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
         rename(self, names)
 

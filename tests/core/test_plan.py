@@ -1,5 +1,6 @@
 """What a change costs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pulumi_vod_workflow.core.plan import (
     EFFECTS,
     ChangePlan,
     Effect,
+    Secret,
     after_update,
     complete,
     keeps_token,
@@ -128,7 +130,7 @@ def test_adoption_starts_nothing_afterwards() -> None:
     """Ceasing to name an adopted run is free, even where its source was never declared."""
     adopted = {"existingRunId": "lb:1", "clientToken": "pvw1-other"}
     assert plan(adopted).new_run == ()
-    assert plan(adopted).free == ("clientToken", "existingRunId")
+    assert plan(adopted).free == ("existingRunId", "clientToken")
     by_id_only = plan(adopted, vid=..., templateId=..., existingRunId="lb:1", clientToken="pvw1-x")
     assert by_id_only == ChangePlan(free=("clientToken",))
 
@@ -233,16 +235,20 @@ def test_what_is_completed() -> None:
 def test_what_is_recorded_as_secret() -> None:
     """What is made of secret inputs, and what stays of an adopted run though undeclared."""
     outputs = {"runId": "lb:1", "transcodes": [], "phase": "succeeded"}
-    assert record({**INPUTS, **outputs}).secret == frozenset()
-    assert record({**INPUTS, **outputs, "secretInputs": True}).secret == {
-        "clientToken",
-        "transcodes",
-    }
-    recorded = {**INPUTS, **outputs, "callbackArgs": "secret"}
+    plain = {**INPUTS, **outputs}
+    assert record(plain) == plain
+    made = record({**plain, "secretInputs": True})
+    assert marked(made) == {"clientToken", "transcodes"}
+    assert made["transcodes"] == Secret([])
+    recorded = {**plain, "callbackArgs": "secret"}
     adopting = {"vid": "v", "existingRunId": "lb:1", "secretInputs": True}
     made = after_update(recorded, adopting)
-    assert made.properties["callbackArgs"] == "secret"
-    assert {"callbackArgs", "templateId", "transcodes"} <= made.secret
-    assert "triggers" not in made.properties
-    assert made.properties["phase"] == "succeeded"
-    assert "callbackArgs" not in after_update(recorded, INPUTS).properties
+    assert made["callbackArgs"] == Secret("secret")
+    assert {"callbackArgs", "templateId", "transcodes"} <= marked(made)
+    assert "triggers" not in made
+    assert made["phase"] == "succeeded"
+    assert "callbackArgs" not in after_update(recorded, INPUTS)
+
+
+def marked(made: Mapping[str, Any]) -> set[str]:
+    return {key for key, value in made.items() if isinstance(value, Secret)}

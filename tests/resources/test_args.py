@@ -22,6 +22,7 @@ MODELS = {f"{name}Args": getattr(inputs, name) for name in (
     "Clip", "DirectUrl", "EnhanceOverride", "LogoOverride", "OverrideParams", "SnapshotOverride",
     "TranscodeAudioOverride", "TranscodeVideoOverride", "WorkflowParams",
 )}  # fmt: skip
+MODELS["WorkflowItemArgs"] = inputs.ItemInputs
 
 
 def spelled(made: type[Any]) -> set[str]:
@@ -111,6 +112,7 @@ def test_paths_are_spelled_as_in_state(path: str, spelled: str) -> None:
 
 
 DOCUMENTED = ["resources/args.py", "resources/outputs.py", "resources/workflow_run.py",
+              "resources/workflow_batch.py", "resources/workflow_completion.py",
               "config.py", "client.py", "core/policy.py", "emulator/settings.py"]  # fmt: skip
 
 
