@@ -7,14 +7,14 @@ path stays for ever; a golden test guards it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
-from pulumi_vod_workflow._host import Row, is_cancelled
+from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.connect import announce
 from pulumi_vod_workflow.core import batch, execution
@@ -40,7 +40,6 @@ class WorkflowBatchProvider(VodProvider):
         olds = batch.normalise_batch(received(_olds))
         inputs = batch.complete_batch(olds, declaration.properties)
         if not olds:
-            announce(self._settings)
             self._tell(batch.plan_batch({}, inputs, service=self._service))
         return CheckResult(sent(batch.with_secrets(inputs)), [])
 
@@ -106,6 +105,9 @@ class WorkflowBatchProvider(VodProvider):
     # -- starting -----------------------------------------------------------------------------
 
     def _tell(self, plan: BatchPlan) -> None:
+        """Say, in a preview too, what is started, and where that is paid."""
+        if plan.start:
+            announce(self._settings)
         row = Row()
         for line in plan.described():
             row.say(line)
@@ -134,7 +136,7 @@ class WorkflowBatchProvider(VodProvider):
             return {}, {}
         connection, site = self._connection(), self._settings.site
         done = connection.wait(
-            start_all, connection.client, starts, say=shown_on(Row()), stopped=is_cancelled
+            start_all, connection.client, starts, say=shown_on(Row()), stopped=when_to_stop()
         )
         # The service has accepted: nothing below may raise, or runs would be lost.
         runs = {
@@ -195,7 +197,11 @@ def _reason(error: CallError, declared: Properties) -> str:
 
 
 def _told(rejected: Mapping[str, str], total: int, then: str) -> str:
-    lines = [f"  - {key}: {why}" for key, why in sorted(rejected.items())[:20]]
-    if len(rejected) > 20:
-        lines.append(f"  - and {len(rejected) - 20:,} more")
+    alike: dict[str, list[str]] = defaultdict(list)
+    for key, why in sorted(rejected.items()):
+        alike[why].append(key)
+    largest = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1]))
+    lines = [f"  - {batch.named(keys, 10)}: {why}" for why, keys in largest[:20]]
+    if len(alike) > 20:
+        lines.append(f"  - and {sum(len(keys) for _, keys in largest[20:]):,} more")
     return "\n".join([f"{len(rejected):,} of {total:,} items were not started:", *lines, then])

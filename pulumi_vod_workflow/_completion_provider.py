@@ -13,7 +13,7 @@ from typing import Any
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
-from pulumi_vod_workflow._host import Row, is_cancelled
+from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import completion
 from pulumi_vod_workflow.core.inputs import normalise
@@ -88,5 +88,5 @@ class WorkflowCompletionProvider(VodProvider):
             return Waited()
         targets = {name: self._target(run) for name, run in runs.items()}
         return self._connection().wait(
-            wait_all, targets, timeout=timeout, say=shown_on(Row()), stopped=is_cancelled
+            wait_all, targets, timeout=timeout, say=shown_on(Row()), stopped=when_to_stop()
         )

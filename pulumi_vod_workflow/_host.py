@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -49,14 +50,24 @@ def host_call() -> HostCall | None:
     return None
 
 
-def is_cancelled() -> bool:
-    """Tell whether the person has asked the engine to stop (one Ctrl-C)."""
-    return _cancelled.is_set()
+def when_to_stop() -> Callable[[], bool]:
+    """
+    Return what tells, on any thread, whether this call's operation is to stop.
+
+    That is, the person has asked the engine to (one Ctrl-C), or the engine is gone: killed, it
+    leaves this process behind, which would go on for nobody.
+    """
+    call = host_call()
+
+    def stop() -> bool:
+        return _cancelled.is_set() or (call is not None and not call.context.is_active())
+
+    return stop
 
 
 def notice_cancellation() -> None:
     """
-    From now on, let `is_cancelled` tell.
+    From now on, let `when_to_stop` tell of a Ctrl-C.
 
     The engine calls the host's Cancel at the first Ctrl-C and then waits for the operations that
     go on. The host's own does nothing; it is replaced in place, for it is already registered.

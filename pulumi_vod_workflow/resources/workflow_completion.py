@@ -77,8 +77,6 @@ class WorkflowCompletion(Resource, module="vod", name="WorkflowCompletion"):
         if timeout is None and opts is not None and opts.custom_timeouts is not None:
             timeout = opts.custom_timeouts.create
         awaited = _merged(list(_parts(runs)))
-        resources = [run for run in _each(runs) if isinstance(run, WorkflowRun | WorkflowBatch)]
-        secrets: list[Any] = [run.__dict__["secretInputs"] for run in resources]
         names = {name: to_camel(name) for name in WorkflowCompletion.__annotations__}
         properties = {
             **dict.fromkeys(names.values()),
@@ -86,9 +84,7 @@ class WorkflowCompletion(Resource, module="vod", name="WorkflowCompletion"):
             "timeout": timeout,
             "onFailure": on_failure,
             "scope": scope(resource_name, opts),
-            "secretInputs": Output.all(if_secret(awaited), *secrets).apply(
-                lambda told: True if any(told) else None
-            ),
+            "secretInputs": if_secret([awaited, *map(_telling, _each(runs))]),
         }
         super().__init__(WorkflowCompletionProvider(), resource_name, properties, opts)
         rename(self, names)
@@ -117,6 +113,13 @@ def _each(runs: Runs) -> Iterator[Run]:
         yield from runs
     else:
         yield runs
+
+
+def _telling(run: Run) -> object:
+    """Return an output that is secret if anything the run was made of was."""
+    if isinstance(run, WorkflowRun):
+        return run.transcodes
+    return run.client_tokens if isinstance(run, WorkflowBatch) else None
 
 
 def _parts(runs: Runs) -> Iterator[Part]:

@@ -8,6 +8,7 @@ host and the emulator's socket are the real ones.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
+BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
+COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
+ITEMS = re.compile(r"([\d,]+) of [\d,]+ items to start, each a paid run")
 Program = Callable[[], None]
 
 
@@ -30,7 +34,11 @@ class Outcome:
 
     text: str
     ops: list[tuple[str, str]] = field(default_factory=list)
-    """(operation, resource name) of each step on a WorkflowRun."""
+    """(operation, resource name) of each step on one of our resources."""
+    runs: set[str] = field(default_factory=set)
+    """Names of the resources that are WorkflowRuns."""
+    items: int = 0
+    """How many items of batches it says it starts."""
     adopted: set[str] = field(default_factory=set)
     """Names of resources that declare an existing run: creating them is free, and said to be."""
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -38,9 +46,10 @@ class Outcome:
 
     @property
     def starts(self) -> int:
-        """How many runs the command says it creates."""
+        """How many runs the command says it starts."""
         creates = {"create", "create-replacement"}
-        return sum(op in creates and name not in self.adopted for op, name in self.ops)
+        paid = self.runs - self.adopted
+        return self.items + sum(op in creates and name in paid for op, name in self.ops)
 
     @property
     def changed(self) -> list[tuple[str, str]]:
@@ -116,8 +125,10 @@ class Story:
 
         def on_event(event: auto.EngineEvent) -> None:
             step = event.resource_pre_event
-            if step is not None and step.metadata.type == RUN_TYPE:
+            if step is not None and step.metadata.type in {RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE}:
                 name = step.metadata.urn.rpartition("::")[2]
+                if step.metadata.type == RUN_TYPE:
+                    outcome.runs.add(name)
                 new = step.metadata.new
                 existing = (new.inputs or {}).get("existingRunId") if new is not None else None
                 if existing not in {None, UNKNOWN}:
@@ -127,6 +138,8 @@ class Story:
                 )
             if event.diagnostic_event is not None:
                 said.append(event.diagnostic_event.message)
+                told = ITEMS.search(event.diagnostic_event.message)
+                outcome.items += int(told[1].replace(",", "")) if told else 0
 
         try:
             result = command(on_event=on_event, on_output=said.append, color="never", **options)
@@ -173,24 +186,46 @@ class Story:
 
     def pays(self, program: Program, starts: int, **options: Any) -> Outcome:
         """Preview, then up: what was promised is what the ledger gains, and both are `starts`."""
+        return self.pays_for(program, promised=starts, paid=starts, **options)
+
+    def pays_for(self, program: Program, *, promised: int, paid: int, **options: Any) -> Outcome:
+        """Preview, then up, where the service refuses some of the starts that were shown."""
         before = len(self.emulator.ledger())
         preview = self.preview(program, **options)
         assert not preview.failed, preview.text
         assert len(self.emulator.ledger()) == before, "a preview starts nothing"
         outcome = self.up(program, **options)
-        assert sorted(preview.changed) == sorted(outcome.changed)
-        assert (preview.starts, len(self.emulator.ledger()) - before) == (starts, starts)
+        assert sorted(outcome.changed) == sorted(preview.changed), f"{outcome.ops} {preview.ops}"
+        assert (preview.starts, len(self.emulator.ledger()) - before) == (promised, paid)
         return outcome
 
-    @property
-    def resources(self) -> dict[str, dict[str, Any]]:
-        """The runs in the state, by name."""
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The resources of a type in the state, by name."""
         deployment = self.stack.export_stack().deployment or {}
         return {
             item["urn"].rpartition("::")[2]: item
             for item in deployment.get("resources", [])  # an empty stack has none
-            if item["type"] == RUN_TYPE
+            if item["type"] == kind
         }
+
+    @property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The runs in the state, by name."""
+        return self.of_type(RUN_TYPE)
+
+    @property
+    def batch(self) -> dict[str, Any]:
+        """The outputs of the only batch."""
+        [resource] = self.of_type(BATCH_TYPE).values()
+        outputs: dict[str, Any] = resource["outputs"]
+        return outputs
+
+    @property
+    def completion(self) -> dict[str, Any]:
+        """The outputs of the only completion."""
+        [resource] = self.of_type(COMPLETION_TYPE).values()
+        outputs: dict[str, Any] = resource["outputs"]
+        return outputs
 
     @property
     def run(self) -> dict[str, Any]:
@@ -198,6 +233,11 @@ class Story:
         [resource] = self.resources.values()
         outputs: dict[str, Any] = resource["outputs"]
         return outputs
+
+    def ledger_of(self, template_id: str) -> dict[str, Any]:
+        """What the ledger has of the only start of a workflow."""
+        [start] = [item for item in self.emulator.ledger() if item["templateId"] == template_id]
+        return start
 
     @property
     def raw_state(self) -> str:

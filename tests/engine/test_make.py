@@ -79,7 +79,7 @@ def test_the_first_program_runs_as_written(tmp_path: Path, page: str) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         said += done.stdout
     assert "embedded emulator, nothing is real or paid" in said
-    assert "vod: trailer: succeeded" in said
+    assert "succeeded (0: finished" in said
     assert said.count("tos://tos-cn-v-emulator/") >= 5
     store = Store(tmp_path / "state" / ".pulumi" / "vod-emulator.sqlite3")
     assert len(store.ledger()) == 1
@@ -107,7 +107,7 @@ def test_make_up_runs_the_page_examples_once(copy: Path) -> None:
     ]
     time.sleep(6)  # of the five seconds that a run takes there
     again = make(copy, "make", "up")
-    assert "vod: by-vid: succeeded (0: finished without an unhandled exception)" in again
+    assert "succeeded (0: finished without an unhandled exception)" in again
     shown = again.rpartition("==> pulumi stack output")[2]
     assert shown.count('"phase":"succeeded"') == 3
     assert "vodtest_c3841b3122fd460db2bc99a6ec131cb8" not in shown

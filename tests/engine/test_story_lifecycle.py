@@ -54,7 +54,7 @@ def test_refresh_follows_a_run_to_its_results(story: Story) -> None:
     story.refresh()
     assert (story.run["phase"], story.run["status"]) == ("pending", "PendingStart")
     story.emulator.advance(1500)
-    assert "vod: run: running (Running: being processed)" in story.refresh().text
+    assert "running (Running: being processed)" in story.refresh().text
     assert (story.run["phase"], story.run["status"]) == ("running", "Running")
     assert story.run["tasks"]
     story.emulator.advance(1000)
@@ -97,7 +97,7 @@ def test_a_failure_is_run_again_only_as_a_preview_has_shown(story: Story) -> Non
     assert story.run["status"] == "2003"
     assert len(story.emulator.ledger()) == 1
     preview = story.preview(run(rerun_on_failure=True))
-    assert "vod: run: failed with 2003; rerun_on_failure asks for a new run" in preview.text
+    assert "failed with 2003; rerun_on_failure asks for a new run" in preview.text
     story.pays(run(rerun_on_failure=True), 1)
 
 
@@ -177,7 +177,7 @@ def test_adoption(story: Story) -> None:
     [start] = story.emulator.ledger()
     run_id = start["runId"]
     adopting = run("second", existing_run_id=run_id)
-    says = f"vod: second: adopts {run_id}, which is free: nothing is started"
+    says = f"adopts {run_id}, which is free: nothing is started"
     assert says in story.preview(adopting).text
     assert says in story.pays(adopting, 0).text
     assert story.run["runId"] == run_id
@@ -305,7 +305,7 @@ def test_destroying_an_unfinished_run_says_that_it_goes_on(story: Story, retaine
             item["outputs"]["emulated"] = False
     story.stack.import_stack(state)
     said = story.destroy().text
-    assert (f"vod: {run_id} is forgotten, not cancelled" in said) is not retained
+    assert (f"{run_id} is forgotten, not cancelled" in said) is not retained
     assert story.resources == {}
 
 

@@ -1,0 +1,327 @@
+"""Batches on the real engine: which items are paid, what is recorded, what is never lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from pulumi_vod_workflow import WorkflowBatch, WorkflowItemArgs, WorkflowRun, load_manifest
+from tests.engine.harness import Program, Story, run
+
+MISSING = {"vid": "emu-missing"}
+SECRET = "s3cr3t-value"
+
+
+def items(*keys: str, **more: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{key: {"vid": f"v-{key}"} for key in keys}, **more}
+
+
+def batch(items: Any, **defaults: Any) -> Program:
+    """Return a program that declares one batch."""
+
+    def program() -> None:
+        made = WorkflowBatch("batch", items=items, defaults={"template_id": "t1", **defaults})
+        pulumi.export("phases", made.runs.apply(lambda runs: {k: v.phase for k, v in runs.items()}))
+
+    return program
+
+
+def run_ids(story: Story) -> dict[str, str]:
+    return {key: item["runId"] for key, item in story.batch["runs"].items()}
+
+
+def test_each_item_is_paid_once_and_only_what_changes_is_paid_again(story: Story) -> None:
+    """A preview lists which items would start; adding, removing, reordering others is free."""
+    first = story.pays(batch(items("a", "b", "c")), 3)
+    assert "3 of 3 items to start, each a paid run: new: a, b, c" in first.text
+    assert first.outputs["phases"] == dict.fromkeys("abc", "submitted")
+    assert story.pays(batch(items("c", "b", "a")), 0).changed == []
+    before = run_ids(story)
+    tokens = story.batch["clientTokens"]
+    added = story.pays(batch(items("d", "c", "a")), 1)
+    assert "1 of 3 items to start, each a paid run: new: d" in added.text
+    assert "forgets, while their runs go on: b" in added.text
+    assert run_ids(story) == {"a": before["a"], "c": before["c"], "d": run_ids(story)["d"]}
+    assert {key: story.batch["clientTokens"][key] for key in "ac"} == {
+        key: tokens[key] for key in "ac"
+    }
+    changed = story.pays(batch(items("c", "d", a={"vid": "other"})), 1)
+    assert "vid: a" in changed.text
+    triggered = story.pays(
+        batch(items("d", a={"vid": "other"}, c={"vid": "v-c", "triggers": {"edition": 1}})), 1
+    )
+    assert "triggers: c" in triggered.text
+    assert story.pays(batch(items("c", "d", a={"vid": "other"})), 0).changed == [
+        ("update", "batch")
+    ]
+    assert [item["templateId"] for item in story.emulator.ledger()] == ["t1"] * 6
+
+
+def test_a_changed_default_starts_the_items_that_see_it(story: Story) -> None:
+    own = {"vid": "v-own", "template_id": "mine"}
+    story.pays(batch(items("a", "b", own=own)), 3)
+    outcome = story.pays(batch(items("a", "b", own=own), template_id="t2"), 2)
+    assert "2 of 3 items to start, each a paid run: templateId: a, b" in outcome.text
+
+
+def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
+    """However many there are, `--diff` has each of them with its new token, and no other."""
+    keys = [f"k{number:03}" for number in range(130)]
+    story.pays(batch(items(*keys)), 130)
+    before = story.batch["clientTokens"]
+    changed = {key: {"vid": f"v-{key}", "priority": 1} for key in keys[10:]}
+    preview = story.preview(batch({**items(*keys), **changed}), diff=True)
+    assert "120 of 130 items to start" in preview.text
+    assert "and 20 more" in preview.text
+    for key in keys:
+        assert (f'"{before[key]}" =>' in preview.text) == (key in changed)
+
+
+def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
+    """What was accepted stays; the next `up` retries just what was not."""
+    outcome = story.pays_for(batch(items("a", "b", x=MISSING)), promised=3, paid=2)
+    assert "1 of 3 items were not started" in outcome.text
+    assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
+    assert set(story.batch["runs"]) == {"a", "b"}
+    assert [*story.batch["rejected"]] == ["x"]
+    before = run_ids(story)
+    outcome = story.pays_for(batch(items("a", "b", x=MISSING)), promised=1, paid=0)
+    assert "not started before: x" in outcome.text
+    assert run_ids(story) == before
+    story.pays(batch(items("a", "b", "x")), 1)
+    assert story.batch["rejected"] == {}
+    assert story.pays(batch(items("a", "b", "x")), 0).changed == []
+
+
+def test_going_back_after_a_rejection_costs_nothing(story: Story) -> None:
+    """A template that does not exist, tried on all items, does not cost them their runs."""
+    story.emulator.settings(templates=[{"templateId": "t1", "spaceName": "s"}])
+    story.pays(batch(items("a", "b")), 2)
+    before = run_ids(story)
+    story.pays_for(batch(items("a", "b"), template_id="none"), promised=2, paid=0)
+    assert run_ids(story) == before
+    assert set(story.batch["rejected"]) == {"a", "b"}
+    story.pays(batch(items("a", "b")), 0)
+    assert run_ids(story) == before
+    assert story.batch["rejected"] == {}
+
+
+def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
+    """As with a run: nothing is recorded, and everything that was refused is told."""
+    outcome = story.failing_up(batch({"x": MISSING, "y": MISSING}))
+    assert "2 of 2 items were not started:" in outcome.text
+    assert "Check vid, direct_url and template_id" in outcome.text
+    assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
+    assert story.emulator.ledger() == []
+
+
+def test_a_wrong_key_is_not_tried_a_thousand_times(story: Story) -> None:
+    story.write_config(vod_secretKey="wrong")
+    outcome = story.failing_up(batch(items(*[f"k{number}" for number in range(400)])))
+    assert "SignatureDoesNotMatch" in outcome.text
+    assert "more: not sent after the service answered SignatureDoesNotMatch" in outcome.text
+    assert sum(story.emulator.requests().values()) <= 130
+    assert story.emulator.ledger() == []
+
+
+def test_a_refresh_asks_only_about_unfinished_items(story: Story) -> None:
+    story.pays(batch(items("a", "b", c={"vid": "emu-fail-2003"})), 3)
+    story.emulator.advance(5000)
+    story.pays(batch(items("a", "b", "new", c={"vid": "emu-fail-2003"})), 1)
+    outcome = story.refresh()
+    assert "1 failed, 1 pending, 2 succeeded" in outcome.text
+    asked = story.emulator.requests()["GetWorkflowExecution"]
+    assert asked == 4
+    story.refresh()
+    assert story.emulator.requests()["GetWorkflowExecution"] == asked + 1
+    failed = story.batch["runs"]["c"]
+    assert (failed["phase"], failed["status"]) == ("failed", "2003")
+    assert "transcoding timed out" in failed["statusReason"]
+    assert "GetWorkflowExecutionResult" not in story.emulator.requests()
+    assert story.pays(batch(items("a", "b", "new", c={"vid": "emu-fail-2003"})), 0).changed == []
+
+
+def test_a_failed_item_is_run_again_only_if_wanted_and_shown(story: Story) -> None:
+    wanted = batch(items("a", c={"vid": "emu-fail-2003", "rerun_on_failure": True}))
+    story.pays(wanted, 2)
+    story.emulator.advance(5000)
+    assert story.pays(wanted, 0).changed == []
+    story.refresh()
+    outcome = story.pays(wanted, 1)
+    assert "rerunOnFailure after 2003: c" in outcome.text
+    unwanted = batch(items("a", c={"vid": "emu-fail-2003"}))
+    story.emulator.advance(5000)
+    story.refresh()
+    story.pays(unwanted, 0)
+
+
+def test_a_failure_read_after_the_approval_is_not_acted_on(story: Story) -> None:
+    """`up --refresh` reads once more after its preview: what only that has learned waits."""
+    wanted = batch(items("a", c={"vid": "emu-fail-2003", "rerun_on_failure": True}))
+    story.pays(wanted, 2)
+    story.emulator.advance(5000)
+    story.up(wanted, refresh=True)
+    assert len(story.emulator.ledger()) == 2
+    story.pays(wanted, 1)
+
+
+def test_items_adopt_existing_runs(story: Story) -> None:
+    """Free, and as little a start when they cease to; another source is not adopted."""
+    story.pays(run(), 1)
+    run_id = story.run["runId"]
+    adopting = batch(items("a", old={"vid": "v1", "existing_run_id": run_id}))
+
+    def both() -> None:
+        run()()
+        adopting()
+
+    outcome = story.pays(both, 1)
+    assert "adopts, which is free: old" in outcome.text
+    assert story.batch["runs"]["old"]["runId"] == run_id
+    assert story.pays(adopting, 0).changed != []
+    story.pays(batch(items("a", old={"vid": "v1"})), 0)
+    story.pays(batch(items("a", old={"vid": "v1", "priority": 3})), 1)
+    wrong = batch(items("a", old={"vid": "v1"}, other={"vid": "no", "existing_run_id": run_id}))
+    outcome = story.pays_for(wrong, promised=1, paid=1)
+    assert "started with another vid" in story.batch["rejected"]["other"]
+    story.pays_for(wrong, promised=0, paid=0)
+
+
+def test_unknown_items_are_shown_as_what_they_may_cost(story: Story) -> None:
+    """What depends on another resource is decided, and paid, in the `up` as shown."""
+
+    def program(vid: str) -> Program:
+        def declare() -> None:
+            source = WorkflowRun("source", vid=vid, template_id="t1")
+            made: Any = {"a": {"vid": "v"}, "b": {"vid": source.run_id}}
+            WorkflowBatch("batch", items=made, defaults={"template_id": "t1"})
+
+        return declare
+
+    outcome = story.pays(program("one"), 3)
+    assert "2 of 2 items to start" in outcome.text
+    story.pays(program("one"), 0)
+    assert "vid (not known yet): b" in story.preview(program("two")).text
+    story.pays(program("two"), 2)
+
+
+def test_bad_items_are_refused_at_preview_all_at_once(story: Story) -> None:
+    """Each with its path; what is wrong with many alike is said once; no value is shown."""
+    secret = pulumi.Output.secret
+
+    def bad() -> None:
+        good = {f"k{number}": {"vid": "v"} for number in range(30)}
+        made: Any = {
+            **good,
+            "a b": {"vid": "v", "direct_url": {"file_name": "f"}},
+            "typo": {"vid": "v", "priorty": 1},
+            "low": WorkflowItemArgs(vid="v", priority=secret(777), template_id="t"),
+        }
+        WorkflowBatch("batch", items=made, defaults={"callback_args": secret(SECRET * 100)})
+
+    preview = story.preview(bad)
+    assert preview.failed
+    for path in (
+        'items["a b"].vid, directUrl: exactly one of them must be set, both are',
+        "items.typo.priorty: unknown key; did you mean priority?",
+        "items.low.priority: must be an integer from -5 to 5",
+        "defaults.callbackArgs: must be a string of at most 512 bytes",
+        ".templateId: is required: the id of the workflow to run (and so 31 more: ",
+    ):
+        assert path in preview.text
+    assert SECRET not in preview.text
+    assert "777" not in preview.text
+    story.failing_up(bad)
+    assert story.emulator.requests() == {}
+
+
+@pytest.mark.parametrize("wrong", [{}, {"__a": {"vid": "v"}}, {" a": {"vid": "v"}}, ["a"]])
+def test_a_wrong_map_is_refused(story: Story, wrong: Any) -> None:
+    assert story.preview(batch(wrong)).failed
+    assert story.emulator.requests() == {}
+
+
+def test_secrets_of_items_stay_secret(story: Story) -> None:
+    """In state, diffs and errors: what is declared secret, and the tokens that are its hash."""
+
+    def program(edition: str) -> Program:
+        def declare() -> None:
+            made: Any = {
+                "a": {"direct_url": {"file_name": pulumi.Output.secret(f"{SECRET}.mp4")}},
+                "x": {"direct_url": {"file_name": "emu-missing"}, "triggers": {"e": edition}},
+            }
+            defaults: Any = {"template_id": "t1", "callback_args": pulumi.Output.secret(SECRET)}
+            WorkflowBatch("batch", items=made, defaults=defaults)
+
+        return declare
+
+    outcomes = [story.pays_for(program("1"), promised=2, paid=1)]
+    story.emulator.advance(5000)
+    outcomes += [story.refresh(), story.preview(program("2"), diff=True)]
+    outcomes.append(story.pays_for(program("2"), promised=1, paid=0))
+    [start] = story.emulator.ledger()
+    assert start["directUrl"]["FileName"] == f"{SECRET}.mp4"
+    for hidden in (SECRET, start["clientToken"]):
+        assert hidden not in story.raw_state
+        for outcome in outcomes:
+            assert hidden not in outcome.text
+    assert "withheld" in outcomes[0].text
+
+
+@pytest.mark.parametrize("kind", ["reset", "http"])
+def test_answers_lost_after_acceptance_pay_nothing_twice(story: Story, kind: str) -> None:
+    """The first answers do not arrive: every item is started once and recorded all the same."""
+    story.emulator.fault(action="StartWorkflow", kind=kind, when="after", times=8)
+    story.pays(batch(items(*[f"k{number}" for number in range(40)])), 40)
+    assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}
+
+
+def test_renaming_the_stack_costs_nothing(story: Story) -> None:
+    story.pays(batch(items("a", "b")), 2)
+    before = run_ids(story)
+    story.stack.rename("renamed")
+    story.pays(batch(items("a", "b")), 0)
+    assert run_ids(story) == before
+
+
+def test_leaving_the_emulator_is_shown_as_paid_runs(story: Story) -> None:
+    story.pays(batch(items("a", "b")), 2)
+    story.write_config(vod_endpoint="https://vod.example.com")
+    preview = story.preview(batch(items("a", "b")))
+    assert (
+        "2 of 2 items to start, each a paid run: its run is an emulated one: a, b" in preview.text
+    )
+    assert "paid, at https://vod.example.com" in preview.text
+
+
+def test_destroying_says_what_goes_on(story: Story) -> None:
+    story.pays(batch(items("a", "b")), 2)
+    story.destroy()
+    assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
+    assert len(story.emulator.ledger()) == 2
+
+
+def test_a_manifest_feeds_a_batch(story: Story, tmp_path: Path) -> None:
+    """A table and JSON Lines of the same items are the same runs."""
+    table = tmp_path / "a.csv"
+    table.write_text(
+        'key,vid,priority,input\n第一集,v1,2,\ne2,v2,,"{""condition"": {""hd"": true}}"\n'
+    )
+    story.pays(batch(load_manifest(table)), 2)
+    lines = tmp_path / "a.jsonl"
+    lines.write_text(
+        "\n".join(
+            json.dumps(item)
+            for item in (
+                {"key": "e2", "vid": "v2", "input": {"condition": {"hd": True}}},
+                {"key": "第一集", "vid": "v1", "priority": 2},
+            )
+        )
+    )
+    assert story.pays(batch(load_manifest(lines)), 0).changed == []
+    assert {item["vid"] for item in story.emulator.ledger()} == {"v1", "v2"}

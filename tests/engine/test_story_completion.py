@@ -1,0 +1,417 @@
+"""Waits on the real engine: results, failures, time, interruptions; none of them starts a run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
+from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.harness import COMPLETION_TYPE, Program, Story
+
+SHORT = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0.3, running_seconds=0.5)
+
+
+def polls(emulator: VodEmulator) -> int:
+    return emulator.requests().get("GetWorkflowExecution", 0)
+
+
+def once_asked(emulator: VodEmulator, times: int, *advances: float) -> None:
+    """Move the clock by each of these, after so many more questions how far runs are."""
+
+    def move() -> None:
+        for seconds in advances:
+            asked = polls(emulator)
+            until(lambda asked=asked: polls(emulator) >= asked + times)  # type: ignore[misc]
+            emulator.advance(seconds)
+
+    threading.Thread(target=move, daemon=True).start()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+
+
+def wait_for(**settings: Any) -> Program:
+    """Return a program of one completion."""
+
+    def program() -> None:
+        WorkflowCompletion("done", **settings)
+
+    return program
+
+
+def waiting(vids: dict[str, str], **settings: Any) -> Program:
+    """Return a program of some runs and one completion."""
+
+    def program() -> None:
+        runs = {name: WorkflowRun(name, vid=vid, template_id="t1") for name, vid in vids.items()}
+        done = WorkflowCompletion("done", runs=runs, **settings)
+        pulumi.export("phases", done.results.apply(lambda r: {k: v.phase for k, v in r.items()}))
+        pulumi.export("failed", done.failed)
+
+    return program
+
+
+@SHORT
+def test_results_by_name_feed_other_resources(story: Story) -> None:
+    """A run of a result in one `up`; a second `up` is free, and asks nobody."""
+
+    def program() -> None:
+        first = WorkflowRun("first", vid="v1", template_id="t1")
+        result = first.wait().results["first"]
+        transcodes = result.transcodes
+        second = WorkflowRun(
+            "second",
+            direct_url={"file_name": transcodes[0].store_uri, "space_name": "s"},
+            template_id="t2",
+        )
+        pulumi.export("size", transcodes[0].video_stream_meta.height)
+        pulumi.export("of", result.status_reason)
+        pulumi.export("second", second.run_id)
+
+    outcome = story.pays(program, 2)
+    assert outcome.outputs["size"] > 0
+    assert outcome.outputs["of"].startswith("0: ")
+    made = story.ledger_of("t2")["directUrl"]["FileName"]
+    assert made.startswith("tos://")
+    asked = story.emulator.requests()
+    assert story.pays(program, 0).changed == []
+    assert story.emulator.requests() == asked
+    story.refresh()
+    assert story.emulator.requests()["GetWorkflowExecutionResult"] == 3  # the two runs' own
+    story.destroy()
+
+
+@SHORT
+def test_everything_can_be_awaited(story: Story) -> None:
+    """Resources, ids, outputs of ids, names, batches: alone, listed, and named."""
+    seen: dict[str, Any] = {}
+
+    def program() -> None:
+        run = WorkflowRun("run", vid="v1", template_id="t1")
+        other = WorkflowRun("other", vid="v2", template_id="t1")
+        batch = WorkflowBatch(
+            "batch", items={"a b": {"vid": "v3"}, "my_key": {"vid": "v4"}},
+            defaults={"template_id": "t1"},
+        )  # fmt: skip
+        forms: dict[str, Any] = {
+            "run": run,
+            "batch": batch,
+            "list": [run, batch, other.run_id],
+            "map": {"one": run, "many": batch, "id": other.run_id},
+            "ids": pulumi.Output.all(run.run_id, other.run_id),
+            "none": [],
+        }
+        for name, form in forms.items():
+            done = WorkflowCompletion(f"of-{name}", runs=form)
+            pulumi.export(name, done.results.apply(lambda results: [*results]))
+        pulumi.export("ids_are", [run.run_id, other.run_id])
+
+    seen = story.pays(program, 4).outputs
+    run, other = seen["ids_are"]
+    assert {
+        name: sorted(seen[name]) for name in ("run", "batch", "list", "map", "ids", "none")
+    } == {
+        "run": ["run"],
+        "batch": ["a b", "my_key"],
+        "list": sorted(["run", "batch.a b", "batch.my_key", other]),
+        "map": sorted(["one", "many.a b", "many.my_key", "id"]),
+        "ids": sorted([run, other]),
+        "none": [],
+    }
+    assert story.pays(program, 0).changed == []
+
+
+@SHORT
+def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
+    """Each failed run with its code, meaning, and remedy; what has ended well is not lost."""
+    vids = {"good": "v1", "bad": "emu-fail-1001", "late": "emu-fail-2003", "gone": "emu-terminated"}
+    outcome = story.failing_up(waiting(vids))
+    assert "3 of 4 runs did not succeed:" in outcome.text
+    for says in (
+        ": failed: 1001: the source is damaged or cannot be parsed; a repeat alone does not help.",
+        " Correct what it is declared with: that is a new, paid run.",
+        ": failed: 2003: transcoding timed out; a repeat can help, and is paid again.",
+        " To pay for another run, change a value in its triggers.",
+        ": terminated: Terminated: ended by a user of the account; a repeat is a new, paid run.",
+        "Nothing was started. The next `pulumi up` looks at them again",
+    ):
+        assert says in outcome.text
+    assert len(story.emulator.ledger()) == 4
+    assert len(story.resources) == 4
+    story.failing_up(waiting(vids))
+    assert len(story.emulator.ledger()) == 4
+    outcome = story.pays(waiting({**vids, "bad": "v2"}, on_failure="record"), 1)
+    assert outcome.outputs["failed"] == ["gone", "late"]
+    assert outcome.outputs["phases"]["bad"] == "succeeded"
+    assert story.pays(waiting({**vids, "bad": "v2"}, on_failure="record"), 0).changed == []
+    outcome = story.failing_up(waiting({**vids, "bad": "v2"}))
+    assert "2 of 4 runs did not succeed:" in outcome.text
+    assert len(story.emulator.ledger()) == 5
+
+
+@SHORT
+def test_rejected_items_of_a_batch_fail_its_wait(story: Story) -> None:
+    """An item without a run cannot succeed: the wait says so, until a later `up` has started it."""
+
+    def program(vid: str, **settings: Any) -> Program:
+        def declare() -> None:
+            made = {"a": {"vid": "v1"}, "x": {"vid": vid}}
+            batch = WorkflowBatch("batch", items=made, defaults={"template_id": "t1"})
+            done = batch.wait(**settings)
+            pulumi.export("failed", done.failed)
+
+        return declare
+
+    outcome = story.failing_up(program("emu-missing"))
+    assert "x: rejected: StartWorkflow: the service answered ResourceNotFound" in outcome.text
+    assert "The next `pulumi up` tries to start it again." in outcome.text
+    assert len(story.emulator.ledger()) == 1
+    recorded = story.up(program("emu-missing", on_failure="record"))
+    assert recorded.outputs["failed"] == ["x"]
+    assert story.pays(program("v2"), 1).outputs["failed"] == []
+
+
+def test_a_timeout_says_how_far_each_is_and_the_next_up_resumes(story: Story) -> None:
+    story.emulator.settings(running_seconds=1000)
+    vids = {"a": "v1", "b": "v2"}
+    outcome = story.failing_up(waiting(vids, timeout="2s"))
+    assert "2 of 2 runs have not ended after 2 s:" in outcome.text
+    assert "a: PendingStart: queued" in outcome.text
+    assert "The runs go on, nothing was started or lost; the next `pulumi up` waits on." in (
+        outcome.text
+    )
+    once_asked(story.emulator, 2, 5000)
+    outcome = story.up(waiting(vids, timeout="1m"))
+    assert outcome.outputs["phases"] == {"a": "succeeded", "b": "succeeded"}
+    assert len(story.emulator.ledger()) == 2
+
+
+def test_only_new_runs_are_waited_for_on_an_update(story: Story) -> None:
+    """Results that are held are not read again; without a run its result goes."""
+    once_asked(story.emulator, 2, 5000)
+    story.up(waiting({"a": "v1", "b": "v2"}))
+    asked = story.emulator.requests()["GetWorkflowExecutionResult"]
+    assert asked == 2
+    once_asked(story.emulator, 2, 5000)
+    outcome = story.pays(waiting({"b": "v2", "c": "v3"}), 1)
+    assert outcome.outputs["phases"] == {"b": "succeeded", "c": "succeeded"}
+    assert story.emulator.requests()["GetWorkflowExecutionResult"] == asked + 1
+
+
+def test_it_waits_through_a_failing_service(story: Story) -> None:
+    """429, 5xx, garbage and lost connections only delay."""
+    for kind, status in (("http", 429), ("http", 503), ("garbage", None), ("reset", None)):
+        story.emulator.fault(action="GetWorkflowExecution", kind=kind, status=status, times=3)
+    story.emulator.fault(action="GetWorkflowExecutionResult", kind="http", status=500, times=2)
+    once_asked(story.emulator, 2, 5000)
+    outcome = story.pays(waiting({"a": "v1", "b": "v2"}), 2)
+    assert outcome.outputs["phases"] == {"a": "succeeded", "b": "succeeded"}
+
+
+def test_progress_is_a_line_per_change_on_the_row_and_not_per_poll(story: Story) -> None:
+    once_asked(story.emulator, 2, 1500, 1500)
+    outcome = story.up(waiting({"a": "v1"}))
+    asked = story.emulator.requests()["GetWorkflowExecution"]
+    assert asked >= 4
+    [row] = [
+        part for part in outcome.text.split("Diagnostics:")[-1].split("\n\n") if "(done)" in part
+    ]
+    lines = [line.strip() for line in row.strip().splitlines()[1:]]
+    assert lines[:-1] == [
+        "a: pending (PendingStart: queued)",
+        "a: running (Running: being processed)",
+        "a: succeeded (0: finished without an unhandled exception)",
+    ]
+    assert lines[-1].startswith("1 succeeded after ")
+    assert "0 of 1 ended, 1 pending" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"timeout": "soon"}, "timeout: must be seconds, or text like 90s"),
+        ({"timeout": 0}, "timeout: must be"),
+        ({"on_failure": "ignore"}, "onFailure: must be error or record"),
+        ({"runs": [5]}, "runs: must be"),
+        ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids, these are not: a"),
+    ],
+)
+def test_a_wrong_wait_is_refused_at_preview(story: Story, wrong: dict[str, Any], says: str) -> None:
+    preview = story.preview(wait_for(**{"runs": ["lb:1"], **wrong}))
+    assert preview.failed
+    assert says in preview.text
+    assert story.emulator.requests() == {}
+
+
+def test_two_runs_of_one_name_are_refused(story: Story) -> None:
+    preview = story.preview(wait_for(runs=["lb:1", "lb:1"]))
+    assert preview.failed
+    assert "several runs are named lb:1" in preview.text
+
+
+def test_a_run_that_is_not_there_is_an_error(story: Story) -> None:
+    outcome = story.failing_up(wait_for(runs=["emu:none"]))
+    assert "1 of 1 runs cannot be read:" in outcome.text
+    assert "emu:none: GetWorkflowExecution: the service answered ResourceNotFound" in outcome.text
+
+
+@SHORT
+def test_results_of_secret_inputs_are_secret(story: Story) -> None:
+    """Paths of results follow the name of the source."""
+    secret = "s3cr3t-value"
+
+    def program() -> None:
+        run = WorkflowRun(
+            "run",
+            direct_url={"file_name": pulumi.Output.secret(f"{secret}.mp4")},
+            template_id="t1",
+            input={
+                "override_params": {
+                    "transcode_video": [{"template_id": ["y"], "file_name": "{{fileTitle}}-hd"}]
+                }
+            },
+        )
+        batch = WorkflowBatch(
+            "batch",
+            items={"a": {"direct_url": {"file_name": pulumi.Output.secret(f"{secret}.mp4")}}},
+            defaults={"template_id": "t1"},
+        )
+        pulumi.export("run", run.wait().results)
+        pulumi.export("batch", batch.wait().results)
+
+    outcome = story.pays(program, 2)
+    assert secret not in outcome.text
+    assert secret not in story.raw_state
+    for item in story.of_type(COMPLETION_TYPE).values():
+        assert "plaintext" in item["outputs"]["results"]
+
+
+# -- interruptions -------------------------------------------------------------------------------
+
+PROGRAM = """
+import pulumi
+from pulumi_vod_workflow import WorkflowRun
+done = WorkflowRun("run", vid="v1", template_id="t1").wait(timeout="10m")
+pulumi.export("phase", done.results["run"].phase)
+"""
+
+
+class Project:
+    """A program in a folder, and the command line on it, so that it can be interrupted."""
+
+    def __init__(self, folder: Path, emulator: VodEmulator) -> None:
+        self.folder = folder
+        (folder / "state").mkdir(parents=True)
+        (folder / "__main__.py").write_text(PROGRAM)
+        (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
+        config = {
+            "vod:endpoint": emulator.url,
+            "vod:accessKey": "AKLTEMULATOR",
+            "vod:secretKey": "emulator-secret-key",
+        }
+        (folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": config}))
+        self.environ = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_PYTHON_CMD": sys.executable,
+        }
+        self.command("stack", "init", "dev")
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["pulumi", *command, "--non-interactive"],
+            cwd=self.folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def command(self, *command: str) -> str:
+        process = self.start(*command)
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        return said
+
+    def up(self) -> subprocess.Popen[str]:
+        return self.start("up", "--yes", "--skip-preview")
+
+
+def children(pid: int) -> Iterator[int]:
+    """The processes that a process has started, and theirs."""
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            yield child
+            yield from children(child)
+
+
+@pytest.fixture
+def project(tmp_path: Path, emulator: VodEmulator, command: object) -> Project:
+    return Project(tmp_path / "project", emulator)
+
+
+@pytest.fixture
+def killed() -> Iterator[list[int]]:
+    """Processes that a killed engine leaves behind, to be ended with the test."""
+    left: list[int] = []
+    yield left
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_ctrl_c_stops_the_wait_at_once_and_the_next_up_resumes(
+    project: Project, emulator: VodEmulator, killed: list[int]
+) -> None:
+    process = project.up()
+    until(lambda: polls(emulator) >= 2)
+    killed += children(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    begun = time.monotonic()
+    said, _ = process.communicate(timeout=30)
+    assert time.monotonic() - begun < 10
+    assert process.returncode != 0
+    assert "stopped while 1 of 1 runs had not ended:" in said
+    assert "the next `pulumi up` waits on" in said
+    once_asked(emulator, 2, 5000)
+    assert 'phase: "succeeded"' in project.command("up", "--yes", "--skip-preview")
+    assert len(emulator.ledger()) == 1
+
+
+def test_after_a_kill_the_next_up_resumes(
+    project: Project, emulator: VodEmulator, killed: list[int]
+) -> None:
+    """The engine is killed while it waits; the provider left behind soon asks no more."""
+    process = project.up()
+    until(lambda: polls(emulator) >= 2)
+    killed += children(process.pid)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    time.sleep(2)
+    asked = polls(emulator)
+    time.sleep(3)
+    assert polls(emulator) == asked
+    project.command("cancel", "--yes", "--stack", "dev")
+    once_asked(emulator, 2, 5000)
+    assert 'phase: "succeeded"' in project.command("up", "--yes", "--skip-preview")
+    assert len(emulator.ledger()) == 1
