@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
-from pulumi_vod_workflow._host import Row, when_to_stop
+from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.connect import announce
 from pulumi_vod_workflow.core import batch, execution
 from pulumi_vod_workflow.core.batch import BatchPlan, Properties
+from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.inputs import start_of
 from pulumi_vod_workflow.core.plan import refuse_contradictions
 from pulumi_vod_workflow.errors import AdoptionError, BatchError, CallError
-from pulumi_vod_workflow.fleet import Target, accepted, read_all, start_all
+from pulumi_vod_workflow.fleet import Started, Target, accepted, read_all, start_all
 
 Runs = dict[str, dict[str, Any]]
 
@@ -54,7 +56,7 @@ class WorkflowBatchProvider(VodProvider):
             changes=plan.changes or renewed, replaces=[], stables=[], delete_before_replace=False
         )
 
-    @reported
+    @partial(reported, pays=True)
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start all items, each of which is paid; those that fail are recorded with their error."""
         inputs = batch.normalise_batch(received(props))
@@ -62,7 +64,7 @@ class WorkflowBatchProvider(VodProvider):
         made = self._carry_out({}, inputs)
         return CreateResult(f"{scope['project']}/{scope['stack']}/{scope['name']}", made)
 
-    @reported
+    @partial(reported, pays=True)
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Start the items that ask for it, each of which is paid; the others keep their runs."""
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
@@ -76,21 +78,34 @@ class WorkflowBatchProvider(VodProvider):
         if not asked:
             return ReadResult(id_, sent(batch.with_secrets(found)))
         targets = {key: self._target(run) for key, run in asked.items()}
-        progress, errors = self._connection().wait(read_all, targets)
+        with without_a_slot():
+            told, errors = self._connection().wait(read_all, targets)
         if errors:
-            names = batch.named([*errors], 20)
-            first = next(iter(errors.values()))
-            raise BatchError(
-                f"{len(errors):,} of {len(asked):,} runs could not be read: {names}. The first: "
-                f"{first}"
-            )
-        for key, (_, told) in progress.items():
-            runs[key] = {**runs[key], **told}
-            if execution.is_known_to_have_ended(told):
+            self._report_unreadable(found, errors, len(asked))
+        for key, (_, outputs) in told.items():
+            runs[key] = {**runs[key], **outputs}
+            if execution.is_known_to_have_ended(outputs):
                 self._just_ended.add(runs[key]["runId"])
         phases = Counter(run["phase"] for run in runs.values())
         Row().say(", ".join(f"{count:,} {phase}" for phase, count in sorted(phases.items())))
-        return ReadResult(id_, self._state(found, runs, found.get("rejected") or {}))
+        why_not = {name: found.get(name) or {} for name in ("rejected", "unclear")}
+        return ReadResult(id_, self._state(found, runs, **why_not))
+
+    def _report_unreadable(
+        self, found: Properties, errors: Mapping[str, CallError], asked: int
+    ) -> None:
+        """
+        Say which runs could not be read; what the others told is recorded.
+
+        Raises:
+            BatchError: when none could.
+
+        """
+        alike = _alike({key: _reason(error, found) for key, error in errors.items()})
+        text = "\n".join([f"{len(errors):,} of {asked:,} runs could not be read:", *alike])
+        if len(errors) == asked:
+            raise BatchError(text)
+        Row().say(text, warning=True)
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the runs. The service offers no cancel: unfinished ones go on and are billed."""
@@ -113,54 +128,61 @@ class WorkflowBatchProvider(VodProvider):
             row.say(line)
 
     def _carry_out(self, olds: Properties, news: Properties) -> Any:
-        """Do what the plan says, and return the state; raises only if there is no run at all."""
+        """
+        Do what the plan says, and return the state.
+
+        Raises:
+            BatchError: when nothing was accepted, and either no other could be or there is no run
+                to record.
+
+        """
         plan = batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
         runs = batch.carried(olds, news, plan)
-        started, why_not = self._start(news, plan)
-        adopted, why_not_adopted = self._adopt(news, plan)
-        rejected = {**why_not, **why_not_adopted}
-        runs = {**runs, **started, **adopted}
-        total = len(plan.start) + len(plan.adopt)
-        if rejected and not runs:
-            raise BatchError(_told(rejected, total, "There is no run to record."))
-        if rejected:
-            then = "They are recorded as rejected; the next `pulumi up` tries them again."
-            Row().say(_told(rejected, total, then), warning=True)
+        adopted, rejected = self._adopt(news, plan)
+        # Last, for from here on runs may be paid: nothing below may raise once one is accepted.
+        started = self._start(news, plan)
+        accepted_runs = self._accepted(news, started.accepted)
+        unclear: dict[str, str] = {}
+        for key, error in started.failed.items():
+            (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
+        rejected |= started.untried
+        runs = {**runs, **adopted, **accepted_runs}
+        if rejected or unclear:
+            told = _told(rejected, unclear, len(plan.start) + len(plan.adopt))
+            if not runs or (started.hopeless and not (accepted_runs or adopted)):
+                raise BatchError(told)
+            Row().say(told, warning=True)
         common = {name: olds[name] for name in ("region", "endpoint") if name in olds}
-        return self._state({**news, **common}, runs, rejected)
+        return self._state({**news, **common}, runs, rejected=rejected, unclear=unclear)
 
-    def _start(self, news: Properties, plan: BatchPlan) -> tuple[Runs, dict[str, str]]:
+    def _start(self, news: Properties, plan: BatchPlan) -> Started:
         items = batch.items_of(news)
         starts = {key: (start_of(items[key]), items[key]["clientToken"]) for key in plan.start}
         if not starts:
-            return {}, {}
-        connection, site = self._connection(), self._settings.site
-        done = connection.wait(
-            start_all, connection.client, starts, say=shown_on(Row()), stopped=when_to_stop()
-        )
-        # The service has accepted: nothing below may raise, or runs would be lost.
-        runs = {
-            key: {
-                **accepted(answer),
-                "clientToken": starts[key][1],
-                "region": site.region,
-                "endpoint": site.endpoint,
-            }
-            for key, answer in done.accepted.items()
-        }
-        failed = {key: _reason(error, news) for key, error in done.failed.items()}
-        return runs, {**failed, **done.untried}
+            return Started()
+        connection, say, stopped = self._connection(), shown_on(Row()), when_to_stop()
+        with without_a_slot():
+            return connection.wait(start_all, connection.client, starts, say=say, stopped=stopped)
+
+    def _accepted(self, news: Properties, answers: Mapping[str, Answer]) -> Runs:
+        items, where = batch.items_of(news), self._where()
+        return {key: {**items[key], **accepted(answer), **where} for key, answer in answers.items()}
+
+    def _where(self) -> dict[str, str]:
+        site = self._settings.site
+        return {"region": site.region, "endpoint": site.endpoint}
 
     def _adopt(self, news: Properties, plan: BatchPlan) -> tuple[Runs, dict[str, str]]:
         """Read the runs that items name; free."""
         items = batch.items_of(news)
         if not plan.adopt:
             return {}, {}
-        connection, site = self._connection(), self._settings.site
+        connection = self._connection()
         targets = {
             key: Target(connection.client, items[key]["existingRunId"]) for key in plan.adopt
         }
-        found, errors = connection.wait(read_all, targets)
+        with without_a_slot():
+            found, errors = connection.wait(read_all, targets)
         runs: Runs = {}
         failed = {key: _reason(error, news) for key, error in errors.items()}
         for key, (told, outputs) in found.items():
@@ -169,25 +191,15 @@ class WorkflowBatchProvider(VodProvider):
                 refuse_contradictions(run_id, items[key], start)
             except AdoptionError as error:
                 failed[key] = str(error)
-                continue
-            runs[key] = {
-                **outputs,
-                "runId": run_id,
-                "adopted": True,
-                "started": start,
-                "region": site.region,
-                "endpoint": site.endpoint,
-            }
+            else:
+                runs[key] = {**start, **items[key], **outputs, "runId": run_id, **self._where()}
         return runs, failed
 
-    def _state(self, declared: Properties, runs: Runs, rejected: Mapping[str, str]) -> Any:
-        site = self._settings.site
-        common = {
-            "region": declared.get("region") or site.region,
-            "endpoint": declared.get("endpoint") or site.endpoint,
-        }
+    def _state(self, declared: Properties, runs: Runs, **why_not: Mapping[str, str]) -> Any:
+        site = self._where()
+        common = {name: declared.get(name) or site[name] for name in site}
         inputs = {name: declared[name] for name in batch.BATCH_FIELDS if name in declared}
-        return sent(batch.with_secrets(batch.record_batch(inputs, runs, rejected, common)))
+        return sent(batch.with_secrets(batch.record_batch(inputs, runs, site=common, **why_not)))
 
 
 def _reason(error: CallError, declared: Properties) -> str:
@@ -196,12 +208,30 @@ def _reason(error: CallError, declared: Properties) -> str:
     return " ".join(str(error).split("\n"))
 
 
-def _told(rejected: Mapping[str, str], total: int, then: str) -> str:
+def _told(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -> str:
+    lines: list[str] = []
+    if rejected:
+        lines += [
+            f"{len(rejected):,} of {total:,} items were not started or adopted:",
+            *_alike(rejected),
+            "The next `pulumi up` tries them again.",
+        ]
+    if unclear:
+        lines += [
+            f"{len(unclear):,} of {total:,} items MAY HAVE BEEN STARTED, but no RunId came back:",
+            *_alike(unclear),
+            "The next `pulumi up` sends them again with the same ClientToken.",
+        ]
+    return "\n".join(lines)
+
+
+def _alike(reasons: Mapping[str, str]) -> list[str]:
+    """Say of each reason, the most frequent first, which items it is about."""
     alike: dict[str, list[str]] = defaultdict(list)
-    for key, why in sorted(rejected.items()):
+    for key, why in sorted(reasons.items()):
         alike[why].append(key)
-    largest = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1]))
-    lines = [f"  - {batch.named(keys, 10)}: {why}" for why, keys in largest[:20]]
-    if len(alike) > 20:
-        lines.append(f"  - and {sum(len(keys) for _, keys in largest[20:]):,} more")
-    return "\n".join([f"{len(rejected):,} of {total:,} items were not started:", *lines, then])
+    first = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1]))
+    lines = [f"  - {batch.named(keys, 10)}: {why}" for why, keys in first[:20]]
+    if len(first) > 20:
+        lines.append(f"  - and {sum(len(keys) for _, keys in first[20:]):,} more")
+    return lines

@@ -13,7 +13,7 @@ from typing import Any
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
-from pulumi_vod_workflow._host import Row, when_to_stop
+from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import completion
 from pulumi_vod_workflow.core.inputs import normalise
@@ -59,34 +59,37 @@ class WorkflowCompletionProvider(VodProvider):
     def _wait(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Any:
         runs = completion.awaited(news)
         held = completion.still_valid(olds, runs)
-        rejected = {name: run["rejected"] for name, run in runs.items() if "rejected" in run}
-        asked = [name for name in runs if name not in held and name not in rejected]
-        waited = self._waited({name: runs[name] for name in asked}, news["timeout"])
-        results = {
-            **held,
-            **{name: completion.not_started(why) for name, why in rejected.items()},
-            **{
-                name: completion.result_of(runs[name]["runId"], outputs)
-                for name, outputs in waited.ended.items()
-            },
+        without = {name: completion.without_run(run) for name, run in runs.items()}
+        held |= {name: result for name, result in without.items() if result}
+        asked = {name: run for name, run in runs.items() if name not in held}
+        waited = self._waited(asked, news)
+        completion.refuse_unfinished(
+            len(runs),
+            waited.unfinished,
+            {**waited.failing, **waited.unreadable},
+            took=None if waited.stopped else waited.took,
+        )
+        read = {
+            name: completion.result_of(runs[name]["runId"], outputs)
+            for name, outputs in waited.ended.items()
         }
-        if waited.unreadable:
-            raise completion.unreadable(len(runs), waited.unreadable)
-        if waited.unfinished and waited.stopped:
-            raise completion.was_stopped(len(runs), waited.unfinished)
-        if waited.unfinished:
-            raise completion.timed_out(len(runs), waited.unfinished, waited.took)
-        ordered = {name: results[name] for name in runs}
+        results = {name: held.get(name) or read[name] for name in runs}
         if news["onFailure"] == "error":
-            completion.refuse_failures(ordered)
+            completion.refuse_failures(results)
         if asked:
-            Row().say(f"{completion.summary(ordered)} after {duration(waited.took)}")
-        return sent(completion.with_secrets(completion.record_completion(news, ordered)))
+            Row().say(f"{completion.summary(results)} after {duration(waited.took)}")
+        return sent(completion.with_secrets(completion.record_completion(news, results)))
 
-    def _waited(self, runs: Mapping[str, Mapping[str, Any]], timeout: float) -> Waited:
+    def _waited(self, runs: Mapping[str, Mapping[str, Any]], news: Mapping[str, Any]) -> Waited:
         if not runs:
             return Waited()
         targets = {name: self._target(run) for name, run in runs.items()}
-        return self._connection().wait(
-            wait_all, targets, timeout=timeout, say=shown_on(Row()), stopped=when_to_stop()
-        )
+        say, stopped = shown_on(Row()), when_to_stop()
+        with without_a_slot():
+            waited = self._connection().wait(
+                wait_all, targets, timeout=news["timeout"], say=say, stopped=stopped
+            )
+        if news.get("secretInputs") is True:
+            for error in (*waited.failing.values(), *waited.unreadable.values()):
+                error.withhold()
+        return waited

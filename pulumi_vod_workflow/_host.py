@@ -1,20 +1,25 @@
 """
 What the SDK's dynamic provider host knows and does not hand on to providers.
 
-That is the call it is answering (its context, and the resource's URN), the engine's address, and
-that the person has pressed Ctrl-C. They are looked for in the calling frames and in the host's own
-module; where they are not found, for instance under another SDK version, there is nothing of them
-and everything else works as before. `tests/provider` holds this against the SDK in use.
+That is the call it is answering (its context, and the resource's URN), the engine's address, that
+the person has pressed Ctrl-C, and the slot that a long operation holds. They are looked for in the
+calling frames and in the host's own module; where they are not found, for instance under another
+SDK version, there is nothing of them and everything else works as before. The tests of the engine
+hold this against the SDK in use.
 """
 
 from __future__ import annotations
 
+# ruff: noqa: SLF001 - the host and its pool have no other way in
 import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from types import CodeType, FunctionType
 from typing import Any, Final
 
 import grpc
@@ -28,6 +33,7 @@ PATIENCE: Final = 2.0
 """Seconds for the engine to take a line."""
 
 _cancelled = threading.Event()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,14 @@ def notice_cancellation() -> None:
     go on. The host's own does nothing; it is replaced in place, for it is already registered.
     """
     hosts = getattr(getattr(_main(), "DynamicResourceProviderServicer", None), "Cancel", None)
-    if hosts is not None and not hosts.__code__.co_freevars:
+    if isinstance(hosts, FunctionType) and _is_alike(hosts.__code__):
         hosts.__code__ = _cancel.__code__
+
+
+def _is_alike(code: CodeType) -> bool:
+    """Tell whether the host's method can be replaced: as many arguments, no closure, no async."""
+    kind = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+    return code.co_argcount == 3 and not code.co_freevars and not code.co_flags & kind
 
 
 def _cancel(_self: Any, _request: Any, _context: Any) -> Empty:
@@ -88,6 +100,43 @@ def cancel() -> Empty:
     """Take note that the person has asked to stop."""
     _cancelled.set()
     return Empty()
+
+
+@contextmanager
+def without_a_slot() -> Iterator[None]:
+    """
+    Wait without holding one of the host's four slots.
+
+    They are the threads of one pool, in which the engine's Cancel queues, too: four waits would
+    make Ctrl-C dead, and hold up every other resource. While this thread waits the pool may have
+    one more.
+    """
+    pool = _pool()
+    if pool is None:
+        yield
+        return
+    with _lock:
+        pool._max_workers += 1
+        if not pool._work_queue.empty():
+            pool._adjust_thread_count()
+    try:
+        yield
+    finally:
+        with _lock:
+            pool._max_workers -= 1
+
+
+def _pool() -> Any:
+    """Return the pool that this thread is of, if it has what is needed of it."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        reference = frame.f_locals.get("executor_reference")
+        pool = reference() if callable(reference) else None
+        if isinstance(pool, ThreadPoolExecutor):
+            needed = ("_max_workers", "_work_queue", "_adjust_thread_count")
+            return pool if all(hasattr(pool, name) for name in needed) else None
+        frame = frame.f_back
+    return None
 
 
 def _main() -> Any:
@@ -111,7 +160,7 @@ class Row:
 
     def say(self, text: str, *, passing: bool = False, warning: bool = False) -> None:
         """
-        Show a line on the resource's row, or plainly where that cannot be done.
+        Show a line on the resource's row, or plainly where that cannot be done; never raises.
 
         Args:
             text: what to say.
@@ -127,12 +176,10 @@ class Row:
                 urn=self._urn,
                 ephemeral=passing,
             )
-            try:
+            with suppress(grpc.RpcError):
                 engine.Log(request, timeout=PATIENCE)
-            except grpc.RpcError:
-                pass
-            else:
                 return
         if not passing:
             name = self._urn.rpartition("::")[2]
-            tell(f"vod: {name}: {text}" if name else f"vod: {text}")
+            with suppress(OSError, ValueError):  # nobody listens any more
+                tell(f"vod: {name}: {text}" if name else f"vod: {text}")

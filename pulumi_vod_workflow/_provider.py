@@ -8,6 +8,7 @@ FROZEN: states refer to `pulumi_vod_workflow._provider.WorkflowRunProvider` by n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pulumi.dynamic import (
@@ -20,7 +21,7 @@ from pulumi.dynamic import (
 )
 
 from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent
-from pulumi_vod_workflow._host import Row
+from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.connect import announce
 from pulumi_vod_workflow.core import execution
@@ -93,7 +94,7 @@ class WorkflowRunProvider(VodProvider):
             delete_before_replace=False,
         )
 
-    @reported
+    @partial(reported, pays=True)
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start the declared run, which is paid, or adopt an existing one, which is free."""
         inputs = normalise(received(props))
@@ -101,7 +102,13 @@ class WorkflowRunProvider(VodProvider):
         if existing is not None:
             return CreateResult(existing, sent(record(self._adopt(existing, inputs))))
         try:
-            answer = self._connection().start_workflow(start_of(inputs), inputs["clientToken"])
+            connection = self._connection()
+            answer = connection.wait(
+                connection.client.start_workflow,
+                start_of(inputs),
+                inputs["clientToken"],
+                when_to_stop(),
+            )
         except CallError as error:
             if inputs.get("secretInputs") is True:
                 error.withhold()
@@ -129,9 +136,11 @@ class WorkflowRunProvider(VodProvider):
         target = self._target(run)
         try:
             _, outputs = self._connection(run).wait(read_run, target)
-        except NotFoundError as error:
-            if run.get("emulated") is True:
+        except CallError as error:
+            if isinstance(error, NotFoundError) and run.get("emulated") is True:
                 error.remedy = FORGOTTEN
+            if run.get("secretInputs") is True:
+                error.withhold()
             raise
         if execution.is_known_to_have_ended(outputs):
             self._just_ended.add(target.run_id)

@@ -30,8 +30,15 @@ class OperationFailedError(Exception):
     """What the host is given: the message alone, without causes or secrets."""
 
 
-def reported(operation: Callable[P, R]) -> Callable[P, R]:
-    """Make `operation` fail with its error's message alone."""
+def reported(operation: Callable[P, R], *, pays: bool = False) -> Callable[P, R]:
+    """
+    Make `operation` fail with its error's message alone.
+
+    Args:
+        operation: a provider's method.
+        pays: whether it starts runs, so that a defect in it may have.
+
+    """
 
     @wraps(operation)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -40,22 +47,18 @@ def reported(operation: Callable[P, R]) -> Callable[P, R]:
         except VodWorkflowError as error:
             message = str(error)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret, its traceback too
-            message = _defect(operation.__name__, error)
+            message = _defect(operation.__name__, error, pays=pays)
         _say_plainly(message)
         raise OperationFailedError(message)
 
     return wrapper
 
 
-def _defect(operation: str, error: Exception) -> str:
+def _defect(operation: str, error: Exception, *, pays: bool) -> str:
     """Say where something went wrong that should not; a maintainer needs no more."""
     trace = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in trace[:-6:-1])
-    started = (
-        start_advice(maybe_accepted=True, can_repeat=True)
-        if operation == "create"
-        else "Nothing was started."
-    )
+    started = start_advice(maybe_accepted=True, can_repeat=True) if pays else "Nothing was started."
     return (
         f"{operation} failed by a defect of pulumi_vod_workflow, not of your program. {started}\n"
         f"Please report it with this line: {type(error).__name__} at {places}"

@@ -35,6 +35,7 @@ from pulumi_vod_workflow.errors import (
     ClockSkewError,
     ConfigurationError,
     MalformedResponseError,
+    StoppedError,
     ThrottledError,
     TransportError,
 )
@@ -50,6 +51,8 @@ Calls of one action at a time, their repeats included: enough for answers that t
 Who may send has a connection at once: what the limiter let through never waits for one.
 """
 
+REST: Final = 0.5
+"""Seconds between two looks at whether to stop."""
 SILENCE: Final = 8.0
 """Seconds for which a failing call says nothing."""
 HEARTBEAT: Final = 30.0
@@ -198,9 +201,23 @@ class VodClient:
             ),
         )
 
-    async def start_workflow(self, start: Mapping[str, Any], client_token: str) -> Answer:
-        """Start a run: costs one run, unless an unfinished one has the same token and start."""
-        return await self.call(operations.start_workflow(start, client_token))
+    async def start_workflow(
+        self,
+        start: Mapping[str, Any],
+        client_token: str,
+        stopped: Callable[[], bool] | None = None,
+    ) -> Answer:
+        """
+        Start a run: costs one run, unless an unfinished one has the same token and start.
+
+        Args:
+            start: as `inputs.start_of` returns it.
+            client_token: what makes a repeat the same start.
+            stopped: whether the person has asked to stop: then nothing is sent any more, but for
+                the repeats of a start that may have been accepted.
+
+        """
+        return await self.call(operations.start_workflow(start, client_token), stopped)
 
     async def get_workflow_execution(self, run_id: str) -> Answer:
         """Read a run's status and tasks; free."""
@@ -218,7 +235,7 @@ class VodClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def call(self, request: ApiRequest) -> Answer:
+    async def call(self, request: ApiRequest, stopped: Callable[[], bool] | None = None) -> Answer:
         """
         Make one call, repeated byte for byte as long as the policy says.
 
@@ -227,9 +244,9 @@ class VodClient:
 
         """
         async with self._in_flight[request.operation]:
-            return await self._repeat(request)
+            return await self._repeat(request, stopped)
 
-    async def _repeat(self, request: ApiRequest) -> Answer:
+    async def _repeat(self, request: ApiRequest, stopped: Callable[[], bool] | None) -> Answer:
         begun: float | None = None
         unclear_since: float | None = None
         failure: CallError | None = None
@@ -239,6 +256,9 @@ class VodClient:
             urgency = USUAL if unclear_since is None else URGENT
             pace = limiter().pace(request.operation, self._rate)
             turn = await pace.turn(urgency)
+            if stopped and unclear_since is None and stopped():
+                pace.unused(turn)
+                raise StoppedError(request.operation)
             now = self._clock.monotonic()
             begun = now if begun is None else begun
             # The wait for a turn was not foreseen by the policy.
@@ -278,7 +298,17 @@ class VodClient:
                 raise _final(failure, maybe_accepted=unclear_since is not None)
             self._keep_posted(failure, now, now - begun)
             if delay:
-                await self._clock.sleep(delay)
+                await self._rest(delay, stopped)
+
+    async def _rest(self, delay: float, stopped: Callable[[], bool] | None) -> None:
+        """Wait, but not long once the person has asked to stop."""
+        if stopped is None:
+            await self._clock.sleep(delay)
+            return
+        while delay > 0 and not stopped():
+            part = min(delay, REST)
+            await self._clock.sleep(part)
+            delay -= part
 
     def _keep_posted(self, error: CallError, now: float, waited: float) -> None:
         """Say once in a while, not for each call or repeat, why nothing seems to happen."""

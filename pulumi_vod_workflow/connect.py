@@ -11,19 +11,18 @@ import atexit
 import sqlite3
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.config import EMULATOR, EMULATOR_CREDENTIALS, Settings, Site
-from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -42,10 +41,6 @@ class Connection:
 
     client: VodClient
     portal: BlockingPortal
-
-    def start_workflow(self, start: Mapping[str, Any], client_token: str) -> Answer:
-        """Start a run: see `VodClient.start_workflow`."""
-        return self.wait(self.client.start_workflow, start, client_token)
 
     def wait(self, function: Callable[P, Awaitable[T]], *args: P.args, **settings: P.kwargs) -> T:
         """Return what an asynchronous function of clients returns."""

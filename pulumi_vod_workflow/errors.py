@@ -5,6 +5,7 @@ Everything this package raises.
       ConfigurationError        settings or credentials, before any request
       ManifestError             a file that cannot be read as a batch's items: .problems
       CallError                 one call failed: .operation .maybe_accepted .can_repeat
+        StoppedError              it was not sent, because the person has asked to stop
         TransportError            no usable answer came
         MalformedResponseError    the answer breaks the service's own contract
         ApiError                  the service answered with an error: .code .code_n .request_id ...
@@ -159,6 +160,14 @@ class CallError(VodWorkflowError):
             advice = "Nothing is lost; a repeat alone does not help."
         quoted = f": {self.quoted}" if self.quoted else ""
         return f"{self.operation}: {self.what}{quoted}\n{advice}"
+
+
+class StoppedError(CallError):
+    """A start was not sent, because the person has asked to stop (Ctrl-C)."""
+
+    def __init__(self, operation: str) -> None:
+        what = "not sent, because the update was cancelled"
+        super().__init__(operation, what, maybe_accepted=False, can_repeat=True)
 
 
 class TransportError(CallError):

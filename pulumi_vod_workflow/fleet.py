@@ -11,20 +11,30 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 
-from pulumi_vod_workflow.client import IN_FLIGHT, VodClient
+from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.envelope import Answer
-from pulumi_vod_workflow.core.policy import PollPolicy
+from pulumi_vod_workflow.core.policy import STARTS, PollPolicy
 from pulumi_vod_workflow.core.progress import Line, Progress
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     CallError,
     NotFoundError,
+    StoppedError,
     TransportError,
 )
 
+AT_ONCE: Final = 64
+"""Calls at a time: enough for answers that take 1.3 s, few enough to be lost in an outage."""
+IN_A_ROW: Final = 8
+"""Failures of the service, with no start accepted in between, after which the rest is not sent."""
+STOPPING: Final = (
+    "stopping: waiting for the answers to what was sent; if you press Ctrl-C again, the ids of the "
+    "runs that were started are lost"
+)
 TICK: Final = 0.5
 """Seconds between two looks at the time, and at whether to stop."""
 LOOKS: Final = 3
@@ -84,7 +94,7 @@ async def read_run(
 
 
 async def _each(names: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Do the work for each name, in order, as many at a time as may be in flight."""
+    """Do the work for each name, in order, some at a time."""
     todo = iter(names)
 
     async def worker() -> None:
@@ -92,7 +102,7 @@ async def _each(names: Iterable[str], work: Callable[[str], Awaitable[None]]) ->
             await work(name)
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(IN_FLIGHT):
+        for _ in range(AT_ONCE):
             tasks.start_soon(worker)
 
 
@@ -123,6 +133,17 @@ class Started:
     failed: dict[str, CallError] = field(default_factory=dict)
     untried: dict[str, str] = field(default_factory=dict)
     """Name -> why it was not even sent."""
+    hopeless: CallError | None = None
+    """Why the next start would fail, too."""
+    failures_in_a_row: int = 0
+    """Failures of the service since it last accepted a start."""
+
+    def fail(self, name: str, error: CallError) -> None:
+        """Take note of a start that failed."""
+        self.failed[name] = error
+        self.failures_in_a_row += error.maybe_accepted or error.can_repeat
+        if _concerns_all(error) or self.failures_in_a_row >= IN_A_ROW:
+            self.hopeless = error
 
 
 async def start_all(
@@ -133,7 +154,9 @@ async def start_all(
     stopped: Callable[[], bool],
 ) -> Started:
     """
-    Start runs, each of them paid, at the account's rate; never raises for a start that failed.
+    Start runs, each of them paid, at the account's rate; never raises.
+
+    Once the next start would fail like the last ones, the rest is not sent.
 
     Args:
         client: of the site.
@@ -143,37 +166,58 @@ async def start_all(
 
     """
     started = Started()
-    hopeless: list[CallError] = []
 
     async def start(name: str) -> None:
-        if stopped():
-            started.untried[name] = "the update was cancelled before it was sent"
-            return
-        if hopeless:
-            started.untried[name] = f"not sent after {hopeless[0].what}"
+        if started.hopeless:
+            started.untried[name] = f"not sent after {started.hopeless.what}"
             return
         try:
-            started.accepted[name] = await client.start_workflow(*starts[name])
+            started.accepted[name] = await client.start_workflow(*starts[name], stopped)
+            started.failures_in_a_row = 0
+        except StoppedError as error:
+            started.untried[name] = error.what
         except CallError as error:
-            started.failed[name] = error
-            if _concerns_all(error):
-                hopeless.append(error)
+            started.fail(name, error)
+        except Exception as error:  # noqa: BLE001 - it must not cancel those that are on their way
+            started.fail(name, _defect(error))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_count, started, len(starts), say)
+        tasks.start_soon(_count, started, len(starts), say, stopped)
         await _each(starts, start)
         tasks.cancel_scope.cancel()
     return started
 
 
-async def _count(started: Started, total: int, say: Say) -> None:
-    """Tell now and then how many are started."""
-    gap = 2.0
+def _defect(error: Exception) -> CallError:
+    return CallError(
+        STARTS,
+        f"a defect of pulumi_vod_workflow ({type(error).__name__}); please report it",
+        maybe_accepted=True,
+        can_repeat=True,
+    )
+
+
+async def _count(started: Started, total: int, say: Say, stopped: Callable[[], bool]) -> None:
+    """Tell now and then how many are started, and once that it is stopping."""
+    begun = anyio.current_time()
+    due, told = begun + 2.0, False
     while True:
-        await anyio.sleep(gap)
-        gap = min(30.0, gap * 1.25)
-        failed = f", {len(started.failed):,} rejected" if started.failed else ""
-        say(Line(f"{len(started.accepted):,} of {total:,} started{failed}", passing=True))
+        await anyio.sleep(TICK)
+        now = anyio.current_time()
+        if stopped() and not told:
+            told = True
+            await _tell(say, [Line(STOPPING)])
+        elif now >= due:
+            due = now + max(2.0, (now - begun) / 10)
+            failed = f", {len(started.failed):,} not" if started.failed else ""
+            text = f"{len(started.accepted):,} of {total:,} started{failed}"
+            await _tell(say, [Line(text, passing=True)])
+
+
+async def _tell(say: Say, lines: Iterable[Line]) -> None:
+    """Show lines without holding up the loop: everything that is sent goes through it."""
+    for line in lines:
+        await anyio.to_thread.run_sync(say, line)
 
 
 def _concerns_all(error: CallError) -> bool:
@@ -192,6 +236,9 @@ class Waited:
     unfinished: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> what was last read; nothing if it was not read at all."""
     unreadable: dict[str, CallError] = field(default_factory=dict)
+    """Name -> why it cannot be read, for good."""
+    failing: dict[str, CallError] = field(default_factory=dict)
+    """Name -> why it could not be read the last time."""
     stopped: bool = False
     """The person has asked to stop."""
     took: float = 0.0
@@ -244,17 +291,13 @@ class _Wait:
                 with anyio.move_on_after(min(TICK, timeout)):
                     await self._over.wait()
                 waited.stopped = stopped()
-                self._tell(self._progress.tick(self._clock.monotonic()))
+                await _tell(self._say, self._progress.tick(self._clock.monotonic()))
             tasks.cancel_scope.cancel()
         waited.took = self._passed()
         return waited
 
     def _passed(self) -> float:
         return self._clock.monotonic() - self._began
-
-    def _tell(self, lines: Iterable[Line]) -> None:
-        for line in lines:
-            self._say(line)
 
     async def _watch_all(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -274,12 +317,16 @@ class _Wait:
                 if not (error.can_repeat or too_new):
                     waited.unreadable[name] = error
                     del waited.unfinished[name]
+                    await _tell(self._say, [Line(f"{name}: cannot be read: {error.what}")])
                     if _concerns_all(error):
                         self._over.set()
                     return
+                waited.failing[name] = error
             else:
+                misses = 0
+                waited.failing.pop(name, None)
                 waited.unfinished[name] = outputs
-                self._tell(self._progress.seen(name, outputs, self._clock.monotonic()))
+                await _tell(self._say, self._progress.seen(name, outputs, self._clock.monotonic()))
                 if execution.is_known_to_have_ended(outputs):
                     waited.ended[name] = waited.unfinished.pop(name)
                     return

@@ -78,7 +78,9 @@ class Pace:
         finally:
             self._waiting.remove(ticket)
             heapq.heapify(self._waiting)
-            self._call()
+            self.call()
+            if self._starts and not self._waiting:
+                self._limiter.call_all()  # reads may go faster again
         turn = Turn()
         self._given.append(turn)
         return turn
@@ -87,7 +89,7 @@ class Pace:
         """Give a turn back whose request was never sent."""
         if turn.sent_at is None and turn in self._given:
             self._given.remove(turn)
-            self._call()
+            self.call()
 
     def slow_to(self, allowed: float) -> None:
         """Go at this rate from now on, if it is lower."""
@@ -103,7 +105,8 @@ class Pace:
         """Whether requests wait because the service has objected."""
         return bool(self._waiting) and self.rate.at(_now()) < self.rate.allowed
 
-    def _call(self) -> None:
+    def call(self) -> None:
+        """Let who is first look again whether it may go."""
         if self._waiting:
             self._waiting[0].called.set()
 
@@ -149,6 +152,11 @@ class Limiter:
         for name, pace in self._paces.items():
             if action in {name, STARTS}:
                 pace.objected()
+
+    def call_all(self) -> None:
+        """Let all who wait look again whether they may go."""
+        for pace in self._paces.values():
+            pace.call()
 
     @property
     def starts_are_held_up(self) -> bool:

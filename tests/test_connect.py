@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pulumi_vod_workflow.config import Site, load_settings
-from pulumi_vod_workflow.connect import connection_for
+from pulumi_vod_workflow.connect import Connection, connection_for
+from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.emulator.store import Store
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -24,6 +25,10 @@ def config(store: Path, **more: str) -> dict[str, str]:
     }
 
 
+def started(connection: Connection, start: dict[str, str], token: str) -> Answer:
+    return connection.wait(connection.client.start_workflow, start, token)
+
+
 def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
     """Four slots of the host, one loop: every start arrives once, and one line announces it all."""
     store = tmp_path / "new folder" / "runs.sqlite3"
@@ -33,7 +38,7 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
 
     def start(number: int) -> str:
         connection = connection_for(settings, say=say)
-        return str(connection.start_workflow(START, f"token-{number % 10}").result["RunId"])
+        return str(started(connection, START, f"token-{number % 10}").result["RunId"])
 
     with ThreadPoolExecutor(4) as threads:
         runs = list(threads.map(start, range(20)))
@@ -51,7 +56,7 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
 def test_the_emulators_keys_never_leave_for_a_real_site(tmp_path: Path) -> None:
     """A real run's record is not asked for with the keys that everybody knows."""
     settings = load_settings(config(tmp_path / "a").get, {}, tmp_path)
-    assert connection_for(settings).start_workflow(START, "x").result["RunId"]
+    assert started(connection_for(settings), START, "x").result["RunId"]
     with pytest.raises(ConfigurationError, match="only credentials are the emulator's own"):
         connection_for(settings, Site(REAL, "cn-north-1"))
 
@@ -72,8 +77,8 @@ def test_a_missing_key_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No credentials"):
         connection_for(settings)
     emulated = connection_for(settings, Site("emulator", "cn-north-1"))
-    assert emulated.start_workflow(START, "x").result["RunId"]
+    assert started(emulated, START, "x").result["RunId"]
     keyed = {"vod:accessKey": "AK", "vod:secretKey": "SK", "vod:emulatorStore": str(tmp_path / "c")}
     real = load_settings(keyed.get, {}, tmp_path)
     moved = connection_for(real, Site("emulator", "cn-north-1"))
-    assert moved.start_workflow(START, "x").result["RunId"]
+    assert started(moved, START, "x").result["RunId"]

@@ -1,12 +1,11 @@
 """
 Many runs as one resource: items over shared defaults, each of them planned as a run of its own.
 
-An item's token says everything that asks for a run of it (start, triggers, who declares it), so a
-recorded run stands for an item as long as their tokens are equal. That is why going back to what a
-run was started with, after another start was rejected, costs nothing.
+Each recorded run is known with what it was started with, so that `plan_change` decides for an item
+as it does for a resource. Going back to that, after another start was rejected, costs nothing.
 
-What is recorded of an item is small, for there are thousands: what every run has in common (region,
-endpoint, the token of the declaration) is left out.
+What is recorded of an item is small, for there are thousands: what a run has in common with the
+batch (region, endpoint) or with its item (what it was started with) is left out.
 """
 
 from __future__ import annotations
@@ -17,17 +16,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.execution import (
-    agrees,
-    is_emulated,
-    is_known_to_have_ended,
-    may_succeed_if_repeated,
-)
+from pydantic.alias_generators import to_camel
+
+from pulumi_vod_workflow.core.execution import is_emulated, is_known_to_have_ended
 from pulumi_vod_workflow.core.inputs import (
     ITEM_KEYS,
     MAX_ITEMS,
-    START_FIELDS,
     UNKNOWN,
     Declaration,
     ItemInputs,
@@ -37,16 +31,9 @@ from pulumi_vod_workflow.core.inputs import (
     is_known,
     normalise,
     respell_path,
-    start_of,
 )
-from pulumi_vod_workflow.core.plan import (
-    Secret,
-    changed_start_fields,
-    complete,
-    has_new_triggers,
-    refuse_contradictions,
-)
-from pulumi_vod_workflow.errors import Problem
+from pulumi_vod_workflow.core.plan import Secret, after_update, complete, differ, plan_change
+from pulumi_vod_workflow.errors import AdoptionError, Problem
 
 BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
 """What a batch is declared with, what is derived of it included."""
@@ -58,7 +45,8 @@ Properties = Mapping[str, Any]
 
 def item_path(key: str) -> str:
     """Return the path of an item as Pulumi spells it: `items.key`, or `items["a key"]`."""
-    return f"items.{key}" if key.isidentifier() else f'items["{key}"]'
+    escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+    return f"items.{key}" if key.isidentifier() else f'items["{escaped}"]'
 
 
 def items_of(batch: Properties) -> dict[str, Any]:
@@ -89,7 +77,7 @@ def _known_map(value: object) -> Mapping[str, Any]:
 
 def _over(defaults: object, item: Properties) -> dict[str, Any]:
     if not isinstance(defaults, Mapping):  # unknown: what the item leaves open may be anything
-        return {**dict.fromkeys(START_FIELDS, UNKNOWN), **item}
+        defaults = dict.fromkeys(map(to_camel, SharedInputs.model_fields), UNKNOWN)
     other = {"vid": "directUrl", "directUrl": "vid"}
     replaced = {other[key] for key in other if key in item}
     return _merged({key: value for key, value in defaults.items() if key not in replaced}, item)
@@ -99,8 +87,12 @@ def _merged(under: Properties, over: Properties) -> dict[str, Any]:
     result = dict(under)
     for key, value in over.items():
         below = under.get(key)
-        nested = isinstance(value, Mapping) and isinstance(below, Mapping)
-        result[key] = _merged(below, value) if nested else value  # type: ignore[arg-type]
+        if isinstance(value, Mapping) and below is UNKNOWN:
+            result[key] = UNKNOWN  # it may add anything to what the item says
+        elif isinstance(value, Mapping) and isinstance(below, Mapping):
+            result[key] = _merged(below, value)
+        else:
+            result[key] = value
     return result
 
 
@@ -110,7 +102,7 @@ def _merged(under: Properties, over: Properties) -> dict[str, Any]:
 def normalise_batch(raw: Properties) -> dict[str, Any]:
     """Return a batch's properties in their one spelling; the items' keys are the user's."""
     batch = normalise(raw)
-    items, defaults = batch.get("items"), batch.get("defaults")
+    items, defaults = raw.get("items"), batch.get("defaults")
     if isinstance(items, Mapping):
         batch["items"] = {
             key: normalise(item, ItemInputs) if isinstance(item, Mapping) else item
@@ -121,9 +113,12 @@ def normalise_batch(raw: Properties) -> dict[str, Any]:
     return batch
 
 
+_ITEM: Final = re.compile(r"""(defaults\.|items(?:\.[^.\[]+|\[\*\]|\["(?:[^"\\]|\\.)*"\])\.)(.+)""")
+
+
 def respell_batch_path(path: str) -> str:
     """Return a property's path as in state: `items["my key"].directUrl`; keys stay."""
-    found = re.fullmatch(r"""(defaults\.|items(?:\.[^.\[]+|\["[^"]*"\])\.)(.+)""", path)
+    found = _ITEM.fullmatch(path)
     return found[1] + respell_path(found[2], ItemInputs) if found else path
 
 
@@ -148,43 +143,37 @@ def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
 def _form(batch: Properties) -> Iterator[Problem]:
     """Check the map itself."""
     items = batch.get("items")
-    if items is UNKNOWN:
-        return
-    if not isinstance(items, Mapping) or not 0 < len(items) <= MAX_ITEMS:
-        found = f", not {len(items):,}" if isinstance(items, Mapping) else ""
-        yield Problem("items", f"must be a map of 1 to {MAX_ITEMS:,} items{found}")
-    elif not all(map(is_item_key, items)):
-        yield Problem("items", f"each key must be {ITEM_KEYS}")
+    if items is not UNKNOWN:
+        if not isinstance(items, Mapping) or not 0 < len(items) <= MAX_ITEMS:
+            found = f", not {len(items):,}" if isinstance(items, Mapping) else ""
+            yield Problem("items", f"must be a map of 1 to {MAX_ITEMS:,} items{found}")
+        else:
+            wrong = [repr(key) for key in items if not is_item_key(key)]
+            if wrong:
+                yield Problem("items", f"each key must be {ITEM_KEYS}; not so: {named(wrong, 5)}")
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
         yield Problem(name, "unknown key; a batch has items and defaults")
 
 
 def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[Problem]:
-    told = {(problem.path.removeprefix("defaults."), problem.reason) for problem in shared}
+    told = {problem.path.removeprefix("defaults.") for problem in shared}
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
-    plain = {**batch, "scope": None, "clientTokens": None}
-    for key, item in items_of({**plain, "items": _objects(batch)}).items():
-        declared = {} if item is UNKNOWN else {k: v for k, v in item.items() if k != "scope"}
-        for problem in () if item is UNKNOWN else declare(declared, ItemInputs).problems:
-            if (problem.path, problem.reason) not in told:
-                where[problem.path, problem.reason].append(key)
-    for key, item in sorted(_known_map(batch.get("items")).items(), key=lambda pair: pair[0]):
-        if item is not UNKNOWN and not isinstance(item, Mapping):
+    for key, item in sorted(_known_map(batch.get("items")).items()):
+        if item is UNKNOWN:
+            continue
+        if not isinstance(item, Mapping):
             where["", "must be an object of a run's inputs"].append(key)
+            continue
+        for problem in declare(_over(batch.get("defaults") or {}, item), ItemInputs).problems:
+            own = re.split(r"[.\[,]", problem.path)[0] in item
+            if own or problem.path not in told:
+                where[problem.path, problem.reason].append(key)
     for (path, reason), keys in list(where.items())[:SHOWN]:
         first = item_path(keys[0]) + (f".{path}" if path else "")
         alike = f" (and so {len(keys) - 1:,} more: {named(keys[1:], 5)})" if len(keys) > 1 else ""
         yield Problem(first, reason + alike)
     if len(where) > SHOWN:
         yield Problem("items", f"{len(where) - SHOWN:,} more problems of other kinds")
-
-
-def _objects(batch: Properties) -> dict[str, Any]:
-    """Return the items that can be looked into."""
-    items = _known_map(batch.get("items"))
-    return {
-        key: item for key, item in items.items() if item is UNKNOWN or isinstance(item, Mapping)
-    }
 
 
 def named(keys: Collection[str], most: int = SHOWN) -> str:
@@ -201,7 +190,11 @@ def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:
         for key, item in items_of(declared).items()
         if item is not UNKNOWN
     }
-    tokens = {key: run["clientToken"] for key, run in completed.items() if "clientToken" in run}
+    tokens = {
+        key: run["clientToken"]
+        for key, run in completed.items()
+        if "clientToken" in run and "existingRunId" not in run
+    }
     batch = {**declared, "clientTokens": tokens}
     if old.get("secretInputs") is True:
         batch["secretInputs"] = True
@@ -234,7 +227,10 @@ class BatchPlan:
     def described(self) -> Iterator[str]:
         """Say, for a person, what is started and paid, and what is not."""
         if self.total is None:
-            yield "its items are not known yet: each of them that is new would be started, and paid"
+            yield (
+                "its items are not known yet: each that turns out to be new or changed is started, "
+                "and paid"
+            )
             return
         if self.start:
             why: dict[str, list[str]] = defaultdict(list)
@@ -251,7 +247,10 @@ class BatchPlan:
 
 
 NEW: Final = "new"
-RETRIED: Final = "not started before"
+REJECTED: Final = "not started before"
+UNCLEAR: Final = "may have been started before: found again, or paid again if that run has ended"
+ITEM_FIELDS: Final = tuple(map(to_camel, ItemInputs.model_fields))
+"""What an item is declared with."""
 
 
 def plan_batch(
@@ -271,106 +270,117 @@ def plan_batch(
         just_ended: ids of runs whose end this very operation has read: see `plan_change`.
 
     Raises:
-        AdoptionError: when an item names its recorded run as one with another source.
+        AdoptionError: when items name their recorded run as one with another source.
 
     """
     if not isinstance(declared.get("items"), Mapping):
         return BatchPlan()
-    before, after, runs = items_of(recorded), items_of(declared), runs_of(recorded)
+    after, runs = items_of(declared), runs_of(recorded)
     start: dict[str, str] = {}
     adopt: list[str] = []
+    wrong: list[str] = []
     for key, item in after.items():
         run = runs.get(key)
-        if run is not None and run["runId"] in just_ended:
-            run = {**run, "phase": "running"}
-        old = before.get(key) or {}
-        why = (
-            "not known yet"
-            if item is UNKNOWN
-            else _why(run, old, item, service, retried=key in before and run is None)
-        )
+        why: str | None
+        try:
+            if item is UNKNOWN:
+                why = "not known yet"
+            elif run is None:
+                why = _first(key, item, recorded)
+            else:
+                why = _again(run, item, service, just_ended=run["runId"] in just_ended)
+        except AdoptionError:
+            wrong.append(item_path(key))
+            continue
         if why == ADOPT:
             adopt.append(key)
         elif why:
             start[key] = why
+    if wrong:
+        raise AdoptionError(
+            f"existingRunId of {named(wrong, 20)}: the run was started with another source or "
+            "workflow than is declared here. Nothing was started. Declare what it was started "
+            "with, or name another run."
+        )
     return BatchPlan(
         start=start,
         adopt=tuple(adopt),
         forget=tuple(key for key in runs if key not in after),
-        free=tuple(key for key in BATCH_FIELDS if _differ(recorded.get(key), declared.get(key))),
+        free=tuple(key for key in BATCH_FIELDS if differ(recorded.get(key), declared.get(key))),
         total=len(after),
     )
 
 
-ADOPT: Final = "adopt"
+ADOPT: Final = "adopted"
 
 
-def _why(
-    run: Properties | None,
-    old: Properties,
-    new: Properties,
-    service: str | None,
-    *,
-    retried: bool,
+def _first(key: str, item: Properties, recorded: Properties) -> str:
+    """Say why an item without a run starts, or that it adopts one."""
+    if item.get("existingRunId") is UNKNOWN:
+        return "existingRunId (not known yet)"
+    if "existingRunId" in item:
+        return ADOPT
+    if key in (recorded.get("unclear") or {}):
+        return UNCLEAR
+    return REJECTED if key in (recorded.get("rejected") or {}) else NEW
+
+
+def _again(
+    run: Properties, item: Properties, service: str | None, *, just_ended: bool
 ) -> str | None:
-    """Say why an item is to be started, or adopted; `None` where its recorded run stands for it."""
-    adopted = new.get("existingRunId")
-    leaves = (
-        run is not None
-        and service is not None
-        and is_emulated(run["runId"])
-        and run["endpoint"] != service
-    )
-    if adopted is UNKNOWN:
-        return "existingRunId is not known yet"
-    if adopted is not None:
-        if run is None or leaves or run["runId"] != adopted:
-            return ADOPT
-        refuse_contradictions(adopted, new, {**start_of(old), **(run.get("started") or {})})
+    """Say why an item that has a run starts another, or adopts one; `None` if it does neither."""
+    if _stands_for(run, item):
         return None
-    if run is None:
-        return RETRIED if retried else NEW
-    if leaves:
-        return "its run is an emulated one"
-    if run.get("adopted") is True:
-        told, asked = run.get("started") or {}, start_of(new)
-        asking = [name for name in asked if not agrees(asked[name], told.get(name))]
-    elif run["clientToken"] == new.get("clientToken"):
-        asking = []
-    else:
-        asking = [*changed_start_fields(old, new)] or [RETRIED]
-    if has_new_triggers(old, new) and (asking or run.get("adopted") is True):
-        asking = [name for name in asking if name != RETRIED] + ["triggers"]
-    if not asking and new.get("rerunOnFailure") in (True, UNKNOWN) and may_succeed_if_repeated(run):
-        asking = [f"rerunOnFailure after {run['status']}"]
-    unknown = [name for name in asking if name in new and not is_known(new[name])]
-    return ", ".join(f"{n} (not known yet)" if n in unknown else n for n in asking) or None
+    # Items have no token of their own: a derived one only follows what it is derived from.
+    recorded = {**run, "clientToken": item.get("clientToken")}
+    plan = plan_change(recorded, item, service=service, just_ended=just_ended)
+    if plan.new_run:
+        return _reason(plan.new_run, run, item)
+    if not plan.adopt:
+        return None
+    known = item["existingRunId"] is not UNKNOWN
+    return ADOPT if known else "existingRunId (not known yet)"
 
 
-def _differ(old: object, new: object) -> bool:
-    return not is_known(new) or canonical_json(old) != canonical_json(new)
+def _stands_for(run: Properties, item: Properties) -> bool:
+    """Tell quickly, for there may be thousands, that nothing asks for anything."""
+    return (
+        run.get("phase") != "failed"
+        and not run["emulated"]
+        and inputs_of(run) == inputs_of(item)
+        and is_known(item)
+    )
+
+
+def _reason(asking: Collection[str], run: Properties, item: Properties) -> str:
+    words = {
+        "emulated": "its run is an emulated one",
+        "rerunOnFailure": f"rerunOnFailure after {run.get('status')}",
+    }
+    return ", ".join(
+        f"{name} (not known yet)" if not is_known(item.get(name)) else words.get(name, name)
+        for name in asking
+    )
+
+
+def inputs_of(properties: Properties) -> dict[str, Any]:
+    """Return what a run was, or is to be, started or adopted with."""
+    return {name: properties[name] for name in ITEM_FIELDS if name in properties}
 
 
 def carried(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict[str, Any]:
     """
     Return the recorded runs that go on standing for an item, under its new declaration.
 
-    Those that are to be replaced stay too, as they are, until their item's new run is there.
+    Those that are to be replaced stay too, as what they are, until their item's new run is there.
     """
-    before, after = items_of(recorded), items_of(declared)
+    after = items_of(declared)
     runs: dict[str, Any] = {}
     for key, run in runs_of(recorded).items():
-        if key not in after:
-            continue
-        if key in plan.start or key in plan.adopt:
+        if key in after and not (key in plan.start or key in plan.adopt):
+            runs[key] = after_update(run, after[key])
+        elif key in after:
             runs[key] = run
-            continue
-        other = {name: run[name] for name in run if name not in {"adopted", "started"}}
-        if "existingRunId" in after[key]:
-            told = run.get("started") or start_of(before.get(key) or {})
-            runs[key] = {**other, "clientToken": None, "adopted": True, "started": told}
-        else:
-            runs[key] = {**other, "clientToken": after[key].get("clientToken")}
     return runs
 
 
@@ -386,36 +396,31 @@ RUN_RECORD: Final = (
     "createTime",
     "startTime",
     "endTime",
-    "adopted",
-    "started",
     "region",
     "endpoint",
-    "clientToken",
 )
-"""What is recorded of an item's run."""
-_PLAIN: Final = frozenset({"PendingStart", "Running", "0"})
-"""Statuses that need no reason beside them."""
+"""What is recorded of an item's run, beside `inputs` where they are not the item's."""
 
 
 def runs_of(batch: Properties) -> dict[str, dict[str, Any]]:
-    """Return what is recorded of each item's run, with what they have in common written out."""
+    """Return what is known of each item's run, with what it was started or adopted with."""
     common = {"region": batch.get("region"), "endpoint": batch.get("endpoint")}
-    tokens = batch.get("clientTokens") or {}
-    return {
-        key: {
-            **common,
-            "clientToken": tokens.get(key),
-            **run,
-            "emulated": is_emulated(run["runId"]),
-        }
-        for key, run in sorted((batch.get("runs") or {}).items())
-    }
+    items = items_of(batch)
+    runs: dict[str, dict[str, Any]] = {}
+    for key, run in sorted((batch.get("runs") or {}).items()):
+        inputs = run.get("inputs", items.get(key))
+        told = {name: run[name] for name in RUN_RECORD if name in run}
+        emulated = is_emulated(run["runId"])
+        runs[key] = {**inputs_of(inputs or {}), **common, **told, "emulated": emulated}
+    return runs
 
 
 def record_batch(
     declared: Properties,
     runs: Mapping[str, Properties],
+    *,
     rejected: Mapping[str, str],
+    unclear: Mapping[str, str],
     site: Mapping[str, str],
 ) -> dict[str, Any]:
     """
@@ -425,25 +430,33 @@ def record_batch(
         declared: the checked inputs.
         runs: key -> what is known of its run, as `runs_of` has it.
         rejected: key -> why its last start did not succeed.
+        unclear: key -> why its last start may have succeeded.
         site: `region` and `endpoint` of most of the runs: those of the batch's creation.
 
     """
-    tokens = declared.get("clientTokens") or {}
+    items = items_of(declared)
     kept: dict[str, Any] = {}
     for key, run in runs.items():
-        common = {**site, "clientToken": tokens.get(key)}
+        inputs = inputs_of(run)
         kept[key] = {
             name: run[name]
             for name in RUN_RECORD
             if run.get(name) is not None
-            and not (name in common and run[name] == common[name])
+            and not (name in site and run[name] == site[name])
             and not (name == "statusReason" and _needs_no_reason(run))
         }
-    return {**declared, "runs": kept, "rejected": dict(rejected), **site}
+        if key in items and inputs != inputs_of(items[key]):
+            kept[key]["inputs"] = inputs
+    told = {"rejected": dict(rejected), "unclear": dict(unclear)}
+    return {**declared, "runs": kept, **told, **site}
+
+
+_PLAIN: Final = frozenset({"submitted", "pending", "running", "succeeded"})
+_KNOWN: Final = frozenset({None, "PendingStart", "Running", "0"})
 
 
 def _needs_no_reason(run: Properties) -> bool:
-    return run.get("phase") == "submitted" or run.get("status") in _PLAIN
+    return run.get("phase") in _PLAIN and run.get("status") in _KNOWN
 
 
 def with_secrets(batch: Properties) -> dict[str, Any]:
@@ -455,13 +468,10 @@ def with_secrets(batch: Properties) -> dict[str, Any]:
         marked["clientTokens"] = Secret(batch["clientTokens"])
     if "runs" in batch:
         marked["runs"] = {
-            key: {name: Secret(run[name]) if name in _TELLING else run[name] for name in run}
+            key: {name: Secret(run[name]) if name == "inputs" else run[name] for name in run}
             for key, run in batch["runs"].items()
         }
     return marked
-
-
-_TELLING: Final = frozenset({"clientToken", "started"})
 
 
 def unfinished(batch: Properties) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,7 @@ from pulumi_vod_workflow.core.inputs import (
     normalise,
 )
 from pulumi_vod_workflow.core.plan import Secret
-from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.core.progress import duration, is_share
 from pulumi_vod_workflow.errors import (
     CallError,
     Problem,
@@ -39,7 +39,7 @@ DEFAULT_TIMEOUT: Final = 3600
 """Seconds, an hour: workflows take minutes, and many of them queue."""
 LISTED: Final = 20
 """Runs that an error tells of one by one."""
-_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION: Final = re.compile(r"(?:(\d{1,7})h)?(?:(\d{1,7})m)?(?:(\d{1,7})s)?")
 
 
 def _seconds(value: object) -> object:
@@ -107,7 +107,7 @@ def _run_problems(runs: object) -> Iterator[Problem]:
 
 def _is_run(run: object) -> bool:
     if isinstance(run, Mapping):
-        return not is_known(run) or bool(run.get("runId")) != bool(run.get("rejected"))
+        return not is_known(run) or any(run.get(key) for key in ("runId", "rejected", "unclear"))
     return run is UNKNOWN or (isinstance(run, str) and bool(run) and run == run.strip())
 
 
@@ -139,18 +139,22 @@ def result_of(run_id: str, outputs: Properties) -> dict[str, Any]:
     return {name: held[name] for name in RESULT_FIELDS if held.get(name) is not None}
 
 
-def not_started(reason: str) -> dict[str, Any]:
-    """Return what is held of an item of a batch that has no run."""
-    return {"phase": "rejected", "statusReason": reason, "transcodes": [], "snapshots": []}
+def without_run(run: Properties) -> dict[str, Any] | None:
+    """Return what is held of an item of a batch that has no run, or may have an unknown one."""
+    for phase in ("rejected", "unclear"):
+        if phase in run:
+            return {"phase": phase, "statusReason": run[phase], "transcodes": [], "snapshots": []}
+    return None
 
 
 def still_valid(recorded: Properties, runs: Mapping[str, Properties]) -> dict[str, dict[str, Any]]:
     """Return the recorded results of runs that are awaited still: they never change again."""
-    return {
-        name: result
-        for name, result in (recorded.get("results") or {}).items()
-        if is_known_to_have_ended(result) and result.get("runId") == runs.get(name, {}).get("runId")
+    held = {
+        result["runId"]: result
+        for result in (recorded.get("results") or {}).values()
+        if is_known_to_have_ended(result) and "runId" in result
     }
+    return {name: held[run["runId"]] for name, run in runs.items() if run.get("runId") in held}
 
 
 def changes(recorded: Properties, declared: Properties) -> bool:
@@ -203,71 +207,94 @@ def refuse_failures(results: Mapping[str, Properties]) -> None:
             f"{len(wrong):,} of {len(results):,} runs did not succeed:",
             *lines,
             *_more(wrong),
-            'Nothing was started. The next `pulumi up` looks at them again; on_failure="record" '
-            "takes failures as results.",
+            "The wait started nothing. The next `pulumi up` looks at them again; "
+            'on_failure="record" takes failures as results.',
         )
 
 
 def _told(name: str, result: Properties) -> str:
-    run = f" ({result['runId']})" if "runId" in result else ""
-    return f"{name}{run}: {result['phase']}: {result['statusReason']}. {_remedy(result)}"
+    run = f" ({result['runId']})" if result.get("runId", name) != name else ""
+    reason = str(result["statusReason"]).rstrip(".")
+    return f"{name}{run}: {result['phase']}: {reason}. {_remedy(result)}"
 
 
 def _remedy(result: Properties) -> str:
     status = str(result.get("status", ""))
     if result["phase"] == "rejected":
-        return "The next `pulumi up` tries to start it again."
+        return "The next `pulumi up` tries it again."
+    if result["phase"] == "unclear":
+        return "Look for its run in the VOD console, and name it as existing_run_id."
     if result["phase"] == "expired":
         return "Its results can no longer be read: run it again by a changed trigger, or leave it."
     if status.startswith("1"):
         return "Correct what it is declared with: that is a new, paid run."
-    return "To pay for another run, change a value in its triggers."
+    again = "change a value in its triggers"
+    if status.startswith("2"):
+        again += ", or set rerun_on_failure and `pulumi refresh`"
+    return f"To pay for another run, {again}."
 
 
 def _more(names: list[str]) -> list[str]:
     return [f"  - and {len(names) - LISTED:,} more"] if len(names) > LISTED else []
 
 
-def unfinished_text(unfinished: Mapping[str, Properties]) -> list[str]:
+ON: Final = "Nothing was started or lost; the next `pulumi up` waits on."
+
+
+def refuse_unfinished(
+    total: int,
+    unfinished: Mapping[str, Properties],
+    errors: Mapping[str, CallError],
+    took: float | None,
+) -> None:
+    """
+    Let pass only a wait whose runs have all ended.
+
+    Args:
+        total: how many runs are awaited.
+        unfinished: name -> what was last read of it; nothing if it was not read at all.
+        errors: name -> why it could not be read the last time.
+        took: seconds until the time was over; `None` if the person has stopped the wait.
+
+    Raises:
+        WaitError: for runs that cannot be read.
+        WaitTimeoutError: when the time is over.
+        WaitStoppedError: when the person has stopped the wait.
+
+    """
+    unreadable = sorted(set(errors) - set(unfinished))
+    lines = [_unread(name, errors[name]) for name in unreadable[:LISTED]] + _more(unreadable)
+    if unreadable:
+        lines.insert(0, f"{len(unreadable):,} of {total:,} runs cannot be read:")
+    if unfinished:
+        passed = "when stopped" if took is None else f"after {duration(took)}"
+        lines += [
+            f"{len(unfinished):,} of {total:,} runs have not ended {passed}:",
+            *_unfinished(unfinished, errors),
+        ]
+    if not lines:
+        return
+    if unfinished and took is None:
+        raise WaitStoppedError(*lines, ON)
+    if unfinished and not unreadable:
+        raise WaitTimeoutError(*lines, f"{ON} A longer timeout may help.")
+    raise WaitError(*lines, ON)
+
+
+def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallError]) -> list[str]:
     """Say of each run how far it is."""
     names = list(unfinished)
     lines = []
     for name in names[:LISTED]:
         outputs = unfinished[name]
         parts = [task.get("progress") for task in outputs.get("tasks") or ()]
-        known = [part for part in parts if isinstance(part, (int, float))]
-        tasks = f", tasks at {', '.join(f'{part:g} %' for part in known)}" if known else ""
+        known = [f"{part:g} %" for part in parts if is_share(part)]
+        tasks = f", tasks at {', '.join(known)}" if known else ""
         reason = outputs.get("statusReason", "it could not be read so far")
-        lines.append(f"  - {name}: {reason}{tasks}")
+        failing = f" (the last question failed: {errors[name].what})" if name in errors else ""
+        lines.append(f"  - {name}: {reason}{tasks}{failing}")
     return [*lines, *_more(names)]
 
 
-ON: Final = "The runs go on, nothing was started or lost; the next `pulumi up` waits on."
-
-
-def unreadable(total: int, errors: Mapping[str, CallError]) -> WaitError:
-    """Return the error of a wait for runs that cannot be read."""
-    names = sorted(errors)
-    return WaitError(
-        f"{len(names):,} of {total:,} runs cannot be read:",
-        *(f"  - {name}: {errors[name]}" for name in names[:LISTED]),
-        *_more(names),
-    )
-
-
-def timed_out(total: int, unfinished: Mapping[str, Properties], took: float) -> WaitTimeoutError:
-    """Return the error of a wait whose time is over."""
-    return WaitTimeoutError(
-        f"{len(unfinished):,} of {total:,} runs have not ended after {duration(took)}:",
-        *unfinished_text(unfinished),
-        f"{ON} A longer timeout may help.",
-    )
-
-
-def was_stopped(total: int, unfinished: Mapping[str, Properties]) -> WaitStoppedError:
-    """Return the error of a wait that the person has stopped."""
-    return WaitStoppedError(
-        f"stopped while {len(unfinished):,} of {total:,} runs had not ended:",
-        *unfinished_text(unfinished),
-        ON,
-    )
+def _unread(name: str, error: CallError) -> str:
+    return f"  - {name}: " + " ".join(str(error).split("\n"))

@@ -165,7 +165,7 @@ def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
     It has a Status of its own, and may be behind: then the run is not yet ended, so that its
     results are asked for again.
     """
-    status = result.get("Status")
+    status = str(result.get("Status"))
     if status in {"PendingStart", "Running"}:
         return _status_outputs(status)
     outputs = {

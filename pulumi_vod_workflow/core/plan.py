@@ -75,14 +75,15 @@ class ChangePlan:
     """Recorded in place, which is free."""
 
 
-def _differ(old: object, new: object) -> bool:
+def differ(old: object, new: object) -> bool:
+    """Tell whether two values are not one and the same, whatever their spelling."""
     return not is_known(new) or canonical_json(old) != canonical_json(new)
 
 
 def changed_start_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the fields of which the service would be told something else."""
     old_start, new_start = start_of(old), start_of(new)
-    return tuple(key for key in START_FIELDS if _differ(old_start.get(key), new_start.get(key)))
+    return tuple(key for key in START_FIELDS if differ(old_start.get(key), new_start.get(key)))
 
 
 def has_new_triggers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -90,7 +91,7 @@ def has_new_triggers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     before, after = old.get("triggers") or {}, new.get("triggers") or {}
     if after is UNKNOWN:
         return True
-    return any(key not in before or _differ(before[key], after[key]) for key in after)
+    return any(key not in before or differ(before[key], after[key]) for key in after)
 
 
 def keeps_token(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -126,7 +127,7 @@ def _asks_always(key: str, recorded: Mapping[str, Any], declared: Mapping[str, A
     if "existingRunId" in recorded:
         # Somebody else started it: what is not declared, or was not told, asks for nothing.
         return asked is not None and not agrees(asked, told)
-    return _differ(told, asked)
+    return differ(told, asked)
 
 
 def _asks_if_new(_: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
@@ -135,7 +136,7 @@ def _asks_if_new(_: str, recorded: Mapping[str, Any], declared: Mapping[str, Any
 
 def _asks_if_ours(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     # The token of an adopted run was not ours: ceasing to name that run starts nothing.
-    return "existingRunId" not in recorded and _differ(recorded.get(key), declared.get(key))
+    return "existingRunId" not in recorded and differ(recorded.get(key), declared.get(key))
 
 
 def _asks_after_failure(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
@@ -286,5 +287,5 @@ def _free_changes(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> t
         key
         for key in RUN_FIELDS
         if (key in declared or EFFECTS[key] is not Effect.NEW_RUN)
-        and _differ(recorded.get(key), declared.get(key))
+        and differ(recorded.get(key), declared.get(key))
     )

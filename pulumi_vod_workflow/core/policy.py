@@ -83,8 +83,8 @@ class Rate:
     How many requests of one action may be sent, and how far apart.
 
     The service's limit counts a second (page, 注意事项), so up to a second's worth may go close
-    together, until the service objects: then at half the rate and evenly spaced, and faster again
-    bit by bit, for other systems may share the account.
+    together, until the service objects: from then on evenly spaced, at first at half the rate and
+    faster again bit by bit, for other systems may share the account.
     """
 
     allowed: float

@@ -8,6 +8,7 @@ too, so those get rarer with time.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -70,9 +71,10 @@ class Progress:
     def tick(self, now: float) -> Iterator[Line]:
         """Yield what is to be told because time has passed."""
         if now >= self._next_beat:
-            self._next_beat = now + self._gap
             self._gap = min(SLOWEST_BEAT, 2 * self._gap)
-            yield Line(self.summary(now))
+            self._next_beat = now + self._gap
+            self._last_passing = self.summary(now)
+            yield Line(self._last_passing)
         elif now >= self._next_passing:
             text = self.summary(now)
             if text != self._last_passing:
@@ -95,7 +97,7 @@ class Progress:
             return None
         since, at_first = self._seen_at_first
         gained = self._sum - at_first
-        if gained < ENOUGH * self._total or now <= since:
+        if gained < ENOUGH * self._total or now <= since or self._sum >= self._total:
             return None
         return (now - since) * (self._total - self._sum) / gained
 
@@ -104,14 +106,18 @@ def _part_done(run: Mapping[str, Any]) -> float:
     if run["phase"] in ORDER[:4]:
         return 1.0
     told = [task.get("progress") for task in run.get("tasks") or ()]
-    known = [min(max(part, 0), 100) for part in told if isinstance(part, (int, float))]
+    known = [min(max(part, 0), 100) for part in told if is_share(part)]
     return sum(known) / len(told) / 100 if known else 0.0
+
+
+def is_share(progress: object) -> bool:
+    """Tell whether a task's progress is a number."""
+    return isinstance(progress, (int, float)) and math.isfinite(progress)
 
 
 def duration(seconds: float) -> str:
     """Return a duration as a person says it."""
-    whole = round(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    minutes = round(seconds / 60)
+    if seconds < 89.5:
+        return f"{seconds:.0f} s"
+    minutes = math.floor(seconds / 60 + 0.5)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

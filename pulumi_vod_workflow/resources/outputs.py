@@ -190,7 +190,7 @@ class WorkflowResult:
     """What a run has come to (GetWorkflowExecution and GetWorkflowExecutionResult)."""
 
     phase: str = pulumi.property("phase")
-    """succeeded, failed, terminated, expired, or rejected: an item that was not started."""
+    """succeeded, failed, terminated, expired; rejected or unclear: an item without a known run."""
     status_reason: str = pulumi.property("statusReason")
     """What the status means, and whether a repeat can help."""
     transcodes: Sequence[Transcode] = pulumi.property("transcodes")

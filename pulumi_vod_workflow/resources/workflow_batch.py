@@ -47,14 +47,22 @@ class WorkflowBatch(Resource, module="vod", name="WorkflowBatch"):
 
     An item's token is a pure function of its key and its inputs: reordering, adding or removing
     others changes nothing. Once anything is accepted an operation does not fail any more: items
-    that could not be started are in `rejected`, with a warning, and the next `pulumi up` tries
-    them again. Results are the business of a completion: `wait()`.
+    that could not be started are in `rejected` (or `unclear`), with a warning, and the next
+    `pulumi up` tries them again. A kill, or a second Ctrl-C, loses what an operation that goes on
+    has started so far: repeated at once, its unfinished runs are found again. Results are the
+    business of a completion: `wait()`.
     """
 
     runs: Output[Mapping[str, WorkflowItemRun]] = pulumi.property("runs")
     """Each item's run, by key; an item that was rejected keeps the run it had before, if any."""
     rejected: Output[Mapping[str, str]] = pulumi.property("rejected")
-    """Why items could not be started, by key."""
+    """Why items were not started, by key; the next `pulumi up` tries them again."""
+    unclear: Output[Mapping[str, str]] = pulumi.property("unclear")
+    """
+    Why items may have been started though no RunId came back, by key. The next `pulumi up` sends
+    them again with the same ClientToken: an unfinished run is found, one that has ended would be
+    paid again. To be sure, look in the VOD console, and name the run as `existing_run_id`.
+    """
     client_tokens: Output[Mapping[str, str]] = pulumi.property("clientTokens")
     """Each item's ClientToken, by key; none for items that adopt a run."""
     region: Output[str] = pulumi.property("region")

@@ -160,7 +160,7 @@ def _run(run: Run) -> Any:
 
 def _items(batch: WorkflowBatch, prefix: str) -> Output[Mapping[str, Any]]:
     def told(parts: Sequence[Any]) -> dict[str, Any]:
-        runs, rejected, region, endpoint = parts
+        runs, rejected, unclear, region, endpoint = parts
         found = {
             prefix + key: {
                 "runId": run.run_id,
@@ -170,9 +170,12 @@ def _items(batch: WorkflowBatch, prefix: str) -> Output[Mapping[str, Any]]:
             }
             for key, run in runs.items()
         }
-        return {**found, **{prefix + key: {"rejected": why} for key, why in rejected.items()}}
+        why_not = {"rejected": rejected, "unclear": unclear}
+        without = {prefix + key: {k: v[key]} for k, v in why_not.items() for key in v}
+        return {**found, **without}
 
-    return Output.all(batch.runs, batch.rejected, batch.region, batch.endpoint).apply(told)
+    known = (batch.runs, batch.rejected, batch.unclear, batch.region, batch.endpoint)
+    return Output.all(*known).apply(told)
 
 
 def _merged(parts: Sequence[Part]) -> Part:
