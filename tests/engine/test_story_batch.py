@@ -114,7 +114,7 @@ def test_going_back_after_a_rejection_costs_nothing(story: Story) -> None:
 def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
     """As with a run: nothing is recorded, and everything that was refused is told."""
     outcome = story.failing_up(batch({"x": MISSING, "y": MISSING}))
-    assert "2 of 2 items were not started:" in outcome.text
+    assert "2 of 2 items were not started or adopted:" in outcome.text
     assert "Check vid, direct_url and template_id" in outcome.text
     assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
     assert story.emulator.ledger() == []
@@ -279,6 +279,47 @@ def test_answers_lost_after_acceptance_pay_nothing_twice(story: Story, kind: str
     story.emulator.fault(action="StartWorkflow", kind=kind, when="after", times=8)
     story.pays(batch(items(*[f"k{number}" for number in range(40)])), 40)
     assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}
+
+
+def test_a_start_of_unknown_fate_is_not_called_rejected(story: Story) -> None:
+    """It may have been paid: told apart at once, in the state, and in the next preview."""
+    story.pays(batch(items("a")), 1)
+    story.emulator.fault(action="StartWorkflow", kind="reset", when="after", times=40)
+    outcome = story.pays_for(batch(items("a", "b")), promised=1, paid=1)
+    assert "1 of 1 items MAY HAVE BEEN STARTED, but no RunId came back:" in outcome.text
+    assert "not started or adopted" not in outcome.text
+    assert [*story.batch["unclear"]] == ["b"]
+    assert story.batch["rejected"] == {}
+    story.emulator.fault(action="StartWorkflow", kind="reset", times=0)
+    outcome = story.pays_for(batch(items("a", "b")), promised=1, paid=0)
+    assert "may have been started before: found again, or paid again" in outcome.text
+    assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}
+    assert story.pays(batch(items("a", "b")), 0).changed == []
+
+
+def test_an_outage_does_not_run_through_the_whole_batch(story: Story) -> None:
+    """Where answers are lost, starts are paid without an id: the rest is not sent."""
+    story.emulator.fault(action="StartWorkflow", kind="http", status=500, when="after", times=9999)
+    keys = [f"k{number:03}" for number in range(400)]
+    outcome = story.failing_up(batch(items(*keys)))
+    assert "MAY HAVE BEEN STARTED" in outcome.text
+    assert len(story.emulator.ledger()) < 200
+    story.emulator.fault(action="StartWorkflow", kind="http", times=0)
+    story.up(batch(items(*keys)))
+    assert len(story.emulator.ledger()) == 400
+    assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}
+
+
+def test_one_unreadable_run_does_not_hide_the_others(story: Story) -> None:
+    story.pays(batch(items("a", "b")), 2)
+    story.emulator.advance(5000)
+    story.emulator.fault(
+        action="GetWorkflowExecution", kind="http", status=400, code="InvalidParameter"
+    )
+    outcome = story.refresh()
+    assert "1 of 2 runs could not be read:" in outcome.text
+    phases = sorted(item["phase"] for item in story.batch["runs"].values())
+    assert phases == ["submitted", "succeeded"]
 
 
 def test_renaming_the_stack_costs_nothing(story: Story) -> None:
