@@ -22,6 +22,7 @@ from pulumi_vod_workflow.core.execution import is_emulated, is_known_to_have_end
 from pulumi_vod_workflow.core.inputs import (
     ITEM_KEYS,
     MAX_ITEMS,
+    REQUIRED,
     UNKNOWN,
     Declaration,
     ItemInputs,
@@ -128,6 +129,7 @@ def declare_batch(raw: Properties) -> Declaration:
     shared = [
         Problem(f"defaults.{problem.path}" if problem.path else "defaults", problem.reason)
         for problem in _problems(batch.get("defaults"), SharedInputs)
+        if problem.reason != REQUIRED  # an item may add it
     ]
     return Declaration(batch, (*_form(batch), *shared, *_item_problems(batch, shared)))
 
@@ -165,8 +167,7 @@ def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[P
             where["", "must be an object of a run's inputs"].append(key)
             continue
         for problem in declare(_over(batch.get("defaults") or {}, item), ItemInputs).problems:
-            own = re.split(r"[.\[,]", problem.path)[0] in item
-            if own or problem.path not in told:
+            if problem.path not in told or _sets(item, problem.path):
                 where[problem.path, problem.reason].append(key)
     for (path, reason), keys in list(where.items())[:SHOWN]:
         first = item_path(keys[0]) + (f".{path}" if path else "")
@@ -174,6 +175,18 @@ def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[P
         yield Problem(first, reason + alike)
     if len(where) > SHOWN:
         yield Problem("items", f"{len(where) - SHOWN:,} more problems of other kinds")
+
+
+def _sets(item: Properties, path: str) -> bool:
+    """Tell whether the item itself, not the defaults, has what is wrong."""
+    value: Any = item
+    for part in re.split(r"[.\[\],]+ ?", path):
+        if not isinstance(value, Mapping):
+            return True
+        if part not in value:
+            return False
+        value = value[part]
+    return True
 
 
 def named(keys: Collection[str], most: int = SHOWN) -> str:
@@ -289,6 +302,8 @@ def plan_batch(
                 why = _first(key, item, recorded)
             else:
                 why = _again(run, item, service, just_ended=run["runId"] in just_ended)
+                if why and why != ADOPT and _is_unclear(key, item, recorded):
+                    why = f"{why}; {UNCLEAR}"
         except AdoptionError:
             wrong.append(item_path(key))
             continue
@@ -306,7 +321,14 @@ def plan_batch(
         start=start,
         adopt=tuple(adopt),
         forget=tuple(key for key in runs if key not in after),
-        free=tuple(key for key in BATCH_FIELDS if differ(recorded.get(key), declared.get(key))),
+        free=(
+            *(key for key in BATCH_FIELDS if differ(recorded.get(key), declared.get(key))),
+            *(
+                name
+                for name in ("rejected", "unclear")
+                if {*recorded.get(name, ())} - {*start, *adopt}
+            ),
+        ),
         total=len(after),
     )
 
@@ -320,9 +342,16 @@ def _first(key: str, item: Properties, recorded: Properties) -> str:
         return "existingRunId (not known yet)"
     if "existingRunId" in item:
         return ADOPT
-    if key in (recorded.get("unclear") or {}):
+    if _is_unclear(key, item, recorded):
         return UNCLEAR
-    return REJECTED if key in (recorded.get("rejected") or {}) else NEW
+    known = {**(recorded.get("rejected") or {}), **(recorded.get("unclear") or {})}
+    return REJECTED if key in known else NEW
+
+
+def _is_unclear(key: str, item: Properties, recorded: Properties) -> bool:
+    """Tell whether this very start was sent before, without an answer."""
+    sent = (recorded.get("clientTokens") or {}).get(key)
+    return key in (recorded.get("unclear") or {}) and sent == item.get("clientToken")
 
 
 def _again(
@@ -347,8 +376,7 @@ def _stands_for(run: Properties, item: Properties) -> bool:
     return (
         run.get("phase") != "failed"
         and not run["emulated"]
-        and inputs_of(run) == inputs_of(item)
-        and is_known(item)
+        and not differ(inputs_of(run), inputs_of(item))
     )
 
 
@@ -445,7 +473,7 @@ def record_batch(
             and not (name in site and run[name] == site[name])
             and not (name == "statusReason" and _needs_no_reason(run))
         }
-        if key in items and inputs != inputs_of(items[key]):
+        if key in items and differ(inputs, inputs_of(items[key])):
             kept[key]["inputs"] = inputs
     told = {"rejected": dict(rejected), "unclear": dict(unclear)}
     return {**declared, "runs": kept, **told, **site}

@@ -236,8 +236,11 @@ class Model(BaseModel):
         return result
 
 
+REQUIRED: Final = "is required"
+
+
 def _reason(item: Mapping[str, Any]) -> str:
-    return "is required" if item["type"] == "missing" else str(item["msg"])
+    return REQUIRED if item["type"] == "missing" else str(item["msg"])
 
 
 @cache

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -40,7 +42,14 @@ class Signature:
 def canonical_query(parameters: Iterable[tuple[str, str]]) -> str:
     """Encode by RFC 3986 and sort by name; repeated names keep their order."""
     ordered = sorted(parameters, key=lambda pair: pair[0])
-    return "&".join(f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in ordered)
+    return "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in ordered)
+
+
+_UNRESERVED: Final = re.compile("[A-Za-z0-9._~-]*")
+
+
+def _encoded(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="-_.~")
 
 
 def canonical_request(
@@ -60,10 +69,16 @@ def string_to_sign(request: str, scope: str, x_date: str) -> str:
 
 def signature(text: str, secret_key: str, scope: str) -> str:
     """Third stage: the signature in hex."""
+    return _hmac(_signing_key(secret_key, scope), text).hex()
+
+
+@lru_cache(maxsize=8)
+def _signing_key(secret_key: str, scope: str) -> bytes:
+    """Derive the key of a day and region: the same for all of its requests."""
     key = secret_key.encode()
     for part in scope.split("/"):
         key = _hmac(key, part)
-    return _hmac(key, text).hex()
+    return key
 
 
 def sign(
@@ -91,7 +106,8 @@ def sign(
     """
     if at.tzinfo is None:
         raise ValueError("a signature needs an aware time")
-    x_date = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    moment = at.astimezone(UTC).isoformat()[:19]  # half the time of strftime
+    x_date = moment.replace("-", "").replace(":", "") + "Z"
     body_hash = _sha256(body)
     signed = {"host": host, "x-content-sha256": body_hash, "x-date": x_date}
     if content_type is not None:
@@ -115,4 +131,4 @@ def _sha256(data: bytes) -> str:
 
 
 def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+    return hmac.digest(key, text.encode(), "sha256")

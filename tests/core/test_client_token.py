@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulumi_vod_workflow.core.batch import complete_batch, items_of, normalise_batch
 from pulumi_vod_workflow.core.client_token import client_token
 from pulumi_vod_workflow.core.inputs import UNKNOWN, normalise
 
@@ -57,6 +58,121 @@ def test_tokens_never_change(properties: dict[str, object], token: str) -> None:
     """A release that changes a token would start every run again."""
     assert client_token(normalise(properties)) == token
     assert len(token) == 53  # of the page's 64
+
+
+# The same for the items of a batch: key, item, defaults, scope, token.
+GOLDEN_ITEMS = {
+    "vid": (
+        "a",
+        {"vid": "v1", "templateId": "t"},
+        {},
+        SCOPE,
+        "pvw1-4a2b0fb024b4fb3150b17638ffd84f727fab140edc001918",
+    ),
+    "chinese": (
+        "第 1 集",
+        {"directUrl": {"fileName": "视频/1.mp4"}},
+        {
+            "vid": "v1",
+            "directUrl": {"spaceName": "空间"},
+            "templateId": "t",
+            "callbackArgs": "参数",
+        },
+        {**SCOPE, "parent": "a:b:C"},
+        "pvw1-bef579c97b5b70379331a6fcd12d097e5f1a5ffe4d14bfe3",
+    ),
+    "everything": (
+        "x/y.mp4",
+        {
+            "vid": "v1",
+            "priority": -5,
+            "callbackArgs": "x",
+            "input": {"condition": {"c": False}},
+            "triggers": {"version": 3, "notes": ["a", None, True]},
+            "rerunOnFailure": True,
+        },
+        {
+            "templateId": "t",
+            "priority": 4,
+            "enableLowPriority": True,
+            "taskListId": "q",
+            "input": {
+                "overrideParams": {
+                    "logo": [{"templateId": "All", "vars": {"k": "v"}}],
+                    "snapshot": [{"templateId": ["a"], "sampleOffsets": [1, 2.5], "width": 0}],
+                },
+                "condition": {"c": True, "d": True},
+            },
+            "triggers": {"version": 2, "day": "x"},
+        },
+        SCOPE,
+        "pvw1-1206b690156dab54a74db674786346e402b4c6c9dc68e68f",
+    ),
+    "a_key_like_an_input": (
+        "vid",
+        {"vid": "v1", "triggers": {"n": 1}},
+        {"templateId": "t"},
+        SCOPE,
+        "pvw1-a59ae4409851f8b3449c2d24b9d8491f76f6dc330f86eaf9",
+    ),
+}
+PLAIN = {"vid": "v1", "templateId": "t", "priority": 3, "triggers": {"a": 1, "b": 2.5}}
+
+
+def item_tokens(**batch: object) -> dict[str, str]:
+    """Return the tokens of a batch's items, as a resource is given them."""
+    tokens: dict[str, str] = complete_batch({}, normalise_batch({"scope": SCOPE, **batch}))[
+        "clientTokens"
+    ]
+    return tokens
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "defaults", "scope", "token"), GOLDEN_ITEMS.values(), ids=GOLDEN_ITEMS
+)
+def test_tokens_of_items_never_change(
+    key: str,
+    item: dict[str, object],
+    defaults: dict[str, object],
+    scope: dict[str, str],
+    token: str,
+) -> None:
+    """They are a run's token, with the item's key in the scope."""
+    batch = {"items": {key: item}, "defaults": defaults, "scope": scope}
+    assert item_tokens(**batch) == {key: token}
+    merged = items_of(normalise_batch(batch))[key]
+    assert client_token({**merged, "scope": {**scope, "item": key}}) == token
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"items": {"k": PLAIN}, "defaults": {"taskListId": None, "callbackArgs": ""}},
+        {"items": {"k": {}}, "defaults": PLAIN},
+        {"items": {"k": {"vid": "v1", "priority": 3}}, "defaults": {**PLAIN, "priority": 1}},
+        {"items": {"k": {**PLAIN, "triggers": {"b": 2.5}}}, "defaults": {"triggers": {"a": 1}}},
+        {"items": {"k": PLAIN}, "defaults": {"directUrl": {"fileName": "f"}}},
+        {"items": {"k": {**PLAIN, "priority": 3.0, "triggers": {"b": 2.5, "a": 1.0}}}},
+        {"items": {"k": {"template_id": "t", **{k: PLAIN[k] for k in reversed(PLAIN)}}}},
+        {"items": {"k": {**PLAIN, "rerunOnFailure": True, "enable_low_priority": False}}},
+        {"items": {"k": PLAIN, "a": PLAIN, "z": {"vid": "w", "templateId": "t"}}},
+        {"items": {"z": UNKNOWN, "k": PLAIN, "a": {**PLAIN, "vid": UNKNOWN}}},
+    ],
+)
+def test_the_token_of_an_item_is_of_what_it_means(same: dict[str, object]) -> None:
+    """Said by itself or the defaults, spelled in any way, beside any others, in any order."""
+    assert item_tokens(**same)["k"] == item_tokens(items={"k": PLAIN})["k"]
+
+
+def test_each_item_is_a_run_of_its_own() -> None:
+    """Two items, two batches, and a batch and a run have different tokens for the same start."""
+    tokens = [
+        *item_tokens(items={"k": PLAIN, "l": PLAIN}).values(),
+        *item_tokens(items={"k": PLAIN}, scope={**SCOPE, "name": "m"}).values(),
+        *item_tokens(items={"k": {**PLAIN, "triggers": {"a": 2}}}).values(),
+        client_token({**PLAIN, "scope": SCOPE}),
+    ]
+    assert len(set(tokens)) == 5
 
 
 def test_spelling_does_not_matter() -> None:

@@ -1,6 +1,6 @@
 """What the service says of a run, and what we make of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -83,6 +83,31 @@ def test_expiry_is_thirty_days_and_needs_a_time() -> None:
     assert execution.has_expired(recorded, datetime(2026, 2, 1, tzinfo=UTC))
     assert not execution.has_expired({}, datetime(2099, 1, 1, tzinfo=UTC))
     assert not execution.has_expired({"createTime": "soon"}, datetime(2099, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "age"),
+    [
+        ({"submittedAt": "2026-01-01T00:00:00Z"}, 3600),
+        ({"submittedAt": "2026-01-01T08:30:00+08:00"}, 1800),
+        ({"createTime": "2026-01-01T00:59:59Z", "submittedAt": "2026-01-01T00:00:00Z"}, 1),
+        ({"createTime": None, "submittedAt": "2026-01-01T00:00:00.500Z"}, 3599.5),
+        ({"createTime": "", "submittedAt": "2026-01-01T01:00:30Z"}, -30),
+        ({"submittedAt": "2025-01-01T01:00:00Z"}, 365 * 86_400),
+        ({"submittedAt": "2026-01-01T00:00:00"}, None),
+        ({"submittedAt": "2026-01-01"}, None),
+        ({"createTime": "soon"}, None),
+        ({"createTime": 1767225600}, None),
+        ({"submittedAt": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_age_of_a_run(recorded: dict[str, object], age: float | None) -> None:
+    """Since it was made, or accepted; a time without an offset could be any time."""
+    now = datetime(2026, 1, 1, 1, tzinfo=UTC)
+    assert execution.age_of(recorded, now) == age
+    elsewhere = now.astimezone(timezone(timedelta(hours=8)))
+    assert execution.age_of(recorded, elsewhere) == age
 
 
 def test_contradictions_name_what_differs() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.policy import Attempts, RetryPolicy
+from pulumi_vod_workflow.core.policy import Attempts, PollPolicy, RetryPolicy
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -129,3 +129,39 @@ def test_bounds_can_be_set() -> None:
     for error in (throttled(), network(sent=False)):
         assert brief.delay(START, error, Attempts(1, 1), 0.0) == 0
         assert brief.delay(START, error, Attempts(1, 1.1), 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"),
+    [
+        (-60, 1),  # made by a service whose clock is ahead
+        (0, 1),
+        (9, 1),
+        (10, 1),
+        (60, 6),
+        (299, 29.9),
+        (300, 30),
+        (86_400, 30),
+        (float("inf"), 30),
+    ],
+)
+def test_a_run_is_asked_about_by_its_age(age: float, seconds: float) -> None:
+    """A tenth of it, between a second and half a minute."""
+    assert PollPolicy().interval(age) == pytest.approx(seconds)
+
+
+@given(st.floats(0, 3600))
+def test_an_end_is_seen_soon_and_the_questions_are_few(end: float) -> None:
+    """Within a tenth of the run's age, a second or half a minute; and for at most 160 questions."""
+    moment, questions = 0.0, 1
+    while moment < end:
+        moment += PollPolicy().interval(moment)
+        questions += 1
+        assert questions <= 160
+    assert moment - end <= min(30, max(1, 0.1 * end)) + 1e-6
+
+
+def test_the_bounds_of_asking_can_be_set() -> None:
+    """The numbers are the policy's, not the rule's."""
+    policy = PollPolicy(soonest=0.1, latest=2, share=0.5)
+    assert [policy.interval(age) for age in (0, 1, 100)] == [0.1, 0.5, 2]

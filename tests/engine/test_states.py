@@ -9,17 +9,19 @@ import anyio
 import pytest
 from pulumi import automation as auto
 
-from pulumi_vod_workflow import WorkflowRun
+from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.core.inputs import start_of
 from pulumi_vod_workflow.core.signing import Credentials
 from tests.engine.harness import RUN_TYPE, Story
 
-STATES = sorted((Path(__file__).parent / "states").glob("*.json"))
+FOLDER = Path(__file__).parent / "states"
+STATES = sorted(FOLDER.glob("[0-9.]*.json"))
+MANY = sorted(FOLDER.glob("many-*.json"))
 
 
 def program() -> None:
-    """What every recorded state was made by. It does not change."""
+    """What every recorded state of runs was made by. It does not change."""
     WorkflowRun("by-vid", vid="v1", template_id="t1", triggers={"edition": 1})
     WorkflowRun(
         "by-file",
@@ -64,3 +66,38 @@ def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
     assert story.pays(program, 0).changed == []
     story.destroy()
     assert story.resources == {}
+
+
+def many() -> None:
+    """What every recorded state of a batch and its wait was made by. It does not change."""
+    batch = WorkflowBatch(
+        "batch",
+        items={
+            "第一集": {"vid": "v1", "triggers": {"edition": 1}},
+            "e 2": {"direct_url": {"file_name": "a.mp4"}, "priority": 2},
+            "x": {"vid": "emu-missing"},
+        },
+        defaults={"template_id": "t1", "direct_url": {"space_name": "s"}},
+    )
+    batch.wait(on_failure="record")
+
+
+@pytest.mark.parametrize("path", MANY, ids=lambda path: path.stem)
+def test_an_upgrade_of_many_costs_nothing(story: Story, path: Path) -> None:
+    """Only the item that was rejected is tried again; results stay; `destroy` works."""
+    document = json.loads(path.read_text().replace('"EMULATOR"', json.dumps(story.emulator.url)))
+    story.stack.import_stack(auto.Deployment(document["version"], document["deployment"]))
+    before = story.batch
+    results = story.completion["results"]
+    assert {name: item["phase"] for name, item in results.items()} == {
+        "第一集": "succeeded",
+        "e 2": "succeeded",
+        "x": "rejected",
+    }
+    story.pays_for(many, promised=1, paid=0)
+    assert story.batch["runs"] == before["runs"]
+    assert story.batch["clientTokens"] == before["clientTokens"]
+    for name in before["runs"]:
+        assert story.completion["results"][name] == results[name]
+    assert story.emulator.requests() == {"StartWorkflow": 1}
+    story.destroy()

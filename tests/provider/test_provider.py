@@ -12,17 +12,28 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import Unknown
 
+from pulumi_vod_workflow._adapter import VodProvider
+from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
+from pulumi_vod_workflow._completion_provider import WorkflowCompletionProvider
 from pulumi_vod_workflow._provider import WorkflowRunProvider
 from pulumi_vod_workflow._report import OperationFailedError
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS
 from pulumi_vod_workflow.errors import NotFoundError
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
-GOLDEN_PICKLE = {
-    # release -> what its states hold. Every one of them must load for ever.
-    "0.1.0": (
+GOLDEN_PICKLES = {
+    # (release, class) -> what its states hold. Every one of them must load for ever.
+    ("0.1.0", WorkflowRunProvider): (
         "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRl"
         "cpSTlCmBlC4="
+    ),
+    ("0.1.0", WorkflowBatchProvider): (
+        "gASVRAAAAAAAAACMI3B1bHVtaV92b2Rfd29ya2Zsb3cuX2JhdGNoX3Byb3ZpZGVylIwVV29ya2Zsb3dCYXRj"
+        "aFByb3ZpZGVylJOUKYGULg=="
+    ),
+    ("0.1.0", WorkflowCompletionProvider): (
+        "gASVTgAAAAAAAACMKHB1bHVtaV92b2Rfd29ya2Zsb3cuX2NvbXBsZXRpb25fcHJvdmlkZXKUjBpXb3JrZmxv"
+        "d0NvbXBsZXRpb25Qcm92aWRlcpSTlCmBlC4="
     ),
 }
 
@@ -49,16 +60,19 @@ def checked(news: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[st
     return result.inputs
 
 
-@pytest.mark.parametrize("pickled", GOLDEN_PICKLE.values(), ids=GOLDEN_PICKLE)
-def test_every_released_pickle_loads(pickled: str) -> None:
+@pytest.mark.parametrize(("release", "made"), GOLDEN_PICKLES, ids=str)
+def test_every_released_pickle_loads(release: str, made: type[VodProvider]) -> None:
     """A state of any release finds its provider, or `destroy` would fail."""
-    assert type(dill.loads(base64.b64decode(pickled))) is WorkflowRunProvider
+    assert type(dill.loads(base64.b64decode(GOLDEN_PICKLES[release, made]))) is made
 
 
-def test_the_pickle_is_a_reference() -> None:
+@pytest.mark.parametrize(
+    "made", [WorkflowRunProvider, WorkflowBatchProvider, WorkflowCompletionProvider]
+)
+def test_the_pickle_is_a_reference(made: type[VodProvider]) -> None:
     """Tiny, the same on every Python, and nothing of the code or configuration in it."""
-    assert serialize_provider(WorkflowRunProvider()) == GOLDEN_PICKLE["0.1.0"]
-    assert WorkflowRunProvider.serialize_as_secret_always is False
+    assert serialize_provider(made()) == GOLDEN_PICKLES["0.1.0", made]
+    assert made.serialize_as_secret_always is False
 
 
 def test_check_fills_in_the_token_and_keeps_a_recorded_one() -> None:
@@ -148,6 +162,26 @@ def test_delete_says_that_an_unfinished_run_goes_on(capsys: pytest.CaptureFixtur
         provider().delete("lb:1", inputs(phase=phase, emulated=emulated))
         said = capsys.readouterr().err
         assert ("lb:1 is forgotten, not cancelled" in said and "billed" in said) is says
+
+
+def test_only_a_defect_where_runs_are_paid_says_that_one_may_have_started() -> None:
+    """What a batch's update has started is not denied, what a wait has not is not claimed."""
+    for made, operation, may in (
+        (WorkflowBatchProvider, "create", True),
+        (WorkflowBatchProvider, "update", True),
+        (WorkflowBatchProvider, "read", False),
+        (WorkflowCompletionProvider, "create", False),
+        (WorkflowCompletionProvider, "update", False),
+    ):
+        arguments: dict[str, list[Any]] = {
+            "create": [{}],
+            "update": ["id", {}, {}],
+            "read": ["id", {"runs": 5}],
+        }
+        with pytest.raises(OperationFailedError) as caught:
+            getattr(made(), operation)(*arguments[operation])
+        assert ("may have started" in str(caught.value)) is may
+        assert ("Nothing was started" in str(caught.value)) is not may
 
 
 def test_update_keeps_what_was_read_and_drops_what_is_no_longer_declared() -> None:
