@@ -49,9 +49,8 @@ test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for s
 	@tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: bench
-bench: $(READY) ## Measure the emulator under load (a minute)
-	@echo "==> load on the emulator, beside a plain starlette endpoint" >&2
-	@$(PYTHON) bench/load.py
+bench: $(READY) ## Measure everything beside a baseline, in 12 minutes (PART="signing load" for some)
+	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: lint
 lint: $(READY) ## Check style

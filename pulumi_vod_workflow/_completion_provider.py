@@ -16,6 +16,7 @@ from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, se
 from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import completion
+from pulumi_vod_workflow.core.batch import named
 from pulumi_vod_workflow.core.inputs import normalise
 from pulumi_vod_workflow.core.progress import duration
 from pulumi_vod_workflow.fleet import Waited, wait_all
@@ -62,6 +63,9 @@ class WorkflowCompletionProvider(VodProvider):
         without = {name: completion.without_run(run) for name, run in runs.items()}
         held |= {name: result for name, result in without.items() if result}
         asked = {name: run for name, run in runs.items() if name not in held}
+        missing = [name for name in runs if without[name]]
+        if asked and missing:  # it will fail for them, or record them; say so before a long wait
+            Row().say(f"have no run: {named(missing, 20)}", warning=True)
         waited = self._waited(asked, news)
         completion.refuse_unfinished(
             len(runs),

@@ -1,0 +1,97 @@
+"""
+How late a WorkflowCompletion sees the ends of many runs, beside one sweep.
+
+A sweep is a question for each run, at the permitted rate. An end is seen when the first question
+about its run after it is answered; ends and answers are in the emulator's books. For comparison
+only: a completion for each of a few runs, of which the engine lets four wait at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from bench.load import load, requests
+from bench.report import Figure, Measured, refused, say
+from bench.servers import Emulator, configuration, emulator
+from bench.stacks import Stack
+
+RUNS: Final = 1000
+FEW: Final = 40
+RATE: Final = 50
+"""Questions a second that the service permits."""
+FIRST_END, LAST_END = 15.0, 75.0
+"""Seconds after its start between which a run ends; the wait begins before the first does."""
+
+SHARP: Final = 0.001
+"""Seconds to which the emulator's log tells times."""
+
+
+def measure(folder: Path) -> Measured:
+    """Wait for many runs together and for a few one by one, both at once: neither computes much."""
+    say(f"completion: one for {RUNS} runs, and one for each of {FEW}, which end within a minute")
+    with ThreadPoolExecutor() as threads:
+        together = threads.submit(_waited, folder / "together", RUNS, each=False)
+        apart = threads.submit(_waited, folder / "apart", FEW, each=True)
+    return Measured([*_figures(together.result(), bar=1.0), *_figures(apart.result(), bar=None)])
+
+
+class _Waited:
+    """What the emulator's books say of a wait."""
+
+    def __init__(self, name: str, service: Emulator, ends: Mapping[str, float]) -> None:
+        self.name = name
+        self.count = len(ends)
+        self.answers = [item.status for item in service.asked() if item.action != "StartWorkflow"]
+        lags: dict[str, float] = {}
+        for item in service.asked("GetWorkflowExecution"):
+            if item.run_id is None:  # it was refused
+                continue
+            lag = item.at - ends[item.run_id]
+            if lag > -SHARP:
+                lags.setdefault(item.run_id, lag)
+        unseen = {run_id: ends[run_id] for run_id in ends.keys() - lags.keys()}
+        assert not unseen, f"{len(unseen)} ends were not seen: {unseen}"
+        self.lags = sorted(lags.values())
+        last = max(ends, key=lambda run_id: ends[run_id])
+        self.last = lags[last]
+
+
+def _waited(folder: Path, count: int, *, each: bool) -> _Waited:
+    settings = {"pendingSeconds": 0, "runningSeconds": [FIRST_END, LAST_END], "seed": 1}
+    with emulator(folder / "emulator", rateLimit=0, **settings) as service:
+        asyncio.run(load(service.host, requests(service.host, count), LAST_END))
+        service.post("settings", rateLimit=RATE)
+        ends = {run_id: ended for run_id, (_, ended) in service.runs().items()}
+        assert len(ends) == count
+        ids = folder / "ids.json"
+        ids.write_text(json.dumps([*ends]))
+        Stack(folder / "stack", "completion", configuration(service), ids=ids, each=each).up()
+        return _Waited(f"{'a wait each for' if each else 'a wait for'} {count}", service, ends)
+
+
+def _figures(waited: _Waited, bar: float | None) -> Sequence[Figure]:
+    sweep = RUNS / RATE
+    name, lags = waited.name, waited.lags
+    return [
+        Figure(f"{name}: last end seen after", waited.last, "s", sweep, "s, a sweep", at_most=bar),
+        Figure(f"{name}: latest seen after", lags[-1], "s", sweep, "s, a sweep"),
+        Figure(f"{name}: 95th percentile", _p95(lags), "s", sweep, "s, a sweep"),
+        Figure(
+            f"{name}: questions a run",
+            len(waited.answers) / waited.count,
+            "",
+            2.0,
+            "at least: end, results",
+        ),
+        refused(waited.answers, name),
+    ]
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]

@@ -1,0 +1,67 @@
+"""
+What the engine takes with many WorkflowRuns, beside as many resources that do nothing.
+
+The emulator answers at once, so that what is compared is our own work: the program's, in its
+process, and the provider's, in its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Final
+
+from bench.processes import Took, least
+from bench.report import Figure, Measured, refused, say
+from bench.servers import configuration, emulator
+from bench.stacks import Stack
+
+FEW: Final = 100
+"""Of them are created; the pace of 50 a second is part of that."""
+MANY: Final = 500
+"""Of them are previewed."""
+ROUNDS: Final = 3
+BAR: Final = 1.15
+
+
+def measure(folder: Path) -> Measured:
+    """Measure creating, previewing and leaving alone; all stacks are in `folder`."""
+    with emulator(folder / "emulator", rateLimit=0, runningSeconds=3600) as service:
+        config = configuration(service)
+        numbers = itertools.count()
+
+        def made(program: str, count: int) -> Stack:
+            return Stack(folder / f"{program}-{next(numbers)}", program, config, count=count)
+
+        def create(program: str) -> Took:
+            service.post("reset")  # a run that is still there would be joined, not started
+            return made(program, FEW).up()
+
+        say(f"engine: {FEW} created, {ROUNDS} times each")
+        creating = least(lambda: create("runs"), lambda: create("nothing"), rounds=ROUNDS)
+        service.post("reset")
+        runs, nothing = made("runs", MANY), made("nothing", MANY)
+        say(f"engine: {MANY} previewed for the first time, {ROUNDS} times each")
+        first = least(runs.preview, nothing.preview, rounds=ROUNDS)
+        say(f"engine: {MANY} created, once each")
+        filling = least(runs.up, nothing.up, rounds=1)
+        say(f"engine: {MANY} left as they are, {ROUNDS} times each")
+        again = least(runs.up, nothing.up, rounds=ROUNDS)
+        answers = service.answers()
+    return Measured(
+        [
+            *_figures(f"up, {FEW} new runs", creating, BAR),
+            *_figures(f"preview, {MANY} new runs", first, BAR),
+            *_figures(f"up, {MANY} new runs", filling, None),
+            *_figures(f"up, {MANY} unchanged runs", again, BAR),
+            refused(answers, "engine"),
+        ]
+    )
+
+
+def _figures(name: str, took: list[Took], bar: float | None) -> list[Figure]:
+    ours, theirs = took
+    return [
+        Figure(name, ours.wall, "s", theirs.wall, "s, no-op resources", at_most=bar),
+        Figure(f"{name}: processor", ours.cpu, "s", theirs.cpu, "s, no-op resources"),
+    ]

@@ -1,0 +1,83 @@
+"""Stacks on the real engine, as a person has them: a folder, a file backend, the command."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bench.processes import Took, run
+
+ROOT: Final = Path(__file__).parent.parent
+NAME: Final = "bench"
+
+
+class Stack:
+    """
+    A new stack.
+
+    Args:
+        folder: where its program, settings and state are made.
+        program: the module of `bench.programs` that declares its resources.
+        config: its configuration.
+        settings: what the program is told, by environment variables.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        program: str,
+        config: Mapping[str, str] | None = None,
+        **settings: object,
+    ) -> None:
+        self.folder = folder
+        state = folder / "state"
+        state.mkdir(parents=True)
+        (folder / "Pulumi.yaml").write_text(f"name: {NAME}\nruntime: python\n")
+        (folder / f"Pulumi.{NAME}.yaml").write_text(json.dumps({"config": dict(config or {})}))
+        (folder / "__main__.py").write_text(f"import bench.programs.{program}\n")
+        self._env = {
+            **{key: text for key, text in os.environ.items() if not key.startswith("VOLC")},
+            **{f"BENCH_{key.upper()}": str(item) for key, item in settings.items()},
+            "PYTHONPATH": str(ROOT),  # the program and the provider find this folder by it
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_HOME": str(folder.parent / "home"),
+            "PULUMI_CONFIG_PASSPHRASE": "",
+        }
+        self.pulumi("stack", "init", NAME)
+
+    def pulumi(self, *arguments: str) -> Took:
+        """Run a command of the engine on it."""
+        return run(
+            ["pulumi", "--non-interactive", "--color=never", *arguments],
+            env=self._env,
+            cwd=self.folder,
+        )
+
+    def preview(self) -> Took:
+        """Preview it."""
+        return self.pulumi("preview")
+
+    def up(self) -> Took:
+        """Update it, without the preview before."""
+        return self.pulumi("up", "--yes", "--skip-preview")
+
+    def refresh(self) -> Took:
+        """Read how far its runs are."""
+        return self.pulumi("refresh", "--yes", "--skip-preview")
+
+    @property
+    def checkpoint(self) -> int:
+        """The bytes of its state on disk."""
+        path = self.folder / "state" / ".pulumi" / "stacks" / NAME / f"{NAME}.json"
+        return path.stat().st_size
+
+    @property
+    def exported(self) -> int:
+        """The bytes of its state as `pulumi stack export` writes it."""
+        path = self.folder / "export.json"
+        self.pulumi("stack", "export", "--file", str(path))
+        return path.stat().st_size
