@@ -5,17 +5,17 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
-from pulumi.dynamic import Resource
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
 from pulumi_vod_workflow.core.batch import respell_batch_path
 from pulumi_vod_workflow.core.inputs import ItemInputs, SharedInputs
 from pulumi_vod_workflow.resources.args import WorkflowItemArgs
+from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
     check_options,
     if_secret,
@@ -26,11 +26,8 @@ from pulumi_vod_workflow.resources.declaring import (
 )
 from pulumi_vod_workflow.resources.outputs import WorkflowItemRun
 
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 
-
-class WorkflowBatch(Resource, module="vod", name="WorkflowBatch"):
+class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
     """
     1 to 10,000 runs as one resource, started in one operation at the account's rate.
 
@@ -109,27 +106,3 @@ class WorkflowBatch(Resource, module="vod", name="WorkflowBatch"):
         opts = respelled(opts, names, respell_batch_path)
         super().__init__(WorkflowBatchProvider(), resource_name, properties, opts)
         rename(self, names)
-
-    def wait(
-        self,
-        resource_name: str | None = None,
-        opts: ResourceOptions | None = None,
-        *,
-        timeout: Input[float | str] | None = None,
-        on_failure: Input[Literal["error", "record"]] | None = None,
-    ) -> "WorkflowCompletion":
-        """
-        Declare a `WorkflowCompletion` of all runs, which waits and holds their results; free.
-
-        Args:
-            resource_name: the completion's name; default: this one's with `-completion`.
-            opts: Pulumi's options; the batch is the parent, unless they name another.
-            timeout: as of `WorkflowCompletion`.
-            on_failure: as of `WorkflowCompletion`.
-
-        """
-        from pulumi_vod_workflow.resources.workflow_completion import (  # noqa: PLC0415 - below
-            completion_of,
-        )
-
-        return completion_of(self, resource_name, opts, timeout=timeout, on_failure=on_failure)

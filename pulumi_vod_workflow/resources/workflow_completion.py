@@ -14,12 +14,13 @@ from pulumi.dynamic import Resource
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._completion_provider import WorkflowCompletionProvider
+from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import check_options, if_secret, rename, scope
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
-Run = WorkflowRun | WorkflowBatch | Input[str]
+Run = Awaitable | Input[str]
 """What can be waited for: a resource, or the id of a run."""
 Runs = Run | Sequence[Run] | Mapping[str, Run]
 
@@ -88,18 +89,6 @@ class WorkflowCompletion(Resource, module="vod", name="WorkflowCompletion"):
         }
         super().__init__(WorkflowCompletionProvider(), resource_name, properties, opts)
         rename(self, names)
-
-
-def completion_of(
-    resource: WorkflowRun | WorkflowBatch,
-    resource_name: str | None,
-    opts: ResourceOptions | None,
-    **settings: Any,
-) -> WorkflowCompletion:
-    """Return the completion of one resource, as its child."""
-    name = resource_name or f"{resource.pulumi_resource_name}-completion"
-    opts = ResourceOptions.merge(ResourceOptions(parent=resource), opts)
-    return WorkflowCompletion(name, opts, runs=resource, **settings)
 
 
 Part = Input[Mapping[str, Any]]

@@ -5,16 +5,16 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Never
+from typing import Any, Never
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
-from pulumi.dynamic import Resource
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._provider import WorkflowRunProvider
 from pulumi_vod_workflow.core.inputs import RunInputs, respell_path
 from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
+from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
     check_options,
     if_secret,
@@ -25,14 +25,10 @@ from pulumi_vod_workflow.resources.declaring import (
 )
 from pulumi_vod_workflow.resources.outputs import Snapshot, Transcode, WorkflowTask
 
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
-
-
 _INSTEAD = "declare existing_run_id to adopt a run, or look it up with WorkflowRun.get"
 
 
-class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
+class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
     """
     One run of a VOD workflow. Creating it starts the run, which is paid and cannot be cancelled.
 
@@ -182,30 +178,6 @@ class WorkflowRun(Resource, module="vod", name="WorkflowRun"):
         opts = respelled(opts, names, respell_path)
         super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
         rename(self, names)
-
-    def wait(
-        self,
-        resource_name: str | None = None,
-        opts: ResourceOptions | None = None,
-        *,
-        timeout: Input[float | str] | None = None,
-        on_failure: Input[Literal["error", "record"]] | None = None,
-    ) -> "WorkflowCompletion":
-        """
-        Declare a `WorkflowCompletion` of this run, which waits for it and holds its results; free.
-
-        Args:
-            resource_name: the completion's name; default: this one's with `-completion`.
-            opts: Pulumi's options; the run is the parent, unless they name another.
-            timeout: as of `WorkflowCompletion`.
-            on_failure: as of `WorkflowCompletion`.
-
-        """
-        from pulumi_vod_workflow.resources.workflow_completion import (  # noqa: PLC0415 - below
-            completion_of,
-        )
-
-        return completion_of(self, resource_name, opts, timeout=timeout, on_failure=on_failure)
 
     @classmethod
     def get(
