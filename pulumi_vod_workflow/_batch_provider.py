@@ -7,6 +7,7 @@ path stays for ever; a golden test guards it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import partial
@@ -153,7 +154,8 @@ class WorkflowBatchProvider(VodProvider):
                 raise BatchError(told)
             Row().say(told, warning=True)
         common = {name: olds[name] for name in ("region", "endpoint") if name in olds}
-        return self._state({**news, **common}, runs, rejected=rejected, unclear=unclear)
+        why_not = {"rejected": _lasting(rejected), "unclear": _lasting(unclear)}
+        return self._state({**news, **common}, runs, **why_not)
 
     def _start(self, news: Properties, plan: BatchPlan) -> Started:
         items = batch.items_of(news)
@@ -205,20 +207,25 @@ class WorkflowBatchProvider(VodProvider):
 def _reason(error: CallError, declared: Properties) -> str:
     if declared.get("secretInputs") is True:
         error.withhold()
-    return " ".join(str(error).split("\n"))
+    return " ".join(line.rstrip(".") + "." for line in str(error).split("\n"))
+
+
+def _lasting(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return reasons without what differs each time, so that the same one is no change."""
+    return {key: re.sub(r", RequestId [^\]]*", "", why) for key, why in reasons.items()}
 
 
 def _told(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -> str:
     lines: list[str] = []
     if rejected:
         lines += [
-            f"{len(rejected):,} of {total:,} items were not started or adopted:",
+            f"not started or adopted: {len(rejected):,} of {total:,} items:",
             *_alike(rejected),
-            "The next `pulumi up` tries them again.",
+            "The next `pulumi up` tries them again, as they are declared then.",
         ]
     if unclear:
         lines += [
-            f"{len(unclear):,} of {total:,} items MAY HAVE BEEN STARTED, but no RunId came back:",
+            f"MAY HAVE BEEN STARTED, but no RunId came back: {len(unclear):,} of {total:,} items:",
             *_alike(unclear),
             "The next `pulumi up` sends them again with the same ClientToken.",
         ]

@@ -250,7 +250,8 @@ class BatchPlan:
             for key, reason in self.start.items():
                 why[reason].append(key)
             whys = "; ".join(f"{reason}: {named(keys)}" for reason, keys in sorted(why.items()))
-            yield f"{len(self.start):,} of {self.total:,} items to start, each a paid run: {whys}"
+            count = f"{len(self.start):,} of {self.total:,} items"
+            yield f"{count} to start by `pulumi up`, each a paid run: {whys}"
         elif self.changes:
             yield f"none of {self.total:,} items to start"
         if self.adopt:

@@ -290,7 +290,7 @@ def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallE
         parts = [task.get("progress") for task in outputs.get("tasks") or ()]
         known = [f"{part:g} %" for part in parts if is_share(part)]
         tasks = f", tasks at {', '.join(known)}" if known else ""
-        reason = outputs.get("statusReason", "it could not be read so far")
+        reason = outputs.get("statusReason", "not read yet")
         failing = f" (the last question failed: {errors[name].what})" if name in errors else ""
         lines.append(f"  - {name}: {reason}{tasks}{failing}")
     return [*lines, *_more(names)]

@@ -1,5 +1,6 @@
 """How a declaration reaches the provider: names, secrets, and who declares it."""
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -105,4 +106,25 @@ def rename(resource: pulumi.Resource, names: Mapping[str, str]) -> None:
     state are given from the start.
     """
     for name, spelled_name in names.items():
-        resource.__dict__[name] = resource.__dict__.pop(spelled_name)
+        output = resource.__dict__[name] = resource.__dict__.pop(spelled_name)
+        _leave_to_the_registration(output)
+
+
+def _leave_to_the_registration(output: Any) -> None:
+    """
+    Spare the SDK waiting for an output for its own sake, where the SDK in use knows how to.
+
+    At a program's end it waits for every output there is, each time all of them: with thirty for a
+    resource, five hundred resources take twice the time. The registration, which it waits for as
+    well, settles them; what is made of them (`apply`, exports) is waited for as ever.
+    """
+    untrack, data = getattr(output, "_untrack", None), getattr(output, "_data", None)
+    if untrack is not None and isinstance(data, asyncio.Future):
+        untrack()
+        data.add_done_callback(_retrieve)
+
+
+def _retrieve(data: "asyncio.Future[Any]") -> None:
+    """Look at a failure that the registration reports, or asyncio would report it once more."""
+    if not data.cancelled():
+        data.exception()

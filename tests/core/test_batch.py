@@ -979,7 +979,7 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         (BatchPlan(total=3, free=("scope",)), [NONE]),
         (
             BatchPlan(total=1_234, start={"a": "new", "b": "vid", "c": "new"}, free=("items",)),
-            ["3 of 1,234 items to start, each a paid run: new: a, c; vid: b"],
+            ["3 of 1,234 items to start by `pulumi up`, each a paid run: new: a, c; vid: b"],
         ),
         (BatchPlan(total=3, adopt=("a", "b")), [NONE, "adopts, which is free: a, b"]),
         (
@@ -988,7 +988,7 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         ),
         (
             BatchPlan(total=101, start=dict.fromkeys(MANY, "new")),
-            [f"101 of 101 items to start, each a paid run: new: {HUNDRED}"],
+            [f"101 of 101 items to start by `pulumi up`, each a paid run: new: {HUNDRED}"],
         ),
         (
             BatchPlan(total=3, forget=MANY, free=("items",)),

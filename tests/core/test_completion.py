@@ -435,7 +435,7 @@ def test_a_timeout_tells_how_far_each_run_is() -> None:
         "3 of 1,234 runs have not ended after 1 h 30 min:",
         "  - a: Running: being processed, tasks at 40 %, 12.5 %",
         "  - b: PendingStart: queued",
-        "  - c: it could not be read so far",
+        "  - c: not read yet",
         f"{completion.ON} A longer timeout may help.",
     ]
 
@@ -469,7 +469,7 @@ def test_an_unfinished_run_tells_why_it_could_not_be_read_the_last_time() -> Non
     assert unfinished(2, {"a": HALF, "b": {}}, failing, 1.0, WaitTimeoutError)[:-1] == [
         "2 of 2 runs have not ended after 1 s:",
         "  - a: Running: being processed, tasks at 40 %, 12.5 % (the last question failed: x)",
-        "  - b: it could not be read so far (the last question failed: x)",
+        "  - b: not read yet (the last question failed: x)",
     ]
 
 

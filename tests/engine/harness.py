@@ -24,7 +24,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
-ITEMS = re.compile(r"([\d,]+) of [\d,]+ items to start, each a paid run")
+ITEMS = re.compile(r"([\d,]+) of [\d,]+ items to start by `pulumi up`, each a paid run")
 Program = Callable[[], None]
 
 

@@ -38,13 +38,13 @@ def run_ids(story: Story) -> dict[str, str]:
 def test_each_item_is_paid_once_and_only_what_changes_is_paid_again(story: Story) -> None:
     """A preview lists which items would start; adding, removing, reordering others is free."""
     first = story.pays(batch(items("a", "b", "c")), 3)
-    assert "3 of 3 items to start, each a paid run: new: a, b, c" in first.text
+    assert "3 of 3 items to start by `pulumi up`, each a paid run: new: a, b, c" in first.text
     assert first.outputs["phases"] == dict.fromkeys("abc", "submitted")
     assert story.pays(batch(items("c", "b", "a")), 0).changed == []
     before = run_ids(story)
     tokens = story.batch["clientTokens"]
     added = story.pays(batch(items("d", "c", "a")), 1)
-    assert "1 of 3 items to start, each a paid run: new: d" in added.text
+    assert "1 of 3 items to start by `pulumi up`, each a paid run: new: d" in added.text
     assert "forgets, while their runs go on: b" in added.text
     assert run_ids(story) == {"a": before["a"], "c": before["c"], "d": run_ids(story)["d"]}
     assert {key: story.batch["clientTokens"][key] for key in "ac"} == {
@@ -66,7 +66,7 @@ def test_a_changed_default_starts_the_items_that_see_it(story: Story) -> None:
     own = {"vid": "v-own", "template_id": "mine"}
     story.pays(batch(items("a", "b", own=own)), 3)
     outcome = story.pays(batch(items("a", "b", own=own), template_id="t2"), 2)
-    assert "2 of 3 items to start, each a paid run: templateId: a, b" in outcome.text
+    assert "2 of 3 items to start by `pulumi up`, each a paid run: templateId: a, b" in outcome.text
 
 
 def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
@@ -85,7 +85,7 @@ def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
 def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
     """What was accepted stays; the next `up` retries just what was not."""
     outcome = story.pays_for(batch(items("a", "b", x=MISSING)), promised=3, paid=2)
-    assert "1 of 3 items were not started" in outcome.text
+    assert "not started or adopted: 1 of 3 items:" in outcome.text
     assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
     assert set(story.batch["runs"]) == {"a", "b"}
     assert [*story.batch["rejected"]] == ["x"]
@@ -114,7 +114,7 @@ def test_going_back_after_a_rejection_costs_nothing(story: Story) -> None:
 def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
     """As with a run: nothing is recorded, and everything that was refused is told."""
     outcome = story.failing_up(batch({"x": MISSING, "y": MISSING}))
-    assert "2 of 2 items were not started or adopted:" in outcome.text
+    assert "not started or adopted: 2 of 2 items:" in outcome.text
     assert "Check vid, direct_url and template_id" in outcome.text
     assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
     assert story.emulator.ledger() == []
@@ -286,7 +286,7 @@ def test_a_start_of_unknown_fate_is_not_called_rejected(story: Story) -> None:
     story.pays(batch(items("a")), 1)
     story.emulator.fault(action="StartWorkflow", kind="reset", when="after", times=40)
     outcome = story.pays_for(batch(items("a", "b")), promised=1, paid=1)
-    assert "1 of 1 items MAY HAVE BEEN STARTED, but no RunId came back:" in outcome.text
+    assert "MAY HAVE BEEN STARTED, but no RunId came back: 1 of 1 items:" in outcome.text
     assert "not started or adopted" not in outcome.text
     assert [*story.batch["unclear"]] == ["b"]
     assert story.batch["rejected"] == {}
@@ -335,7 +335,8 @@ def test_leaving_the_emulator_is_shown_as_paid_runs(story: Story) -> None:
     story.write_config(vod_endpoint="https://vod.example.com")
     preview = story.preview(batch(items("a", "b")))
     assert (
-        "2 of 2 items to start, each a paid run: its run is an emulated one: a, b" in preview.text
+        "2 of 2 items to start by `pulumi up`, each a paid run: its run is an emulated one: a, b"
+        in preview.text
     )
     assert "paid, at https://vod.example.com" in preview.text
 

@@ -422,7 +422,7 @@ def test_ctrl_c_stops_a_batch_and_the_next_up_starts_the_rest(
     said, _ = process.communicate(timeout=30)
     paid = len(emulator.ledger())
     assert paid < 20
-    assert f"{60 - paid} of 60 items were not started or adopted:" in said
+    assert f"not started or adopted: {60 - paid} of 60 items:" in said
     assert "not sent, because the update was cancelled" in said
     project.command("config", "set", "vod:requestsPerSecond", "50")
     assert "runs: 60" in project.command("up", "--yes", "--skip-preview")
