@@ -7,6 +7,7 @@ Nothing here gives up what was accepted: a start that is on its way is never can
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -215,9 +216,10 @@ async def _count(started: Started, total: int, say: Say, stopped: Callable[[], b
 
 
 async def _tell(say: Say, lines: Iterable[Line]) -> None:
-    """Show lines without holding up the loop: everything that is sent goes through it."""
+    """Show lines without holding up the loop, through which everything is sent; never raises."""
     for line in lines:
-        await anyio.to_thread.run_sync(say, line)
+        with suppress(Exception):  # a line that is not shown must not lose a run
+            await anyio.to_thread.run_sync(say, line)
 
 
 def _concerns_all(error: CallError) -> bool:

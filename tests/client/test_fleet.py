@@ -1,0 +1,140 @@
+"""Many runs at once, on the emulator: nothing that was accepted is given up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.core.envelope import Answer
+from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.fleet import Started, Target, Waited, start_all, wait_all
+
+KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
+
+
+def starts(count: int) -> dict[str, tuple[dict[str, Any], str]]:
+    return {f"k{n}": ({"vid": f"v{n}", "templateId": "t"}, f"token-{n}") for n in range(count)}
+
+
+def started(emulator: VodEmulator, count: int, **options: Any) -> Started:
+    async def go() -> Started:
+        client = VodClient(emulator.url, "cn-north-1", KEYS)
+        defaults: dict[str, Any] = {"say": lambda _: None, "stopped": lambda: False}
+        try:
+            return await start_all(client, starts(count), **{**defaults, **options})
+        finally:
+            await client.aclose()
+
+    return anyio.run(go)
+
+
+@pytest.mark.vod_emulator(rate_limit=0)
+def test_a_defect_in_one_start_does_not_cancel_the_others(
+    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been accepted, and so it says; the others are all known."""
+    right = VodClient.start_workflow
+
+    async def wrong(self: VodClient, start: dict[str, Any], token: str, stopped: Any) -> Answer:
+        answer = await right(self, start, token, stopped)
+        if token == "token-7":
+            raise KeyError("a defect")
+        return answer
+
+    monkeypatch.setattr(VodClient, "start_workflow", wrong)
+    done = started(vod_emulator, 40)
+    assert len(vod_emulator.ledger()) == 40
+    assert len(done.accepted) == 39
+    assert done.failed["k7"].maybe_accepted
+    assert "a defect of pulumi_vod_workflow (KeyError)" in str(done.failed["k7"])
+
+
+@pytest.mark.vod_emulator(rate_limit=0, latency_seconds=0.8)
+def test_lines_that_cannot_be_shown_lose_nothing(vod_emulator: VodEmulator) -> None:
+    def say(_: Line) -> None:
+        raise RuntimeError("no one there")
+
+    done = started(vod_emulator, 200, say=say)
+    assert len(done.accepted) == len(vod_emulator.ledger()) == 200
+
+
+@pytest.mark.vod_emulator(rate_limit=0, latency_seconds=0.3)
+def test_what_is_on_its_way_is_awaited_when_stopped(vod_emulator: VodEmulator) -> None:
+    """What was sent has its run, what was not has not."""
+    said: list[str] = []
+    done = started(
+        vod_emulator,
+        150,
+        stopped=lambda: len(vod_emulator.ledger()) >= 10,
+        say=lambda line: said.append(line.text),
+    )
+    assert {answer.result["RunId"] for answer in done.accepted.values()} == {
+        entry["runId"] for entry in vod_emulator.ledger()
+    }
+    assert len(done.untried) == 150 - len(done.accepted) > 50
+
+
+def waited(
+    emulator: VodEmulator, ids: dict[str, str], timeout: float, **options: Any
+) -> tuple[Waited, list[Line]]:
+    said: list[Line] = []
+
+    async def go() -> Waited:
+        client = VodClient(emulator.url, "cn-north-1", KEYS)
+        targets = {name: Target(client, run_id) for name, run_id in ids.items()}
+        settings: dict[str, Any] = {"say": said.append, "stopped": lambda: False, **options}
+        try:
+            return await wait_all(targets, timeout=timeout, **settings)
+        finally:
+            await client.aclose()
+
+    return anyio.run(go), said
+
+
+def ids_of(done: Started) -> dict[str, str]:
+    return {name: answer.result["RunId"] for name, answer in done.accepted.items()}
+
+
+@pytest.mark.vod_emulator(pending_seconds=0.5, running_seconds=1)
+def test_many_waits_stay_within_the_rate(vod_emulator: VodEmulator) -> None:
+    """120 runs on one limiter: none is refused, and few lines are said."""
+    runs = ids_of(started(vod_emulator, 120))
+    result, said = waited(vod_emulator, runs, 60)
+    assert set(result.ended) == set(runs)
+    assert {outputs["phase"] for outputs in result.ended.values()} == {"succeeded"}
+    assert all(outputs["transcodes"] for outputs in result.ended.values())
+    assert len(said) < 12
+    asked = vod_emulator.requests()
+    assert asked["GetWorkflowExecutionResult"] == 120
+
+
+@pytest.mark.vod_emulator(pending_seconds=100)
+def test_a_run_that_is_not_there_is_told_at_once(vod_emulator: VodEmulator) -> None:
+    """It may be too new to be seen, so it is looked for three times; the others go on."""
+    runs = {**ids_of(started(vod_emulator, 1)), "typo": "emu:none"}
+    result, said = waited(vod_emulator, runs, 5)
+    assert [*result.unreadable] == ["typo"]
+    assert [*result.unfinished] == ["k0"]
+    assert any(line.text.startswith("typo: cannot be read: ") for line in said)
+    assert 5 <= result.took < 7
+
+
+@pytest.mark.vod_emulator(pending_seconds=100)
+def test_a_wait_ends_early_when_stopped_or_when_no_question_can_succeed(
+    vod_emulator: VodEmulator,
+) -> None:
+    runs = ids_of(started(vod_emulator, 1))
+    result, _ = waited(vod_emulator, runs, 60, stopped=lambda: True)
+    assert result.stopped
+    assert result.took < 2
+    vod_emulator.fault(
+        action="GetWorkflowExecution", kind="http", status=401, code="SignatureDoesNotMatch"
+    )
+    result, _ = waited(vod_emulator, runs, 60)
+    assert [*result.unreadable] == ["k0"]
+    assert result.took < 5
