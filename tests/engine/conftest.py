@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # The Automation API leaves its inline programs' event loops to the collector.
             unraisable = "ignore::pytest.PytestUnraisableExceptionWarning"
             item.add_marker(pytest.mark.filterwarnings(unraisable))
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Have the event loops that the Automation API leaves behind collected here, not by others."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
