@@ -252,9 +252,9 @@ class VodClient:
         failure: CallError | None = None
         resynced = False
         count = 0
+        pace = limiter().pace(request.operation, self._rate)
         while True:
             urgency = USUAL if unclear_since is None else URGENT
-            pace = limiter().pace(request.operation, self._rate)
             turn = await pace.turn(urgency)
             if stopped and unclear_since is None and stopped():
                 pace.unused(turn)

@@ -66,9 +66,11 @@ def accepted(answer: Answer) -> dict[str, Any]:
     }
 
 
-async def read_run(
-    target: Target, *, results: bool = True
-) -> tuple[Mapping[str, Any], dict[str, Any]]:
+Read = tuple[Mapping[str, Any], dict[str, Any]]
+"""The service's record of a run, and its outputs."""
+
+
+async def read_run(target: Target, *, results: bool = True) -> Read:
     """
     Return the service's record of a run, and its outputs; free.
 
@@ -105,10 +107,6 @@ async def _each(names: Iterable[str], work: Callable[[str], Awaitable[None]]) ->
     async with anyio.create_task_group() as tasks:
         for _ in range(AT_ONCE):
             tasks.start_soon(worker)
-
-
-Read = tuple[Mapping[str, Any], dict[str, Any]]
-"""The service's record of a run, and its outputs."""
 
 
 async def read_all(targets: Mapping[str, Target]) -> tuple[dict[str, Read], dict[str, CallError]]:

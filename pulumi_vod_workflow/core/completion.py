@@ -13,7 +13,6 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from pulumi_vod_workflow.core.batch import Properties, named
-from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import RETENTION, is_known_to_have_ended
 from pulumi_vod_workflow.core.inputs import (
     UNKNOWN,
@@ -24,7 +23,7 @@ from pulumi_vod_workflow.core.inputs import (
     is_known,
     normalise,
 )
-from pulumi_vod_workflow.core.plan import Secret
+from pulumi_vod_workflow.core.plan import Secret, differ
 from pulumi_vod_workflow.core.progress import duration, is_share
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -159,11 +158,7 @@ def still_valid(recorded: Properties, runs: Mapping[str, Properties]) -> dict[st
 
 def changes(recorded: Properties, declared: Properties) -> bool:
     """Tell whether other runs are to be waited for, or something else is to be recorded."""
-    return any(
-        not is_known(declared.get(name))
-        or canonical_json(declared.get(name)) != canonical_json(recorded.get(name))
-        for name in COMPLETION_FIELDS
-    )
+    return any(differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS)
 
 
 def record_completion(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:

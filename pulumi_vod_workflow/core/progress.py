@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pulumi_vod_workflow.core.execution import ENDED, is_known_to_have_ended
+
 FEW: Final = 10
 """Runs up to which each of their changes is a line."""
 FAILURES: Final = 20
@@ -63,7 +65,7 @@ class Progress:
         if phase == self._phases.get(name):
             return
         self._phases[name] = phase
-        failed = phase in {"failed", "terminated", "expired"}
+        failed = phase in ENDED - {"succeeded"}
         self._failures += failed
         if self._total <= FEW or (failed and self._failures <= FAILURES):
             yield Line(f"{name}: {phase} ({run['statusReason']})")
@@ -85,7 +87,7 @@ class Progress:
     def summary(self, now: float) -> str:
         """Return the counts, and when the end is to be expected."""
         counts = Counter(self._phases.values())
-        ended = sum(counts[phase] for phase in ORDER[:4])
+        ended = sum(counts[phase] for phase in ENDED)
         others = [f"{counts[phase]:,} {phase}" for phase in ORDER[1:] if counts[phase]]
         left = self._left(now)
         expected = [f"about {duration(left)} left"] if left is not None else []
@@ -103,7 +105,7 @@ class Progress:
 
 
 def _part_done(run: Mapping[str, Any]) -> float:
-    if run["phase"] in ORDER[:4]:
+    if is_known_to_have_ended(run):
         return 1.0
     told = [task.get("progress") for task in run.get("tasks") or ()]
     known = [min(max(part, 0), 100) for part in told if is_share(part)]
