@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,24 @@ from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow._host import Row, notice_cancellation
+from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, load_settings, site_of
 from pulumi_vod_workflow.connect import Connection, connection_for
 from pulumi_vod_workflow.core.inputs import UNKNOWN
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.errors import ConfigurationError, Problem
+from pulumi_vod_workflow.core.recall import Entry, Recalled, order_of, recall_all
+from pulumi_vod_workflow.errors import (
+    ConfigurationError,
+    Problem,
+    UnclearStartError,
+    VodWorkflowError,
+)
 from pulumi_vod_workflow.fleet import Target
+from pulumi_vod_workflow.journal import Journal, Note, journal_at
 
 PROVIDER_KEY = "__provider"
+Properties = Mapping[str, Any]
 
 
 def received(value: Any) -> Any:
@@ -95,12 +105,65 @@ class VodProvider(ResourceProvider):
             failures.append(CheckFailure("", str(error)))
         return failures
 
-    def _connection(self, run: Mapping[str, Any] | None = None) -> Connection:
+    def _connection(self, run: Properties | None = None) -> Connection:
         """Return the connection to where a recorded run is, by default to the configured site."""
         settings = self._settings
         return connection_for(settings, site_of(run or {}, settings.site))
 
-    def _target(self, run: Mapping[str, Any]) -> Target:
+    # -- the journal --------------------------------------------------------------------------
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return journal_at(self._settings.journal)
+
+    def _recall(self, declared: Mapping[str, Properties]) -> tuple[Recalled, dict[str, Note]]:
+        """
+        Return what an operation that was cut short has left of starts, and notes for the others.
+
+        Args:
+            declared: name -> checked inputs; those that are not all known are left out.
+
+        Raises:
+            JournalError: when no start could be written down.
+
+        """
+        self._journal.open()
+        site, settings = self._settings.site, self._settings
+        orders = {
+            name: order_of(inputs, endpoint=site.endpoint, region=site.region)
+            for name, inputs in declared.items()
+            if "clientToken" in inputs
+        }
+        entries = self._journal.look(orders.values())
+        recalled = recall_all(orders, entries, SystemClock().now(), settings.resend_within)
+        left = {name: order for name, order in orders.items() if name not in recalled.taken}
+        notes = {
+            name: Note(self._journal, order, resent=name in recalled.resent)
+            for name, order in left.items()
+        }
+        return recalled, notes
+
+    def _unclear(self, which: str, entries: Iterable[Entry]) -> UnclearStartError:
+        times = sorted(f"{entry.sent_at:%Y-%m-%dT%H:%M:%SZ}" for entry in entries)
+        when = times[0] if times[0] == times[-1] else f"from {times[0]} to {times[-1]}"
+        return UnclearStartError(which, when, self._settings.journal)
+
+    def _settle(self, *runs: Properties, wait: bool = False) -> None:
+        """
+        Let the journal forget runs that a state holds; never raises.
+
+        Args:
+            runs: as they are in the state; those that were adopted are not ours to forget.
+            wait: until it is written, because the state is about to lose them.
+
+        """
+        ids = [run["runId"] for run in runs if run.get("runId") and run.get("clientToken")]
+        with suppress(VodWorkflowError):
+            written = self._journal.settled(ids) if ids else None
+            if written and wait:
+                written.result()
+
+    def _target(self, run: Properties) -> Target:
         """Return a recorded run as one that can be read."""
         since = run.get("createTime") or run.get("submittedAt")
         return Target(self._connection(run).client, run["runId"], since)

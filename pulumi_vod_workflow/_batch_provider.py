@@ -21,13 +21,15 @@ from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.connect import announce
 from pulumi_vod_workflow.core import batch, execution
 from pulumi_vod_workflow.core.batch import BatchPlan, Properties
-from pulumi_vod_workflow.core.envelope import Answer
-from pulumi_vod_workflow.core.inputs import start_of
+from pulumi_vod_workflow.core.inputs import is_known
 from pulumi_vod_workflow.core.plan import refuse_contradictions
+from pulumi_vod_workflow.core.recall import resource_of
 from pulumi_vod_workflow.errors import AdoptionError, BatchError, CallError
-from pulumi_vod_workflow.fleet import Started, Target, accepted, read_all, start_all
+from pulumi_vod_workflow.fleet import Started, Target, just_accepted, read_all, start_all
+from pulumi_vod_workflow.journal import Note
 
 Runs = dict[str, dict[str, Any]]
+Notes = dict[str, Note]
 
 
 class WorkflowBatchProvider(VodProvider):
@@ -43,14 +45,15 @@ class WorkflowBatchProvider(VodProvider):
         olds = batch.normalise_batch(received(_olds))
         inputs = batch.complete_batch(olds, declaration.properties)
         if not olds:
-            self._tell(batch.plan_batch({}, inputs, service=self._service))
+            self._tell(self._planned({}, inputs)[0])
         return CheckResult(sent(batch.with_secrets(inputs)), [])
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide which items ask for a run, and say so; offline and free."""
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
-        plan = batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
+        self._settle(*batch.runs_of(olds).values())
+        plan, _, _ = self._planned(olds, news)
         self._tell(plan)
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         return DiffResult(
@@ -76,6 +79,7 @@ class WorkflowBatchProvider(VodProvider):
         """Ask the service about the runs that are not known to have ended, all at once; free."""
         found = batch.normalise_batch(received(props))
         runs, asked = batch.runs_of(found), batch.unfinished(found)
+        self._settle(*runs.values())
         if not asked:
             return ReadResult(id_, sent(batch.with_secrets(found)))
         targets = {key: self._target(run) for key, run in asked.items()}
@@ -110,7 +114,9 @@ class WorkflowBatchProvider(VodProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the runs. The service offers no cancel: unfinished ones go on and are billed."""
-        runs = batch.unfinished(batch.normalise_batch(received(_props)))
+        found = batch.normalise_batch(received(_props))
+        self._settle(*batch.runs_of(found).values(), wait=True)
+        runs = batch.unfinished(found)
         left = [key for key, run in runs.items() if not run["emulated"]]
         if left:
             Row().say(
@@ -119,6 +125,30 @@ class WorkflowBatchProvider(VodProvider):
             )
 
     # -- starting -----------------------------------------------------------------------------
+
+    def _planned(self, olds: Properties, news: Properties) -> tuple[BatchPlan, Runs, Notes]:
+        """
+        Return what is to be done, the runs that the journal has, and notes for what is to be sent.
+
+        Raises:
+            CallError: when there are starts that must not be sent.
+
+        """
+        plan = batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
+        if not plan.start:
+            return plan, {}, {}
+        items = batch.items_of(news)
+        known = {key: items[key] for key in plan.start if is_known(items[key])}
+        recalled, notes = self._recall(known)
+        if recalled.asked:
+            which = f"{len(recalled.asked):,} of {plan.total:,} items were"
+            keys = batch.named(list(recalled.asked), 50)
+            raise self._unclear(f"{which} ({keys})", recalled.asked.values())
+        taken = {
+            key: {**items[key], **just_accepted(run), **self._where()}
+            for key, run in recalled.taken.items()
+        }
+        return plan.recalled(recalled.taken, recalled.resent), taken, notes
 
     def _tell(self, plan: BatchPlan) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
@@ -137,38 +167,36 @@ class WorkflowBatchProvider(VodProvider):
                 to record.
 
         """
-        plan = batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
+        plan, taken, notes = self._planned(olds, news)
         runs = batch.carried(olds, news, plan)
         adopted, rejected = self._adopt(news, plan)
         # Last, for from here on runs may be paid: nothing below may raise once one is accepted.
-        started = self._start(news, plan)
-        accepted_runs = self._accepted(news, started.accepted)
+        started = self._start(notes)
+        items, where = batch.items_of(news), self._where()
+        accepted_runs = {
+            key: {**items[key], **run, **where} for key, run in started.accepted.items()
+        }
         unclear: dict[str, str] = {}
         for key, error in started.failed.items():
             (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
         rejected |= started.untried
-        runs = {**runs, **adopted, **accepted_runs}
+        new_runs = {**taken, **adopted, **accepted_runs}
+        runs = {**runs, **new_runs}
         if rejected or unclear:
             told = _told(rejected, unclear, len(plan.start) + len(plan.adopt))
-            if not runs or (started.hopeless and not (accepted_runs or adopted)):
+            if not runs or (started.hopeless and not new_runs):
                 raise BatchError(told)
             Row().say(told, warning=True)
         common = {name: olds[name] for name in ("region", "endpoint") if name in olds}
         why_not = {"rejected": _lasting(rejected), "unclear": _lasting(unclear)}
         return self._state({**news, **common}, runs, **why_not)
 
-    def _start(self, news: Properties, plan: BatchPlan) -> Started:
-        items = batch.items_of(news)
-        starts = {key: (start_of(items[key]), items[key]["clientToken"]) for key in plan.start}
-        if not starts:
+    def _start(self, notes: Notes) -> Started:
+        if not notes:
             return Started()
         connection, say, stopped = self._connection(), shown_on(Row()), when_to_stop()
         with without_a_slot():
-            return connection.wait(start_all, connection.client, starts, say=say, stopped=stopped)
-
-    def _accepted(self, news: Properties, answers: Mapping[str, Answer]) -> Runs:
-        items, where = batch.items_of(news), self._where()
-        return {key: {**items[key], **accepted(answer), **where} for key, answer in answers.items()}
+            return connection.wait(start_all, connection.client, notes, say=say, stopped=stopped)
 
     def _where(self) -> dict[str, str]:
         site = self._settings.site
@@ -195,6 +223,7 @@ class WorkflowBatchProvider(VodProvider):
                 failed[key] = str(error)
             else:
                 runs[key] = {**start, **items[key], **outputs, "runId": run_id, **self._where()}
+        self._journal.decided(*(resource_of(items[key]) for key in runs))
         return runs, failed
 
     def _state(self, declared: Properties, runs: Runs, **why_not: Mapping[str, str]) -> Any:

@@ -20,12 +20,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent
+from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.connect import announce
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.inputs import UNKNOWN, declare, normalise, start_of
+from pulumi_vod_workflow.core.inputs import UNKNOWN, declare, normalise
 from pulumi_vod_workflow.core.plan import (
     after_update,
     complete,
@@ -34,8 +34,10 @@ from pulumi_vod_workflow.core.plan import (
     refuse_contradictions,
     would_join,
 )
+from pulumi_vod_workflow.core.recall import resource_of
 from pulumi_vod_workflow.errors import CallError, NotFoundError
-from pulumi_vod_workflow.fleet import Target, accepted, read_run
+from pulumi_vod_workflow.fleet import Target, just_accepted, read_run, start_run
+from pulumi_vod_workflow.journal import Note
 
 WOULD_JOIN = (
     "clientToken: must change, too: with the same one, source, workflow and input, the service may "
@@ -65,18 +67,47 @@ class WorkflowRunProvider(VodProvider):
         return CheckResult(sent(record(inputs)), [])
 
     def _announce(self, inputs: Mapping[str, Any]) -> None:
-        """Say, in a preview too, what a create does: where a run is paid, or that none is."""
+        """
+        Say, in a preview too, what a create does: where a run is paid, or that none is.
+
+        Raises:
+            CallError: when it would not be sent.
+
+        """
         existing = inputs.get("existingRunId")
-        if existing is None or existing is UNKNOWN:  # it may turn out to be none
-            announce(self._settings)
-        else:
+        if existing is not None and existing is not UNKNOWN:
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
+            return
+        run, note = self._recalled(inputs)
+        if run is not None:
+            Row().say(
+                f"takes {run['runId']} over, which is free: an update that was cut short had "
+                "started it, says the journal"
+            )
+            return
+        announce(self._settings)
+        if note and note.resent:
+            Row().say("was sent just now and never answered: it is sent again as the same start")
+
+    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Note | None]:
+        """
+        Return the run that the journal has for a start, or the note for sending it.
+
+        Raises:
+            CallError: when it must not be sent.
+
+        """
+        recalled, notes = self._recall({"": inputs})
+        if recalled.asked:
+            raise self._unclear("it was", recalled.asked.values())
+        return recalled.taken.get(""), notes.get("")
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
         olds = received(_olds)
+        self._settle(olds)
         plan = plan_change(
             olds, received(_news), service=self._service, just_ended=_id in self._just_ended
         )
@@ -101,25 +132,23 @@ class WorkflowRunProvider(VodProvider):
         existing = inputs.get("existingRunId")
         if existing is not None:
             return CreateResult(existing, sent(record(self._adopt(existing, inputs))))
+        run = self._start(inputs)
+        # The service has accepted: nothing below may raise, or the run's id would be lost.
+        outputs = {**execution.nothing_yet(), **run, **self._whereabouts(run["runId"])}
+        return CreateResult(run["runId"], sent(record({**inputs, **outputs})))
+
+    def _start(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        run, note = self._recalled(inputs)
+        if note is None:
+            return just_accepted(run or {})
+        connection = self._connection()
+        say, stopped = shown_on(Row()), when_to_stop()
         try:
-            connection = self._connection()
-            answer = connection.wait(
-                connection.client.start_workflow,
-                start_of(inputs),
-                inputs["clientToken"],
-                when_to_stop(),
-            )
+            return connection.wait(start_run, connection.client, note, say=say, stopped=stopped)
         except CallError as error:
             if inputs.get("secretInputs") is True:
                 error.withhold()
             raise
-        # The service has accepted: nothing below may raise, or the run's id would be lost.
-        outputs = {
-            **execution.nothing_yet(),
-            **accepted(answer),
-            **self._whereabouts(str(answer.result["RunId"])),
-        }
-        return CreateResult(outputs["runId"], sent(record({**inputs, **outputs})))
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -127,6 +156,7 @@ class WorkflowRunProvider(VodProvider):
         found = normalise(received(props))
         if "runId" not in found:  # WorkflowRun.get: only the id is known
             return ReadResult(id_, self._look_up(id_))
+        self._settle(found)
         if not execution.is_known_to_have_ended(found):
             found = execution.merged(found, self._progress(found))
         return ReadResult(id_, sent(record(found)))
@@ -156,6 +186,7 @@ class WorkflowRunProvider(VodProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
+        self._settle(_props, wait=True)
         if not execution.is_known_to_have_ended(_props) and _props.get("emulated") is not True:
             Row().say(
                 f"{_id} is forgotten, not cancelled: it was not known to have ended, goes on, and "
@@ -184,4 +215,5 @@ class WorkflowRunProvider(VodProvider):
     def _adopt(self, run_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         found = self._look_up(run_id)
         refuse_contradictions(run_id, inputs, found)
+        self._journal.decided(resource_of(inputs))
         return {**found, **inputs}

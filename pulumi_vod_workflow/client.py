@@ -39,6 +39,7 @@ from pulumi_vod_workflow.errors import (
     ThrottledError,
     TransportError,
 )
+from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.pace import URGENT, USUAL, Turn, limiter
 
 RATE: Final = 50.0
@@ -206,6 +207,7 @@ class VodClient:
         start: Mapping[str, Any],
         client_token: str,
         stopped: Callable[[], bool] | None = None,
+        note: Note | None = None,
     ) -> Answer:
         """
         Start a run: costs one run, unless an unfinished one has the same token and start.
@@ -215,9 +217,13 @@ class VodClient:
             client_token: what makes a repeat the same start.
             stopped: whether the person has asked to stop: then nothing is sent any more, but for
                 the repeats of a start that may have been accepted.
+            note: what is told, before, that it is sent, and after, that it was refused.
+
+        Raises:
+            CallError: the last attempt's error; `maybe_accepted` if any attempt's was.
 
         """
-        return await self.call(operations.start_workflow(start, client_token), stopped)
+        return await self.call(operations.start_workflow(start, client_token), stopped, note)
 
     async def get_workflow_execution(self, run_id: str) -> Answer:
         """Read a run's status and tasks; free."""
@@ -235,7 +241,12 @@ class VodClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def call(self, request: ApiRequest, stopped: Callable[[], bool] | None = None) -> Answer:
+    async def call(
+        self,
+        request: ApiRequest,
+        stopped: Callable[[], bool] | None = None,
+        note: Note | None = None,
+    ) -> Answer:
         """
         Make one call, repeated byte for byte as long as the policy says.
 
@@ -244,33 +255,28 @@ class VodClient:
 
         """
         async with self._in_flight[request.operation]:
-            return await self._repeat(request, stopped)
+            return await self._repeat(request, stopped, note)
 
-    async def _repeat(self, request: ApiRequest, stopped: Callable[[], bool] | None) -> Answer:
-        begun: float | None = None
-        unclear_since: float | None = None
+    async def _repeat(
+        self, request: ApiRequest, stopped: Callable[[], bool] | None, note: Note | None
+    ) -> Answer:
+        tries = _Tries(note)
         failure: CallError | None = None
         resynced = False
-        count = 0
         pace = limiter().pace(request.operation, self._rate)
         while True:
-            urgency = USUAL if unclear_since is None else URGENT
-            turn = await pace.turn(urgency)
-            if stopped and unclear_since is None and stopped():
+            turn = await pace.turn(URGENT if tries.unclear else USUAL)
+            if stopped and not tries.unclear and stopped():
                 pace.unused(turn)
                 raise StoppedError(request.operation)
-            now = self._clock.monotonic()
-            begun = now if begun is None else begun
             # The wait for a turn was not foreseen by the policy.
-            too_late = (
-                unclear_since is not None and now - unclear_since > self._policy.unclear_start
-            )
-            if failure and too_late:
+            unclear_for = tries.so_far(self._clock.monotonic()).unclear_for or 0.0
+            if failure and unclear_for > self._policy.unclear_start:
                 pace.unused(turn)
                 raise _final(failure, maybe_accepted=True)
-            count += 1
             skew = self._auth.skew
             try:
+                await tries.begin(self._clock.monotonic)
                 return await self._send(request, turn)
             except CallError as error:
                 failure = error
@@ -278,25 +284,18 @@ class VodClient:
                 pace.unused(turn)
             if isinstance(failure, ThrottledError):
                 limiter().objected(request.operation)
-            if failure.maybe_accepted and unclear_since is None:
-                unclear_since = now
-            now = self._clock.monotonic()
-            unclear_for = None if unclear_since is None else now - unclear_since
+            tries.failed(failure)
+            so_far = tries.so_far(self._clock.monotonic())
             delay: float | None
             if isinstance(failure, ClockSkewError) and not resynced:
                 resynced = True
                 delay = 0.0 if self._resync(failure, skew) else None
             else:
-                delay = self._policy.delay(
-                    request.operation,
-                    failure,
-                    Attempts(count, now - begun, unclear_for),
-                    self._jitter(),
-                )
+                delay = self._policy.delay(request.operation, failure, so_far, self._jitter())
             if delay is None:
                 self._explain(failure)
-                raise _final(failure, maybe_accepted=unclear_since is not None)
-            self._keep_posted(failure, now, now - begun)
+                raise _final(failure, maybe_accepted=tries.unclear)
+            self._keep_posted(failure, self._clock.monotonic(), so_far.elapsed)
             if delay:
                 await self._rest(delay, stopped)
 
@@ -384,6 +383,50 @@ class VodClient:
                 body = body.replace(self._token, b"(the session token)")
             return open_envelope(request.operation, response.status_code, response.headers, body)
         raise failure  # outside of the handler: httpx's own error quotes the signed request
+
+
+class _Tries:
+    """What has been tried of one call, and what the journal knows of it."""
+
+    def __init__(self, note: Note | None) -> None:
+        self._note = note
+        self._noted = False
+        self._count = 0
+        self._begun = self._latest = 0.0
+        self._unclear_since: float | None = None
+        self.unclear = note is not None and note.resent
+        """Whether it may have been accepted already."""
+
+    async def begin(self, monotonic: Callable[[], float]) -> None:
+        """
+        Take note of an attempt, before it is made.
+
+        Raises:
+            JournalError: when that cannot be done; then nothing may be sent.
+
+        """
+        if self._note and not self._noted:
+            await self._note.sent()
+            self._noted = True
+        self._latest = monotonic()
+        if not self._count:
+            self._begun = self._latest
+            self._unclear_since = self._latest if self.unclear else None
+        self._count += 1
+
+    def failed(self, error: CallError) -> None:
+        """Take note of how the attempt has ended."""
+        if error.maybe_accepted and not self.unclear:
+            self.unclear = True
+            self._unclear_since = self._latest
+        if self._note and self._noted and not self.unclear:
+            self._note.refused()
+            self._noted = False
+
+    def so_far(self, now: float) -> Attempts:
+        """Return what the policy decides by."""
+        unclear_for = None if self._unclear_since is None else now - self._unclear_since
+        return Attempts(self._count, now - self._begun if self._count else 0.0, unclear_for)
 
 
 def _bare(endpoint: str) -> httpx.URL:

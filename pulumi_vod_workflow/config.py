@@ -30,6 +30,9 @@ DEFAULT_REGION: Final = "cn-north-1"
 KNOWN_REGIONS: Final = frozenset({"cn-north-1", "ap-southeast-1"})
 MAX_RATE: Final = 50.0
 STORE_NAME: Final = "vod-emulator.sqlite3"
+JOURNAL_NAME: Final = "vod-journal.sqlite3"
+RESEND_WITHIN: Final = 4.0
+MAX_RESEND_WITHIN: Final = 30 * 86400.0
 KEYS: Final = (
     "vod:region",
     "vod:endpoint",
@@ -38,6 +41,8 @@ KEYS: Final = (
     "vod:sessionToken",
     "vod:requestsPerSecond",
     "vod:emulatorStore",
+    "vod:journal",
+    "vod:resendWithin",
 )
 """The settings there are."""
 
@@ -89,6 +94,13 @@ class Settings:
     """At most, for each action: above 0, to 50, which is the default."""
     emulator_store: Path
     """The embedded emulator's file."""
+    journal: Path
+    """The file that remembers what was sent until a state does."""
+    resend_within: float
+    """
+    Seconds, by default 4, for which a start that was sent and never answered is sent again without
+    being asked: less than the shortest run takes, for one that has ended may be paid again.
+    """
     places: tuple[str, ...] = field(repr=False)
     """Where credentials were looked for."""
 
@@ -142,13 +154,17 @@ def load_settings(
     elif endpoint != EMULATOR:
         endpoint = _url(endpoint, problems)
     rate = _rate(setting("vod:requestsPerSecond"), problems)
+    resend_within = _resend_within(setting("vod:resendWithin"), problems)
+    chosen_store, chosen_journal = setting("vod:emulatorStore"), setting("vod:journal")
     if problems:
         raise ConfigurationError("\n".join(problems))
     return Settings(
         site=Site(endpoint, region),
         credentials=credentials,
         requests_per_second=rate,
-        emulator_store=_store(setting, environ, home),
+        emulator_store=_file(chosen_store, STORE_NAME, environ, home),
+        journal=_file(chosen_journal, JOURNAL_NAME, environ, home),
+        resend_within=resend_within,
         places=places,
     )
 
@@ -218,9 +234,20 @@ def _rate(text: str | None, problems: list[str]) -> float:
     return rate
 
 
-def _store(setting: Get, environ: Mapping[str, str], home: Path) -> Path:
+def _resend_within(text: str | None, problems: list[str]) -> float:
+    try:
+        seconds = RESEND_WITHIN if text is None else float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_RESEND_WITHIN:
+        problems.append("vod:resendWithin: must be seconds, from 0 to 2592000 (30 days)")
+        return RESEND_WITHIN
+    return seconds
+
+
+def _file(chosen: str | None, name: str, environ: Mapping[str, str], home: Path) -> Path:
     """
-    Return the file beside the stacks of a file backend, else in Pulumi's own folder.
+    Return a file of ours: the chosen one, or beside a file backend's stacks, or Pulumi's folder.
 
     The backend is that of PULUMI_BACKEND_URL or of `pulumi login`; one that only Pulumi.yaml names
     is not seen from here. A relative path counts from the program's folder, where the engine starts
@@ -231,15 +258,14 @@ def _store(setting: Get, environ: Mapping[str, str], home: Path) -> Path:
     def path(text: str) -> Path:
         return home / text[1:].lstrip("/") if re.match("~(/|$)", text) else Path(text)
 
-    chosen = setting("vod:emulatorStore")
     if chosen:
         return path(chosen)
     pulumi_home = Path(environ.get("PULUMI_HOME") or home / ".pulumi")
     backend = environ.get("PULUMI_BACKEND_URL") or _logged_in(pulumi_home)
     if backend.startswith("file://"):
         folder = path(unquote(backend.removeprefix("file://").partition("?")[0]))
-        return folder / ".pulumi" / STORE_NAME
-    return pulumi_home / STORE_NAME
+        return folder / ".pulumi" / name
+    return pulumi_home / name
 
 
 def _logged_in(pulumi_home: Path) -> str:

@@ -6,6 +6,8 @@ Everything this package raises.
       ManifestError             a file that cannot be read as a batch's items: .problems
       CallError                 one call failed: .operation .maybe_accepted .can_repeat
         StoppedError              it was not sent, because the person has asked to stop
+        JournalError              it was not sent, because the journal cannot take note of it
+        UnclearStartError         it was not sent, because it was sent before and never answered
         TransportError            no usable answer came
         MalformedResponseError    the answer breaks the service's own contract
         ApiError                  the service answered with an error: .code .code_n .request_id ...
@@ -31,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +108,22 @@ class WaitStoppedError(WaitError):
     """The person has asked to stop (Ctrl-C)."""
 
 
+WAYS: Final = (
+    "  - adopt it: existing_run_id with its RunId (free);\n"
+    "  - start again: add or change a trigger (a new run, paid), or set vod:resendWithin to more "
+    "seconds than have passed (the same ClientToken: free while that run is unfinished);\n"
+    "  - forget it: remove it from the program (a run that exists goes on)."
+)
+"""What a person can do about a start of unknown fate."""
+
+
 def start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
     """Say what to do after a start that failed: may a run exist, can a repeat help."""
     if maybe_accepted:
         return (
-            "A run may have started. Run the same update again at once, unchanged: it carries the "
-            "same ClientToken, so an unfinished run is found again. One that has ended would be "
-            "started, and paid, anew: if that may be so, look for it in the VOD console first, and "
-            "name it as existing_run_id."
+            "A run may have started. The journal has a note of it: the next update will not send "
+            "it again unasked, unless within vod:resendWithin (by default 4 s). Look for the run "
+            f"in the VOD console, then choose:\n{WAYS}"
         )
     if can_repeat:
         return "Nothing was started by this call. Running the same update again can help."
@@ -168,6 +178,46 @@ class StoppedError(CallError):
     def __init__(self, operation: str) -> None:
         what = "not sent, because the update was cancelled"
         super().__init__(operation, what, maybe_accepted=False, can_repeat=True)
+
+
+class JournalError(CallError):
+    """
+    The journal cannot be used, so no start is sent.
+
+    Args:
+        path: the file.
+        why: what is wrong with it, and what to do.
+
+    """
+
+    def __init__(self, path: object, why: str) -> None:
+        self.path = path
+        self.why = why
+        what = f"the journal {path} is needed to start nothing twice: {why}"
+        super().__init__("StartWorkflow", what, maybe_accepted=False, can_repeat=False)
+
+
+class UnclearStartError(CallError):
+    """
+    A start was sent before and never answered, so it is not sent again unasked.
+
+    Args:
+        which: whose start, as the beginning of a sentence.
+        when: when it was sent.
+        path: the journal that tells.
+
+    """
+
+    def __init__(self, which: str, when: str, path: object) -> None:
+        what = f"{which} sent {when} and never answered, says the journal {path}"
+        super().__init__("StartWorkflow", what, maybe_accepted=True, can_repeat=False)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation}: {self.what}.\nA run may have started, and may have ended: then the "
+            "service might not find it again, but start, and bill, a second one. So nothing was "
+            f"sent now. Look for the run in the VOD console, then choose:\n{WAYS}"
+        )
 
 
 class TransportError(CallError):

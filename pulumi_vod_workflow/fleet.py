@@ -17,16 +17,17 @@ import anyio.to_thread
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.policy import STARTS, PollPolicy
 from pulumi_vod_workflow.core.progress import Line, Progress
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     CallError,
+    JournalError,
     NotFoundError,
     StoppedError,
     TransportError,
 )
+from pulumi_vod_workflow.journal import Note
 
 AT_ONCE: Final = 64
 """Calls at a time: enough for answers that take 1.3 s, few enough to be lost in an outage."""
@@ -54,16 +55,41 @@ class Target:
     """When it was started, if that is known: a run that is not found may be too old to be."""
 
 
-def accepted(answer: Answer) -> dict[str, Any]:
-    """Return what is known of a run that the service has just accepted; never raises."""
+def just_accepted(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a run that has been accepted, and not been read since."""
+    return {**run, "phase": "submitted", "statusReason": execution.SUBMITTED_REASON}
+
+
+async def start_run(
+    client: VodClient, note: Note, *, say: Say, stopped: Callable[[], bool]
+) -> dict[str, Any]:
+    """
+    Start a run, which is paid, and have the journal remember it; never raises once it is accepted.
+
+    Args:
+        client: of the site.
+        note: the start, and the journal's page for it.
+        say: where a line goes if the journal fails.
+        stopped: whether the person has asked to stop.
+
+    Raises:
+        CallError: when no RunId came back.
+
+    """
+    order = note.order
+    answer = await client.start_workflow(order.start, order.client_token, stopped, note)
     moment = execution.service_time(answer.server_date, SystemClock().now())
-    return {
+    run = {
         "runId": str(answer.result["RunId"]),
         "requestId": answer.request_id,
         "submittedAt": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-        "phase": "submitted",
-        "statusReason": execution.SUBMITTED_REASON,
     }
+    try:
+        await note.accepted(run)
+    except Exception as error:  # noqa: BLE001 - the run's id must not be lost
+        why = error.what if isinstance(error, CallError) else type(error).__name__
+        await _tell(say, [Line(f"run {run['runId']} has started, but {why}")])
+    return just_accepted(run)
 
 
 Read = tuple[Mapping[str, Any], dict[str, Any]]
@@ -128,7 +154,8 @@ async def read_all(targets: Mapping[str, Target]) -> tuple[dict[str, Read], dict
 class Started:
     """What became of many starts."""
 
-    accepted: dict[str, Answer] = field(default_factory=dict)
+    accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name -> the run, as `start_run` returns it."""
     failed: dict[str, CallError] = field(default_factory=dict)
     untried: dict[str, str] = field(default_factory=dict)
     """Name -> why it was not even sent."""
@@ -147,7 +174,7 @@ class Started:
 
 async def start_all(
     client: VodClient,
-    starts: Mapping[str, tuple[Mapping[str, Any], str]],
+    notes: Mapping[str, Note],
     *,
     say: Say,
     stopped: Callable[[], bool],
@@ -159,7 +186,7 @@ async def start_all(
 
     Args:
         client: of the site.
-        starts: name -> the start as `inputs.start_of` returns it, and its ClientToken.
+        notes: name -> the start, and the journal's page for it.
         say: where lines about the progress go.
         stopped: whether the person has asked to stop: what is not yet sent is left.
 
@@ -171,7 +198,7 @@ async def start_all(
             started.untried[name] = f"not sent after {started.hopeless.what}"
             return
         try:
-            started.accepted[name] = await client.start_workflow(*starts[name], stopped)
+            started.accepted[name] = await start_run(client, notes[name], say=say, stopped=stopped)
             started.failures_in_a_row = 0
         except StoppedError as error:
             started.untried[name] = error.what
@@ -181,8 +208,8 @@ async def start_all(
             started.fail(name, _defect(error))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_count, started, len(starts), say, stopped)
-        await _each(starts, start)
+        tasks.start_soon(_count, started, len(notes), say, stopped)
+        await _each(notes, start)
         tasks.cancel_scope.cancel()
     return started
 
@@ -222,7 +249,7 @@ async def _tell(say: Say, lines: Iterable[Line]) -> None:
 
 def _concerns_all(error: CallError) -> bool:
     """Tell whether the next start would fail the same way."""
-    return isinstance(error, AuthenticationError) or (
+    return isinstance(error, (AuthenticationError, JournalError)) or (
         isinstance(error, TransportError) and not error.sent
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
@@ -223,6 +223,8 @@ class BatchPlan:
 
     start: Mapping[str, str] = field(default_factory=dict)
     """Key -> why; each of them is one paid run."""
+    take: tuple[str, ...] = ()
+    """Keys of items whose run an update that was cut short has started; free."""
     adopt: tuple[str, ...] = ()
     """Keys of items that name an existing run; free."""
     forget: tuple[str, ...] = ()
@@ -235,7 +237,17 @@ class BatchPlan:
     @property
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.start or self.adopt or self.free or self.total is None)
+        asked = self.start or self.take or self.adopt
+        return bool(asked or self.free or self.total is None)
+
+    def recalled(self, taken: Collection[str], resent: Collection[str]) -> BatchPlan:
+        """Return the plan with what an update that was cut short has left in the journal."""
+        start = {
+            key: f"{why}; {UNCLEAR}" if key in resent and UNCLEAR not in why else why
+            for key, why in self.start.items()
+            if key not in taken
+        }
+        return replace(self, start=start, take=tuple(taken))
 
     def described(self) -> Iterator[str]:
         """Say, for a person, what is started and paid, and what is not."""
@@ -254,6 +266,11 @@ class BatchPlan:
             yield f"{count} to start by `pulumi up`, each a paid run: {whys}"
         elif self.changes:
             yield f"none of {self.total:,} items to start"
+        if self.take:
+            yield (
+                "takes over, which is free, what an update that was cut short had started, says "
+                f"the journal: {named(self.take)}"
+            )
         if self.adopt:
             yield f"adopts, which is free: {named(self.adopt)}"
         if self.forget:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -10,27 +12,33 @@ import pytest
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.recall import Order
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.fleet import Started, Target, Waited, start_all, wait_all
+from pulumi_vod_workflow.journal import Journal, Note
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 
 
-def starts(count: int) -> dict[str, tuple[dict[str, Any], str]]:
-    return {f"k{n}": ({"vid": f"v{n}", "templateId": "t"}, f"token-{n}") for n in range(count)}
+def notes(count: int, journal: Journal) -> dict[str, Note]:
+    return {
+        f"k{n}": Note(journal, Order({"vid": f"v{n}", "templateId": "t"}, f"token-{n}", "", f"{n}"))
+        for n in range(count)
+    }
 
 
 def started(emulator: VodEmulator, count: int, **options: Any) -> Started:
-    async def go() -> Started:
+    async def go(journal: Journal) -> Started:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
         defaults: dict[str, Any] = {"say": lambda _: None, "stopped": lambda: False}
         try:
-            return await start_all(client, starts(count), **{**defaults, **options})
+            return await start_all(client, notes(count, journal), **{**defaults, **options})
         finally:
             await client.aclose()
 
-    return anyio.run(go)
+    with TemporaryDirectory() as folder:
+        return anyio.run(go, Journal(Path(folder) / "journal"))
 
 
 @pytest.mark.vod_emulator(rate_limit=0)
@@ -40,8 +48,8 @@ def test_a_defect_in_one_start_does_not_cancel_the_others(
     """It may have been accepted, and so it says; the others are all known."""
     right = VodClient.start_workflow
 
-    async def wrong(self: VodClient, start: dict[str, Any], token: str, stopped: Any) -> Answer:
-        answer = await right(self, start, token, stopped)
+    async def wrong(self: VodClient, start: dict[str, Any], token: str, *more: Any) -> Answer:
+        answer = await right(self, start, token, *more)
         if token == "token-7":
             raise KeyError("a defect")
         return answer
@@ -73,9 +81,7 @@ def test_what_is_on_its_way_is_awaited_when_stopped(vod_emulator: VodEmulator) -
         stopped=lambda: len(vod_emulator.ledger()) >= 10,
         say=lambda line: said.append(line.text),
     )
-    assert {answer.result["RunId"] for answer in done.accepted.values()} == {
-        entry["runId"] for entry in vod_emulator.ledger()
-    }
+    assert set(ids_of(done).values()) == {entry["runId"] for entry in vod_emulator.ledger()}
     assert len(done.untried) == 150 - len(done.accepted) > 50
 
 
@@ -97,7 +103,7 @@ def waited(
 
 
 def ids_of(done: Started) -> dict[str, str]:
-    return {name: answer.result["RunId"] for name, answer in done.accepted.items()}
+    return {name: run["runId"] for name, run in done.accepted.items()}
 
 
 @pytest.mark.vod_emulator(pending_seconds=0.5, running_seconds=1)

@@ -186,7 +186,7 @@ def test_what_is_no_envelope_tells_by_its_status(
     error = malformed(status, body)
     assert (error.maybe_accepted, error.can_repeat) == (maybe, repeat)
     assert malformed(status, body, READ).maybe_accepted is False
-    assert len(str(error)) < 700
+    assert len(str(error)) < 1000
 
 
 @pytest.mark.parametrize("run_id", [None, "", 7, ["lb:1"]])

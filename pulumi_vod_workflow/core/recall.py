@@ -1,0 +1,115 @@
+"""
+What an operation that was cut short has left in the journal, and so whether a start is sent.
+
+The service joins a repeated start for as long as the run is unfinished; whether it does afterwards
+is not known (facts 4). So a start whose answer arrived is never sent again, and one whose answer
+never did only while its run can hardly have ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.inputs import start_of
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A start that is asked for."""
+
+    start: Mapping[str, Any]
+    """As `inputs.start_of` returns it."""
+    client_token: str
+    """What makes a repeat the same start."""
+    resource: str
+    """Who declares it."""
+    key: str
+    """What the journal knows it by: a hash, so that no input is in the journal."""
+
+
+def order_of(declared: Mapping[str, Any], *, endpoint: str, region: str) -> Order:
+    """Return the start that checked, known inputs ask for at a site."""
+    start, token = start_of(declared), declared["clientToken"]
+    what = {"endpoint": endpoint, "region": region, "clientToken": token, "start": start}
+    return Order(
+        start=start,
+        client_token=token,
+        resource=resource_of(declared),
+        key=hashlib.sha256(canonical_json(what)).hexdigest(),
+    )
+
+
+def resource_of(declared: Mapping[str, Any]) -> str:
+    """Return who declares a run, as the journal names it."""
+    return canonical_json(declared.get("scope") or {}).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the journal holds of a start that no state is known to hold."""
+
+    sent_at: datetime
+    """When it was first sent, by this machine's clock."""
+    run: Mapping[str, str | None] | None = None
+    """`runId`, `requestId` and `submittedAt`, if an answer came."""
+
+
+class Recall(Enum):
+    """What to do about a start that is asked for."""
+
+    SEND = "nothing speaks against sending it"
+    TAKE = "it was accepted: its run is taken over, which is free"
+    ASK = "it may have been accepted, and its run may have ended: a person decides"
+
+
+def recall(entry: Entry | None, now: datetime, resend_within: float) -> Recall:
+    """
+    Decide whether a start is sent.
+
+    Args:
+        entry: what the journal holds of it.
+        now: by the clock of `entry.sent_at`.
+        resend_within: seconds for which a start without an answer may be sent again.
+
+    """
+    if entry is None:
+        return Recall.SEND
+    if entry.run is not None:
+        return Recall.TAKE
+    age = (now - entry.sent_at).total_seconds()
+    # A clock that was set back tells nothing.
+    return Recall.SEND if 0 <= age <= resend_within else Recall.ASK
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What there is to do about many starts."""
+
+    taken: Mapping[str, Mapping[str, str | None]]
+    """Name -> the run that is taken over."""
+    resent: Mapping[str, Entry]
+    """Name -> what is sent once more."""
+    asked: Mapping[str, Entry]
+    """Name -> what a person decides."""
+
+
+def recall_all(
+    orders: Mapping[str, Order],
+    entries: Mapping[str, Entry],
+    now: datetime,
+    resend_within: float,
+) -> Recalled:
+    """Decide about starts by their names; `entries` are by `Order.key`, else as in `recall`."""
+    known = {name: entries[order.key] for name, order in orders.items() if order.key in entries}
+    found = {name: recall(entry, now, resend_within) for name, entry in known.items()}
+    return Recalled(
+        taken={name: entry.run for name, entry in known.items() if entry.run is not None},
+        resent={name: known[name] for name, what in found.items() if what is Recall.SEND},
+        asked={name: known[name] for name, what in found.items() if what is Recall.ASK},
+    )
