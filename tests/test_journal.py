@@ -1,0 +1,303 @@
+"""The file that remembers what was sent until a state does."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from pulumi_vod_workflow.core.recall import Entry, Order
+from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal import Journal, Note, journal_at
+
+RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z", "phase": "x"}
+KEPT = {name: RUN[name] for name in ("runId", "requestId", "submittedAt")}
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        raise NotImplementedError
+
+    async def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+def order(key: str = "k", resource: str = "r") -> Order:
+    return Order({"vid": "v"}, "token", resource, key)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "journal.sqlite3"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def journal(path: Path, clock: Clock) -> Journal:
+    return Journal(path, clock)
+
+
+def seen(path: Path, *keys: str) -> dict[str, Entry]:
+    """What another process would read."""
+    return Journal(path).look([order(key) for key in keys or ("k",)])
+
+
+def test_a_send_is_written_before_and_its_run_after(
+    journal: Journal, path: Path, clock: Clock
+) -> None:
+    """Each is in the file once it is said to be."""
+    journal.sent(order()).result()
+    assert seen(path) == {"k": Entry(clock.time)}
+    journal.accepted(order(), RUN).result()
+    assert seen(path) == {"k": Entry(clock.time, KEPT)} == journal.look([order()])
+
+
+def test_a_refused_start_leaves_nothing(journal: Journal, path: Path) -> None:
+    journal.sent(order()).result()
+    journal.refused(order()).result()
+    assert seen(path) == {}
+
+
+def test_a_refusal_does_not_take_a_run_back(journal: Journal, path: Path) -> None:
+    journal.sent(order()).result()
+    journal.accepted(order(), RUN).result()
+    journal.refused(order()).result()
+    assert seen(path)["k"].run == KEPT
+
+
+def test_a_repeat_keeps_the_time_of_the_first_send(
+    journal: Journal, path: Path, clock: Clock
+) -> None:
+    """How long ago the first was is what counts; but not if that one has its run."""
+    first = clock.time
+    journal.sent(order()).result()
+    clock.time += timedelta(minutes=5)
+    journal.sent(order()).result()
+    assert seen(path) == {"k": Entry(first)}
+    journal.accepted(order(), RUN).result()
+    journal.sent(order()).result()
+    assert seen(path) == {"k": Entry(clock.time)}
+
+
+def test_what_a_state_holds_is_forgotten(journal: Journal, path: Path) -> None:
+    journal.sent(order()).result()
+    journal.accepted(order(), RUN).result()
+    later = Journal(path)
+    assert later.settled(["lb:other"]) is None
+    written = later.settled(["lb:1", "lb:other"])
+    assert later.look([order()]) == {}, "at once, for this process"
+    assert written is not None
+    written.result()
+    assert seen(path) == {}
+    assert later.settled(["lb:1"]) is None
+
+
+def test_a_run_that_is_joined_again_is_remembered_again(journal: Journal, path: Path) -> None:
+    """As when a replacement is forced: the service may answer with the run of the state."""
+    journal.sent(order()).result()
+    journal.accepted(order(), RUN).result()
+    journal.settled(["lb:1"])
+    journal.sent(order()).result()
+    journal.accepted(order(), RUN).result()
+    assert journal.look([order()])["k"].run == seen(path)["k"].run == KEPT
+
+
+def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
+    """Another start of the same resource, or a run that is named for it, answers the question."""
+    for key, resource in (("a", "r"), ("b", "r"), ("c", "other")):
+        journal.sent(order(key, resource)).result()
+    journal.accepted(order("b"), RUN).result()
+    assert [*seen(path, "a", "b", "c")] == ["b", "c"]
+    journal.decided("other")
+    journal.sent(order("d")).result()
+    assert [*seen(path, "a", "b", "c", "d")] == ["b", "d"]
+
+
+def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
+    """What has nothing to remember leaves nothing behind."""
+    assert journal.look([order()]) == {}
+    assert journal.settled(["lb:1"]) is None
+    journal.decided("r")
+    assert not path.parent.exists()
+
+
+def test_only_its_owner_reads_it(journal: Journal, path: Path) -> None:
+    journal.open()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_removed_is_made_again(journal: Journal, path: Path) -> None:
+    """What is written to a file that is gone would be lost."""
+    journal.sent(order()).result()
+    path.unlink()
+    assert journal.look([order()]) == {}
+    journal.sent(order("b")).result()
+    assert [*seen(path, "k", "b")] == ["b"]
+
+
+def test_there_is_one_for_each_file(path: Path) -> None:
+    assert journal_at(path) is journal_at(Path(str(path)))
+
+
+def test_many_writes_share_few_transactions(path: Path) -> None:
+    """Those that come while one is written are the next one; none waits for more than two."""
+    commits: list[str] = []
+
+    class Traced(Journal):
+        def _connect(self) -> sqlite3.Connection | None:
+            connection = super()._connect()
+            if connection:
+                connection.set_trace_callback(
+                    lambda text: commits.append(text) if text == "COMMIT" else None
+                )
+            return connection
+
+    journal = Traced(path)
+    journal.open()
+    with journal._file:  # a transaction that takes its time
+        first = journal.sent(order("first"))
+        rest = [journal.sent(order(str(number))) for number in range(500)]
+    for written in (first, *rest):
+        written.result()
+    assert len(commits) <= 2
+    assert len(seen(path, *map(str, range(500)))) == 500
+
+
+def test_processes_do_not_disturb_each_other(path: Path) -> None:
+    """Two that write to one file at once lose nothing."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from pulumi_vod_workflow.core.recall import Order\n"
+        "from pulumi_vod_workflow.journal import Journal\n"
+        "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
+        "for n in range(100):\n"
+        "    order = Order({}, 't', f'{who}-{n}', f'{who}-{n}')\n"
+        "    journal.sent(order).result()\n"
+        "    journal.accepted(order, {'runId': f'lb:{who}-{n}'}).result()\n"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, str(path), who]) for who in "ab"]
+    assert [process.wait(60) for process in both] == [0, 0]
+    keys = [f"{who}-{number}" for who in "ab" for number in range(100)]
+    assert {entry.run is not None for entry in seen(path, *keys).values()} == {True}
+    assert len(seen(path, *keys)) == 200
+
+
+def test_a_transaction_that_is_killed_leaves_the_file_whole(path: Path, journal: Journal) -> None:
+    """What was said to be written is there, and the rest is not half there."""
+    journal.sent(order()).result()
+    code = (
+        "import os, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('PRAGMA cache_size = 1')\n"
+        "connection.execute('BEGIN IMMEDIATE')\n"
+        "for n in range(2000):\n"
+        "    connection.execute('INSERT INTO starts VALUES (?, ?, ?, 1, 1, 1)', [n, 'x' * 99, n])\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert path.with_name(path.name + "-journal").exists(), "cut short in the middle"
+    assert [*seen(path, "k", "1")] == ["k"]
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"not a database at all" * 200)
+
+
+def torn(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+
+def newer(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 9")
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (garbage, "it is damaged (file is not a database). If an update was cut short"),
+        (torn, "it is damaged ("),
+        (newer, "it was made by a newer version of pulumi_vod_workflow"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_so(
+    path: Path, damage: Callable[[Path], None], told: str
+) -> None:
+    """No start is sent, and the person is told which file, why, and what to do."""
+    Journal(path).sent(order()).result()
+    damage(path)
+    journal = Journal(path)
+    uses: tuple[Callable[[], object], ...] = (
+        journal.open,
+        lambda: journal.look([order()]),
+        lambda: journal.sent(order()).result(),
+    )
+    for use in uses:
+        with pytest.raises(JournalError) as raised:
+            use()
+        assert str(path) in str(raised.value)
+        assert told in str(raised.value)
+        assert "Nothing was started" in str(raised.value)
+    assert journal.settled(["lb:1"]) is None, "what costs nothing goes on"
+
+
+def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="make it writable, or set vod:journal to a file"):
+        Journal(tmp_path / "file" / "journal").open()
+
+
+def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
+    """An error is completed with what is known of its own start."""
+    path.parent.mkdir()
+    garbage(path)
+    journal = Journal(path)
+    errors: list[JournalError] = []
+
+    async def send(key: str) -> None:
+        try:
+            await Note(journal, order(key)).sent()
+        except JournalError as error:
+            errors.append(error)
+
+    async def go() -> None:
+        async with anyio.create_task_group() as tasks:
+            for key in "abc":
+                tasks.start_soon(send, key)
+
+    anyio.run(go)
+    assert len({id(error) for error in errors}) == 3
+
+
+def test_it_can_be_used_from_any_thread(journal: Journal, path: Path) -> None:
+    threads = [
+        threading.Thread(target=lambda key=str(n): journal.sent(order(key)).result())
+        for n in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen(path, *map(str, range(20)))) == 20
