@@ -148,18 +148,17 @@ class VodProvider(ResourceProvider):
         when = times[0] if times[0] == times[-1] else f"from {times[0]} to {times[-1]}"
         return UnclearStartError(which, when, self._settings.journal)
 
-    def _settle(self, *runs: Properties, wait: bool = False) -> None:
+    def _settle(self, run_ids: Iterable[str], *, wait: bool = False) -> None:
         """
         Let the journal forget runs that a state holds; never raises.
 
         Args:
-            runs: as they are in the state; those that were adopted are not ours to forget.
+            run_ids: of those that were started here: what was adopted is not ours to forget.
             wait: until it is written, because the state is about to lose them.
 
         """
-        ids = [run["runId"] for run in runs if run.get("runId") and run.get("clientToken")]
         with suppress(VodWorkflowError):
-            written = self._journal.settled(ids) if ids else None
+            written = self._journal.settled(run_ids)
             if written and wait:
                 written.result()
 

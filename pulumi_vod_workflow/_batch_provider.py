@@ -52,7 +52,7 @@ class WorkflowBatchProvider(VodProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide which items ask for a run, and say so; offline and free."""
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
-        self._settle(*batch.runs_of(olds).values())
+        self._settle(_started_here(batch.runs_of(olds)))
         plan, _, _ = self._planned(olds, news)
         self._tell(plan)
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
@@ -79,7 +79,7 @@ class WorkflowBatchProvider(VodProvider):
         """Ask the service about the runs that are not known to have ended, all at once; free."""
         found = batch.normalise_batch(received(props))
         runs, asked = batch.runs_of(found), batch.unfinished(found)
-        self._settle(*runs.values())
+        self._settle(_started_here(runs))
         if not asked:
             return ReadResult(id_, sent(batch.with_secrets(found)))
         targets = {key: self._target(run) for key, run in asked.items()}
@@ -115,7 +115,7 @@ class WorkflowBatchProvider(VodProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the runs. The service offers no cancel: unfinished ones go on and are billed."""
         found = batch.normalise_batch(received(_props))
-        self._settle(*batch.runs_of(found).values(), wait=True)
+        self._settle(_started_here(batch.runs_of(found)), wait=True)
         runs = batch.unfinished(found)
         left = [key for key, run in runs.items() if not run["emulated"]]
         if left:
@@ -231,6 +231,11 @@ class WorkflowBatchProvider(VodProvider):
         common = {name: declared.get(name) or site[name] for name in site}
         inputs = {name: declared[name] for name in batch.BATCH_FIELDS if name in declared}
         return sent(batch.with_secrets(batch.record_batch(inputs, runs, site=common, **why_not)))
+
+
+def _started_here(runs: Mapping[str, Properties]) -> list[str]:
+    """Return the ids of the runs that were not adopted."""
+    return [run["runId"] for run in runs.values() if "existingRunId" not in run]
 
 
 def _reason(error: CallError, declared: Properties) -> str:

@@ -88,7 +88,7 @@ class WorkflowRunProvider(VodProvider):
             return
         announce(self._settings)
         if note and note.resent:
-            Row().say("was sent just now and never answered: it is sent again as the same start")
+            Row().say("was sent before and never answered: it is sent again as the same start")
 
     def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Note | None]:
         """
@@ -107,7 +107,7 @@ class WorkflowRunProvider(VodProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
         olds = received(_olds)
-        self._settle(olds)
+        self._settle(_started_here(olds))
         plan = plan_change(
             olds, received(_news), service=self._service, just_ended=_id in self._just_ended
         )
@@ -156,7 +156,7 @@ class WorkflowRunProvider(VodProvider):
         found = normalise(received(props))
         if "runId" not in found:  # WorkflowRun.get: only the id is known
             return ReadResult(id_, self._look_up(id_))
-        self._settle(found)
+        self._settle(_started_here(found))
         if not execution.is_known_to_have_ended(found):
             found = execution.merged(found, self._progress(found))
         return ReadResult(id_, sent(record(found)))
@@ -186,7 +186,7 @@ class WorkflowRunProvider(VodProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
-        self._settle(_props, wait=True)
+        self._settle(_started_here(_props), wait=True)
         if not execution.is_known_to_have_ended(_props) and _props.get("emulated") is not True:
             Row().say(
                 f"{_id} is forgotten, not cancelled: it was not known to have ended, goes on, and "
@@ -217,3 +217,8 @@ class WorkflowRunProvider(VodProvider):
         refuse_contradictions(run_id, inputs, found)
         self._journal.decided(resource_of(inputs))
         return {**found, **inputs}
+
+
+def _started_here(run: Mapping[str, Any]) -> list[str]:
+    """Return a recorded run's id, if it was not adopted or looked up."""
+    return [run["runId"]] if run.get("clientToken") and "runId" in run else []

@@ -25,6 +25,7 @@ RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
 ITEMS = re.compile(r"([\d,]+) of [\d,]+ items to start by `pulumi up`, each a paid run")
+TAKEN = re.compile(r"takes \S+ over, which is free")
 Program = Callable[[], None]
 
 
@@ -40,7 +41,7 @@ class Outcome:
     items: int = 0
     """How many items of batches it says it starts."""
     adopted: set[str] = field(default_factory=set)
-    """Names of resources that declare an existing run: creating them is free, and said to be."""
+    """Names of resources that take an existing run: creating them is free, and said to be."""
     outputs: dict[str, Any] = field(default_factory=dict)
     failed: bool = False
 
@@ -137,9 +138,12 @@ class Story:
                     (str(getattr(step.metadata.op, "value", step.metadata.op)), name)
                 )
             if event.diagnostic_event is not None:
-                said.append(event.diagnostic_event.message)
-                told = ITEMS.search(event.diagnostic_event.message)
+                message = event.diagnostic_event.message
+                said.append(message)
+                told = ITEMS.search(message)
                 outcome.items += int(told[1].replace(",", "")) if told else 0
+                if TAKEN.search(message):
+                    outcome.adopted.add((event.diagnostic_event.urn or "").rpartition("::")[2])
 
         try:
             result = command(on_event=on_event, on_output=said.append, color="never", **options)

@@ -291,6 +291,7 @@ def test_a_start_of_unknown_fate_is_not_called_rejected(story: Story) -> None:
     assert [*story.batch["unclear"]] == ["b"]
     assert story.batch["rejected"] == {}
     story.emulator.fault(action="StartWorkflow", kind="reset", times=0)
+    story.write_config(vod_resendWithin="3600")
     outcome = story.pays_for(batch(items("a", "b")), promised=1, paid=0)
     assert "may have been started before: found again, or paid again" in outcome.text
     assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}
@@ -305,6 +306,7 @@ def test_an_outage_does_not_run_through_the_whole_batch(story: Story) -> None:
     assert "MAY HAVE BEEN STARTED" in outcome.text
     assert len(story.emulator.ledger()) < 200
     story.emulator.fault(action="StartWorkflow", kind="http", times=0)
+    story.write_config(vod_resendWithin="3600")
     story.up(batch(items(*keys)))
     assert len(story.emulator.ledger()) == 400
     assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}

@@ -266,7 +266,7 @@ def test_a_failing_service_is_paid_once(story: Story, fault: dict[str, Any]) -> 
 
 
 def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:
-    """When all answers are lost, the update fails clearly and the next one finds the run."""
+    """When all answers are lost, the update fails clearly; sent again in time it finds the run."""
     story.emulator.fault(
         action="StartWorkflow",
         kind="http",
@@ -280,6 +280,8 @@ def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:
     assert "may have started" in failed.text
     [start] = story.emulator.ledger()
     story.emulator.fault(action="StartWorkflow", kind="http", times=0)  # the faults are over
-    story.up(run())
+    story.write_config(vod_resendWithin="3600")
+    found = story.pays_for(run(), promised=1, paid=0)
+    assert "was sent before and never answered: it is sent again" in found.text
     assert story.run["runId"] == start["runId"]
     assert len(story.emulator.ledger()) == 1

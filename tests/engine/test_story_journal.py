@@ -1,0 +1,134 @@
+"""Starts that were sent and never answered: the next preview asks, and each answer works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.engine.harness import Outcome, Program, Story, run
+from tests.engine.test_story_batch import batch, items
+
+WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
+
+
+def asks(outcome: Outcome) -> bool:
+    """Whether the command has stopped, said why, and named the ways on."""
+    told = "and never answered, says the journal" in outcome.text
+    return outcome.failed and told and all(way in outcome.text for way in WAYS)
+
+
+def lose_the_answers(story: Story, program: Program) -> None:
+    """Have starts accepted whose answers never come."""
+    story.emulator.fault(action="StartWorkflow", kind="reset", when="after", times=999)
+    story.stack.workspace.program = program
+    outcome = story._run(story.stack.up)
+    assert "may have started" in outcome.text.lower()
+    story.emulator.fault(action="StartWorkflow", kind="reset", times=0)
+
+
+def declared(kind: str) -> Callable[..., Program]:
+    """A run, or a batch with an item beside it, that can be declared with more."""
+    if kind == "run":
+        return run
+
+    def program(**more: Any) -> Program:
+        return batch({"beside": {"vid": "v0"}, "run": {"vid": "v1", **more}})
+
+    return program
+
+
+@pytest.fixture(params=["run", "batch"])
+def lost(request: pytest.FixtureRequest, story: Story) -> Callable[..., Program]:
+    """A declaration whose start was accepted, unanswered, and whose run has ended since."""
+    declare = declared(request.param)
+    if request.param == "batch":
+        story.pays(batch({"beside": {"vid": "v0"}}), 1)
+    lose_the_answers(story, declare())
+    assert [start["vid"] for start in story.emulator.ledger()][-1] == "v1"
+    story.emulator.advance(5000)
+    for command in (story.preview, story.failing_up):
+        assert asks(command(declare()))
+    return declare
+
+
+def only(story: Story) -> dict[str, Any]:
+    """The run that the question was about, as the ledger has it."""
+    found: dict[str, Any] = [start for start in story.emulator.ledger() if start["vid"] == "v1"][-1]
+    return found
+
+
+def holds(story: Story, run_id: str) -> bool:
+    return f'"{run_id}"' in story.raw_state
+
+
+def test_it_is_adopted(story: Story, lost: Callable[..., Program]) -> None:
+    """The run that a person has found is taken, for free, and the question is answered."""
+    run_id = only(story)["runId"]
+    story.pays(lost(existing_run_id=run_id), 0)
+    assert holds(story, run_id)
+    story.pays(lost(), 0)
+
+
+def test_it_is_started_again_by_a_trigger(story: Story, lost: Callable[..., Program]) -> None:
+    """A new start, shown and paid as one; the question is answered by it."""
+    first = only(story)["runId"]
+    story.pays(lost(triggers={"again": 1}), 1)
+    assert only(story)["runId"] != first
+    assert holds(story, only(story)["runId"])
+    story.destroy()
+    story.pays(lost(triggers={"again": 2}), 2 if len(story.emulator.ledger()) == 3 else 1)
+
+
+def test_it_is_started_again_as_the_same(story: Story, lost: Callable[..., Program]) -> None:
+    """Within `vod:resendWithin` it is sent again, as the preview says; the service decides."""
+    story.write_config(vod_resendWithin="3600")
+    outcome = story.pays(lost(), 1)
+    assert "sent before and never answered" in outcome.text or "paid again" in outcome.text
+
+
+def test_it_is_forgotten(story: Story, lost: Callable[..., Program]) -> None:
+    """Without it everything goes on; declared once more, it is asked about once more."""
+    rest = batch({"beside": {"vid": "v0"}}) if len(story.emulator.ledger()) == 2 else lambda: None
+    story.pays(rest, 0)
+    assert asks(story.preview(lost()))
+    assert not holds(story, only(story)["runId"])
+
+
+def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
+    """As after a kill: the journal has the runs, the state has not."""
+    program = batch(items("a", "b", "c"))
+    empty = story.stack.export_stack()
+    story.pays(program, 3)
+    story.emulator.advance(5000)
+    story.stack.import_stack(empty)
+    outcome = story.pays(program, 0)
+    assert "takes over, which is free" in outcome.text
+    assert {item["runId"] for item in story.emulator.ledger()} == {
+        item["runId"] for item in story.batch["runs"].values()
+    }
+    story.pays(program, 0)
+    story.stack.import_stack(empty)
+    story.pays(program, 3)
+
+
+def test_what_a_state_has_held_is_not_taken_over(story: Story) -> None:
+    """Destroyed and declared again it is a new run, shown and paid, as ever."""
+    story.pays(run(), 1)
+    story.destroy()
+    story.emulator.advance(5000)
+    story.pays(run(), 1)
+
+
+def test_one_run_is_taken_over_too(story: Story) -> None:
+    empty = story.stack.export_stack()
+    story.pays(run(), 1)
+    story.emulator.advance(5000)
+    story.stack.import_stack(empty)
+    outcome = story.pays(run(), 0)
+    [start] = story.emulator.ledger()
+    assert f"takes {start['runId']} over, which is free" in outcome.text
+    assert story.run["runId"] == start["runId"]
+    story.refresh()
+    assert story.run["phase"] == "succeeded"
