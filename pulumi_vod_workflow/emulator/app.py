@@ -13,7 +13,7 @@ from typing import Any
 
 from pulumi_vod_workflow.emulator import control, page
 from pulumi_vod_workflow.emulator.errors import Refusal
-from pulumi_vod_workflow.emulator.faults import Happening, ResetFault, happen
+from pulumi_vod_workflow.emulator.faults import Happening, ResetFault, hang_up, happen
 from pulumi_vod_workflow.emulator.service import Call, Service
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 from pulumi_vod_workflow.emulator.verify import verify
@@ -58,11 +58,14 @@ class Emulator:
             "content-type": "application/json",
             **({"date": date} if date else {}),
             **answer.headers,
-            "content-length": str(len(answer.body)),
+            "content-length": str(len(answer.body) + answer.missing),
         }
         pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
-        await send({"type": "http.response.body", "body": answer.body})
+        cut = bool(answer.missing)
+        await send({"type": "http.response.body", "body": answer.body, "more_body": cut})
+        if cut:
+            await hang_up(receive, with_what_is_sent=True)
 
     async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
         if scope["path"].startswith("/_emulator/"):
@@ -110,7 +113,7 @@ class Emulator:
                 raise Refusal("MissingParameter", name)
         if VERSIONS.get(action) != version:
             raise Refusal("InvalidActionOrVersion", action, version)
-        service.count(action)
+        number = service.count(action)
         # Either time is good, so that neither moving the emulator's clock nor a client that takes
         # over its Date breaks signing.
         moments = (datetime.now(UTC), datetime.fromtimestamp(service.store.now(), UTC))
@@ -121,7 +124,7 @@ class Emulator:
         service.limit(action)
         service.store.tick()
         parameters = parameters_of(request)
-        fault = service.store.take_fault(action)
+        fault = service.fault(action, number)
         if fault is None:
             return service.call(action, parameters)
         if fault.when == "after":

@@ -2,7 +2,8 @@
 Faults on demand: before a request takes effect, or after it did and its answer is lost.
 
 `http` answers with a code and its status, `reset` closes the connection without an answer, `hang`
-answers so only after a while, `garbage` answers with a page that is no envelope.
+answers so only after a while, `truncated` closes it within the answer, `html` answers with a page
+and `garbage` with bytes that are no text.
 """
 
 from __future__ import annotations
@@ -45,13 +46,15 @@ class Fault(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     action: Annotated[str, AfterValidator(_action)]
-    kind: Literal["http", "reset", "hang", "garbage"]
+    kind: Literal["http", "reset", "hang", "truncated", "html", "garbage"]
     when: Literal["before", "after"] = "before"
     """Whether the request takes effect: `after` loses the answer of one that did."""
     times: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """0 clears the faults of its action."""
+    chance: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the action's requests that it falls to, drawn by the seed."""
     status: Annotated[int, Field(ge=200, le=599), AfterValidator(_with_body)] | None = None
-    """By default what belongs to the code, and 200 for garbage."""
+    """By default what belongs to the code, and 200 where there is none."""
     code: str = "InternalError"
     message: str | None = None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
@@ -72,18 +75,36 @@ class Happening(Fault):
 async def happen(fault: Fault, receive: Receive) -> Answer:
     """Go wrong."""
     if fault.kind == "reset":
-        # Over uvicorn there is a transport to cut; in process the exception is the reset.
-        transport = getattr(getattr(receive, "__self__", None), "transport", None)
-        if transport is None:
-            raise ResetFault("the emulator was told to reset this connection")
-        transport.abort()
-        await _until_gone(receive, 1)
+        await hang_up(receive, with_what_is_sent=False)
     if fault.kind == "hang":
         await _until_gone(receive, fault.seconds)
-    if fault.kind == "garbage":
+    status = fault.status or 200
+    if fault.kind == "truncated":
+        return Answer(status, b'{"ResponseMetadata": {"RequestId": "', fault.headers, missing=99)
+    if fault.kind == "html":
         headers = {"content-type": "text/html", **fault.headers}
-        return Answer(fault.status or 200, b"<html><body>502 Bad Gateway</body></html>", headers)
+        return Answer(status, b"<html><body>502 Bad Gateway</body></html>", headers)
+    if fault.kind == "garbage":
+        return Answer(status, bytes(range(256)), fault.headers)
     raise Refusal(fault.code, status=fault.status, message=fault.message, headers=fault.headers)
+
+
+async def hang_up(receive: Receive, *, with_what_is_sent: bool) -> None:
+    """
+    Close the connection under a request, after what has been sent of its answer, or at once.
+
+    Raises:
+        ResetFault: in process, where there is no connection.
+
+    """
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is None:
+        raise ResetFault("the emulator was told to break this connection")
+    if with_what_is_sent:
+        transport.close()
+    else:
+        transport.abort()
+    await _until_gone(receive, 1)
 
 
 async def _until_gone(receive: Receive, seconds: float) -> None:

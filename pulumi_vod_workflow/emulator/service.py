@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.emulator import contract
 from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.faults import Fault, Happening
 from pulumi_vod_workflow.emulator.outputs import Outputs, fate_told, source_name
 from pulumi_vod_workflow.emulator.settings import (
     SYSTEM_TEMPLATES,
@@ -84,10 +85,11 @@ class Service:
         self.counts.clear()
         self._answers = 0
 
-    def count(self, action: str) -> None:
-        """Note that a request came."""
+    def count(self, action: str) -> int:
+        """Note that a request came; return its number among its action's."""
         with self._lock:
             self.counts[action] = self.counts.get(action, 0) + 1
+            return self.counts[action]
 
     def latency(self) -> float:
         """Return the seconds before the next answer, drawn by the seed and the answer's number."""
@@ -110,6 +112,16 @@ class Service:
         allowed = self.behaviour.rate_limit
         if allowed and not self.store.admit(action, allowed):
             raise Refusal("RequestLimitExceeded", str(allowed), headers={"retry-after": "1"})
+
+    def fault(self, action: str, number: int) -> Happening | None:
+        """Return what goes wrong with a request: the first fault that falls to its number."""
+        seed = self.behaviour.seed
+
+        def falls(index: int, fault: Fault) -> bool:
+            drawn = random.Random(f"{seed}/{action}/{number}/fault {index}")  # noqa: S311 - as above
+            return drawn.random() < fault.chance
+
+        return self.store.take_fault(action, falls)
 
     def call(self, action: str, parameters: dict[str, Any]) -> Call:
         """

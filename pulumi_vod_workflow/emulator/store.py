@@ -242,18 +242,17 @@ class Store:
                 values = (fault.action, fault.times, fault.model_dump_json())
                 db.execute("INSERT INTO faults (action, left, fault) VALUES (?, ?, ?)", values)
 
-    def take_fault(self, action: str) -> Happening | None:
-        """Return the fault that happens to this request, the oldest first."""
+    def take_fault(self, action: str, falls: Callable[[int, Fault], bool]) -> Happening | None:
+        """Return the fault that happens to this request: the oldest that falls to it."""
         query = "SELECT number, fault FROM faults WHERE action = ? AND left > 0 ORDER BY number"
-        if not self._rows(query, action):  # most requests need no transaction
-            return None
-        with self._transaction() as db:
-            row = db.execute(query, (action,)).fetchone()
-            if row is None:
-                return None
-            number, fault = row
-            db.execute("UPDATE faults SET left = left - 1 WHERE number = ?", (number,))
-        return Happening(number=number, **json.loads(fault))
+        for index, (number, text) in enumerate(self._rows(query, action)):
+            fault = Happening(number=number, **json.loads(text))
+            if falls(index, fault):
+                with self._transaction() as db:  # another process may have taken the last of it
+                    less = "UPDATE faults SET left = left - 1 WHERE number = ? AND left > 0"
+                    if db.execute(less, (number,)).rowcount:
+                        return fault
+        return None
 
     def give_back(self, fault: Happening) -> None:
         """Let it happen to another request."""

@@ -58,6 +58,8 @@ class Answer:
     status: int
     content: Mapping[str, Any] | bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
+    """Bytes that are announced beyond the content, and never come."""
 
     @property
     def body(self) -> bytes:

@@ -18,7 +18,11 @@ from typing import Any
 import httpx
 import pytest
 
+from pulumi_vod_workflow.client import VolcengineAuth
+from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator, create_app
+from pulumi_vod_workflow.emulator.faults import Fault
+from pulumi_vod_workflow.emulator.settings import parsed
 from pulumi_vod_workflow.emulator.store import Store
 
 Call = Callable[..., httpx.Response]
@@ -91,7 +95,7 @@ def test_the_ledger_tells_what_would_be_paid(call: Call, emulator: VodEmulator) 
 
 
 @pytest.mark.parametrize(("when", "billed"), [("before", 0), ("after", 1)])
-@pytest.mark.parametrize("kind", ["http", "reset", "garbage", "hang"])
+@pytest.mark.parametrize("kind", ["http", "reset", "truncated", "html", "garbage", "hang"])
 def test_faults_happen_before_or_after_the_start(
     call: Call, emulator: VodEmulator, kind: str, when: str, billed: int
 ) -> None:
@@ -103,13 +107,14 @@ def test_faults_happen_before_or_after_the_start(
         code="ServiceUnavailable",
         seconds=0.2,
     )
-    if kind == "reset":
-        with pytest.raises(httpx.TransportError):
+    if kind in {"reset", "truncated"}:
+        how = "without sending complete message body" if kind == "truncated" else None
+        with pytest.raises(httpx.TransportError, match=how):
             call("StartWorkflow", BASE)
     else:
         answer = call("StartWorkflow", BASE)
-        if kind == "garbage":
-            with pytest.raises(json.JSONDecodeError):
+        if kind in {"html", "garbage"}:
+            with pytest.raises(ValueError, match=r"Expecting value|can't decode"):
                 answer.json()
         if kind == "http":
             error = answer.json()["ResponseMetadata"]["Error"]
@@ -150,6 +155,7 @@ BAD: list[tuple[str, Any]] = [
     ("faults", {"action": "StartWorkflow", "kind": "http", "colour": 1}),
     ("faults", {"action": "StartWorkflow", "kind": "http", "times": "x"}),
     ("faults", {"action": "StartWorkflow", "kind": "http", "status": "x"}),
+    ("faults", {"action": "StartWorkflow", "kind": "http", "chance": 1.1}),
     ("faults", {"action": "StartWorkflow", "kind": "hang", "seconds": None}),
     ("faults", {"action": "StartWorkflow", "kind": "http", "headers": {"a": 1}}),
     ("faults", {"action": "StartWorkflow", "kind": "http", "headers": {"Content-Length": "5"}}),
@@ -191,11 +197,15 @@ def test_a_fault_has_the_status_and_number_of_its_code(
     )
 
 
-def test_garbage_has_the_status_that_was_asked_for(call: Call, emulator: VodEmulator) -> None:
+@pytest.mark.parametrize(("kind", "begins"), [("html", b"<html>"), ("garbage", b"\x00\x01")])
+def test_garbage_has_the_status_that_was_asked_for(
+    call: Call, emulator: VodEmulator, kind: str, begins: bytes
+) -> None:
     headers = {"Date": "never", "X-Proxy": "p"}
-    emulator.fault(action="StartWorkflow", kind="garbage", status=502, headers=headers)
+    emulator.fault(action="StartWorkflow", kind=kind, status=502, headers=headers)
     answer = call("StartWorkflow", BASE)
-    assert (answer.status_code, answer.text[:6]) == (502, "<html>")
+    assert answer.status_code == 502
+    assert answer.content.startswith(begins)
     assert answer.headers.get_list("date") == ["never"]
     assert answer.headers["x-proxy"] == "p"
 
@@ -206,6 +216,57 @@ def test_a_refused_request_does_not_use_up_a_lost_answer(call: Call, emulator: V
     assert call("StartWorkflow", BASE).status_code == 502
     assert call("StartWorkflow", BASE).status_code == 200
     assert len(emulator.ledger()) == 1
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncated"])
+def test_in_process_a_broken_connection_is_an_exception(kind: str) -> None:
+    app = create_app()
+    app.service.store.add_fault(parsed(Fault, {"action": "StartWorkflow", "kind": kind}))
+
+    async def ask() -> None:
+        keys = Credentials("AKLTEMULATOR", "emulator-secret-key")
+        auth = VolcengineAuth(keys, "cn-north-1")
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, auth=auth) as client:
+            query = {"Action": "StartWorkflow", "Version": "2020-08-01", **BASE}
+            await client.get("http://localhost/", params=query)
+
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(ask())
+
+
+def test_faults_can_fall_to_some_requests_only(call: Call, emulator: VodEmulator) -> None:
+    """As many as was said, the same ones for the same seed, and each time by another fault."""
+    for status in (500, 502, 504):
+        fault = {"kind": "http", "status": status, "chance": 0.15, "times": 1000}
+        emulator.fault(action="GetWorkflowTemplate", **fault)
+
+    def statuses(seed: int) -> list[int]:
+        emulator.service.counts.clear()
+        emulator.settings(seed=seed)
+        ask = {"TemplateId": "t"}
+        return [call("GetWorkflowTemplate", ask).status_code for _ in range(120)]
+
+    seen = statuses(1)
+    assert 30 < len(seen) - seen.count(200) < 70
+    assert {*seen} == {200, 500, 502, 504}
+    assert seen == statuses(1) != statuses(2)
+
+
+def test_the_last_of_a_fault_happens_once(tmp_path: Path) -> None:
+    """Two processes that see the same fault do not both take it."""
+    one, two = (Store(tmp_path / "runs.sqlite3") for _ in range(2))
+    one.add_fault(parsed(Fault, {"action": "StartWorkflow", "kind": "http"}))
+    taken = []
+
+    def falls(_: int, __: Fault) -> bool:
+        taken.append(two.take_fault("StartWorkflow", lambda _, __: True))
+        return True
+
+    assert one.take_fault("StartWorkflow", falls) is None
+    assert [fault is not None for fault in taken] == [True]
+    for store in (one, two):
+        store.close()
 
 
 def test_processes_share_faults_and_the_limit(call: Call, tmp_path: Path) -> None:
