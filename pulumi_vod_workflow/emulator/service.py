@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.emulator import contract
 from pulumi_vod_workflow.emulator.errors import Refusal
-from pulumi_vod_workflow.emulator.faults import Fault, Happening
+from pulumi_vod_workflow.emulator.faults import Happening
 from pulumi_vod_workflow.emulator.outputs import Outputs, fate_told, source_name
 from pulumi_vod_workflow.emulator.settings import (
     SYSTEM_TEMPLATES,
@@ -115,13 +115,8 @@ class Service:
 
     def fault(self, action: str, number: int) -> Happening | None:
         """Return what goes wrong with a request: the first fault that falls to its number."""
-        seed = self.behaviour.seed
-
-        def falls(index: int, fault: Fault) -> bool:
-            drawn = random.Random(f"{seed}/{action}/{number}/fault {index}")  # noqa: S311 - as above
-            return drawn.random() < fault.chance
-
-        return self.store.take_fault(action, falls)
+        drawn = random.Random(f"{self.behaviour.seed}/{action}/{number}")  # noqa: S311 - as above
+        return self.store.take_fault(action, lambda fault: drawn.random() < fault.chance)
 
     def call(self, action: str, parameters: dict[str, Any]) -> Call:
         """

@@ -242,12 +242,12 @@ class Store:
                 values = (fault.action, fault.times, fault.model_dump_json())
                 db.execute("INSERT INTO faults (action, left, fault) VALUES (?, ?, ?)", values)
 
-    def take_fault(self, action: str, falls: Callable[[int, Fault], bool]) -> Happening | None:
+    def take_fault(self, action: str, falls: Callable[[Fault], bool]) -> Happening | None:
         """Return the fault that happens to this request: the oldest that falls to it."""
         query = "SELECT number, fault FROM faults WHERE action = ? AND left > 0 ORDER BY number"
-        for index, (number, text) in enumerate(self._rows(query, action)):
+        for number, text in self._rows(query, action):
             fault = Happening(number=number, **json.loads(text))
-            if falls(index, fault):
+            if falls(fault):
                 with self._transaction() as db:  # another process may have taken the last of it
                     less = "UPDATE faults SET left = left - 1 WHERE number = ? AND left > 0"
                     if db.execute(less, (number,)).rowcount:

@@ -259,8 +259,8 @@ def test_the_last_of_a_fault_happens_once(tmp_path: Path) -> None:
     one.add_fault(parsed(Fault, {"action": "StartWorkflow", "kind": "http"}))
     taken = []
 
-    def falls(_: int, __: Fault) -> bool:
-        taken.append(two.take_fault("StartWorkflow", lambda _, __: True))
+    def falls(_: Fault) -> bool:
+        taken.append(two.take_fault("StartWorkflow", lambda _: True))
         return True
 
     assert one.take_fault("StartWorkflow", falls) is None
