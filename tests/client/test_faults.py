@@ -13,19 +13,20 @@ from pulumi_vod_workflow.client import Timeouts, VodClient
 from pulumi_vod_workflow.core.policy import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.errors import ServiceFailureError, ThrottledError, TransportError
 from pulumi_vod_workflow.fleet import Started, start_all
 from tests import faults
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 STARTS = {f"k{n}": ({"vid": f"v-k{n}", "templateId": "t"}, f"token-{n}") for n in range(1000)}
-ONCE = RetryPolicy(refused_start=0, unclear_start=0)
+PATIENT = RetryPolicy(unclear_start=60)
+"""However slow the machine is: here no run ends meanwhile."""
+IMPATIENT = RetryPolicy(refused_start=0, unclear_start=0.3, base=0.2)
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
 
 
 def started(
-    emulator: VodEmulator, starts: Mapping[str, Any] = STARTS, policy: RetryPolicy | None = None
+    emulator: VodEmulator, policy: RetryPolicy, starts: Mapping[str, Any] = STARTS
 ) -> Started:
     """Start runs faster than the account's rate, by a client that does not wait for long."""
 
@@ -35,7 +36,7 @@ def started(
             "cn-north-1",
             KEYS,
             requests_per_second=10_000,
-            timeouts=Timeouts(start=0.5),
+            timeouts=Timeouts(start=1),
             policy=policy,
         )
         try:
@@ -64,15 +65,15 @@ def tells_the_truth(done: Started, emulator: VodEmulator) -> None:
 
 
 def test_starts_end_accepted_once_or_reported(vod_emulator: VodEmulator) -> None:
-    """Repeats get nearly all of them through; what is left is told as what it is."""
+    """Repeats get all of them through, and each comes back with the id that it has."""
     faults.spread(vod_emulator, 0.3, seed=1)
-    done = started(vod_emulator)
+    done = started(vod_emulator, PATIENT)
     tells_the_truth(done, vod_emulator)
-    assert len(done.accepted) > 980
+    assert len(done.accepted) == 1000
     assert vod_emulator.requests()["StartWorkflow"] > 1250
 
 
-def test_without_repeats_every_failure_is_told(
+def test_with_few_repeats_every_failure_is_told(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
@@ -82,21 +83,21 @@ def test_without_repeats_every_failure_is_told(
     """
     monkeypatch.setattr(fleet, "IN_A_ROW", 1000)  # no giving up
     faults.spread(vod_emulator, 0.3, seed=2)
-    done = started(vod_emulator, policy=ONCE)
+    done = started(vod_emulator, IMPATIENT)
     tells_the_truth(done, vod_emulator)
     paid = {entry["vid"].removeprefix("v-") for entry in vod_emulator.ledger()}
-    assert 200 < len(done.failed) < 400
-    assert not done.untried
+    assert len(done.failed) > 100
     unclear = {key for key, error in done.failed.items() if error.maybe_accepted}
     refused = done.failed.keys() - unclear
-    assert len(unclear & paid) > 60
-    assert len(unclear - paid) > 60
+    assert len(unclear & paid) > 20
+    assert len(unclear - paid) > 20
     assert len(refused) > 30
-    kinds = {type(done.failed[key]) for key in unclear}
-    assert {ServiceFailureError, TransportError} < kinds
-    assert ThrottledError in {type(done.failed[key]) for key in refused}
+    last_words = "".join(done.failed[key].what for key in unclear)
+    for part in ("HTTP 500", "HTTP 502", "HTTP 504", "HTTP 200", "no answer", "connection broke"):
+        assert part in last_words
+    assert "HTTP 503" in last_words, "refused, after an attempt that was not"
     faults.end(vod_emulator)
-    again = started(vod_emulator, {key: STARTS[key] for key in done.failed})
+    again = started(vod_emulator, PATIENT, {key: STARTS[key] for key in done.failed})
     done.accepted.update(again.accepted)
     done.failed.clear()
     tells_the_truth(done, vod_emulator)
