@@ -34,12 +34,21 @@ ALL: Final = (
 )
 
 
-def spread(emulator: VodEmulator, share: float, *, seed: int) -> None:
-    """Let each of these happen equally often, and any of them to this share of the starts."""
+def spread(emulator: VodEmulator, share: float, *, seed: int, hang: float = 60) -> None:
+    """
+    Let each of these happen equally often, and any of them to this share of the starts.
+
+    Args:
+        emulator: the service.
+        share: of the starts.
+        seed: decides which.
+        hang: seconds after which an answer comes that was held up.
+
+    """
     emulator.settings(seed=seed)
     chance = 1 - (1 - share) ** (1 / len(ALL))
     for fault in ALL:
-        emulator.fault(action="StartWorkflow", times=10**6, chance=chance, **fault)
+        emulator.fault(action="StartWorkflow", times=10**6, chance=chance, seconds=hang, **fault)
 
 
 def end(emulator: VodEmulator) -> None:

@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.core.recall import Order
 from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.journal import Journal, Note
 
 
 class Moments:
@@ -31,6 +33,15 @@ class Moments:
         self.slept.append(seconds)
         self.at += seconds + self.oversleeps
         await anyio.lowlevel.checkpoint()
+
+
+def notes(count: int, journal: Journal) -> dict[str, Note]:
+    """Return so many starts, each of its own source, by name."""
+    starts = [{"vid": f"v{n}", "templateId": "t"} for n in range(count)]
+    return {
+        f"k{n}": Note(journal, Order(start, f"token-{n}", f"r{n}", f"{n}"))
+        for n, start in enumerate(starts)
+    }
 
 
 @pytest.fixture

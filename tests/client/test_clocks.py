@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,7 +19,9 @@ from pulumi_vod_workflow.core.policy import PollPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import ClockSkewError, NotFoundError
-from pulumi_vod_workflow.fleet import Target, Waited, accepted, read_run, start_all, wait_all
+from pulumi_vod_workflow.fleet import Target, Waited, read_run, start_all, wait_all
+from pulumi_vod_workflow.journal import Journal
+from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 START = {"vid": "v", "templateId": "t"}
@@ -49,11 +52,11 @@ class Wrong(SystemClock):
 )
 @pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
 def test_a_machine_whose_clock_is_wrong(
-    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, off: timedelta
+    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, off: timedelta
 ) -> None:
     """Every start is paid once, and dated by the service; its time is asked for only once."""
     monkeypatch.setattr(fleet, "SystemClock", lambda: Wrong(off))
-    starts = {f"k{n}": ({**START, "vid": f"v{n}"}, f"token-{n}") for n in range(20)}
+    starts = notes(20, Journal(tmp_path / "journal", Wrong(off)))
 
     async def go() -> fleet.Started:
         clock = Wrong(off)
@@ -65,13 +68,13 @@ def test_a_machine_whose_clock_is_wrong(
             await client.aclose()
 
     done = anyio.run(go)
-    assert {answer.result["RunId"] for answer in done.accepted.values()} == {
+    assert {run["runId"] for run in done.accepted.values()} == {
         entry["runId"] for entry in vod_emulator.ledger()[1:]
     }
     assert len(vod_emulator.ledger()) == 21
     assert vod_emulator.requests()["StartWorkflow"] == 22
-    for answer in done.accepted.values():
-        moment = datetime.fromisoformat(accepted(answer)["submittedAt"])
+    for run in done.accepted.values():
+        moment = datetime.fromisoformat(run["submittedAt"])
         assert abs(moment - datetime.now(UTC)) < timedelta(minutes=5)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import anyio
 import pytest
@@ -11,13 +13,16 @@ import pytest
 from pulumi_vod_workflow import fleet
 from pulumi_vod_workflow.client import Timeouts, VodClient
 from pulumi_vod_workflow.core.policy import RetryPolicy
+from pulumi_vod_workflow.core.recall import recall_all
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.fleet import Started, start_all
+from pulumi_vod_workflow.journal import Journal
 from tests import faults
+from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
-STARTS = {f"k{n}": ({"vid": f"v-k{n}", "templateId": "t"}, f"token-{n}") for n in range(1000)}
+COUNT = 1000
 PATIENT = RetryPolicy(unclear_start=60)
 """However slow the machine is: here no run ends meanwhile."""
 IMPATIENT = RetryPolicy(refused_start=0, unclear_start=0.3, base=0.2)
@@ -25,10 +30,22 @@ IMPATIENT = RetryPolicy(refused_start=0, unclear_start=0.3, base=0.2)
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
 
 
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal")
+
+
 def started(
-    emulator: VodEmulator, policy: RetryPolicy, starts: Mapping[str, Any] = STARTS
+    emulator: VodEmulator, journal: Journal, policy: RetryPolicy, only: Iterable[str] | None = None
 ) -> Started:
     """Start runs faster than the account's rate, by a client that does not wait for long."""
+    asked = notes(COUNT, journal)
+    asked = {name: asked[name] for name in (asked if only is None else only)}
+    orders = {name: note.order for name, note in asked.items()}
+    known = recall_all(orders, journal.look(orders.values()), datetime.now(UTC), 600)
+    assert not known.taken
+    assert not known.asked
+    resent = {name: replace(note, resent=name in known.resent) for name, note in asked.items()}
 
     async def go() -> Started:
         client = VodClient(
@@ -40,65 +57,77 @@ def started(
             policy=policy,
         )
         try:
-            return await start_all(client, starts, say=lambda _: None, stopped=lambda: False)
+            return await start_all(client, resent, say=lambda _: None, stopped=lambda: False)
         finally:
             await client.aclose()
 
     return anyio.run(go)
 
 
-def tells_the_truth(done: Started, emulator: VodEmulator) -> None:
-    """What is said of every start is what the service has in its books."""
-    ledger = {entry["vid"].removeprefix("v-"): entry["runId"] for entry in emulator.ledger()}
+def paid_by(emulator: VodEmulator) -> dict[str, str]:
+    """Return the run of each start that the service has in its books, once."""
+    ledger = {f"k{entry['vid'][1:]}": entry["runId"] for entry in emulator.ledger()}
     assert len(ledger) == len(emulator.ledger()), "no start is paid twice"
-    assert {key: answer.result["RunId"] for key, answer in done.accepted.items()} == {
-        key: run_id for key, run_id in ledger.items() if key in done.accepted
-    }
-    assert sorted([*done.accepted, *done.failed, *done.untried]) == sorted(STARTS)
-    unclear = {key for key, error in done.failed.items() if error.maybe_accepted}
-    assert ledger.keys() <= done.accepted.keys() | unclear
-    for key, error in done.failed.items():
-        promise = "A run may have started" if key in unclear else "Nothing was started"
+    return ledger
+
+
+def tells_the_truth(done: Started, emulator: VodEmulator, journal: Journal) -> None:
+    """What is said of every start, and what the journal holds of it, is what became of it."""
+    ledger = paid_by(emulator)
+    accepted = {name: run["runId"] for name, run in done.accepted.items()}
+    assert accepted == {name: ledger[name] for name in accepted}
+    asked = notes(COUNT, journal)
+    assert sorted([*done.accepted, *done.failed, *done.untried]) == sorted(asked)
+    unclear = {name for name, error in done.failed.items() if error.maybe_accepted}
+    assert ledger.keys() <= accepted.keys() | unclear
+    for name, error in done.failed.items():
+        promise = "A run may have started" if name in unclear else "Nothing was started"
         assert promise in str(error)
-        for hidden in ("emulator-secret-key", "Signature=", "ClientToken"):
-            assert hidden not in str(error).replace("the same ClientToken", "")
+        for hidden in ("emulator-secret-key", "Signature=", "token-"):
+            assert hidden not in str(error)
+    entries = journal.look(note.order for note in asked.values())
+    written = {name: entries.get(note.order.key) for name, note in asked.items()}
+    assert {name for name, entry in written.items() if entry and entry.run is None} == unclear
+    assert accepted == {
+        name: entry.run["runId"] for name, entry in written.items() if entry and entry.run
+    }
 
 
-def test_starts_end_accepted_once_or_reported(vod_emulator: VodEmulator) -> None:
+def test_starts_end_accepted_once_and_recorded(vod_emulator: VodEmulator, journal: Journal) -> None:
     """Repeats get all of them through, and each comes back with the id that it has."""
     faults.spread(vod_emulator, 0.3, seed=1)
-    done = started(vod_emulator, PATIENT)
-    tells_the_truth(done, vod_emulator)
-    assert len(done.accepted) == 1000
-    assert vod_emulator.requests()["StartWorkflow"] > 1250
+    done = started(vod_emulator, journal, PATIENT)
+    tells_the_truth(done, vod_emulator, journal)
+    assert len(done.accepted) == COUNT
+    assert vod_emulator.requests()["StartWorkflow"] > 1.25 * COUNT
 
 
 def test_with_few_repeats_every_failure_is_told(
-    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
+    vod_emulator: VodEmulator, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Each kind of fault reaches its own start, and says whether that may have been accepted.
 
     Asked for again when the service is well, they are found, or started then.
     """
-    monkeypatch.setattr(fleet, "IN_A_ROW", 1000)  # no giving up
+    monkeypatch.setattr(fleet, "IN_A_ROW", COUNT)  # no giving up
     faults.spread(vod_emulator, 0.3, seed=2)
-    done = started(vod_emulator, IMPATIENT)
-    tells_the_truth(done, vod_emulator)
-    paid = {entry["vid"].removeprefix("v-") for entry in vod_emulator.ledger()}
+    done = started(vod_emulator, journal, IMPATIENT)
+    tells_the_truth(done, vod_emulator, journal)
+    paid = paid_by(vod_emulator).keys()
     assert len(done.failed) > 100
-    unclear = {key for key, error in done.failed.items() if error.maybe_accepted}
+    unclear = {name for name, error in done.failed.items() if error.maybe_accepted}
     refused = done.failed.keys() - unclear
     assert len(unclear & paid) > 20
     assert len(unclear - paid) > 20
     assert len(refused) > 30
-    last_words = "".join(done.failed[key].what for key in unclear)
+    last_words = "".join(done.failed[name].what for name in unclear)
     for part in ("HTTP 500", "HTTP 502", "HTTP 504", "HTTP 200", "no answer", "connection broke"):
         assert part in last_words
     assert "HTTP 503" in last_words, "refused, after an attempt that was not"
     faults.end(vod_emulator)
-    again = started(vod_emulator, PATIENT, {key: STARTS[key] for key in done.failed})
-    done.accepted.update(again.accepted)
-    done.failed.clear()
-    tells_the_truth(done, vod_emulator)
-    assert len(done.accepted) == len(vod_emulator.ledger()) == 1000
+    again = started(vod_emulator, journal, PATIENT, only=done.failed)
+    assert again.accepted.keys() == done.failed.keys()
+    whole = Started(accepted={**done.accepted, **again.accepted})
+    tells_the_truth(whole, vod_emulator, journal)
+    assert len(vod_emulator.ledger()) == COUNT

@@ -12,20 +12,13 @@ import pytest
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.recall import Order
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.fleet import Started, Target, Waited, start_all, wait_all
-from pulumi_vod_workflow.journal import Journal, Note
+from pulumi_vod_workflow.journal import Journal
+from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
-
-
-def notes(count: int, journal: Journal) -> dict[str, Note]:
-    return {
-        f"k{n}": Note(journal, Order({"vid": f"v{n}", "templateId": "t"}, f"token-{n}", "", f"{n}"))
-        for n in range(count)
-    }
 
 
 def started(emulator: VodEmulator, count: int, **options: Any) -> Started:

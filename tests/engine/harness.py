@@ -161,15 +161,18 @@ class Story:
         self.stack.workspace.program = program
         return self._run(self.stack.preview, **options)
 
-    def up(self, program: Program, **options: Any) -> Outcome:
+    def try_up(self, program: Program, **options: Any) -> Outcome:
+        """Up, which may fail."""
         self.stack.workspace.program = program
-        outcome = self._run(self.stack.up, **options)
+        return self._run(self.stack.up, **options)
+
+    def up(self, program: Program, **options: Any) -> Outcome:
+        outcome = self.try_up(program, **options)
         assert not outcome.failed, outcome.text
         return outcome
 
     def failing_up(self, program: Program, **options: Any) -> Outcome:
-        self.stack.workspace.program = program
-        outcome = self._run(self.stack.up, **options)
+        outcome = self.try_up(program, **options)
         assert outcome.failed
         return outcome
 
