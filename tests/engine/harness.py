@@ -45,6 +45,25 @@ class Outcome:
     outputs: dict[str, Any] = field(default_factory=dict)
     failed: bool = False
 
+    def see(self, event: auto.EngineEvent) -> None:
+        """Take note of what the engine tells."""
+        step = event.resource_pre_event
+        if step is not None and step.metadata.type in {RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE}:
+            name = step.metadata.urn.rpartition("::")[2]
+            if step.metadata.type == RUN_TYPE:
+                self.runs.add(name)
+            new = step.metadata.new
+            existing = (new.inputs or {}).get("existingRunId") if new is not None else None
+            if existing not in {None, UNKNOWN}:
+                self.adopted.add(name)
+            self.ops.append((str(getattr(step.metadata.op, "value", step.metadata.op)), name))
+        said = event.diagnostic_event
+        if said is not None:
+            told = ITEMS.search(said.message)
+            self.items += int(told[1].replace(",", "")) if told else 0
+            if TAKEN.search(said.message):
+                self.adopted.add((said.urn or "").rpartition("::")[2])
+
     @property
     def starts(self) -> int:
         """How many runs the command says it starts."""
@@ -125,25 +144,9 @@ class Story:
         outcome = Outcome("")
 
         def on_event(event: auto.EngineEvent) -> None:
-            step = event.resource_pre_event
-            if step is not None and step.metadata.type in {RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE}:
-                name = step.metadata.urn.rpartition("::")[2]
-                if step.metadata.type == RUN_TYPE:
-                    outcome.runs.add(name)
-                new = step.metadata.new
-                existing = (new.inputs or {}).get("existingRunId") if new is not None else None
-                if existing not in {None, UNKNOWN}:
-                    outcome.adopted.add(name)
-                outcome.ops.append(
-                    (str(getattr(step.metadata.op, "value", step.metadata.op)), name)
-                )
+            outcome.see(event)
             if event.diagnostic_event is not None:
-                message = event.diagnostic_event.message
-                said.append(message)
-                told = ITEMS.search(message)
-                outcome.items += int(told[1].replace(",", "")) if told else 0
-                if TAKEN.search(message):
-                    outcome.adopted.add((event.diagnostic_event.urn or "").rpartition("::")[2])
+                said.append(event.diagnostic_event.message)
 
         try:
             result = command(on_event=on_event, on_output=said.append, color="never", **options)

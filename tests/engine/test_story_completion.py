@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +15,7 @@ import pytest
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import COMPLETION_TYPE, Program, Story
+from tests.engine.project import Project, until
 
 SHORT = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0.3, running_seconds=0.5)
 
@@ -39,13 +34,6 @@ def once_asked(emulator: VodEmulator, times: int, *advances: float) -> None:
             emulator.advance(seconds)
 
     threading.Thread(target=move, daemon=True).start()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.05)
 
 
 def wait_for(**settings: Any) -> Program:
@@ -304,81 +292,16 @@ def test_results_of_secret_inputs_are_secret(story: Story) -> None:
 
 # -- interruptions -------------------------------------------------------------------------------
 
-IMPORTS = "import pulumi\nfrom pulumi_vod_workflow import WorkflowBatch, WorkflowRun\n"
-
-
-class Project:
-    """A program in a folder, and the command line on it, so that it can be interrupted."""
-
-    def __init__(self, folder: Path, emulator: VodEmulator) -> None:
-        self.folder = folder
-        (folder / "state").mkdir(parents=True)
-        (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
-        config = {
-            "vod:endpoint": emulator.url,
-            "vod:accessKey": "AKLTEMULATOR",
-            "vod:secretKey": "emulator-secret-key",
-        }
-        (folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": config}))
-        self.environ = {
-            **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
-            "PULUMI_HOME": str(folder / "home"),
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_PYTHON_CMD": sys.executable,
-        }
-        self.command("stack", "init", "dev")
-
-    def program(self, text: str) -> None:
-        (self.folder / "__main__.py").write_text(IMPORTS + textwrap.dedent(text))
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["pulumi", *command, "--non-interactive"],
-            cwd=self.folder,
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def command(self, *command: str) -> str:
-        process = self.start(*command)
-        said, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, said
-        return said
-
-    def up(self) -> subprocess.Popen[str]:
-        return self.start("up", "--yes", "--skip-preview")
-
-
-def children(pid: int) -> Iterator[int]:
-    """The processes that a process has started, and theirs."""
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            yield child
-            yield from children(child)
-
 
 @pytest.fixture
-def project(tmp_path: Path, emulator: VodEmulator, command: object) -> Project:
-    return Project(tmp_path / "project", emulator)
-
-
-@pytest.fixture
-def killed() -> Iterator[list[int]]:
-    """Processes that a killed engine leaves behind, to be ended with the test."""
-    left: list[int] = []
-    yield left
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def project(tmp_path: Path, emulator: VodEmulator, command: object) -> Iterator[Project]:
+    with Project(tmp_path / "project", emulator.url) as project:
+        yield project
 
 
 @pytest.mark.parametrize("waits", [1, 6])
 def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
-    project: Project, emulator: VodEmulator, killed: list[int], waits: int
+    project: Project, emulator: VodEmulator, waits: int
 ) -> None:
     """However many there are: the host's four slots do not keep the word from coming through."""
     project.program(
@@ -388,23 +311,21 @@ def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
             pulumi.export(f"phase{{number}}", done.results[f"run{{number}}"].phase)
         """
     )
-    process = project.up()
+    update = project.up()
     until(lambda: polls(emulator) >= 2 * waits)
-    killed += children(process.pid)
-    os.killpg(process.pid, signal.SIGINT)
+    update.signal(signal.SIGINT)
     begun = time.monotonic()
-    said, _ = process.communicate(timeout=30)
+    assert update.wait() != 0
     assert time.monotonic() - begun < 15
-    assert process.returncode != 0
-    assert said.count("1 of 1 runs have not ended when stopped:") >= waits
-    assert "the next `pulumi up` waits on" in said
+    assert update.said.count("1 of 1 runs have not ended when stopped:") >= waits
+    assert "the next `pulumi up` waits on" in update.said
     once_asked(emulator, 2 * waits, 5000)
     assert project.command("up", "--yes", "--skip-preview").count('"succeeded"') == waits
     assert len(emulator.ledger()) == waits
 
 
 def test_ctrl_c_stops_a_batch_and_the_next_up_starts_the_rest(
-    project: Project, emulator: VodEmulator, killed: list[int]
+    project: Project, emulator: VodEmulator
 ) -> None:
     """What is on its way is recorded, what is not yet sent is left: nothing is paid twice."""
     project.program(
@@ -415,23 +336,20 @@ def test_ctrl_c_stops_a_batch_and_the_next_up_starts_the_rest(
         """
     )
     project.command("config", "set", "vod:requestsPerSecond", "5")
-    process = project.up()
+    update = project.up()
     until(lambda: len(emulator.ledger()) >= 5)
-    killed += children(process.pid)
-    os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    update.signal(signal.SIGINT)
+    update.wait()
     paid = len(emulator.ledger())
     assert paid < 20
-    assert f"not started or adopted: {60 - paid} of 60 items:" in said
-    assert "not sent, because the update was cancelled" in said
+    assert f"not started or adopted: {60 - paid} of 60 items:" in update.said
+    assert "not sent, because the update was cancelled" in update.said
     project.command("config", "set", "vod:requestsPerSecond", "50")
     assert "runs: 60" in project.command("up", "--yes", "--skip-preview")
     assert len(emulator.ledger()) == 60
 
 
-def test_after_a_kill_the_next_up_resumes(
-    project: Project, emulator: VodEmulator, killed: list[int]
-) -> None:
+def test_after_a_kill_the_next_up_resumes(project: Project, emulator: VodEmulator) -> None:
     """The engine is killed while it waits; the provider left behind soon asks no more."""
     project.program(
         """
@@ -439,11 +357,9 @@ def test_after_a_kill_the_next_up_resumes(
         pulumi.export("phase", done.results["run"].phase)
         """
     )
-    process = project.up()
+    update = project.up()
     until(lambda: polls(emulator) >= 2)
-    killed += children(process.pid)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    update.kill(update.process.pid)
     time.sleep(2)
     asked = polls(emulator)
     time.sleep(3)

@@ -1,0 +1,236 @@
+"""The command line on a program in a folder, in processes that can be stopped, killed and seen."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pulumi import automation as auto
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+IMPORTS: Final = "import pulumi\nfrom pulumi_vod_workflow import WorkflowBatch, WorkflowRun\n"
+STACK: Final = "dev"
+TELLING: Final = frozenset({"up", "preview", "refresh", "destroy"})
+"""Commands of which the engine tells events."""
+LONG: Final = 120.0
+"""Seconds after which something that is waited for does not come any more."""
+
+
+def until(condition: Callable[[], bool], every: float = 0.05) -> None:
+    """Wait for something that does not tell by itself."""
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(every)
+
+
+class Command:
+    """
+    A command of the engine that runs in a session of its own.
+
+    Args:
+        arguments: the command line.
+        folder: where it runs; what it says is kept there.
+        environ: its environment.
+
+    """
+
+    def __init__(self, *arguments: str, folder: Path, environ: Mapping[str, str]) -> None:
+        self.begun = time.monotonic()
+        self.events: list[auto.EngineEvent] = []
+        """What the engine has told so far; the events of `up` are those of its preview, too."""
+        self._output = folder / f"said-{time.monotonic_ns()}.txt"
+        fifo = self._output.with_suffix(".fifo")
+        os.mkfifo(fifo)
+        self._fifo = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        told = [f"--event-log={fifo}"] if arguments[0] in TELLING else []
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                ["pulumi", *arguments, "--non-interactive", "--color=never", *told],
+                cwd=folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        rest = b""
+        while self.running or select.select([self._fifo], [], [], 0)[0]:
+            if select.select([self._fifo], [], [], 0.05)[0]:
+                *lines, rest = (rest + os.read(self._fifo, 1 << 16)).split(b"\n")
+                self.events += [auto.EngineEvent.from_json(json.loads(line)) for line in lines]
+        os.close(self._fifo)
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine lives."""
+        return self.process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """What it has said so far."""
+        return self._output.read_text()
+
+    def wait(self) -> int:
+        """Wait for the engine's end and return its exit code; what it left behind may go on."""
+        try:
+            self.process.wait(LONG)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end:\n{self.said}") from None
+        self._reader.join()
+        return self.process.returncode
+
+    def signal(self, number: signal.Signals, *pids: int) -> None:
+        """Signal processes of this command, by default the engine's group, as a terminal does."""
+        if not pids and self.running:
+            os.killpg(self.process.pid, number)
+        for pid in set(pids) & set(self.processes()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def processes(self, mark: str = "") -> list[int]:
+        """Return the living processes of this command with `mark` in their command lines."""
+        return [pid for pid in _session(self.process.pid) if mark in _words(pid)]
+
+    def kill(self, *pids: int) -> None:
+        """Kill processes of this command, by default all, and wait until they are gone."""
+        pids = pids or tuple(self.processes())
+        self.signal(signal.SIGKILL, *pids)
+        until(lambda: self.process.poll() is not None or self.process.pid not in pids, 0.002)
+        until(lambda: not set(pids) & set(self.processes()), 0.002)
+
+
+def _session(leader: int) -> Iterator[int]:
+    """Yield the processes of a session that are not dead."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state not in "ZX":
+                yield int(folder.name)
+
+
+def _words(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+class Project:
+    """
+    A stack as a person has it; `with Project(...) as project: ...` leaves no process behind.
+
+    Args:
+        folder: where it is made.
+        endpoint: URL of the service.
+        like: another one, whose stack and Pulumi's own folder are taken over: that is quicker.
+        config: more of its configuration.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        endpoint: str,
+        *,
+        like: Project | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.home: Path = like.home if like else folder / "home"
+        self._begun: list[Command] = []
+        self._config = {
+            "vod:endpoint": endpoint,
+            "vod:accessKey": "AKLTEMULATOR",
+            "vod:secretKey": "emulator-secret-key",
+            **(config or {}),
+        }
+        self.environ = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_HOME": str(self.home),
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_PYTHON_CMD": sys.executable,
+            "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
+        }
+        if like:
+            shutil.copytree(like.folder / "state", folder / "state")
+            shutil.copy(like._settings, folder)
+        else:
+            (folder / "state").mkdir(parents=True)
+        (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
+        self.configure()
+        if not like:
+            self.command("stack", "init", STACK)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for command in self._begun:
+            command.kill()
+            command.wait()
+
+    @property
+    def _settings(self) -> Path:
+        return self.folder / f"Pulumi.{STACK}.yaml"
+
+    def configure(self, **changes: str) -> None:
+        """Change its configuration: `vod_region="..."`."""
+        self._config |= {key.replace("_", ":"): value for key, value in changes.items()}
+        salt = re.findall(
+            "encryptionsalt.*", self._settings.read_text() if self._settings.exists() else ""
+        )
+        lines = [f"  {key}: {json.dumps(value)}" for key, value in self._config.items()]
+        self._settings.write_text("\n".join([*salt, "config:", *lines, ""]))
+
+    def program(self, text: str) -> None:
+        """Write its program."""
+        (self.folder / "__main__.py").write_text(IMPORTS + textwrap.dedent(text))
+
+    def start(self, *arguments: str) -> Command:
+        """Begin a command."""
+        command = Command(*arguments, folder=self.folder, environ=self.environ)
+        self._begun.append(command)
+        return command
+
+    def command(self, *arguments: str) -> str:
+        """Run a command to its end, which is good, and return what it said."""
+        command = self.start(*arguments)
+        assert command.wait() == 0, command.said
+        return command.said
+
+    def up(self, *options: str) -> Command:
+        """Begin an update."""
+        return self.start("up", "--yes", "--stack", STACK, *(options or ("--skip-preview",)))
+
+    def unlock(self) -> None:
+        """Do what a person does after a command was killed: say that it runs no more."""
+        if any((self.folder / "state").rglob("locks/**/*.json")):
+            self.command("cancel", "--yes", "--stack", STACK)
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        """What is in the state."""
+        path = self.folder / "state" / ".pulumi" / "stacks" / "project" / f"{STACK}.json"
+        latest = json.loads(path.read_text())["checkpoint"]["latest"] or {}
+        found: list[dict[str, Any]] = latest.get("resources") or []
+        return found

@@ -1,0 +1,192 @@
+"""
+A gate between provider and emulator: it passes bytes on as they are, and stops starts on their way.
+
+A start's passage has four points: `connect` (the connection is there, nothing was received), `sent`
+(the request was received whole, the service has not seen it), `accepted` (the service has answered,
+the client has not seen it) and `answered` (the answer was handed over). A `Trap` holds the one that
+comes to its point as the so-manieth, until it is let go; all others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Literal, Self
+from urllib.parse import urlsplit
+
+Point = Literal["connect", "sent", "accepted", "answered"]
+LARGEST: Final = 1 << 20
+"""Bytes of a request's head."""
+STARTS: Final = b"Action=StartWorkflow&"
+LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+RUN_ID: Final = re.compile(rb'"RunId": ?"([^"]+)"')
+
+
+@dataclass(slots=True)
+class Passage:
+    """One request of a start, once it was received whole."""
+
+    status: int | None = None
+    """The service's answer; `None` if there was none, or the request was lost on its way."""
+    run_id: str | None = None
+    """The run that it started or joined."""
+    delivered: bool = False
+    """Whether the answer was handed over."""
+
+
+class Trap:
+    """
+    What stops one passage at a point.
+
+    Args:
+        point: where.
+        number: which of those that come to it, from 1.
+
+    """
+
+    def __init__(self, point: Point, number: int) -> None:
+        self.point = point
+        self.number = number
+        self.reached = threading.Event()
+        """Something is in the trap."""
+        self.lost = False
+        """It does not go on from there."""
+        self._open = threading.Event()
+
+    def release(self, *, lost: bool = False) -> None:
+        """Let it go on, or be lost with its connection."""
+        self.lost = lost
+        self._open.set()
+
+    async def hold(self) -> None:
+        """Keep what has come until it is released."""
+        self.reached.set()
+        while not self._open.is_set():  # noqa: ASYNC110 - another thread sets it
+            await asyncio.sleep(0.002)
+
+
+class Gate:
+    """
+    A running gate: `with Gate(emulator.url) as gate: ... gate.url`.
+
+    Args:
+        service: URL of the emulator.
+
+    """
+
+    def __init__(self, service: str) -> None:
+        parts = urlsplit(service)
+        self._service = (parts.hostname or "", parts.port or 0)
+        self._traps: list[Trap] = []
+        self._came: dict[str, int] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
+        self.passages: list[Passage] = []
+        """All starts that were received whole, in their order."""
+        self.url = ""
+        """Where clients connect."""
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self._thread.start()
+        if not self._ready.wait(10):
+            raise RuntimeError("the gate did not open within 10 s")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop; what is on its way is cut off."""
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(10)
+
+    def trap(self, point: Point, number: int = 1) -> Trap:
+        """Set a trap; what has come to its point before counts."""
+        trap = Trap(point, number + self._came.get(point, 0))
+        self._traps.append(trap)
+        return trap
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    # -- in the gate's own thread -------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=LARGEST)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._ready.set()
+        await self._over.wait()
+        server.close()
+        for task in tuple(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        broken = (OSError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*broken):  # either side may go at any time
+            await self._pass_on(reader, writer)
+        writer.close()
+        self._connections.discard(task)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection's requests until a side closes it."""
+        if await self._stopped("connect"):
+            return
+        from_service, to_service = await asyncio.open_connection(*self._service, limit=LARGEST)
+        try:
+            while True:
+                request = await _message(reader)
+                passage = None
+                if STARTS in request.partition(b"\r\n")[0]:
+                    passage = Passage()
+                    self.passages.append(passage)
+                    if await self._stopped("sent"):
+                        return
+                to_service.write(request)
+                answer = await _message(from_service)
+                if passage:
+                    found = RUN_ID.search(answer)
+                    passage.run_id = found[1].decode() if found else None
+                    passage.status = int(answer.split(b" ", 2)[1])
+                    if await self._stopped("accepted"):
+                        return
+                writer.write(answer)
+                await writer.drain()
+                if passage:
+                    passage.delivered = True
+                    await self._stopped("answered")
+        finally:
+            to_service.close()
+
+    async def _stopped(self, point: Point) -> bool:
+        """Stop at a point if there is a trap, and tell whether to go no further."""
+        self._came[point] = self._came.get(point, 0) + 1
+        for trap in self._traps:
+            if (trap.point, trap.number) == (point, self._came[point]):
+                await trap.hold()
+                return trap.lost
+        return False
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    """Read one request or answer, whose body has a length."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = LENGTH.search(head)
+    return head + await reader.readexactly(int(length[1]) if length else 0)
