@@ -52,6 +52,10 @@ test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for s
 bench: $(READY) ## Measure everything beside a baseline, in 12 minutes (PART="signing load" for some)
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
+.PHONY: torture
+torture: $(READY) ## Kill updates at every point of a start, in 20 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
+	@tools/with-engine $(PYTHON) -m torture $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## Check style
 	@echo "==> ruff" >&2

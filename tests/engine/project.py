@@ -29,9 +29,9 @@ LONG: Final = 120.0
 """Seconds after which something that is waited for does not come any more."""
 
 
-def until(condition: Callable[[], bool], every: float = 0.05) -> None:
+def until(condition: Callable[[], bool], every: float = 0.05, seconds: float = LONG) -> None:
     """Wait for something that does not tell by itself."""
-    end = time.monotonic() + LONG
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(every)
@@ -164,6 +164,7 @@ class Project:
         }
         self.environ = {
             **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "",  # every command starts two more processes
             "PYTHONPATH": str(ROOT),
             "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
             "PULUMI_HOME": str(self.home),

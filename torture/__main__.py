@@ -1,0 +1,43 @@
+"""
+Break updates at every point of a start, and see that nothing is paid twice.
+
+`python -m torture`, or `make torture`, is the crash matrix; `python -m torture soak` is one large
+stack through many changes and crashes. The engine must be on PATH, as `tools/with-engine` puts it
+there. Returns 1 if anything was not as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+
+from torture.matrix import Matrix
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the environment gives its defaults."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torture",
+        description="Break updates at every point of a start; see that nothing is paid twice.",
+    )
+    parser.add_argument("what", nargs="?", choices=["matrix", "soak"], default="matrix")
+    environ = os.environ
+    parser.add_argument(
+        "--seed", type=int, default=environ.get("SEED") or secrets.randbelow(10**6),
+        help="what chance is drawn from; another one each time by default",
+    )  # fmt: skip
+    parser.add_argument("--trials", type=int, default=environ.get("TRIALS") or 384)
+    parser.add_argument("--minutes", type=float, default=environ.get("MINUTES") or 20)
+    parser.add_argument("--jobs", type=int, default=environ.get("JOBS") or 2)
+    parser.add_argument("--trial", type=int, help="only the trial of this number")
+    options = parser.parse_args(arguments)
+    print(f"seed {options.seed}", flush=True)
+    numbers = range(options.trials) if options.trial is None else [options.trial]
+    return int(not Matrix(options.seed, numbers, options.jobs, options.minutes).run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
