@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from torture.matrix import Matrix
+from torture.soak import soak
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, default=environ.get("TRIALS") or 384)
     parser.add_argument("--minutes", type=float, default=environ.get("MINUTES") or 20)
     parser.add_argument("--jobs", type=int, default=environ.get("JOBS") or 2)
+    parser.add_argument("--size", type=int, default=200, help="of the soak, in runs")
+    parser.add_argument("--cycles", type=int, default=50, help="of the soak")
     parser.add_argument("--trial", type=int, help="only the trial of this number")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
+    if options.what == "soak":
+        return int(not soak(options.seed, options.size, options.cycles, options.minutes))
     numbers = range(options.trials) if options.trial is None else [options.trial]
     return int(not Matrix(options.seed, numbers, options.jobs, options.minutes).run())
 

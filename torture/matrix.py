@@ -15,7 +15,8 @@ from itertools import product
 from pathlib import Path
 
 from tests.engine.project import Project
-from torture.trial import FOLLOWS, KINDS, POINTS, RULES, TARGETS, Cell, Result, Trial, grid
+from torture.crash import POINTS, TARGETS
+from torture.trial import FOLLOWS, KINDS, RULES, Cell, Result, Trial, grid
 
 
 def trial(seed: int, number: int) -> Trial:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from pulumi_vod_workflow.config import KEYS
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from tests.engine.harness import BATCH_TYPE, RUN_TYPE, Outcome
 from tests.engine.project import STACK, Command, Project
@@ -79,8 +78,7 @@ class Stand:
         config: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        self._folder, self._like = folder, like
-        self._config = {k: v for k, v in (config or {}).items() if k in KEYS}  # soon all
+        self._folder, self._like, self._config = folder, like, config
         usual = {"rate_limit": 0, "pending_seconds": 1000.0, "running_seconds": 1000.0}
         self.emulator = VodEmulator(EmulatorSettings(**{**usual, **settings}))
         self.declared = Declared()
@@ -193,5 +191,3 @@ class Stand:
 
 ASKS = "never answered"
 """In the text of what stops because nobody can tell whether a run exists."""
-THREE_WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: ")
-"""What that text names."""
