@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from typing import Final
 
 from torture.stand import Said, Stand
@@ -18,8 +17,6 @@ KNOWN: Final = ("adopt", "adopt", "again", "forget")
 """Ways on, as often as they are drawn, where the ledger has the run."""
 UNKNOWN: Final = ("again", "forget")
 """The same where it does not."""
-PAID_WAYS: Final = frozenset({"again", "resend"})
-"""Ways on that may be paid."""
 MONTH: Final = str(30 * 86400)
 
 
@@ -33,31 +30,40 @@ def rightly(said: Said) -> None:
 
 
 def answer(
-    stand: Stand, questions: Iterable[str], chance: random.Random, *, resend: float = 0.25
-) -> dict[str, str]:
+    stand: Stand, asked: Said, chance: random.Random, *, resend: float = 0.25
+) -> tuple[Said, dict[str, str]]:
     """
-    Answer for runs and items by their names, and return the way that was taken for each source.
+    Answer for all that is asked about, and update, until nothing is asked any more.
+
+    The engine may stop at the first question: then the next one comes with the next update.
 
     Args:
         stand: where it is asked.
-        questions: of which runs and items.
+        asked: the update that asks.
         chance: decides the ways.
         resend: how likely it is that all are just sent again, which may pay twice, as said.
+
+    Returns:
+        The last update, and the way that was taken for each source.
 
     """
     anew = chance.random() < resend
     if anew:
         stand.project.configure(vod_resendWithin=MONTH)
     ways: dict[str, str] = {}
-    for name in sorted(questions):
-        inputs = stand.declared.all[name]
-        runs = stand.runs_of(inputs["vid"])
-        way = "resend" if anew else chance.choice(KNOWN if runs else UNKNOWN)
-        if way == "adopt":
-            inputs["existing_run_id"] = runs[-1]
-        elif way == "again":
-            inputs["triggers"] = {**inputs.get("triggers", {}), "again": "1"}
-        elif way == "forget":
-            stand.declared.remove(name)
-        ways[inputs["vid"]] = way
-    return ways
+    while asked.questions:
+        rightly(asked)
+        for name in sorted(asked.questions):
+            inputs = stand.declared.all[name]
+            assert inputs["vid"] not in ways, f"it asks again:\n{asked.text}"
+            runs = stand.runs_of(inputs["vid"])
+            way = "resend" if anew else chance.choice(KNOWN if runs else UNKNOWN)
+            if way == "adopt":
+                inputs["existing_run_id"] = runs[-1]
+            elif way == "again":
+                inputs["triggers"] = {**inputs.get("triggers", {}), "again": "1"}
+            elif way == "forget":
+                stand.declared.remove(name)
+            ways[inputs["vid"]] = way
+        asked = stand.up()
+    return asked, ways

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.engine.project import STACK
 from torture.crash import POINTS, TARGETS, crash, end, first, strike
-from torture.questions import answer, rightly
+from torture.questions import answer
 from torture.stand import Inputs, Said, Stand
 
 SOON, LATER = "1", "600"
@@ -194,14 +194,12 @@ class Soak:
         """Hold an update to what its preview promised, and answer what it asks."""
         stand = self._stand
         if said.questions:
-            rightly(said)
-            self.told["questions"] += len(said.questions)
-            ways = answer(stand, said.questions, self._chance, resend=0.0)
+            said, ways = answer(stand, said, self._chance, resend=0.0)
+            self.told["questions"] += len(ways)
             for name in list(self._owed):
                 inputs = stand.declared.all.get(name)
                 if inputs is None or ways.get(inputs["vid"]) == "adopt":
                     del self._owed[name]
-            said = stand.up()
         spent = said.paid + said.joined + said.refused
         books = (
             f"owed {len(self._owed)}, promised {said.promised}, paid {said.paid}, joined "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -137,7 +138,7 @@ class Stand:
             outcome.see(event)
         for event in command.events:
             told = event.diagnostic_event
-            if told is not None and ASKS in told.message:
+            if told is not None and told.severity == "error" and ASKS in told.message:
                 questions |= self._asked(told.urn or "", told.message)
         return Said(
             code=command.process.returncode,
@@ -152,8 +153,7 @@ class Stand:
         name = urn.rpartition("::")[2]
         if name in self.declared.runs:
             return {name}
-        words = set(message.replace(",", " ").replace(":", " ").split())
-        return words & set(self.declared.items)
+        return set(re.findall(r"\w+", message)) & set(self.declared.items)
 
     # -- the books ----------------------------------------------------------------------------
 

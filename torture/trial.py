@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from tests.engine.project import Project
 from torture.crash import POINTS, TARGETS, Target, Where, crash
-from torture.questions import PAID_WAYS, answer, rightly
+from torture.questions import answer
 from torture.stand import Said, Stand
 
 Follow = Literal["at once", "ended"]
@@ -111,7 +111,6 @@ class Trial:
         self._at_most(before + Counter(once))
         said = self._stand.up()
         if said.questions:
-            rightly(said)
             assert cell.follow == "ended", f"it asked at once:\n{said.text}"
             result.came.append("asked: " + ", ".join(sorted(self._answer(said))))
         else:
@@ -162,10 +161,12 @@ class Trial:
 
     def _answer(self, asked: Said) -> set[str]:
         before = self._stand.paid
-        ways = answer(self._stand, asked.questions, self._chance)
-        again = {vid for vid, way in ways.items() if way in PAID_WAYS}
+        said, ways = answer(self._stand, asked, self._chance)
+        self._succeed(said, "the update after the answer")
+        again = {vid for vid, way in ways.items() if way == "again"}
+        if "resend" in ways.values():
+            again |= set(self._vids())
         never = {vid for vid in self._vids() if vid not in ways and not before[vid]}
-        self._succeed(self._stand.up(), "the update after the answer")
         self._at_most(before + Counter(again | never))
         return set(ways.values())
 
