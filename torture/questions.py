@@ -61,7 +61,8 @@ def answer(
             if way == "adopt":
                 inputs["existing_run_id"] = runs[-1]
             elif way == "again":
-                inputs["triggers"] = {**inputs.get("triggers", {}), "again": "1"}
+                another = str(len(stand.gate.passages))
+                inputs["triggers"] = {**inputs.get("triggers", {}), "again": another}
             elif way == "forget":
                 stand.declared.remove(name)
             ways[inputs["vid"]] = way

@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from tests.engine.project import STACK
 from torture.crash import POINTS, TARGETS, crash, end, first, strike
 from torture.questions import answer
 from torture.stand import Inputs, Said, Stand
@@ -88,7 +87,7 @@ class Soak:
         for inputs in stand.declared.runs.values():
             inputs.pop("alias", None)
         refreshed = stand.ids
-        stand.project.command("refresh", "--yes", "--skip-preview", "--stack", STACK)
+        stand.project.command("refresh", "--yes", "--skip-preview", "--stack", stand.project.stack)
         assert stand.ids == refreshed, "a refresh has started something"
         self._agree()
 

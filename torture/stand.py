@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from tests.engine.harness import BATCH_TYPE, RUN_TYPE, Outcome
-from tests.engine.project import STACK, Command, Project
+from tests.engine.project import Command, Project
 from torture.declared import FILE, PROGRAM
 from torture.gate import Gate
 
@@ -79,7 +79,7 @@ class Stand:
         config: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        self._folder, self._like, self._config = folder, like, config
+        self.folder, self._like, self._config = folder, like, config
         usual = {"rate_limit": 0, "pending_seconds": 1000.0, "running_seconds": 1000.0}
         self.emulator = VodEmulator(EmulatorSettings(**{**usual, **settings}))
         self.declared = Declared()
@@ -89,7 +89,7 @@ class Stand:
             stack.enter_context(self.emulator)
             self.gate = stack.enter_context(Gate(self.emulator.url))
             self.project = stack.enter_context(
-                Project(self._folder, self.gate.url, like=self._like, config=self._config)
+                Project(self.folder, self.gate.url, like=self._like, config=self._config)
             )
             self.project.program(PROGRAM)
             self._stack = stack.pop_all()
@@ -101,7 +101,7 @@ class Stand:
     def write(self) -> None:
         """Have the program declare what is declared now."""
         text = json.dumps({"runs": self.declared.runs, "items": self.declared.items})
-        (self._folder / FILE).write_text(text)
+        (self.folder / FILE).write_text(text)
 
     def begin(self) -> Command:
         """Begin an update, without a preview."""
@@ -125,7 +125,7 @@ class Stand:
     def preview(self) -> Said:
         """Preview only."""
         self.write()
-        command = self.project.start("preview", "--stack", STACK)
+        command = self.project.start("preview", "--stack", self.project.stack)
         command.wait()
         return self._said(command)
 

@@ -141,6 +141,7 @@ class Project:
         folder: where it is made.
         endpoint: URL of the service.
         like: another one, whose stack and Pulumi's own folder are taken over: that is quicker.
+        stack: the stack's name.
         config: more of its configuration.
 
     """
@@ -151,9 +152,11 @@ class Project:
         endpoint: str,
         *,
         like: Project | None = None,
+        stack: str = STACK,
         config: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self.stack = stack
         self.home: Path = like.home if like else folder / "home"
         self._begun: list[Command] = []
         self._config = {
@@ -180,7 +183,7 @@ class Project:
         (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
         self.configure()
         if not like:
-            self.command("stack", "init", STACK)
+            self.command("stack", "init", stack)
 
     def __enter__(self) -> Self:
         return self
@@ -192,7 +195,7 @@ class Project:
 
     @property
     def _settings(self) -> Path:
-        return self.folder / f"Pulumi.{STACK}.yaml"
+        return self.folder / f"Pulumi.{self.stack}.yaml"
 
     def configure(self, **changes: str) -> None:
         """Change its configuration: `vod_region="..."`."""
@@ -221,17 +224,17 @@ class Project:
 
     def up(self, *options: str) -> Command:
         """Begin an update."""
-        return self.start("up", "--yes", "--stack", STACK, *(options or ("--skip-preview",)))
+        return self.start("up", "--yes", "--stack", self.stack, *(options or ("--skip-preview",)))
 
     def unlock(self) -> None:
         """Do what a person does after a command was killed: say that it runs no more."""
         if any((self.folder / "state").rglob("locks/**/*.json")):
-            self.command("cancel", "--yes", "--stack", STACK)
+            self.command("cancel", "--yes", "--stack", self.stack)
 
     @property
     def resources(self) -> list[dict[str, Any]]:
         """What is in the state."""
-        path = self.folder / "state" / ".pulumi" / "stacks" / "project" / f"{STACK}.json"
+        path = self.folder / "state" / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
         latest = json.loads(path.read_text())["checkpoint"]["latest"] or {}
         found: list[dict[str, Any]] = latest.get("resources") or []
         return found

@@ -1,0 +1,178 @@
+"""
+Updates that are cut short, and the journal that remembers what they sent.
+
+A short part of `make torture`: the same trials, at points where it is known how they come out.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.harness import Story, run
+from tests.engine.project import Project
+from torture.crash import crash, first
+from torture.gate import Gate
+from torture.soak import Soak
+from torture.stand import Stand
+from torture.trial import Cell, Trial
+
+
+@pytest.fixture(scope="session")
+def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Project:
+    """A stack that others are made after."""
+    return Project(tmp_path_factory.mktemp("like") / "project", "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def stand(tmp_path: Path, like: Project) -> Iterator[Stand]:
+    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "600"}) as stand:
+        yield stand
+
+
+@pytest.mark.parametrize(
+    ("cell", "comes"),
+    [
+        (Cell("group", "accepted", "at once", "unfinished", "runs"), "joined"),
+        (Cell("engine", "returned", "ended", "unfinished", "batch"), "free"),
+        (Cell("provider", "accepted", "ended", "finished", "both"), "asked"),
+        (Cell("ctrl-c twice", "sent", "ended", "unfinished", "runs"), ""),
+        (Cell("language", "create", "at once", "unfinished", "both"), ""),
+    ],
+    ids=lambda value: str(value).replace(" ", "-"),
+)
+def test_an_update_that_was_cut_short_costs_nothing_twice(
+    tmp_path: Path, like: Project, cell: Cell, comes: str
+) -> None:
+    result = Trial(cell, random.Random(1)).run(tmp_path / "trial", like)
+    assert not result.failure, result.failure
+    assert result.reached
+    assert [how for how in result.came if how.startswith(comes)] == result.came != []
+
+
+def test_many_cycles_of_change_and_crash_keep_the_books(tmp_path: Path, command: object) -> None:
+    tried = Soak(tmp_path / "soak", random.Random(5), 12)
+    tried.run(cycles=4, minutes=5)
+    assert tried.told["cycles"] == 4
+    assert tried.told["crashes"]
+    assert tried.told["paid"] + tried.told["joined"] + tried.told["refused"] >= 12
+
+
+def test_without_its_journal_an_unfinished_run_is_joined(stand: Stand) -> None:
+    """A fresh machine has no journal: then the service's own rule is all there is."""
+    stand.declared.runs = {"run": {"vid": "v1", "template_id": "t"}}
+    assert crash(stand, "group", "accepted", 1, random.Random(1))
+    [journal] = stand.folder.rglob("vod-journal.sqlite3*")
+    journal.unlink()
+    said = stand.up()
+    assert (said.code, said.promised, said.paid, said.joined) == (0, 1, 0, 1), said.text
+    assert stand.recorded == {"run": stand.ledger[0]["runId"]}
+
+
+def test_stacks_that_share_a_journal_do_not_disturb_each_other(
+    tmp_path: Path, emulator: VodEmulator, command: object
+) -> None:
+    """Two at once, which declare the same; one of them is killed, and goes on after."""
+    shared = {"vod:journal": str(tmp_path / "journal.sqlite3"), "vod:resendWithin": "600"}
+    names = [f"k{number:02}" for number in range(20)]
+    with Gate(emulator.url) as gate:
+        projects = [
+            Project(tmp_path / name, gate.url, stack=name, config=shared) for name in ("one", "two")
+        ]
+        for project in projects:
+            project.program(
+                f"""
+                made = {{name: {{"vid": name}} for name in {names}}}
+                WorkflowBatch("batch", items=made, defaults={{"template_id": "t"}})
+                WorkflowRun("run", vid="v", template_id="t")
+                """
+            )
+        with projects[0] as one, projects[1] as two:
+            trap = gate.trap("accepted", 15)
+            killed, other = one.up(), two.up()
+            assert first(killed, trap.reached.is_set)
+            killed.kill()
+            trap.release()
+            assert other.wait() == 0, other.said
+            one.unlock()
+            one.command("up", "--yes", "--stack", "one")
+            for project in projects:
+                assert "unchanged" in project.command("preview", "--stack", project.stack)
+                recorded = [item for item in project.resources if "dynamic" in item["type"]]
+                assert len(recorded) == 2
+    ledger = emulator.ledger()
+    tokens = Counter(start["clientToken"] for start in ledger)
+    assert len(tokens) == len(ledger) == 2 * 21
+
+
+# -- a journal that cannot be used --------------------------------------------------------------
+
+
+def damaged(journal: Path) -> None:
+    journal.write_bytes(b"this is no database" * 100)
+
+
+def torn(journal: Path) -> None:
+    """As a disk leaves it that was full or has failed."""
+    with sqlite3.connect(journal) as file:
+        file.execute("CREATE TABLE starts (key TEXT PRIMARY KEY)")
+        file.executemany("INSERT INTO starts VALUES (?)", [[str(n) * 50] for n in range(1000)])
+    file.close()
+    with journal.open("r+b") as raw:
+        raw.seek(4096)
+        raw.write(b"\xff" * 8192)
+
+
+def read_only(journal: Path) -> None:
+    """SQLite's own mark in the file: root may write where the permissions say no."""
+    with sqlite3.connect(journal) as file:
+        file.execute("CREATE TABLE other (key TEXT)")
+    file.close()
+    with journal.open("r+b") as raw:
+        raw.seek(18)
+        raw.write(b"\x03")
+    journal.chmod(stat.S_IRUSR)
+
+
+def a_folder(journal: Path) -> None:
+    journal.mkdir()
+
+
+def in_no_folder(journal: Path) -> None:
+    """A folder that cannot be made, nor anything in it."""
+    shutil.rmtree(journal.parent)
+    journal.parent.write_text("a file")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (damaged, "then move the file away"),
+        (torn, "then move the file away"),
+        (read_only, "make it writable, or set vod:journal to a file that is"),
+        (a_folder, "make it writable, or set vod:journal to a file that is"),
+        (in_no_folder, "make it writable, or set vod:journal to a file that is"),
+    ],
+)
+def test_a_journal_that_cannot_be_used_is_told_by_the_preview(
+    story: Story, spoil: Callable[[Path], None], says: str
+) -> None:
+    journal = story.folder / "journals" / "journal.sqlite3"
+    journal.parent.mkdir()
+    spoil(journal)
+    story.write_config(vod_journal=str(journal))
+    preview = story.preview(run())
+    assert preview.failed
+    assert f"the journal {journal} is needed" in preview.text
+    assert says in preview.text
+    assert "Nothing was started" in preview.text
+    story.failing_up(run())
+    assert story.emulator.requests() == {}
