@@ -5,14 +5,9 @@ from __future__ import annotations
 import random
 from typing import Final
 
+from tests.engine.harness import WAYS
 from torture.stand import Said, Stand
 
-THREE_WAYS: Final = (
-    "adopt it: existing_run_id",
-    "start again: add or change a trigger",
-    "forget it: remove it",
-)
-"""What a question names."""
 KNOWN: Final = ("adopt", "adopt", "again", "forget")
 """Ways on, as often as they are drawn, where the ledger has the run."""
 UNKNOWN: Final = ("again", "forget")
@@ -25,7 +20,7 @@ def rightly(said: Said) -> None:
     assert said.code != 0, said.text
     assert not said.updated, f"a question must be put by the preview:\n{said.text}"
     assert (said.paid, said.joined) == (0, 0), f"it asked and paid:\n{said.text}"
-    for way in THREE_WAYS:
+    for way in WAYS:
         assert way in said.text, f"it does not name {way!r}:\n{said.text}"
 
 

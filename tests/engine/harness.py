@@ -26,6 +26,8 @@ BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
 ITEMS = re.compile(r"([\d,]+) of [\d,]+ items to start by `pulumi up`, each a paid run")
 TAKEN = re.compile(r"takes \S+ over, which is free")
+WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
+"""What a question about a start that was never answered names."""
 Program = Callable[[], None]
 
 

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.harness import Outcome, Program, Story, run
+from tests.engine.harness import WAYS, Outcome, Program, Story, run
 from tests.engine.test_story_batch import batch, items
-
-WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
 
 
 def asks(outcome: Outcome) -> bool:
