@@ -7,13 +7,14 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 from typing import TYPE_CHECKING, Literal
 
 from pulumi import Input, ResourceOptions
-from pulumi.dynamic import Resource
+
+from pulumi_vod_workflow.resources.declaring import VodResource
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 
 
-class Awaitable(Resource):
+class Awaitable(VodResource):
     """A resource that stands for one run or many."""
 
     def wait(

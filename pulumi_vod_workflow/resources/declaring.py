@@ -3,10 +3,11 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
+from pulumi.dynamic import Resource
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.core.inputs import Model, respell
@@ -98,19 +99,41 @@ def respelled(
     return opts
 
 
-def rename(resource: pulumi.Resource, names: Mapping[str, str]) -> None:
+class VodResource(Resource):
     """
-    Give a resource's outputs their Python names: attribute -> property.
+    A resource whose annotations are its outputs.
 
-    Pulumi's own translation of names would also reach the keys of users' maps, so the names of the
-    state are given from the start.
+    They become properties, as in the SDK's own generated packages: it works out the types of
+    properties once, those of annotations again for each resource. Pulumi's own translation of names
+    would also reach the keys of users' maps, so an output is under its name in the state.
     """
-    for name, spelled_name in names.items():
-        output = resource.__dict__[name] = resource.__dict__.pop(spelled_name)
-        _leave_to_the_registration(output)
+
+    _names: ClassVar[Mapping[str, str]]
+    """Attribute -> property."""
+
+    def __init_subclass__(cls, module: str = "", name: str = "Resource", **options: Any) -> None:
+        super().__init_subclass__(module, name, **options)
+        annotations = inspect.get_annotations(cls)
+        cls.__annotations__ = {}
+        cls._names = {attribute: to_camel(attribute) for attribute in annotations}
+        for attribute, spelled_name in cls._names.items():
+            setattr(cls, attribute, _output(spelled_name, annotations[attribute]))
+
+    def _leave_to_the_registration(self) -> None:
+        """See `_untracked`."""
+        for spelled_name in self._names.values():
+            _untracked(vars(self)[spelled_name])
 
 
-def _leave_to_the_registration(output: Any) -> None:
+def _output(name: str, of_type: Any) -> property:
+    def get(resource: Resource) -> Any:
+        return pulumi.get(resource, name)
+
+    get.__annotations__ = {"return": of_type}
+    return property(pulumi.getter(name=name)(get))
+
+
+def _untracked(output: Any) -> None:
     """
     Spare the SDK waiting for an output for its own sake, where the SDK in use knows how to.
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
-from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
 from pulumi_vod_workflow.core.batch import respell_batch_path
@@ -19,7 +18,6 @@ from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
     check_options,
     if_secret,
-    rename,
     respelled,
     scope,
     spelled,
@@ -96,13 +94,12 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
         if isinstance(items, Mapping):
             items = {key: spelled(item, ItemInputs) for key, item in items.items()}
         given = {"items": items, "defaults": spelled(defaults, SharedInputs)}
-        names = {name: to_camel(name) for name in WorkflowBatch.__annotations__}
         properties = {
-            **dict.fromkeys(names.values()),
+            **dict.fromkeys(self._names.values()),
             **given,
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret(given),
         }
-        opts = respelled(opts, names, respell_batch_path)
+        opts = respelled(opts, self._names, respell_batch_path)
         super().__init__(WorkflowBatchProvider(), resource_name, properties, opts)
-        rename(self, names)
+        self._leave_to_the_registration()

@@ -10,12 +10,10 @@ from typing import Any, Literal
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import Resource
-from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._completion_provider import WorkflowCompletionProvider
 from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import check_options, if_secret, rename, scope
+from pulumi_vod_workflow.resources.declaring import VodResource, check_options, if_secret, scope
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
@@ -25,7 +23,7 @@ Run = Awaitable | Input[str]
 Runs = Run | Sequence[Run] | Mapping[str, Run]
 
 
-class WorkflowCompletion(Resource, module="vod", name="WorkflowCompletion"):
+class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
     """
     The results of runs that have ended. Creating it waits for them; nothing is ever started.
 
@@ -78,9 +76,8 @@ class WorkflowCompletion(Resource, module="vod", name="WorkflowCompletion"):
         if timeout is None and opts is not None and opts.custom_timeouts is not None:
             timeout = opts.custom_timeouts.create
         awaited = _merged(list(_parts(runs)))
-        names = {name: to_camel(name) for name in WorkflowCompletion.__annotations__}
         properties = {
-            **dict.fromkeys(names.values()),
+            **dict.fromkeys(self._names.values()),
             "runs": awaited,
             "timeout": timeout,
             "onFailure": on_failure,
@@ -88,7 +85,7 @@ class WorkflowCompletion(Resource, module="vod", name="WorkflowCompletion"):
             "secretInputs": if_secret([awaited, *map(_telling, _each(runs))]),
         }
         super().__init__(WorkflowCompletionProvider(), resource_name, properties, opts)
-        rename(self, names)
+        self._leave_to_the_registration()
 
 
 Part = Input[Mapping[str, Any]]

@@ -9,7 +9,6 @@ from typing import Any, Never
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
-from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow._provider import WorkflowRunProvider
 from pulumi_vod_workflow.core.inputs import RunInputs, respell_path
@@ -18,7 +17,6 @@ from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
     check_options,
     if_secret,
-    rename,
     respelled,
     scope,
     spelled,
@@ -170,14 +168,13 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             "scope": scope(resource_name, opts),
             **mistyped,
         }
-        names = {name: to_camel(name) for name in WorkflowRun.__annotations__}
         given = spelled(declared, RunInputs)
         secret = if_secret(given)
         # What the engine answers fills the others in.
-        properties = {**dict.fromkeys(names.values()), **given, "secretInputs": secret}
-        opts = respelled(opts, names, respell_path)
+        properties = {**dict.fromkeys(self._names.values()), **given, "secretInputs": secret}
+        opts = respelled(opts, self._names, respell_path)
         super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
-        rename(self, names)
+        self._leave_to_the_registration()
 
     @classmethod
     def get(

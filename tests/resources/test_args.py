@@ -90,8 +90,7 @@ def test_incoming_names_become_the_types_names() -> None:
 
 
 def test_a_run_has_every_output() -> None:
-    names = {to_camel(name) for name in WorkflowRun.__annotations__}
-    assert names == {*OUTPUT_FIELDS, *inputs.RUN_FIELDS} - {"scope", "secretInputs"}
+    assert spelled(WorkflowRun) == {*OUTPUT_FIELDS, *inputs.RUN_FIELDS} - {"scope", "secretInputs"}
 
 
 @pytest.mark.parametrize(
