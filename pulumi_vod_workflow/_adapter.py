@@ -3,6 +3,9 @@ What the Pulumi dynamic providers share: the engine's values and ours, settings,
 
 A provider is pickled by reference into every state: the classes' own modules stay where they are
 for ever (`_provider`, `_batch_provider`, `_completion_provider`); this one is not in any state.
+
+The program imports a provider to name it, and a preview asks it without any call: what makes calls
+(`connect`, `fleet`, and with them httpx) is loaded with the first.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
 from pulumi.output import Unknown as PulumiUnknown
@@ -21,7 +24,6 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from pulumi_vod_workflow._host import Row, notice_cancellation
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, load_settings, site_of
-from pulumi_vod_workflow.connect import Connection, connection_for
 from pulumi_vod_workflow.core.inputs import UNKNOWN
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.progress import Line
@@ -32,8 +34,11 @@ from pulumi_vod_workflow.errors import (
     UnclearStartError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.fleet import Target
 from pulumi_vod_workflow.journal import Journal, Note, journal_at
+
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.connect import Connection
+    from pulumi_vod_workflow.fleet import Target
 
 PROVIDER_KEY = "__provider"
 Properties = Mapping[str, Any]
@@ -107,6 +112,8 @@ class VodProvider(ResourceProvider):
 
     def _connection(self, run: Properties | None = None) -> Connection:
         """Return the connection to where a recorded run is, by default to the configured site."""
+        from pulumi_vod_workflow.connect import connection_for  # noqa: PLC0415 - with the first call
+
         settings = self._settings
         return connection_for(settings, site_of(run or {}, settings.site))
 
@@ -164,6 +171,8 @@ class VodProvider(ResourceProvider):
 
     def _target(self, run: Properties) -> Target:
         """Return a recorded run as one that can be read."""
+        from pulumi_vod_workflow.fleet import Target  # noqa: PLC0415 - with the first call
+
         since = run.get("createTime") or run.get("submittedAt")
         return Target(self._connection(run).client, run["runId"], since)
 

@@ -18,7 +18,6 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
 from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
 from pulumi_vod_workflow._report import reported
-from pulumi_vod_workflow.connect import announce
 from pulumi_vod_workflow.core import batch, execution
 from pulumi_vod_workflow.core.batch import BatchPlan, Properties
 from pulumi_vod_workflow.core.inputs import is_known
@@ -27,6 +26,7 @@ from pulumi_vod_workflow.core.recall import resource_of
 from pulumi_vod_workflow.errors import AdoptionError, BatchError, CallError
 from pulumi_vod_workflow.fleet import Started, Target, just_accepted, read_all, start_all
 from pulumi_vod_workflow.journal import Note
+from pulumi_vod_workflow.notice import announce
 
 Runs = dict[str, dict[str, Any]]
 Notes = dict[str, Note]

@@ -27,7 +27,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto.engine_pb2 import LogRequest, LogSeverity
 from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 
-from pulumi_vod_workflow.connect import tell
+from pulumi_vod_workflow.notice import tell
 
 PATIENCE: Final = 2.0
 """Seconds for the engine to take a line."""

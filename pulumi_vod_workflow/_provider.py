@@ -23,7 +23,6 @@ from pulumi.dynamic import (
 from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
-from pulumi_vod_workflow.connect import announce
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.inputs import UNKNOWN, declare, normalise
 from pulumi_vod_workflow.core.plan import (
@@ -36,8 +35,8 @@ from pulumi_vod_workflow.core.plan import (
 )
 from pulumi_vod_workflow.core.recall import resource_of
 from pulumi_vod_workflow.errors import CallError, NotFoundError
-from pulumi_vod_workflow.fleet import Target, just_accepted, read_run, start_run
 from pulumi_vod_workflow.journal import Note
+from pulumi_vod_workflow.notice import announce
 
 WOULD_JOIN = (
     "clientToken: must change, too: with the same one, source, workflow and input, the service may "
@@ -138,6 +137,8 @@ class WorkflowRunProvider(VodProvider):
         return CreateResult(run["runId"], sent(record({**inputs, **outputs})))
 
     def _start(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        from pulumi_vod_workflow.fleet import just_accepted, start_run  # noqa: PLC0415 - with the first call
+
         run, note = self._recalled(inputs)
         if note is None:
             return just_accepted(run or {})
@@ -163,6 +164,8 @@ class WorkflowRunProvider(VodProvider):
 
     def _progress(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
         """Read how far a recorded run is."""
+        from pulumi_vod_workflow.fleet import read_run  # noqa: PLC0415 - with the first call
+
         target = self._target(run)
         try:
             _, outputs = self._connection(run).wait(read_run, target)
@@ -202,6 +205,8 @@ class WorkflowRunProvider(VodProvider):
         }
 
     def _look_up(self, run_id: str) -> dict[str, Any]:
+        from pulumi_vod_workflow.fleet import Target, read_run  # noqa: PLC0415 - with the first call
+
         connection = self._connection()
         told, outputs = connection.wait(read_run, Target(connection.client, run_id))
         return {

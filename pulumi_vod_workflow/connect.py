@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import sqlite3
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.config import EMULATOR, EMULATOR_CREDENTIALS, Settings, Site
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.notice import announce, tell
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +32,6 @@ T = TypeVar("T")
 _open = ExitStack()  # for as long as the process lives
 _lock = threading.Lock()
 _clients: dict[tuple[Site, Credentials, float, Path], VodClient] = {}
-_announced: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +44,6 @@ class Connection:
     def wait(self, function: Callable[P, Awaitable[T]], *args: P.args, **settings: P.kwargs) -> T:
         """Return what an asynchronous function of clients returns."""
         return self.portal.call(partial(function, *args, **settings))
-
-
-def tell(line: str) -> None:
-    """Show the person who runs the operation a line."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person
-
-
-def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
-    """Say once, in a preview too, where runs are started, and whether they are paid."""
-    site = settings.site
-    if site.endpoint == EMULATOR:
-        line = (
-            "vod: embedded emulator, nothing is real or paid; "
-            f"its runs are in {settings.emulator_store}"
-        )
-    elif site.may_be_emulator:
-        line = f"vod: runs are started at {site.endpoint}, on this machine"
-    else:
-        line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
-    if line not in _announced:
-        _announced.add(line)
-        say(line)
 
 
 def connection_for(

@@ -31,6 +31,7 @@ ABOVE_CORE = (
     "manifest",
     "clock",
     "config",
+    "notice",
     "journal",
     "pace",
     "client",
@@ -159,6 +160,13 @@ def test_what_only_one_module_knows() -> None:
 def test_what_needs_no_pulumi_does_not_load_it(module: str) -> None:
     """The client, the core and the emulator start without Pulumi's import time."""
     code = f"import sys, pulumi_vod_workflow.{module}; sys.exit('pulumi' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("module", ["_provider", "resources.workflow_run"])
+def test_what_makes_no_call_does_not_load_httpx(module: str) -> None:
+    """A program that declares runs, and their preview, start without the client's import time."""
+    code = f"import sys, pulumi_vod_workflow.{module}; sys.exit('httpx' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -1,0 +1,32 @@
+"""What the person who runs an operation is told of it as a whole; each resource has its own row."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from pulumi_vod_workflow.config import EMULATOR, Settings
+
+_announced: set[str] = set()
+
+
+def tell(line: str) -> None:
+    """Show the person who runs the operation a line."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person
+
+
+def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
+    """Say once, in a preview too, where runs are started, and whether they are paid."""
+    site = settings.site
+    if site.endpoint == EMULATOR:
+        line = (
+            "vod: embedded emulator, nothing is real or paid; "
+            f"its runs are in {settings.emulator_store}"
+        )
+    elif site.may_be_emulator:
+        line = f"vod: runs are started at {site.endpoint}, on this machine"
+    else:
+        line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
+    if line not in _announced:
+        _announced.add(line)
+        say(line)
