@@ -48,7 +48,7 @@ def received(value: Any) -> Any:
     """Return what the engine sent with the core's own mark for unknowns."""
     if isinstance(value, PulumiUnknown):
         return UNKNOWN
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: received(item) for key, item in value.items() if key != PROVIDER_KEY}
     if isinstance(value, list):
         return [received(item) for item in value]

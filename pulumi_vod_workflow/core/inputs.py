@@ -536,6 +536,9 @@ def _path(loc: Sequence[int | str]) -> str:
     return path
 
 
+_DEFAULTS: Final = {"priority": 0, "enableLowPriority": False, "callbackArgs": ""}
+
+
 def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
     """
     Return what StartWorkflow is sent, from normalised properties: only what means something.
@@ -544,13 +547,17 @@ def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
     no characters are one and the same start (the page's defaults), so writing a default down never
     pays for a second run.
     """
-    start = {key: _pruned(properties.get(key)) for key in START_FIELDS}
-    defaults = {"priority": 0, "enableLowPriority": False, "callbackArgs": ""}
-    return {
-        key: value
-        for key, value in start.items()
-        if value not in (None, {}, []) and value != defaults.get(key)
-    }
+    told = {key: told_of(properties, key) for key in START_FIELDS}
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def told_of(properties: Mapping[str, object], key: str) -> object:
+    """Return what StartWorkflow is sent of one field, `None` if nothing; see `start_of`."""
+    value = properties.get(key)
+    if value is None:
+        return None
+    value = _pruned(value)
+    return None if value in ({}, []) or value == _DEFAULTS.get(key) else value
 
 
 def _pruned(value: object) -> object:

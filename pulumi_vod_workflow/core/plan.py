@@ -25,7 +25,7 @@ from pulumi_vod_workflow.core.inputs import (
     UNKNOWN,
     is_known,
     normalise,
-    start_of,
+    told_of,
 )
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -77,13 +77,14 @@ class ChangePlan:
 
 def differ(old: object, new: object) -> bool:
     """Tell whether two values are not one and the same, whatever their spelling."""
+    if old is None and new is None:
+        return False  # as of most fields
     return not is_known(new) or canonical_json(old) != canonical_json(new)
 
 
 def changed_start_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the fields of which the service would be told something else."""
-    old_start, new_start = start_of(old), start_of(new)
-    return tuple(key for key in START_FIELDS if differ(old_start.get(key), new_start.get(key)))
+    return tuple(key for key in START_FIELDS if differ(told_of(old, key), told_of(new, key)))
 
 
 def has_new_triggers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -123,7 +124,7 @@ def would_join(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def _asks_always(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
-    asked, told = start_of(declared).get(key), start_of(recorded).get(key)
+    asked, told = told_of(declared, key), told_of(recorded, key)
     if "existingRunId" in recorded:
         # Somebody else started it: what is not declared, or was not told, asks for nothing.
         return asked is not None and not agrees(asked, told)
