@@ -1,6 +1,5 @@
 """How a declaration reaches the provider: names, secrets, and who declares it."""
 
-import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -141,13 +140,6 @@ def _untracked(output: Any) -> None:
     resource, five hundred resources take twice the time. The registration, which it waits for as
     well, settles them; what is made of them (`apply`, exports) is waited for as ever.
     """
-    untrack, data = getattr(output, "_untrack", None), getattr(output, "_data", None)
-    if untrack is not None and isinstance(data, asyncio.Future):
+    untrack = getattr(output, "_untrack", None)
+    if untrack is not None:
         untrack()
-        data.add_done_callback(_retrieve)
-
-
-def _retrieve(data: "asyncio.Future[Any]") -> None:
-    """Look at a failure that the registration reports, or asyncio would report it once more."""
-    if not data.cancelled():
-        data.exception()
