@@ -34,16 +34,16 @@ def measure(folder: Path) -> Measured:
         config = configuration(service)
         say(f"batch: {ITEMS} starts of one batch, {ITEMS // RATE} s at {RATE} a second")
         Stack(folder / "batch", "batch", config, count=ITEMS).up()
-        accepted = _accepted(service, ITEMS)
+        accepted = service.accepted(ITEMS)
         batch = accepted[-1] - accepted[0]
         service.post("reset")
         say(f"batch: {FEW} starts by the official SDK")
         _with_official_sdk(service)
-        official = _pace(_accepted(service, FEW))
+        official = _pace(service.accepted(FEW))
         service.post("reset")
         say(f"batch: {FEW} WorkflowRuns")
         Stack(folder / "runs", "runs", config, count=FEW).up()
-        runs = _pace(_accepted(service, FEW))
+        runs = _pace(service.accepted(FEW))
         answers = service.answers()
     name = f"first to last of {ITEMS} starts"
     allowed = ITEMS / RATE
@@ -55,13 +55,6 @@ def measure(folder: Path) -> Measured:
             refused(answers, "batch"),
         ]
     )
-
-
-def _accepted(service: Emulator, count: int) -> list[float]:
-    """Return when each start was accepted, in order."""
-    times = sorted(at for at, _ in service.runs().values())
-    assert len(times) == count, f"{len(times)} of {count} were started"
-    return times
 
 
 def _pace(accepted: Sequence[float]) -> float:

@@ -2,7 +2,8 @@
 What the engine takes with many WorkflowRuns, beside as many resources that do nothing.
 
 The emulator answers at once, so that what is compared is our own work: the program's, in its
-process, and the provider's, in its own.
+process, and the provider's, in its own. And the pace, where runs are started: of `FEW`, `RATE` go
+at once, and the others no sooner than a second after them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from bench.servers import configuration, emulator
 from bench.stacks import Stack
 
 FEW: Final = 100
-"""Of them are created; the pace of 50 a second is part of that."""
+"""Of them are created."""
+RATE: Final = 50
+"""Starts a second that the service permits."""
 MANY: Final = 500
 """Of them are previewed."""
 ROUNDS: Final = 3
@@ -29,13 +32,18 @@ def measure(folder: Path) -> Measured:
     with emulator(folder / "emulator", rateLimit=0, runningSeconds=3600) as service:
         config = configuration(service)
         numbers = itertools.count()
+        spans = []
 
         def made(program: str, count: int) -> Stack:
             return Stack(folder / f"{program}-{next(numbers)}", program, config, count=count)
 
         def create(program: str) -> Took:
             service.post("reset")  # a run that is still there would be joined, not started
-            return made(program, FEW).up()
+            took = made(program, FEW).up()
+            if program == "runs":
+                accepted = service.accepted(FEW)
+                spans.append(accepted[-1] - accepted[0])
+            return took
 
         say(f"engine: {FEW} created, {ROUNDS} times each")
         creating = least(lambda: create("runs"), lambda: create("nothing"), rounds=ROUNDS)
@@ -51,6 +59,13 @@ def measure(folder: Path) -> Measured:
     return Measured(
         [
             *_figures(f"up, {FEW} new runs", creating, BAR),
+            Figure(
+                f"up, {FEW} new runs: first to last start",
+                min(spans),
+                "s",
+                FEW / RATE - 1,
+                "s, the least at that pace",
+            ),
             *_figures(f"preview, {MANY} new runs", first, BAR),
             *_figures(f"up, {MANY} new runs", filling, None),
             *_figures(f"up, {MANY} unchanged runs", again, BAR),

@@ -65,6 +65,12 @@ class Emulator:
             rows = store.execute("SELECT run_id, accepted, ended FROM runs ORDER BY number")
             return {run_id: (accepted, ended) for run_id, accepted, ended in rows}
 
+    def accepted(self, count: int) -> list[float]:
+        """Return when each of `count` starts was accepted, in order."""
+        times = sorted(at for at, _ in self.runs().values())
+        assert len(times) == count, f"{len(times)} of {count} were started"
+        return times
+
 
 @contextlib.contextmanager
 def emulator(folder: Path, **settings: Any) -> Iterator[Emulator]:
