@@ -11,8 +11,9 @@ The program imports a provider to name it, and a preview asks it without any cal
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from pulumi_vod_workflow._host import Row, notice_cancellation
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, load_settings, site_of
+from pulumi_vod_workflow.core.batch import named
 from pulumi_vod_workflow.core.inputs import UNKNOWN
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.progress import Line
@@ -85,6 +87,10 @@ class VodProvider(ResourceProvider):
         self._keys = tuple(getattr(req.config, "_props", ()))
         self._just_ended: set[str] = set()
         """Runs of which this very operation has read the end."""
+        self._checked: set[str] = set()
+        """Who has been declared in this very operation."""
+        self._promised: dict[str, Entry] = {}
+        """What this very operation has said that it takes over, by `Order.key`."""
         notice_cancellation()
 
     @cached_property
@@ -141,19 +147,38 @@ class VodProvider(ResourceProvider):
             for name, inputs in declared.items()
             if "clientToken" in inputs
         }
-        entries = self._journal.look(orders.values())
-        recalled = recall_all(orders, entries, SystemClock().now(), settings.resend_within)
-        left = {name: order for name, order in orders.items() if name not in recalled.taken}
+        entries = {**self._journal.look(orders.values()), **self._promised}
+        earlier = self._journal.others(orders.values())
+        now, within = SystemClock().now(), settings.resend_within
+        recalled = recall_all(orders, entries, earlier, now, within)
+        self._promised |= {orders[name].key: entry for name, entry in recalled.taken.items()}
+        until = {
+            name: entry.sent_at + timedelta(seconds=within)
+            for name, entry in recalled.resent.items()
+        }
+        # What is sent once more goes first: it has the least time.
         notes = {
-            name: Note(self._journal, order, resent=name in recalled.resent)
-            for name, order in left.items()
+            name: Note(self._journal, orders[name], until.get(name))
+            for name in [*until, *(name for name in orders if name not in until)]
+            if name not in recalled.taken
         }
         return recalled, notes
 
-    def _unclear(self, which: str, entries: Iterable[Entry]) -> UnclearStartError:
-        times = sorted(f"{entry.sent_at:%Y-%m-%dT%H:%M:%SZ}" for entry in entries)
-        when = times[0] if times[0] == times[-1] else f"from {times[0]} to {times[-1]}"
-        return UnclearStartError(which, when, self._settings.journal)
+    def _unclear(self, whose: str, entries: Iterable[Entry]) -> UnclearStartError:
+        """Return the question what became of starts."""
+        times = sorted({_time(entry) for entry in entries})
+        when = times[0] if len(times) == 1 else f"between {times[0]} and {times[-1]}"
+        gone = any(entry.run for entry in entries)
+        why = "and is too old to be found" if gone else "and never answered"
+        path = self._settings.journal
+        return UnclearStartError(f"{whose} sent {when} {why}, says the journal {path}")
+
+    def _forget(self, run_ids: Collection[str]) -> None:
+        """Break the promise to take runs over, because they are not there."""
+        self._settle(run_ids, wait=True)
+        for key, entry in [*self._promised.items()]:
+            if entry.run and entry.run["runId"] in run_ids:
+                del self._promised[key]
 
     def _settle(self, run_ids: Iterable[str], *, wait: bool = False) -> None:
         """
@@ -175,6 +200,21 @@ class VodProvider(ResourceProvider):
 
         since = run.get("createTime") or run.get("submittedAt")
         return Target(self._connection(run).client, run["runId"], since)
+
+
+def _time(entry: Entry) -> str:
+    return f"{entry.sent_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def earlier_starts(entries: Iterable[Entry]) -> Iterator[str]:
+    """Say what was started earlier for those who now ask for other runs."""
+    answered = [str(entry.run["runId"]) for entry in entries if entry.run]
+    unclear = sum(entry.run is None for entry in entries)
+    if answered:
+        yield f"an earlier update has started {named(answered)} for it, which goes on"
+    if unclear:
+        times = "once" if unclear == 1 else f"{unclear:,} times"
+        yield f"an earlier update has sent {times} what was never answered: it may be a run, too"
 
 
 def shown_on(row: Row) -> Callable[[Line], None]:

@@ -15,7 +15,14 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
+from pulumi_vod_workflow._adapter import (
+    PROVIDER_KEY,
+    VodProvider,
+    earlier_starts,
+    received,
+    sent,
+    shown_on,
+)
 from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import batch, execution
@@ -23,11 +30,15 @@ from pulumi_vod_workflow.core.batch import BatchPlan, Properties
 from pulumi_vod_workflow.core.inputs import is_known
 from pulumi_vod_workflow.core.plan import refuse_contradictions
 from pulumi_vod_workflow.core.recall import resource_of
-from pulumi_vod_workflow.errors import AdoptionError, BatchError, CallError
+from pulumi_vod_workflow.errors import WAYS, AdoptionError, BatchError, CallError, NotFoundError
 from pulumi_vod_workflow.fleet import Started, Target, just_accepted, read_all, start_all
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import announce
 
+ASKED = (
+    "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
+    "within vod:resendWithin. Look for their runs in the VOD console, then choose for each item:"
+)
 Runs = dict[str, dict[str, Any]]
 Notes = dict[str, Note]
 
@@ -44,6 +55,7 @@ class WorkflowBatchProvider(VodProvider):
             return CheckResult(sent(declaration.properties), failures)
         olds = batch.normalise_batch(received(_olds))
         inputs = batch.complete_batch(olds, declaration.properties)
+        self._checked.add(resource_of(inputs))
         if not olds:
             self._tell(self._planned({}, inputs)[0])
         return CheckResult(sent(batch.with_secrets(inputs)), [])
@@ -53,7 +65,10 @@ class WorkflowBatchProvider(VodProvider):
         """Decide which items ask for a run, and say so; offline and free."""
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         self._settle(_started_here(batch.runs_of(olds)))
-        plan, _, _ = self._planned(olds, news)
+        if resource_of(news) in self._checked:
+            plan, _, _ = self._planned(olds, news)
+        else:  # a refresh, which compares the state with itself
+            plan = self._plan(olds, news)
         self._tell(plan)
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         return DiffResult(
@@ -134,21 +149,26 @@ class WorkflowBatchProvider(VodProvider):
             CallError: when there are starts that must not be sent.
 
         """
-        plan = batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
+        plan = self._plan(olds, news)
         if not plan.start:
             return plan, {}, {}
         items = batch.items_of(news)
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
         if recalled.asked:
-            which = f"{len(recalled.asked):,} of {plan.total:,} items were"
             keys = batch.named(list(recalled.asked), 50)
-            raise self._unclear(f"{which} ({keys})", recalled.asked.values())
+            which = f"of {plan.total:,} items {len(recalled.asked):,} ({keys}) were"
+            raise self._unclear(which, recalled.asked.values())
+        for line in earlier_starts(recalled.earlier.values()):
+            Row().say(line, warning=True)
         taken = {
-            key: {**items[key], **just_accepted(run), **self._where()}
-            for key, run in recalled.taken.items()
+            key: {**items[key], **just_accepted(entry.run or {}), **self._where()}
+            for key, entry in recalled.taken.items()
         }
         return plan.recalled(recalled.taken, recalled.resent), taken, notes
+
+    def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
+        return batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
 
     def _tell(self, plan: BatchPlan) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
@@ -168,6 +188,8 @@ class WorkflowBatchProvider(VodProvider):
 
         """
         plan, taken, notes = self._planned(olds, news)
+        if taken and self._are_gone(taken, news):
+            plan, taken, notes = self._planned(olds, news)
         runs = batch.carried(olds, news, plan)
         adopted, rejected = self._adopt(news, plan)
         # Last, for from here on runs may be paid: nothing below may raise once one is accepted.
@@ -190,6 +212,36 @@ class WorkflowBatchProvider(VodProvider):
         common = {name: olds[name] for name in ("region", "endpoint") if name in olds}
         why_not = {"rejected": _lasting(rejected), "unclear": _lasting(unclear)}
         return self._state({**news, **common}, runs, **why_not)
+
+    def _are_gone(self, taken: Runs, news: Properties) -> bool:
+        """
+        Read the runs that the journal has into `taken`; tell whether an emulator has lost some.
+
+        Raises:
+            BatchError: when some cannot be read.
+
+        """
+        connection = self._connection()
+        with without_a_slot():
+            targets = {key: self._target(run) for key, run in taken.items()}
+            found, errors = connection.wait(read_all, targets)
+        for key, (_, outputs) in found.items():
+            taken[key] |= outputs
+        lost = [
+            taken[key]["runId"]
+            for key, error in errors.items()
+            if isinstance(error, NotFoundError) and execution.is_emulated(taken[key]["runId"])
+        ]
+        if len(lost) < len(errors):
+            alike = _alike({key: _reason(error, news) for key, error in errors.items()})
+            told = (
+                f"{len(errors):,} runs that an earlier update has started, says the journal "
+                f"{self._settings.journal}, cannot be read. Nothing was started now."
+            )
+            left = f"If they are gone for good, choose for each item:\n{WAYS}"
+            raise BatchError("\n".join([told, *alike, left]))
+        self._forget(lost)
+        return bool(lost)
 
     def _start(self, notes: Notes) -> Started:
         if not notes:
@@ -241,6 +293,8 @@ def _started_here(runs: Mapping[str, Properties]) -> list[str]:
 def _reason(error: CallError, declared: Properties) -> str:
     if declared.get("secretInputs") is True:
         error.withhold()
+    if error.maybe_accepted:
+        return error.told
     return " ".join(line.rstrip(".") + "." for line in str(error).split("\n"))
 
 
@@ -261,7 +315,8 @@ def _told(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -
         lines += [
             f"MAY HAVE BEEN STARTED, but no RunId came back: {len(unclear):,} of {total:,} items:",
             *_alike(unclear),
-            "The next `pulumi up` sends them again with the same ClientToken.",
+            ASKED,
+            WAYS,
         ]
     return "\n".join(lines)
 

@@ -20,7 +20,14 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
+from pulumi_vod_workflow._adapter import (
+    PROVIDER_KEY,
+    VodProvider,
+    earlier_starts,
+    received,
+    sent,
+    shown_on,
+)
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import execution
@@ -33,8 +40,8 @@ from pulumi_vod_workflow.core.plan import (
     refuse_contradictions,
     would_join,
 )
-from pulumi_vod_workflow.core.recall import resource_of
-from pulumi_vod_workflow.errors import CallError, NotFoundError
+from pulumi_vod_workflow.core.recall import Recalled, resource_of
+from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import announce
 
@@ -78,20 +85,25 @@ class WorkflowRunProvider(VodProvider):
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
             return
-        run, note = self._recalled(inputs)
-        if run is not None:
+        recalled, note = self._recalled(inputs)
+        for entry in recalled.taken.values():
+            run = entry.run or {}
             Row().say(
-                f"takes {run['runId']} over, which is free: an update that was cut short had "
-                "started it, says the journal"
+                f"takes {run['runId']} over, which is free: an earlier update has started it, and "
+                f"no state is known to hold it, says the journal {self._settings.journal} (to pay "
+                "for a new run `pulumi refresh` first, or change a trigger)"
             )
+        if recalled.taken:
             return
         announce(self._settings)
-        if note and note.resent:
+        if note and note.until:
             Row().say("was sent before and never answered: it is sent again as the same start")
+        for line in earlier_starts(recalled.earlier.values()):
+            Row().say(line, warning=True)
 
-    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Note | None]:
+    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, Note | None]:
         """
-        Return the run that the journal has for a start, or the note for sending it.
+        Return what the journal has of a start, and the note for sending it.
 
         Raises:
             CallError: when it must not be sent.
@@ -100,7 +112,7 @@ class WorkflowRunProvider(VodProvider):
         recalled, notes = self._recall({"": inputs})
         if recalled.asked:
             raise self._unclear("it was", recalled.asked.values())
-        return recalled.taken.get(""), notes.get("")
+        return recalled, notes.get("")
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -137,11 +149,15 @@ class WorkflowRunProvider(VodProvider):
         return CreateResult(run["runId"], sent(record({**inputs, **outputs})))
 
     def _start(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        from pulumi_vod_workflow.fleet import just_accepted, start_run  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.fleet import start_run  # noqa: PLC0415 - with the first call
 
-        run, note = self._recalled(inputs)
-        if note is None:
-            return just_accepted(run or {})
+        recalled, note = self._recalled(inputs)
+        for entry in recalled.taken.values():
+            taken = self._take_over(entry.run or {})
+            if taken is not None:
+                return taken
+            _, note = self._recalled(inputs)
+        assert note is not None  # noqa: S101 - what is not taken over has one
         connection = self._connection()
         say, stopped = shown_on(Row()), when_to_stop()
         try:
@@ -150,6 +166,23 @@ class WorkflowRunProvider(VodProvider):
             if inputs.get("secretInputs") is True:
                 error.withhold()
             raise
+
+    def _take_over(self, run: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the run that the journal has, as the service knows it, if it does."""
+        from pulumi_vod_workflow.fleet import just_accepted, read_run  # noqa: PLC0415 - with the first call
+
+        try:
+            _, outputs = self._connection().wait(read_run, self._target(run))
+        except NotFoundError as error:
+            if execution.is_emulated(run["runId"]):  # it was reset: nothing real is lost
+                self._forget([run["runId"]])
+                return None
+            error.remedy = (
+                f"The journal {self._settings.journal} says that this run was started for it. "
+                f"{error.remedy} If it is gone for good, choose:\n{WAYS}"
+            )
+            raise
+        return {**just_accepted(run), **outputs}
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -226,4 +259,5 @@ class WorkflowRunProvider(VodProvider):
 
 def _started_here(run: Mapping[str, Any]) -> list[str]:
     """Return a recorded run's id, if it was not adopted or looked up."""
-    return [run["runId"]] if run.get("clientToken") and "runId" in run else []
+    started_here = run.get("clientToken") and not run.get("existingRunId")
+    return [run["runId"]] if started_here and "runId" in run else []

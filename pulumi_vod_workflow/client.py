@@ -14,6 +14,8 @@ import socket
 import ssl
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -38,6 +40,7 @@ from pulumi_vod_workflow.errors import (
     StoppedError,
     ThrottledError,
     TransportError,
+    UnclearStartError,
 )
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.pace import URGENT, USUAL, Turn, limiter
@@ -260,13 +263,13 @@ class VodClient:
     async def _repeat(
         self, request: ApiRequest, stopped: Callable[[], bool] | None, note: Note | None
     ) -> Answer:
-        tries = _Tries(note)
+        tries = _Tries(note, self._clock)
         failure: CallError | None = None
         resynced = False
         pace = limiter().pace(request.operation, self._rate)
         while True:
             turn = await pace.turn(URGENT if tries.unclear else USUAL)
-            if stopped and not tries.unclear and stopped():
+            if stopped and not tries.underway and stopped():
                 pace.unused(turn)
                 raise StoppedError(request.operation)
             # The wait for a turn was not foreseen by the policy.
@@ -276,7 +279,7 @@ class VodClient:
                 raise _final(failure, maybe_accepted=True)
             skew = self._auth.skew
             try:
-                await tries.begin(self._clock.monotonic)
+                await tries.begin()
                 return await self._send(request, turn)
             except CallError as error:
                 failure = error
@@ -294,6 +297,7 @@ class VodClient:
                 delay = self._policy.delay(request.operation, failure, so_far, self._jitter())
             if delay is None:
                 self._explain(failure)
+                await tries.ended()
                 raise _final(failure, maybe_accepted=tries.unclear)
             self._keep_posted(failure, self._clock.monotonic(), so_far.elapsed)
             if delay:
@@ -339,10 +343,7 @@ class VodClient:
             error.what += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
 
     async def _send(self, request: ApiRequest, turn: Turn) -> Answer:
-        async def trace(event: str, _: Mapping[str, Any]) -> None:
-            if event.endswith("send_request_body.complete"):
-                turn.sent()
-
+        wire = _Wire(turn)
         starts = request.operation == STARTS
         headers = {"content-type": request.content_type} if request.content_type else {}
         connecting = self._timeouts.connect
@@ -357,12 +358,14 @@ class VodClient:
                     content=request.body or None,
                     headers=headers,
                     timeout=httpx.Timeout(reading, connect=connecting, pool=None),
-                    extensions={"trace": trace},
+                    extensions={"trace": wire.trace},
                 ) as response:
                     turn.sent()  # a transport without a network does not trace
                     body = await _body(response)
         except Exception as error:  # noqa: BLE001 - whatever it was, a run may have started
             what, sent, can_repeat = _reason(error)
+            if sent and not wire.reached:
+                what, sent = f"no connection through the proxy of the environment: {what}", False
             failure = TransportError(
                 request.operation,
                 f"{self._host}: {what}",
@@ -385,30 +388,59 @@ class VodClient:
         raise failure  # outside of the handler: httpx's own error quotes the signed request
 
 
+class _Wire:
+    """What httpx says of a request on its way: a proxy is asked for a tunnel before it is sent."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._tunnel = False
+        self.reached = True
+        """Whether the request itself may have been sent; so it is where nothing is said."""
+
+    async def trace(self, event: str, told: Mapping[str, Any]) -> None:
+        """Take note of what httpx does."""
+        if event.endswith("send_request_headers.started"):
+            self._tunnel = told["request"].method == b"CONNECT"
+            self.reached = not self._tunnel
+        elif event.endswith("send_request_body.complete") and not self._tunnel:
+            self._turn.sent()
+
+
 class _Tries:
     """What has been tried of one call, and what the journal knows of it."""
 
-    def __init__(self, note: Note | None) -> None:
+    def __init__(self, note: Note | None, clock: Clock) -> None:
         self._note = note
+        self._clock = clock
         self._noted = False
+        self._refused: Future[None] | None = None
         self._count = 0
         self._begun = self._latest = 0.0
         self._unclear_since: float | None = None
-        self.unclear = note is not None and note.resent
+        self.unclear = note is not None and note.until is not None
         """Whether it may have been accepted already."""
 
-    async def begin(self, monotonic: Callable[[], float]) -> None:
+    @property
+    def underway(self) -> bool:
+        """Whether this operation has sent what may have been accepted: it is seen to the end."""
+        return self.unclear and self._count > 0
+
+    async def begin(self) -> None:
         """
         Take note of an attempt, before it is made.
 
         Raises:
             JournalError: when that cannot be done; then nothing may be sent.
+            UnclearStartError: when it is too late for a repeat of an earlier operation's start.
 
         """
         if self._note and not self._noted:
             await self._note.sent()
             self._noted = True
-        self._latest = monotonic()
+        until = self._note.until if self._note and not self._count else None
+        if until and self._clock.now() > until:
+            raise UnclearStartError("too much time has passed since it was first sent")
+        self._latest = self._clock.monotonic()
         if not self._count:
             self._begun = self._latest
             self._unclear_since = self._latest if self.unclear else None
@@ -420,8 +452,14 @@ class _Tries:
             self.unclear = True
             self._unclear_since = self._latest
         if self._note and self._noted and not self.unclear:
-            self._note.refused()
+            self._refused = self._note.refused()
             self._noted = False
+
+    async def ended(self) -> None:
+        """Wait a moment until a refusal is written, or the next operation would have to ask."""
+        if self._refused:
+            with suppress(CallError), anyio.move_on_after(REST):
+                await asyncio.shield(asyncio.wrap_future(self._refused))
 
     def so_far(self, now: float) -> Attempts:
         """Return what the policy decides by."""

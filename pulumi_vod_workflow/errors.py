@@ -110,8 +110,8 @@ class WaitStoppedError(WaitError):
 
 WAYS: Final = (
     "  - adopt it: existing_run_id with its RunId (free);\n"
-    "  - start again: add or change a trigger (a new run, paid), or set vod:resendWithin to more "
-    "seconds than have passed (the same ClientToken: free while that run is unfinished);\n"
+    "  - start again: add or change a trigger of it (a new run, paid), or set vod:resendWithin for "
+    "once to more seconds than have passed (the same ClientToken: free while that run goes on);\n"
     "  - forget it: remove it from the program (a run that exists goes on)."
 )
 """What a person can do about a start of unknown fate."""
@@ -121,9 +121,9 @@ def start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
     """Say what to do after a start that failed: may a run exist, can a repeat help."""
     if maybe_accepted:
         return (
-            "A run may have started. The journal has a note of it: the next update will not send "
-            "it again unasked, unless within vod:resendWithin (by default 4 s). Look for the run "
-            f"in the VOD console, then choose:\n{WAYS}"
+            "A run may have started. If so the journal has a note of it, and the next update does "
+            "not send it again unasked, unless within vod:resendWithin. Look for the run in the "
+            f"VOD console, then choose:\n{WAYS}"
         )
     if can_repeat:
         return "Nothing was started by this call. Running the same update again can help."
@@ -161,6 +161,12 @@ class CallError(VodWorkflowError):
         """Keep the service's words from being shown: what they may repeat is secret."""
         self.quoted = "(its words are withheld, because some inputs are secret)"
 
+    @property
+    def told(self) -> str:
+        """What happened, and the service's words, without advice."""
+        quoted = f": {self.quoted}" if self.quoted else ""
+        return f"{self.operation}: {self.what}{quoted}"
+
     def __str__(self) -> str:
         if self.operation == "StartWorkflow":
             advice = start_advice(maybe_accepted=self.maybe_accepted, can_repeat=self.can_repeat)
@@ -168,8 +174,7 @@ class CallError(VodWorkflowError):
             advice = "Nothing is lost; running the same command again can help."
         else:
             advice = "Nothing is lost; a repeat alone does not help."
-        quoted = f": {self.quoted}" if self.quoted else ""
-        return f"{self.operation}: {self.what}{quoted}\n{advice}"
+        return f"{self.told}\n{advice}"
 
 
 class StoppedError(CallError):
@@ -199,24 +204,21 @@ class JournalError(CallError):
 
 class UnclearStartError(CallError):
     """
-    A start was sent before and never answered, so it is not sent again unasked.
+    A start was sent before, and what became of it is not known, so it is not sent again unasked.
 
     Args:
-        which: whose start, as the beginning of a sentence.
-        when: when it was sent.
-        path: the journal that tells.
+        what: whose start, when, and which journal tells.
 
     """
 
-    def __init__(self, which: str, when: str, path: object) -> None:
-        what = f"{which} sent {when} and never answered, says the journal {path}"
+    def __init__(self, what: str) -> None:
         super().__init__("StartWorkflow", what, maybe_accepted=True, can_repeat=False)
 
     def __str__(self) -> str:
         return (
-            f"{self.operation}: {self.what}.\nA run may have started, and may have ended: then the "
-            "service might not find it again, but start, and bill, a second one. So nothing was "
-            f"sent now. Look for the run in the VOD console, then choose:\n{WAYS}"
+            f"{self.told}.\nA run may have started, and may have ended: then the service might not "
+            "find it again, but start, and bill, a second one. So nothing was sent now. Look for "
+            f"the run in the VOD console, then choose:\n{WAYS}"
         )
 
 

@@ -14,12 +14,11 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +28,8 @@ from pulumi_vod_workflow.errors import JournalError
 
 VERSION: Final = 1
 """Of the file's layout."""
+OURS: Final = 0x766F646A
+"""What tells SQLite's other files from ours."""
 PATIENCE: Final = 30.0
 """Seconds to wait for another process's transaction."""
 LAYOUT: Final = f"""
@@ -43,6 +44,7 @@ CREATE TABLE IF NOT EXISTS starts (
 );
 CREATE INDEX IF NOT EXISTS starts_by_run ON starts (run_id);
 CREATE INDEX IF NOT EXISTS starts_by_resource ON starts (resource);
+PRAGMA application_id = {OURS};
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
@@ -50,19 +52,27 @@ SENT: Final = """
 INSERT INTO starts (key, resource, sent_at) VALUES (:key, :resource, :now)
 ON CONFLICT (key) DO UPDATE SET
     resource = excluded.resource,
-    sent_at = iif(run_id IS NULL, sent_at, excluded.sent_at),
+    sent_at = CASE WHEN run_id IS NULL THEN sent_at ELSE excluded.sent_at END,
     run_id = NULL, request_id = NULL, submitted_at = NULL
 """
 REFUSED: Final = "DELETE FROM starts WHERE key = :key AND run_id IS NULL"
 ACCEPTED: Final = """
-UPDATE starts SET run_id = :runId, request_id = :requestId, submitted_at = :submittedAt
-WHERE key = :key
+INSERT INTO starts VALUES (:key, :resource, :now, :runId, :requestId, :submittedAt)
+ON CONFLICT (key) DO UPDATE SET
+    run_id = excluded.run_id,
+    request_id = excluded.request_id,
+    submitted_at = excluded.submitted_at
 """
 DECIDED: Final = "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
 SETTLED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
 FOUND: Final = """
 SELECT key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE key IN (SELECT value FROM json_each(?))
+"""
+OTHERS: Final = """
+SELECT resource, sent_at, run_id, request_id, submitted_at FROM starts
+WHERE resource IN (SELECT value FROM json_each(?)) AND key NOT IN (SELECT value FROM json_each(?))
+ORDER BY sent_at
 """
 
 
@@ -90,7 +100,7 @@ class Journal:
         self._path = path
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()
-        """Over what is below; never held while the file is."""
+        """Over what is below; the file's, where both are needed, comes second."""
         self._file = threading.RLock()
         """Over the file."""
         self._writer = ThreadPoolExecutor(1, "vod-journal")
@@ -114,6 +124,8 @@ class Journal:
         """
         with self._file, self._explained():
             self._make()
+        with self._lock:
+            self._held()
 
     def look(self, orders: Iterable[Order]) -> dict[str, Entry]:
         """
@@ -123,15 +135,18 @@ class Journal:
             JournalError: when the file cannot be read.
 
         """
-        keys = json.dumps([order.key for order in orders])
-        with self._file, self._explained():
-            connection = self._connect()
-            rows = connection.execute(FOUND, [keys]).fetchall() if connection else []
-            return {
-                key: Entry(datetime.fromisoformat(sent_at), _run(*run))
-                for key, sent_at, *run in rows
-                if run[0] not in self._settled
-            }
+        return self._entries(FOUND, [order.key for order in orders])
+
+    def others(self, orders: Collection[Order]) -> dict[str, Entry]:
+        """
+        Return the latest other start of each resource that no state is known to hold.
+
+        Raises:
+            JournalError: when the file cannot be read.
+
+        """
+        resources, keys = {order.resource for order in orders}, [order.key for order in orders]
+        return self._entries(OTHERS, sorted(resources), keys)
 
     def sent(self, order: Order) -> Future[None]:
         """Take note of a start that is about to be sent; it may be once this is written."""
@@ -147,13 +162,16 @@ class Journal:
         with self._lock:
             self._settled.discard(run["runId"])
             self._held().add(run["runId"])
-        values = {"key": order.key, **{name: run.get(name) for name in RUN}}
         named = {"key": order.key, "resource": order.resource}
+        told = {name: run.get(name) for name in RUN}
+        values = {**named, **told, "now": self._clock.now().isoformat()}
         return self._write((ACCEPTED, values), (DECIDED, named))
 
     def decided(self, *resources: str) -> None:
         """Take note that a person has named the runs of resources; never raises."""
-        if self._path.exists():
+        with suppress(OSError):
+            if not self._path.exists():
+                return
             self._write(*((DECIDED, {"key": "", "resource": name}) for name in resources))
 
     def settled(self, run_ids: Iterable[str]) -> Future[None] | None:
@@ -183,6 +201,18 @@ class Journal:
                 rows = connection.execute(HELD) if connection else ()
                 self._unsettled = {run_id for (run_id,) in rows}
         return self._unsettled
+
+    def _entries(self, statement: str, *names: Sequence[str]) -> dict[str, Entry]:
+        with self._file, self._explained():
+            connection = self._connect()
+            if connection is None:
+                return {}
+            rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
+            return {
+                name: Entry(datetime.fromisoformat(sent_at), _run(*run))
+                for name, sent_at, *run in rows
+                if run[0] not in self._settled
+            }
 
     def _write(self, *changes: Change) -> Future[None]:
         """Have changes written; what comes while others are written shares one transaction."""
@@ -234,6 +264,9 @@ class Journal:
             raise _UnusableError(
                 "it was made by a newer version of pulumi_vod_workflow: use that version"
             )
+        [[owner]] = connection.execute("PRAGMA application_id")
+        if owner != OURS and list(connection.execute("SELECT 1 FROM sqlite_master")):
+            raise _UnusableError("it is a file of something else: set vod:journal to another one")
         [[verdict]] = connection.execute("PRAGMA quick_check(1)")
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -247,7 +280,11 @@ class Journal:
         if connection is None:
             raise FileNotFoundError(self._path)
         if not self._writable:
-            connection.executescript(LAYOUT)
+            try:
+                connection.executescript(LAYOUT)
+            except sqlite3.Error:
+                self._close()  # and with it the transaction that was begun
+                raise
             self._writable = True
         return connection
 
@@ -278,10 +315,14 @@ def _run(run_id: str | None, request_id: str | None, submitted_at: str | None) -
     return dict(zip(RUN, (run_id, request_id, submitted_at), strict=True))
 
 
-@cache
+_journals: dict[Path, Journal] = {}
+_lock = threading.Lock()
+
+
 def journal_at(path: Path) -> Journal:
     """Return this process's one journal of a file."""
-    return Journal(path)
+    with _lock:
+        return _journals.setdefault(path, Journal(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +331,11 @@ class Note:
 
     journal: Journal
     order: Order
-    resent: bool = False
-    """An earlier operation has sent it, and no answer came: whatever comes now, it may be a run."""
+    until: datetime | None = None
+    """
+    Until when it may be sent, by the journal's clock: an earlier operation has sent it, and no
+    answer came. Whatever comes now, it may be a run.
+    """
 
     async def sent(self) -> None:
         """
@@ -303,9 +347,9 @@ class Note:
         """
         await _done(self.journal.sent(self.order))
 
-    def refused(self) -> None:
+    def refused(self) -> Future[None]:
         """Take back that it was sent; if that is not written, the next operation asks."""
-        self.journal.refused(self.order)
+        return self.journal.refused(self.order)
 
     async def accepted(self, run: Mapping[str, Any]) -> None:
         """
@@ -315,7 +359,8 @@ class Note:
             JournalError: when that cannot be written.
 
         """
-        await _done(self.journal.accepted(self.order, run))
+        async with asyncio.timeout(PATIENCE + 5):
+            await _done(self.journal.accepted(self.order, run))
 
 
 async def _done(written: Future[None]) -> None:

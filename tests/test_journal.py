@@ -133,6 +133,28 @@ def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
     assert [*seen(path, "a", "b", "c", "d")] == ["b", "d"]
 
 
+def test_an_answer_is_written_even_if_the_send_is_gone(journal: Journal, path: Path) -> None:
+    """Another process may have taken its note back, or the file away."""
+    journal.sent(order()).result()
+    Journal(path).refused(order()).result()
+    journal.accepted(order(), RUN).result()
+    assert seen(path)["k"].run == KEPT
+
+
+def test_other_starts_of_a_resource_are_found(journal: Journal, clock: Clock) -> None:
+    """The latest, and none that a state holds."""
+    for key in "ab":
+        journal.sent(order(key)).result()
+        clock.time += timedelta(seconds=1)
+    assert journal.others([order("a"), order("c", "other")]) == {
+        "r": Entry(clock.time - timedelta(seconds=1))
+    }
+    journal.accepted(order("b"), RUN).result()
+    assert journal.others([order("c")])["r"].run == KEPT
+    journal.settled(["lb:1"])
+    assert journal.others([order("c")]) == {}
+
+
 def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
     """What has nothing to remember leaves nothing behind."""
     assert journal.look([order()]) == {}
@@ -229,6 +251,12 @@ def torn(path: Path) -> None:
     path.write_bytes(content)
 
 
+def foreign(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE runs (id)")
+
+
 def newer(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 9")
@@ -239,6 +267,7 @@ def newer(path: Path) -> None:
     [
         (garbage, "it is damaged (file is not a database). If an update was cut short"),
         (torn, "it is damaged ("),
+        (foreign, "it is a file of something else"),
         (newer, "it was made by a newer version of pulumi_vod_workflow"),
     ],
 )

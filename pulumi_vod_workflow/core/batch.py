@@ -224,7 +224,7 @@ class BatchPlan:
     start: Mapping[str, str] = field(default_factory=dict)
     """Key -> why; each of them is one paid run."""
     take: tuple[str, ...] = ()
-    """Keys of items whose run an update that was cut short has started; free."""
+    """Keys of items whose run an earlier update has started; free."""
     adopt: tuple[str, ...] = ()
     """Keys of items that name an existing run; free."""
     forget: tuple[str, ...] = ()
@@ -241,7 +241,7 @@ class BatchPlan:
         return bool(asked or self.free or self.total is None)
 
     def recalled(self, taken: Collection[str], resent: Collection[str]) -> BatchPlan:
-        """Return the plan with what an update that was cut short has left in the journal."""
+        """Return the plan with what an earlier update has left in the journal."""
         start = {
             key: f"{why}; {UNCLEAR}" if key in resent and UNCLEAR not in why else why
             for key, why in self.start.items()
@@ -268,8 +268,8 @@ class BatchPlan:
             yield f"none of {self.total:,} items to start"
         if self.take:
             yield (
-                "takes over, which is free, what an update that was cut short had started, says "
-                f"the journal: {named(self.take)}"
+                "takes over, which is free, what an earlier update has started and no state is "
+                f"known to hold: {named(self.take)}"
             )
         if self.adopt:
             yield f"adopts, which is free: {named(self.adopt)}"

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.execution import RETENTION
 from pulumi_vod_workflow.core.inputs import start_of
 
 
@@ -35,14 +36,10 @@ class Order:
 
 def order_of(declared: Mapping[str, Any], *, endpoint: str, region: str) -> Order:
     """Return the start that checked, known inputs ask for at a site."""
-    start, token = start_of(declared), declared["clientToken"]
-    what = {"endpoint": endpoint, "region": region, "clientToken": token, "start": start}
-    return Order(
-        start=start,
-        client_token=token,
-        resource=resource_of(declared),
-        key=hashlib.sha256(canonical_json(what)).hexdigest(),
-    )
+    start, token, resource = start_of(declared), declared["clientToken"], resource_of(declared)
+    where = {"resource": resource, "endpoint": endpoint, "region": region}
+    what = canonical_json({**where, "clientToken": token, "start": start})
+    return Order(start, token, resource, hashlib.sha256(what).hexdigest())
 
 
 def resource_of(declared: Mapping[str, Any]) -> str:
@@ -65,7 +62,7 @@ class Recall(Enum):
 
     SEND = "nothing speaks against sending it"
     TAKE = "it was accepted: its run is taken over, which is free"
-    ASK = "it may have been accepted, and its run may have ended: a person decides"
+    ASK = "its run may have ended, or is too old to be read: a person decides"
 
 
 def recall(entry: Entry | None, now: datetime, resend_within: float) -> Recall:
@@ -80,36 +77,54 @@ def recall(entry: Entry | None, now: datetime, resend_within: float) -> Recall:
     """
     if entry is None:
         return Recall.SEND
+    age = now - entry.sent_at
     if entry.run is not None:
-        return Recall.TAKE
-    age = (now - entry.sent_at).total_seconds()
+        return Recall.TAKE if age < RETENTION else Recall.ASK
     # A clock that was set back tells nothing.
-    return Recall.SEND if 0 <= age <= resend_within else Recall.ASK
+    return Recall.SEND if 0 <= age.total_seconds() <= resend_within else Recall.ASK
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """What there is to do about many starts."""
 
-    taken: Mapping[str, Mapping[str, str | None]]
-    """Name -> the run that is taken over."""
+    taken: Mapping[str, Entry]
+    """Name -> what has the run that is taken over."""
     resent: Mapping[str, Entry]
     """Name -> what is sent once more."""
     asked: Mapping[str, Entry]
     """Name -> what a person decides."""
+    earlier: Mapping[str, Entry]
+    """Name -> another start of who is about to start one, which no state is known to hold."""
 
 
 def recall_all(
     orders: Mapping[str, Order],
     entries: Mapping[str, Entry],
+    earlier: Mapping[str, Entry],
     now: datetime,
     resend_within: float,
 ) -> Recalled:
-    """Decide about starts by their names; `entries` are by `Order.key`, else as in `recall`."""
+    """
+    Decide about starts.
+
+    Args:
+        orders: name -> a start that is asked for.
+        entries: `Order.key` -> what the journal holds of it.
+        earlier: `Order.resource` -> what the journal holds of another start of it.
+        now: by the clock of the entries.
+        resend_within: as in `recall`.
+
+    """
     known = {name: entries[order.key] for name, order in orders.items() if order.key in entries}
     found = {name: recall(entry, now, resend_within) for name, entry in known.items()}
     return Recalled(
-        taken={name: entry.run for name, entry in known.items() if entry.run is not None},
+        taken={name: known[name] for name, what in found.items() if what is Recall.TAKE},
         resent={name: known[name] for name, what in found.items() if what is Recall.SEND},
         asked={name: known[name] for name, what in found.items() if what is Recall.ASK},
+        earlier={
+            name: earlier[order.resource]
+            for name, order in orders.items()
+            if name not in known and order.resource in earlier
+        },
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -42,10 +42,12 @@ def started(
     asked = notes(COUNT, journal)
     asked = {name: asked[name] for name in (asked if only is None else only)}
     orders = {name: note.order for name, note in asked.items()}
-    known = recall_all(orders, journal.look(orders.values()), datetime.now(UTC), 600)
+    now = datetime.now(UTC)
+    known = recall_all(orders, journal.look(orders.values()), {}, now, 600)
     assert not known.taken
     assert not known.asked
-    resent = {name: replace(note, resent=name in known.resent) for name, note in asked.items()}
+    until = dict.fromkeys(known.resent, now + timedelta(seconds=600))
+    resent = {name: replace(note, until=until.get(name)) for name, note in asked.items()}
 
     async def go() -> Started:
         client = VodClient(

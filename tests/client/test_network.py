@@ -429,9 +429,6 @@ def behind(proxy: Proxy, through: Callable[[int], None]) -> TransportError:
     return anyio.run(go)
 
 
-@pytest.mark.xfail(
-    reason="the client takes CONNECT for the start itself, and says that a run may have started"
-)
 @pytest.mark.parametrize("then", [close_at_once, reset_at_once, hang])
 def test_a_proxy_that_does_not_answer(through: Callable[[int], None], then: Handler) -> None:
     """CONNECT is asked for, and no tunnel comes of it: nothing was sent."""

@@ -28,7 +28,9 @@ def sent(seconds_ago: float) -> Entry:
     ("entry", "expected"),
     [
         (None, Recall.SEND),
-        (Entry(NOW - timedelta(days=90), RUN), Recall.TAKE),
+        (Entry(NOW - timedelta(days=29.9), RUN), Recall.TAKE),
+        (Entry(NOW - timedelta(days=30), RUN), Recall.ASK),
+        (Entry(NOW + timedelta(days=1), RUN), Recall.TAKE),
         (sent(0), Recall.SEND),
         (sent(4), Recall.SEND),
         (sent(4.001), Recall.ASK),
@@ -37,7 +39,7 @@ def sent(seconds_ago: float) -> Entry:
     ],
 )
 def test_what_is_done(entry: Entry | None, expected: Recall) -> None:
-    """An answer counts for ever, a send for some seconds, and a clock set back for nothing."""
+    """An answer counts while its run is found, a send for seconds, a clock set back for nothing."""
     assert recall(entry, NOW, 4.0) is expected
 
 
@@ -57,14 +59,17 @@ def test_many_are_told_apart() -> None:
         orders["young"].key: sent(1),
         orders["run"].key: Entry(NOW, RUN),
     }
-    recalled = recall_all(orders, entries, NOW, 4.0)
-    assert recalled.taken == {"run": RUN}
+    resource = orders["new"].resource
+    recalled = recall_all(orders, entries, {resource: sent(99)}, NOW, 4.0)
+    assert recalled.taken == {"run": Entry(NOW, RUN)}
     assert [*recalled.resent] == ["young"]
     assert [*recalled.asked] == ["old"]
+    assert recalled.earlier == {"new": sent(99)}, "what was asked for before something changed"
+    assert recall_all(orders, entries, {"other": sent(99)}, NOW, 4.0).earlier == {}
 
 
 def test_a_start_is_known_by_all_that_makes_it_another_one() -> None:
-    """Where it goes, its token and what is sent; not by how it is spelled, or settings."""
+    """Who asks, where it goes, its token, what is sent; not how it is spelled, or settings."""
     key = order_of(DECLARED, **SITE).key
     same = {**DECLARED, "priority": 0, "rerunOnFailure": True, "input": {}}
     assert order_of(dict(reversed(same.items())), **SITE).key == key
@@ -74,13 +79,14 @@ def test_a_start_is_known_by_all_that_makes_it_another_one() -> None:
         order_of({**DECLARED, "priority": 1}, **SITE),
         order_of(DECLARED, **{**SITE, "region": "ap-southeast-1"}),
         order_of(DECLARED, **{**SITE, "endpoint": "emulator"}),
+        order_of({**DECLARED, "scope": {**DECLARED["scope"], "name": "twin"}}, **SITE),
     ]
-    assert len({key, *(order.key for order in others)}) == 6
+    assert len({key, *(order.key for order in others)}) == 7
 
 
 def test_the_key_is_frozen() -> None:
     """A release that knows a start by another key would not find what an older one has sent."""
     assert order_of(DECLARED, **SITE).key == (
-        "72930dd3ecaee9d99b2fecf473ab12936391aef1247c52bd226747b01fb6c60d"
+        "226e35a7663a4ff20513de92266860d32e7c9e0ddc6f051684f4aa4f5a89a66a"
     )
     assert resource_of(DECLARED) == '{"name":"n","project":"p","stack":"s"}'

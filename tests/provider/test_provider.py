@@ -43,8 +43,8 @@ STORE = tempfile.TemporaryDirectory()
 
 def provider(**config: str) -> WorkflowRunProvider:
     made = WorkflowRunProvider()
-    store = f"{STORE.name}/runs.sqlite3"
-    raw = {"vod:endpoint": "emulator", "vod:emulatorStore": store}
+    store, journal = f"{STORE.name}/runs.sqlite3", f"{STORE.name}/journal.sqlite3"
+    raw = {"vod:endpoint": "emulator", "vod:emulatorStore": store, "vod:journal": journal}
     raw |= {key.replace("_", ":"): value for key, value in config.items()}
     made.configure(ConfigureRequest(config=Config(raw_config=raw, project_name="p")))
     return made
