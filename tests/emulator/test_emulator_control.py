@@ -241,16 +241,18 @@ def test_faults_can_fall_to_some_requests_only(call: Call, emulator: VodEmulator
         fault = {"kind": "http", "status": status, "chance": 0.15, "times": 1000}
         emulator.fault(action="GetWorkflowTemplate", **fault)
 
-    def statuses(seed: int) -> list[int]:
-        emulator.service.counts.clear()
+    def statuses(seed: int) -> list[int | None]:
         emulator.settings(seed=seed)
-        ask = {"TemplateId": "t"}
-        return [call("GetWorkflowTemplate", ask).status_code for _ in range(120)]
+        drawn = [emulator.service.fault("GetWorkflowTemplate", number) for number in range(1, 301)]
+        return [fault.status if fault else 200 for fault in drawn]
 
     seen = statuses(1)
-    assert 30 < len(seen) - seen.count(200) < 70
+    assert 80 < len(seen) - seen.count(200) < 160
     assert {*seen} == {200, 500, 502, 504}
     assert seen == statuses(1) != statuses(2)
+    emulator.settings(seed=1)
+    ask = {"TemplateId": "t"}
+    assert [call("GetWorkflowTemplate", ask).status_code for _ in range(12)] == seen[:12]
 
 
 def test_the_last_of_a_fault_happens_once(tmp_path: Path) -> None:
