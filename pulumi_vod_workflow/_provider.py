@@ -85,7 +85,7 @@ class WorkflowRunProvider(VodProvider):
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
             return
-        recalled, note = self._recalled(inputs)
+        recalled, notes = self._recalled(inputs)
         for entry in recalled.taken.values():
             run = entry.run or {}
             Row().say(
@@ -96,14 +96,14 @@ class WorkflowRunProvider(VodProvider):
         if recalled.taken:
             return
         announce(self._settings)
-        if note and note.until:
+        if any(note.until for note in notes.values()):
             Row().say("was sent before and never answered: it is sent again as the same start")
         for line in earlier_starts(recalled.earlier.values()):
             Row().say(line, warning=True)
 
-    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, Note | None]:
+    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, dict[str, Note]]:
         """
-        Return what the journal has of a start, and the note for sending it.
+        Return what the journal has of a start, and the note for sending it, under no name.
 
         Raises:
             CallError: when it must not be sent.
@@ -112,7 +112,7 @@ class WorkflowRunProvider(VodProvider):
         recalled, notes = self._recall({"": inputs})
         if recalled.asked:
             raise self._unclear("it was", recalled.asked.values())
-        return recalled, notes.get("")
+        return recalled, notes
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -151,13 +151,13 @@ class WorkflowRunProvider(VodProvider):
     def _start(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         from pulumi_vod_workflow.fleet import start_run  # noqa: PLC0415 - with the first call
 
-        recalled, note = self._recalled(inputs)
+        recalled, notes = self._recalled(inputs)
         for entry in recalled.taken.values():
             taken = self._take_over(entry.run or {})
             if taken is not None:
                 return taken
-            _, note = self._recalled(inputs)
-        assert note is not None  # noqa: S101 - what is not taken over has one
+            _, notes = self._recalled(inputs)
+        note = notes[""]
         connection = self._connection()
         say, stopped = shown_on(Row()), when_to_stop()
         try:
