@@ -57,7 +57,7 @@ class Soak:
             for cycle in range(1, cycles + 1):
                 if time.monotonic() > until:
                     break
-                self._cycle(calm=cycle == 1)
+                self._cycle(new=cycle == 1)
                 self.told["cycles"] += 1
                 if cycle % 5 == 0 or cycle == cycles:
                     self._print()
@@ -71,15 +71,15 @@ class Soak:
             flush=True,
         )
 
-    def _cycle(self, *, calm: bool) -> None:
+    def _cycle(self, *, new: bool) -> None:
         """Change something, see what it is said to cost, and pay for it once."""
         stand, chance = self._stand, self._chance
-        if not calm:
+        if not new:
             for _ in range(chance.randint(1, max(2, self._size // 12))):
                 self._change()
             if chance.random() < 0.5:
                 stand.emulator.advance(chance.choice([500, 1500]))
-        if not calm and chance.random() < 0.5:
+        if chance.random() < 0.5:
             self._crash()
         elif chance.random() < 0.3:
             self._refuse()
@@ -206,6 +206,7 @@ class Soak:
         )
         assert said.updated, books
         assert said.promised <= len(self._owed), books
+        self.told["taken over"] += len(self._owed) - said.promised
         if said.code == 0:
             assert said.promised == spent, books
         else:
