@@ -95,7 +95,7 @@ def end(stand: Stand, command: Command, *, patient: bool) -> None:
         with suppress(AssertionError):
             until(lambda: not (stand.gate.open and command.processes()), 0.01, 0.3)
     command.kill()
-    stand.project.unlock()
+    stand.project.repair()
 
 
 def first(command: Command, condition: Callable[[], bool]) -> bool:

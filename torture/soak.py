@@ -160,7 +160,7 @@ class Soak:
     def _crash(self) -> None:
         """Cut an update short, at a point of a start or at any moment, and go on after it."""
         stand, chance = self._stand, self._chance
-        late = chance.random() < 0.3
+        before, late = stand.ids, chance.random() < 0.3
         stand.project.configure(vod_resendWithin=SOON if late else LATER)
         target = chance.choice(TARGETS)
         if self._owed and chance.random() < 0.5:
@@ -175,6 +175,7 @@ class Soak:
             strike(command, target)
             end(stand, command, patient=chance.random() < 0.5)
         self.told["crashes"] += reached
+        assert len(stand.ids - before) <= len(self._owed), f"it paid more than {self._owed}"
         if late:
             stand.emulator.advance(5000)
             time.sleep(float(SOON) + 0.1)

@@ -197,6 +197,10 @@ class Project:
     def _settings(self) -> Path:
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state" / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
+
     def configure(self, **changes: str) -> None:
         """Change its configuration: `vod_region="..."`."""
         self._config |= {key.replace("_", ":"): value for key, value in changes.items()}
@@ -226,15 +230,23 @@ class Project:
         """Begin an update."""
         return self.start("up", "--yes", "--stack", self.stack, *(options or ("--skip-preview",)))
 
-    def unlock(self) -> None:
-        """Do what a person does after a command was killed: say that it runs no more."""
+    def repair(self) -> None:
+        """
+        Do what a person does after a command was killed.
+
+        That is to say that it runs no more; and if it was killed while the engine wrote the state,
+        which leaves half a file, to take the engine's own copy of the state before.
+        """
+        try:
+            json.loads(self._state.read_text())
+        except ValueError:
+            shutil.copy(self._state.with_name(self._state.name + ".bak"), self._state)
         if any((self.folder / "state").rglob("locks/**/*.json")):
             self.command("cancel", "--yes", "--stack", self.stack)
 
     @property
     def resources(self) -> list[dict[str, Any]]:
         """What is in the state."""
-        path = self.folder / "state" / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
-        latest = json.loads(path.read_text())["checkpoint"]["latest"] or {}
+        latest = json.loads(self._state.read_text())["checkpoint"]["latest"] or {}
         found: list[dict[str, Any]] = latest.get("resources") or []
         return found

@@ -101,7 +101,7 @@ def test_stacks_that_share_a_journal_do_not_disturb_each_other(
             killed.kill()
             trap.release()
             assert other.wait() == 0, other.said
-            one.unlock()
+            one.repair()
             one.command("up", "--yes", "--stack", "one")
             for project in projects:
                 recorded = [item for item in project.resources if "dynamic" in item["type"]]
