@@ -166,15 +166,15 @@ class Soak:
         if self._owed and chance.random() < 0.5:
             point = chance.choice([point for point in POINTS if point != "returned"])
             number = chance.randint(1, 1 + len(self._owed) // 4)
-            reached = crash(stand, target, point, number, chance)
+            what, reached = "crashes at a start", crash(stand, target, point, number, chance)
         else:
             command = stand.begin()
             moment = time.monotonic() + chance.uniform(0.2, 3.0)
             first(command, lambda: time.monotonic() > moment)
-            reached = command.running
+            what, reached = "crashes at any moment", command.running
             strike(command, target)
             end(stand, command, patient=chance.random() < 0.5)
-        self.told["crashes"] += reached
+        self.told[what] += reached
         assert len(stand.ids - before) <= len(self._owed), f"it paid more than {self._owed}"
         if late:
             stand.emulator.advance(5000)

@@ -58,10 +58,10 @@ def test_an_update_that_was_cut_short_costs_nothing_twice(
 
 
 def test_many_cycles_of_change_and_crash_keep_the_books(tmp_path: Path, command: object) -> None:
-    tried = Soak(tmp_path / "soak", random.Random(5), 12)
+    tried = Soak(tmp_path / "soak", random.Random(1), 12)
     tried.run(cycles=3, minutes=5)
     assert tried.told["cycles"] == 3
-    assert tried.told["crashes"]
+    assert tried.told["crashes at a start"]
     assert tried.told["paid"] + tried.told["joined"] + tried.told["refused"] >= 12
 
 
