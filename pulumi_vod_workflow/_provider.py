@@ -189,7 +189,7 @@ class WorkflowRunProvider(VodProvider):
         """Ask the service how far the run is; a run that has ended is not asked again."""
         found = normalise(received(props))
         if "runId" not in found:  # WorkflowRun.get: only the id is known
-            return ReadResult(id_, self._look_up(id_))
+            return ReadResult(id_, sent(record(self._look_up(id_))))
         self._settle(_started_here(found))
         if not execution.is_known_to_have_ended(found):
             found = execution.merged(found, self._progress(found))

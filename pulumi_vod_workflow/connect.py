@@ -8,6 +8,7 @@ one connection pool and one limiter serve them all.
 from __future__ import annotations
 
 import atexit
+import logging
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -28,6 +29,14 @@ from pulumi_vod_workflow.notice import announce, tell
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+THREAD: Final = "vod"
+"""Name of the loop's thread."""
+LOGS: Final = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+)
+"""Where httpx tells the URLs that it asks for, and its transport the headers of the answers."""
 
 _open = ExitStack()  # for as long as the process lives
 _lock = threading.Lock()
@@ -101,9 +110,20 @@ def _credentials(settings: Settings, site: Site) -> Credentials:
 @cache
 def _portal() -> BlockingPortal:
     """Start the loop, in a daemon thread that ends with the process; call it under the lock."""
-    portal = _open.enter_context(start_blocking_portal(name="vod"))
+    for name in LOGS:
+        logging.getLogger(name).addFilter(_is_not_ours)
+    portal = _open.enter_context(start_blocking_portal(name=THREAD))
     atexit.register(_stop, portal)
     return portal
+
+
+def _is_not_ours(_: logging.LogRecord) -> bool:
+    """
+    Keep our requests out of logs that others have turned on.
+
+    A URL holds what is declared, secret or not, and a redirect may repeat it in a header.
+    """
+    return threading.current_thread().name != THREAD
 
 
 def _stop(portal: BlockingPortal) -> None:

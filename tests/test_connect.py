@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pulumi_vod_workflow.config import Site, load_settings
 from pulumi_vod_workflow.connect import Connection, connection_for
 from pulumi_vod_workflow.core.envelope import Answer
+from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -82,3 +85,24 @@ def test_a_missing_key_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
     real = load_settings(keyed.get, {}, tmp_path)
     moved = connection_for(real, Site("emulator", "cn-north-1"))
     assert started(moved, START, "x").result["RunId"]
+
+
+def test_no_log_of_others_holds_our_requests(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever level a program sets: httpx would tell URLs, which hold what is declared."""
+    caplog.set_level(logging.NOTSET)
+    for name in ("httpx", "httpcore", "httpcore.http11"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    keys = {"vod:accessKey": "AKLTEMULATOR", "vod:secretKey": "emulator-secret-key"}
+    with VodEmulator(EmulatorSettings(rate_limit=0)) as emulator:
+        settings = load_settings({**keys, "vod:endpoint": emulator.url}.get, {}, tmp_path)
+        emulator.fault(action="StartWorkflow", kind="reset")
+        emulator.fault(action="StartWorkflow", kind="http", status=503)
+        secret = {**START, "callbackArgs": "s3cr3t"}
+        assert started(connection_for(settings), secret, "t0k3n").result["RunId"]
+        assert not [r for r in caplog.records if r.name.startswith("http")]
+        httpx.get(f"{emulator.url}/_emulator/ledger")
+    for hidden in ("s3cr3t", "t0k3n", "emulator-secret-key", "Signature="):
+        assert hidden not in caplog.text
+    assert "/_emulator/ledger" in caplog.text, "others may log as they like"

@@ -23,7 +23,7 @@ from pulumi_vod_workflow.core.inputs import (
     is_known,
     normalise,
 )
-from pulumi_vod_workflow.core.plan import Secret, differ
+from pulumi_vod_workflow.core.plan import Secret, differ, with_secret_urls
 from pulumi_vod_workflow.core.progress import duration, is_share
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -168,9 +168,14 @@ def record_completion(declared: Properties, results: Mapping[str, Properties]) -
 
 
 def with_secrets(recorded: Properties) -> dict[str, Any]:
-    """Mark what could tell a secret input of a run: its results."""
-    secret = recorded.get("secretInputs") is True and "results" in recorded
-    return {**recorded, "results": Secret(recorded["results"])} if secret else dict(recorded)
+    """Mark what could tell a secret input of a run, its results, and URLs in any of them."""
+    if "results" not in recorded:
+        return dict(recorded)
+    results = recorded["results"]
+    if recorded.get("secretInputs") is True:
+        return {**recorded, "results": Secret(results)}
+    marked = {name: with_secret_urls(result) for name, result in results.items()}
+    return {**recorded, "results": marked}
 
 
 def summary(results: Mapping[str, Properties]) -> str:

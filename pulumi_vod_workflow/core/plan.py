@@ -10,6 +10,7 @@ Its laws:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -227,6 +228,9 @@ MADE_OF_INPUTS: Final = frozenset(
     {"clientToken", "spaceName", "templateName", "tasks", "transcodes", "snapshots", "extra"}
 )
 """What could tell a secret input: outputs that follow the inputs, and the token, their hash."""
+RESULTS: Final = frozenset({"tasks", "transcodes", "snapshots", "extra"})
+"""What the service tells in a form of its own, fields included that are not known here."""
+_URL: Final = re.compile("https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +245,31 @@ def record(properties: Mapping[str, Any]) -> dict[str, Any]:
     return _marked(properties, MADE_OF_INPUTS)
 
 
+def with_secret_urls(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Mark each text of the results with a URL in it: whoever has a signed one has the file.
+
+    No documented field holds any (facts 2: a StoreUri is a path and grants nothing), so this is for
+    those that are not known here. Which part of a URL signs it differs: query, path or user.
+    """
+    return {key: _marked_urls(value) if key in RESULTS else value for key, value in outputs.items()}
+
+
+def _marked_urls(value: Any) -> Any:
+    if isinstance(value, str):
+        return Secret(value) if _URL.search(value) else value
+    if isinstance(value, Mapping):
+        return {key: _marked_urls(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_marked_urls(item) for item in value]
+    return value
+
+
 def _marked(properties: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:
     secret = names if properties.get("secretInputs") is True else frozenset()
     return {
         key: Secret(value) if key in secret and value is not UNKNOWN else value
-        for key, value in properties.items()
+        for key, value in (properties if secret else with_secret_urls(properties)).items()
     }
 
 

@@ -298,6 +298,10 @@ def test_what_is_recorded() -> None:
     secret = {**recorded, "secretInputs": True}
     assert completion.with_secrets(secret) == {**secret, "results": Secret(results)}
     assert completion.with_secrets({"secretInputs": True}) == {"secretInputs": True}
+    url = "https://cdn.example.com/a.mp4?auth_key=1"
+    signed = {**recorded, "results": {"a": {**ended(), "transcodes": [{"playUrl": url}]}}}
+    hidden = {**recorded, "results": {"a": {**ended(), "transcodes": [{"playUrl": Secret(url)}]}}}
+    assert completion.with_secrets(signed) == hidden
     told = completion.summary(results)
     assert told == "1 expired, 1 failed, 1 rejected, 1 succeeded, 1 terminated, 1 unclear"
     assert completion.summary({}) == "no runs"

@@ -250,5 +250,36 @@ def test_what_is_recorded_as_secret() -> None:
     assert "callbackArgs" not in after_update(recorded, INPUTS)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://cdn.example.com/a.mp4?auth_key=1-0-0-abc",
+        "HTTP://cdn.example.com/1700000000/0123abcd/a.mp4",
+        "https://user:word@cdn.example.com/a.mp4",
+        '{"play": "https://cdn.example.com/a.mp4?X-Tos-Signature=abc"}',
+    ],
+)
+def test_a_url_among_the_results_is_secret_wherever_it_is(text: str) -> None:
+    """It may be signed, and in which part differs; what is beside it stays readable."""
+    results = {
+        "tasks": [{"displayName": "t", "log": text}],
+        "transcodes": [{"storeUri": "tos://b/k", "fileExtra": {"a": text, "b": 5}}],
+        "snapshots": [{"sample": {"storeUris": ["tos://b/1", text], "offsets": [0.5]}}],
+        "extra": {"posterUrl": text, "poster": "https", "encrypted": True, "none": None},
+    }
+    url = Secret(text)
+    hidden = {
+        "tasks": [{"displayName": "t", "log": url}],
+        "transcodes": [{"storeUri": "tos://b/k", "fileExtra": {"a": url, "b": 5}}],
+        "snapshots": [{"sample": {"storeUris": ["tos://b/1", url], "offsets": [0.5]}}],
+        "extra": {"posterUrl": url, "poster": "https", "encrypted": True, "none": None},
+    }
+    declared = {"callbackArgs": text, "endpoint": "https://vod.example.com", "phase": "succeeded"}
+    assert record({**declared, **results}) == {**declared, **hidden}
+    assert after_update({**declared, **results}, declared) == {**declared, **hidden}
+    wholly = {key: Secret(value) for key, value in results.items()}
+    assert record({**results, "secretInputs": True}) == {**wholly, "secretInputs": True}
+
+
 def marked(made: Mapping[str, Any]) -> set[str]:
     return {key for key, value in made.items() if isinstance(value, Secret)}
