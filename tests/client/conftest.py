@@ -49,6 +49,7 @@ def moments() -> Moments:
     return Moments()
 
 
+HIDDEN = Credentials("AK", "hidden-secret", "hidden-token")
 Use = Callable[[VodClient], Awaitable[None]]
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -57,13 +58,15 @@ Handler = Callable[[httpx.Request], httpx.Response]
 def with_client(moments: Moments) -> Callable[..., None]:
     """Run something with a client whose network is `handler`, on the fake clock."""
 
-    def run(handler: Handler, use: Use, **options: object) -> None:
+    def run(
+        handler: Handler, use: Use, credentials: Credentials = HIDDEN, **options: object
+    ) -> None:
         async def go() -> None:
             settings: dict[str, object] = {"clock": moments, "requests_per_second": 5000, **options}
             client = VodClient(
                 "https://vod.example.com",
                 "cn-north-1",
-                Credentials("AK", "hidden-secret", "hidden-token"),
+                credentials,
                 transport=httpx.MockTransport(handler),
                 **settings,  # type: ignore[arg-type]  # as the test gives them
             )
