@@ -33,10 +33,11 @@ T = TypeVar("T")
 THREAD: Final = "vod"
 """Name of the loop's thread."""
 LOGS: Final = (
+    "asyncio",
     "httpx",
     *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
 )
-"""Where httpx tells the URLs that it asks for, and its transport the headers of the answers."""
+"""Where requests and answers are told: as URLs, headers, and what became of asyncio's tasks."""
 
 _open = ExitStack()  # for as long as the process lives
 _lock = threading.Lock()
@@ -121,7 +122,7 @@ def _is_not_ours(_: logging.LogRecord) -> bool:
     """
     Keep our requests out of logs that others have turned on.
 
-    A URL holds what is declared, secret or not, and a redirect may repeat it in a header.
+    A URL holds what is declared, secret or not; so may a header, or an error that a task ends with.
     """
     return threading.current_thread().name != THREAD
 
