@@ -18,7 +18,7 @@ from urllib.parse import quote
 import anyio
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulumi_vod_workflow.client import VodClient
@@ -241,6 +241,7 @@ def test_this_machine_may_be_spoken_to_in_the_clear(tmp_path: Path, endpoint: st
 PIECES = ("localhost", "127.0.0.1", "[::1]", "a.example", *".:@/\\#?%0[]\t ")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
 def test_whatever_is_taken_is_https_or_this_machine(rest: str) -> None:
     """Two parsers read an endpoint, one after the other: they may not disagree about where."""
@@ -350,8 +351,8 @@ def test_no_proxy_stands_between_this_machine_and_itself(monkeypatch: pytest.Mon
             for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
                 for variable in (name, name.lower()):
                     monkeypatch.setenv(variable, f"http://{address}")
-            settings = EmulatorSettings(rate_limit=0, secret_key=KEY, session_token=TOKEN)
-            with VodEmulator(settings) as emulator:
+            behaviour = EmulatorSettings(rate_limit=0, secret_key=KEY, session_token=TOKEN)
+            with VodEmulator(behaviour) as emulator:
                 keys = Credentials("AKLTEMULATOR", KEY, TOKEN)
                 client = VodClient(emulator.url, "cn-north-1", keys)
                 assert (await client.start_workflow(START, "token")).result["RunId"]
