@@ -73,11 +73,10 @@ def breaks(module, name):
     setattr(module, name, broken)
 
 if "pulumi.dynamic" in sys.orig_argv:
-    from pulumi_vod_workflow import _provider, client
+    from pulumi_vod_workflow import client
     from pulumi_vod_workflow.core import execution, operations
     client.Timeouts.__init__.__defaults__ = (1.0, 1.0, 1.0)
     client.RetryPolicy.__init__.__defaults__ = (1.0, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1)
-    breaks(_provider, "declare")
     breaks(operations, "start_workflow")
     breaks(execution, "execution_outputs")
 """
@@ -324,7 +323,6 @@ declare = {
     "completion": lambda: WorkflowCompletion(
         "done", runs={"a": secret("x").apply(list)}, timeout=secret("1h"), on_failure=secret("no")
     ),
-    "defect": lambda: WorkflowRun("run", **inputs("run", "defect-declare")),
 }
 declare[os.environ["ROUND"]]()
 """
@@ -343,7 +341,6 @@ REFUSED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "batch": ("defaults.vid: must be", "defaults.triggers.a: must be", "items.a.vid: must be"),
     "completion": ("timeout: must be", "onFailure: must be", "runs: must be"),
-    "defect": ("check failed by a defect of pulumi_vod_workflow", "ValueError at "),
 }
 """What is declared wrongly -> what is said of it."""
 LONE: Final = DECLARE + 'WorkflowRun("run", **inputs("run", os.environ["ROUND"]))\n'
@@ -426,7 +423,7 @@ def test_what_fails(stack: Stack, front: Front) -> None:
 
 
 def test_what_is_refused_before_it_is_sent(stack: Stack, front: Front) -> None:
-    """Wrong values of all fields, defects, an endpoint without TLS, and one without a name."""
+    """Wrong values of all fields, an endpoint without TLS, and one without a name."""
     of_environment(stack)
     stack.program(WRONG)
     for kind, reasons in REFUSED.items():
