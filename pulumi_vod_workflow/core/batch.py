@@ -33,7 +33,14 @@ from pulumi_vod_workflow.core.inputs import (
     normalise,
     respell_path,
 )
-from pulumi_vod_workflow.core.plan import Secret, after_update, complete, differ, plan_change
+from pulumi_vod_workflow.core.plan import (
+    Secret,
+    after_update,
+    complete,
+    differ,
+    plan_change,
+    with_secret_urls,
+)
 from pulumi_vod_workflow.errors import AdoptionError, Problem
 
 BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
@@ -442,6 +449,7 @@ RUN_RECORD: Final = (
     "createTime",
     "startTime",
     "endTime",
+    "extra",
     "region",
     "endpoint",
 )
@@ -487,7 +495,7 @@ def record_batch(
         kept[key] = {
             name: run[name]
             for name in RUN_RECORD
-            if run.get(name) is not None
+            if run.get(name) not in (None, {})
             and not (name in site and run[name] == site[name])
             and not (name == "statusReason" and _needs_no_reason(run))
         }
@@ -506,18 +514,18 @@ def _needs_no_reason(run: Properties) -> bool:
 
 
 def with_secrets(batch: Properties) -> dict[str, Any]:
-    """Mark what could tell a secret input: tokens, their hash, and what was read of a start."""
-    if batch.get("secretInputs") is not True:
-        return dict(batch)
-    marked = dict(batch)
-    if "clientTokens" in batch:
+    """Mark what could tell a secret input, tokens and what was read, and URLs in what was read."""
+    marked, secret = dict(batch), batch.get("secretInputs") is True
+    if secret and "clientTokens" in batch:
         marked["clientTokens"] = Secret(batch["clientTokens"])
     if "runs" in batch:
-        marked["runs"] = {
-            key: {name: Secret(run[name]) if name == "inputs" else run[name] for name in run}
-            for key, run in batch["runs"].items()
-        }
+        mark = _with_secrets if secret else with_secret_urls
+        marked["runs"] = {key: mark(run) for key, run in batch["runs"].items()}
     return marked
+
+
+def _with_secrets(run: Properties) -> dict[str, Any]:
+    return {name: Secret(run[name]) if name in {"inputs", "extra"} else run[name] for name in run}
 
 
 def unfinished(batch: Properties) -> dict[str, dict[str, Any]]:

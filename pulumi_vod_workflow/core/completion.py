@@ -128,6 +128,7 @@ RESULT_FIELDS: Final = (
     "endTime",
     "transcodes",
     "snapshots",
+    "extra",
 )
 """What is held of each run."""
 
@@ -135,7 +136,7 @@ RESULT_FIELDS: Final = (
 def result_of(run_id: str, outputs: Properties) -> dict[str, Any]:
     """Return what is held of a run that has ended."""
     held = {"transcodes": [], "snapshots": [], **outputs, "runId": run_id}
-    return {name: held[name] for name in RESULT_FIELDS if held.get(name) is not None}
+    return {name: held[name] for name in RESULT_FIELDS if held.get(name) not in (None, {})}
 
 
 def without_run(run: Properties) -> dict[str, Any] | None:

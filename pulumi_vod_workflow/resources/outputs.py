@@ -5,6 +5,7 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 
@@ -179,6 +180,8 @@ class WorkflowItemRun:
     """With its offset; none before processing begins."""
     end_time: str | None = pulumi.property("endTime", default=None)
     """With its offset; none before the run ends."""
+    extra: Mapping[str, Any] | None = pulumi.property("extra", default=None)
+    """What the service tells of the run that this version has no name for, in lowerCamelCase."""
     region: str | None = pulumi.property("region", default=None)
     """Where the run is, if elsewhere than the batch."""
     endpoint: str | None = pulumi.property("endpoint", default=None)
@@ -207,3 +210,5 @@ class WorkflowResult:
     """With its offset."""
     end_time: str | None = pulumi.property("endTime", default=None)
     """With its offset."""
+    extra: Mapping[str, Any] | None = pulumi.property("extra", default=None)
+    """What the service tells of the run that this version has no name for, in lowerCamelCase."""

@@ -135,7 +135,6 @@ def test_an_unknown_status_is_no_end_of_an_item(
     assert {item["phase"] for item in story.batch["runs"].values()} == {"succeeded"}
 
 
-@pytest.mark.xfail(reason="a batch holds no `extra` of its items")
 def test_a_batch_holds_what_this_version_does_not_know(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +169,6 @@ def test_an_unknown_status_does_not_end_a_wait(
     assert story.completion["results"]["run"]["phase"] == "succeeded"
 
 
-@pytest.mark.xfail(reason="a completion holds no `extra` of its results")
 def test_a_wait_holds_what_this_version_does_not_know(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
