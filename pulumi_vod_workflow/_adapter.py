@@ -4,8 +4,8 @@ What the Pulumi dynamic providers share: the engine's values and ours, settings,
 A provider is pickled by reference into every state: the classes' own modules stay where they are
 for ever (`_provider`, `_batch_provider`, `_completion_provider`); this one is not in any state.
 
-The program imports a provider to name it, and a preview asks it without any call: what makes calls
-(`connect`, `fleet`, and with them httpx) is loaded with the first.
+A program imports a provider to name it, and a preview asks it without any call: what makes calls
+(`connect`, `fleet`, and with them httpx) is loaded with the first, as far as runs are concerned.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class VodProvider(ResourceProvider):
         earlier = self._journal.others(orders.values())
         now, within = SystemClock().now(), settings.resend_within
         recalled = recall_all(orders, entries, earlier, now, within)
-        self._promised |= {orders[name].key: entry for name, entry in recalled.taken.items()}
+        self._promised |= {orders[name].key: entries[orders[name].key] for name in recalled.taken}
         until = {
             name: entry.sent_at + timedelta(seconds=within)
             for name, entry in recalled.resent.items()
@@ -208,7 +208,7 @@ def _time(entry: Entry) -> str:
 
 def earlier_starts(entries: Iterable[Entry]) -> Iterator[str]:
     """Say what was started earlier for those who now ask for other runs."""
-    answered = [str(entry.run["runId"]) for entry in entries if entry.run]
+    answered = [entry.run["runId"] for entry in entries if entry.run]
     unclear = sum(entry.run is None for entry in entries)
     if answered:
         yield f"an earlier update has started {named(answered)} for it, which goes on"

@@ -29,9 +29,9 @@ from pulumi_vod_workflow.core import batch, execution
 from pulumi_vod_workflow.core.batch import BatchPlan, Properties
 from pulumi_vod_workflow.core.inputs import is_known
 from pulumi_vod_workflow.core.plan import refuse_contradictions
-from pulumi_vod_workflow.core.recall import resource_of
+from pulumi_vod_workflow.core.recall import Recalled, Run, resource_of
 from pulumi_vod_workflow.errors import WAYS, AdoptionError, BatchError, CallError, NotFoundError
-from pulumi_vod_workflow.fleet import Started, Target, just_accepted, read_all, start_all
+from pulumi_vod_workflow.fleet import Started, Target, read_all, start_all
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import announce
 
@@ -57,7 +57,8 @@ class WorkflowBatchProvider(VodProvider):
         inputs = batch.complete_batch(olds, declaration.properties)
         self._checked.add(resource_of(inputs))
         if not olds:
-            self._tell(self._planned({}, inputs)[0])
+            plan, recalled, _ = self._planned({}, inputs)
+            self._tell(plan, recalled)
         return CheckResult(sent(batch.with_secrets(inputs)), [])
 
     @reported
@@ -66,10 +67,10 @@ class WorkflowBatchProvider(VodProvider):
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         self._settle(_started_here(batch.runs_of(olds)))
         if resource_of(news) in self._checked:
-            plan, _, _ = self._planned(olds, news)
+            plan, recalled, _ = self._planned(olds, news)
         else:  # a refresh, which compares the state with itself
-            plan = self._plan(olds, news)
-        self._tell(plan)
+            plan, recalled = self._plan(olds, news), Recalled()
+        self._tell(plan, recalled)
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         return DiffResult(
             changes=plan.changes or renewed, replaces=[], stables=[], delete_before_replace=False
@@ -141,9 +142,9 @@ class WorkflowBatchProvider(VodProvider):
 
     # -- starting -----------------------------------------------------------------------------
 
-    def _planned(self, olds: Properties, news: Properties) -> tuple[BatchPlan, Runs, Notes]:
+    def _planned(self, olds: Properties, news: Properties) -> tuple[BatchPlan, Recalled, Notes]:
         """
-        Return what is to be done, the runs that the journal has, and notes for what is to be sent.
+        Return what is to be done, what the journal has of it, and notes for what is to be sent.
 
         Raises:
             CallError: when there are starts that must not be sent.
@@ -151,7 +152,7 @@ class WorkflowBatchProvider(VodProvider):
         """
         plan = self._plan(olds, news)
         if not plan.start:
-            return plan, {}, {}
+            return plan, Recalled(), {}
         items = batch.items_of(news)
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
@@ -159,22 +160,18 @@ class WorkflowBatchProvider(VodProvider):
             keys = batch.named(list(recalled.asked), 50)
             which = f"of {plan.total:,} items {len(recalled.asked):,} ({keys}) were"
             raise self._unclear(which, recalled.asked.values())
-        for line in earlier_starts(recalled.earlier.values()):
-            Row().say(line, warning=True)
-        taken = {
-            key: {**items[key], **just_accepted(entry.run or {}), **self._where()}
-            for key, entry in recalled.taken.items()
-        }
-        return plan.recalled(recalled.taken, recalled.resent), taken, notes
+        return plan.recalled(recalled.taken, recalled.resent), recalled, notes
 
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
         return batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
 
-    def _tell(self, plan: BatchPlan) -> None:
+    def _tell(self, plan: BatchPlan, recalled: Recalled) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
         if plan.start:
             announce(self._settings)
         row = Row()
+        for line in earlier_starts(recalled.earlier.values()):
+            row.say(line, warning=True)
         for line in plan.described():
             row.say(line)
 
@@ -187,22 +184,24 @@ class WorkflowBatchProvider(VodProvider):
                 to record.
 
         """
-        plan, taken, notes = self._planned(olds, news)
-        if taken and self._are_gone(taken, news):
-            plan, taken, notes = self._planned(olds, news)
+        plan, recalled, notes = self._planned(olds, news)
+        taken = self._take_over(recalled.taken, news)
+        if len(taken) < len(recalled.taken):
+            plan, _, notes = self._planned(olds, news)
         runs = batch.carried(olds, news, plan)
         adopted, rejected = self._adopt(news, plan)
         # Last, for from here on runs may be paid: nothing below may raise once one is accepted.
         started = self._start(notes)
         items, where = batch.items_of(news), self._where()
-        accepted_runs = {
-            key: {**items[key], **run, **where} for key, run in started.accepted.items()
+        ours = {
+            key: {**items[key], **run, **where}
+            for key, run in {**taken, **started.accepted}.items()
         }
         unclear: dict[str, str] = {}
         for key, error in started.failed.items():
             (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
         rejected |= started.untried
-        new_runs = {**taken, **adopted, **accepted_runs}
+        new_runs = {**adopted, **ours}
         runs = {**runs, **new_runs}
         if rejected or unclear:
             told = _told(rejected, unclear, len(plan.start) + len(plan.adopt))
@@ -213,20 +212,22 @@ class WorkflowBatchProvider(VodProvider):
         why_not = {"rejected": _lasting(rejected), "unclear": _lasting(unclear)}
         return self._state({**news, **common}, runs, **why_not)
 
-    def _are_gone(self, taken: Runs, news: Properties) -> bool:
+    def _take_over(self, taken: Mapping[str, Run], news: Properties) -> Runs:
         """
-        Read the runs that the journal has into `taken`; tell whether an emulator has lost some.
+        Return the runs that the journal has, as the service knows them.
+
+        Those that an emulator has lost are forgotten: nothing real is lost with them.
 
         Raises:
-            BatchError: when some cannot be read.
+            BatchError: when others cannot be read.
 
         """
+        if not taken:
+            return {}
         connection = self._connection()
         with without_a_slot():
             targets = {key: self._target(run) for key, run in taken.items()}
             found, errors = connection.wait(read_all, targets)
-        for key, (_, outputs) in found.items():
-            taken[key] |= outputs
         lost = [
             taken[key]["runId"]
             for key, error in errors.items()
@@ -241,7 +242,10 @@ class WorkflowBatchProvider(VodProvider):
             left = f"If they are gone for good, choose for each item:\n{WAYS}"
             raise BatchError("\n".join([told, *alike, left]))
         self._forget(lost)
-        return bool(lost)
+        return {
+            key: {**execution.just_accepted(taken[key]), **outputs}
+            for key, (_, outputs) in found.items()
+        }
 
     def _start(self, notes: Notes) -> Started:
         if not notes:

@@ -86,8 +86,7 @@ class WorkflowRunProvider(VodProvider):
             Row().say(f"adopts {which}, which is free: nothing is started")
             return
         recalled, notes = self._recalled(inputs)
-        for entry in recalled.taken.values():
-            run = entry.run or {}
+        for run in recalled.taken.values():
             Row().say(
                 f"takes {run['runId']} over, which is free: an earlier update has started it, and "
                 f"no state is known to hold it, says the journal {self._settings.journal} (to pay "
@@ -152,8 +151,8 @@ class WorkflowRunProvider(VodProvider):
         from pulumi_vod_workflow.fleet import start_run  # noqa: PLC0415 - with the first call
 
         recalled, notes = self._recalled(inputs)
-        for entry in recalled.taken.values():
-            taken = self._take_over(entry.run or {})
+        for run in recalled.taken.values():
+            taken = self._take_over(run)
             if taken is not None:
                 return taken
             _, notes = self._recalled(inputs)
@@ -169,7 +168,7 @@ class WorkflowRunProvider(VodProvider):
 
     def _take_over(self, run: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the run that the journal has, as the service knows it, if it does."""
-        from pulumi_vod_workflow.fleet import just_accepted, read_run  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.fleet import read_run  # noqa: PLC0415 - with the first call
 
         try:
             _, outputs = self._connection().wait(read_run, self._target(run))
@@ -182,7 +181,7 @@ class WorkflowRunProvider(VodProvider):
                 f"{error.remedy} If it is gone for good, choose:\n{WAYS}"
             )
             raise
-        return {**just_accepted(run), **outputs}
+        return {**execution.just_accepted(run), **outputs}
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

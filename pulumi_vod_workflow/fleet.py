@@ -55,11 +55,6 @@ class Target:
     """When it was started, if that is known: a run that is not found may be too old to be."""
 
 
-def just_accepted(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known of a run that has been accepted, and not been read since."""
-    return {**run, "phase": "submitted", "statusReason": execution.SUBMITTED_REASON}
-
-
 async def start_run(
     client: VodClient, note: Note, *, say: Say, stopped: Callable[[], bool]
 ) -> dict[str, Any]:
@@ -89,7 +84,7 @@ async def start_run(
     except Exception as error:  # noqa: BLE001 - the run's id must not be lost
         why = error.what if isinstance(error, CallError) else type(error).__name__
         await _tell(say, [Line(f"run {run['runId']} has started, but {why}")])
-    return just_accepted(run)
+    return execution.just_accepted(run)
 
 
 Read = tuple[Mapping[str, Any], dict[str, Any]]

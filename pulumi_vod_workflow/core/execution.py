@@ -94,6 +94,11 @@ def may_succeed_if_repeated(recorded: Mapping[str, Any]) -> bool:
     return recorded.get("phase") == "failed" and str(recorded.get("status", "")).startswith("2")
 
 
+def just_accepted(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a run that has been accepted, and not been read since."""
+    return {**run, "phase": "submitted", "statusReason": SUBMITTED_REASON}
+
+
 def is_emulated(run_id: str) -> bool:
     """Tell whether the emulator, not the service, made this run."""
     return run_id.startswith(EMULATED_RUN_ID)

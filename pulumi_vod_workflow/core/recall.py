@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -18,6 +18,9 @@ from typing import Any
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import RETENTION
 from pulumi_vod_workflow.core.inputs import start_of
+
+Run = Mapping[str, Any]
+"""`runId`, `requestId` and `submittedAt` of a start that was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class Entry:
 
     sent_at: datetime
     """When it was first sent, by this machine's clock."""
-    run: Mapping[str, str | None] | None = None
-    """`runId`, `requestId` and `submittedAt`, if an answer came."""
+    run: Run | None = None
+    """If an answer came."""
 
 
 class Recall(Enum):
@@ -88,13 +91,13 @@ def recall(entry: Entry | None, now: datetime, resend_within: float) -> Recall:
 class Recalled:
     """What there is to do about many starts."""
 
-    taken: Mapping[str, Entry]
-    """Name -> what has the run that is taken over."""
-    resent: Mapping[str, Entry]
+    taken: Mapping[str, Run] = field(default_factory=dict)
+    """Name -> the run that is taken over."""
+    resent: Mapping[str, Entry] = field(default_factory=dict)
     """Name -> what is sent once more."""
-    asked: Mapping[str, Entry]
+    asked: Mapping[str, Entry] = field(default_factory=dict)
     """Name -> what a person decides."""
-    earlier: Mapping[str, Entry]
+    earlier: Mapping[str, Entry] = field(default_factory=dict)
     """Name -> another start of who is about to start one, which no state is known to hold."""
 
 
@@ -119,7 +122,11 @@ def recall_all(
     known = {name: entries[order.key] for name, order in orders.items() if order.key in entries}
     found = {name: recall(entry, now, resend_within) for name, entry in known.items()}
     return Recalled(
-        taken={name: known[name] for name, what in found.items() if what is Recall.TAKE},
+        taken={
+            name: entry.run
+            for name, entry in known.items()
+            if entry.run is not None and found[name] is Recall.TAKE
+        },
         resent={name: known[name] for name, what in found.items() if what is Recall.SEND},
         asked={name: known[name] for name, what in found.items() if what is Recall.ASK},
         earlier={

@@ -353,20 +353,32 @@ def through(trusted: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], N
     return use
 
 
+def started_through(
+    proxy: Proxy,
+    emulator: VodEmulator,
+    certificates: dict[str, Path],
+    through: Callable[[int], None],
+    **settings: Any,
+) -> Answer:
+    """Start a run at the emulator, over TLS, by way of a proxy."""
+
+    async def go() -> Answer:
+        behind = passing_to(port_of(emulator))
+        async with serving(behind, tls_with(certificates["good"])) as port, serving(proxy) as at:
+            proxy.then = passing_to(port)
+            through(at)
+            return await start(f"https://{HOST}", KEYS, **settings)
+
+    return anyio.run(go)
+
+
 def test_a_proxy_in_between(
     vod_emulator: VodEmulator, certificates: dict[str, Path], through: Callable[[int], None]
 ) -> None:
     """It learns where to connect, and nothing of what is sent."""
     proxy = Proxy()
-
-    async def go() -> Answer:
-        emulator = passing_to(port_of(vod_emulator))
-        async with serving(emulator, tls_with(certificates["good"])) as port, serving(proxy) as at:
-            proxy.then = passing_to(port)
-            through(at)
-            return await start(f"https://{HOST}", KEYS)
-
-    assert anyio.run(go).result["RunId"] == vod_emulator.ledger()[0]["runId"]
+    answer = started_through(proxy, vod_emulator, certificates, through)
+    assert answer.result["RunId"] == vod_emulator.ledger()[0]["runId"]
     [head] = proxy.heads
     assert head.startswith(b"CONNECT vod.example.com:443 HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic " in head
@@ -380,15 +392,8 @@ def test_an_answer_lost_in_the_proxy_is_found_again(
     """The start arrives, the tunnel breaks: the repeat, through a new one, joins the run."""
     vod_emulator.fault(action="StartWorkflow", kind="reset", when="after")
     proxy = Proxy()
-
-    async def go() -> Answer:
-        emulator = passing_to(port_of(vod_emulator))
-        async with serving(emulator, tls_with(certificates["good"])) as port, serving(proxy) as at:
-            proxy.then = passing_to(port)
-            through(at)
-            return await start(f"https://{HOST}", KEYS, policy=RetryPolicy())
-
-    assert anyio.run(go).result["RunId"] == vod_emulator.ledger()[0]["runId"]
+    answer = started_through(proxy, vod_emulator, certificates, through, policy=RetryPolicy())
+    assert answer.result["RunId"] == vod_emulator.ledger()[0]["runId"]
     assert len(proxy.heads) == 2
     assert vod_emulator.requests()["StartWorkflow"] == 2
     assert len(vod_emulator.ledger()) == 1

@@ -61,7 +61,7 @@ def test_many_are_told_apart() -> None:
     }
     resource = orders["new"].resource
     recalled = recall_all(orders, entries, {resource: sent(99)}, NOW, 4.0)
-    assert recalled.taken == {"run": Entry(NOW, RUN)}
+    assert recalled.taken == {"run": RUN}
     assert [*recalled.resent] == ["young"]
     assert [*recalled.asked] == ["old"]
     assert recalled.earlier == {"new": sent(99)}, "what was asked for before something changed"
