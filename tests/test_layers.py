@@ -44,6 +44,7 @@ ABOVE_CORE = (
     "_batch_provider",
     "_completion_provider",
     "resources",
+    "cli",
 )
 
 

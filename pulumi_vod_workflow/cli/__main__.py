@@ -1,0 +1,37 @@
+"""The command line; each subcommand is a module beside this one."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="vod-workflow",
+    help="Review, follow and recover the paid workflow runs of a Pulumi stack.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # what they hold may be secret
+    rich_markup_mode=None,
+)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - how typer calls it
+    if asked:
+        typer.echo(version("pulumi-vod-workflow"))
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    _asked: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Review, follow and recover the paid workflow runs of a Pulumi stack."""
+
+
+if __name__ == "__main__":
+    app()
