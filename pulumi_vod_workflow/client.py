@@ -31,6 +31,7 @@ from pulumi_vod_workflow.core.envelope import LARGEST, Answer, open_envelope
 from pulumi_vod_workflow.core.execution import service_time
 from pulumi_vod_workflow.core.operations import ApiRequest
 from pulumi_vod_workflow.core.policy import STARTS, Attempts, RetryPolicy
+from pulumi_vod_workflow.core.redaction import redactor
 from pulumi_vod_workflow.core.signing import Credentials, canonical_query, sign
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -184,7 +185,9 @@ class VodClient:
         self._jitter = jitter
         self._say = say
         self._silent_until = 0.0
-        self._token = (credentials.session_token or "").encode()
+        self._hide = redactor(
+            credentials.access_key, credentials.secret_key, credentials.session_token or ""
+        )
         self._in_flight: dict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(IN_FLIGHT)
         )
@@ -382,9 +385,9 @@ class VodClient:
                     maybe_accepted=False,
                     can_repeat=False,
                 )
-            if self._token:  # the service may quote what it was sent
-                body = body.replace(self._token, b"(the session token)")
-            return open_envelope(request.operation, response.status_code, response.headers, body)
+            return open_envelope(
+                request.operation, response.status_code, response.headers, body, self._hide
+            )
         raise failure  # outside of the handler: httpx's own error quotes the signed request
 
 

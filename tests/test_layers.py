@@ -16,6 +16,7 @@ DATA_PATH = (
     "client_token",
     "operations",
     "signing",
+    "redaction",
     "envelope",
     "execution",
     "policy",

@@ -9,12 +9,13 @@ or an answer that cannot be read does not tell; where code and status disagree, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from pulumi_vod_workflow.core.redaction import WINDOW, redactor
 from pulumi_vod_workflow.errors import (
     ApiError,
     AuthenticationError,
@@ -113,83 +114,102 @@ class Answer:
 
 
 def open_envelope(
-    operation: str, http_status: int, headers: Mapping[str, str], body: bytes
+    operation: str,
+    http_status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    hide: Callable[[str], str] | None = None,
 ) -> Answer:
     """
     Return what the service answered; header names are lower-case.
 
     A result without an error is a success whatever the HTTP status: a RunId that was given is
-    never thrown away.
+    never thrown away. What is shown of the service's words, in an error or as the RequestId, goes
+    through `hide`, by default a redactor that knows no secret.
 
     Raises:
         ApiError: one of its kinds, when the envelope holds an error.
         MalformedResponseError: when this is no envelope, or lacks what it promises.
 
     """
+    reply = _Reply(operation, http_status, headers, body, hide or redactor())
     if len(body) > LARGEST:
-        raise _malformed(operation, http_status, f"more than {LARGEST} bytes", body)
-    try:
-        envelope = json.loads(body)
-        metadata = envelope["ResponseMetadata"]
-        error = metadata.get("Error")
-        result = envelope.get("Result")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _malformed(operation, http_status, "an answer that is no envelope", body) from None
-    said = metadata.get("RequestId")
-    request_id = _shown(said, EXCERPT) if isinstance(said, str) and said else None
+        raise reply.malformed(f"more than {LARGEST} bytes")
+    opened = _opened(body)
+    if opened is None:  # here and not where it was found out: a parser's error holds all it read
+        raise reply.malformed("an answer that is no envelope")
+    said, error, result = opened
+    request_id = reply.shown(said, EXCERPT) if isinstance(said, str) and said else None
     if error:  # an empty one says nothing
-        raise _error(operation, http_status, headers, error, request_id)
+        raise reply.error(error, request_id)
     if not isinstance(result, Mapping):
-        raise _malformed(operation, http_status, "neither a result nor an error", body)
+        raise reply.malformed("neither a result nor an error")
     if operation == STARTS and not (isinstance(result.get("RunId"), str) and result["RunId"]):
-        raise _malformed(operation, http_status, "a success without a RunId", body, accepted=True)
+        raise reply.malformed("a success without a RunId", accepted=True)
     return Answer(result, request_id, _server_date(headers))
 
 
-def _shown(text: str, longest: int) -> str:
-    """Return one printable line of at most `longest` characters."""
-    line = "".join(char if char.isprintable() else " " for char in text[: 2 * longest]).strip()
-    return line if len(line) <= longest else f"{line[:longest]}..."
+def _opened(body: bytes) -> tuple[Any, Any, Any] | None:
+    """Return RequestId, error and result, or nothing if this is no envelope."""
+    try:
+        envelope = json.loads(body)
+        metadata = envelope["ResponseMetadata"]
+        return metadata.get("RequestId"), metadata.get("Error"), envelope.get("Result")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
-def _malformed(
-    operation: str, status: int, what: str, body: bytes, *, accepted: bool = False
-) -> MalformedResponseError:
-    shown = _shown(body[: 4 * EXCERPT].decode(errors="replace"), EXCERPT)
-    unclear = accepted or status < 300 or (status >= 500 and status != 503)
-    return MalformedResponseError(
-        operation,
-        f"the service gave {what} [HTTP {status}]",
-        quoted=shown or "(empty)",
-        maybe_accepted=operation == STARTS and unclear,
-        can_repeat=unclear or status in {429, 503},
-    )
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What arrived, and the errors that it can mean."""
 
+    operation: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    hide: Callable[[str], str]
 
-def _error(
-    operation: str, status: int, headers: Mapping[str, str], error: Any, request_id: str | None
-) -> ApiError:
-    fields = error if isinstance(error, Mapping) else {}
-    code = _shown(str(fields.get("Code") or "(no code)"), EXCERPT)
-    base = code.partition(".")[0]  # InvalidParameter.DomainAlreadyExist is an InvalidParameter
-    number = fields.get("CodeN")
-    kind = CODES.get(base) or _kind_by_status(status)
-    failed = kind is ServiceFailureError
-    refused = (
-        status not in {500, 502, 504} if base in REFUSED else (status == 503 and base not in CODES)
-    )
-    return kind(
-        operation,
-        code=code,
-        code_n=number if isinstance(number, int) else None,
-        message=_shown(str(fields.get("Message") or ""), LONGEST_MESSAGE),
-        http_status=status,
-        request_id=request_id,
-        retry_after=_retry_after(headers),
-        server_date=_server_date(headers),
-        maybe_accepted=operation == STARTS and failed and not refused,
-        can_repeat=failed or kind is ThrottledError,
-    )
+    def shown(self, text: str, longest: int) -> str:
+        """Return one printable line; nothing is cut before secrets are looked for."""
+        text = self.hide(text)
+        line = "".join(char if char.isprintable() else " " for char in text[: 2 * longest]).strip()
+        return line if len(line) <= longest else f"{line[:longest]}..."
+
+    def malformed(self, what: str, *, accepted: bool = False) -> MalformedResponseError:
+        shown = self.shown(self.body[: 4 * WINDOW].decode(errors="replace"), EXCERPT)
+        unclear = accepted or self.status < 300 or (self.status >= 500 and self.status != 503)
+        return MalformedResponseError(
+            self.operation,
+            f"the service gave {what} [HTTP {self.status}]",
+            quoted=shown or "(empty)",
+            maybe_accepted=self.operation == STARTS and unclear,
+            can_repeat=unclear or self.status in {429, 503},
+        )
+
+    def error(self, error: Any, request_id: str | None) -> ApiError:
+        fields = error if isinstance(error, Mapping) else {}
+        code = self.shown(str(fields.get("Code") or "(no code)"), EXCERPT)
+        base = code.partition(".")[0]  # InvalidParameter.DomainAlreadyExist is an InvalidParameter
+        number = fields.get("CodeN")
+        kind = CODES.get(base) or _kind_by_status(self.status)
+        failed = kind is ServiceFailureError
+        refused = (
+            self.status not in {500, 502, 504}
+            if base in REFUSED
+            else (self.status == 503 and base not in CODES)
+        )
+        return kind(
+            self.operation,
+            code=code,
+            code_n=number if isinstance(number, int) else None,
+            message=self.shown(str(fields.get("Message") or ""), LONGEST_MESSAGE),
+            http_status=self.status,
+            request_id=request_id,
+            retry_after=_retry_after(self.headers),
+            server_date=_server_date(self.headers),
+            maybe_accepted=self.operation == STARTS and failed and not refused,
+            can_repeat=failed or kind is ThrottledError,
+        )
 
 
 def _kind_by_status(status: int) -> type[ApiError]:

@@ -95,16 +95,10 @@ def everything_about(error: BaseException) -> str:
     return "\n".join(shown) + pickle.dumps(state).decode("latin-1")
 
 
-QUOTED = pytest.mark.xfail(
-    strict=True,
-    reason="client.py, VodClient._send: only the session token is taken out, as it is spelled",
-)
-
-
 @pytest.mark.parametrize(
     ("answer", "spelling"),
     [
-        pytest.param(answer, spelling, marks=() if answer == "redirect" else QUOTED)
+        (answer, spelling)
         for answer in ANSWERS
         for spelling in (SPELLINGS if answer in {"401", "HTML"} else ["as it is"])
     ],

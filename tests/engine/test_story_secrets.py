@@ -404,10 +404,6 @@ FAILED: Final = (
 )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="client.py, VodClient._send: the signature is quoted where no input is secret",
-)
 def test_what_fails(stack: Stack, front: Front) -> None:
     """Each way to fail, of starts, items and reads; another run's adoption; our own defects."""
     of_a_file(stack)
