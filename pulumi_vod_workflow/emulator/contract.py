@@ -252,6 +252,18 @@ _LIST: Final[Mapping[str, Rule]] = {
 }
 
 
+MOST_VIDS: Final = 20
+"""Vids of one question (docs/4/65603)."""
+
+
+def media_infos(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the Vids that GetMediaInfos asks about, each once."""
+    vids: list[str] = read(parameters, "Vids")["Vids"].split(",")
+    if len(vids) > MOST_VIDS or not all(vids):
+        raise _bad("Vids", f"must be 1 to {MOST_VIDS} Vids, separated by commas")
+    return list(dict.fromkeys(vids))
+
+
 def list_templates(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return ListWorkflowTemplate's parameters; a Limit of 0 is, as for SDKs, the default."""
     return _known(parameters, _LIST)

@@ -26,6 +26,7 @@ VERSIONS: Final = {
     "GetWorkflowExecutionResult": "2022-12-01",
     "GetWorkflowTemplate": "2023-07-01",
     "ListWorkflowTemplate": "2023-07-01",
+    "GetMediaInfos": "2022-12-01",
 }
 """The calls there are, and the one version of each (the page; facts 1 to 3)."""
 LARGEST: Final = 1 << 20

@@ -22,6 +22,7 @@ VERSIONS = {
     "GetWorkflowExecutionResult": "2022-12-01",
     "GetWorkflowTemplate": "2023-07-01",
     "ListWorkflowTemplate": "2023-07-01",
+    "GetMediaInfos": "2022-12-01",
 }
 Call = Callable[..., httpx.Response]
 

@@ -294,6 +294,37 @@ def test_built_in_templates_are_listed_or_not(call: Call, emulator: VodEmulator)
     assert call("StartWorkflow", {**BASE, "TemplateId": SYSTEM}).status_code == 200
 
 
+def test_videos_are_told_with_their_spaces(call: Call, emulator: VodEmulator) -> None:
+    """Those that are missing are no error but a list; so is what StartWorkflow would not find."""
+    emulator.settings(vids={"v": "mine", "w": "other"})
+    told = call("GetMediaInfos", {"Vids": "v,nobody,w,v"}).json()["Result"]
+    infos = [item["BasicInfo"] for item in told["MediaInfoList"]]
+    assert [(info["Vid"], info["SpaceName"]) for info in infos] == [("v", "mine"), ("w", "other")]
+    assert told["NotExistVids"] == ["nobody"]
+    emulator.settings(vids=None)
+    told = call("GetMediaInfos", {"Vids": "any,emu-missing"}).json()["Result"]
+    assert told["MediaInfoList"][0]["BasicInfo"]["SpaceName"] == "emulated-space"
+    assert told["NotExistVids"] == ["emu-missing"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({}, "MissingParameter"),
+        ({"Vids": ""}, "InvalidParameter"),
+        ({"Vids": "a,,b"}, "InvalidParameter"),
+        ({"Vids": ",".join(map(str, range(21)))}, "InvalidParameter"),
+        ({"Vids": "a", "SpaceName": "s"}, "InvalidParameter"),
+    ],
+)
+def test_a_question_about_videos_has_rules(call: Call, query: dict[str, str], code: str) -> None:
+    """At least one and at most twenty, and nothing else."""
+    answer = call("GetMediaInfos", query)
+    assert (answer.status_code, answer.json()["ResponseMetadata"]["Error"]["Code"]) == (400, code)
+    most = call("GetMediaInfos", {"Vids": ",".join(map(str, range(20)))})
+    assert len(most.json()["Result"]["MediaInfoList"]) == 20
+
+
 def test_spaces_and_vids_exist_or_do_not(call: Call, emulator: VodEmulator) -> None:
     emulator.settings(vids={"v": "mine"}, spaces=["mine"])
     run_id = call("StartWorkflow", BASE).json()["Result"]["RunId"]

@@ -48,6 +48,8 @@ func main() {
 	check(err)
 	listed, _, err := sdk.ListWorkflowTemplate(&request.VodListWorkflowTemplateRequest{Limit: 2})
 	check(err)
+	videos, _, err := sdk.GetMediaInfos(&request.VodGetMediaInfosRequest{Vids: "v,emu-missing"})
+	check(err)
 	line, err := json.Marshal(map[string]interface{}{
 		"runId":        runId,
 		"status":       told.GetResult().GetStatus(),
@@ -60,6 +62,8 @@ func main() {
 		"template":     template.GetResult().GetWorkflowTemplate().GetTemplateId(),
 		"total":        listed.GetResult().GetTotal(),
 		"listed":       len(listed.GetResult().GetData()),
+		"video":        videos.GetResult().GetMediaInfoList()[0].GetBasicInfo().GetVid(),
+		"missing":      videos.GetResult().GetNotExistVids(),
 	})
 	check(err)
 	fmt.Println(string(line))

@@ -8,6 +8,7 @@ const reads = {
   GetWorkflowExecutionResult: "2022-12-01",
   GetWorkflowTemplate: "2023-07-01",
   ListWorkflowTemplate: "2023-07-01",
+  GetMediaInfos: "2022-12-01",
 };
 
 function answered(answer) {
@@ -32,6 +33,7 @@ async function main() {
   const made = await read("GetWorkflowExecutionResult", { RunId });
   const template = await read("GetWorkflowTemplate", { TemplateId: "t" });
   const listed = await read("ListWorkflowTemplate", { Limit: 2 });
+  const videos = await read("GetMediaInfos", { Vids: "v,emu-missing" });
   console.log(
     JSON.stringify({
       runId: RunId,
@@ -45,6 +47,8 @@ async function main() {
       template: template.WorkflowTemplate.TemplateId,
       total: Number(listed.Total),
       listed: listed.Data.length,
+      video: videos.MediaInfoList[0].BasicInfo.Vid,
+      missing: videos.NotExistVids,
     }),
   );
 }

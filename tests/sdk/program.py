@@ -28,6 +28,7 @@ told = sdk.get_workflow_execution(
 made = sdk.get_workflow_execution_result(requests.VodGetWorkflowResultRequest(RunId=run_id)).Result
 template = sdk.get_workflow_template(requests.VodGetWorkflowTemplateRequest(TemplateId="t")).Result
 listed = sdk.list_workflow_template(requests.VodListWorkflowTemplateRequest(Limit=2)).Result
+videos = sdk.get_media_infos(requests.VodGetMediaInfosRequest(Vids="v,emu-missing")).Result
 print(  # noqa: T201 - its answer
     json.dumps(
         {
@@ -42,6 +43,8 @@ print(  # noqa: T201 - its answer
             "template": template.WorkflowTemplate.TemplateId,
             "total": listed.Total,
             "listed": len(listed.Data),
+            "video": videos.MediaInfoList[0].BasicInfo.Vid,
+            "missing": list(videos.NotExistVids),
         }
     )
 )

@@ -108,7 +108,7 @@ def host_of(emulator: VodEmulator) -> str:
 
 
 def test_an_official_sdk_works_unmodified(sdk: Run, emulator: VodEmulator) -> None:
-    """Its typed answers have what was started, in all five calls."""
+    """Its typed answers have what was started, in all six calls."""
     done = sdk(host_of(emulator))
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
@@ -126,6 +126,8 @@ def test_an_official_sdk_works_unmodified(sdk: Run, emulator: VodEmulator) -> No
         "template": "t",
         "total": 4,
         "listed": 2,
+        "video": "v",
+        "missing": ["emu-missing"],
     }
 
 
