@@ -4,17 +4,19 @@ What the Pulumi dynamic providers share: the engine's values and ours, settings,
 A provider is pickled by reference into every state: the classes' own modules stay where they are
 for ever (`_provider`, `_batch_provider`, `_completion_provider`); this one is not in any state.
 
-A program imports a provider to name it, and a preview asks it without any call: what makes calls
-(`connect`, `fleet`, and with them httpx) is loaded with the first, as far as runs are concerned.
+A program imports a provider to name it, and a preview asks it without any call, unless preflight is
+on: what makes calls (`connect`, `fleet`, and with them httpx) is loaded with the first, as far as
+runs are concerned.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ from pulumi_vod_workflow.config import Settings, load_settings, site_of
 from pulumi_vod_workflow.core.batch import named
 from pulumi_vod_workflow.core.inputs import UNKNOWN
 from pulumi_vod_workflow.core.plan import Secret
+from pulumi_vod_workflow.core.preflight import Untold, Where, judge, subjects_of
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recall import Entry, Recalled, order_of, recall_all
 from pulumi_vod_workflow.errors import (
@@ -37,6 +40,7 @@ from pulumi_vod_workflow.errors import (
     VodWorkflowError,
 )
 from pulumi_vod_workflow.journal import Journal, Note, journal_at
+from pulumi_vod_workflow.notice import once
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.connect import Connection
@@ -122,6 +126,51 @@ class VodProvider(ResourceProvider):
 
         settings = self._settings
         return connection_for(settings, site_of(run or {}, settings.site))
+
+    def _preflight(
+        self,
+        starts: Mapping[str, Properties],
+        told: Callable[[Where], Iterable[Problem]],
+        *,
+        secret: bool,
+    ) -> list[Problem]:
+        """
+        Ask the service whether what starts need is there, if `vod:preflight` says so; free.
+
+        What could not be asked never stands in the way of a start.
+
+        Args:
+            starts: name -> inputs of what will be started: not of what may be taken over or joined.
+            told: how to say what is found.
+            secret: whether the inputs are not to be told.
+
+        Returns:
+            What the starts are to be refused for; all else is said on the resource's row.
+
+        """
+        mode, subjects = self._settings.preflight, subjects_of(starts.values())
+        if mode == "off" or not subjects:
+            return []
+        from pulumi_vod_workflow.preflight import facts_about  # noqa: PLC0415 - only those who ask
+
+        try:
+            connection = self._connection()
+            facts = connection.wait(facts_about, connection.client, subjects)
+        except ConfigurationError as error:  # no credentials: a preview needs none
+            facts = dict.fromkeys(subjects, Untold(" ".join(str(error).split())))
+        found, row = judge(starts, facts, secret=secret), Row()
+        for where, warning in ((found.unchecked, True), (found.notes, False)):
+            for problem in told(where):
+                # Said once, however many resources, whatever the RequestIds.
+                line = f"preflight: {problem}"
+                what = re.sub(r"RequestId [^\]]*", "", line)
+                once(what, partial(row.say, line, warning=warning))
+        wrong = [*told(found.wrong)]
+        if mode == "error":
+            return wrong
+        for problem in wrong:
+            row.say(f"preflight: {problem}", warning=True)
+        return []
 
     # -- the journal --------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
@@ -27,10 +27,18 @@ from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import batch, execution
 from pulumi_vod_workflow.core.batch import BatchPlan, Properties
-from pulumi_vod_workflow.core.inputs import is_known
+from pulumi_vod_workflow.core.inputs import UNKNOWN, is_known
 from pulumi_vod_workflow.core.plan import refuse_contradictions
 from pulumi_vod_workflow.core.recall import Recalled, Run, resource_of
-from pulumi_vod_workflow.errors import WAYS, AdoptionError, BatchError, CallError, NotFoundError
+from pulumi_vod_workflow.errors import (
+    WAYS,
+    AdoptionError,
+    BatchError,
+    CallError,
+    NotFoundError,
+    PreflightError,
+    Problem,
+)
 from pulumi_vod_workflow.fleet import Started, Target, read_all, start_all
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import announce
@@ -38,6 +46,10 @@ from pulumi_vod_workflow.notice import announce
 ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
     "within vod:resendWithin. Look for their runs in the VOD console, then choose for each item:"
+)
+NOT_STARTED: Final = (
+    "Nothing of the batch was started. Correct the items, or set vod:preflight to warn: then the "
+    "service decides."
 )
 Runs = dict[str, dict[str, Any]]
 Notes = dict[str, Note]
@@ -48,7 +60,7 @@ class WorkflowBatchProvider(VodProvider):
 
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Validate all items and fill in their tokens; offline and free."""
+        """Validate all items and fill in their tokens; free, and offline unless preflight is on."""
         declaration = batch.declare_batch(received(news))
         failures = self._failures(declaration.problems)
         if failures:
@@ -59,18 +71,32 @@ class WorkflowBatchProvider(VodProvider):
         if not olds:
             plan, recalled, _ = self._planned({}, inputs)
             self._tell(plan, recalled)
+            wrong = self._asked(plan, recalled, inputs)
+            if wrong:
+                return CheckResult(sent(declaration.properties), self._failures(wrong))
         return CheckResult(sent(batch.with_secrets(inputs)), [])
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Decide which items ask for a run, and say so; offline and free."""
+        """
+        Decide which items ask for a run, and say so; free, and offline unless preflight is on.
+
+        Raises:
+            PreflightError: when the service has something against what would be started.
+
+        """
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         self._settle(_started_here(batch.runs_of(olds)))
-        if resource_of(news) in self._checked:
+        checked = resource_of(news) in self._checked
+        if checked:
             plan, recalled, _ = self._planned(olds, news)
         else:  # a refresh, which compares the state with itself
             plan, recalled = self._plan(olds, news), Recalled()
         self._tell(plan, recalled)
+        wrong = self._asked(plan, recalled, news) if checked else []
+        if wrong:
+            told = [f"  - {problem}" for problem in wrong]
+            raise PreflightError("\n".join(["refused by preflight:", *told, NOT_STARTED]))
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         return DiffResult(
             changes=plan.changes or renewed, replaces=[], stables=[], delete_before_replace=False
@@ -174,6 +200,14 @@ class WorkflowBatchProvider(VodProvider):
             row.say(line, warning=True)
         for line in plan.described():
             row.say(line)
+
+    def _asked(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> list[Problem]:
+        """Return what the service has against the starts that are not to be made then."""
+        if recalled.resent:  # they have no time for questions
+            return []
+        items = batch.items_of(news)
+        starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
+        return self._preflight(starts, batch.alike, secret=news.get("secretInputs") is True)
 
     def _carry_out(self, olds: Properties, news: Properties) -> Any:
         """

@@ -40,8 +40,9 @@ from pulumi_vod_workflow.core.plan import (
     refuse_contradictions,
     would_join,
 )
+from pulumi_vod_workflow.core.preflight import Where
 from pulumi_vod_workflow.core.recall import Recalled, resource_of
-from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError
+from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import announce
 
@@ -60,7 +61,7 @@ class WorkflowRunProvider(VodProvider):
 
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Validate a declaration and fill in its token; offline and free."""
+        """Validate a declaration, fill in its token; free, and offline unless preflight is on."""
         olds, declaration = normalise(received(_olds)), declare(received(news))
         failures = self._failures(declaration.problems)
         if not declaration.problems and would_join(olds, declaration.properties):
@@ -68,13 +69,17 @@ class WorkflowRunProvider(VodProvider):
         if failures:
             return CheckResult(sent(declaration.properties), failures)
         inputs = complete(olds, declaration.properties)
-        if not olds:
-            self._announce(inputs)
+        wrong = [] if olds else self._announce(inputs)
+        if wrong:
+            return CheckResult(sent(declaration.properties), self._failures(wrong))
         return CheckResult(sent(record(inputs)), [])
 
-    def _announce(self, inputs: Mapping[str, Any]) -> None:
+    def _announce(self, inputs: Mapping[str, Any]) -> list[Problem]:
         """
         Say, in a preview too, what a create does: where a run is paid, or that none is.
+
+        Returns:
+            What the service has against a start that is not to be made then.
 
         Raises:
             CallError: when it would not be sent.
@@ -84,7 +89,7 @@ class WorkflowRunProvider(VodProvider):
         if existing is not None and existing is not UNKNOWN:
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
-            return
+            return []
         recalled, notes = self._recalled(inputs)
         for run in recalled.taken.values():
             Row().say(
@@ -93,12 +98,14 @@ class WorkflowRunProvider(VodProvider):
                 "for a new run `pulumi refresh` first, or change a trigger)"
             )
         if recalled.taken:
-            return
+            return []
         announce(self._settings)
-        if any(note.until for note in notes.values()):
-            Row().say("was sent before and never answered: it is sent again as the same start")
         for line in earlier_starts(recalled.earlier.values()):
             Row().say(line, warning=True)
+        if any(note.until for note in notes.values()):  # and there is no time for questions
+            Row().say("was sent before and never answered: it is sent again as the same start")
+            return []
+        return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
 
     def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, dict[str, Note]]:
         """
@@ -254,6 +261,10 @@ class WorkflowRunProvider(VodProvider):
         refuse_contradictions(run_id, inputs, found)
         self._journal.decided(resource_of(inputs))
         return {**found, **inputs}
+
+
+def _as_told(where: Where) -> list[Problem]:
+    return [Problem(field, reason) for field, reason in where]
 
 
 def _started_here(run: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ import random
 import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -239,9 +239,17 @@ class VodClient:
         """Read what a run has produced; free."""
         return await self.call(operations.get_workflow_execution_result(run_id))
 
-    async def get_workflow_template(self, template_id: str) -> Answer:
-        """Read a workflow's definition; free."""
-        return await self.call(operations.get_workflow_template(template_id))
+    async def get_workflow_template(
+        self, template_id: str, policy: RetryPolicy | None = None
+    ) -> Answer:
+        """Read a workflow's definition; free. `policy` takes the place of the client's."""
+        return await self.call(operations.get_workflow_template(template_id), policy=policy)
+
+    async def get_media_infos(
+        self, vids: Iterable[str], policy: RetryPolicy | None = None
+    ) -> Answer:
+        """Read which of at most 20 videos there are; free. `policy` as above."""
+        return await self.call(operations.get_media_infos(vids), policy=policy)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -252,19 +260,24 @@ class VodClient:
         request: ApiRequest,
         stopped: Callable[[], bool] | None = None,
         note: Note | None = None,
+        policy: RetryPolicy | None = None,
     ) -> Answer:
         """
-        Make one call, repeated byte for byte as long as the policy says.
+        Make one call, repeated byte for byte as long as the policy says, by default the client's.
 
         Raises:
             CallError: the last attempt's error; `maybe_accepted` if any attempt's was.
 
         """
         async with self._in_flight[request.operation]:
-            return await self._repeat(request, stopped, note)
+            return await self._repeat(request, stopped, note, policy or self._policy)
 
     async def _repeat(
-        self, request: ApiRequest, stopped: Callable[[], bool] | None, note: Note | None
+        self,
+        request: ApiRequest,
+        stopped: Callable[[], bool] | None,
+        note: Note | None,
+        policy: RetryPolicy,
     ) -> Answer:
         tries = _Tries(note, self._clock)
         failure: CallError | None = None
@@ -277,7 +290,7 @@ class VodClient:
                 raise StoppedError(request.operation)
             # The wait for a turn was not foreseen by the policy.
             unclear_for = tries.so_far(self._clock.monotonic()).unclear_for or 0.0
-            if failure and unclear_for > self._policy.unclear_start:
+            if failure and unclear_for > policy.unclear_start:
                 pace.unused(turn)
                 raise _final(failure, maybe_accepted=True)
             skew = self._auth.skew
@@ -297,7 +310,7 @@ class VodClient:
                 resynced = True
                 delay = 0.0 if self._resync(failure, skew) else None
             else:
-                delay = self._policy.delay(request.operation, failure, so_far, self._jitter())
+                delay = policy.delay(request.operation, failure, so_far, self._jitter())
             if delay is None:
                 self._explain(failure)
                 await tries.ended()

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from pulumi_vod_workflow.core.signing import Credentials
@@ -33,6 +33,7 @@ STORE_NAME: Final = "vod-emulator.sqlite3"
 JOURNAL_NAME: Final = "vod-journal.sqlite3"
 RESEND_WITHIN: Final = 4.0
 MAX_RESEND_WITHIN: Final = 30 * 86400.0
+Preflight = Literal["off", "warn", "error"]
 KEYS: Final = (
     "vod:region",
     "vod:endpoint",
@@ -43,6 +44,7 @@ KEYS: Final = (
     "vod:emulatorStore",
     "vod:journal",
     "vod:resendWithin",
+    "vod:preflight",
 )
 """The settings there are."""
 
@@ -101,6 +103,11 @@ class Settings:
     Seconds, by default 4, for which a start that was sent and never answered is sent again without
     being asked: less than the shortest run takes, for one that has ended may be paid again.
     """
+    preflight: Preflight
+    """
+    Whether a preview asks the service if workflow and video of a start are there: `off`, the
+    default; `warn` says what is wrong; `error` refuses it, too.
+    """
     places: tuple[str, ...] = field(repr=False)
     """Where credentials were looked for."""
 
@@ -155,6 +162,7 @@ def load_settings(
         endpoint = _url(endpoint, problems)
     rate = _rate(setting("vod:requestsPerSecond"), problems)
     resend_within = _resend_within(setting("vod:resendWithin"), problems)
+    preflight = _preflight(setting("vod:preflight"), problems)
     chosen_store, chosen_journal = setting("vod:emulatorStore"), setting("vod:journal")
     if problems:
         raise ConfigurationError("\n".join(problems))
@@ -165,6 +173,7 @@ def load_settings(
         emulator_store=_file(chosen_store, STORE_NAME, environ, home),
         journal=_file(chosen_journal, JOURNAL_NAME, environ, home),
         resend_within=resend_within,
+        preflight=preflight,
         places=places,
     )
 
@@ -243,6 +252,14 @@ def _resend_within(text: str | None, problems: list[str]) -> float:
         problems.append("vod:resendWithin: must be seconds, from 0 to 2592000 (30 days)")
         return RESEND_WITHIN
     return seconds
+
+
+def _preflight(text: str | None, problems: list[str]) -> Preflight:
+    for mode in get_args(Preflight):
+        if mode == (text or "off"):
+            return mode  # type: ignore[no-any-return]  # one of its own words
+    problems.append("vod:preflight: must be off, warn or error")
+    return "off"
 
 
 def _file(chosen: str | None, name: str, environ: Mapping[str, str], home: Path) -> Path:

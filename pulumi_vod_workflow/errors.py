@@ -19,6 +19,7 @@ Everything this package raises.
           ThrottledError            too many requests
           ServiceFailureError       5xx
       AdoptionError             an existing run is not the one that is declared
+      PreflightError            the service knows no workflow or video that is to be started
       BatchError                none of a batch's items could be started
       WaitError                 runs were waited for; waiting starts nothing
         RunsFailedError           some did not succeed
@@ -81,6 +82,10 @@ class ManifestError(VodWorkflowError):
 
 class AdoptionError(VodWorkflowError):
     """The run named by `existingRunId` is not the one that is declared; nothing was started."""
+
+
+class PreflightError(VodWorkflowError):
+    """What the service says of workflows and videos speaks against starts; nothing was started."""
 
 
 class BatchError(VodWorkflowError):

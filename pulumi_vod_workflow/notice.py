@@ -27,6 +27,11 @@ def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
         line = f"vod: runs are started at {site.endpoint}, on this machine"
     else:
         line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
-    if line not in _announced:
-        _announced.add(line)
-        say(line)
+    once(line, lambda: say(line))
+
+
+def once(what: str, say: Callable[[], None]) -> None:
+    """Say something if `what` was not said before, for this operation or another of the process."""
+    if what not in _announced:
+        _announced.add(what)
+        say()

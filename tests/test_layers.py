@@ -23,6 +23,7 @@ DATA_PATH = (
     "recall",
     "plan",
     "batch",
+    "preflight",
     "progress",
     "completion",
 )
@@ -37,6 +38,7 @@ ABOVE_CORE = (
     "pace",
     "client",
     "fleet",
+    "preflight",
     "connect",
     "_host",
     "_report",

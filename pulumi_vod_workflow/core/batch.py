@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -176,10 +176,15 @@ def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[P
         for problem in declare(_over(batch.get("defaults") or {}, item), ItemInputs).problems:
             if problem.path not in told or _sets(item, problem.path):
                 where[problem.path, problem.reason].append(key)
+    yield from alike(where)
+
+
+def alike(where: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Problem]:
+    """Say once what is wrong with many items: (path in the item, reason) -> their keys."""
     for (path, reason), keys in list(where.items())[:SHOWN]:
         first = item_path(keys[0]) + (f".{path}" if path else "")
-        alike = f" (and so {len(keys) - 1:,} more: {named(keys[1:], 5)})" if len(keys) > 1 else ""
-        yield Problem(first, reason + alike)
+        others = f" (and so {len(keys) - 1:,} more: {named(keys[1:], 5)})" if len(keys) > 1 else ""
+        yield Problem(first, reason + others)
     if len(where) > SHOWN:
         yield Problem("items", f"{len(where) - SHOWN:,} more problems of other kinds")
 

@@ -1,13 +1,13 @@
 """
-A start, or the id of a run or template, becomes one request: every outgoing wire name is here.
+A start, or the id of a run, template or video, becomes one request: every outgoing wire name.
 
-Sources: the page (StartWorkflow), facts 1 to 3 (the reads), facts 7 (GET is recommended, POST for
-long parameters).
+Sources: the page (StartWorkflow), facts 1 to 3 (the reads), docs/4/65603 (GetMediaInfos), facts 7
+(GET is recommended, POST for long parameters).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -17,7 +17,11 @@ from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.inputs import Start, respell
 
 Operation = Literal[
-    "StartWorkflow", "GetWorkflowExecution", "GetWorkflowExecutionResult", "GetWorkflowTemplate"
+    "StartWorkflow",
+    "GetWorkflowExecution",
+    "GetWorkflowExecutionResult",
+    "GetWorkflowTemplate",
+    "GetMediaInfos",
 ]
 
 VERSIONS: Final[Mapping[Operation, str]] = {
@@ -25,6 +29,7 @@ VERSIONS: Final[Mapping[Operation, str]] = {
     "GetWorkflowExecution": "2020-08-01",
     "GetWorkflowExecutionResult": "2022-12-01",
     "GetWorkflowTemplate": "2023-07-01",
+    "GetMediaInfos": "2022-12-01",
 }
 
 LONGEST_GET: Final = 2048
@@ -85,3 +90,12 @@ def get_workflow_execution_result(run_id: str) -> ApiRequest:
 def get_workflow_template(template_id: str) -> ApiRequest:
     """Build the free read of a workflow's definition."""
     return _request("GetWorkflowTemplate", TemplateId=template_id)
+
+
+MOST_VIDS: Final = 20
+"""Videos of one question."""
+
+
+def get_media_infos(vids: Iterable[str]) -> ApiRequest:
+    """Build the free question which of at most `MOST_VIDS` videos there are."""
+    return _request("GetMediaInfos", Vids=",".join(vids))
