@@ -34,6 +34,7 @@ JOURNAL_NAME: Final = "vod-journal.sqlite3"
 RESEND_WITHIN: Final = 4.0
 MAX_RESEND_WITHIN: Final = 30 * 86400.0
 Preflight = Literal["off", "warn", "error"]
+"""What a preview does about workflows and videos that the service does not know."""
 KEYS: Final = (
     "vod:region",
     "vod:endpoint",
@@ -46,7 +47,7 @@ KEYS: Final = (
     "vod:resendWithin",
     "vod:preflight",
 )
-"""The settings there are."""
+"""The settings there are; README, Configuration, says what each means."""
 
 Get = Callable[[str], str | None]
 
