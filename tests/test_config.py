@@ -241,6 +241,7 @@ def test_sites(tmp_path: Path, config: dict[str, str], environ: dict[str, str], 
         ({"vod:requestsPerSecond": "0"}, {}, "above 0, at most 50"),
         ({"vod:requestsPerSecond": "nan"}, {}, "above 0, at most 50"),
         ({"vod:requestsPerSecond": "many"}, {}, "above 0, at most 50"),
+        ({"vod:preflight": "true"}, {}, "vod:preflight: must be off, warn or error"),
     ],
 )
 def test_wrong_settings_say_what_is_allowed(
@@ -266,6 +267,12 @@ def test_a_mistyped_setting_is_refused(tmp_path: Path, key: str, says: str) -> N
         load_settings(NOTHING.get, {}, tmp_path, [key, "vod:region", "other:key"])
     ours = load_settings(NOTHING.get, {"PULUMI_PROJECT": "vod"}, tmp_path, [key])
     assert ours.site.region == "cn-north-1", "a project of that name has keys of its own"
+
+
+def test_preflight_is_off_unless_it_is_asked_for(tmp_path: Path) -> None:
+    for text, mode in ((None, "off"), ("off", "off"), ("warn", "warn"), ("error", "error")):
+        config = {} if text is None else {"vod:preflight": text}
+        assert settings(tmp_path, config).preflight == mode
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:

@@ -75,3 +75,8 @@ def test_the_reads() -> None:
         "RunId": "lb:1",
     }
     assert dict(operations.get_workflow_template("t").query)["Version"] == "2023-07-01"
+    assert dict(operations.get_media_infos(["v1", "v2"]).query) == {
+        "Action": "GetMediaInfos",
+        "Version": "2022-12-01",
+        "Vids": "v1,v2",
+    }

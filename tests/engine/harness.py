@@ -45,6 +45,8 @@ class Outcome:
     adopted: set[str] = field(default_factory=set)
     """Names of resources that take an existing run: creating them is free, and said to be."""
     outputs: dict[str, Any] = field(default_factory=dict)
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    """(resource name, text) of each line that is shown on a resource's row, or on none's."""
     failed: bool = False
 
     def see(self, event: auto.EngineEvent) -> None:
@@ -61,6 +63,7 @@ class Outcome:
             self.ops.append((str(getattr(step.metadata.op, "value", step.metadata.op)), name))
         said = event.diagnostic_event
         if said is not None:
+            self.lines.append(((said.urn or "").rpartition("::")[2], said.message.strip()))
             told = ITEMS.search(said.message)
             self.items += int(told[1].replace(",", "")) if told else 0
             if TAKEN.search(said.message):

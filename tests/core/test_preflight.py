@@ -1,0 +1,163 @@
+"""What is asked before a start is paid, and what the answers mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pulumi_vod_workflow.core.batch import alike
+from pulumi_vod_workflow.core.inputs import SYSTEM_TEMPLATES, UNKNOWN
+from pulumi_vod_workflow.core.preflight import (
+    Fact,
+    Found,
+    Missing,
+    Subject,
+    Untold,
+    judge,
+    subjects_of,
+    video_facts,
+    workflow_fact,
+)
+
+WORKFLOW, VIDEO = Subject("templateId", "t"), Subject("vid", "v")
+START = {"templateId": "t", "vid": "v"}
+SAID = "GetWorkflowTemplate: the service answered ResourceNotFound [HTTP 404, RequestId r]"
+BUILT_IN = min(SYSTEM_TEMPLATES)
+
+
+def judged(start: dict[str, Any], *facts: Fact, secret: bool = False) -> dict[str, Any]:
+    """Return what is found, by level, of one start whose subjects have these facts."""
+    told = dict(zip(subjects_of([start]), facts, strict=True))
+    found = judge({"": start}, told, secret=secret)
+    levels = {"wrong": found.wrong, "notes": found.notes, "unchecked": found.unchecked}
+    return {level: [*where] for level, where in levels.items() if where}
+
+
+def test_each_known_id_of_a_start_is_asked_about_once() -> None:
+    """Not what is unknown, and nothing of a run that is adopted, whichever it will be."""
+    starts: list[dict[str, Any]] = [
+        START,
+        {"templateId": "t", "vid": "w"},
+        {"templateId": UNKNOWN, "vid": UNKNOWN},
+        {"templateId": "u", "directUrl": {"fileName": "f"}},
+        {"templateId": "adopted", "vid": "adopted", "existingRunId": UNKNOWN},
+        {"templateId": "adopted", "vid": "adopted", "existingRunId": "lb:1"},
+    ]
+    assert subjects_of(starts) == [WORKFLOW, VIDEO, Subject("vid", "w"), Subject("templateId", "u")]
+
+
+@pytest.mark.parametrize(
+    ("template", "fact"),
+    [
+        ({}, Found()),
+        ({"SpaceName": "s", "Type": "User"}, Found("s")),
+        ({"SpaceName": None, "Type": 7, "Activities": "?"}, Found()),
+        ({"Activities": []}, Found()),
+        ({"Activities": [{"Type": "Transcode"}, {"Type": "End"}]}, Found()),
+        ({"Activities": [{"Type": "Something new"}]}, Found()),
+        ({"Activities": [None, {"Type": "End"}]}, Found()),
+        (
+            {"Activities": [{"Type": "End"}]},
+            Found("", "makes nothing: it has no activity but its end"),
+        ),
+        (
+            {"SpaceName": "s", "Type": "Snapshot"},
+            Found("s", "is a template of the type Snapshot, not a workflow"),
+        ),
+    ],
+)
+def test_what_a_workflow_tells(template: dict[str, Any], fact: Fact) -> None:
+    """Only what is said speaks against it; words that are not known do not."""
+    assert workflow_fact({"WorkflowTemplate": template}) == fact
+
+
+@pytest.mark.parametrize("result", [{}, {"WorkflowTemplate": None}, {"WorkflowTemplate": []}])
+def test_an_answer_without_a_workflow_tells_nothing(result: dict[str, Any]) -> None:
+    assert isinstance(workflow_fact(result), Untold)
+
+
+def test_what_is_told_of_videos() -> None:
+    """There, not there, and, should an answer not say, neither."""
+    infos: list[Any] = [None, {}, {"BasicInfo": []}, {"BasicInfo": {"Vid": "a", "SpaceName": "s"}}]
+    answer = {"MediaInfoList": infos, "NotExistVids": ["b"]}
+    facts = video_facts(["a", "b", "c"], answer, "r")
+    assert facts["a"] == Found("s")
+    assert facts["b"] == Missing("GetMediaInfos names it in NotExistVids [RequestId r]")
+    assert isinstance(facts["c"], Untold)
+    for odd in ({}, {"MediaInfoList": None, "NotExistVids": "abc"}):
+        assert isinstance(video_facts(["a"], odd, None)["a"], Untold)
+
+
+def test_what_is_right_is_not_spoken_of() -> None:
+    assert judged(START, Found("s"), Found("s")) == {}
+    assert judged(START, Found("s"), Found("")) == {}
+    assert judged(START, Found(""), Found("s")) == {}
+    direct = {"templateId": "t", "directUrl": {"fileName": "f", "spaceName": "s"}}
+    assert judged(direct, Found("s")) == {}
+    for source in ({"fileName": "f"}, UNKNOWN, {"fileName": "f", "spaceName": UNKNOWN}):
+        assert judged({"templateId": "t", "directUrl": source}, Found("s")) == {}
+
+
+def test_everything_that_is_wrong_is_said_with_what_to_do() -> None:
+    """Each with its path, the service's code and RequestId, and the way out."""
+    workflow, video = judged(START, Missing(SAID), Missing("no [RequestId r]"))["wrong"]
+    assert workflow[0] == "templateId"
+    assert workflow[1].startswith(f"the service knows no such workflow: {SAID}. Check the id")
+    assert "vod:preflight must be warn or off" in workflow[1]
+    assert video[0] == "vid"
+    assert video[1].startswith(
+        "the service knows no such video: no [RequestId r]. Check the Vid, and that the credentials"
+    )
+    assert judged(START, Found("s", "makes nothing"), Found("s"))["wrong"] == [
+        ("templateId", "this makes nothing: use the id of a workflow")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "facts"),
+    [
+        (START, [Found("mine"), Found("other")]),
+        (
+            {"templateId": "t", "directUrl": {"fileName": "f", "spaceName": "other"}},
+            [Found("mine")],
+        ),
+    ],
+)
+def test_a_source_of_another_space(start: dict[str, Any], facts: list[Fact]) -> None:
+    """A file's space is declared, a video's is told; where inputs are secret, neither is named."""
+    [(path, reason)] = judged(start, *facts)["wrong"]
+    assert path == "templateId"
+    assert "in another space than this workflow (other, not mine)" in reason
+    [(_, hidden)] = judged(start, *facts, secret=True)["wrong"]
+    assert "in another space than this workflow: use" in hidden
+    assert "other," not in hidden
+
+
+def test_a_built_in_workflow_that_is_not_listed_is_noted_only() -> None:
+    """Whether the service lists them is not known; another one's absence is a finding."""
+    start = {"templateId": BUILT_IN, "directUrl": {"fileName": "f", "spaceName": "s"}}
+    found = judged(start, Missing(SAID))
+    assert [*found] == ["notes"]
+    assert SAID in found["notes"][0][1]
+    assert [*judged({"templateId": "t"}, Missing(SAID))] == ["wrong"]
+
+
+def test_what_could_not_be_asked_speaks_against_nothing() -> None:
+    found = judged(START, Untold("no answer"), Untold("denied"))
+    assert found == {
+        "unchecked": [("templateId", "not checked: no answer"), ("vid", "not checked: denied")]
+    }
+
+
+def test_many_items_with_one_problem_are_told_at_once() -> None:
+    """In the words of the first, for RequestIds differ."""
+    starts = {f"k{number}": {"vid": f"v{number}"} for number in range(9)}
+    facts: dict[Subject, Fact] = {
+        Subject("vid", f"v{number}"): Missing(f"[RequestId r{number}]") for number in range(8)
+    }
+    facts[Subject("vid", "v8")] = Found("s")
+    [problem] = alike(judge(starts, facts).wrong)
+    assert problem.path == "items.k0.vid"
+    assert "[RequestId r0]" in problem.reason
+    assert problem.reason.endswith("(and so 7 more: k1, k2, k3, k4, k5 and 2 more)")
