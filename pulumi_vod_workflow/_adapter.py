@@ -104,8 +104,7 @@ class VodProvider(ResourceProvider):
     @property
     def _service(self) -> str | None:
         """The endpoint of the real service, if that is where runs are started now."""
-        site = self._settings.site
-        return None if site.may_be_emulator else site.endpoint
+        return self._settings.site.service
 
     def _failures(self, problems: Iterable[Problem]) -> list[CheckFailure]:
         """

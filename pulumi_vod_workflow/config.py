@@ -74,6 +74,11 @@ class Site:
         """Whether this is the embedded emulator or something on this machine."""
         return self.endpoint == EMULATOR or is_loopback(urlsplit(self.endpoint).hostname)
 
+    @property
+    def service(self) -> str | None:
+        """The endpoint, if it is the real service's."""
+        return None if self.may_be_emulator else self.endpoint
+
 
 def site_of(recorded: Mapping[str, object], configured: Site) -> Site:
     """Return where a recorded run is; the emulator is wherever it is configured now."""

@@ -1,0 +1,1 @@
+"""Policies for runs of pulumi_vod_workflow; `pack` lists them."""

@@ -1,0 +1,182 @@
+"""The policies: names, settings with their defaults, how to comply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyConfigSchema,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+)
+
+from pulumi_vod_workflow.errors import ConfigurationError, Problem
+from vod_policies import rules
+from vod_policies.declared import BATCH, RUN, Inputs, declaration, problems, received
+from vod_policies.personal import KINDS, patterns
+from vod_policies.starts import AtMostStarts
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a rule may look at beside a run's inputs."""
+
+    config: Mapping[str, Any]
+    """The policy's settings."""
+    stack: str
+    """The stack's name, without organization and project."""
+    now: datetime
+
+
+class RunPolicy(ResourceValidationPolicy):
+    """
+    Judges each run that is declared, on its own or as an item of a batch.
+
+    Args:
+        name: in the configuration.
+        description: what is required, and why.
+        rule: yields what breaks it.
+        comply: what to do about it.
+        settings: JSON schema of each setting.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        rule: Callable[[Inputs, Facts], Iterable[Problem]],
+        comply: str,
+        settings: dict[str, dict[str, Any]],
+    ) -> None:
+        schema = PolicyConfigSchema(settings)
+        super().__init__(
+            name,
+            description,
+            enforcement_level=EnforcementLevel.MANDATORY,
+            config_schema=schema,
+        )
+        self._rule = rule
+        self._comply = comply
+
+    def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+        """Report what is wrong with the runs of a resource, by path."""
+        declared = declaration(args.resource_type, received(args.props))
+        if declared is None:
+            return
+        stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
+        facts = Facts(args.get_config(), stack, datetime.now(UTC))
+        try:
+            for problem in problems(
+                args.resource_type, declared, lambda inputs: self._rule(inputs, facts)
+            ):
+                report_violation(f"{problem}. {self._comply}", None)
+        except ConfigurationError as error:
+            report_violation(f"The configuration of {self.name} is wrong: {error}", None)
+
+
+def _templates(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
+    allowed = facts.config.get("templates")
+    return () if allowed is None else rules.allowed_templates(inputs, allowed)
+
+
+def _spaces(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
+    allowed = facts.config.get("spaces")
+    if allowed is None:
+        return ()
+    return rules.allowed_spaces(inputs, allowed, allow_vid=facts.config["allowVid"])
+
+
+def _priority(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
+    production, most = facts.config["production"], int(facts.config["max"])
+    return rules.no_high_priority(inputs, facts.stack, production, most)
+
+
+def _triggers(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
+    within = timedelta(minutes=facts.config["withinMinutes"])
+    return rules.no_time_based_triggers(inputs, facts.now, within)
+
+
+def _personal(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
+    chosen = patterns(facts.config["kinds"], facts.config["patterns"])
+    return rules.no_personal_data(inputs, chosen)
+
+
+def _protected(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+    if args.resource_type in {RUN, BATCH} and not args.opts.protect:
+        report_violation(
+            "It is not protected. Declare it with opts=pulumi.ResourceOptions(protect=True).", None
+        )
+
+
+NAMES: Final = {"type": "array", "items": {"type": "string"}}
+POLICIES: Final[list[Policy]] = [
+    AtMostStarts(),
+    RunPolicy(
+        "allowed-templates",
+        "Only the allowed workflows are run.",
+        _templates,
+        "Use one of them, or add yours to `templates` of allowed-templates in the policy pack's "
+        "configuration.",
+        {"templates": NAMES},
+    ),
+    RunPolicy(
+        "allowed-spaces",
+        "Sources are of the allowed spaces only.",
+        _spaces,
+        "Take the source from one of the allowed spaces by `direct_url` with its `space_name`, or "
+        "change `spaces` or `allowVid` of allowed-spaces in the policy pack's configuration.",
+        {"spaces": NAMES, "allowVid": {"type": "boolean", "default": True}},
+    ),
+    RunPolicy(
+        "no-high-priority",
+        "The front of the queue is for production.",
+        _priority,
+        "Lower or remove `priority`, or change `max` or `production` of no-high-priority in the "
+        "policy pack's configuration.",
+        {
+            "max": {"type": "integer", "minimum": -5, "maximum": 5, "default": 0},
+            "production": {**NAMES, "default": ["prod", "production", "prod-*", "*-prod"]},
+        },
+    ),
+    RunPolicy(
+        "no-time-based-triggers",
+        "Triggers change when there is a reason to run again, not with the clock.",
+        _triggers,
+        "Use what changes with the content or on purpose: the source's ETag or version, a release "
+        "number, a commit.",
+        {"withinMinutes": {"type": "number", "minimum": 0, "default": 60}},
+    ),
+    RunPolicy(
+        "no-personal-data",
+        "Callback args are passed through to logs and event receivers: no personal data.",
+        _personal,
+        "Send an id of your own that the receiver can look up, or change `kinds` or `patterns` of "
+        "no-personal-data in the policy pack's configuration.",
+        {
+            "kinds": {
+                "type": "array",
+                "items": {"type": "string", "enum": [*KINDS]},
+                "default": [*KINDS],
+            },
+            "patterns": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "default": {},
+            },
+        },
+    ),
+    ResourceValidationPolicy(
+        "runs-protected",
+        "Runs and batches are protected: what has been paid for is not forgotten by mistake.",
+        _protected,
+        EnforcementLevel.ADVISORY,
+    ),
+]
+"""Each one's defaults are in its schema, and README.md has them as a table."""
