@@ -28,6 +28,7 @@ _UUID: Final = re.compile(
 )
 """Those of version 1 and 7, which are made of the time."""
 _ZONES: Final = timedelta(hours=14)
+_YEARS: Final = range(2000, 2100)
 _SINCE_1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SINCE_1582: Final = datetime(1582, 10, 15, tzinfo=UTC)
 
@@ -52,24 +53,22 @@ def _moments(text: str) -> Iterator[Span]:
         )
         yield made, made
     try:  # as HTTP, e-mail and ctime write it
-        yield _anywhere(parsedate_to_datetime(text))
-    except ValueError:
+        told = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return
+    if told.year in _YEARS:
+        yield _anywhere(told)
 
 
 def _of_date(found: re.Match[str]) -> Iterator[Span]:
     year, _, month, day, hour, minute, second, zone = found.groups()
+    time = f"T{hour}:{minute}:{second or '00'}{zone or ''}" if hour else ""
     try:
-        moment = datetime(  # noqa: DTZ001 - the zone, if any, comes next
-            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0)
-        )
+        moment = datetime.fromisoformat(f"{year}-{month}-{day}{time}")
     except ValueError:
         return
-    if hour is None:
-        yield _anywhere(moment)[0], _anywhere(moment + timedelta(days=1))[1]
-    else:
-        offset = datetime.strptime(zone.replace("Z", "+0000"), "%z").tzinfo if zone else None
-        yield _anywhere(moment.replace(tzinfo=offset))
+    first, last = _anywhere(moment)
+    yield first, last if hour else last + timedelta(days=1)
 
 
 def _anywhere(moment: datetime) -> Span:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pulumi_policy import (
-    EnforcementLevel,
-    Policy,
-    PolicyConfigSchema,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-)
+from pulumi_policy import EnforcementLevel, Policy, ResourceValidationArgs
 
-from pulumi_vod_workflow.errors import ConfigurationError, Problem
+from pulumi_vod_workflow.errors import Problem
 from vod_policies import rules
-from vod_policies.declared import BATCH, RUN, Inputs, declaration, problems, received
+from vod_policies.declared import Inputs, problems
 from vod_policies.personal import KINDS, patterns
+from vod_policies.policy import VodPolicy
 from vod_policies.starts import AtMostStarts
 
 
@@ -34,9 +28,9 @@ class Facts:
     now: datetime
 
 
-class RunPolicy(ResourceValidationPolicy):
+class RunPolicy(VodPolicy):
     """
-    Judges each run that is declared, on its own or as an item of a batch.
+    Judges each run that is declared to be started, on its own or as an item of a batch.
 
     Args:
         name: in the configuration.
@@ -53,32 +47,29 @@ class RunPolicy(ResourceValidationPolicy):
         description: str,
         rule: Callable[[Inputs, Facts], Iterable[Problem]],
         comply: str,
-        settings: dict[str, dict[str, Any]],
+        settings: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        schema = PolicyConfigSchema(settings)
-        super().__init__(
-            name,
-            description,
-            enforcement_level=EnforcementLevel.MANDATORY,
-            config_schema=schema,
-        )
+        super().__init__(name, description, settings)
         self._rule = rule
         self._comply = comply
 
-    def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        """Report what is wrong with the runs of a resource, by path."""
-        declared = declaration(args.resource_type, received(args.props))
-        if declared is None:
-            return
+    def judge(self, args: ResourceValidationArgs, declared: Inputs) -> Iterator[str]:
+        """Say what is wrong with each run, by path; what is alike is said once."""
         stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
         facts = Facts(args.get_config(), stack, datetime.now(UTC))
-        try:
-            for problem in problems(
-                args.resource_type, declared, lambda inputs: self._rule(inputs, facts)
-            ):
-                report_violation(f"{problem}. {self._comply}", None)
-        except ConfigurationError as error:
-            report_violation(f"The configuration of {self.name} is wrong: {error}", None)
+        for problem in problems(
+            args.resource_type, declared, lambda inputs: self._rule(inputs, facts)
+        ):
+            yield f"{problem}. {self._comply}"
+
+
+class Protected(VodPolicy):
+    """Wants runs and batches protected."""
+
+    def judge(self, args: ResourceValidationArgs, _declared: Inputs) -> Iterator[str]:
+        """Say how to protect what is not."""
+        if not args.opts.protect:
+            yield "It is not protected. Declare it with opts=pulumi.ResourceOptions(protect=True)."
 
 
 def _templates(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
@@ -106,13 +97,6 @@ def _triggers(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
 def _personal(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
     chosen = patterns(facts.config["kinds"], facts.config["patterns"])
     return rules.no_personal_data(inputs, chosen)
-
-
-def _protected(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-    if args.resource_type in {RUN, BATCH} and not args.opts.protect:
-        report_violation(
-            "It is not protected. Declare it with opts=pulumi.ResourceOptions(protect=True).", None
-        )
 
 
 NAMES: Final = {"type": "array", "items": {"type": "string"}}
@@ -151,7 +135,7 @@ POLICIES: Final[list[Policy]] = [
         _triggers,
         "Use what changes with the content or on purpose: the source's ETag or version, a release "
         "number, a commit.",
-        {"withinMinutes": {"type": "number", "minimum": 0, "default": 60}},
+        {"withinMinutes": {"type": "number", "minimum": 0, "maximum": 525600, "default": 60}},
     ),
     RunPolicy(
         "no-personal-data",
@@ -172,10 +156,10 @@ POLICIES: Final[list[Policy]] = [
             },
         },
     ),
-    ResourceValidationPolicy(
+    Protected(
         "runs-protected",
         "Runs and batches are protected: what has been paid for is not forgotten by mistake.",
-        _protected,
+        {},
         EnforcementLevel.ADVISORY,
     ),
 ]

@@ -9,7 +9,7 @@ those of the declaration in the clear, too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,24 +38,36 @@ def recorded(urn: str, organization: str | None = None) -> dict[str, Mapping[str
 
     """
     qualified, project, *_ = urn.split("::")
-    name = qualified.removeprefix("urn:pulumi:")
-    if organization:
-        name = f"{organization}/{project}/{name}"
+    stack = qualified.removeprefix("urn:pulumi:")
+    # By its name alone it is found from the project's folder, in the default organization. Backends
+    # other than Pulumi Cloud call their only organization so.
+    names = [f"{organization or 'organization'}/{project}/{stack}"]
+    for name in names if organization else [stack, *names]:
+        resources = _exported(name)
+        if resources is not None and _are_of(resources, f"{qualified}::{project}::"):
+            return {
+                item["urn"]: revealed(item.get("outputs") or {})
+                for item in resources
+                if item["type"] in {RUN, BATCH} and not any(item.get(mark) for mark in _REPLACED)
+            }
+    raise RecordError(
+        f"`pulumi stack export --show-secrets --stack {name}` does not find it here, so that every "
+        "declared run is counted; see `organization` in the pack's README.md"
+    )
+
+
+def _exported(name: str) -> list[dict[str, Any]] | None:
+    """Return a stack's resources, `None` if the engine does not."""
     try:
         exported = auto.LocalWorkspace(work_dir=str(Path.cwd())).export_stack(name)
     except (auto.CommandError, OSError, ValueError):
-        # Its text is not told: it may have anything in it.
-        raise RecordError(
-            f"`pulumi stack export --show-secrets --stack {name}` does not work here (if the stack "
-            "is not of your default organization, set `organization`), so that every declared run "
-            "is counted"
-        ) from None
-    resources = (exported.deployment or {}).get("resources") or []
-    return {
-        item["urn"]: revealed(item.get("outputs") or {})
-        for item in resources
-        if item["type"] in {RUN, BATCH} and not any(item.get(mark) for mark in _REPLACED)
-    }
+        return None  # the error's text may have anything in it
+    return (exported.deployment or {}).get("resources") or []
+
+
+def _are_of(resources: Sequence[Mapping[str, Any]], prefix: str) -> bool:
+    """Tell whether this is not a stack of the same name in another project."""
+    return all(item["urn"].startswith(prefix) for item in resources)
 
 
 def revealed(value: Any) -> Any:

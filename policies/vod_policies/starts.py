@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from pulumi_policy import (
-    EnforcementLevel,
-    PolicyConfigSchema,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-)
+from pulumi_policy import ReportViolation, ResourceValidationArgs
 
 from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.core.batch import normalise_batch, plan_batch
 from pulumi_vod_workflow.core.plan import plan_change
 from pulumi_vod_workflow.errors import AdoptionError, ConfigurationError
-from vod_policies.declared import RUN, declaration, received
+from vod_policies.declared import RUN, received
+from vod_policies.policy import VodPolicy
 from vod_policies.recorded import RecordError, recorded
 
 Properties = Mapping[str, Any]
@@ -57,9 +52,9 @@ def service_of(provider: Properties) -> str | None:
         return None  # the provider refuses it
 
 
-class AtMostStarts(ResourceValidationPolicy):
+class AtMostStarts(VodPolicy):
     """
-    Refuse the start that is one too many, before it is sent.
+    Refuses the start that is one too many, before it is sent.
 
     The engine asks before each resource is created, also when there was no preview; so the count
     is kept from resource to resource, and one process serves one operation.
@@ -70,13 +65,10 @@ class AtMostStarts(ResourceValidationPolicy):
             "at-most-starts",
             "One update starts at most as many runs as are allowed: each is paid and cannot be "
             "cancelled.",
-            enforcement_level=EnforcementLevel.MANDATORY,
-            config_schema=PolicyConfigSchema(
-                {
-                    "max": {"type": "integer", "minimum": 0, "default": 50},
-                    "organization": {"type": "string", "minLength": 1},
-                }
-            ),
+            {
+                "max": {"type": "integer", "minimum": 0, "default": 50},
+                "organization": {"type": "string", "minLength": 1},
+            },
         )
         self._lock = Lock()
         self._recorded: Mapping[str, Properties] | None = None
@@ -84,36 +76,27 @@ class AtMostStarts(ResourceValidationPolicy):
         self._starts: dict[str, int] = {}
 
     def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        """Count a resource's starts; report it if there are more than are allowed with it."""
-        config = args.get_config()
+        """Read the state with the first resource, the stack: nothing has been done then."""
         with self._lock:
-            if self._recorded is None:  # with the stack itself, before anything is done
-                self._read(args.urn, config.get("organization"))
-            own = self._count(args)
-            total = sum(self._starts.values())
-        most = int(config["max"])
-        if own and total > most:
-            report_violation(
-                f"{own:,} to start here, {total:,} in this update so far; {most:,} are allowed"
-                f"{self._note}. Change or add fewer runs at a time (`--target` takes some of the "
-                "resources), or raise `max` of at-most-starts in the policy pack's configuration.",
-                None,
-            )
+            if self._recorded is None:
+                try:
+                    self._recorded = recorded(args.urn, args.get_config().get("organization"))
+                except RecordError as error:
+                    self._recorded, self._note = {}, f" ({error})"
+            super().validate(args, report_violation)
 
-    def _read(self, urn: str, organization: str | None) -> None:
-        try:
-            self._recorded = recorded(urn, organization)
-        except RecordError as error:
-            self._recorded, self._note = {}, f" ({error})"
-
-    def _count(self, args: ResourceValidationArgs) -> int:
-        declared = declaration(args.resource_type, received(args.props))
-        if declared is None:
-            return 0
+    def judge(self, args: ResourceValidationArgs, declared: Properties) -> Iterator[str]:
+        """Count a resource's starts, and report it if there are more than are allowed with it."""
         known = self._recorded or {}
         urns = (args.urn, *args.opts.aliases)
         before = next((known[urn] for urn in urns if urn in known), None)
         service = service_of(received(args.provider.props) if args.provider else {})
         own = starts(args.resource_type, before, declared, service)
         self._starts[args.urn] = own
-        return own
+        total, most = sum(self._starts.values()), int(args.get_config()["max"])
+        if own and total > most:
+            yield (
+                f"{own:,} to start here, {total:,} in this update so far; {most:,} are allowed"
+                f"{self._note}. Change or add fewer runs at a time (`--target` takes some of the "
+                "resources), or raise `max` of at-most-starts in the policy pack's configuration."
+            )
