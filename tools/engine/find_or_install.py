@@ -18,7 +18,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,33 +152,49 @@ def only_one(cache: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM interrupt only at the end of the block."""
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in came:
+        signal.raise_signal(number)
+
+
 def run(
     command: Sequence[str], *, cwd: Path, seconds: float, env: Mapping[str, str] | None = None
 ) -> str:
     """A command's output, with a sign of life while it runs, or an EngineError with its end."""
     started = time.monotonic()
-    with (
-        tempfile.TemporaryFile("w+") as output,
-        subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            while process.poll() is None:
-                waited = time.monotonic() - started
-                if waited >= seconds:
-                    raise EngineError(f"no end after {seconds:.0f} s")
-                try:
-                    process.wait(min(HEARTBEAT_SECONDS, seconds - waited))
-                except subprocess.TimeoutExpired:
-                    say(f"    … {time.monotonic() - started:.0f} s")
-        finally:
-            process.kill()  # does nothing to one that has ended
+    with tempfile.TemporaryFile("w+") as output, ExitStack() as stack:
+        with interrupts_later():  # in the middle of it, what was started would be left behind
+            process = stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=cwd,
+                    env={**os.environ, **(env or {})},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+            stack.callback(process.kill)  # does nothing to one that has ended
+        while process.poll() is None:
+            waited = time.monotonic() - started
+            if waited >= seconds:
+                raise EngineError(f"no end after {seconds:.0f} s")
+            try:
+                process.wait(min(HEARTBEAT_SECONDS, seconds - waited))
+            except subprocess.TimeoutExpired:
+                say(f"    … {time.monotonic() - started:.0f} s")
         output.seek(0)
         text = output.read().strip()
     if process.returncode != 0:
