@@ -1,11 +1,14 @@
 """
-The least that a dynamic resource in Python can be: what any other is measured against.
+Dynamic resources that do nothing: what any other is measured against.
 
+`Nothing` is the least that one can be. `Alike` has the inputs and outputs of a run: what it takes
+is the engine's and the SDK's own work for a resource of that size, before anything is done for it.
 A module that can be imported, as a provider's class should be in: its pickle is a name, not code.
 """
 
-from typing import Any
+from typing import Any, Final
 
+import pulumi
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
 
@@ -24,3 +27,60 @@ class Nothing(Resource, module="bench", name="Nothing"):
 
     def __init__(self, resource_name: str, *, vid: str, template_id: str) -> None:
         super().__init__(NothingProvider(), resource_name, {"vid": vid, "templateId": template_id})
+
+
+INPUTS: Final = (
+    "vid", "directUrl", "templateId", "input", "priority", "callbackArgs", "enableLowPriority",
+    "taskListId", "clientToken", "triggers", "existingRunId", "rerunOnFailure",
+)  # fmt: skip
+OUTPUTS: Final[dict[str, Any]] = {
+    "requestId": "20261124225801028796162ABB5CF789",
+    "status": "PendingStart",
+    "phase": "pending",
+    "statusReason": "PendingStart: accepted, and not begun yet",
+    "submittedAt": "2026-11-24T22:58:01Z",
+    "createTime": None,
+    "startTime": None,
+    "endTime": None,
+    "spaceName": None,
+    "templateName": None,
+    "jobSource": None,
+    "tasks": [],
+    "transcodes": [],
+    "snapshots": [],
+    "extra": None,
+    "region": "cn-north-1",
+    "endpoint": "http://127.0.0.1:8080",
+    "emulated": True,
+}
+"""As of a run that was started just now."""
+DECLARED: Final = (*INPUTS, "runId", *OUTPUTS)
+"""What a run has; the measurement is refused where a run has something else."""
+
+
+class AlikeProvider(NothingProvider):
+    """Makes an id, and a run's outputs of constants."""
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make an id of the resource's input."""
+        run_id = f"run-of-{props['vid']}-and-as-long"
+        known = {name: value for name, value in OUTPUTS.items() if value is not None}
+        return CreateResult(run_id, {**props, "runId": run_id, **known})
+
+
+class Alike(Resource, module="bench", name="Alike"):
+    """Has the inputs and outputs of a WorkflowRun, and does nothing."""
+
+    def __init__(self, resource_name: str, *, vid: str, template_id: str) -> None:
+        scope = {
+            "project": pulumi.get_project(),
+            "stack": pulumi.get_stack(),
+            "name": resource_name,
+        }
+        given = {
+            "vid": vid,
+            "templateId": template_id,
+            "clientToken": f"pvw1-as-long-as-a-token-of-48-digits-{vid:>016}",
+            "scope": scope,
+        }
+        super().__init__(AlikeProvider(), resource_name, {**dict.fromkeys(DECLARED), **given})

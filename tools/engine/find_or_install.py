@@ -165,8 +165,8 @@ def interrupts_later() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for number in came:
-        signal.raise_signal(number)
+    for arrived in came:
+        signal.raise_signal(arrived)
 
 
 def run(
