@@ -43,6 +43,8 @@ LOOKS: Final = 3
 """Reads that must not find a run before it counts as not there: it may be too new to be seen."""
 
 Say = Callable[[Line], None]
+Seen = Callable[[str, Mapping[str, Any]], None]
+"""Takes the name of a run, and its outputs as just read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +276,7 @@ async def wait_all(
     say: Say,
     stopped: Callable[[], bool],
     policy: PollPolicy | None = None,
+    seen: Seen | None = None,
 ) -> Waited:
     """
     Wait until all runs have ended, or the time is over; free, and starts nothing.
@@ -287,18 +290,22 @@ async def wait_all(
         say: where lines about the progress go.
         stopped: whether the person has asked to stop.
         policy: when to ask again.
+        seen: takes what was read of a run, each time; on the loop's thread, so it must be quick.
 
     """
-    return await _Wait(targets, say, policy or PollPolicy()).run(timeout, stopped)
+    return await _Wait(targets, say, policy or PollPolicy(), seen).run(timeout, stopped)
 
 
 class _Wait:
     """One wait: a task for each run, and one that looks at the time."""
 
-    def __init__(self, targets: Mapping[str, Target], say: Say, policy: PollPolicy) -> None:
+    def __init__(
+        self, targets: Mapping[str, Target], say: Say, policy: PollPolicy, seen: Seen | None
+    ) -> None:
         self._targets = targets
         self._say = say
         self._policy = policy
+        self._seen = seen
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
         self._progress = Progress(targets, self._began)
@@ -348,6 +355,8 @@ class _Wait:
                 misses = 0
                 waited.failing.pop(name, None)
                 waited.unfinished[name] = outputs
+                if self._seen:
+                    self._seen(name, outputs)
                 await _tell(self._say, self._progress.seen(name, outputs, self._clock.monotonic()))
                 if execution.is_known_to_have_ended(outputs):
                     waited.ended[name] = waited.unfinished.pop(name)

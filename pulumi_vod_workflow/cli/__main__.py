@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from pulumi_vod_workflow.cli.recover import recover
+from pulumi_vod_workflow.cli.runs import runs
+
 app = typer.Typer(
     name="vod-workflow",
     help="Review, follow and recover the paid workflow runs of a Pulumi stack.",
@@ -32,6 +35,8 @@ def main(
 ) -> None:
     """Review, follow and recover the paid workflow runs of a Pulumi stack."""
 
+app.command()(runs)
+app.command()(recover)
 
 if __name__ == "__main__":
     app()

@@ -216,10 +216,11 @@ def refuse_failures(results: Mapping[str, Properties]) -> None:
 def _told(name: str, result: Properties) -> str:
     run = f" ({result['runId']})" if result.get("runId", name) != name else ""
     reason = str(result["statusReason"]).rstrip(".")
-    return f"{name}{run}: {result['phase']}: {reason}. {_remedy(result)}"
+    return f"{name}{run}: {result['phase']}: {reason}. {remedy(result)}"
 
 
-def _remedy(result: Properties) -> str:
+def remedy(result: Properties) -> str:
+    """Say what to do about a run that did not succeed, or an item without one."""
     status = str(result.get("status", ""))
     if result["phase"] == "rejected":
         return "The next `pulumi up` tries it again."

@@ -1,0 +1,193 @@
+"""
+What became of the starts of an update that was cut short.
+
+The engine notes a create before it begins it, and keeps that note until it is cleared, even when a
+later update has made the resource. The journal tells what was sent, and which run it became.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from pulumi_vod_workflow.cli.listing import without_secret_parts
+from pulumi_vod_workflow.cli.stack import (
+    BATCH_TYPE,
+    RUN_TYPE,
+    Operation,
+    Resource,
+    Stack,
+    has_secrets,
+)
+from pulumi_vod_workflow.cli.text import shown
+from pulumi_vod_workflow.config import Settings
+from pulumi_vod_workflow.core import batch
+from pulumi_vod_workflow.core.inputs import normalise
+from pulumi_vod_workflow.core.recall import Entry, Order, Recall, order_of, recall, resource_of
+from pulumi_vod_workflow.journal import Journal
+
+
+class Became(Enum):
+    """What became of a start that was being made."""
+
+    RECORDED = "the state holds its run"
+    ACCEPTED = "a run, which no state is known to hold"
+    UNCLEAR = "sent, and never answered: it may be a run"
+    TOO_OLD = "a run, too old to be found by the service"
+    RESENT = "sent, and never answered; so short ago that it is sent again as the same start"
+    ADOPTED = "it names an existing run: nothing is started"
+    UNSENT = "the journal has nothing of it: it is not known to have been sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of an interrupted operation: a run, or an item of a batch."""
+
+    name: str
+    """As the program calls it: `trailer`, or `episodes[s01e01]`."""
+    key: str
+    """The item of a batch; empty for a run."""
+    became: Became
+    run_id: str = ""
+    entry: Entry | None = None
+    exact: bool = True
+    """The journal's note is of this very start; else of another one of the same name, or it is not
+    known, because something is secret."""
+    phase: str = ""
+    """As just read; empty if it was not."""
+    trouble: str = ""
+    """Why it could not be read."""
+
+    @property
+    def run(self) -> Mapping[str, Any]:
+        """What the journal has of its run: `runId`, `submittedAt`."""
+        return (self.entry.run if self.entry else None) or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """One operation that was cut short, with its starts."""
+
+    operation: Operation
+    starts: tuple[Start, ...]
+    secret: bool
+    """Something that it was declared with is secret."""
+
+    def verified(self, read: Mapping[str, Start]) -> Interrupted:
+        """Return it with what was just read of its runs."""
+        return replace(self, starts=tuple(read.get(start.name, start) for start in self.starts))
+
+
+def interrupted(
+    stack: Stack, journal: Journal, settings: Settings, now: datetime
+) -> list[Interrupted]:
+    """
+    Return the interrupted operations that may have started runs.
+
+    Args:
+        stack: whose.
+        journal: of the machine where the update ran.
+        settings: where the stack starts runs, and how long it sends a start again unasked.
+        now: by the clock of the journal's machine.
+
+    Raises:
+        JournalError: when the journal cannot be read.
+
+    """
+    books = _Books(stack, journal, settings, now)
+    return [
+        Interrupted(
+            operation,
+            tuple(books.starts(operation.resource)),
+            operation.resource.inputs.get("secretInputs") is True,
+        )
+        for operation in stack.interrupted
+    ]
+
+
+class _Books:
+    """What the state and the journal hold."""
+
+    def __init__(self, stack: Stack, journal: Journal, settings: Settings, now: datetime) -> None:
+        self._journal, self._settings, self._now = journal, settings, now
+        resources = [*stack.of_type(RUN_TYPE), *stack.of_type(BATCH_TYPE)]
+        self._held: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+            resource.urn: _runs_of(resource) for resource in resources if not resource.delete
+        }
+        self._run_ids = {run["runId"] for runs in self._held.values() for run in runs.values()}
+
+    def starts(self, resource: Resource) -> Iterator[Start]:
+        declared, held = _declared(resource), self._held.get(resource.urn, {})
+        orders = {key: self._order(inputs) for key, inputs in declared.items()}
+        known = self._journal.look(order for order in orders.values() if order.key)
+        others = self._journal.others(tuple(orders.values()))
+        for key, order in orders.items():
+            name = f"{resource.name}[{key}]" if key else resource.name
+            if "existingRunId" in declared[key]:
+                run_id = shown(declared[key]["existingRunId"])
+                kept = run_id in self._run_ids
+                yield Start(name, key, Became.RECORDED if kept else Became.ADOPTED, run_id)
+                continue
+            exact = order.key in known
+            entry = known.get(order.key) or others.get(order.resource)
+            yield self._start(name, key, entry, held.get(key), declared[key], exact=exact)
+
+    def _start(
+        self,
+        name: str,
+        key: str,
+        entry: Entry | None,
+        held: Mapping[str, Any] | None,
+        declared: Mapping[str, Any],
+        *,
+        exact: bool,
+    ) -> Start:
+        run_id = str(entry.run["runId"]) if entry and entry.run else ""
+        if run_id and run_id in self._run_ids:
+            return Start(name, key, Became.RECORDED, run_id)
+        if held is not None and not (entry and exact):
+            asked = declared.get("clientToken")
+            told = isinstance(asked, str)  # a secret one cannot be compared: its run may be another
+            if held.get("clientToken") == asked if told else entry is None:
+                return Start(name, key, Became.RECORDED, str(held["runId"]))
+        if entry is None:
+            return Start(name, key, Became.UNSENT)
+        became = {
+            Recall.TAKE: Became.ACCEPTED,
+            Recall.SEND: Became.RESENT,
+            Recall.ASK: Became.TOO_OLD if run_id else Became.UNCLEAR,
+        }[recall(entry, self._now, self._settings.resend_within)]
+        return Start(name, key, became, run_id, entry, exact=exact)
+
+    def _order(self, declared: Mapping[str, Any]) -> Order:
+        """Return the start; without a key where a secret keeps it from being compared."""
+        if has_secrets(declared) or "clientToken" not in declared:
+            return Order({}, "", resource_of(declared), "")
+        site = self._settings.site
+        return order_of(declared, endpoint=site.endpoint, region=site.region)
+
+
+def _declared(resource: Resource) -> dict[str, dict[str, Any]]:
+    """Return the inputs of a run under no key, or those of each item of a batch."""
+    inputs = {key: value for key, value in resource.inputs.items() if key != "__provider"}
+    if resource.type == RUN_TYPE:
+        return {"": normalise(inputs)}
+    declared = batch.normalise_batch(without_secret_parts(inputs))
+    return batch.items_of(declared)
+
+
+def _runs_of(resource: Resource) -> dict[str, dict[str, Any]]:
+    """Return the runs that a resource of the state holds, as `_declared` names them."""
+    outputs = resource.outputs
+    if resource.type == RUN_TYPE:
+        return {"": outputs} if "runId" in outputs else {}
+    plain = without_secret_parts(outputs)
+    tokens = plain.get("clientTokens") or {}
+    # A run's own inputs are recorded only where they are not its item's.
+    return {
+        key: {**run, "clientToken": None if "inputs" in plain["runs"][key] else tokens.get(key)}
+        for key, run in batch.runs_of(plain).items()
+    }

@@ -1,0 +1,72 @@
+"""How the page looks: light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STYLE: Final = """
+:root { --back: #f6f7f9; --card: #fff; --ink: #1f2933; --soft: #5b6773; --line: #dfe4e8;
+  --track: #eceff2; --queue: #b6c0ca; --good: #1a7f4b; --bad: #c0322f; --warn: #9a6200;
+  --busy: #1f66c1; --gone: #697580 }
+@media (prefers-color-scheme: dark) {
+  :root { --back: #11161c; --card: #1a212a; --ink: #e6eaee; --soft: #9fabb7; --line: #303b46;
+    --track: #27303a; --queue: #53616f; --good: #4cc38a; --bad: #f2706b; --warn: #e0a742;
+    --busy: #6aa9f4; --gone: #8c99a5 }
+}
+* { box-sizing: border-box }
+body { margin: 0 auto; max-width: 78rem; padding: 1.5rem 1rem 3rem; color: var(--ink);
+  background: var(--back); font: 15px/1.5 system-ui, "Segoe UI", "Noto Sans", sans-serif;
+  overflow-wrap: anywhere }
+h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.05rem; margin: 0 0 .6rem }
+header p { color: var(--soft); margin: .3rem 0 1.2rem }
+code { font: 12.5px/1.5 ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", monospace }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: 1rem 1.2rem; margin: 0 0 1rem }
+ul, ol { list-style: none; margin: 0; padding: 0 }
+.figures { display: flex; flex-wrap: wrap; gap: .6rem; margin: 0 0 1rem }
+.figures li { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
+  padding: .45rem .9rem; display: flex; align-items: baseline; gap: .45rem; color: var(--soft) }
+.figures b { font-size: 1.25rem; color: var(--ink); font-variant-numeric: tabular-nums }
+.failed, .terminated { --phase: var(--bad) } .unclear, .rejected { --phase: var(--warn) }
+.running, .pending, .submitted { --phase: var(--busy) }
+.expired { --phase: var(--gone) } .succeeded { --phase: var(--good) }
+.badge { display: inline-block; color: var(--phase); border: 1px solid currentColor;
+  border-radius: 99px; padding: 0 .55em; font-size: .82rem; white-space: nowrap }
+.badge i { font-style: normal }
+.legend { color: var(--soft); font-size: .85rem; margin: 0 0 .8rem }
+.key { display: inline-block; width: 1.4em; height: .7em; border-radius: 3px;
+  margin: 0 .4em 0 1em } .key:first-child { margin-left: 0 }
+.key.queue { background: var(--queue) } .key.work { background: var(--good) }
+.key.open { background: var(--track); border-right: 3px dashed var(--busy) }
+.axis, .timeline li { display: grid; grid-template-columns: minmax(13rem, 20rem) 1fr; gap: 1rem }
+.axis > div:last-child { display: flex; justify-content: space-between; color: var(--soft);
+  font-size: .78rem; font-variant-numeric: tabular-nums; padding-bottom: .3rem }
+.timeline li { align-items: center; padding: .5rem 0; border-top: 1px solid var(--line);
+  content-visibility: auto; contain-intrinsic-size: auto 4.5rem }
+.who small { display: block; color: var(--soft); font-size: .8rem }
+.track { position: relative; height: 1.5rem; border-radius: 5px; overflow: hidden;
+  background: repeating-linear-gradient(to right, var(--line) 0 1px, var(--track) 1px 25%) }
+.bar { position: absolute; top: .3rem; bottom: .3rem; min-width: 3px; border-radius: 3px }
+.bar.queue { background: var(--queue) } .bar.work { background: var(--phase) }
+.bar.open { border-right: 3px dashed var(--phase); border-radius: 3px 0 0 3px }
+.cards li { border-left: 4px solid var(--phase); padding: .1rem 0 .1rem .9rem; margin: .9rem 0 0 }
+.cards p { margin: 0 0 .2rem } dl { margin: 0 }
+dl div { display: grid; grid-template-columns: 7.5rem 1fr; gap: .6rem }
+dt { color: var(--soft) } dd { margin: 0 }
+table { border-collapse: collapse; width: 100%; font-size: .9rem }
+th { text-align: left; color: var(--soft); font-weight: 500; white-space: nowrap }
+th, td { padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top } tr:last-child td { border-bottom: 0 }
+td { font-variant-numeric: tabular-nums } summary { color: var(--soft); cursor: pointer }
+@media (max-width: 46rem) {
+  .axis, .timeline li { grid-template-columns: 1fr; gap: .35rem } .axis > div:first-child,
+  thead { display: none } table, tbody, tr, td { display: block }
+  tr { padding: .5rem 0; border-bottom: 1px solid var(--line) } tr:last-child { border: 0 }
+  td { border: 0; padding: .1rem 0; display: grid; grid-template-columns: 5.5rem 1fr; gap: .6rem }
+  td::before { content: attr(data-label); color: var(--soft) }
+  td > code { grid-column: 2 } td > br { display: none } td > details { grid-column: 2 }
+  dl div { grid-template-columns: 1fr; gap: 0 } dd { margin-bottom: .3rem }
+  .axis span:nth-child(even) { display: none }
+}
+@media print { body { background: none } section { break-inside: avoid } }
+"""

@@ -1,0 +1,92 @@
+"""`vod-workflow recover`: which runs an update that was cut short has started, and how to go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pulumi_vod_workflow.cli.advice import Advice
+from pulumi_vod_workflow.cli.interrupted import Became, Interrupted, Start, interrupted
+from pulumi_vod_workflow.cli.runs import Cwd, Endpoint, Form, Format, Source, StackName
+from pulumi_vod_workflow.cli.stack import read_stack
+from pulumi_vod_workflow.cli.text import told_plainly
+from pulumi_vod_workflow.clock import SystemClock
+from pulumi_vod_workflow.core.execution import is_emulated
+from pulumi_vod_workflow.errors import CallError, ConfigurationError
+from pulumi_vod_workflow.journal import Journal
+
+JOURNAL = "Instead of the stack's vod:journal: the file of the machine where the update ran."
+
+
+def recover(
+    *,
+    source: Source = None,
+    stack: StackName = None,
+    cwd: Cwd = None,
+    journal: Annotated[Path | None, typer.Option(help=JOURNAL)] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not look whether the runs are there.")
+    ] = False,
+    form: Form = Format.table,
+    endpoint: Endpoint = None,
+) -> None:
+    """
+    Say what an update that was cut short has started, and how to go on without paying twice.
+
+    Run it on the machine where that update ran: what was sent is in the journal there. It starts
+    and changes nothing; without --offline it reads the runs that it finds, which is free.
+
+    Exit code: 0 if the next `pulumi up` goes on by itself; 1 if a person has to decide something
+    first; 2 if something cannot be read.
+    """
+    with told_plainly():
+        exported, now = read_stack(source, stack, cwd), SystemClock().now()
+        settings = exported.settings(
+            cwd, endpoint=endpoint, journal=str(journal) if journal else None
+        )
+        found = interrupted(exported, Journal(settings.journal), settings, now)
+        advice = Advice(exported, found, settings, now)
+        if not offline:
+            advice = _verified(advice)
+    typer.echo(advice.as_json() if form is Format.json else advice.text())
+    if advice.needs_a_decision:
+        raise typer.Exit(1)
+
+
+def _verified(advice: Advice) -> Advice:
+    """Read the runs that were accepted."""
+    from pulumi_vod_workflow.cli.watch import reach  # noqa: PLC0415 - makes calls
+    from pulumi_vod_workflow.fleet import read_all  # noqa: PLC0415 - makes calls
+
+    starts = {
+        start.name: (operation, start)
+        for operation, start in advice.of(Became.ACCEPTED)
+    }
+    if not starts:
+        return advice
+    runs = {
+        name: {**start.run, "emulated": is_emulated(start.run_id)}
+        for name, (_, start) in starts.items()
+    }
+    try:
+        targets, connection = reach(
+            runs, advice.settings, lambda text: typer.echo(text, err=True)
+        )
+    except ConfigurationError as error:
+        return replace(advice, unread=str(error).partition("\n")[0])
+    read, errors = connection.wait(read_all, targets)
+    told = {
+        name: replace(starts[name][1], phase=outputs["phase"])
+        for name, (_, outputs) in read.items()
+    }
+    told |= {name: _unread(*starts[name], error) for name, error in errors.items()}
+    return replace(advice, found=[operation.verified(told) for operation in advice.found])
+
+
+def _unread(operation: Interrupted, start: Start, error: CallError) -> Start:
+    if operation.secret:
+        error.withhold()
+    return replace(start, trouble=" ".join(str(error).split("\n")))
