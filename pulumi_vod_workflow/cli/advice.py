@@ -29,8 +29,8 @@ CLEAR: Final = (
 )
 LOST: Final = (
     "this says nothing, for there is no journal here. Run `vod-workflow recover` on the machine "
-    "where the update ran, or give its --journal. If it is lost, look in the VOD console first, and "
-    "adopt what is there with existing_run_id: `pulumi up` is joined to a run that has not ended, "
+    "where the update ran, or give its --journal. If it is lost, look in the VOD console first, "
+    "and adopt what is there with existing_run_id: `pulumi up` is joined to a run that has not ended, "
     "but pays for one that has ended a second time."
 )
 BY_NAME: Final = (
@@ -81,9 +81,9 @@ class Advice:
         where = f"runs are started at {self.settings.site.endpoint}"
         yield f"journal {self.settings.journal}{there}; {where}"
         for operation in self.found:
-            resource = operation.operation.resource
+            resource, doing = operation.operation.resource, operation.operation.type
             kind = resource.type.rpartition(":")[2]
-            yield f"\n{line(resource.name)} ({kind}) was cut short while {operation.operation.type}:"
+            yield f"\n{line(resource.name)} ({kind}) was cut short while {doing}:"
             yield from _starts(operation.starts)
         if self.unread:
             yield f"\nThe runs were not looked at: {self.unread}"

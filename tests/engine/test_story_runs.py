@@ -1,0 +1,239 @@
+"""The console command on real stacks: what became of runs, and of updates that were cut short."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_vod_workflow.cli.stack import SIGNATURE
+from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.project import Project, until
+from torture.crash import crash, end, first, strike
+from torture.stand import Stand
+
+COMMAND = [sys.executable, "-m", "pulumi_vod_workflow.cli"]
+
+
+@pytest.fixture(scope="session")
+def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Project:
+    """A stack that others are made after."""
+    return Project(tmp_path_factory.mktemp("like") / "project", "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def stand(tmp_path: Path, like: Project) -> Iterator[Stand]:
+    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}) as stand:
+        yield stand
+
+
+def vod(project: Project, *arguments: str, code: int = 0) -> str:
+    """Run the console command where a person would, and return what it said."""
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=project.folder,
+        env={**project.environ, "PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def export(project: Project, name: str = "export.json") -> str:
+    file = project.folder / name
+    project.command("stack", "export", "--stack", project.stack, "--file", str(file))
+    return str(file)
+
+
+def starts(told: str) -> dict[str, dict[str, Any]]:
+    """What `recover --format json` says of each start."""
+    return {
+        start["name"]: start
+        for operation in json.loads(told)["operations"]
+        for start in operation["starts"]
+    }
+
+
+def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> None:
+    """A create whose answer came, then a batch with one that never did; each as it is told."""
+    project, chance = stand.project, random.Random(1)
+    stand.declared.runs = {"run": {"vid": "v-run", "template_id": "t"}}
+    assert crash(stand, "group", "returned", 1, chance)
+    [paid] = stand.ledger
+    told = starts(vod(project, "recover", "--stack", "dev", "--format", "json"))
+    assert {name: (start["became"], start["runId"], start["phase"]) for name, start in told.items()} \
+        == {"run": ("accepted", paid["runId"], "pending")}  # fmt: skip
+    text = vod(project, "recover", export(project))
+    assert f"run: became {paid['runId']}, accepted {paid['acceptedAt'][:16]}" in text
+    assert f'WorkflowRun("run"): existing_run_id="{paid["runId"]}"' in text
+
+    # It advises `pulumi up`; that one is cut short, too, while a batch has one start unanswered.
+    stand.declared.items = {f"k{n}": {"vid": f"v-k{n}", "template_id": "t"} for n in range(3)}
+    trap = stand.gate.trap("accepted", 2)
+    command = stand.begin()
+    assert first(command, trap.reached.is_set)
+    until(lambda: sum(passage.delivered for passage in stand.gate.passages) == 3)
+    [journal] = stand.folder.rglob("vod-journal.sqlite3")
+    until(lambda: len(accepted(journal)) == 3)
+    strike(command, "group")
+    trap.release(lost=True)
+    end(stand, command, patient=False)
+    assert len(stand.ledger) == 4, "the run was taken over; each item was started once"
+    ids = {start["vid"].removeprefix("v-"): start["runId"] for start in stand.ledger}
+    [lost] = set(ids.values()) - accepted(journal)
+    [unclear] = [name for name, run_id in ids.items() if run_id == lost]
+    file = export(project)
+    told = starts(vod(project, "recover", file, "--format", "json", code=1))
+    assert {name: (start["became"], start["runId"]) for name, start in told.items()} == {
+        "run": ("recorded", ids["run"]),
+        **{f"batch[k{n}]": ("accepted", ids[f"k{n}"]) for n in range(3)},
+        f"batch[{unclear}]": ("unclear", None),
+    }
+    text = vod(project, "recover", file, "--offline", code=1)
+    assert re.search(rf"  batch\[{unclear}\]: sent .* UTC, never answered: MAY BE A RUN", text)
+    assert "adopt it: existing_run_id" in text
+
+    # As it says: what it found in the console is adopted, the rest takes itself over.
+    preview = stand.preview()
+    assert preview.questions == {unclear}, preview.text
+    stand.declared.items[unclear] = {"vid": f"v-{unclear}", "existing_run_id": lost}
+    said = stand.up()
+    assert (said.code, said.promised, said.paid) == (0, 0, 0), said.text
+    assert stand.recorded == ids
+    text = vod(project, "recover", export(project))
+    assert "nothing is lost: the state holds its run" in text
+    assert "refresh --clear-pending-creates" in text
+    project.command("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "-s", "dev")
+    assert "nothing to recover" in vod(project, "recover", "--stack", "dev")
+    assert len(stand.ledger) == 4
+
+
+def accepted(journal: Path) -> set[str]:
+    """The ids of runs that a journal holds."""
+    import sqlite3
+
+    with sqlite3.connect(journal) as file:
+        rows = file.execute("SELECT run_id FROM starts WHERE run_id IS NOT NULL").fetchall()
+    file.close()
+    return {run_id for (run_id,) in rows}
+
+
+def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None:
+    """Without the journal it says that it knows nothing; the id it told elsewhere is adopted."""
+    project = stand.project
+    project.configure(vod_region="cn-north-1")
+    stand.declared.runs = {"run": {"vid": "v-run", "template_id": "t"}}
+    stand.write()
+    (stand.folder / "__main__.py").write_text(
+        "import pulumi\nfrom pulumi_vod_workflow import WorkflowRun\n"
+        'args = dict(vid="v-run", template_id="t",\n'
+        '            callback_args=pulumi.Output.secret("hush-hush-4711"))\n'
+        'WorkflowRun("run", **args, existing_run_id=pulumi.Config().get("adopt"))\n'
+    )
+    assert crash(stand, "group", "returned", 1, random.Random(1))
+    [paid] = stand.ledger
+    file = export(project)
+    text = vod(project, "recover", file)
+    assert f"run: became {paid['runId']}" in text
+    assert "found by its name only" in text
+    [journal] = stand.folder.rglob("vod-journal.sqlite3")
+    journal.unlink()
+    elsewhere = vod(project, "recover", file, code=1)
+    assert "(there is none)" in elsewhere
+    assert "Run `vod-workflow recover` on the machine where the update ran" in elsewhere
+    for said in (text, elsewhere):
+        assert "hush" not in said
+    project.configure(project_adopt=paid["runId"])
+    assert project.up().wait() == 0
+    assert stand.recorded == {"run": paid["runId"]}
+    assert len(stand.ledger) == 1
+    shown = vod(project, "runs", export(project), "--html", "page.html", "--format", "json")
+    page = (project.folder / "page.html").read_text()
+    assert "hush" not in shown + page
+    assert paid["runId"] in shown
+
+
+def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
+    """Runs, items, and results of a wait, each once; then what goes on is followed live."""
+    settings = {"rate_limit": 0, "pending_seconds": 0.1, "running_seconds": 0.3}
+    with Stand(tmp_path / "stand", like, **settings) as stand:
+        project = stand.project
+        project.program(
+            """
+            from pulumi_vod_workflow import WorkflowCompletion
+
+            key = pulumi.Output.secret("hush-hush-4711")
+            WorkflowRun("secret", vid="v-secret", template_id="t", callback_args=key)
+            bad = WorkflowRun("bad", vid="emu-fail-1001", template_id="t")
+            batch = WorkflowBatch(
+                "batch", items={"a": {"vid": "a"}, "b": {"vid": "emu-fail-2003"}},
+                defaults={"template_id": "t"},
+            )
+            batch.wait(on_failure="record")
+            """
+        )
+        assert project.up().wait() == 0
+        file = export(project)
+        told = json.loads(vod(project, "runs", file, "--format", "json"))
+        rows = {", ".join(row["names"]): row for row in told["runs"]}
+        phases = {name: row["phase"] for name, row in rows.items()}
+        assert phases == {
+            "bad": "submitted",
+            "secret": "submitted",
+            "batch[a]": "succeeded",
+            "batch[b]": "failed",
+        }
+        assert {row["runId"] for row in rows.values()} == stand.ids
+        assert rows["batch[a]"]["transcodes"][0]["format"] == "mp4"
+        assert "transcoding timed out" in rows["batch[b]"]["statusReason"]
+
+        before = Path(file).read_bytes()
+        text = vod(project, "runs", file, "--watch", "--html", "page.html", "--fail-on-failed",
+                   code=1)  # fmt: skip
+        assert "1001: the source is damaged or cannot be parsed" in text
+        assert "Correct what it is declared with: that is a new, paid run." in text
+        assert re.search(r"succeeded +secret .* \[secret\] +emu:", text)
+        assert "the state is unchanged" in text
+        page = (project.folder / "page.html").read_text()
+        ciphers = re.findall(r'"ciphertext": ?"([^"]+)"', before.decode())
+        assert ciphers
+        assert SIGNATURE in before.decode()
+        for secret in ("hush-hush", SIGNATURE, *ciphers):
+            assert secret not in text + page
+        assert Path(export(project)).read_bytes() == before
+        assert len(stand.ledger) == 4
+
+
+def test_ctrl_c_ends_a_watch(tmp_path: Path, like: Project, emulator: VodEmulator) -> None:
+    """The first one, cleanly, with what is known so far."""
+    with Stand(tmp_path / "stand", like) as stand:
+        stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+        assert stand.begin().wait() == 0
+        file = export(stand.project)
+        process = subprocess.Popen(
+            [*COMMAND, "runs", file, "--watch"],
+            env={**os.environ, **stand.project.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        assert "run: pending (PendingStart: queued)" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=20)
+        assert process.returncode == 130, out + error
+        assert re.search(r"pending +run ", out)
+        assert "Traceback" not in error
