@@ -35,6 +35,7 @@ def main(
 ) -> None:
     """Review, follow and recover the paid workflow runs of a Pulumi stack."""
 
+
 app.command()(runs)
 app.command()(recover)
 

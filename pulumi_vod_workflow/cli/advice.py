@@ -30,8 +30,8 @@ CLEAR: Final = (
 LOST: Final = (
     "this says nothing, for there is no journal here. Run `vod-workflow recover` on the machine "
     "where the update ran, or give its --journal. If it is lost, look in the VOD console first, "
-    "and adopt what is there with existing_run_id: `pulumi up` is joined to a run that has not ended, "
-    "but pays for one that has ended a second time."
+    "and adopt what is there with existing_run_id: `pulumi up` is joined to a run that has not "
+    "ended, but pays for one that has ended a second time."
 )
 BY_NAME: Final = (
     "found by its name only: its inputs are secret, or were others, or the endpoint or region was"
@@ -97,6 +97,12 @@ class Advice:
                 "takes over what was accepted, if it is declared as it was: free, and its preview "
                 "says so. On another machine name the run in the program first, free as well:"
             ) + "".join(self._adoptions())
+        troubled = [line(start.name) for _, start in self.of(Became.ACCEPTED) if start.trouble]
+        if troubled:
+            yield (
+                f"{named(troubled, 20)}: could not be read. `pulumi up` reads it, too, and starts "
+                "nothing if that fails: check that the account and the region are the run's."
+            )
         if self.of(*OPEN):
             yield (
                 f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing, until you "

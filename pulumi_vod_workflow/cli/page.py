@@ -128,7 +128,8 @@ class _Axis:
 
 
 def _row(run: Run, now: datetime, until: datetime, axis: _Axis) -> str:
-    facts = [f"{ago(run.age(now))} old" if run.age(now) is not None else "of unknown age"]
+    ends = [f"{moment:%m-%d %H:%M:%S}" for moment in (run.began, run.finished) if moment]
+    facts = [" to ".join(ends), f"{ago(run.age(now))} old"] if ends else []
     if run.duration is not None:
         facts.append(f"took {duration(run.duration)}")
     facts.append(made(run))
@@ -179,14 +180,13 @@ def _attention(runs: Sequence[Run]) -> str:
     if not wrong:
         return ""
     return (
-        '<section><h2>Needs attention</h2><ul class="cards" id="attention">'
-        f"{cards}</ul></section>"
+        f'<section><h2>Needs attention</h2><ul class="cards" id="attention">{cards}</ul></section>'
     )
 
 
 def _why(run: Run) -> str:
     code, _, meaning = run.reason.partition(": ")
-    status = str(run.outputs.get("status") or "")
+    status = str(run.outputs.get("status") or "") if run.phase != "expired" else ""
     parts = {"Code": status, "Meaning": meaning if code == status else run.reason,
              "What to do": run.remedy, "Cannot be read": run.trouble,
              "Run": run.run_id}  # fmt: skip

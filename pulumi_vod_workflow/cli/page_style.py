@@ -37,18 +37,20 @@ ul, ol { list-style: none; margin: 0; padding: 0 }
 .key { display: inline-block; width: 1.4em; height: .7em; border-radius: 3px;
   margin: 0 .4em 0 1em } .key:first-child { margin-left: 0 }
 .key.queue { background: var(--queue) } .key.work { background: var(--good) }
-.key.open { background: var(--track); border-right: 3px dashed var(--busy) }
+.key.open { --phase: var(--busy) }
+.key.open, .bar.open { background: repeating-linear-gradient(-45deg, var(--phase) 0 5px,
+  transparent 5px 8px) }
+.bar.queue.open { --phase: var(--queue) }
 .axis, .timeline li { display: grid; grid-template-columns: minmax(13rem, 20rem) 1fr; gap: 1rem }
 .axis > div:last-child { display: flex; justify-content: space-between; color: var(--soft);
   font-size: .78rem; font-variant-numeric: tabular-nums; padding-bottom: .3rem }
-.timeline li { align-items: center; padding: .5rem 0; border-top: 1px solid var(--line);
-  content-visibility: auto; contain-intrinsic-size: auto 4.5rem }
+.timeline li { align-items: center; padding: .5rem 0; border-top: 1px solid var(--line) }
 .who small { display: block; color: var(--soft); font-size: .8rem }
 .track { position: relative; height: 1.5rem; border-radius: 5px; overflow: hidden;
   background: repeating-linear-gradient(to right, var(--line) 0 1px, var(--track) 1px 25%) }
 .bar { position: absolute; top: .3rem; bottom: .3rem; min-width: 3px; border-radius: 3px }
-.bar.queue { background: var(--queue) } .bar.work { background: var(--phase) }
-.bar.open { border-right: 3px dashed var(--phase); border-radius: 3px 0 0 3px }
+.bar.queue:not(.open) { background: var(--queue) }
+.bar.work:not(.open) { background: var(--phase) }
 .cards li { border-left: 4px solid var(--phase); padding: .1rem 0 .1rem .9rem; margin: .9rem 0 0 }
 .cards p { margin: 0 0 .2rem } dl { margin: 0 }
 dl div { display: grid; grid-template-columns: 7.5rem 1fr; gap: .6rem }

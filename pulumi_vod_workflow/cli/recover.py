@@ -61,10 +61,7 @@ def _verified(advice: Advice) -> Advice:
     from pulumi_vod_workflow.cli.watch import reach  # noqa: PLC0415 - makes calls
     from pulumi_vod_workflow.fleet import read_all  # noqa: PLC0415 - makes calls
 
-    starts = {
-        start.name: (operation, start)
-        for operation, start in advice.of(Became.ACCEPTED)
-    }
+    starts = {start.name: (operation, start) for operation, start in advice.of(Became.ACCEPTED)}
     if not starts:
         return advice
     runs = {
@@ -72,9 +69,7 @@ def _verified(advice: Advice) -> Advice:
         for name, (_, start) in starts.items()
     }
     try:
-        targets, connection = reach(
-            runs, advice.settings, lambda text: typer.echo(text, err=True)
-        )
+        targets, connection = reach(runs, advice.settings, lambda text: typer.echo(text, err=True))
     except ConfigurationError as error:
         return replace(advice, unread=str(error).partition("\n")[0])
     read, errors = connection.wait(read_all, targets)

@@ -78,9 +78,7 @@ def runs(
     form: Form = Format.table,
     fail_on_failed: Annotated[
         bool,
-        typer.Option(
-            "--fail-on-failed", help="End with 1 if a run did not do what was asked for."
-        ),
+        typer.Option("--fail-on-failed", help="End with 1 if a run did not do what was asked for."),
     ] = False,
     endpoint: Endpoint = None,
 ) -> None:

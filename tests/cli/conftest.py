@@ -1,0 +1,42 @@
+"""A clock that stands still, and the command as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pulumi_vod_workflow.cli import recover as recover_command
+from pulumi_vod_workflow.cli import runs as runs_command
+from pulumi_vod_workflow.cli.__main__ import app
+from pulumi_vod_workflow.clock import SystemClock
+from tests.cli.exports import NOW
+
+Vod = Callable[..., Result]
+
+
+class Standing(SystemClock):
+    """It is always NOW."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+@pytest.fixture
+def vod(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Vod:
+    """Run the command, at NOW, with nothing of this machine's user."""
+    for module in (runs_command, recover_command):
+        monkeypatch.setattr(module, "SystemClock", Standing)
+    for name in ("VOLCENGINE_ACCESS_KEY", "VOLC_ACCESSKEY", "PULUMI_BACKEND_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def run(*arguments: str, code: int = 0, **more: object) -> Result:
+        result = CliRunner().invoke(app, arguments, **more)  # type: ignore[arg-type]
+        assert result.exit_code == code, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return run

@@ -1,0 +1,260 @@
+"""`vod-workflow recover`: what a state's notes and a journal together tell."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_vod_workflow.cli.stack import BATCH_TYPE, RUN_TYPE
+from pulumi_vod_workflow.clock import SystemClock
+from pulumi_vod_workflow.core.recall import order_of
+from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.journal import Journal
+from tests.cli.conftest import Vod
+from tests.cli.exports import NOW, SECRET, batch, creating, provider, run, written
+from tests.cli.test_watch import config, started
+
+SITE = {"endpoint": "https://vod.example", "region": "cn-north-1"}
+START = {"vid": "v1", "templateId": "t", "clientToken": "pvw1-1"}
+
+
+class At(SystemClock):
+    """It is always so many seconds before NOW."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def now(self) -> datetime:
+        return NOW - timedelta(seconds=self._seconds)
+
+
+def scope(name: str, item: str = "") -> dict[str, str]:
+    return {"project": "shop", "stack": "dev", "name": name} | ({"item": item} if item else {})
+
+
+class Machine:
+    """A journal, and the stack whose updates wrote it."""
+
+    def __init__(self, folder: Path, vod: Vod) -> None:
+        self.folder, self._vod = folder, vod
+        self.journal = folder / "journal.sqlite3"
+        self.config: dict[str, Any] = {f"vod_{key}": value for key, value in SITE.items()}
+
+    def sent(
+        self,
+        inputs: Mapping[str, Any],
+        seconds: float,
+        run_id: str = "",
+        submitted: datetime | None = None,
+        **site: str,
+    ) -> None:
+        """Note a start that was sent so long ago, and its run if it was accepted."""
+        journal = Journal(self.journal, At(seconds))
+        order = order_of(inputs, **{**SITE, **site})
+        journal.sent(order).result()
+        if run_id:
+            moment = f"{submitted or At(seconds).now():%Y-%m-%dT%H:%M:%SZ}"
+            journal.accepted(order, {"runId": run_id, "submittedAt": moment}).result()
+
+    def recover(self, *resources: Any, pending: list[Any], code: int = 0, options: Any = ()) -> Any:
+        """Return what became of each start, and what is said about it."""
+        source = written(
+            self.folder / "x.json", provider(**self.config), *resources, pending=pending
+        )
+        arguments = ["recover", source, "--journal", str(self.journal), "--offline", *options]
+        text = self._vod(*arguments, code=code).stdout
+        told = json.loads(self._vod(*arguments, "-f", "json", code=code).stdout)
+        assert told["needsADecision"] is (code == 1)
+        became = {
+            start["name"]: (start["became"], start["runId"])
+            for operation in told["operations"]
+            for start in operation["starts"]
+        }
+        return became, text
+
+
+@pytest.fixture
+def machine(tmp_path: Path, vod: Vod) -> Machine:
+    return Machine(tmp_path, vod)
+
+
+ONE = {**START, "scope": scope("one")}
+PENDING = [creating(RUN_TYPE, "one", START)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "run_id", "became", "says"),
+    [
+        (60, "lb:1", "accepted", "one: became lb:1, accepted 2026-05-06T07:59:00Z"),
+        (31 * 86400, "lb:1", "too_old", "too old to be found by the service"),
+        (60, "", "unclear", "one: sent 2026-05-06 07:59:00 UTC, never answered: MAY BE A RUN"),
+        (3, "", "resent", "`pulumi up` within vod:resendWithin (4 s) sends it again"),
+    ],
+)
+def test_what_the_journal_has_is_told(
+    machine: Machine, seconds: float, run_id: str, became: str, says: str
+) -> None:
+    """A person decides about what may be a run, or is too old to be read."""
+    code = int(became in {"unclear", "too_old"})
+    machine.sent(ONE, seconds, run_id)
+    told, text = machine.recover(pending=PENDING, code=code)
+    assert told == {"one": (became, run_id or None)}
+    assert says in text
+    assert "refresh --clear-pending-creates" in text
+
+
+def test_how_to_adopt_is_spelled_out(machine: Machine) -> None:
+    """On this machine nothing has to be done; elsewhere the program names the run."""
+    machine.sent(ONE, 60, "lb:1")
+    _, text = machine.recover(pending=PENDING)
+    assert "on this machine, with this journal, `pulumi up` takes over what was accepted" in text
+    assert 'WorkflowRun("one"): existing_run_id="lb:1"' in text
+
+
+def test_the_stacks_own_resend_within_counts(machine: Machine) -> None:
+    """The export tells how the stack was configured."""
+    machine.config["vod_resendWithin"] = "600"
+    machine.sent(ONE, 60)
+    told, text = machine.recover(pending=PENDING)
+    assert told == {"one": ("resent", None)}
+    assert "(600 s)" in text
+
+
+def test_nothing_in_the_journal_means_not_sent_by_it(machine: Machine) -> None:
+    machine.sent({**ONE, "scope": scope("other")}, 60, "lb:9")
+    told, text = machine.recover(pending=PENDING)
+    assert told == {"one": ("unsent", None)}
+    assert "starts what was not sent, as its preview says: each is paid once" in text
+
+
+def test_no_journal_means_nothing(machine: Machine) -> None:
+    told, text = machine.recover(pending=PENDING, code=1)
+    assert told == {"one": ("unsent", None)}
+    assert "(there is none)" in text
+    assert "on the machine where the update ran, or give its --journal" in text
+    assert not machine.journal.exists(), "a look makes no file"
+
+
+def test_what_the_state_holds_needs_nothing(machine: Machine) -> None:
+    """The engine keeps its note after a later update has made the resource."""
+    machine.sent(ONE, 60, "lb:1")
+    told, text = machine.recover(run("one", "lb:1", "running"), pending=PENDING)
+    assert told == {"one": ("recorded", "lb:1")}
+    assert "nothing is lost: the state holds its run" in text
+    held = run("two", "lb:2", "running", **START)
+    told, _ = machine.recover(held, pending=[creating(RUN_TYPE, "two", START)])
+    assert told == {"two": ("recorded", "lb:2")}, "the journal has forgotten it since"
+
+
+def test_a_replacement_is_not_what_it_replaces(machine: Machine) -> None:
+    """The state still holds the run that was to be replaced."""
+    old = run("one", "lb:old", "succeeded", "0", clientToken="pvw1-0")
+    assert machine.recover(old, pending=PENDING, code=1)[0] == {"one": ("unsent", None)}
+    machine.sent(ONE, 60, "lb:new")
+    assert machine.recover(old, pending=PENDING)[0] == {"one": ("accepted", "lb:new")}
+    again = run("one", "lb:old", "succeeded", "0", clientToken="pvw1-1")  # `up --replace`
+    assert machine.recover(again, pending=PENDING)[0] == {"one": ("accepted", "lb:new")}
+
+
+def test_an_adoption_starts_nothing(machine: Machine) -> None:
+    pending = [creating(RUN_TYPE, "one", {"vid": "v1", "existingRunId": "lb:7"})]
+    machine.sent({**ONE, "scope": scope("x")}, 1, "lb:x")
+    told, text = machine.recover(pending=pending)
+    assert told == {"one": ("adopted", "lb:7")}
+    assert "adopts lb:7, which starts nothing" in text
+
+
+@pytest.mark.parametrize("what", ["inputs", "site", "secret"])
+def test_what_is_found_by_its_name_only_says_so(machine: Machine, what: str) -> None:
+    site = {"region": "ap-southeast-1"} if what == "site" else {}
+    machine.sent({**ONE, "vid": "v2"} if what == "inputs" else ONE, 60, "lb:1", **site)
+    secret = {"vid": SECRET, "clientToken": SECRET, "secretInputs": True}
+    inputs = {**START, **secret} if what == "secret" else START
+    told, text = machine.recover(pending=[creating(RUN_TYPE, "one", inputs)])
+    assert told == {"one": ("accepted", "lb:1")}
+    assert "found by its name only" in text
+    assert "cipher" not in text
+
+
+def test_each_item_of_a_batch_is_told(machine: Machine) -> None:
+    """Of a create, and of an update that began more."""
+    keys = ["a", "b", "c", "d", "e"]
+    tokens = {key: f"pvw1-{key}" for key in keys}
+    items: dict[str, Any] = {key: {"vid": key} for key in keys}
+    items["e"] = {"existingRunId": "lb:e"}
+    inputs = {"items": items, "defaults": {"templateId": "t"}, "clientTokens": tokens}
+    for key, seconds, run_id in (("a", 60, "lb:a"), ("b", 61, "")):
+        item = {"vid": key, "templateId": "t", "clientToken": tokens[key]}
+        machine.sent({**item, "scope": scope("many", key)}, seconds, run_id)
+    told, text = machine.recover(pending=[creating(BATCH_TYPE, "many", inputs)], code=1)
+    expected = {
+        "many[a]": ("accepted", "lb:a"), "many[b]": ("unclear", None), "many[c]": ("unsent", None),
+        "many[d]": ("unsent", None), "many[e]": ("adopted", "lb:e"),
+    }  # fmt: skip
+    assert told == expected
+    assert 'WorkflowBatch("many"): items["a"]: "existing_run_id": "lb:a"' in text
+    assert "  many[c], many[d]: not known to have been sent" in text
+
+    held = batch("many", {"d": {"runId": "lb:d", "phase": "running"}}, clientTokens=tokens)
+    updating = [creating(BATCH_TYPE, "many", inputs, doing="updating")]
+    told, text = machine.recover(held, pending=updating, code=1)
+    assert told == {**expected, "many[d]": ("recorded", "lb:d")}
+    assert "many (WorkflowBatch) was cut short while updating" in text
+    assert "--clear-pending-creates" not in text, "a refresh clears notes of updates by itself"
+
+
+def test_a_batch_with_secrets_is_found_by_its_items_names(machine: Machine) -> None:
+    item = {"vid": "a", "templateId": "t", "clientToken": "pvw1-a", "scope": scope("many", "a")}
+    machine.sent(item, 60, "lb:a")
+    inputs = {"items": {"a": {"vid": SECRET}, "b": {"vid": "b"}}, "defaults": {"templateId": "t"},
+              "clientTokens": SECRET, "secretInputs": True}  # fmt: skip
+    told, _ = machine.recover(pending=[creating(BATCH_TYPE, "many", inputs)])
+    assert told == {"many[a]": ("accepted", "lb:a"), "many[b]": ("unsent", None)}
+
+
+def test_notes_of_other_things_are_left_alone(machine: Machine, vod: Vod) -> None:
+    """A delete, and what is not ours."""
+    deleting = creating(RUN_TYPE, "one", START, doing="deleting")
+    pending = [creating("aws:s3:Bucket", "x", {}), deleting]
+    told, text = machine.recover(pending=pending)
+    assert told == {}
+    assert "there is nothing to recover" in text
+
+
+def test_a_journal_that_cannot_be_read_is_told(machine: Machine, vod: Vod) -> None:
+    machine.journal.write_bytes(b"no database" * 100)
+    source = written(machine.folder / "x.json", provider(**machine.config), pending=PENDING)
+    said = vod("recover", source, "--journal", str(machine.journal), code=2).stderr
+    assert "it is damaged" in said
+    assert str(machine.journal) in said
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
+def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulator) -> None:
+    """One is there, one is not; without keys, or offline, none is asked about."""
+    there = started(vod_emulator, "v1")["runId"]
+    site = {"endpoint": vod_emulator.url}
+    machine.sent(ONE, 60, there, **site)
+    now = datetime.now(UTC)  # the emulator's: long after, and it is no older than 30 days
+    machine.sent({**START, "scope": scope("two")}, 60, "emu:gone", now, **site)
+    pending = [*PENDING, creating(RUN_TYPE, "two", START)]
+
+    def said(*options: str, **more: Any) -> str:
+        source = written(machine.folder / "x.json", config(vod_emulator, **more), pending=pending)
+        return vod("recover", source, "--journal", str(machine.journal), *options).stdout
+
+    text = said()
+    assert f"one: became {there}, accepted 2026-05-06T07:59:00Z, pending just now" in text
+    assert re.search("two: became emu:gone, accepted .*Z; it cannot be read: ", text)
+    assert "two: could not be read. `pulumi up` reads it, too, and starts nothing" in text
+    assert "just now" not in said("--offline")
+    text = said(vod_accessKey="", vod_secretKey="")
+    assert "The runs were not looked at: No credentials for Volcengine." in text
+    assert f"one: became {there}" in text
+    assert vod_emulator.requests() == {"StartWorkflow": 1, "GetWorkflowExecution": 2}

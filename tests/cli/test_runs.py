@@ -1,0 +1,220 @@
+"""`vod-workflow runs`, from exports of states."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_vod_workflow.cli.stack import RUN_TYPE
+from tests.cli.conftest import Vod
+from tests.cli.exports import (
+    SECRET,
+    a_season,
+    at,
+    batch,
+    completion,
+    creating,
+    export,
+    provider,
+    run,
+    sample,
+    transcode,
+    written,
+)
+
+
+def rows(vod: Vod, source: str, *options: str) -> list[dict[str, Any]]:
+    told = json.loads(vod("runs", source, "-f", "json", *options).stdout)
+    found: list[dict[str, Any]] = told["runs"]
+    return found
+
+
+def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
+    vod: Vod, tmp_path: Path
+) -> None:
+    """What asks for something comes first; each failure has a meaning and a remedy."""
+    source = written(tmp_path / "x.json", *a_season())
+    lines = vod("runs", source).stdout.splitlines()
+    assert lines[0] == (
+        "dev of shop, by its state of 2026-05-06 07:59:00 UTC (60 s ago): 14 runs: 2 failed, "
+        "1 terminated, 1 unclear, 1 rejected, 1 running, 1 pending, 1 expired, 6 succeeded"
+    )
+    table = [line.split() for line in lines if line.startswith((" failed", " running", " succ"))]
+    assert [row[:2] for row in table] == [
+        ["failed", "episodes[s01e05]"], ["failed", "making-of"], ["running", "trailer"],
+        ["succeeded", "confidential"], *(["succeeded", f"episodes[s01e0{n}]"] for n in range(1, 5)),
+        ["succeeded", "poster-only"],
+    ]  # fmt: skip
+    assert table[0][2:6] == ["44", "min", "35", "min"]
+    assert "".join(table[4][2:-1]) == "49min21min3videos,163.3MB;12snapshots"
+    text = "\n".join(lines)
+    assert "making-of: failed\n  why:  1003: the source could not be downloaded (user side)" in text
+    assert "  then: Correct what it is declared with: that is a new, paid run." in text
+    assert "  then: The next `pulumi up` tries it again." in text
+    assert "Look for its run in the VOD console, and name it as existing_run_id." in text
+    assert lines[-1].endswith("`pulumi refresh` brings it up to date.")
+
+
+def test_each_run_is_listed_once(vod: Vod, tmp_path: Path) -> None:
+    """A wait's results add to their run; a run that two resources stand for is one; others stay."""
+    ended = {"phase": "succeeded", "status": "0", "statusReason": "fine"}
+    source = written(
+        tmp_path / "x.json",
+        run("one", "r1", "submitted", submittedAt=at(9)),
+        run("two", "r1", "running", "Running"),
+        batch("many", {"a": {"runId": "r2", "phase": "running", "status": "Running"}}),
+        completion("done", {
+            "x": {"runId": "r1", **ended, "transcodes": [transcode("tos://b/1")]},
+            "y": {"runId": "r2", **ended},
+            "z": {"runId": "r3", **ended},
+            "w": {"phase": "rejected", "statusReason": "no"},
+        }),
+    )  # fmt: skip
+    found = {row["runId"]: row for row in rows(vod, source)}
+    names = {run_id: (row["names"], row["phase"]) for run_id, row in found.items()}
+    assert names == {
+        "r1": (["one", "two"], "succeeded"),
+        "r2": (["many[a]"], "succeeded"),
+        "r3": (["done[z]"], "succeeded"),
+    }
+    assert found["r1"]["transcodes"][0]["storeUri"] == "tos://b/1"
+    assert found["r2"]["endpoint"] == "https://vod.example"
+
+
+def test_the_reason_that_a_batch_leaves_out_is_told(vod: Vod, tmp_path: Path) -> None:
+    """States are kept small: what follows from the status is not in them."""
+    items = {"a": {"runId": "r1", "phase": "running", "status": "Running"},
+             "b": {"runId": "r2", "phase": "submitted"}}  # fmt: skip
+    one, two = rows(vod, written(tmp_path / "x.json", batch("many", items)))
+    assert (one["statusReason"], one["phase"]) == ("Running: being processed", "running")
+    assert two["statusReason"].startswith("accepted by the service")
+
+
+def test_durations_and_ages_survive_any_time(vod: Vod, tmp_path: Path) -> None:
+    source = written(
+        tmp_path / "x.json",
+        run("a", "r1", "succeeded", "0", createTime=at(60), startTime=at(50), endTime=at(20)),
+        run("b", "r2", "succeeded", "0", createTime="yesterday", startTime=7, endTime=None),
+        run("c", "r3", "succeeded", "0", createTime="2026-05-06T07:00:00", endTime=at(1)),
+        run("d", "r4", "succeeded", "0", createTime="2026-05-06T15:30:00+08:00"),
+    )
+    told = {row["names"][0]: (row["ageSeconds"], row["durationSeconds"])
+            for row in rows(vod, source)}  # fmt: skip
+    assert told == {"a": (3600, 1800), "b": (None, None), "c": (None, None), "d": (1800, None)}
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_secrets_are_masked_wherever_they_are(vod: Vod, tmp_path: Path, form: str) -> None:
+    """As a whole, in an item, in a URL, in plain text; none is decrypted or shown."""
+    plain = {**SECRET, "plaintext": '"plain-4711"'}
+    secret = {key: value for key, value in plain.items() if key != "ciphertext"}
+    source = written(
+        tmp_path / "x.json",
+        run("a", "r1", "succeeded", "0", transcodes=SECRET, snapshots=secret, extra=plain),
+        run("b", "r2", "succeeded", "0", transcodes=[transcode(plain)], snapshots=[sample(2)]),
+        batch("many", {"k": {"runId": "r3", "phase": "running", "inputs": SECRET, "extra": plain}},
+              clientTokens=plain, defaults=plain),
+        completion("done", plain),
+    )  # fmt: skip
+    page = tmp_path / "page.html"
+    said = vod("runs", source, "-f", form, "--html", str(page)).output
+    for text in (said, page.read_text()):
+        assert "cipher" not in text
+        assert "4711" not in text
+        assert "[secret]" in text
+    assert "many[k]" in said
+
+
+def test_names_cannot_move_the_cursor_or_hide(vod: Vod, tmp_path: Path) -> None:
+    """Neither control characters, markup, nor a URN's own separator in a name do anything."""
+    name = "a\x1b[2J\u202eb\n[bold]x[/bold]::y"
+    source = written(tmp_path / "x.json", run(name, "r\x07", "failed", "1001", statusReason="\x9b"))
+    said = vod("runs", source).output
+    assert r"a\x1b[2J\u202eb\n[bold]x[/bold]::y" in said
+    assert all(char.isprintable() or char == "\n" for char in said)
+    [row] = rows(vod, source)
+    assert row["names"] == [name]
+
+
+def test_exit_codes(vod: Vod, tmp_path: Path) -> None:
+    failed = written(tmp_path / "f.json", run("a", "r1", "failed", "1001"))
+    good = written(tmp_path / "g.json", run("a", "r1", "succeeded", "0"))
+    vod("runs", failed)
+    vod("runs", failed, "--fail-on-failed", code=1)
+    vod("runs", good, "--fail-on-failed")
+    assert "cannot be written" in vod("runs", good, "--html", f"{good}/page", code=2).stderr
+
+
+def test_an_empty_stack_and_one_that_was_cut_short(vod: Vod, tmp_path: Path) -> None:
+    empty = written(tmp_path / "e.json")
+    assert vod("runs", empty).output.startswith("an empty stack, by its state of")
+    cut = written(tmp_path / "c.json", pending=[creating(RUN_TYPE, "a", {})])
+    assert "`vod-workflow recover` says what became" in vod("runs", cut).output
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"no json", "is no JSON: give a file that `pulumi stack export` has written"),
+        (b"[" * 100_000, "is no JSON"),
+        (b"{}", "is no stack: deployment: Field required"),
+        (b'{"checkpoint": {}}', "is no stack: deployment"),
+        (b'{"deployment": {"resources": [{"id": "hush"}]}}', "deployment.resources.0.urn"),
+        (b'{"deployment": {"resources": [{"urn": 1, "inputs": "hush"}]}}', "valid string"),
+    ],
+)
+def test_what_is_no_export_is_told(vod: Vod, tmp_path: Path, content: bytes, says: str) -> None:
+    """Where it is wrong, and what to give; nothing of the content."""
+    (tmp_path / "x").write_bytes(content)
+    said = vod("runs", str(tmp_path / "x"), code=2).stderr
+    assert says in said
+    assert said.startswith("error: ")
+    assert "hush" not in said
+
+
+def test_a_file_that_is_not_there_or_given_twice(vod: Vod, tmp_path: Path) -> None:
+    assert "nope cannot be read: No such file" in vod("runs", "nope", code=2).stderr
+    said = vod("runs", "x", "--stack", "dev", code=2).stderr
+    assert "either a file or --stack and --cwd, not both" in said
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_standard_input_and_what_powershell_writes(vod: Vod, encoding: str) -> None:
+    content = json.dumps(export(run("影片", "r1", "running")), ensure_ascii=False).encode(encoding)
+    assert "影片" in vod("runs", "-", input=content).output
+
+
+def test_pulumi_is_asked_where_no_file_is_given(
+    vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by hand; what it says against it is passed on."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "there is no `pulumi` on PATH" in vod("runs", code=2).stderr
+    fake = tmp_path / "pulumi"
+    answer = tmp_path / "answer"
+    answer.write_text(json.dumps(export(run("a", "r1", "running"))))
+    fake.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/asked\nexec /bin/cat {answer}\n')
+    fake.chmod(0o755)
+    assert "1 running" in vod("runs", "--stack", "dev", "--cwd", "there").output
+    asked = (tmp_path / "asked").read_text()
+    assert asked == "stack export --non-interactive --color=never --stack dev --cwd there\n"
+    fake.write_text("#!/bin/sh\necho 'error: no stack' >&2\nexit 255\n")
+    assert "`pulumi stack export` has failed: error: no stack" in vod("runs", code=2).stderr
+
+
+def test_what_does_not_ask_the_service_does_not_load_its_client(tmp_path: Path) -> None:
+    """Plain `runs` is offline, and quick."""
+    source = written(
+        tmp_path / "x.json", *a_season(), provider(vod_endpoint="https://never.example")
+    )
+    code = (
+        "import sys\nfrom pulumi_vod_workflow.cli.__main__ import app\n"
+        f"app(['runs', {source!r}], standalone_mode=False)\n"
+        "sys.exit(bool({'httpx', 'pulumi'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
