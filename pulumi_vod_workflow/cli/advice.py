@@ -33,9 +33,7 @@ LOST: Final = (
     "and adopt what is there with existing_run_id: `pulumi up` is joined to a run that has not "
     "ended, but pays for one that has ended a second time."
 )
-BY_NAME: Final = (
-    "found by its name only: its inputs are secret, or were others, or the endpoint or region was"
-)
+BY_NAME: Final = "found by its name only, for its inputs are secret"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class Advice:
     @property
     def needs_a_decision(self) -> bool:
         """Whether the next update cannot go on by itself, or might pay twice."""
-        return bool(self.of(*OPEN) or (self.of(Became.UNSENT) and not self.has_journal))
+        unsent = self.of(Became.UNSENT) and not self.has_journal
+        return bool(self.of(*OPEN, Became.OTHER) or unsent)
 
     def of(self, *kinds: Became) -> list[tuple[Interrupted, Start]]:
         """Return the starts that became one of these."""
@@ -91,6 +90,18 @@ class Advice:
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
 
     def _steps(self) -> Iterator[str]:
+        if self.of(*OPEN):
+            yield (
+                f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing, until you "
+                "have looked for a run of that time in the VOD console and chosen for each:\n"
+                f"{WAYS}"
+            )
+        if self.of(Became.OTHER):
+            yield (
+                f"{self._names(Became.OTHER)}: `pulumi up` starts it anew, which is paid, for it "
+                "is declared otherwise than what was sent (or for another vod:endpoint or "
+                "vod:region). To keep the run that there is, declare it as it was, or adopt it."
+            )
         if self.of(Became.ACCEPTED):
             yield (
                 f"{self._names(Became.ACCEPTED)}: on this machine, with this journal, `pulumi up` "
@@ -102,12 +113,6 @@ class Advice:
             yield (
                 f"{named(troubled, 20)}: could not be read. `pulumi up` reads it, too, and starts "
                 "nothing if that fails: check that the account and the region are the run's."
-            )
-        if self.of(*OPEN):
-            yield (
-                f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing, until you "
-                "have looked for a run of that time in the VOD console and chosen for each:\n"
-                f"{WAYS}"
             )
         if self.of(Became.RESENT):
             yield (
@@ -178,6 +183,10 @@ def _became(start: Start) -> str:
     run_id = line(start.run_id)
     if start.entry and start.became in {Became.UNCLEAR, Became.RESENT}:
         return f"sent {clock_time(start.entry.sent_at)}, never answered: MAY BE A RUN{by_name}"
+    if start.became is Became.OTHER:
+        when = clock_time(start.entry.sent_at) if start.entry else ""
+        what = f"became {run_id}" if run_id else "never answered: MAY BE A RUN"
+        return f"not known to have been sent so; another start of it, sent {when}, {what}"
     if start.became in {Became.ACCEPTED, Became.TOO_OLD}:
         text = f"became {run_id}, accepted {line(start.run.get('submittedAt'))}"
         if start.became is Became.TOO_OLD:
@@ -188,7 +197,7 @@ def _became(start: Start) -> str:
             text += f", {line(start.phase)} just now"
         return text + by_name
     if start.became is Became.RECORDED:
-        return "nothing is lost: the state holds its run"
+        return f"nothing is lost: the state holds its run{by_name}"
     if start.became is Became.ADOPTED:
         return f"adopts {run_id}, which starts nothing"
     return "not known to have been sent"

@@ -38,6 +38,7 @@ class Became(Enum):
     UNCLEAR = "sent, and never answered: it may be a run"
     TOO_OLD = "a run, too old to be found by the service"
     RESENT = "sent, and never answered; so short ago that it is sent again as the same start"
+    OTHER = "not sent, but another start of it was, which no state is known to hold"
     ADOPTED = "it names an existing run: nothing is started"
     UNSENT = "the journal has nothing of it: it is not known to have been sent"
 
@@ -54,8 +55,7 @@ class Start:
     run_id: str = ""
     entry: Entry | None = None
     exact: bool = True
-    """The journal's note is of this very start; else of another one of the same name, or it is not
-    known, because something is secret."""
+    """Whether the journal was asked for this very start; for its name only, if that is secret."""
     phase: str = ""
     """As just read; empty if it was not."""
     trouble: str = ""
@@ -76,9 +76,17 @@ class Interrupted:
     secret: bool
     """Something that it was declared with is secret."""
 
-    def verified(self, read: Mapping[str, Start]) -> Interrupted:
-        """Return it with what was just read of its runs."""
-        return replace(self, starts=tuple(read.get(start.name, start) for start in self.starts))
+    def verified(self, phases: Mapping[str, str], troubles: Mapping[str, str]) -> Interrupted:
+        """Return it with what was just read of its runs, by their ids."""
+        read = (
+            replace(
+                start,
+                phase=phases.get(start.run_id, ""),
+                trouble=troubles.get(start.run_id, ""),
+            )
+            for start in self.starts
+        )
+        return replace(self, starts=tuple(read))
 
 
 def interrupted(
@@ -126,41 +134,41 @@ class _Books:
         others = self._journal.others(tuple(orders.values()))
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
+            start = Start(name, key, Became.UNSENT, exact=bool(order.key))
             if "existingRunId" in declared[key]:
                 run_id = shown(declared[key]["existingRunId"])
                 kept = run_id in self._run_ids
-                yield Start(name, key, Became.RECORDED if kept else Became.ADOPTED, run_id)
+                became = Became.RECORDED if kept else Became.ADOPTED
+                yield replace(start, became=became, run_id=run_id)
                 continue
-            exact = order.key in known
-            entry = known.get(order.key) or others.get(order.resource)
-            yield self._start(name, key, entry, held.get(key), declared[key], exact=exact)
+            other = others.get(order.resource)
+            entry = known.get(order.key) if start.exact else other
+            yield self._told(start, entry) or self._otherwise(start, order, other, held.get(key))
 
-    def _start(
-        self,
-        name: str,
-        key: str,
-        entry: Entry | None,
-        held: Mapping[str, Any] | None,
-        declared: Mapping[str, Any],
-        *,
-        exact: bool,
-    ) -> Start:
-        run_id = str(entry.run["runId"]) if entry and entry.run else ""
-        if run_id and run_id in self._run_ids:
-            return Start(name, key, Became.RECORDED, run_id)
-        if held is not None and not (entry and exact):
-            asked = declared.get("clientToken")
-            told = isinstance(asked, str)  # a secret one cannot be compared: its run may be another
-            if held.get("clientToken") == asked if told else entry is None:
-                return Start(name, key, Became.RECORDED, str(held["runId"]))
+    def _told(self, start: Start, entry: Entry | None) -> Start | None:
+        """Return what the journal's note of a start says, if there is one."""
         if entry is None:
-            return Start(name, key, Became.UNSENT)
+            return None
+        run_id = str(entry.run["runId"]) if entry.run else ""
         became = {
             Recall.TAKE: Became.ACCEPTED,
             Recall.SEND: Became.RESENT,
             Recall.ASK: Became.TOO_OLD if run_id else Became.UNCLEAR,
         }[recall(entry, self._now, self._settings.resend_within)]
-        return Start(name, key, became, run_id, entry, exact=exact)
+        if run_id in self._run_ids:
+            became = Became.RECORDED
+        return replace(start, became=became, run_id=run_id, entry=entry)
+
+    def _otherwise(
+        self, start: Start, order: Order, other: Entry | None, held: Mapping[str, Any] | None
+    ) -> Start:
+        """Return what is known of a start of which the journal has nothing."""
+        if held and (held.get("clientToken") == order.client_token or not start.exact):
+            return replace(start, became=Became.RECORDED, run_id=str(held["runId"]))
+        another = self._told(start, other)
+        if another and another.became is not Became.RECORDED:
+            return replace(another, became=Became.OTHER)
+        return start
 
     def _order(self, declared: Mapping[str, Any]) -> Order:
         """Return the start; without a key where a secret keeps it from being compared."""

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from pulumi_vod_workflow.cli.advice import Advice
-from pulumi_vod_workflow.cli.interrupted import Became, Interrupted, Start, interrupted
+from pulumi_vod_workflow.cli.interrupted import Became, interrupted
 from pulumi_vod_workflow.cli.runs import Cwd, Endpoint, Form, Format, Source, StackName
 from pulumi_vod_workflow.cli.stack import read_stack
 from pulumi_vod_workflow.cli.text import told_plainly
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.core.execution import is_emulated
-from pulumi_vod_workflow.errors import CallError, ConfigurationError
+from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal import Journal
 
 JOURNAL = "Instead of the stack's vod:journal: the file of the machine where the update ran."
@@ -61,27 +61,20 @@ def _verified(advice: Advice) -> Advice:
     from pulumi_vod_workflow.cli.watch import reach  # noqa: PLC0415 - makes calls
     from pulumi_vod_workflow.fleet import read_all  # noqa: PLC0415 - makes calls
 
-    starts = {start.name: (operation, start) for operation, start in advice.of(Became.ACCEPTED)}
-    if not starts:
-        return advice
+    accepted = advice.of(Became.ACCEPTED)
     runs = {
-        name: {**start.run, "emulated": is_emulated(start.run_id)}
-        for name, (_, start) in starts.items()
+        start.run_id: {**start.run, "emulated": is_emulated(start.run_id)} for _, start in accepted
     }
+    if not runs:
+        return advice
     try:
         targets, connection = reach(runs, advice.settings, lambda text: typer.echo(text, err=True))
     except ConfigurationError as error:
         return replace(advice, unread=str(error).partition("\n")[0])
     read, errors = connection.wait(read_all, targets)
-    told = {
-        name: replace(starts[name][1], phase=outputs["phase"])
-        for name, (_, outputs) in read.items()
-    }
-    told |= {name: _unread(*starts[name], error) for name, error in errors.items()}
-    return replace(advice, found=[operation.verified(told) for operation in advice.found])
-
-
-def _unread(operation: Interrupted, start: Start, error: CallError) -> Start:
-    if operation.secret:
-        error.withhold()
-    return replace(start, trouble=" ".join(str(error).split("\n")))
+    secret = {start.run_id for operation, start in accepted if operation.secret}
+    for run_id in secret & set(errors):
+        errors[run_id].withhold()
+    phases = {run_id: outputs["phase"] for run_id, (_, outputs) in read.items()}
+    troubles = {run_id: " ".join(str(error).split("\n")) for run_id, error in errors.items()}
+    return replace(advice, found=[each.verified(phases, troubles) for each in advice.found])

@@ -52,11 +52,11 @@ class Machine:
         seconds: float,
         run_id: str = "",
         submitted: datetime | None = None,
-        **site: str,
+        site: Mapping[str, str] | None = None,
     ) -> None:
         """Note a start that was sent so long ago, and its run if it was accepted."""
         journal = Journal(self.journal, At(seconds))
-        order = order_of(inputs, **{**SITE, **site})
+        order = order_of(inputs, **{**SITE, **(site or {})})
         journal.sent(order).result()
         if run_id:
             moment = f"{submitted or At(seconds).now():%Y-%m-%dT%H:%M:%SZ}"
@@ -170,16 +170,35 @@ def test_an_adoption_starts_nothing(machine: Machine) -> None:
     assert "adopts lb:7, which starts nothing" in text
 
 
-@pytest.mark.parametrize("what", ["inputs", "site", "secret"])
-def test_what_is_found_by_its_name_only_says_so(machine: Machine, what: str) -> None:
+@pytest.mark.parametrize("what", ["inputs", "site"])
+@pytest.mark.parametrize("run_id", ["lb:1", ""])
+def test_another_start_of_it_is_told(machine: Machine, what: str, run_id: str) -> None:
+    """The next update would start, and pay for, a second one: a person decides."""
     site = {"region": "ap-southeast-1"} if what == "site" else {}
-    machine.sent({**ONE, "vid": "v2"} if what == "inputs" else ONE, 60, "lb:1", **site)
-    secret = {"vid": SECRET, "clientToken": SECRET, "secretInputs": True}
-    inputs = {**START, **secret} if what == "secret" else START
-    told, text = machine.recover(pending=[creating(RUN_TYPE, "one", inputs)])
+    machine.sent({**ONE, "vid": "v2"} if what == "inputs" else ONE, 60, run_id, site=site)
+    told, text = machine.recover(pending=PENDING, code=1)
+    assert told == {"one": ("other", run_id or None)}
+    assert "another start of it, sent 2026-05-06 07:59:00 UTC, " in text
+    assert "one: `pulumi up` starts it anew, which is paid" in text
+
+
+def test_another_start_that_the_state_holds_is_no_matter(machine: Machine) -> None:
+    """What is to be replaced was started here, and the journal may not have heard of the state."""
+    machine.sent({**ONE, "vid": "v0"}, 600, "lb:old")
+    old = run("one", "lb:old", "succeeded", "0", clientToken="pvw1-0")
+    assert machine.recover(old, pending=PENDING)[0] == {"one": ("unsent", None)}
+
+
+def test_what_is_secret_is_found_by_its_name_and_says_so(machine: Machine) -> None:
+    machine.sent(ONE, 60, "lb:1")
+    inputs = {**START, "vid": SECRET, "clientToken": SECRET, "secretInputs": True}
+    pending = [creating(RUN_TYPE, "one", inputs)]
+    told, text = machine.recover(pending=pending)
     assert told == {"one": ("accepted", "lb:1")}
     assert "found by its name only" in text
     assert "cipher" not in text
+    told, text = machine.recover(run("one", "lb:1", "running", clientToken=SECRET), pending=pending)
+    assert told == {"one": ("recorded", "lb:1")}
 
 
 def test_each_item_of_a_batch_is_told(machine: Machine) -> None:
@@ -240,9 +259,9 @@ def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulato
     """One is there, one is not; without keys, or offline, none is asked about."""
     there = started(vod_emulator, "v1")["runId"]
     site = {"endpoint": vod_emulator.url}
-    machine.sent(ONE, 60, there, **site)
+    machine.sent(ONE, 60, there, site=site)
     now = datetime.now(UTC)  # the emulator's: long after, and it is no older than 30 days
-    machine.sent({**START, "scope": scope("two")}, 60, "emu:gone", now, **site)
+    machine.sent({**START, "scope": scope("two")}, 60, "emu:gone", now, site)
     pending = [*PENDING, creating(RUN_TYPE, "two", START)]
 
     def said(*options: str, **more: Any) -> str:
