@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.cli.stack import SIGNATURE
-from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.project import Project, until
 from torture.crash import crash, end, first, strike
 from torture.stand import Stand
@@ -125,8 +125,6 @@ def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> No
 
 def accepted(journal: Path) -> set[str]:
     """The ids of runs that a journal holds."""
-    import sqlite3
-
     with sqlite3.connect(journal) as file:
         rows = file.execute("SELECT run_id FROM starts WHERE run_id IS NOT NULL").fetchall()
     file.close()
@@ -219,7 +217,7 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
         assert len(stand.ledger) == 4
 
 
-def test_ctrl_c_ends_a_watch(tmp_path: Path, like: Project, emulator: VodEmulator) -> None:
+def test_ctrl_c_ends_a_watch(tmp_path: Path, like: Project) -> None:
     """The first one, cleanly, with what is known so far."""
     with Stand(tmp_path / "stand", like) as stand:
         stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
