@@ -159,7 +159,27 @@ def still_valid(recorded: Properties, runs: Mapping[str, Properties]) -> dict[st
 
 def changes(recorded: Properties, declared: Properties) -> bool:
     """Tell whether other runs are to be waited for, or something else is to be recorded."""
-    return any(differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS)
+    return differ(_identified(recorded), _identified(declared)) or any(
+        differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
+    )
+
+
+def _identified(properties: Properties) -> object:
+    """
+    Return the runs without what is only a hint of when to ask.
+
+    The engine calls an output that a run does not have unknown in every preview: an adopted one has
+    no such time.
+    """
+    runs = properties.get("runs")
+    if not isinstance(runs, Mapping):
+        return runs
+    return {
+        name: {key: value for key, value in run.items() if key != "submittedAt"}
+        if isinstance(run, Mapping)
+        else run
+        for name, run in runs.items()
+    }
 
 
 def record_completion(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:

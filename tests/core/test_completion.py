@@ -282,6 +282,17 @@ def test_what_makes_it_wait_again(change: dict[str, Any], changes: bool) -> None
     assert completion.changes({}, declared())
 
 
+@pytest.mark.parametrize("submitted", [UNKNOWN, None, "2026-01-01T00:00:00Z"])
+def test_when_a_run_was_submitted_is_no_reason_to_wait_again(submitted: Any) -> None:
+    """One that was adopted has no such time, which the engine calls unknown in every preview."""
+    run = {"runId": "lb:1", "region": "cn-north-1"}
+    recorded = completion.record_completion(declared(runs={"a": run}), {"a": ended()})
+    again = {**run, "submittedAt": submitted}
+    assert not completion.changes(recorded, declared(runs={"a": again}))
+    assert completion.changes(recorded, declared(runs={"a": {**again, "region": UNKNOWN}}))
+    assert completion.changes(recorded, declared(runs={"a": {**again, "runId": "lb:2"}}))
+
+
 def test_what_is_recorded() -> None:
     """The declaration, the results, and who did not succeed; results are secret if inputs are."""
     results = {"a": ended(), "b": ended("2003"), "c": GONE, "d": REFUSED, "e": ended("Terminated")}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,19 +10,14 @@ from pathlib import Path
 import pytest
 
 from pulumi_vod_workflow.emulator.store import Store
+from tests.engine.checkout import PARTS, ROOT, blocks, copy_to, tracked
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Makefile", "Pulumi.yaml", "pyproject.toml", "requirements.txt", "examples", "tools")
+QUICKSTART = ROOT / "examples" / "quickstart" / "README.md"
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The project as `make env` leaves it: its environment is the one that runs the tests."""
-    for name in PARTS:
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
-    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
-    return tmp_path
+    return copy_to(tmp_path)
 
 
 def make(copy: Path, *command: str) -> str:
@@ -47,11 +40,8 @@ def ledger(copy: Path) -> list[str]:
 @pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
 def test_the_first_program_runs_as_written(tmp_path: Path, page: str) -> None:
     """The page's program and its commands, in their order, end with results."""
-    text = (ROOT / page).read_text()
-    [program] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    [commands] = [
-        block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "stack init" in block
-    ]
+    [program] = blocks(ROOT / page, "python")
+    [commands] = [block for block in blocks(ROOT / page, "sh") if "stack init" in block]
     (tmp_path / "__main__.py").write_text(program)
     (tmp_path / "Pulumi.yaml").write_text("name: mine\nruntime: python\n")
     (tmp_path / "state").mkdir()
@@ -114,12 +104,16 @@ def test_make_up_runs_the_page_examples_once(copy: Path) -> None:
     assert "v0d399g10001csunlgaljhtddi6hgvn0_a378f66a5bc2495eb55fc14ac109625f" in shown
     assert len(ledger(copy)) == 3
     make(copy, "make", "down")
+    [commands] = blocks(QUICKSTART, "sh")
+    typed = [line.partition("#")[0].strip() for line in commands.splitlines()]
+    assert typed == ["cd ../..", "make up", "make up", "make down"]
+    [told] = blocks(QUICKSTART, "text")
+    assert [line for line in told.splitlines() if line not in again] == []
     assert {path.name for path in copy.iterdir()} - {*PARTS, ".venv"} == {
         ".pulumi-state",
         "Pulumi.dev.yaml",
     }
-    left = {path.relative_to(copy).as_posix() for path in (copy / "examples").rglob("*.*")}
-    assert {name for name in left if "__pycache__" not in name} == {
-        "examples/quickstart/__main__.py"
-    }
+    left = {path for path in (copy / "examples").rglob("*") if path.is_file()}
+    names = {path.relative_to(copy).as_posix() for path in left if path.suffix != ".pyc"}
+    assert names == set(tracked("examples"))
     assert len(ledger(copy)) == 3

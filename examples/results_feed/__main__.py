@@ -1,0 +1,49 @@
+"""What a run has made feeds another run and a resource of another kind, in the same `up`."""
+
+import pulumi
+from catalogue import Catalogue
+
+from pulumi_vod_workflow import WorkflowRun
+
+SPACE = "my-space"
+
+
+def path_of(store_uri: str) -> str:
+    """Return the path of `tos://bucket/path`: the FileName by which a space knows its file."""
+    return store_uri.removeprefix("tos://").partition("/")[2]
+
+
+# First the master is transcoded, by a workflow of one rendition ...
+master = WorkflowRun(
+    "master",
+    direct_url={"file_name": "films/harbour.mov", "space_name": SPACE},
+    template_id="0f3a1c5e7b9d4f6082a4c6e8091b3d5f",
+    input={
+        "override_params": {
+            "transcode_video": [{"template_id": ["All"], "file_name": "web/{{fileTitle}}"}]
+        }
+    },
+)
+files = (
+    master.wait(timeout="2h")
+    .results["master"]
+    .transcodes.apply(lambda transcodes: [transcode.store_uri for transcode in transcodes])
+)
+
+# ... then posters are taken from what came out: a second paid run, of the first one's result ...
+posters = WorkflowRun(
+    "posters",
+    direct_url={"file_name": files.apply(lambda uris: path_of(uris[0])), "space_name": SPACE},
+    template_id="a378f66a5bc2495eb55fc14ac109625f",
+    input={
+        "override_params": {
+            "snapshot": [{"template_id": ["All"], "file_name": "posters/{{fileTitle}}"}]
+        }
+    },
+)
+
+# ... and a resource that starts nothing publishes the list.
+catalogue = Catalogue("catalogue", path="catalogue.json", entries={"harbour": files})
+
+pulumi.export("postersFrom", posters.direct_url["fileName"])
+pulumi.export("catalogue", catalogue.entries)

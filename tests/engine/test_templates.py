@@ -1,0 +1,65 @@
+"""`pulumi new` with our template makes a project that previews, runs and ends as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pulumi import automation as auto
+
+from tests.engine.checkout import ROOT, Checkout, tracked
+
+TEMPLATE = "templates/vod-workflow-python"
+
+
+@pytest.fixture
+def checkout(command: auto.PulumiCommand, tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def new(checkout: Checkout, name: str, options: str) -> Path:
+    """Make a project, and give it the environment that `pulumi install` would."""
+    folder = checkout.folder / name
+    folder.mkdir()
+    command = f"pulumi new ../{TEMPLATE} --yes --offline --name {name} --description 'My films'"
+    checkout.type(f"{command} {options}", folder)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    return folder
+
+
+def test_it_is_filled_in(checkout: Checkout) -> None:
+    """Without a stack: the files of the template, with the answers in their places."""
+    folder = new(checkout, "films", "--generate-only")
+    made = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    assert set(made) == {Path(name).name for name in tracked(TEMPLATE)}
+    assert [name for name, text in made.items() if "${" in text] == []
+    assert made["Pulumi.yaml"].startswith("name: films\ndescription: My films\n")
+    assert made["README.md"].startswith("# films\n")
+    assert "template:" not in made["Pulumi.yaml"].splitlines()
+
+
+def test_it_runs_as_it_is(checkout: Checkout) -> None:
+    """One run, on the emulator; the keys, asked for as secrets, are left out when not given."""
+    folder = new(checkout, "serial", "--stack dev --config vod:secretKey=made-up-secret")
+    settings = (folder / "Pulumi.dev.yaml").read_text()
+    assert "vod:endpoint: emulator" in settings
+    assert "secure:" in settings
+    assert "made-up-secret" not in settings
+    said = checkout.type(
+        """
+        pulumi config rm vod:secretKey
+        pulumi preview
+        pulumi up --yes --skip-preview
+        pulumi preview --expect-no-changes
+        pulumi stack output --json >outputs.json
+        pulumi destroy --yes --skip-preview
+        """,
+        folder,
+    )
+    assert "embedded emulator, nothing is real or paid" in said
+    outputs = json.loads((folder / "outputs.json").read_text())
+    assert outputs["phase"] == "succeeded"
+    assert len(outputs["files"]) == 5
+    [start] = checkout.ledger()
+    assert (start["vid"], start["runId"]) == ("v0d399g10001csunlgaljhtddi6hgvn0", outputs["runId"])
