@@ -1,0 +1,172 @@
+"""
+The GitHub Actions workflow of the examples: its commands run as a runner runs them.
+
+GitHub's own part is played here: a fresh checkout for each job, its expressions, its cache, and the
+command `gh`, which keeps what it was told. Everything else is real.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pulumi import automation as auto
+
+from tests.engine.checkout import ROOT, Checkout
+
+WORKFLOW = ROOT / "examples" / "github_actions" / ".github" / "workflows" / "videos.yml"
+PULL_REQUEST = "https://github.com/me/videos/pull/1"
+EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
+REGARDLESS = {
+    "always()",
+    "${{ !cancelled() && hashFiles('review.md') != '' }}",
+}
+"""Conditions of steps that run after a failure, too."""
+
+
+class Runner:
+    """A repository at GitHub, its cache, and the machines that its jobs run on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkout = Checkout(folder / "checkout")
+        self.repository = self.checkout.folder / "examples" / "github_actions"
+        self.folder = folder
+        self.cache: dict[str, Path] = {}
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.env: dict[str, str] = {}
+        self.load(WORKFLOW.read_text())
+        self.count = 0
+        gh = folder / "bin" / "gh"
+        gh.parent.mkdir()
+        gh.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$OUT.args"\ncp "$7" "$OUT"\n')
+        gh.chmod(0o755)
+        self.checkout.type("pulumi stack init prod", self.repository)
+
+    def load(self, text: str) -> None:
+        """Take a workflow."""
+        workflow = yaml.safe_load(text)
+        self.jobs, self.env = workflow["jobs"], workflow["env"]
+
+    def told(self, values: dict[str, str]) -> dict[str, str]:
+        """Fill GitHub's expressions in; one that is not known here fails."""
+        known = {
+            "vars.PULUMI_BACKEND_URL": self.checkout.backend,
+            "secrets.PULUMI_CONFIG_PASSPHRASE": "",
+            "secrets.VOLCENGINE_ACCESS_KEY": "AKLTUNUSED",
+            "secrets.VOLCENGINE_SECRET_KEY": "unused",
+            "github.token": "token",
+            "github.event.pull_request.html_url": PULL_REQUEST,
+            "github.run_id": str(self.count),
+            "github.run_attempt": "1",
+        }
+        return {
+            name: EXPRESSION.sub(lambda found: known[found[1]], value)
+            for name, value in values.items()
+        }
+
+    def run(self, name: str) -> tuple[int, str]:
+        """Run a job on a fresh machine; return its exit code and what it said."""
+        self.count += 1
+        job, machine = self.jobs[name], self.folder / f"machine-{self.count}"
+        shutil.copytree(self.repository, machine)
+        environ = {
+            **self.checkout.environ,
+            **self.told({**self.env, **job.get("env", {})}),
+            "OUT": str(self.folder / f"comment-{self.count}"),
+        }
+        environ["PATH"] = f"{self.folder / 'bin'}:{environ['PATH']}"
+        code, said = 0, ""
+        for step in job["steps"]:
+            if code and step.get("if") not in REGARDLESS:
+                continue
+            if "uses" in step:
+                self.use(step, machine)
+                continue
+            assert "${{" not in step["run"], "what others wrote must not become a command"
+            done = subprocess.run(
+                ["bash", "-e", "-o", "pipefail", "-c", step["run"]],
+                cwd=machine,
+                env={**environ, **self.told(step.get("env", {}))},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            code, said = code or done.returncode, said + done.stdout
+            assert "Traceback" not in said
+        return code, said
+
+    def use(self, step: dict[str, Any], machine: Path) -> None:
+        """Play the cache; checkout, Python and Pulumi are there."""
+        action, _, _ = step["uses"].partition("@")
+        settings = self.told(step.get("with", {}))
+        if action == "actions/cache/save":
+            kept = self.folder / settings["key"]
+            shutil.copytree(machine / settings["path"], kept)
+            self.cache[settings["key"]] = kept
+        elif action == "actions/cache/restore":
+            found = [key for key in self.cache if key.startswith(settings["restore-keys"])]
+            if found:
+                shutil.copytree(self.cache[found[-1]], machine / settings["path"])
+        else:
+            assert action in {"actions/checkout", "actions/setup-python", "pulumi/actions"}
+
+    def comment(self) -> str:
+        """What the last job posted."""
+        posted = self.folder / f"comment-{self.count}"
+        arguments = posted.with_suffix(".args").read_text().split("\n")
+        assert arguments[:3] == ["pr", "comment", PULL_REQUEST]
+        return posted.read_text()
+
+
+@pytest.fixture
+def runner(command: auto.PulumiCommand, tmp_path: Path) -> Runner:
+    (tmp_path / "checkout").mkdir()
+    return Runner(tmp_path)
+
+
+def test_it_reviews_deploys_and_pays_once(runner: Runner) -> None:
+    code, said = runner.run("review")
+    assert code == 0, said
+    assert "harbour" in runner.comment()
+    assert "lighthouse" in runner.comment()
+    assert runner.checkout.ledger() == []
+
+    code, said = runner.run("deploy")
+    assert code == 0, said
+    assert sorted(start["vid"] for start in runner.checkout.ledger()) == [
+        "v0d399g10001csunlgaljhtddi6hgvn0",
+        "v0d399g10001csunlgaljhtddi6hgvn1",
+    ]
+    [journal] = runner.cache.values()
+    assert (journal / "journal.sqlite3").stat().st_size > 0
+
+    code, said = runner.run("deploy")
+    assert code == 0, said
+    assert len(runner.checkout.ledger()) == 2
+
+
+def test_too_many_starts_are_told_and_refused(runner: Runner) -> None:
+    runner.load(WORKFLOW.read_text().replace('MAX_STARTS: "20"', 'MAX_STARTS: "1"'))
+    code, said = runner.run("review")
+    assert code == 3, said
+    assert "harbour" in runner.comment()
+    code, said = runner.run("deploy")
+    assert code == 3, said
+    assert runner.checkout.ledger() == []
+
+
+def test_no_two_deployments_at_once() -> None:
+    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+    deploying = [job for job in jobs.values() if "pulumi up" in json.dumps(job)]
+    assert [job["concurrency"] for job in deploying] == [
+        {"group": "videos-deploy-prod", "cancel-in-progress": False}
+    ]
+    assert "VOLCENGINE" not in json.dumps(jobs["review"])
