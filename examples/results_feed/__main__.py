@@ -40,6 +40,8 @@ posters = WorkflowRun(
             "snapshot": [{"template_id": ["All"], "file_name": "posters/{{fileTitle}}"}]
         }
     },
+    # The path stays the same when the master is run again; what is there does not.
+    triggers={"master": master.run_id},
 )
 
 # ... and a resource that starts nothing publishes the list.
