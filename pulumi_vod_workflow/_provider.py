@@ -41,7 +41,7 @@ from pulumi_vod_workflow.core.plan import (
     would_join,
 )
 from pulumi_vod_workflow.core.preflight import Where
-from pulumi_vod_workflow.core.recall import Recalled, resource_of
+from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import announce
@@ -93,8 +93,8 @@ class WorkflowRunProvider(VodProvider):
         recalled, notes = self._recalled(inputs)
         for run in recalled.taken.values():
             Row().say(
-                f"takes {run['runId']} over, which is free: an earlier update has started it, and "
-                f"no state is known to hold it, says the journal {self._settings.journal} (to pay "
+                f"{TAKES_OVER.format(run['runId'])}: an earlier update has started it, and no "
+                f"state is known to hold it, says the journal {self._settings.journal} (to pay "
                 "for a new run `pulumi refresh` first, or change a trigger)"
             )
         if recalled.taken:
@@ -103,7 +103,7 @@ class WorkflowRunProvider(VodProvider):
         for line in earlier_starts(recalled.earlier.values()):
             Row().say(line, warning=True)
         if any(note.until for note in notes.values()):  # and there is no time for questions
-            Row().say("was sent before and never answered: it is sent again as the same start")
+            Row().say(SENT_AGAIN)
             return []
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pulumi_vod_workflow.cli.recover import recover
+from pulumi_vod_workflow.cli.review import review
 from pulumi_vod_workflow.cli.runs import runs
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ def main(
     """Review, follow and recover the paid workflow runs of a Pulumi stack."""
 
 
+app.command()(review)
 app.command()(runs)
 app.command()(recover)
 

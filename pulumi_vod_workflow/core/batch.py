@@ -275,20 +275,21 @@ class BatchPlan:
                 why[reason].append(key)
             whys = "; ".join(f"{reason}: {named(keys)}" for reason, keys in sorted(why.items()))
             count = f"{len(self.start):,} of {self.total:,} items"
-            yield f"{count} to start by `pulumi up`, each a paid run: {whys}"
+            yield f"{count} {TO_START}{whys}"
         elif self.changes:
             yield f"none of {self.total:,} items to start"
         if self.take:
-            yield (
-                "takes over, which is free, what an earlier update has started and no state is "
-                f"known to hold: {named(self.take)}"
-            )
+            yield f"{TAKES_OVER}{named(self.take)}"
         if self.adopt:
             yield f"adopts, which is free: {named(self.adopt)}"
         if self.forget:
             yield f"forgets, while their runs go on: {named(self.forget)}"
 
 
+TO_START: Final = "to start by `pulumi up`, each a paid run: "
+TAKES_OVER: Final = (
+    "takes over, which is free, what an earlier update has started and no state is known to hold: "
+)
 NEW: Final = "new"
 REJECTED: Final = "not started before"
 UNCLEAR: Final = "may have been started before: found again, or paid again if that run has ended"
@@ -394,7 +395,7 @@ def _again(
     recorded = {**run, "clientToken": item.get("clientToken")}
     plan = plan_change(recorded, item, service=service, just_ended=just_ended)
     if plan.new_run:
-        return _reason(plan.new_run, run, item)
+        return why_new(plan.new_run, run, item)
     if not plan.adopt:
         return None
     known = item["existingRunId"] is not UNKNOWN
@@ -410,7 +411,8 @@ def _stands_for(run: Properties, item: Properties) -> bool:
     )
 
 
-def _reason(asking: Collection[str], run: Properties, item: Properties) -> str:
+def why_new(asking: Collection[str], run: Properties, item: Properties) -> str:
+    """Say which properties ask for a new run, and why where their name does not say it."""
     words = {
         "emulated": "its run is an emulated one",
         "rerunOnFailure": f"rerunOnFailure after {run.get('status')}",

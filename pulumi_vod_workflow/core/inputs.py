@@ -43,15 +43,17 @@ MAX_ITEMS: Final = 10_000
 MAX_INT32: Final = 2**31 - 1
 """The page gives no upper limit; official SDKs cannot spell or read a larger integer."""
 
-SYSTEM_TEMPLATES: Final = frozenset(
-    {
-        "c3841b3122fd460db2bc99a6ec131cb8",
-        "25524a2dae4541db93b2e891d7daf4b9",
-        "06853553c4d3402698a17ff5dff87fd7",
-        "1ddda0dd053c4c7488926eb2eb77eb34",
-    }
-)
-"""Built-in workflows that are known by id (facts 10); the list is not complete."""
+SYSTEM_TEMPLATES: Final[Mapping[str, int]] = {
+    "c3841b3122fd460db2bc99a6ec131cb8": 6,
+    "25524a2dae4541db93b2e891d7daf4b9": 6,
+    "06853553c4d3402698a17ff5dff87fd7": 6,
+    "1ddda0dd053c4c7488926eb2eb77eb34": 8,
+}
+"""
+Built-in workflow -> its tasks, each of which makes an output that is paid (facts 10).
+
+The list is not complete, and nothing tells the tasks of a workflow that is not in it.
+"""
 
 
 class Unknown:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import RETENTION
@@ -58,6 +58,12 @@ class Entry:
     """When it was first sent, by this machine's clock."""
     run: Run | None = None
     """If an answer came."""
+
+
+TAKES_OVER: Final = "takes {} over, which is free"
+"""What is said of a run that is taken over."""
+SENT_AGAIN: Final = "was sent before and never answered: it is sent again as the same start"
+"""What is said of a start that is sent once more."""
 
 
 class Recall(Enum):

@@ -1,0 +1,103 @@
+"""
+A preview -> what it promises, by the rules of core.
+
+Whether a resource is created, replaced or updated is the engine's word, which has asked the
+provider; why, and for which items of a batch, is core's (`plan_change`, `plan_batch`). What the
+file hides core cannot compare: there the provider's own lines count.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pulumi_vod_workflow.cli.batch_promise import batch_parts
+from pulumi_vod_workflow.cli.preview import (
+    BATCH,
+    COMPLETION,
+    CREATES,
+    DELETES,
+    HIDDEN,
+    READS,
+    RUN,
+    UPDATES,
+    Preview,
+    Step,
+    holds,
+)
+from pulumi_vod_workflow.cli.promise import Forgotten, Free, FreeOf, Part, Promise, Start, Who
+from pulumi_vod_workflow.cli.run_promise import run_parts
+from pulumi_vod_workflow.cli.told import Told, told_in, told_of_all
+from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.inputs import is_known
+from pulumi_vod_workflow.core.plan import IDENTITY
+from pulumi_vod_workflow.errors import ConfigurationError
+
+
+def promise_of(preview: Preview) -> Promise:
+    """Return what a preview promises of this package's resources; others are left out."""
+    told, service = told_in(preview.diagnostics), _service(preview.config)
+    parts: list[Part] = []
+    steps = _decisive(preview.steps)
+    for urn, step in steps.items():
+        said = told.get(urn, Told())
+        if step.type == RUN:
+            parts += run_parts(step, said, service)
+        elif step.type == BATCH:
+            parts += batch_parts(step, said, service)
+        elif step.type == COMPLETION and step.op in (*CREATES, *UPDATES):
+            runs = step.declared.get("runs")
+            counted = f"{len(runs):,}" if isinstance(runs, Mapping) else "runs not known yet"
+            parts.append(FreeOf(Who(urn), Free.WAITS, counted))
+    project, stack = preview.stack
+    return Promise(
+        project,
+        stack,
+        told_of_all(preview.diagnostics),
+        starts=_with_joins((part for part in parts if isinstance(part, Start)), steps),
+        free=tuple(part for part in parts if isinstance(part, FreeOf)),
+        forgotten=tuple(part for part in parts if isinstance(part, Forgotten)),
+    )
+
+
+def _service(config: Mapping[str, Any]) -> str | None:
+    """Return the endpoint of the real service, if that is configured: see `VodProvider`."""
+    values = {key: value for key, value in config.items() if isinstance(value, str)}
+    try:
+        site = load_settings(values.get, {}, Path(os.devnull)).site
+    except ConfigurationError:
+        return None
+    return None if site.may_be_emulator else site.endpoint
+
+
+def _decisive(steps: Iterable[Step]) -> dict[str, Step]:
+    """Return of each resource the step that counts: a replacement is up to three."""
+    ranked = (*CREATES, *UPDATES, *DELETES, *READS)
+    found: dict[str, Step] = {}
+    for step in steps:
+        other = found.get(step.urn)
+        if step.op in ranked and (other is None or ranked.index(step.op) < ranked.index(other.op)):
+            found[step.urn] = step
+    return found
+
+
+def _with_joins(starts: Iterable[Start], steps: Mapping[str, Step]) -> tuple[Start, ...]:
+    """Mark starts that ask for the same as one before them: the service makes them one run."""
+    seen: dict[bytes, Who] = {}
+    joined = []
+    for start in starts:
+        declared = steps[start.who.urn].declared
+        parts = {name: declared.get(name) for name in (*IDENTITY, "clientToken")}
+        known = is_known(parts) and not holds(parts, HIDDEN) and parts["clientToken"]
+        if start.who.item is None and start.count == 1 and known:
+            first = seen.setdefault(canonical_json(parts), start.who)
+            if first is not start.who:
+                same = f"it has the ClientToken, source and workflow of {first.name}"
+                joined.append(replace(start, joins=same, certain=False))
+                continue
+        joined.append(start)
+    return tuple(joined)

@@ -1,0 +1,108 @@
+"""What a review says, for every form of it: its headline, and one row for runs that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pulumi_vod_workflow.cli.changes import Change
+from pulumi_vod_workflow.cli.promise import Free, Promise, Start
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run, or the items of a batch that start for the same reason."""
+
+    name: str
+    first: Start
+    """One of them; what is said of it is true of all."""
+    items: tuple[str, ...]
+    count: int | None
+    changes: tuple[Change, ...]
+    """If they are the same for all."""
+    outputs: int | None
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def headline(promise: Promise) -> str:
+    """Say how many runs would be started, and what is paid."""
+    certain, at_most = promise.certain, promise.at_most
+    if at_most is None:
+        return f"{counted(certain, 'run')} or more would be started: how many is not known yet"
+    if not at_most:
+        return "no run would be started"
+    if certain == at_most:
+        return f"{counted(at_most, 'run')} would be started ({_outputs(promise)})"
+    runs = f"up to {counted(at_most, 'run')} would be started, {certain:,} for certain"
+    return f"{runs} ({_outputs(promise)})"
+
+
+def _outputs(promise: Promise) -> str:
+    unknown = promise.of_unknown_workflow
+    parts = []
+    if promise.outputs:
+        parts.append(counted(promise.outputs, "paid output"))
+    if unknown:
+        parts.append(f"{counted(unknown, 'run')} of workflows whose outputs are not known here")
+    return ", ".join(parts)
+
+
+def rows(promise: Promise) -> list[Row]:
+    """Return what starts, items of a batch together that do so for the same reason."""
+    alike: dict[tuple[object, ...], list[Start]] = {}
+    for start in promise.starts:
+        same = (start.who.urn, start.why, start.unknown, start.certain, start.joins)
+        alike.setdefault(same, []).append(start)
+    return [_row(starts) for starts in alike.values()]
+
+
+def _row(starts: list[Start]) -> Row:
+    first = starts[0]
+    counts = [start.count for start in starts]
+    outputs = [start.outputs for start in starts]
+    same = all(start.changes == first.changes for start in starts)
+    return Row(
+        first.who.name,
+        first,
+        tuple(start.who.item for start in starts if start.who.item is not None),
+        None if None in counts else sum(count for count in counts if count),
+        first.changes if same else (),
+        None if None in outputs else sum(number for number in outputs if number),
+    )
+
+
+def doubts(start: Start) -> Iterator[str]:
+    """Say why a start is not certain."""
+    if start.joins:
+        yield f"{start.joins}: free if joined, as it is while that run is unfinished"
+    elif not start.certain:
+        yield "it may turn out that nothing is started"
+
+
+WHAT: dict[Free, str] = {
+    Free.ADOPTED: "adopt an existing run",
+    Free.TAKEN: "take over what an earlier update has started",
+    Free.RECORDED: "only recorded",
+    Free.WAITS: "wait for runs",
+    Free.READ: "looked up",
+}
+
+
+def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str]]]:
+    """Return what is free, as (name, item, detail), by kind."""
+    found: dict[Free, list[tuple[str, str | None, str]]] = {}
+    for kind in Free:
+        parts = [part for part in promise.free if part.what is kind]
+        if parts:
+            found[kind] = [(part.who.name, part.who.item, part.detail) for part in parts]
+    return found
+
+
+def limit_text(promise: Promise, max_starts: int) -> str:
+    """Say that there are more starts than allowed."""
+    found = "an unknown number" if promise.at_most is None else f"{promise.at_most:,}"
+    return f"{found} of runs would be started, more than --max-starts {max_starts:,} allows"
