@@ -85,6 +85,9 @@ class _Batch:
         self.plan = _plan_batch(recorded, new, service)
         self.taken = told.takes(self.plan.start)
         self._whatever = _plan_batch(recorded, settled(recorded, new), service).start
+        given = step.declared.get("items")
+        hidden = given.items() if isinstance(given, Mapping) else ()
+        self._secret = {key for key, item in hidden if item is HIDDEN}
         self._items = items_of(new) if isinstance(new.get("items"), Mapping) else {}
         self._runs = _runs(recorded)
         self._replaced = {} if recorded else old
@@ -124,7 +127,8 @@ class _Batch:
         )
 
     def _item(self, key: str) -> Start:
-        planned, found = self.plan.start.get(key, ""), self._items[key]
+        found, secret = self._items[key], key in self._secret
+        planned = "" if secret else self.plan.start.get(key, "")
         why = planned or SECRET
         item, run = ({} if found is UNKNOWN else found), self._runs.get(key, {})
         start = start_of(Who(self.urn, key), why, item, self.told)
@@ -136,13 +140,13 @@ class _Batch:
         certain = (
             (key in self._whatever or (why == SECRET and self.told.all_known))
             and item.get("existingRunId") is not UNKNOWN
-            and found is not UNKNOWN
+            and (found is not UNKNOWN or secret)
             and not start.joins
         )
         return replace(
             start,
             changes=field_changes(fields, run, item),
-            unknown=("",) if found is UNKNOWN else start.unknown,
+            unknown=("",) if found is UNKNOWN and not secret else start.unknown,
             replaces=run.get("runId"),
             certain=certain,
         )

@@ -53,6 +53,8 @@ def promise_of(preview: Preview) -> Promise:
             runs = step.declared.get("runs")
             counted = f"{len(runs):,}" if isinstance(runs, Mapping) else "runs not known yet"
             parts.append(FreeOf(Who(urn), Free.WAITS, counted))
+    # The engine's order is that of a program whose parts run side by side.
+    parts.sort(key=lambda part: (part.who.name, part.who.urn, part.who.item or ""))
     project, stack = preview.stack
     return Promise(
         project,

@@ -12,11 +12,13 @@ import typer
 from rich.console import Console
 
 from pulumi_vod_workflow.cli.preview import HOW, PreviewError, read_preview
+from pulumi_vod_workflow.cli.promise import Promise
 from pulumi_vod_workflow.cli.promising import promise_of
 from pulumi_vod_workflow.cli.review_json import as_json
 from pulumi_vod_workflow.cli.review_markdown import as_markdown
 from pulumi_vod_workflow.cli.review_terminal import show
 from pulumi_vod_workflow.cli.review_text import limit_text
+from pulumi_vod_workflow.cli.visible import visible
 
 UNREADABLE = 2
 EXCEEDED = 3
@@ -52,9 +54,10 @@ def review(
     failed; 3, more than --max-starts, or a number that is not known yet.
     """
     try:
-        promise = promise_of(read_preview(_read(file)))
+        promise = _promised(_read(file))
     except PreviewError as error:
-        typer.echo(f"vod-workflow review: {error}", err=True)
+        lines = f"vod-workflow review: {error}".splitlines()
+        typer.echo("\n".join(map(visible, lines)), err=True)
         raise typer.Exit(UNREADABLE) from None
     if form is Form.JSON:
         typer.echo(json.dumps(as_json(promise, max_starts), indent=2))
@@ -65,6 +68,24 @@ def review(
     if max_starts is not None and promise.exceeds(max_starts):
         typer.echo(f"vod-workflow review: {limit_text(promise, max_starts)}", err=True)
         raise typer.Exit(EXCEEDED)
+
+
+def _promised(data: bytes) -> Promise:
+    """
+    Return what a preview promises.
+
+    Raises:
+        PreviewError: when that cannot be told.
+
+    """
+    preview = read_preview(data)
+    try:
+        return promise_of(preview)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise PreviewError(
+            "Resources of this package are in it in a form that this version does not know: was it "
+            "edited, or made by another version? Use the version that the program uses."
+        ) from None
 
 
 def _read(file: str) -> bytes:

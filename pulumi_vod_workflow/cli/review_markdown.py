@@ -15,6 +15,7 @@ from pulumi_vod_workflow.cli.review_text import (
     headline,
     limit_text,
     rows,
+    says_more,
 )
 from pulumi_vod_workflow.cli.visible import change_text, code, entities, shortened
 
@@ -62,11 +63,11 @@ def _lines(promise: Promise, max_starts: int | None, most: int) -> Iterator[str]
             f"- {WHAT[kind]}: {_named((_name(name, item) for name, item, _ in parts), most)}"
             for kind, parts in free.items()
         )
-        yield from _details(f"{counted(total, 'change')} that cost nothing", lines)
+        yield from _details(f"Free: {counted(total, 'change')}", lines)
     if promise.forgotten:
         names = (_name(part.who.name, part.who.item) for part in promise.forgotten)
         count = counted(len(promise.forgotten), "run")
-        summary = f"{count} only forgotten: what is not finished goes on"
+        summary = f"Only forgotten: {count}; those that are not finished go on"
         yield from _details(summary, [f"- {_named(names, most)}"])
 
 
@@ -94,8 +95,9 @@ def _who(row: Row, most: int) -> str:
 
 
 def _why(row: Row, most: int) -> Iterator[str]:
-    yield entities(row.first.why)
-    changes = [code(change_text(change)) for change in row.changes]
+    if says_more(row):
+        yield entities(row.first.why)
+    changes = [code(change_text(change, item)) for item, change in row.changes]
     yield from changes[:most]
     if len(changes) > most:
         yield f"and {len(changes) - most:,} more"

@@ -17,6 +17,7 @@ from pulumi_vod_workflow.cli.review_text import (
     free_by_kind,
     headline,
     rows,
+    says_more,
 )
 from pulumi_vod_workflow.cli.visible import change_text, shortened, visible
 
@@ -58,11 +59,12 @@ def _count(row: Row) -> str:
 
 
 def _why(row: Row) -> Iterator[str]:
-    yield visible(row.first.why)
-    changes = [change_text(change) for change in row.changes]
-    yield from (f"  {text}" for text in changes[:SHOWN])
+    if says_more(row):
+        yield visible(row.first.why)
+    changes = [change_text(change, item) for item, change in row.changes]
+    yield from changes[:SHOWN]
     if len(changes) > SHOWN:
-        yield f"  and {len(changes) - SHOWN:,} more"
+        yield f"and {len(changes) - SHOWN:,} more"
     unknown = [path for path in row.first.unknown if path]
     if unknown:
         yield f"not known yet: {_named(unknown)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,8 +19,8 @@ class Row:
     """One of them; what is said of it is true of all."""
     items: tuple[str, ...]
     count: int | None
-    changes: tuple[Change, ...]
-    """If they are the same for all."""
+    changes: tuple[tuple[str, Change], ...]
+    """Of each item, named, or of all of them alike, under no name."""
     outputs: int | None
 
 
@@ -64,15 +65,27 @@ def _row(starts: list[Start]) -> Row:
     first = starts[0]
     counts = [start.count for start in starts]
     outputs = [start.outputs for start in starts]
-    same = all(start.changes == first.changes for start in starts)
+    alike = all(start.changes == first.changes for start in starts)
+    changed = [first] if alike else starts
     return Row(
         first.who.name,
         first,
         tuple(start.who.item for start in starts if start.who.item is not None),
         None if None in counts else sum(count for count in counts if count),
-        first.changes if same else (),
+        tuple(
+            ("" if alike else start.who.item or "", change)
+            for start in changed
+            for change in start.changes
+        ),
         None if None in outputs else sum(number for number in outputs if number),
     )
+
+
+def says_more(row: Row) -> bool:
+    """Tell whether why it starts says more than what has changed."""
+    changed = {re.split(r"[.\[]", change.path)[0] for _, change in row.changes}
+    asked = row.first.why.replace(" (not known yet)", "").split(", ")
+    return not changed.issuperset(asked)
 
 
 def doubts(start: Start) -> Iterator[str]:

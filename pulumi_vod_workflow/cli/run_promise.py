@@ -92,12 +92,14 @@ def _replacement(
         changes=field_changes(fields, recorded, declared),
         replaces=recorded.get("runId"),
     )
-    if told.sent_again:
+    if told.sent_again or declared.get("existingRunId") is UNKNOWN:
         return replace(start, certain=False)
     if forced:
         same = declared.get("clientToken", UNKNOWN) == recorded.get("clientToken")
         return replace(start, joins=_joins_recorded(recorded), certain=False) if same else start
-    known = _plan(recorded, settled(recorded, declared), service).new_run
+    # Whatever is not known yet, a derived token with it, may turn out to be what is recorded.
+    whole = {"clientToken": UNKNOWN, **declared}
+    known = _plan(recorded, settled(recorded, whole), service).new_run
     hidden = "clientToken" in declared and any(
         holds(side.get(name), HIDDEN) for name in fields for side in (recorded, declared)
     )

@@ -94,7 +94,7 @@ def told_in(diagnostics: Collection[Diagnostic]) -> Mapping[str, Told]:
     warnings: dict[str, list[str]] = defaultdict(list)
     for item in diagnostics:
         if item.urn:
-            text = item.message.strip()
+            text = item.message.strip().removeprefix("warning: ")
             (warnings if item.severity == "warning" else lines)[item.urn].append(text)
     return {urn: Told(tuple(lines[urn]), tuple(warnings[urn])) for urn in {*lines, *warnings}}
 

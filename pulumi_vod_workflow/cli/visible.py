@@ -37,9 +37,9 @@ def value_text(value: Any) -> str:
     return shortened(visible(json.dumps(value, ensure_ascii=False, sort_keys=True)))
 
 
-def change_text(change: Change) -> str:
-    """Return a change as it is shown."""
-    path = shortened(visible(change.path))
+def change_text(change: Change, item: str = "") -> str:
+    """Return a change, of one item if it is named, as it is shown."""
+    path = shortened(visible(f"{item}: {change.path}" if item else change.path))
     if change.before is HIDDEN and change.after is HIDDEN:
         return f"{path}: a secret"
     return f"{path}: {value_text(change.before)} → {value_text(change.after)}"

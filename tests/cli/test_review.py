@@ -1,0 +1,460 @@
+"""`vod-workflow review` on previews that the real engine wrote: `previews/`, machine paths cut."""
+
+from __future__ import annotations
+
+import copy
+import html.parser
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from typer.testing import CliRunner, Result
+
+from pulumi_vod_workflow.cli.__main__ import app
+from pulumi_vod_workflow.cli.preview import SIGNATURE, UNKNOWN_TEXT, Preview, read_preview
+from pulumi_vod_workflow.cli.promising import promise_of
+from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
+from pulumi_vod_workflow.cli.visible import code, entities, visible
+from pulumi_vod_workflow.core.inputs import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
+
+PREVIEWS = Path(__file__).parent / "previews"
+RUN = "urn:pulumi:dev::project::pulumi-python:dynamic/vod:WorkflowRun::"
+BATCH = "urn:pulumi:dev::project::pulumi-python:dynamic/vod:WorkflowBatch::"
+FORMS = ("terminal", "markdown", "json")
+
+
+def recorded(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((PREVIEWS / f"{name}.json").read_text())
+    return found
+
+
+def review(data: object, *options: str) -> Result:
+    """Run the command on what comes from standard input."""
+    given = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return CliRunner().invoke(app, ["review", *options], input=given, env={"COLUMNS": "200"})
+
+
+def as_data(data: object) -> dict[str, Any]:
+    result = review(data, "--format=json")
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def starts(data: object) -> dict[tuple[str, str | None], dict[str, Any]]:
+    return {(run["resource"], run["item"]): run for run in as_data(data)["runs"]}
+
+
+def declared(name: str = "run", **inputs: Any) -> dict[str, Any]:
+    """A preview that creates one run."""
+    scope = {"project": "project", "stack": "dev", "name": name}
+    given = {"vid": "v1", "templateId": "t1", "clientToken": "t", "scope": scope, **inputs}
+    step = {"op": "create", "urn": RUN + name, "newState": {"inputs": given}}
+    return {"steps": [step], "changeSummary": {"create": 1}}
+
+
+def replaced(old: dict[str, Any], new: dict[str, Any], *reasons: str) -> dict[str, Any]:
+    """A preview that replaces one run."""
+    preview = declared(**new)
+    before = {"vid": "v1", "templateId": "t1", "runId": "r1", "clientToken": "old", **old}
+    preview["steps"][0] |= {"op": "replace", "replaceReasons": [*reasons]}
+    preview["steps"][0]["oldState"] = {"inputs": before, "outputs": before}
+    return preview
+
+
+# -- what is read ------------------------------------------------------------------------------
+
+
+def test_a_change_is_told_from_what_to_what() -> None:
+    found = starts(recorded("changes"))
+    assert found["trailer", None]["changes"] == [
+        {"path": "triggers.edition", "from": {"value": 1}, "to": {"value": 2}}
+    ]
+    assert found["trailer", None]["paidOutputs"] == 6
+    assert found["teaser", None]["why"] == "callbackArgs"
+    assert found["teaser", None]["changes"] == [
+        {"path": "callbackArgs", "from": {"secret": True}, "to": {"secret": True}}
+    ]
+    assert found["teaser", None]["paidOutputs"] is None
+    assert found["preview", None]["why"] == "new"
+    assert found["preview", None]["notKnownYet"] == ["vid"]
+    assert found["episodes", "s01e02"]["changes"] == [
+        {"path": "priority", "from": None, "to": {"value": 3}}
+    ]
+    assert {key: run["why"] for key, run in found.items() if key[0] == "episodes"} == {
+        ("episodes", "s01e02"): "priority",
+        ("episodes", "s01e03"): "priority",
+        ("episodes", "s01e09"): "new",
+        ("episodes", "s01e10"): "new",
+    }
+
+
+def test_what_is_free_and_what_is_only_forgotten() -> None:
+    found = as_data(recorded("mixed"))
+    assert {(part["resource"], part["what"], part["detail"]) for part in found["free"]} >= {
+        ("free", "recorded", "rerunOnFailure"),
+        ("ren2", "recorded", "scope"),
+        ("trig-completion", "waits", "1"),
+    }
+    assert [part["resource"] for part in found["free"] if part["what"] == "adopted"] == ["adopt"]
+    forgotten = {(part["resource"], part["item"]): part["phase"] for part in found["forgotten"]}
+    assert forgotten == {("b", "gone"): "submitted", ("gone", None): "submitted"}
+    assert found["starts"]["atMost"] is None  # the items of one batch are not known
+    none = as_data(recorded("fewer"))
+    assert none["runs"] == []
+    assert len(none["forgotten"]) == 8
+    assert as_data(recorded("nothing"))["starts"]["atMost"] == 0
+
+
+def test_secrets_are_masked_and_counted() -> None:
+    found = starts(recorded("secrets"))
+    assert found["sec2", None]["changes"] == [
+        {"path": "triggers.a", "from": {"secret": True}, "to": {"secret": True}}
+    ]
+    assert found["sec3", None]["certain"] is False  # secret, and not known yet
+    assert found["b", "y"]["why"] == "a secret input"
+    assert ("b", "x") not in found
+    assert (found["bs", None]["count"], found["bs", None]["certain"]) == (1, True)
+    assert found["rt", None]["joins"].startswith("it is the same start as of the recorded run")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"secretInputs": True, "callbackArgs": "s3cr3t"},
+        {"callbackArgs": {SIGNATURE: "1b47061264138c4ac30d75fd1eb44270", "plaintext": "s3cr3t"}},
+        {"triggers": {"a": {SIGNATURE: "x", "ciphertext": "s3cr3t"}}},
+    ],
+)
+def test_a_file_that_shows_secrets_is_masked_all_the_same(
+    form: str, written: dict[str, Any]
+) -> None:
+    old = {
+        key: "s3cr3t-before" if key == "callbackArgs" else value for key, value in written.items()
+    }
+    preview = replaced({**old, "secretInputs": True}, written, *written)
+    preview["config"] = {"vod:secretKey": "s3cr3t"}
+    result = review(preview, f"--format={form}")
+    assert result.exit_code == 0, result.output
+    assert "secret" in result.stdout
+    assert "s3cr3t" not in result.output
+
+
+def test_a_value_in_plain_text_beside_a_secret_is_shown() -> None:
+    preview = replaced(
+        {"secretInputs": True, "callbackArgs": "[secret]", "clientToken": "[secret]"},
+        {"secretInputs": True, "callbackArgs": "[secret]", "clientToken": "[secret]", "vid": "v2"},
+        "vid",
+    )
+    [run] = as_data(preview)["runs"]
+    assert run["changes"] == [{"path": "vid", "from": {"value": "v1"}, "to": {"value": "v2"}}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reasons", "certain", "why"),
+    [
+        ({}, {"vid": UNKNOWN_TEXT, "clientToken": None}, ["vid"], False, "vid (not known yet)"),
+        ({}, {"vid": UNKNOWN_TEXT, "priority": 1, "clientToken": None}, ["vid", "priority"], True,
+         "vid (not known yet), priority"),
+        ({"status": "2003", "phase": "failed"}, {"rerunOnFailure": True, "clientToken": "old"},
+         ["rerunOnFailure"], True, "rerunOnFailure after 2003"),
+        ({"emulated": True}, {}, ["emulated"], True, "its run is an emulated one"),
+        ({}, {"existingRunId": UNKNOWN_TEXT}, ["existingRunId"], False,
+         "existingRunId (not known yet)"),
+        ({}, {"clientToken": "old"}, ["id"], False, "the engine was told to replace it (--replace)"),
+        ({}, {"vid": "v2"}, ["id"], True, "vid; the engine was told to replace it (--replace)"),
+    ],
+)  # fmt: skip
+def test_why_a_run_is_replaced_and_whether_it_surely_is(
+    old: dict[str, Any], new: dict[str, Any], reasons: list[str], certain: bool, why: str
+) -> None:
+    new = {key: value for key, value in {"clientToken": "new", **new}.items() if value is not None}
+    preview = replaced(old, new, *reasons)
+    if "clientToken" not in new:
+        del preview["steps"][0]["newState"]["inputs"]["clientToken"]
+    [run] = as_data(preview)["runs"]
+    assert (run["certain"], run["why"], run["replaces"]) == (certain, why, "r1")
+
+
+def test_what_the_journal_has_left_is_told_by_the_provider() -> None:
+    preview = declared()
+    line = "takes r9 over, which is free: an earlier update has started it, and no state is known"
+    preview["diagnostics"] = [{"urn": f"{RUN}run", "severity": "info", "message": f"{line} ...\n"}]
+    found = as_data(preview)
+    assert (found["runs"], found["free"][0]["what"]) == ([], "taken")
+    line = "was sent before and never answered: it is sent again as the same start"
+    preview["diagnostics"] = [{"urn": f"{RUN}run", "severity": "info", "message": f"{line}\n"}]
+    [run] = as_data(preview)["runs"]
+    assert (run["certain"], run["joins"]) == (False, "it was sent before, and never answered")
+
+
+def hard_batch(line: str, *keys: str, **more: Any) -> dict[str, Any]:
+    """A preview that creates a batch, with what its provider said."""
+    inputs = {
+        "items": {key: {"vid": "v1"} for key in keys},
+        "defaults": {"templateId": "t1"},
+        "clientTokens": dict.fromkeys(keys, "t"),
+        "scope": {"project": "project", "stack": "dev", "name": "b"},
+        **more,
+    }
+    return {
+        "steps": [{"op": "create", "urn": f"{BATCH}b", "newState": {"inputs": inputs}}],
+        "diagnostics": [{"urn": f"{BATCH}b", "severity": "info", "message": f"{line}\n"}],
+        "changeSummary": {"create": 1},
+    }
+
+
+def test_keys_that_look_like_lists_are_told_apart_or_counted() -> None:
+    """The provider's count is right, whatever its line can be read as."""
+    keys = ("a", "b", "a, b", "new: a", "c and 3 more")
+    to_start = "to start by `pulumi up`, each a paid run: "
+    every = hard_batch(f"5 of 5 items {to_start}new: {', '.join(sorted(keys))}", *keys)
+    assert {item for _, item in starts(every)} == {*keys}
+    hidden = hard_batch(f"2 of 5 items {to_start}new: a, b", *keys)
+    [run] = as_data(hidden)["runs"]
+    assert (run["item"], run["count"]) == (None, 2)
+    taken = "takes over, which is free, what an earlier update has started and no state is known"
+    some = hard_batch(f"1 of 2 items {to_start}new: b", "a", "b")
+    some["diagnostics"].append({**some["diagnostics"][0], "message": f"{taken} to hold: a\n"})
+    assert {item for _, item in starts(some)} == {"b"}
+    assert [(part["item"], part["what"]) for part in as_data(some)["free"]] == [("a", "taken")]
+
+
+def test_without_the_providers_lines_the_plan_counts() -> None:
+    preview = hard_batch("", "a", "b")
+    preview["diagnostics"] = []
+    assert {item for _, item in starts(preview)} == {"a", "b"}
+
+
+def test_other_providers_resources_are_ignored() -> None:
+    preview = declared()
+    preview["steps"].append({"op": "create", "urn": "urn:pulumi:dev::p::aws:s3/bucket:Bucket::b"})
+    preview["steps"].append({"op": "create", "urn": "not a urn"})
+    assert [run["resource"] for run in as_data(preview)["runs"]] == ["run"]
+
+
+def test_the_built_in_workflows_are_those_of_the_emulator() -> None:
+    """Each reads the service's page on its own; what they have read is the same."""
+    assert SYSTEM_TEMPLATES == {key: outputs for key, (_, outputs) in EMULATED.items()}
+
+
+# -- exit codes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "exit_code"),
+    [("nothing", 0, 0), ("fewer", 0, 0), ("changes", 7, 0), ("changes", 6, 3), ("mixed", 999, 3)],
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_exit_code_by_max_starts(name: str, most: int, exit_code: int, form: str) -> None:
+    """A number that is not known is more than any."""
+    result = review(recorded(name), f"--max-starts={most}", f"--format={form}")
+    assert result.exit_code == exit_code
+    assert ("--max-starts" in result.stderr) == (exit_code == 3)
+    assert result.stdout
+
+
+def test_a_file_or_standard_input(tmp_path: Path) -> None:
+    path = PREVIEWS / "changes.json"
+    named = CliRunner().invoke(app, ["review", str(path), "--format=json"])
+    assert named.stdout == review(path.read_bytes(), "--format=json").stdout
+    assert review(path.read_bytes(), "-", "--format=json").stdout == named.stdout
+    missing = CliRunner().invoke(app, ["review", str(tmp_path / "none.json")])
+    assert missing.exit_code == 2
+    assert "cannot be read: No such file" in missing.stderr
+    wide = path.read_text().encode("utf-16")  # as Windows PowerShell redirects
+    assert review(wide, "--format=json").stdout == named.stdout
+
+
+FOR_PEOPLE = (PREVIEWS / "for-people.txt").read_bytes()
+WHOLE = (PREVIEWS / "changes.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "There is nothing to read"),
+        (b" \n", "There is nothing to read"),
+        (FOR_PEOPLE, "--json is missing"),
+        (b'{"sequence":0,"timestamp":1}\n{"sequence":1}', "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"),
+        (WHOLE[:3000], "not JSON, or not all of it"),
+        (b"warning: x\n" + WHOLE, "2>&1"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[]", "not that of a preview"),
+        (b'{"version": 3, "deployment": {}}', "not that of a preview"),
+        (b'{"steps": [{"op": 1}]}', "its steps are not as Pulumi writes them"),
+        (b'{"steps": [], "diagnostics": [{"severity": "error", "message": "no \\u001b[2J"}]}',
+         "The preview failed"),
+        ((PREVIEWS / "refused.json").read_bytes(), "templateId: is required"),
+        ((PREVIEWS / "broken.json").read_bytes(), "error: python inline source runtime error: x"),
+    ],
+)  # fmt: skip
+def test_what_is_no_good_preview_is_refused_with_what_to_do(data: bytes, says: str) -> None:
+    result = review(data, "--max-starts=0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("options", [["--format=html"], ["--max-starts=-1"], ["a", "b"]])
+def test_bad_usage(options: list[str]) -> None:
+    assert review(WHOLE, *options).exit_code == 2
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = [path]
+    for key, item in items:
+        found += leaves(item, (*path, key)) if isinstance(item, (dict, list)) else [(*path, key)]
+    return found
+
+
+MIXED = recorded("mixed")
+PLACES = [path for path in leaves(MIXED) if path]
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("[secret]"),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(PLACES), JUNK)
+def test_no_file_makes_it_fall_over(place: tuple[Any, ...], junk: Any) -> None:
+    """Anything anywhere in a preview is reviewed, or refused in words."""
+    preview = copy.deepcopy(MIXED)
+    whole: Any = preview
+    for key in place[:-1]:
+        whole = whole[key]
+    whole[place[-1]] = junk
+    for form in FORMS:
+        result = review(preview, f"--format={form}")
+        assert result.exit_code in {0, 2}, result.exception
+        assert "Traceback" not in result.output
+
+
+# -- what is shown -----------------------------------------------------------------------------
+
+HOSTILE = "a|b`c\n# d <img src=x> [l](http://e) @you #1 \x1b[31m[red]x[/red]:bomb: \u202e&amp; **e** __f__"
+
+
+def hostile() -> dict[str, Any]:
+    preview = replaced({}, {"name": HOSTILE, "triggers": {HOSTILE: HOSTILE}}, "triggers")
+    preview["steps"].append(hard_batch("", HOSTILE, "other")["steps"][0])
+    warning = {"urn": RUN + HOSTILE, "severity": "warning", "message": f"warning: {HOSTILE}"}
+    where = {"message": f"vod: {HOSTILE}", "severity": "info#err"}
+    return {**preview, "diagnostics": [warning, where]}
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown"])
+def test_nothing_of_a_users_text_controls_a_terminal(form: str) -> None:
+    result = review(hostile(), f"--format={form}")
+    assert result.exit_code == 0, result.output
+    assert all(char.isprintable() or char == "\n" for char in result.stdout)
+
+
+def test_nothing_of_a_users_text_is_markup_of_the_terminal() -> None:
+    shown = re.sub(r"[\s│]+", "", review(hostile()).stdout)
+    assert re.sub(r"\s+", "", visible(HOSTILE)[:60]) in shown
+    assert "[red]x[/red]:bomb:" in shown
+
+
+class Seen(html.parser.HTMLParser):
+    """The tags of a page, its cells, and its text outside of code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.rows: list[int] = []
+        self.code: list[str] = []
+        self.bare = ""
+        self._deep = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._deep += tag == "code"
+        if tag == "tr":
+            self.rows.append(0)
+        if tag in {"td", "th"}:
+            self.rows[-1] += 1
+        if tag == "code":
+            self.code.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._deep -= tag == "code"
+
+    def handle_data(self, data: str) -> None:
+        if self._deep:
+            self.code[-1] += data
+        else:
+            self.bare += data
+
+
+def rendered(markdown: str) -> Seen:
+    seen = Seen()
+    seen.feed(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
+    return seen
+
+
+EXPECTED_TAGS = {
+    "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "br", "details", "summary",
+    "ul", "li",
+}  # fmt: skip
+
+
+def test_nothing_of_a_users_text_is_markdown() -> None:
+    seen = rendered(review(hostile(), "--format=markdown").stdout)
+    assert seen.tags <= EXPECTED_TAGS
+    assert set(seen.rows) == {3}
+    assert visible(HOSTILE)[:79] + "…" in seen.code  # as a name, cut
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_any_text_is_shown_as_it_is_or_escaped(text: str) -> None:
+    seen = rendered(f"| a |\n|---|\n| {code(text)} |\n")
+    assert seen.tags <= EXPECTED_TAGS
+    assert [item.strip() for item in seen.code] == [visible(text).strip()]
+    bare = rendered(f"x{entities(text)}x\n")
+    assert bare.tags == {"p"}
+    assert re.sub(r"\s+", " ", bare.bare.strip()) == re.sub(r"\s+", " ", f"x{visible(text)}x")
+
+
+@given(st.text(max_size=40))
+def test_no_text_controls_a_terminal(text: str) -> None:
+    assert visible(text).isprintable()
+
+
+def test_a_comment_always_fits() -> None:
+    """However much there is to say, it is what GitHub takes."""
+    keys = [f"{'|' * 60}{number}" for number in range(3000)]
+    preview = hard_batch("", *keys)
+    preview["diagnostics"] = []
+    preview["steps"] += [declared(f"{'<' * 90}{number}")["steps"][0] for number in range(500)]
+    text = as_markdown(promise_of(Preview.model_validate(preview)), 5)
+    assert len(text) <= LONGEST
+    assert "3,500 runs would be started" in text
+    assert "more |" in text
+
+
+def test_the_sample_in_the_documentation_is_a_real_one() -> None:
+    promise = promise_of(read_preview(WHOLE))
+    page = (Path(__file__).parents[2] / "docs" / "review.md").read_text()
+    assert f"```markdown\n{as_markdown(promise, None).strip()}\n```" in page
+
+
+def test_the_documentation_names_every_key_of_the_schema() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "review.md").read_text()
+    found = as_data(recorded("changes"))
+    keys = {*found, *found["starts"], *found["paidOutputs"]}
+    keys |= {*found["runs"][0], *found["free"][0], *found["forgotten"][0]}
+    assert found["version"] == 1
+    assert {key for key in keys if f"`{key}`" not in page} == set()
