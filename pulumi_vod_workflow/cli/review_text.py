@@ -48,7 +48,7 @@ def _outputs(promise: Promise) -> str:
     if promise.outputs:
         parts.append(counted(promise.outputs, "paid output"))
     if unknown:
-        parts.append(f"{counted(unknown, 'run')} of workflows whose outputs are not known here")
+        parts.append(f"{counted(unknown, 'run')} of unknown template")
     return ", ".join(parts)
 
 

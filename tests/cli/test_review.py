@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner, Result
@@ -36,8 +36,8 @@ def recorded(name: str) -> dict[str, Any]:
 
 def review(data: object, *options: str) -> Result:
     """Run the command on what comes from standard input."""
-    given = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return CliRunner().invoke(app, ["review", *options], input=given, env={"COLUMNS": "200"})
+    text = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return CliRunner().invoke(app, ["review", *options], input=text, env={"COLUMNS": "200"})
 
 
 def as_data(data: object) -> dict[str, Any]:
@@ -168,7 +168,8 @@ def test_a_value_in_plain_text_beside_a_secret_is_shown() -> None:
         ({"emulated": True}, {}, ["emulated"], True, "its run is an emulated one"),
         ({}, {"existingRunId": UNKNOWN_TEXT}, ["existingRunId"], False,
          "existingRunId (not known yet)"),
-        ({}, {"clientToken": "old"}, ["id"], False, "the engine was told to replace it (--replace)"),
+        ({}, {"clientToken": "old"}, ["id"], False,
+         "the engine was told to replace it (--replace)"),
         ({}, {"vid": "v2"}, ["id"], True, "vid; the engine was told to replace it (--replace)"),
     ],
 )  # fmt: skip
@@ -242,7 +243,7 @@ def test_other_providers_resources_are_ignored() -> None:
 
 def test_the_built_in_workflows_are_those_of_the_emulator() -> None:
     """Each reads the service's page on its own; what they have read is the same."""
-    assert SYSTEM_TEMPLATES == {key: outputs for key, (_, outputs) in EMULATED.items()}
+    assert {key: outputs for key, (_, outputs) in EMULATED.items()} == SYSTEM_TEMPLATES
 
 
 # -- exit codes --------------------------------------------------------------------------------
@@ -328,6 +329,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(PLACES), JUNK)
 def test_no_file_makes_it_fall_over(place: tuple[Any, ...], junk: Any) -> None:
     """Anything anywhere in a preview is reviewed, or refused in words."""
@@ -344,7 +346,10 @@ def test_no_file_makes_it_fall_over(place: tuple[Any, ...], junk: Any) -> None:
 
 # -- what is shown -----------------------------------------------------------------------------
 
-HOSTILE = "a|b`c\n# d <img src=x> [l](http://e) @you #1 \x1b[31m[red]x[/red]:bomb: \u202e&amp; **e** __f__"
+HOSTILE = (
+    "a|b`c\n# d <img src=x> [l](http://e) @you #1 \x1b[31m[red]x[/red]:bomb: "
+    "\u202e&amp; **e** __f__"
+)
 
 
 def hostile() -> dict[str, Any]:
@@ -415,7 +420,7 @@ def test_nothing_of_a_users_text_is_markdown() -> None:
     seen = rendered(review(hostile(), "--format=markdown").stdout)
     assert seen.tags <= EXPECTED_TAGS
     assert set(seen.rows) == {3}
-    assert visible(HOSTILE)[:79] + "…" in seen.code  # as a name, cut
+    assert visible(HOSTILE[:79] + "…") in seen.code  # as a name, cut
 
 
 @given(st.text(min_size=1, max_size=40))
