@@ -28,7 +28,8 @@ SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 FAILED_PROGRAM: Final = "error: python inline source runtime error"
 """How the Automation API's language host says that a program failed: as if the program said it."""
 
-CREATES: Final = ("create-replacement", "replace", "create")
+CREATES: Final = ("replace", "create-replacement", "create")
+"""The first that a resource has counts: only it tells what the engine itself replaces."""
 UPDATES: Final = ("update",)
 DELETES: Final = ("delete", "delete-replaced", "discard", "discard-replaced")
 READS: Final = ("read", "read-replacement")
