@@ -14,17 +14,13 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from pulumi_vod_workflow.cli.stack import SIGNATURE
 from pulumi_vod_workflow.core.inputs import UNKNOWN
-
-RUN: Final = "pulumi-python:dynamic/vod:WorkflowRun"
-BATCH: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
-COMPLETION: Final = "pulumi-python:dynamic/vod:WorkflowCompletion"
+from pulumi_vod_workflow.errors import VodWorkflowError
 
 UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes any value that is not known yet."""
 SECRET_TEXT: Final = "[secret]"  # noqa: S105 - how the engine writes one
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key of the engine's wrappers in states: secrets, and what else no program can read."""
 FAILED_PROGRAM: Final = "error: python inline source runtime error"
 """How the Automation API's language host says that a program failed: as if the program said it."""
 
@@ -37,7 +33,7 @@ READS: Final = ("read", "read-replacement")
 HOW: Final = "Make it by `pulumi preview --json > preview.json`, and give this command that file."
 
 
-class PreviewError(Exception):
+class PreviewError(VodWorkflowError):
     """What was given cannot be reviewed; the text says why, and what to do."""
 
 

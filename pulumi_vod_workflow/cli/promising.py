@@ -16,13 +16,10 @@ from typing import Any
 
 from pulumi_vod_workflow.cli.batch_promise import batch_parts
 from pulumi_vod_workflow.cli.preview import (
-    BATCH,
-    COMPLETION,
     CREATES,
     DELETES,
     HIDDEN,
     READS,
-    RUN,
     UPDATES,
     Preview,
     Step,
@@ -30,6 +27,7 @@ from pulumi_vod_workflow.cli.preview import (
 )
 from pulumi_vod_workflow.cli.promise import Forgotten, Free, FreeOf, Part, Promise, Start, Who
 from pulumi_vod_workflow.cli.run_promise import run_parts
+from pulumi_vod_workflow.cli.stack import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.cli.told import Told, told_in, told_of_all
 from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
@@ -45,11 +43,11 @@ def promise_of(preview: Preview) -> Promise:
     steps = _decisive(preview.steps)
     for urn, step in steps.items():
         said = told.get(urn, Told())
-        if step.type == RUN:
+        if step.type == RUN_TYPE:
             parts += run_parts(step, said, service)
-        elif step.type == BATCH:
+        elif step.type == BATCH_TYPE:
             parts += batch_parts(step, said, service)
-        elif step.type == COMPLETION and step.op in (*CREATES, *UPDATES):
+        elif step.type == COMPLETION_TYPE and step.op in (*CREATES, *UPDATES):
             runs = step.declared.get("runs")
             counted = f"{len(runs):,}" if isinstance(runs, Mapping) else "runs not known yet"
             parts.append(FreeOf(Who(urn), Free.WAITS, counted))

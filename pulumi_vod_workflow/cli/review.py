@@ -18,9 +18,8 @@ from pulumi_vod_workflow.cli.review_json import as_json
 from pulumi_vod_workflow.cli.review_markdown import as_markdown
 from pulumi_vod_workflow.cli.review_terminal import show
 from pulumi_vod_workflow.cli.review_text import limit_text
-from pulumi_vod_workflow.cli.visible import visible
+from pulumi_vod_workflow.cli.text import told_plainly
 
-UNREADABLE = 2
 EXCEEDED = 3
 
 
@@ -53,12 +52,8 @@ def review(
     Exit codes: 0, no more than --max-starts; 2, the input is no preview, or that of one which
     failed; 3, more than --max-starts, or a number that is not known yet.
     """
-    try:
+    with told_plainly():
         promise = _promised(_read(file))
-    except PreviewError as error:
-        lines = f"vod-workflow review: {error}".splitlines()
-        typer.echo("\n".join(map(visible, lines)), err=True)
-        raise typer.Exit(UNREADABLE) from None
     if form is Form.JSON:
         typer.echo(json.dumps(as_json(promise, max_starts), indent=2))
     elif form is Form.MARKDOWN:
@@ -66,7 +61,7 @@ def review(
     else:
         show(promise, Console(markup=False, emoji=False, highlight=False))
     if max_starts is not None and promise.exceeds(max_starts):
-        typer.echo(f"vod-workflow review: {limit_text(promise, max_starts)}", err=True)
+        typer.echo(f"error: {limit_text(promise, max_starts)}", err=True)
         raise typer.Exit(EXCEEDED)
 
 

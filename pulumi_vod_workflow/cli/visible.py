@@ -8,17 +8,11 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.cli.changes import ABSENT, Change
 from pulumi_vod_workflow.cli.preview import HIDDEN, holds
+from pulumi_vod_workflow.cli.text import line as visible
 from pulumi_vod_workflow.core.inputs import is_known
 
 LONGEST: Final = 80
 """Characters of a value that are shown."""
-
-
-def visible(text: str) -> str:
-    """Return text on one line in which a terminal sees nothing but characters to print."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

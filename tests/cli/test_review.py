@@ -16,10 +16,12 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner, Result
 
 from pulumi_vod_workflow.cli.__main__ import app
-from pulumi_vod_workflow.cli.preview import SIGNATURE, UNKNOWN_TEXT, Preview, read_preview
+from pulumi_vod_workflow.cli.preview import UNKNOWN_TEXT, Preview, read_preview
 from pulumi_vod_workflow.cli.promising import promise_of
 from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
-from pulumi_vod_workflow.cli.visible import code, entities, visible
+from pulumi_vod_workflow.cli.stack import SIGNATURE
+from pulumi_vod_workflow.cli.text import line as visible
+from pulumi_vod_workflow.cli.visible import code, entities
 from pulumi_vod_workflow.core.inputs import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 
