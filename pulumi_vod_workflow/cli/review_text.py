@@ -117,5 +117,5 @@ def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str
 
 def limit_text(promise: Promise, max_starts: int) -> str:
     """Say that there are more starts than allowed."""
-    found = "an unknown number" if promise.at_most is None else f"{promise.at_most:,}"
-    return f"{found} of runs would be started, more than --max-starts {max_starts:,} allows"
+    found = "an unknown number of" if promise.at_most is None else f"{promise.at_most:,}"
+    return f"{found} runs may be started, more than --max-starts {max_starts:,} allows"
