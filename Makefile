@@ -72,6 +72,11 @@ types: $(READY) ## Check types
 	@echo "==> mypy" >&2
 	@$(PYTHON) -m mypy
 
+.PHONY: docs
+docs: $(READY) ## Build the documentation site into build/site
+	@echo "==> mkdocs" >&2
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
+
 .PHONY: lock
 lock: $(READY) ## Pin all dependencies in requirements.txt (ARGS=--upgrade for the newest)
 	@echo "==> requirements.txt from pyproject.toml"

@@ -29,16 +29,13 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
     """
     1 to 10,000 runs as one resource, started in one operation at the account's rate.
 
-    ========= =============================================================== ==================
-    operation does                                                            costs
-    ========= =============================================================== ==================
-    preview   checks every item offline, and lists which would start          nothing
-    create    StartWorkflow for each item, with a ClientToken of its own      one run an item
-    update    starts new, changed, triggered items, and those that were       one run for each
-              rejected before; the others keep their runs                     that starts
-    refresh   reads the status of unfinished runs, all at once                nothing
-    delete    forgets; the runs go on                                         nothing
-    ========= =============================================================== ==================
+    | operation | does | costs |
+    |---|---|---|
+    | preview | checks every item offline, and lists which would start | nothing |
+    | create | StartWorkflow for each item, with a ClientToken of its own | one run each |
+    | update | starts new, changed, triggered and rejected items; others keep theirs | one run each |
+    | refresh | reads the status of unfinished runs, all at once | nothing |
+    | delete | forgets; the runs go on | nothing |
 
     An item's token is a pure function of its key and its inputs: reordering, adding or removing
     others changes nothing. Once anything is accepted an operation does not fail any more: items

@@ -27,15 +27,13 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
     """
     The results of runs that have ended. Creating it waits for them; nothing is ever started.
 
-    ========= =============================================================== =======
-    operation does                                                            costs
-    ========= =============================================================== =======
-    preview   checks the declaration                                          nothing
-    create    waits for all runs at once, and reads their results             nothing
-    update    waits for runs that are new here; the others' results stay      nothing
-    refresh   nothing: runs that have ended never change                      nothing
-    delete    forgets the results                                             nothing
-    ========= =============================================================== =======
+    | operation | does | costs |
+    |---|---|---|
+    | preview | checks the declaration | nothing |
+    | create | waits for all runs at once, and reads their results | nothing |
+    | update | waits for runs that are new here; the others' results stay | nothing |
+    | refresh | nothing: runs that have ended never change | nothing |
+    | delete | forgets the results | nothing |
 
     After a failure, a timeout, Ctrl-C or a kill the next `pulumi up` waits on.
     """

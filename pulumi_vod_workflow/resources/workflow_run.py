@@ -30,16 +30,14 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
     """
     One run of a VOD workflow. Creating it starts the run, which is paid and cannot be cancelled.
 
-    ========= ============================================================== =========
-    operation does                                                           costs
-    ========= ============================================================== =========
-    preview   checks every rule offline; `--diff` shows the token            nothing
-    create    StartWorkflow with a deterministic ClientToken                 one run
-    replace   when anything sent to the service, or a trigger, changes       one run
-    update    when only a setting changes that is not sent                   nothing
-    refresh   reads status and results; a run that has ended is not asked    nothing
-    delete    forgets; the run goes on                                       nothing
-    ========= ============================================================== =========
+    | operation | does | costs |
+    |---|---|---|
+    | preview | checks every rule offline; `--diff` shows the token | nothing |
+    | create | StartWorkflow with a deterministic ClientToken | one run |
+    | replace | when anything sent to the service, or a trigger, changes | one run |
+    | update | when only a setting changes that is not sent | nothing |
+    | refresh | reads status and results; a run that has ended is not asked | nothing |
+    | delete | forgets; the run goes on | nothing |
     """
 
     run_id: Output[str] = pulumi.property("runId")
