@@ -1,0 +1,233 @@
+"""
+A page of the documentation as its reader follows it: block by block, in a folder of its own.
+
+| a block of | is |
+|---|---|
+| a language, `title="file"` | written to that file of the folder |
+| `python` that imports `pulumi` or this package | the program, `__main__.py`: brought up, if no command of the page does |
+| other `python` | run as a script |
+| `bash`, `sh` | run as written; what it exports stays. `<!-- fails -->` before it: it has to fail |
+| `text` | what the last commands said, line by line; `...` stands for anything |
+| `yaml` | read; its `config` has to be one that the package takes |
+
+A line that starts the emulator on a port is what a reader has in a second terminal. Commands are run
+without questions (`PULUMI_SKIP_CONFIRMATIONS`), port 8765 is a free one, and runs take a moment.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import httpx
+import yaml
+
+from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
+from pulumi_vod_workflow.emulator.store import Store
+from tests.engine.project import LONG, ROOT, Project, until
+
+FENCE: Final = re.compile(
+    r"(?:^<!-- (?P<note>\w+) -->\n)?"
+    r'^```(?P<language>\w*)(?: title="(?P<title>[^"\n]+)")?\n(?P<text>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
+PROGRAM: Final = re.compile(r"^(import pulumi$|from pulumi_vod_workflow import )", re.MULTILINE)
+SERVER: Final = re.compile(r"^python -m pulumi_vod_workflow\.emulator .*--port \d+")
+ENGINE: Final = re.compile(r"^pulumi (up|preview|refresh|destroy)\b", re.MULTILINE)
+SHELLS: Final = ("bash", "sh")
+QUICK: Final = {"pendingSeconds": 0.1, "runningSeconds": 0.2}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block."""
+
+    language: str
+    title: str
+    text: str
+    note: str
+    line: int
+    """Of the page; the first is 1."""
+
+    @property
+    def code(self) -> str:
+        """It, without comments: those are told in the page's language."""
+        return re.sub(r"\s*# .*", "", self.text)
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return a page's blocks; none is in a form that is not seen."""
+    text = page.read_text()
+    found = [
+        Block(
+            match["language"],
+            match["title"] or "",
+            match["text"],
+            match["note"] or "",
+            text.count("\n", 0, match.start("language")) + 1,
+        )
+        for match in FENCE.finditer(text)
+    ]
+    assert 2 * len(found) == len(re.findall(r"^[ >]*(?:```|~~~)", text, re.MULTILINE)), page
+    return found
+
+
+def pages() -> Iterator[Path]:
+    """Yield the pages in English: of the site, and of the repository."""
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
+        if not path.name.endswith(".zh.md"):
+            yield path
+
+
+class Reader:
+    """
+    Follows a page: `with Reader(...) as reader: reader.do(block)`.
+
+    Args:
+        folder: where; it is there.
+        like: a project whose stack is taken over.
+        starts_from_nothing: whether the page makes its own stack.
+
+    """
+
+    def __init__(self, folder: Path, like: Project, *, starts_from_nothing: bool) -> None:
+        self._project = Project(folder, "emulator", like=like)
+        self._environ = {**self._project.environ, "PULUMI_SKIP_CONFIRMATIONS": "true"}
+        self.folder = folder
+        self.said = ""
+        """By the last commands."""
+        self.all_said = ""
+        self._program_waits = False
+        self._servers = ExitStack()
+        self._variables = folder / ".variables"
+        self._store = folder / "state" / ".pulumi" / "vod-emulator.sqlite3"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = str(free.getsockname()[1])
+        if not starts_from_nothing:
+            self._environ["PULUMI_STACK"] = self._project.stack
+        else:
+            shutil.rmtree(folder / "state")
+            (folder / "state" / ".pulumi").mkdir(parents=True)
+            (folder / "Pulumi.dev.yaml").unlink()
+        quick = VodEmulator(EmulatorSettings(store=str(self._store)))
+        quick.settings(pending_seconds=0.1, running_seconds=0.2)
+        quick.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self._bring_up()
+        finally:
+            self._servers.close()
+
+    def do(self, block: Block) -> None:
+        """Do what a block asks for."""
+        text = block.text.replace("8765", self._port)
+        if block.language == "yaml":
+            _is_good(text)
+        if block.title or (block.language == "python" and PROGRAM.search(text)):
+            self._write(block.title or "__main__.py", text)
+        elif block.language == "python":
+            self._run([sys.executable, "-c", text], fails=False)
+        elif block.language in SHELLS:
+            self._shell(text, fails=block.note == "fails")
+        elif block.language == "text":
+            _was_said(text, self.said)
+        else:
+            assert block.language == "yaml", f"nobody knows what to do with {block}"
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return what the embedded emulator would have billed."""
+        store = Store(self._store)
+        try:
+            return store.ledger()
+        finally:
+            store.close()
+
+    def _write(self, name: str, text: str) -> None:
+        if name == "__main__.py":
+            self._bring_up()
+            self._program_waits = True
+        (self.folder / name).write_text(text)
+
+    def _bring_up(self) -> None:
+        if self._program_waits:
+            self._shell("pulumi up --skip-preview", fails=False)
+
+    def _shell(self, text: str, *, fails: bool) -> None:
+        commands: list[str] = []
+        for line in text.splitlines():
+            if SERVER.match(line):
+                self._serve(line)
+            else:
+                commands.append(line)
+        if ENGINE.search(text):
+            self._program_waits = False
+        kept = shlex.quote(str(self._variables))
+        before = f"set -euo pipefail; [ ! -f {kept} ] || . {kept}; trap 'export -p >{kept}' EXIT"
+        self._run(["bash", "-c", "\n".join([before, *commands])], fails=fails)
+
+    def _run(self, command: list[str], *, fails: bool) -> None:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LONG,
+            check=False,
+        )
+        self.said = done.stdout
+        self.all_said += done.stdout
+        assert (done.returncode != 0) == fails, done.stdout
+        assert "Traceback" not in done.stdout, done.stdout
+
+    def _serve(self, line: str) -> None:
+        """Start the emulator, in the place of one that was started before."""
+        self._servers.close()
+        words = shlex.split(line.partition(" #")[0].removesuffix("&"))
+        command = [sys.executable, *words[1:]]
+        server = subprocess.Popen(command, cwd=self.folder, env=self._environ)
+        self._servers.callback(server.wait)
+        self._servers.callback(server.terminate)
+        url = f"http://127.0.0.1:{self._port}/_emulator/"
+
+        def is_up() -> bool:
+            try:
+                return httpx.get(f"{url}health").is_success
+            except httpx.TransportError:
+                assert server.poll() is None
+                return False
+
+        until(is_up)
+        httpx.post(f"{url}settings", json=QUICK).raise_for_status()
+
+
+def _is_good(text: str) -> None:
+    document = yaml.safe_load(text)
+    config = document.get("config") if isinstance(document, dict) else None
+    if config:
+        told = {key: value if isinstance(value, str) else "secret" for key, value in config.items()}
+        load_settings(told.get, {}, Path("/nowhere"), told)
+
+
+def _was_said(sample: str, said: str) -> None:
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    for line in filter(None, (" ".join(line.split()) for line in sample.splitlines())):
+        pattern = ".*".join(map(re.escape, line.split("...")))
+        assert any(re.search(pattern, other) for other in lines), f"{line!r} is not in\n{said}"

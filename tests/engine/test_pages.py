@@ -1,0 +1,56 @@
+"""Every code block of the documentation does what its page says; see `pages.py` for how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.pages import Block, Reader, blocks, pages
+from tests.engine.project import ROOT, Project
+
+NOT_RUN = {
+    ("README.md", "make up "): "tests/engine/test_make.py runs the one; the other runs this test",
+    ("README.md", "batch = WorkflowBatch("): "lines of the whole program in docs/many-videos.md",
+}
+"""(page, how a block begins) -> why it is not run here."""
+FOLLOWED = [page for page in pages() if blocks(page)]
+
+
+def not_run(page: Path, block: Block) -> str | None:
+    """Return why a block is not run here."""
+    name = page.relative_to(ROOT).as_posix()
+    reasons = [why for (of, begin), why in NOT_RUN.items() if of == name and begin in block.text]
+    return reasons[0] if reasons else None
+
+
+@pytest.fixture(scope="session")
+def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Iterator[Project]:
+    """A stack, made once."""
+    with Project(tmp_path_factory.mktemp("like"), "emulator") as project:
+        yield project
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_works_as_written(page: Path, tmp_path: Path, like: Project) -> None:
+    """Each block, in the page's order, in one folder."""
+    found = [block for block in blocks(page) if not not_run(page, block)]
+    own = any("pulumi stack init" in block.text for block in found)
+    with Reader(tmp_path, like, starts_from_nothing=own) as reader:
+        for block in found:
+            try:
+                reader.do(block)
+            except AssertionError as error:
+                raise AssertionError(f"{page}:{block.line}: {error}") from error
+    if page.name == "README.md":
+        assert "embedded emulator, nothing is real or paid" in reader.all_said
+        assert "succeeded (0: finished" in reader.all_said
+        assert reader.all_said.count("tos://tos-cn-v-emulator/") >= 5
+        assert len(reader.ledger()) == 1
+
+
+def test_what_is_not_run_is_there() -> None:
+    """Each exception is of one block."""
+    every = [(page, block) for page in FOLLOWED for block in blocks(page)]
+    assert sum(not_run(page, block) is not None for page, block in every) == len(NOT_RUN)
