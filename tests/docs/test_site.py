@@ -1,0 +1,124 @@
+"""The site is built without a warning, needs no network, and is complete in both languages."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pulumi_vod_workflow
+from tests.engine.pages import blocks
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+TRANSLATED = {
+    "index.md",
+    "getting-started.md",
+    "errors.md",
+    "lifecycle/workflow-run.md",
+    "lifecycle/workflow-batch.md",
+    "lifecycle/workflow-completion.md",
+}
+PAIRS = [
+    (ROOT / "README.md", ROOT / "README.zh.md"),
+    *((DOCS / page, DOCS / page.replace(".md", ".zh.md")) for page in sorted(TRANSLATED)),
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site as CI builds it: any warning is an error, and none is hidden by a lower level."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert set(re.findall("^[A-Z]{4,}", said, re.MULTILINE)) <= {"INFO"}, said
+    return folder
+
+
+@pytest.mark.xdist_group("site")
+def test_each_page_is_there_in_both_languages(site: Path) -> None:
+    """Where there is no translation, the Chinese site shows the English page."""
+    for path in DOCS.rglob("*.md"):
+        page = path.relative_to(DOCS).with_suffix("")
+        if page.suffix != ".zh":
+            place = page.parent if page.name == "index" else page
+            for folder in (site, site / "zh"):
+                assert (folder / place / "index.html").is_file(), page
+    for page in TRANSLATED:
+        place = site / "zh" / page.removesuffix(".md").removesuffix("index") / "index.html"
+        assert len(re.findall("[\u4e00-\u9fff]", place.read_text())) > 300, page
+
+
+@pytest.mark.xdist_group("site")
+def test_the_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    """No font, script, style or picture: links are the only addresses."""
+    loads = re.compile(r"<(?:script|img|link|iframe|source)\b[^>]*(?:src|href)=\"?(?:https?:)?//")
+    for page in site.rglob("*.html"):
+        assert not loads.search(page.read_text()), page
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//", style.read_text()), style
+
+
+@pytest.mark.xdist_group("site")
+def test_the_reference_has_every_public_name(site: Path) -> None:
+    """Each with its docstring's first words."""
+    pages = "".join(page.read_text() for page in (site / "reference").rglob("*.html"))
+    for name in pulumi_vod_workflow.__all__:
+        assert f'id="pulumi_vod_workflow.{name}"' in pages
+        words = re.findall(r"\w+", (getattr(pulumi_vod_workflow, name).__doc__ or "").strip())
+        assert words[0] in pages
+
+
+@pytest.mark.xdist_group("site")
+def test_the_repositorys_own_pages_are_the_sites(site: Path) -> None:
+    """They are written once: links lead to the site's pages, those to other files are names."""
+    home = (site / "index.html").read_text()
+    assert 'href="safety/"' in home
+    assert 'href="contributing/"' in home
+    assert "README.zh.md" not in home
+    assert "Map of the code" in (site / "contributing" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("english, chinese", PAIRS, ids=lambda path: path.name)
+def test_languages_are_in_step(english: Path, chinese: Path) -> None:
+    """The same headings, tables and code; only words and comments differ."""
+
+    def shape(page: Path) -> list[str]:
+        text = re.sub(r"^```.*?^```$", "```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        rows = [line for line in text.splitlines() if re.match(r"#|\||```|!!!", line)]
+        return [
+            f"|{row.count('|')}" if row.startswith("|") else row.split(" ")[0] for row in rows
+        ]
+
+    assert shape(english) == shape(chinese)
+    assert [(block.language, block.title, block.code) for block in blocks(english)] == [
+        (block.language, block.title, block.code) for block in blocks(chinese)
+    ]
+
+
+def test_what_is_translated_is_known() -> None:
+    found = {
+        path.relative_to(DOCS).as_posix().replace(".zh.md", ".md") for path in DOCS.rglob("*.zh.md")
+    }
+    assert found == TRANSLATED
+
+
+def test_the_drawing_names_modules_that_are_there() -> None:
+    drawing = (DOCS / "architecture.svg").read_text()
+    names = " ".join(re.findall(r'class="m"[^>]*>([^<]+)<', drawing)).split()
+    assert len(names) > 25
+    for name in names:
+        module = ROOT / "pulumi_vod_workflow" / name
+        assert module.is_dir() or module.with_suffix(".py").is_file(), name
