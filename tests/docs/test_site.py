@@ -56,9 +56,9 @@ def test_each_page_is_there_in_both_languages(site: Path) -> None:
             place = page.parent if page.name == "index" else page
             for folder in (site, site / "zh"):
                 assert (folder / place / "index.html").is_file(), page
-    for page in TRANSLATED:
-        place = site / "zh" / page.removesuffix(".md").removesuffix("index") / "index.html"
-        assert len(re.findall("[\u4e00-\u9fff]", place.read_text())) > 300, page
+    for name in TRANSLATED:
+        built = site / "zh" / name.removesuffix(".md").removesuffix("index") / "index.html"
+        assert len(re.findall("[\u4e00-\u9fff]", built.read_text())) > 300, name
 
 
 @pytest.mark.xdist_group("site")
@@ -91,16 +91,14 @@ def test_the_repositorys_own_pages_are_the_sites(site: Path) -> None:
     assert "Map of the code" in (site / "contributing" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("english, chinese", PAIRS, ids=lambda path: path.name)
+@pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=lambda path: path.name)
 def test_languages_are_in_step(english: Path, chinese: Path) -> None:
     """The same headings, tables and code; only words and comments differ."""
 
     def shape(page: Path) -> list[str]:
         text = re.sub(r"^```.*?^```$", "```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
         rows = [line for line in text.splitlines() if re.match(r"#|\||```|!!!", line)]
-        return [
-            f"|{row.count('|')}" if row.startswith("|") else row.split(" ")[0] for row in rows
-        ]
+        return [f"|{row.count('|')}" if row.startswith("|") else row.split(" ")[0] for row in rows]
 
     assert shape(english) == shape(chinese)
     assert [(block.language, block.title, block.code) for block in blocks(english)] == [

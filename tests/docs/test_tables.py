@@ -99,7 +99,7 @@ def test_every_setting_is_told() -> None:
     """With its default, and its limits."""
     rows = table("configuration.md", "keys")
     assert set(rows) == set(config.KEYS)
-    settings = load_settings({}.get, {}, Path("/home/of"))
+    settings = load_settings(lambda _: None, {}, Path("/home/of"))
     assert rows["vod:region"][2] == f"`{settings.site.region}`"
     assert rows["vod:requestsPerSecond"][2] == f"`{settings.requests_per_second:.0f}`"
     assert rows["vod:resendWithin"][2] == f"`{settings.resend_within:.0f}`"
@@ -111,7 +111,7 @@ def test_credentials_are_looked_for_in_the_order_that_is_told() -> None:
     """By what a machine without any is told."""
     page = (DOCS / "configuration.md").read_text()
     told = page.partition("| place | names |\n")[2].partition("\n\n")[0].splitlines()[1:]
-    settings = load_settings({}.get, {}, Path("/home/of"))
+    settings = load_settings(lambda _: None, {}, Path("/home/of"))
     assert len(told) == len(settings.places)
     for row, place in zip(told, settings.places, strict=True):
         names = re.findall(r"[A-Za-z]+:accessKey|[A-Z_]{8,}KEY|/home/of\S+", place)

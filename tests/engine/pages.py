@@ -1,24 +1,27 @@
 """
 A page of the documentation as its reader follows it: block by block, in a folder of its own.
 
-| a block of | is |
-|---|---|
-| a language, `title="file"` | written to that file of the folder |
-| `python` that imports `pulumi` or this package | the program, `__main__.py`: brought up, if no command of the page does |
-| other `python` | run as a script |
-| `bash`, `sh` | run as written; what it exports stays. `<!-- fails -->` before it: it has to fail |
-| `text` | what the last commands said, line by line; `...` stands for anything |
-| `yaml` | read; its `config` has to be one that the package takes |
+- A block with a title, of any language, is written to the file of that name.
+- `python` that imports `pulumi` or this package is the program, `__main__.py`. If no command of
+  the page runs it, `pulumi up` does. Other `python` is run as a script.
+- `bash` or `sh` is run as written; what it exports stays, what it leaves running does not. After
+  `<!-- fails -->` it has to fail. A line that starts the emulator on a port is what a reader has
+  in a second terminal.
+- `text` is what the last commands said, each line whole or a line's end; `...` is anything.
+- `yaml` is read; its `config` has to be one that the package takes.
 
-A line that starts the emulator on a port is what a reader has in a second terminal. Commands are run
-without questions (`PULUMI_SKIP_CONFIRMATIONS`), port 8765 is a free one, and runs take a moment.
+Commands are run without questions (`PULUMI_SKIP_CONFIRMATIONS`), port 8765 is a free one, and the
+emulators' runs take a moment.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -181,21 +184,26 @@ class Reader:
         self._run(["bash", "-c", "\n".join([before, *commands])], fails=fails)
 
     def _run(self, command: list[str], *, fails: bool) -> None:
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LONG,
-            check=False,
-        )
-        self.said = done.stdout
-        self.all_said += done.stdout
-        assert (done.returncode != 0) == fails, done.stdout
-        assert "Traceback" not in done.stdout, done.stdout
+        output = self.folder / ".said"  # a file: who is left behind would keep a pipe open
+        with output.open("w") as said:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                code = process.wait(LONG)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        self.said = output.read_text()
+        self.all_said += self.said
+        assert (code != 0) == fails, self.said
+        assert "Traceback" not in self.said, self.said
 
     def _serve(self, line: str) -> None:
         """Start the emulator, in the place of one that was started before."""
@@ -230,4 +238,6 @@ def _was_said(sample: str, said: str) -> None:
     lines = [" ".join(line.split()) for line in said.splitlines()]
     for line in filter(None, (" ".join(line.split()) for line in sample.splitlines())):
         pattern = ".*".join(map(re.escape, line.split("...")))
-        assert any(re.search(pattern, other) for other in lines), f"{line!r} is not in\n{said}"
+        assert any(re.search(rf"(?:^|\s){pattern}$", other) for other in lines), (
+            f"{line!r} is not in\n{said}"
+        )

@@ -37,45 +37,6 @@ def ledger(copy: Path) -> list[str]:
         store.close()
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
-def test_the_first_program_runs_as_written(tmp_path: Path, page: str) -> None:
-    """The page's program and its commands, in their order, end with results."""
-    [program] = blocks(ROOT / page, "python")
-    [commands] = [block for block in blocks(ROOT / page, "sh") if "stack init" in block]
-    (tmp_path / "__main__.py").write_text(program)
-    (tmp_path / "Pulumi.yaml").write_text("name: mine\nruntime: python\n")
-    (tmp_path / "state").mkdir()
-    environ = {
-        **os.environ,
-        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}",
-        "PULUMI_HOME": str(tmp_path / "home"),
-        "PULUMI_CONFIG_PASSPHRASE": "",
-    }
-    said = ""
-    for line in commands.splitlines():
-        command = line.partition("#")[0].split()
-        if command[1] in {"up", "refresh"}:
-            command.append("--yes")
-        if command[1] == "refresh":
-            time.sleep(6)
-        done = subprocess.run(
-            [*command, "--non-interactive"],
-            cwd=tmp_path,
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        said += done.stdout
-    assert "embedded emulator, nothing is real or paid" in said
-    assert "succeeded (0: finished" in said
-    assert said.count("tos://tos-cn-v-emulator/") >= 5
-    store = Store(tmp_path / "state" / ".pulumi" / "vod-emulator.sqlite3")
-    assert len(store.ledger()) == 1
-    store.close()
-
-
 def test_make_engine_prints_the_folder_last(copy: Path) -> None:
     """Other tools put it first on PATH."""
     folder = Path(make(copy, "make", "-s", "engine").splitlines()[-1])
