@@ -33,7 +33,7 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
     |---|---|---|
     | preview | checks every item offline, and lists which would start | nothing |
     | create | StartWorkflow for each item, with a ClientToken of its own | one run each |
-    | update | starts new, changed, triggered and rejected items; others keep theirs | one run each |
+    | update | starts new, changed, triggered, rejected items; others keep theirs | one run each |
     | refresh | reads the status of unfinished runs, all at once | nothing |
     | delete | forgets; the runs go on | nothing |
 

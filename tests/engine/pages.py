@@ -87,7 +87,9 @@ def blocks(page: Path) -> list[Block]:
 
 def pages() -> Iterator[Path]:
     """Yield the pages in English: of the site, and of the repository."""
-    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
+    for path in sorted(
+        [*ROOT.glob("*.md"), *ROOT.glob("policies/*.md"), *ROOT.glob("docs/**/*.md")]
+    ):
         if not path.name.endswith(".zh.md"):
             yield path
 

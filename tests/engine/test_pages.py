@@ -10,9 +10,14 @@ import pytest
 from tests.engine.pages import Block, Reader, blocks, pages
 from tests.engine.project import ROOT, Project
 
+LISTS = "what it says of stacks like these is held by tests/engine/test_story_runs.py"
 NOT_RUN = {
     ("README.md", "make up "): "tests/engine/test_make.py runs the one; the other runs this test",
     ("README.md", "batch = WorkflowBatch("): "lines of the whole program in docs/many-videos.md",
+    ("docs/runs.md", "$ vod-workflow runs"): LISTS,
+    ("docs/runs.md", "$ vod-workflow recover"): LISTS,
+    ("policies/README.md", "--policy-pack "): "tests/engine/test_story_policies.py runs the pack",
+    ("policies/README.md", "at-most-starts"): "tests/policies/test_pack.py reads it as a setting",
 }
 """(page, how a block begins) -> why it is not run here."""
 FOLLOWED = [page for page in pages() if blocks(page)]
