@@ -124,6 +124,7 @@ class Reader:
             shutil.rmtree(folder / "state")
             (folder / "state" / ".pulumi").mkdir(parents=True)
             (folder / "Pulumi.dev.yaml").unlink()
+        (folder / "__main__.py").write_text("")  # for pages that only tell of commands
         quick = VodEmulator(EmulatorSettings(store=str(self._store)))
         quick.settings(pending_seconds=0.1, running_seconds=0.2)
         quick.stop()
