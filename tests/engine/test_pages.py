@@ -11,9 +11,12 @@ from tests.engine.pages import Block, Reader, blocks, pages
 from tests.engine.project import ROOT, Project
 
 LISTS = "what it says of stacks like these is held by tests/engine/test_story_runs.py"
+REVIEWS = "tests/cli holds the samples of the whole program that they are of"
 NOT_RUN = {
     ("README.md", "make up "): "tests/engine/test_make.py runs the one; the other runs this test",
     ("README.md", "batch = WorkflowBatch("): "lines of the whole program in docs/many-videos.md",
+    ("docs/review.md", "project/dev: 7 runs would be started"): REVIEWS,
+    ("docs/review.md", "### `project/dev`: 7 runs"): REVIEWS,
     ("docs/runs.md", "$ vod-workflow runs"): LISTS,
     ("docs/runs.md", "$ vod-workflow recover"): LISTS,
     ("policies/README.md", "--policy-pack "): "tests/engine/test_story_policies.py runs the pack",
