@@ -220,13 +220,13 @@ class Reader:
 
         def is_up() -> bool:
             try:
-                return httpx.get(f"{url}health").is_success
+                return httpx.get(f"{url}health", timeout=LONG).is_success
             except httpx.TransportError:
                 assert server.poll() is None
                 return False
 
         until(is_up)
-        httpx.post(f"{url}settings", json=QUICK).raise_for_status()
+        httpx.post(f"{url}settings", json=QUICK, timeout=LONG).raise_for_status()
 
 
 def _is_good(text: str) -> None:
