@@ -74,8 +74,12 @@ SELECT resource, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE resource IN (SELECT value FROM json_each(?)) AND key NOT IN (SELECT value FROM json_each(?))
 ORDER BY sent_at
 """
-
-
+OF_STACK: Final = """
+SELECT resource, sent_at, run_id, request_id, submitted_at FROM starts
+WHERE json_extract(resource, '$.project') = json_extract(?, '$')
+AND json_extract(resource, '$.stack') = json_extract(?, '$')
+ORDER BY sent_at
+"""
 HELD: Final = "SELECT run_id FROM starts WHERE run_id IS NOT NULL"
 RUN: Final = ("runId", "requestId", "submittedAt")
 
@@ -147,6 +151,16 @@ class Journal:
         """
         resources, keys = {order.resource for order in orders}, [order.key for order in orders]
         return self._entries(OTHERS, sorted(resources), keys)
+
+    def of_stack(self, project: str, stack: str) -> dict[str, Entry]:
+        """
+        Return the latest start of each resource of a stack, by `Order.resource`.
+
+        Raises:
+            JournalError: when the file cannot be read.
+
+        """
+        return self._entries(OF_STACK, project, stack)
 
     def sent(self, order: Order) -> Future[None]:
         """Take note of a start that is about to be sent; it may be once this is written."""

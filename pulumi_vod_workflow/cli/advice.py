@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.interrupted import Became, Interrupted, Start
+from pulumi_vod_workflow.cli.interrupted import NOTED, Became, Interrupted, Start
 from pulumi_vod_workflow.cli.stack import Stack
 from pulumi_vod_workflow.cli.table import heading
 from pulumi_vod_workflow.cli.text import clock_time, line, shown
@@ -74,7 +74,7 @@ class Advice:
     def _lines(self) -> Iterator[str]:
         yield heading(self.stack, self.now)
         if not self.found:
-            yield "No create or update of ours was cut short: there is nothing to recover."
+            yield "No start of ours was cut short or left without an answer: nothing to recover."
             return
         there = "" if self.has_journal else " (there is none)"
         where = f"runs are started at {self.settings.site.endpoint}"
@@ -82,7 +82,10 @@ class Advice:
         for operation in self.found:
             resource, doing = operation.operation.resource, operation.operation.type
             kind = resource.type.rpartition(":")[2]
-            yield f"\n{line(resource.name)} ({kind}) was cut short while {doing}:"
+            what = f"was cut short while {doing}"
+            if doing == NOTED:
+                what = "was sent by an update that failed, and no state is known to hold it"
+            yield f"\n{line(resource.name)} ({kind}) {what}:"
             yield from _starts(operation.starts)
         if self.unread:
             yield f"\nThe runs were not looked at: {self.unread}"

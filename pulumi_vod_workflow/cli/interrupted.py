@@ -2,16 +2,19 @@
 What became of the starts of an update that was cut short.
 
 The engine notes a create before it begins it, and keeps that note until it is cleared, even when a
-later update has made the resource. The journal tells what was sent, and which run it became.
+later update has made the resource. The journal tells what was sent, and which run it became; it
+also has starts that the engine has no note of, because their update failed and was not killed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from pulumi_vod_workflow.cli.listing import without_secret_parts
 from pulumi_vod_workflow.cli.stack import (
@@ -28,6 +31,9 @@ from pulumi_vod_workflow.core import batch
 from pulumi_vod_workflow.core.inputs import normalise
 from pulumi_vod_workflow.core.recall import Entry, Order, Recall, order_of, recall, resource_of
 from pulumi_vod_workflow.journal import Journal
+
+NOTED: Final = "noted"
+"""The type of an operation that only the journal knows of."""
 
 
 class Became(Enum):
@@ -106,7 +112,7 @@ def interrupted(
 
     """
     books = _Books(stack, journal, settings, now)
-    return [
+    found = [
         Interrupted(
             operation,
             tuple(books.starts(operation.resource)),
@@ -114,13 +120,14 @@ def interrupted(
         )
         for operation in stack.interrupted
     ]
+    return [*found, *books.noted({start.name for each in found for start in each.starts})]
 
 
 class _Books:
     """What the state and the journal hold."""
 
     def __init__(self, stack: Stack, journal: Journal, settings: Settings, now: datetime) -> None:
-        self._journal, self._settings, self._now = journal, settings, now
+        self._stack, self._journal, self._settings, self._now = stack, journal, settings, now
         resources = [*stack.of_type(RUN_TYPE), *stack.of_type(BATCH_TYPE)]
         self._held: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             resource.urn: _runs_of(resource) for resource in resources if not resource.delete
@@ -144,6 +151,21 @@ class _Books:
             other = others.get(order.resource)
             entry = known.get(order.key) if start.exact else other
             yield self._told(start, entry) or self._otherwise(start, order, other, held.get(key))
+
+    def noted(self, told: Collection[str]) -> Iterator[Interrupted]:
+        """Yield what the journal has of other resources of the stack, and no state."""
+        starts: dict[tuple[str, str], list[Start]] = defaultdict(list)
+        for scope, entry in self._journal.of_stack(self._stack.project, self._stack.name).items():
+            who = json.loads(scope)
+            name, key = shown(who["name"]), shown(who.get("item", ""))
+            start = Start(f"{name}[{key}]" if key else name, key, Became.UNSENT)
+            noted = self._told(start, entry) or start
+            if noted.became is not Became.RECORDED and noted.name not in told:
+                starts[name, BATCH_TYPE if key else RUN_TYPE].append(noted)
+        for (name, kind), noted_starts in sorted(starts.items()):
+            urn = f"urn:pulumi:{self._stack.name}::{self._stack.project}::{kind}::{name}"
+            operation = Operation(type=NOTED, resource=Resource(urn=urn, type=kind))
+            yield Interrupted(operation, tuple(noted_starts), secret=True)  # it cannot be known
 
     def _told(self, start: Start, entry: Entry | None) -> Start | None:
         """Return what the journal's note of a start says, if there is one."""

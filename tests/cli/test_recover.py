@@ -129,7 +129,7 @@ def test_the_stacks_own_resend_within_counts(machine: Machine) -> None:
 def test_nothing_in_the_journal_means_not_sent_by_it(machine: Machine) -> None:
     machine.sent({**ONE, "scope": scope("other")}, 60, "lb:9")
     told, text = machine.recover(pending=PENDING)
-    assert told == {"one": ("unsent", None)}
+    assert told == {"one": ("unsent", None), "other": ("accepted", "lb:9")}
     assert "starts what was not sent, as its preview says: each is paid once" in text
 
 
@@ -149,7 +149,7 @@ def test_what_the_state_holds_needs_nothing(machine: Machine) -> None:
     assert "nothing is lost: the state holds its run" in text
     held = run("two", "lb:2", "running", **START)
     told, _ = machine.recover(held, pending=[creating(RUN_TYPE, "two", START)])
-    assert told == {"two": ("recorded", "lb:2")}, "the journal has forgotten it since"
+    assert told["two"] == ("recorded", "lb:2"), "the journal has forgotten it since"
 
 
 def test_a_replacement_is_not_what_it_replaces(machine: Machine) -> None:
@@ -166,7 +166,7 @@ def test_an_adoption_starts_nothing(machine: Machine) -> None:
     pending = [creating(RUN_TYPE, "one", {"vid": "v1", "existingRunId": "lb:7"})]
     machine.sent({**ONE, "scope": scope("x")}, 1, "lb:x")
     told, text = machine.recover(pending=pending)
-    assert told == {"one": ("adopted", "lb:7")}
+    assert told["one"] == ("adopted", "lb:7")
     assert "adopts lb:7, which starts nothing" in text
 
 
@@ -243,7 +243,23 @@ def test_notes_of_other_things_are_left_alone(machine: Machine, vod: Vod) -> Non
     pending = [creating("aws:s3:Bucket", "x", {}), deleting]
     told, text = machine.recover(pending=pending)
     assert told == {}
-    assert "there is nothing to recover" in text
+    assert "nothing to recover" in text
+
+
+def test_what_a_failed_update_has_sent_is_told(machine: Machine) -> None:
+    """The engine has no note of it: the update ended by itself, with an error."""
+    lost, item = {**START, "scope": scope("lost")}, {**START, "scope": scope("all", "a")}
+    machine.sent(lost, 90)
+    machine.sent(item, 90, "lb:2")
+    machine.sent({**START, "scope": scope("kept")}, 90, "lb:1")
+    machine.sent({**START, "scope": {**scope("other"), "stack": "prod"}}, 90)
+    machine.sent({**START, "scope": {**scope("other"), "project": "dev"}}, 90)
+    became, text = machine.recover(run("kept", "lb:1", "running"), pending=[], code=1)
+    assert became == {"lost": ("unclear", None), "all[a]": ("accepted", "lb:2")}
+    assert "lost (WorkflowRun) was sent by an update that failed" in text
+    assert "all (WorkflowBatch) was sent by" in text
+    assert 'WorkflowBatch("all"): items["a"]: "existing_run_id": "lb:2"' in text
+    assert "clear-pending-creates" not in text, "there is none"
 
 
 def test_a_journal_that_cannot_be_read_is_told(machine: Machine, vod: Vod) -> None:

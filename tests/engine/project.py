@@ -235,8 +235,12 @@ class Project:
         Do what a person does after a command was killed.
 
         That is to say that it runs no more; and if it was killed while the engine wrote the state,
-        which leaves half a file, to take the engine's own copy of the state before.
+        which leaves half a file, to take the engine's own copy of the state before. Half a file of
+        attributes beside it, which the engine reads first and needs not, is to be removed.
         """
+        for aside in self._state.parent.glob("*.attrs"):
+            if not aside.read_bytes().strip().endswith(b"}"):
+                aside.unlink()
         try:
             json.loads(self._state.read_text())
         except ValueError:
