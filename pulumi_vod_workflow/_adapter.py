@@ -50,14 +50,22 @@ PROVIDER_KEY = "__provider"
 Properties = Mapping[str, Any]
 
 
-def received(value: Any) -> Any:
-    """Return what the engine sent with the core's own mark for unknowns."""
+def received(properties: Properties) -> dict[str, Any]:
+    """
+    Return what the engine sent: the core's own mark for unknowns, and nothing of the SDK's.
+
+    The provider's pickle is a property of the resource; deeper down the same key is the user's.
+    """
+    return {key: _marked(item) for key, item in properties.items() if key != PROVIDER_KEY}
+
+
+def _marked(value: Any) -> Any:
     if isinstance(value, PulumiUnknown):
         return UNKNOWN
     if isinstance(value, dict):
-        return {key: received(item) for key, item in value.items() if key != PROVIDER_KEY}
+        return {key: _marked(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [received(item) for item in value]
+        return [_marked(item) for item in value]
     return value
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from pulumi_policy.proxy import UnknownValueError
 
-from pulumi_vod_workflow.core.batch import item_path, items_of, named, normalise_batch
-from pulumi_vod_workflow.core.inputs import UNKNOWN, declare
+from pulumi_vod_workflow.core.batch import items_of, named, normalise_batch
+from pulumi_vod_workflow.core.inputs import UNKNOWN, below, declare, path_of
 from pulumi_vod_workflow.errors import Problem
 
 RUN: Final = "pulumi-python:dynamic/vod:WorkflowRun"
@@ -75,10 +75,11 @@ def problems(kind: str, declared: Inputs, rule: Rule) -> Iterator[Problem]:
                 where[problem].append(key)
     for problem, keys in where.items():
         if problem in shared:
-            yield Problem(f"defaults.{problem.path}", problem.reason)
+            yield Problem(below("defaults", problem.path), problem.reason)
         else:
             others = f" (and so {len(keys) - 1:,} more: {named(keys[1:], 5)})" if keys[1:] else ""
-            yield Problem(f"{item_path(keys[0])}.{problem.path}", problem.reason + others)
+            first = below(path_of("items", keys[0]), problem.path)
+            yield Problem(first, problem.reason + others)
 
 
 def _judged(inputs: Inputs, rule: Rule) -> Iterable[Problem]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.preview import HIDDEN
-from pulumi_vod_workflow.core.batch import item_path
-from pulumi_vod_workflow.core.inputs import UNKNOWN, told_of
+from pulumi_vod_workflow.core.inputs import UNKNOWN, below, path_of, told_of
 
 
 class Absent:
@@ -74,7 +73,7 @@ def _leaves(path: str, before: Any, after: Any) -> Iterator[Change]:
 
 
 def _under(path: str, key: str) -> str:
-    return path + item_path(key).removeprefix("items")
+    return below(path, path_of(key))
 
 
 def unknown_paths(declared: Mapping[str, Any]) -> tuple[str, ...]:

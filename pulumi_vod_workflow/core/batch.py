@@ -10,6 +10,7 @@ batch (region, endpoint) or with its item (what it was started with) is left out
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,10 +28,12 @@ from pulumi_vod_workflow.core.inputs import (
     Declaration,
     ItemInputs,
     SharedInputs,
+    below,
     declare,
     is_item_key,
     is_known,
     normalise,
+    path_of,
     respell_path,
 )
 from pulumi_vod_workflow.core.plan import (
@@ -49,12 +52,6 @@ SHOWN: Final = 100
 """Keys, or problems, named in one text."""
 
 Properties = Mapping[str, Any]
-
-
-def item_path(key: str) -> str:
-    """Return the path of an item as Pulumi spells it: `items.key`, or `items["a key"]`."""
-    escaped = key.replace("\\", "\\\\").replace('"', '\\"')
-    return f"items.{key}" if key.isidentifier() else f'items["{escaped}"]'
 
 
 def items_of(batch: Properties) -> dict[str, Any]:
@@ -134,11 +131,12 @@ def declare_batch(raw: Properties) -> Declaration:
     """Normalise and check a batch; what is wrong with many items alike is said once."""
     batch = normalise_batch(raw)
     shared = [
-        Problem(f"defaults.{problem.path}" if problem.path else "defaults", problem.reason)
+        problem
         for problem in _problems(batch.get("defaults"), SharedInputs)
         if problem.reason != REQUIRED  # an item may add it
     ]
-    return Declaration(batch, (*_form(batch), *shared, *_item_problems(batch, shared)))
+    defaults = (Problem(below("defaults", item.path), item.reason) for item in shared)
+    return Declaration(batch, (*_form(batch), *defaults, *_item_problems(batch, shared)))
 
 
 def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
@@ -161,11 +159,11 @@ def _form(batch: Properties) -> Iterator[Problem]:
             if wrong:
                 yield Problem("items", f"each key must be {ITEM_KEYS}; not so: {named(wrong, 5)}")
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
-        yield Problem(name, "unknown key; a batch has items and defaults")
+        yield Problem(path_of(name), "unknown key; a batch has items and defaults")
 
 
 def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[Problem]:
-    told = {problem.path.removeprefix("defaults.") for problem in shared}
+    told = {problem.path for problem in shared}
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
     for key, item in sorted(_known_map(batch.get("items")).items()):
         if item is UNKNOWN:
@@ -182,17 +180,21 @@ def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[P
 def alike(where: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Problem]:
     """Say once what is wrong with many items: (path in the item, reason) -> their keys."""
     for (path, reason), keys in list(where.items())[:SHOWN]:
-        first = item_path(keys[0]) + (f".{path}" if path else "")
+        first = below(path_of("items", keys[0]), path)
         others = f" (and so {len(keys) - 1:,} more: {named(keys[1:], 5)})" if len(keys) > 1 else ""
         yield Problem(first, reason + others)
     if len(where) > SHOWN:
         yield Problem("items", f"{len(where) - SHOWN:,} more problems of other kinds")
 
 
+_PART: Final = re.compile(r"""\[("(?:[^"\\]|\\.)*")\]|([^.\[\], ]+)""")
+
+
 def _sets(item: Properties, path: str) -> bool:
     """Tell whether the item itself, not the defaults, has what is wrong."""
     value: Any = item
-    for part in re.split(r"[.\[\],]+ ?", path):
+    for quoted, bare in _PART.findall(path):
+        part = bare or json.loads(quoted)
         if not isinstance(value, Mapping):
             return True
         if part not in value:
@@ -336,7 +338,7 @@ def plan_batch(
                 if why and why != ADOPT and _is_unclear(key, item, recorded):
                     why = f"{why}; {UNCLEAR}"
         except AdoptionError:
-            wrong.append(item_path(key))
+            wrong.append(path_of("items", key))
             continue
         if why == ADOPT:
             adopt.append(key)

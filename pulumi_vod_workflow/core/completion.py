@@ -22,6 +22,7 @@ from pulumi_vod_workflow.core.inputs import (
     declare,
     is_known,
     normalise,
+    path_of,
 )
 from pulumi_vod_workflow.core.plan import Secret, differ, with_secret_urls
 from pulumi_vod_workflow.core.progress import duration, is_share
@@ -84,7 +85,7 @@ def declare_completion(raw: Properties) -> Declaration:
     settings: dict[str, object] = {name: found[name] for name in _SETTINGS if name in found}
     problems = [*declare(settings, CompletionInputs).problems, *_run_problems(found.get("runs"))]
     problems += [
-        Problem(name, "unknown key; a completion has runs, timeout and onFailure")
+        Problem(path_of(name), "unknown key; a completion has runs, timeout and onFailure")
         for name in sorted(set(found) - set(COMPLETION_FIELDS))
     ]
     timeout = _seconds(found.get("timeout", DEFAULT_TIMEOUT))

@@ -13,6 +13,7 @@ list (facts 10).
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -212,14 +213,17 @@ class Model(BaseModel):
         if not isinstance(raw, Mapping):
             keys = ", ".join(sorted(_names(cls).values()))
             raise PydanticCustomError("allowed", "must be an object of {keys}", {"keys": keys})
-        problems = [*_unknown_keys(cls, raw), *cls.rules(raw)]
+        problems = [
+            *(((problem.path,), problem) for problem in _unknown_keys(cls, raw)),
+            *((_loc(problem.path), problem) for problem in cls.rules(raw)),
+        ]
         details = [
             InitErrorDetails(
                 type=PydanticCustomError("rule", "{reason}", {"reason": problem.reason}),
-                loc=(problem.path,) if problem.path else (),
+                loc=loc,
                 input=None,
             )
-            for problem in problems
+            for loc, problem in problems
         ]
         result: Any = raw
         try:
@@ -239,6 +243,13 @@ class Model(BaseModel):
 
 
 REQUIRED: Final = "is required"
+SOURCE: Final = "vid, directUrl"
+"""Path of what is wrong with both together."""
+
+
+def _loc(path: str) -> tuple[str, ...]:
+    """Return the keys of a rule's path."""
+    return tuple(path.split(".")) if path else ()
 
 
 def _reason(item: Mapping[str, Any]) -> str:
@@ -405,9 +416,9 @@ class ItemInputs(SharedInputs):
         vid, direct_url = raw.get("vid"), raw.get("directUrl")
         if vid is not UNKNOWN and direct_url is not UNKNOWN:
             if vid is not None and direct_url is not None:
-                yield Problem("vid, directUrl", "exactly one of them must be set, both are")
+                yield Problem(SOURCE, "exactly one of them must be set, both are")
             elif vid is None and direct_url is None and not adopts:
-                yield Problem("vid, directUrl", "exactly one of them must be set, neither is")
+                yield Problem(SOURCE, "exactly one of them must be set, neither is")
         template = raw.get("templateId")
         if template is None and not adopts:
             yield Problem("templateId", "is required: the id of the workflow to run")
@@ -526,16 +537,29 @@ def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declar
     try:
         model.model_validate(properties)
     except ValidationError as error:
-        problems = {Problem(_path(item["loc"]), item["msg"]): None for item in error.errors()}
+        problems = {Problem(path_of(*item["loc"]), item["msg"]): None for item in error.errors()}
         return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
     return Declaration(properties, ())
 
 
-def _path(loc: Sequence[int | str]) -> str:
-    path = ""
-    for part in loc:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path
+def path_of(*parts: int | str) -> str:
+    """Return a path as Pulumi spells it: `items.key[0]`, or `items["a key"][0]`."""
+    if parts == (SOURCE,):
+        return SOURCE
+    return "".join(map(_step, parts)).removeprefix(".")
+
+
+def _step(part: int | str) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    if part.isidentifier():
+        return f".{part}"
+    return f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
+
+
+def below(path: str, part: str) -> str:
+    """Return the path of a part of what is at `path`."""
+    return path + ("." if part and not part.startswith("[") else "") + part
 
 
 _DEFAULTS: Final = {"priority": 0, "enableLowPriority": False, "callbackArgs": ""}

@@ -20,7 +20,6 @@ from pulumi_vod_workflow.core.batch import (
     complete_batch,
     declare_batch,
     inputs_of,
-    item_path,
     items_of,
     named,
     normalise_batch,
@@ -32,7 +31,7 @@ from pulumi_vod_workflow.core.batch import (
     with_secrets,
 )
 from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, standing
-from pulumi_vod_workflow.core.inputs import UNKNOWN, is_known, start_of
+from pulumi_vod_workflow.core.inputs import UNKNOWN, is_known, path_of, start_of
 from pulumi_vod_workflow.core.plan import Secret, complete, plan_change, refuse_contradictions
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -395,6 +394,18 @@ def test_no_message_has_a_value(raw: dict[str, Any]) -> None:
     assert "s3cret" not in " ".join(told)
 
 
+def test_keys_that_are_no_names_are_quoted_in_paths() -> None:
+    """Also where the defaults have the same mistake, and where there is nothing to see."""
+    odd = {"input": {"condition": {"a b": 1}}}
+    told = says(items={"k": {**ITEM, **odd}}, defaults={**odd, "": 1}, **{"": 1})
+    assert [line.partition(": ")[0] for line in told] == [
+        '[""]',
+        'defaults[""]',
+        'defaults.input.condition["a b"]',
+        'items.k.input.condition["a b"]',
+    ]
+
+
 @pytest.mark.parametrize(
     ("key", "path"),
     [
@@ -408,7 +419,7 @@ def test_no_message_has_a_value(raw: dict[str, Any]) -> None:
 )
 def test_the_path_of_an_item_is_as_pulumi_spells_it(key: str, path: str) -> None:
     """So that it can be copied into `ignore_changes`."""
-    assert item_path(key) == path
+    assert path_of("items", key) == path
 
 
 @pytest.mark.parametrize(

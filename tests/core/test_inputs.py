@@ -97,6 +97,11 @@ BAD: list[tuple[dict[str, object], str, str]] = [
     (override("transcode_video", clip={"start_time": -5}), f"{VIDEO}.clip.startTime", "0 to"),
     (override("transcode_video", clip={"end_time": 2**31}), f"{VIDEO}.clip.endTime", "2147483647"),
     (override("transcode_video", output_index=[-1]), f"{VIDEO}.outputIndex[0]", "0 to"),
+    ({"": 1}, '[""]', "unknown key"),
+    ({"a b": 1}, '["a b"]', "unknown key"),
+    ({"vid": ..., "direct_url": {"file_name": "f", "": 1}}, 'directUrl[""]', "unknown key"),
+    ({"input": {"condition": {"": 1}}}, 'input.condition[""]', "true or false"),
+    ({"input": {"condition": {"a.b\n": 1}}}, r'input.condition["a.b\n"]', "true or false"),
     (
         override("transcode_audio", logo_template_id="x"),
         "input.overrideParams.transcodeAudio[0].logo_template_id",

@@ -103,6 +103,15 @@ def test_a_wrong_value_beside_a_token_of_ones_own_is_just_that(wrong: dict[str, 
     assert [failure.reason.partition(":")[0] for failure in failures] == [*wrong]
 
 
+def test_only_the_resources_own_key_of_the_sdk_is_dropped() -> None:
+    """Deeper down the key is the user's: a logo's variable of that name is sent."""
+    odd = {"__provider": "mine"}
+    logo = {"overrideParams": {"logo": [{"templateId": "l", "vars": odd}]}}
+    news = checked(inputs(triggers=odd, input=logo))
+    assert (news["triggers"], news["input"]) == (odd, logo)
+    assert "__provider" not in news
+
+
 def test_check_failures_name_no_property() -> None:
     """The engine prints a named property's value, secret or not: the path is in the text."""
     result = provider().check({}, inputs(priority=9.0))
