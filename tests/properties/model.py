@@ -1,0 +1,427 @@
+"""
+The input model, read once more from the page: what each field may hold, and what it must not.
+
+Nothing here is made of the package's own rules. Names are as in the state (`directUrl`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+Strategy = st.SearchStrategy[Any]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """A value without parts."""
+
+    valid: Strategy
+    wrong: Mapping[str, Strategy]
+    """Way -> values that break it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Many:
+    """A list."""
+
+    item: Node
+    least: int = 0
+    valid: Strategy | None = None
+    """If not any items will do."""
+    wrong: Mapping[str, Strategy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A map whose keys are the user's."""
+
+    item: Leaf
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A rule about several fields: how it is broken, and the path of what is then wrong."""
+
+    breaks: Strategy
+    """Fields to set; `ABSENT` ones are removed."""
+    path: str
+    holds_with: Callable[[Json], bool] = lambda _: True
+    """Whether it is about this object."""
+
+
+@dataclass(frozen=True, eq=False)
+class Obj:
+    """An object of the page."""
+
+    fields: Mapping[str, Node]
+    required: frozenset[str] = frozenset()
+    settle: Callable[[Json], Json] = lambda drawn: drawn
+    """Makes fields that were drawn one by one fit together."""
+    rivals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Field -> those that are removed before it is broken, so that only it is wrong."""
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+
+
+Node = Leaf | Many | Named | Obj
+Place = tuple[Any, str | int, str]
+"""What holds a part, its key there, and what the model calls it."""
+ABSENT: Final = object()
+
+
+# -- values -------------------------------------------------------------------------------------
+
+CHARACTERS: Final = st.characters(exclude_categories=["Cs"])
+PRINTABLE: Final = st.characters(exclude_categories=["C", "Z"])
+ASCII: Final = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
+KEYS: Final = st.sampled_from(
+    ["k", "templateId", "template_id", "a.b", "a b", "0", "", "[0]", "__provider", "水印", 'q"']
+) | st.text(CHARACTERS, max_size=6)
+"""Of users' maps: the names of fields mean nothing there."""
+
+TEXTS: Final = st.text(CHARACTERS, min_size=1, max_size=10)
+TYPICAL: Final = st.sampled_from(["{{fileTitle}}_{{templateId}}", "a/b c.mp4", "中文", " ", "&=+%"])
+INT32: Final = st.sampled_from([0, 1, 2**31 - 1]) | st.integers(0, 2**31 - 1)
+
+_NUMBERS = st.integers(-9, 9) | st.floats(-1e6, 1e6)
+_LISTS = st.lists(st.integers(0, 3) | st.text(max_size=2), max_size=2)
+_MAPS = st.dictionaries(st.text(max_size=2), st.booleans(), max_size=2)
+NO_FLAG: Final = _NUMBERS | st.sampled_from(["true", "false", "", "1"]) | _LISTS | _MAPS
+NO_TEXT: Final = _NUMBERS | st.booleans() | _LISTS | _MAPS
+NO_NUMBER: Final = st.text(max_size=5) | st.sampled_from(["1", "0"]) | st.booleans() | _LISTS | _MAPS
+NO_LIST: Final = _NUMBERS | st.booleans() | st.text(max_size=5) | _MAPS
+NO_MAP: Final = _NUMBERS | st.booleans() | st.text(max_size=5) | _LISTS
+NOT_FINITE: Final = st.sampled_from([float("nan"), float("inf"), float("-inf")])
+FRACTIONS: Final = st.integers(-8, 8).map(lambda number: number + 0.5)
+LINES: Final = st.sampled_from("\n\t\x00\x1f\x7f\u200b\u2028\ufeff\ue000")
+"""What does not print."""
+
+
+def _ids(size: int = 12) -> Strategy:
+    return st.sampled_from(["v023bbg", "QqS3o5L4&b", "a b", "片源"]) | st.text(
+        PRINTABLE, min_size=1, max_size=size
+    )
+
+
+_UNFIT = {
+    "empty": st.just(""),
+    "blank around": st.tuples(st.sampled_from([" ", "\t", "\u3000", "\n"]), _ids(), st.booleans()).map(
+        lambda drawn: drawn[0] + drawn[1] if drawn[2] else drawn[1] + drawn[0]
+    ),
+    "unprintable": st.tuples(_ids(), LINES).map(lambda drawn: drawn[0] + drawn[1] + drawn[0]),
+    "type": NO_TEXT,
+}
+ID: Final = Leaf(_ids(), _UNFIT)
+TEXT: Final = Leaf(TEXTS | TYPICAL, {"empty": st.just(""), "type": NO_TEXT})
+ANY_TEXT: Final = Leaf(st.text(CHARACTERS, max_size=10) | TYPICAL, {"type": NO_TEXT})
+FLAG: Final = Leaf(st.booleans(), {"type": NO_FLAG})
+
+
+def _integer(low: int, high: int) -> Leaf:
+    ends = st.sampled_from([low, high, 0])
+    return Leaf(
+        ends | st.integers(low, high),
+        {
+            "too small": st.integers(-(2**53), low - 1),
+            "too large": st.integers(high + 1, 2**53),
+            "fraction": FRACTIONS,
+            "not finite": NOT_FINITE,
+            "type": NO_NUMBER,
+        },
+    )
+
+
+MILLISECONDS: Final = _integer(0, 2**31 - 1)
+SECONDS: Final = Leaf(
+    st.sampled_from([0.0, 1.5, 1e-9, 2**53]) | st.floats(0, 1e6),
+    {
+        "too small": st.floats(-1e6, -1e-9),
+        "too large": st.floats(1e16, 1e300),
+        "not finite": NOT_FINITE,
+        "type": NO_NUMBER,
+    },
+)
+CALLBACK_ARGS: Final = Leaf(
+    st.text(CHARACTERS, max_size=20) | st.sampled_from(["", "中" * 170, "a" * 512]),
+    {
+        "too long": st.integers(513, 600).map(lambda size: "a" * size)
+        | st.integers(171, 200).map(lambda size: "中" * size),
+        "type": NO_TEXT,
+    },
+)
+CLIENT_TOKEN: Final = Leaf(
+    st.text(ASCII, min_size=1, max_size=8).map("mine {}".format) | st.just("~ " * 32),
+    {
+        "empty": st.just(""),
+        "too long": st.integers(65, 99).map(lambda size: "t" * size),
+        "character": st.tuples(st.text(ASCII, max_size=5), st.sampled_from("é中\n\t\x7f\x00")).map(
+            "".join
+        ),
+        "type": NO_TEXT,
+    },
+)
+_WRONG_ALL = st.sampled_from(["all", "ALL", "aLL", "alL"])
+TEMPLATE: Final = Leaf(
+    _ids().filter(lambda text: text.lower() != "all") | st.just("All"),
+    {**_UNFIT, "misspelled All": _WRONG_ALL},
+)
+_SOME_IDS = st.lists(_ids().filter(lambda text: text.lower() != "all"), min_size=1, max_size=3)
+TEMPLATES: Final = Many(
+    TEMPLATE,
+    least=1,
+    valid=_SOME_IDS | st.just(["All"]),
+    wrong={"All and others": _SOME_IDS.map(lambda ids: [*ids, "All"])},
+)
+LARGEST: Final = 2**53
+_JSON = st.recursive(
+    st.booleans()
+    | st.text(CHARACTERS, max_size=5)
+    | st.integers(-LARGEST, LARGEST)
+    | st.floats(-LARGEST, LARGEST, width=32),
+    lambda parts: st.lists(parts, max_size=2) | st.dictionaries(KEYS, parts, max_size=2),
+    max_leaves=3,
+)
+_LARGE = st.sampled_from([float("nan"), float("inf"), 2.0**53 + 2, -(2.0**60), 1e300])
+ANY_JSON: Final = Leaf(
+    _JSON,
+    {"number": _LARGE, "number inside": _LARGE.map(lambda value: [{"a": value}])},
+)
+CHOSEN: Final = Named(FLAG)
+
+
+# -- the objects of the page ---------------------------------------------------------------------
+
+SYSTEM_TEMPLATES: Final = (
+    "c3841b3122fd460db2bc99a6ec131cb8",
+    "25524a2dae4541db93b2e891d7daf4b9",
+    "06853553c4d3402698a17ff5dff87fd7",
+    "1ddda0dd053c4c7488926eb2eb77eb34",
+)
+
+
+def _in_order(clip: Json) -> Json:
+    """An end is after the start, or 0."""
+    start, end = clip.get("startTime", 0), clip.get("endTime", 0)
+    return clip if end == 0 or start < end else {**clip, "startTime": end, "endTime": 0}
+
+
+CLIP: Final = Obj(
+    {"startTime": MILLISECONDS, "endTime": MILLISECONDS},
+    settle=_in_order,
+    rivals={"startTime": ("endTime",), "endTime": ("startTime",)},
+    rules={
+        "ends before it starts": Rule(
+            st.tuples(st.integers(1, 2**30), st.integers(0, 2**30)).map(
+                lambda drawn: {"endTime": drawn[0], "startTime": drawn[0] + drawn[1]}
+            ),
+            "endTime",
+        )
+    },
+)
+_SAMPLE = ("fileIndex", "sampleOffsets", "width", "height")
+_OTHERS = ("offsetTime", "offsetTimeList")
+
+
+def _of_one_type(snapshot: Json) -> Json:
+    """One template is of one type: the settings of two never take effect together."""
+    unlike = {*_OTHERS} if len(snapshot.get("fileName", "")) % 2 else {*_SAMPLE}
+    mixed = not unlike.isdisjoint(snapshot) and not {*_SAMPLE, *_OTHERS}.difference(unlike).isdisjoint(snapshot)
+    if mixed and len(snapshot["templateId"]) == 1 and snapshot["templateId"] != ["All"]:
+        return {key: value for key, value in snapshot.items() if key not in unlike}
+    return snapshot
+
+
+SNAPSHOT: Final = Obj(
+    {
+        "templateId": TEMPLATES,
+        "fileName": TEXT,
+        "fileIndex": TEXT,
+        "offsetTime": MILLISECONDS,
+        "sampleOffsets": Many(SECONDS),
+        "offsetTimeList": Many(MILLISECONDS),
+        "width": _integer(0, 4096),
+        "height": _integer(0, 4096),
+    },
+    frozenset({"templateId"}),
+    settle=_of_one_type,
+    rivals={**dict.fromkeys(_SAMPLE, _OTHERS), **dict.fromkeys(_OTHERS, _SAMPLE)},
+    rules={
+        "of two types": Rule(
+            st.builds(
+                lambda sample, other, template: {"templateId": [template], **sample, **other},
+                st.sampled_from([{"fileIndex": "i"}, {"sampleOffsets": [1.0]}, {"width": 0}, {"height": 9}]),
+                st.sampled_from([{"offsetTime": 1}, {"offsetTimeList": [0]}]),
+                _ids().filter(lambda text: text.lower() != "all"),
+            ),
+            "",
+        )
+    },
+)
+_TRANSCODE: dict[str, Node] = {"templateId": TEMPLATES, "clip": CLIP, "fileName": TEXT}
+OVERRIDE_PARAMS: Final = Obj(
+    {
+        "logo": Many(
+            Obj({"templateId": TEMPLATE, "vars": Named(ANY_TEXT)}, frozenset({"templateId"}))
+        ),
+        "snapshot": Many(SNAPSHOT),
+        "transcodeAudio": Many(Obj(_TRANSCODE, frozenset({"templateId"}))),
+        "transcodeVideo": Many(
+            Obj(
+                {**_TRANSCODE, "logoTemplateId": ID, "outputIndex": Many(MILLISECONDS)},
+                frozenset({"templateId"}),
+            )
+        ),
+        "enhance": Obj({"storageMode": TEXT, "fileName": TEXT}),
+    }
+)
+INPUT: Final = Obj({"overrideParams": OVERRIDE_PARAMS, "condition": CHOSEN})
+DIRECT_URL: Final = Obj(
+    {"fileName": TEXT, "spaceName": ID, "bucketName": ID}, frozenset({"fileName"})
+)
+SOURCE: Final[dict[str, Node]] = {"vid": ID, "directUrl": DIRECT_URL}
+SETTINGS: Final[dict[str, Node]] = {
+    "templateId": Leaf(st.sampled_from(SYSTEM_TEMPLATES) | ID.valid, ID.wrong),
+    "priority": _integer(-5, 5),
+    "callbackArgs": CALLBACK_ARGS,
+    "enableLowPriority": FLAG,
+    "taskListId": ID,
+    "triggers": Named(ANY_JSON),
+    "rerunOnFailure": FLAG,
+}
+OURS: Final[dict[str, Node]] = {
+    "existingRunId": ID,
+    "clientToken": CLIENT_TOKEN,
+    "secretInputs": FLAG,
+    "scope": Obj(
+        dict.fromkeys(("project", "stack", "name", "parent", "item"), TEXT),
+        frozenset({"project", "stack", "name"}),
+    ),
+}
+START: Final = ("vid", "directUrl", "templateId", "input", "priority", "callbackArgs",
+                "enableLowPriority", "taskListId")  # fmt: skip
+"""What is sent."""
+_BOTH = "vid, directUrl"
+RUN: Final = Obj(
+    {**SOURCE, "input": INPUT, **SETTINGS, **OURS},
+    frozenset({"templateId"}),
+    rivals={"vid": ("directUrl",), "directUrl": ("vid",)},
+    rules={
+        "both sources": Rule(
+            st.builds(lambda v, f: {"vid": v, "directUrl": {"fileName": f, "spaceName": "s"}}, ID.valid, TEXTS),
+            _BOTH,
+        ),
+        "no source": Rule(st.just({"vid": ABSENT, "directUrl": ABSENT}), _BOTH),
+        "built-in without a space": Rule(
+            st.builds(
+                lambda f, t: {"vid": ABSENT, "directUrl": {"fileName": f}, "templateId": t},
+                TEXTS,
+                st.sampled_from(SYSTEM_TEMPLATES),
+            ),
+            "directUrl.spaceName",
+        ),
+    },
+)
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def snake(name: str) -> str:
+    """Return a field as Python spells it."""
+    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
+
+
+def pascal(name: str) -> str:
+    """Return a field as it is on the wire."""
+    return name[0].upper() + name[1:]
+
+
+def path_of(path: str, *parts: str | int) -> str:
+    """Return the path of a part."""
+    for part in parts:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier():
+            path += f".{part}" if path else part
+        else:
+            path += f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
+    return path
+
+
+def spelled(value: Any, node: Node | None, bits: int) -> Any:
+    """Return `value` with its fields' names in one of both spellings, each as a bit says."""
+    count = 0
+
+    def respell(value: Any, node: Node | None) -> Any:
+        nonlocal count
+        if isinstance(node, Many) and isinstance(value, list):
+            return [respell(item, node.item) for item in value]
+        if not isinstance(node, Obj) or not isinstance(value, dict):
+            return value
+        result = {}
+        for key, item in value.items():
+            count += 1
+            right = key
+            if key in node.fields and bits >> count % 31 & 1 and snake(key) not in value:
+                right = snake(key)
+            result[right] = respell(item, node.fields.get(key))
+        return result
+
+    return respell(value, node)
+
+
+def places(value: Any, node: Node | None = None, name: str = "") -> Iterator[Place]:
+    """Go through all parts of a declaration."""
+    node = node or RUN
+    if isinstance(node, Obj):
+        for key, part in value.items():
+            called = f"{name}.{key}" if name else key
+            yield value, key, called
+            yield from places(part, node.fields[key], called)
+    elif isinstance(node, Many):
+        for index, part in enumerate(value):
+            yield value, index, f"{name}[]"
+            yield from places(part, node.item, f"{name}[]")
+    elif isinstance(node, Named):
+        for key in value:
+            yield value, key, f"{name}.*"
+
+
+def names(node: Node, name: str = "") -> Iterator[str]:
+    """Go through the names of all places that there are."""
+    if isinstance(node, Obj):
+        for key, part in node.fields.items():
+            called = f"{name}.{key}" if name else key
+            yield called
+            yield from names(part, called)
+    elif isinstance(node, Many):
+        yield f"{name}[]"
+        yield from names(node.item, f"{name}[]")
+    elif isinstance(node, Named):
+        yield f"{name}.*"
+
+
+def on_the_wire(declared: Json) -> Json:
+    """Return what the service is to be sent: defaults, and what is empty, are not said."""
+    unsaid = {"priority": 0, "callbackArgs": "", "enableLowPriority": False}
+    start = {key: _wire(declared[key], RUN.fields[key]) for key in START if key in declared}
+    return {
+        pascal(key): value
+        for key, value in start.items()
+        if value not in ({}, []) and not (key in unsaid and value == unsaid[key])
+    }
+
+
+def _wire(value: Any, node: Node) -> Any:
+    if isinstance(node, Many):
+        return [_wire(item, node.item) for item in value]
+    if isinstance(node, Obj):
+        parts = {pascal(key): _wire(item, node.fields[key]) for key, item in value.items()}
+        return {key: item for key, item in parts.items() if item not in ({}, [])}
+    return value

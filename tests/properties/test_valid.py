@@ -1,0 +1,87 @@
+"""What is right is accepted, and the service is told all of it, as it was declared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.properties.harness import UNKNOWN, engine
+from tests.properties.model import RUN, START, Json, names, on_the_wire, places, spelled
+from tests.properties.strategies import palettes, spellings
+from tests.properties.trying import ENOUGH, HINT, TIMES, exact, tried
+
+
+@pytest.mark.timeout(300 * TIMES)
+def test_what_is_declared_is_what_the_service_is_told(tmp_path: Path) -> None:
+    accepted: set[str] = set()
+    fields: set[str] = set()
+    with engine(tmp_path) as made:
+
+        @tried(1000)
+        @given(palettes, spellings)
+        def holds(runs: list[Json], bits: int) -> None:
+            made.start_over()
+            new = [run for run in runs if exact(run) not in accepted]
+            for run in map(made.named, new):
+                up = made.up(spelled(run, RUN, bits))
+                assert up.refused == []
+                [latest] = made.service.store.runs(1)
+                assert latest.run_id == up.run_id
+                token = run.get("clientToken") or up.inputs["clientToken"]
+                assert exact(latest.start) == exact({**on_the_wire(run), "ClientToken": token})
+                for recorded in (up.inputs, up.state):
+                    assert exact({key: recorded[key] for key in run}) == exact(run)
+                fields.update(name for _, _, name in places(run))
+            assert made.service.counts.get("StartWorkflow", 0) == len(new)
+            assert len(made.service.store.ledger()) == len(new)
+            accepted.update(map(exact, new))
+
+        holds()
+    assert len(accepted) >= ENOUGH
+    assert fields == {*names(RUN)} - {"existingRunId"}  # which starts nothing: below
+    print(f"{len(accepted):,} valid declarations accepted and echoed; {HINT}")
+
+
+def test_what_the_service_answers_is_what_was_declared(tmp_path: Path) -> None:
+    """Its answers say the same; adopting the run, or spelling it in another way, is free."""
+    with engine(tmp_path) as made:
+
+        @tried(100)
+        @given(palettes, spellings)
+        def holds(runs: list[Json], bits: int) -> None:
+            made.start_over()
+            for run in map(made.named, runs[::5]):
+                up = made.up(spelled(run, RUN, bits))
+                told = made.looked_up(up.run_id)
+                assert exact(on_the_wire(told)) == exact(on_the_wire(run))
+                assert not made.changes(up, spelled(run, RUN, ~bits))
+                theirs = {key: run[key] for key in run if key != "clientToken"}
+                adopted = made.up(spelled({**theirs, "existingRunId": up.run_id}, RUN, bits))
+                assert (adopted.refused, adopted.run_id) == ([], up.run_id)
+                assert exact(on_the_wire(adopted.state)) == exact(on_the_wire(run))
+            assert len(made.service.store.ledger()) == len(runs[::5])
+
+        holds()
+
+
+def test_what_is_unknown_is_never_refused(tmp_path: Path) -> None:
+    """Wherever it is; and what depends on it is left open."""
+    with engine(tmp_path) as made:
+
+        @tried(300)
+        @given(palettes, spellings, st.integers(0, 2**31 - 1))
+        def holds(runs: list[Json], bits: int, chosen: int) -> None:
+            for run in runs[::4]:
+                spots = [*places(run)]
+                container, key, name = spots[chosen % len(spots)]
+                container[key] = UNKNOWN
+                found = made.check(spelled(run, RUN, bits))
+                assert found.refused == [], name
+                if name.partition(".")[0] in {*START, "triggers", "scope"}:
+                    assert found.inputs.get("clientToken") == run.get("clientToken"), name
+
+        holds()
+        assert made.service.counts == {}

@@ -1,0 +1,46 @@
+"""How many examples are tried: the same ones each time, or more and others with PROPERTIES=10."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, settings
+
+TIMES: Final = int(os.environ.get("PROPERTIES", "1"))
+ENOUGH: Final = 10_000
+"""Different declarations, of each kind."""
+HINT: Final = "PROPERTIES=10 make test ARGS=tests/properties tries ten times as many, others each time"
+
+
+def tried(examples: int) -> settings:
+    """
+    Return the settings of a property.
+
+    Nothing is shrunk: an example is many declarations, and what fails names the one.
+    """
+    return settings(
+        max_examples=examples * TIMES,
+        derandomize=TIMES == 1,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def exact(value: Any) -> str:
+    """Return what two equal values have in common: 1 and 1.0 are equal, 1 and true are not."""
+    return json.dumps(_plain(value), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
