@@ -32,7 +32,7 @@ from pulumi_vod_workflow.core.inputs import UNKNOWN
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.preflight import Untold, Where, judge, subjects_of
 from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.recall import Entry, Recalled, order_of, recall_all
+from pulumi_vod_workflow.core.recall import Entry, Recalled, can_be_ordered, order_of, recall_all
 from pulumi_vod_workflow.errors import (
     ConfigurationError,
     Problem,
@@ -190,7 +190,7 @@ class VodProvider(ResourceProvider):
         Return what an operation that was cut short has left of starts, and notes for the others.
 
         Args:
-            declared: name -> checked inputs; those that are not all known are left out.
+            declared: name -> checked inputs; those whose start is not all known are left out.
 
         Raises:
             JournalError: when no start could be written down.
@@ -201,7 +201,7 @@ class VodProvider(ResourceProvider):
         orders = {
             name: order_of(inputs, endpoint=site.endpoint, region=site.region)
             for name, inputs in declared.items()
-            if "clientToken" in inputs
+            if can_be_ordered(inputs)
         }
         entries = {**self._journal.look(orders.values()), **self._promised}
         earlier = self._journal.others(orders.values())

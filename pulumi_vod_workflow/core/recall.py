@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import RETENTION
-from pulumi_vod_workflow.core.inputs import start_of
+from pulumi_vod_workflow.core.inputs import is_known, start_of
 
 Run = Mapping[str, Any]
 """`runId`, `requestId` and `submittedAt` of a start that was accepted."""
@@ -37,8 +37,14 @@ class Order:
     """What the journal knows it by: a hash, so that no input is in the journal."""
 
 
+def can_be_ordered(declared: Mapping[str, Any]) -> bool:
+    """Tell whether checked inputs ask for a start that is all known, whatever else is not."""
+    token, scope = declared.get("clientToken"), declared.get("scope")
+    return token is not None and is_known([token, scope, start_of(declared)])
+
+
 def order_of(declared: Mapping[str, Any], *, endpoint: str, region: str) -> Order:
-    """Return the start that checked, known inputs ask for at a site."""
+    """Return the start that checked inputs ask for at a site, if they `can_be_ordered`."""
     start, token, resource = start_of(declared), declared["clientToken"], resource_of(declared)
     where = {"resource": resource, "endpoint": endpoint, "region": region}
     what = canonical_json({**where, "clientToken": token, "start": start})

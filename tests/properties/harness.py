@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -61,8 +63,11 @@ class Up:
 class Engine:
     """One stack's provider, and its emulator."""
 
-    def __init__(self, provider: WorkflowRunProvider, service: Service) -> None:
+    def __init__(
+        self, provider: WorkflowRunProvider, service: Service, slots: ThreadPoolExecutor
+    ) -> None:
         self.provider = provider
+        self._slots = slots
         self.service = service
         self._names = count()
 
@@ -88,6 +93,10 @@ class Engine:
         made = self.provider.create(arrived(checked.inputs))
         return Up([], checked.inputs, recorded(made.outs), str(made.id))
 
+    def all_up(self, declared: Iterable[Json]) -> list[Up]:
+        """Create resources as the engine does, four at a time."""
+        return list(self._slots.map(self.up, declared))
+
     def changes(self, up: Up, declared: Json) -> bool:
         """Tell whether a later update with this declaration would change anything."""
         again = self.check(declared, olds=up.inputs)
@@ -102,7 +111,7 @@ class Engine:
 
 
 @contextmanager
-def engine(folder: Path) -> Iterator[Engine]:
+def engine() -> Iterator[Engine]:
     """Yield an engine whose emulator, and whose client, know no limit."""
     emulator = create_app(EmulatorSettings(rate_limit=0))
     client = VodClient(
@@ -113,12 +122,16 @@ def engine(folder: Path) -> Iterator[Engine]:
         transport=httpx.ASGITransport(app=emulator),
     )
     provider = WorkflowRunProvider()
-    config = {"vod:endpoint": "emulator", "vod:journal": str(folder / "journal.sqlite3")}
-    provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
-    with pytest.MonkeyPatch.context() as patch, start_blocking_portal() as portal:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # the journal syncs each write
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory(dir=memory) as folder,
+        start_blocking_portal() as portal,
+        ThreadPoolExecutor(4) as slots,
+    ):
+        config = {"vod:endpoint": "emulator", "vod:journal": f"{folder}/journal.sqlite3"}
+        provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
         connection = connect.Connection(client, portal)
         patch.setattr(connect, "connection_for", lambda *_: connection)
-        try:
-            yield Engine(provider, emulator.service)
-        finally:
-            emulator.service.store.close()
+        yield Engine(provider, emulator.service, slots)
+        emulator.service.store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,10 +16,10 @@ from tests.properties.trying import ENOUGH, HINT, TIMES, exact, tried
 
 
 @pytest.mark.timeout(300 * TIMES)
-def test_every_mistake_is_refused_with_its_path(tmp_path: Path) -> None:
+def test_every_mistake_is_refused_with_its_path() -> None:
     refused: set[str] = set()
     used: Counter[str] = Counter()
-    with engine(tmp_path) as made:
+    with engine() as made:
 
         @tried(320)
         @given(st.data(), palettes, spellings)

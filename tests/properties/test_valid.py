@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,23 +13,24 @@ from tests.properties.trying import ENOUGH, HINT, TIMES, exact, tried
 
 
 @pytest.mark.timeout(300 * TIMES)
-def test_what_is_declared_is_what_the_service_is_told(tmp_path: Path) -> None:
+def test_what_is_declared_is_what_the_service_is_told() -> None:
     accepted: set[str] = set()
     fields: set[str] = set()
-    with engine(tmp_path) as made:
+    with engine() as made:
 
         @tried(1000)
         @given(palettes, spellings)
         def holds(runs: list[Json], bits: int) -> None:
             made.start_over()
             new = [run for run in runs if exact(run) not in accepted]
-            for run in map(made.named, new):
-                up = made.up(spelled(run, RUN, bits))
-                assert up.refused == []
-                [latest] = made.service.store.runs(1)
-                assert latest.run_id == up.run_id
+            named = [made.named(run) for run in new]
+            ups = made.all_up(spelled(run, RUN, bits) for run in named)
+            for run, up in zip(named, ups, strict=True):
+                assert up.refused == [], run
+                started = made.service.store.find(up.run_id)
+                assert started
                 token = run.get("clientToken") or up.inputs["clientToken"]
-                assert exact(latest.start) == exact({**on_the_wire(run), "ClientToken": token})
+                assert exact(started.start) == exact({**on_the_wire(run), "ClientToken": token})
                 for recorded in (up.inputs, up.state):
                     assert exact({key: recorded[key] for key in run}) == exact(run)
                 fields.update(name for _, _, name in places(run))
@@ -45,9 +44,9 @@ def test_what_is_declared_is_what_the_service_is_told(tmp_path: Path) -> None:
     print(f"{len(accepted):,} valid declarations accepted and echoed; {HINT}")
 
 
-def test_what_the_service_answers_is_what_was_declared(tmp_path: Path) -> None:
+def test_what_the_service_answers_is_what_was_declared() -> None:
     """Its answers say the same; adopting the run, or spelling it in another way, is free."""
-    with engine(tmp_path) as made:
+    with engine() as made:
 
         @tried(100)
         @given(palettes, spellings)
@@ -67,9 +66,9 @@ def test_what_the_service_answers_is_what_was_declared(tmp_path: Path) -> None:
         holds()
 
 
-def test_what_is_unknown_is_never_refused(tmp_path: Path) -> None:
+def test_what_is_unknown_is_never_refused() -> None:
     """Wherever it is; and what depends on it is left open."""
-    with engine(tmp_path) as made:
+    with engine() as made:
 
         @tried(300)
         @given(palettes, spellings, st.integers(0, 2**31 - 1))

@@ -95,6 +95,17 @@ def test_check_leaves_the_token_open_while_anything_is_unknown() -> None:
     assert "clientToken" not in news
 
 
+@pytest.mark.parametrize("field", ["vid", "input", "triggers", "clientToken", "scope"])
+def test_a_token_of_ones_own_can_be_declared_before_all_is_known(field: str) -> None:
+    """A preview knows less than the update: it does not look for the start in the journal yet."""
+    unknown = Unknown()  # type: ignore[no-untyped-call]
+    within = {"input": {"condition": {"a": unknown}}, "scope": {**SCOPE, "parent": unknown}}
+    value = within.get(field, unknown)
+    news = checked(inputs(**{"clientToken": "mine", field: value}))
+    assert field in news
+    assert news.get("clientToken", "mine") == "mine" or field == "clientToken"
+
+
 @pytest.mark.parametrize("wrong", [{"triggers": 5}, {"triggers": [1]}, {"priority": float("nan")}])
 def test_a_wrong_value_beside_a_token_of_ones_own_is_just_that(wrong: dict[str, Any]) -> None:
     """Values are judged before they are compared with the recorded ones."""
