@@ -23,10 +23,10 @@ from tests.properties.model import (
     Named,
     Node,
     Obj,
+    Rule,
     Strategy,
-    path_of,
-    snake,
 )
+from tests.properties.spelling import path_of, snake
 
 Parts = list[str | int]
 
@@ -49,7 +49,7 @@ def _kinds(node: Node) -> dict[str, Strategy]:
     if isinstance(node, Leaf):
         return dict(node.wrong)
     if isinstance(node, Many):
-        few = {"too few": st.just([])} if node.least else {}
+        few: dict[str, Strategy] = {"too few": st.just([])} if node.least else {}
         return {"type": NO_LIST, **few, **node.wrong}
     return {"type": NO_MAP}
 
@@ -63,37 +63,47 @@ def ways(obj: Obj) -> tuple[Way, ...]:
 def _field(obj: Obj, key: str) -> Iterator[Way]:
     node, rivals = obj.fields[key], dict.fromkeys(obj.rivals.get(key, ()), ABSENT)
 
-    def may_be(old: Json) -> bool:
-        return key in old or isinstance(node, Leaf)
-
     def set_to(_: Json, wrong: Any) -> tuple[Json, Parts | str]:
         return {**rivals, key: wrong}, [key]
-
-    def appended(old: Json, wrong: Any) -> tuple[Json, Parts | str]:
-        items = old.get(key, [])
-        return {**rivals, key: [*items, wrong]}, [key, len(items)]
-
-    def put(old: Json, wrong: Any) -> tuple[Json, Parts | str]:
-        return {key: {**old.get(key, {}), wrong[0]: wrong[1]}}, [key, wrong[0]]
-
-    def twice(old: Json, other: Any) -> tuple[Json, Parts | str]:
-        value = old.get(key, other)
-        return {**rivals, key: value, snake(key): value}, [snake(key)]
 
     for way, wrong in _kinds(node).items():
         yield Way(f"{key}: {way}", wrong, set_to)
     if key in obj.required:
-        for way, nothing in (("missing", ABSENT), ("null", None)):
-            yield Way(f"{key}: {way}", st.just(nothing), set_to)
+        yield Way(f"{key}: missing", st.just(ABSENT), set_to)
+        yield Way(f"{key}: null", st.none(), set_to)
     if isinstance(node, Many):
-        for way, wrong in {**_kinds(node.item), "null": st.none()}.items():
-            yield Way(f"{key}[]: {way}", wrong, appended)
+        yield from _items(node, key, rivals)
     if isinstance(node, Named):
-        for way, wrong in _kinds(node.item).items():
-            yield Way(f"{key}.*: {way}", st.tuples(KEYS, wrong), put)
+        yield from _entries(node, key)
     if snake(key) != key:
-        other = node.valid if isinstance(node, Leaf) else st.none()
-        yield Way(f"{key}: in both spellings", other, twice, may_be)
+        yield _twice(node, key, rivals)
+
+
+def _items(node: Many, key: str, rivals: Json) -> Iterator[Way]:
+    def appended(old: Json, wrong: Any) -> tuple[Json, Parts | str]:
+        items = old.get(key, [])
+        return {**rivals, key: [*items, wrong]}, [key, len(items)]
+
+    for way, wrong in {**_kinds(node.item), "null": st.none()}.items():
+        yield Way(f"{key}[]: {way}", wrong, appended)
+
+
+def _entries(node: Named, key: str) -> Iterator[Way]:
+    def put(old: Json, wrong: Any) -> tuple[Json, Parts | str]:
+        return {key: {**old.get(key, {}), wrong[0]: wrong[1]}}, [key, wrong[0]]
+
+    for way, wrong in _kinds(node.item).items():
+        yield Way(f"{key}.*: {way}", st.tuples(KEYS, wrong), put)
+
+
+def _twice(node: Node, key: str, rivals: Json) -> Way:
+    def twice(old: Json, other: Any) -> tuple[Json, Parts | str]:
+        value = old.get(key, other)
+        return {**rivals, key: value, snake(key): value}, [snake(key)]
+
+    if isinstance(node, Leaf):
+        return Way(f"{key}: in both spellings", node.valid, twice)
+    return Way(f"{key}: in both spellings", st.none(), twice, lambda old: key in old)
 
 
 def _unknown(obj: Obj) -> Iterator[Way]:
@@ -116,7 +126,11 @@ def _unknown(obj: Obj) -> Iterator[Way]:
 
 def _rules(obj: Obj) -> Iterator[Way]:
     for name, rule in obj.rules.items():
-        yield Way(name, rule.breaks, lambda _, wrong, path=rule.path: (wrong, path))
+        yield _rule(name, rule)
+
+
+def _rule(name: str, rule: Rule) -> Way:
+    return Way(name, rule.breaks, lambda _, wrong: (wrong, rule.path))
 
 
 def _objects(node: Node, value: Any, where: Parts, name: str) -> Iterator[tuple[Obj, Parts, str]]:
@@ -191,5 +205,6 @@ def mistakes(draw: st.DrawFn, run: Json, number: int) -> list[Broken]:
     """Return a declaration with so many mistakes, one at a time, of all parts of it."""
     possible = breakings(run)
     first = draw(st.integers(0, len(possible) - 1))
-    chosen = [possible[(first + len(possible) * i // number) % len(possible)] for i in range(number)]
+    spread = [(first + len(possible) * i // number) % len(possible) for i in range(number)]
+    chosen = [possible[index] for index in spread]
     return [broken(run, where, way, draw(way.wrong), name) for name, where, way in chosen]

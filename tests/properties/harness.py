@@ -1,4 +1,4 @@
-"""What the engine does with a declaration, in this process: check, and create if nothing is wrong."""
+"""What the engine does with a declaration, in this process: check; if all is well, create."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime import rpc
 
 from pulumi_vod_workflow import connect
+from pulumi_vod_workflow._adapter import VodProvider
 from pulumi_vod_workflow._provider import WorkflowRunProvider
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.config import EMULATOR_CREDENTIALS
@@ -63,9 +64,7 @@ class Up:
 class Engine:
     """One stack's provider, and its emulator."""
 
-    def __init__(
-        self, provider: WorkflowRunProvider, service: Service, slots: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, provider: VodProvider, service: Service, slots: ThreadPoolExecutor) -> None:
         self.provider = provider
         self._slots = slots
         self.service = service
@@ -111,7 +110,7 @@ class Engine:
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
+def engine(of: type[VodProvider] = WorkflowRunProvider) -> Iterator[Engine]:
     """Yield an engine whose emulator, and whose client, know no limit."""
     emulator = create_app(EmulatorSettings(rate_limit=0))
     client = VodClient(
@@ -121,7 +120,7 @@ def engine() -> Iterator[Engine]:
         requests_per_second=1e6,
         transport=httpx.ASGITransport(app=emulator),
     )
-    provider = WorkflowRunProvider()
+    provider = of()
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # the journal syncs each write
     with (
         pytest.MonkeyPatch.context() as patch,

@@ -6,9 +6,7 @@ Nothing here is made of the package's own rules. Names are as in the state (`dir
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -70,8 +68,6 @@ class Obj:
 
 
 Node = Leaf | Many | Named | Obj
-Place = tuple[Any, str | int, str]
-"""What holds a part, its key there, and what the model calls it."""
 ABSENT: Final = object()
 
 
@@ -94,7 +90,7 @@ _LISTS = st.lists(st.integers(0, 3) | st.text(max_size=2), max_size=2)
 _MAPS = st.dictionaries(st.text(max_size=2), st.booleans(), max_size=2)
 NO_FLAG: Final = _NUMBERS | st.sampled_from(["true", "false", "", "1"]) | _LISTS | _MAPS
 NO_TEXT: Final = _NUMBERS | st.booleans() | _LISTS | _MAPS
-NO_NUMBER: Final = st.text(max_size=5) | st.sampled_from(["1", "0"]) | st.booleans() | _LISTS | _MAPS
+NO_NUMBER: Final = st.sampled_from(["1", "0", "x", ""]) | st.booleans() | _LISTS | _MAPS
 NO_LIST: Final = _NUMBERS | st.booleans() | st.text(max_size=5) | _MAPS
 NO_MAP: Final = _NUMBERS | st.booleans() | st.text(max_size=5) | _LISTS
 NOT_FINITE: Final = st.sampled_from([float("nan"), float("inf"), float("-inf")])
@@ -111,8 +107,11 @@ def _ids(size: int = 12) -> Strategy:
 
 _UNFIT = {
     "empty": st.just(""),
-    "blank around": st.tuples(st.sampled_from([" ", "\t", "\u3000", "\n"]), _ids(), st.booleans()).map(
-        lambda drawn: drawn[0] + drawn[1] if drawn[2] else drawn[1] + drawn[0]
+    "blank around": st.builds(
+        lambda blank, text, before: blank + text if before else text + blank,
+        st.sampled_from(" \t\u3000\n"),
+        _ids(),
+        st.booleans(),
     ),
     "unprintable": st.tuples(_ids(), LINES).map(lambda drawn: drawn[0] + drawn[1] + drawn[0]),
     "type": NO_TEXT,
@@ -230,11 +229,11 @@ _OTHERS = ("offsetTime", "offsetTimeList")
 
 def _of_one_type(snapshot: Json) -> Json:
     """One template is of one type: the settings of two never take effect together."""
-    unlike = {*_OTHERS} if len(snapshot.get("fileName", "")) % 2 else {*_SAMPLE}
-    mixed = not unlike.isdisjoint(snapshot) and not {*_SAMPLE, *_OTHERS}.difference(unlike).isdisjoint(snapshot)
-    if mixed and len(snapshot["templateId"]) == 1 and snapshot["templateId"] != ["All"]:
-        return {key: value for key, value in snapshot.items() if key not in unlike}
-    return snapshot
+    if len(snapshot["templateId"]) > 1 or snapshot["templateId"] == ["All"]:
+        return snapshot
+    kept, dropped = (_SAMPLE, _OTHERS) if len(snapshot) % 2 else (_OTHERS, _SAMPLE)
+    mixed = not snapshot.keys().isdisjoint(kept)
+    return {key: snapshot[key] for key in snapshot if not (mixed and key in dropped)}
 
 
 SNAPSHOT: Final = Obj(
@@ -255,7 +254,9 @@ SNAPSHOT: Final = Obj(
         "of two types": Rule(
             st.builds(
                 lambda sample, other, template: {"templateId": [template], **sample, **other},
-                st.sampled_from([{"fileIndex": "i"}, {"sampleOffsets": [1.0]}, {"width": 0}, {"height": 9}]),
+                st.sampled_from(
+                    [{"fileIndex": "i"}, {"sampleOffsets": [1.0]}, {"width": 0}, {"height": 9}]
+                ),
                 st.sampled_from([{"offsetTime": 1}, {"offsetTimeList": [0]}]),
                 _ids().filter(lambda text: text.lower() != "all"),
             ),
@@ -263,21 +264,21 @@ SNAPSHOT: Final = Obj(
         )
     },
 )
-_TRANSCODE: dict[str, Node] = {"templateId": TEMPLATES, "clip": CLIP, "fileName": TEXT}
+_TRANSCODE: Final[dict[str, Node]] = {"templateId": TEMPLATES, "clip": CLIP, "fileName": TEXT}
+_NEEDS_TEMPLATE: Final = frozenset({"templateId"})
+LOGO: Final = Obj({"templateId": TEMPLATE, "vars": Named(ANY_TEXT)}, _NEEDS_TEMPLATE)
+TRANSCODE_AUDIO: Final = Obj(_TRANSCODE, _NEEDS_TEMPLATE)
+TRANSCODE_VIDEO: Final = Obj(
+    {**_TRANSCODE, "logoTemplateId": ID, "outputIndex": Many(MILLISECONDS)}, _NEEDS_TEMPLATE
+)
+ENHANCE: Final = Obj({"storageMode": TEXT, "fileName": TEXT})
 OVERRIDE_PARAMS: Final = Obj(
     {
-        "logo": Many(
-            Obj({"templateId": TEMPLATE, "vars": Named(ANY_TEXT)}, frozenset({"templateId"}))
-        ),
+        "logo": Many(LOGO),
         "snapshot": Many(SNAPSHOT),
-        "transcodeAudio": Many(Obj(_TRANSCODE, frozenset({"templateId"}))),
-        "transcodeVideo": Many(
-            Obj(
-                {**_TRANSCODE, "logoTemplateId": ID, "outputIndex": Many(MILLISECONDS)},
-                frozenset({"templateId"}),
-            )
-        ),
-        "enhance": Obj({"storageMode": TEXT, "fileName": TEXT}),
+        "transcodeAudio": Many(TRANSCODE_AUDIO),
+        "transcodeVideo": Many(TRANSCODE_VIDEO),
+        "enhance": ENHANCE,
     }
 )
 INPUT: Final = Obj({"overrideParams": OVERRIDE_PARAMS, "condition": CHOSEN})
@@ -303,9 +304,6 @@ OURS: Final[dict[str, Node]] = {
         frozenset({"project", "stack", "name"}),
     ),
 }
-START: Final = ("vid", "directUrl", "templateId", "input", "priority", "callbackArgs",
-                "enableLowPriority", "taskListId")  # fmt: skip
-"""What is sent."""
 _BOTH = "vid, directUrl"
 RUN: Final = Obj(
     {**SOURCE, "input": INPUT, **SETTINGS, **OURS},
@@ -313,7 +311,11 @@ RUN: Final = Obj(
     rivals={"vid": ("directUrl",), "directUrl": ("vid",)},
     rules={
         "both sources": Rule(
-            st.builds(lambda v, f: {"vid": v, "directUrl": {"fileName": f, "spaceName": "s"}}, ID.valid, TEXTS),
+            st.builds(
+                lambda v, f: {"vid": v, "directUrl": {"fileName": f, "spaceName": "s"}},
+                ID.valid,
+                TEXTS,
+            ),
             _BOTH,
         ),
         "no source": Rule(st.just({"vid": ABSENT, "directUrl": ABSENT}), _BOTH),
@@ -327,101 +329,3 @@ RUN: Final = Obj(
         ),
     },
 )
-
-
-# -- names ---------------------------------------------------------------------------------------
-
-
-def snake(name: str) -> str:
-    """Return a field as Python spells it."""
-    return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
-
-
-def pascal(name: str) -> str:
-    """Return a field as it is on the wire."""
-    return name[0].upper() + name[1:]
-
-
-def path_of(path: str, *parts: str | int) -> str:
-    """Return the path of a part."""
-    for part in parts:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part.isidentifier():
-            path += f".{part}" if path else part
-        else:
-            path += f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
-    return path
-
-
-def spelled(value: Any, node: Node | None, bits: int) -> Any:
-    """Return `value` with its fields' names in one of both spellings, each as a bit says."""
-    count = 0
-
-    def respell(value: Any, node: Node | None) -> Any:
-        nonlocal count
-        if isinstance(node, Many) and isinstance(value, list):
-            return [respell(item, node.item) for item in value]
-        if not isinstance(node, Obj) or not isinstance(value, dict):
-            return value
-        result = {}
-        for key, item in value.items():
-            count += 1
-            right = key
-            if key in node.fields and bits >> count % 31 & 1 and snake(key) not in value:
-                right = snake(key)
-            result[right] = respell(item, node.fields.get(key))
-        return result
-
-    return respell(value, node)
-
-
-def places(value: Any, node: Node | None = None, name: str = "") -> Iterator[Place]:
-    """Go through all parts of a declaration."""
-    node = node or RUN
-    if isinstance(node, Obj):
-        for key, part in value.items():
-            called = f"{name}.{key}" if name else key
-            yield value, key, called
-            yield from places(part, node.fields[key], called)
-    elif isinstance(node, Many):
-        for index, part in enumerate(value):
-            yield value, index, f"{name}[]"
-            yield from places(part, node.item, f"{name}[]")
-    elif isinstance(node, Named):
-        for key in value:
-            yield value, key, f"{name}.*"
-
-
-def names(node: Node, name: str = "") -> Iterator[str]:
-    """Go through the names of all places that there are."""
-    if isinstance(node, Obj):
-        for key, part in node.fields.items():
-            called = f"{name}.{key}" if name else key
-            yield called
-            yield from names(part, called)
-    elif isinstance(node, Many):
-        yield f"{name}[]"
-        yield from names(node.item, f"{name}[]")
-    elif isinstance(node, Named):
-        yield f"{name}.*"
-
-
-def on_the_wire(declared: Json) -> Json:
-    """Return what the service is to be sent: defaults, and what is empty, are not said."""
-    unsaid = {"priority": 0, "callbackArgs": "", "enableLowPriority": False}
-    start = {key: _wire(declared[key], RUN.fields[key]) for key in START if key in declared}
-    return {
-        pascal(key): value
-        for key, value in start.items()
-        if value not in ({}, []) and not (key in unsaid and value == unsaid[key])
-    }
-
-
-def _wire(value: Any, node: Node) -> Any:
-    if isinstance(node, Many):
-        return [_wire(item, node.item) for item in value]
-    if isinstance(node, Obj):
-        parts = {pascal(key): _wire(item, node.fields[key]) for key, item in value.items()}
-        return {key: item for key, item in parts.items() if item not in ({}, [])}
-    return value

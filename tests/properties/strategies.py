@@ -14,7 +14,6 @@ from tests.properties.model import (
     ID,
     INPUT,
     OURS,
-    RUN,
     SETTINGS,
     SYSTEM_TEMPLATES,
     Json,
@@ -24,11 +23,11 @@ from tests.properties.model import (
     Node,
     Obj,
     Strategy,
-    on_the_wire,
 )
 from tests.properties.model import KEYS as USERS_KEYS
+from tests.properties.spelling import on_the_wire
 
-EACH: Final = 4
+EACH: Final = 6
 """Sources, inputs and settings of a palette: so many times as many declarations."""
 
 
@@ -94,8 +93,6 @@ palettes: Final = st.builds(
     _some(values(INPUT), _sent),
     st.lists(OTHERS, min_size=EACH, max_size=EACH),
 )
-"""Declarations, as in the state, that share their parts: drawing each anew takes four times as long."""
+"""Declarations, as in the state, that share their parts: drawing each anew takes far longer."""
 spellings: Final = st.integers(0, 2**31 - 1)
 """Bits that choose between `direct_url` and `directUrl`, one for each name."""
-
-__all__ = ["RUN", "palettes", "spellings", "values"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties.harness import UNKNOWN, engine
-from tests.properties.model import RUN, START, Json, names, on_the_wire, places, spelled
+from tests.properties.model import RUN, Json
+from tests.properties.spelling import START, names, on_the_wire, places, spelled
 from tests.properties.strategies import palettes, spellings
-from tests.properties.trying import ENOUGH, HINT, TIMES, exact, tried
+from tests.properties.trying import ENOUGH, TIMES, exact, tell, tried
 
 
 @pytest.mark.timeout(300 * TIMES)
@@ -18,7 +21,7 @@ def test_what_is_declared_is_what_the_service_is_told() -> None:
     fields: set[str] = set()
     with engine() as made:
 
-        @tried(1000)
+        @tried(360)
         @given(palettes, spellings)
         def holds(runs: list[Json], bits: int) -> None:
             made.start_over()
@@ -41,7 +44,7 @@ def test_what_is_declared_is_what_the_service_is_told() -> None:
         holds()
     assert len(accepted) >= ENOUGH
     assert fields == {*names(RUN)} - {"existingRunId"}  # which starts nothing: below
-    print(f"{len(accepted):,} valid declarations accepted and echoed; {HINT}")
+    tell(f"{len(accepted):,} valid declarations are accepted and echoed")
 
 
 def test_what_the_service_answers_is_what_was_declared() -> None:
@@ -52,7 +55,7 @@ def test_what_the_service_answers_is_what_was_declared() -> None:
         @given(palettes, spellings)
         def holds(runs: list[Json], bits: int) -> None:
             made.start_over()
-            for run in map(made.named, runs[::5]):
+            for run in map(made.named, runs[::9]):
                 up = made.up(spelled(run, RUN, bits))
                 told = made.looked_up(up.run_id)
                 assert exact(on_the_wire(told)) == exact(on_the_wire(run))
@@ -61,7 +64,7 @@ def test_what_the_service_answers_is_what_was_declared() -> None:
                 adopted = made.up(spelled({**theirs, "existingRunId": up.run_id}, RUN, bits))
                 assert (adopted.refused, adopted.run_id) == ([], up.run_id)
                 assert exact(on_the_wire(adopted.state)) == exact(on_the_wire(run))
-            assert len(made.service.store.ledger()) == len(runs[::5])
+            assert len(made.service.store.ledger()) == len(runs[::9])
 
         holds()
 
@@ -70,10 +73,10 @@ def test_what_is_unknown_is_never_refused() -> None:
     """Wherever it is; and what depends on it is left open."""
     with engine() as made:
 
-        @tried(300)
+        @tried(200)
         @given(palettes, spellings, st.integers(0, 2**31 - 1))
         def holds(runs: list[Json], bits: int, chosen: int) -> None:
-            for run in runs[::4]:
+            for run in map(deepcopy, runs[::6]):
                 spots = [*places(run)]
                 container, key, name = spots[chosen % len(spots)]
                 container[key] = UNKNOWN

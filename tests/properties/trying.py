@@ -11,7 +11,11 @@ from hypothesis import HealthCheck, Phase, settings
 TIMES: Final = int(os.environ.get("PROPERTIES", "1"))
 ENOUGH: Final = 10_000
 """Different declarations, of each kind."""
-HINT: Final = "PROPERTIES=10 make test ARGS=tests/properties tries ten times as many, others each time"
+
+
+def tell(what: str) -> None:
+    """Say what was tried, to those who look (`pytest -s`)."""
+    print(f"{what}; PROPERTIES=10 make test ARGS=tests/properties: ten times, others")  # noqa: T201
 
 
 def tried(examples: int) -> settings:
