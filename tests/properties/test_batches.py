@@ -39,7 +39,7 @@ def over(defaults: Any, item: Any) -> Any:
 def test_the_service_is_told_each_item_over_the_defaults() -> None:
     with engine(WorkflowBatchProvider) as made:
 
-        @tried(80)
+        @tried(50)
         @given(palettes, keys, spellings)
         def holds(runs: list[Json], names: list[str], bits: int) -> None:
             made.start_over()
@@ -69,7 +69,7 @@ def test_the_service_is_told_each_item_over_the_defaults() -> None:
 def test_a_mistake_in_an_item_is_refused_with_its_path() -> None:
     with engine(WorkflowBatchProvider) as made:
 
-        @tried(100)
+        @tried(60)
         @given(st.data(), palettes, keys, spellings)
         def holds(data: st.DataObject, runs: list[Json], names: list[str], bits: int) -> None:
             items = as_items(runs[:6], names)

@@ -16,7 +16,7 @@ from tests.properties.strategies import palettes, spellings
 from tests.properties.trying import ENOUGH, TIMES, exact, tell, tried
 
 
-@pytest.mark.timeout(300 * TIMES)
+@pytest.mark.timeout(900 * TIMES)
 def test_every_mistake_is_refused_with_its_path() -> None:
     refused: set[str] = set()
     used: Counter[str] = Counter()

@@ -67,7 +67,7 @@ def as_classes(value: Any, node: Node) -> Any:
 
 
 def test_argument_classes_say_the_same_as_dictionaries() -> None:
-    @tried(60)
+    @tried(30)
     @given(palettes)
     def holds(runs: list[Json]) -> None:
         for run in runs[::7]:

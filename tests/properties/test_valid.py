@@ -15,7 +15,7 @@ from tests.properties.strategies import palettes, spellings
 from tests.properties.trying import ENOUGH, TIMES, exact, tell, tried
 
 
-@pytest.mark.timeout(300 * TIMES)
+@pytest.mark.timeout(900 * TIMES)
 def test_what_is_declared_is_what_the_service_is_told() -> None:
     accepted: set[str] = set()
     fields: set[str] = set()
@@ -51,7 +51,7 @@ def test_what_the_service_answers_is_what_was_declared() -> None:
     """Its answers say the same; adopting the run, or spelling it in another way, is free."""
     with engine() as made:
 
-        @tried(100)
+        @tried(60)
         @given(palettes, spellings)
         def holds(runs: list[Json], bits: int) -> None:
             made.start_over()
@@ -73,7 +73,7 @@ def test_what_is_unknown_is_never_refused() -> None:
     """Wherever it is; and what depends on it is left open."""
     with engine() as made:
 
-        @tried(200)
+        @tried(100)
         @given(palettes, spellings, st.integers(0, 2**31 - 1))
         def holds(runs: list[Json], bits: int, chosen: int) -> None:
             for run in map(deepcopy, runs[::6]):
