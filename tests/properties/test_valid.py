@@ -21,9 +21,11 @@ def test_what_is_declared_is_what_the_service_is_told() -> None:
     fields: set[str] = set()
     with engine() as made:
 
-        @tried(360)
+        @tried(550)
         @given(palettes, spellings)
         def holds(runs: list[Json], bits: int) -> None:
+            if len(accepted) >= ENOUGH:
+                return
             made.start_over()
             new = [run for run in runs if exact(run) not in accepted]
             named = [made.named(run) for run in new]

@@ -1,4 +1,9 @@
-"""How many examples are tried: the same ones each time, or more and others with PROPERTIES=10."""
+"""
+How many examples are tried: the same ones each time, or more and others with PROPERTIES=10.
+
+Hypothesis also tries constants of the modules that are loaded, so a worker that has run other tests
+sees a few others; the limits below leave room for that.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,8 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, settings
 
 TIMES: Final = int(os.environ.get("PROPERTIES", "1"))
-ENOUGH: Final = 10_000
-"""Different declarations, of each kind."""
+ENOUGH: Final = 10_000 * TIMES
+"""Different declarations, of each kind; once there are so many, no more are tried."""
 
 
 def tell(what: str) -> None:
