@@ -53,7 +53,7 @@ bench: $(READY) ## Measure everything beside a baseline, in 12 minutes (PART="si
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: torture
-torture: $(READY) ## Kill updates at every point of a start, in 20 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
+torture: $(READY) ## Kill updates at every point of a start, in 45 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
 	@tools/with-engine $(PYTHON) -m torture $(ARGS)
 
 .PHONY: lint

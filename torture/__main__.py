@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="what chance is drawn from; another one each time by default",
     )  # fmt: skip
     parser.add_argument("--trials", type=int, default=environ.get("TRIALS") or 384)
-    parser.add_argument("--minutes", type=float, default=environ.get("MINUTES") or 20)
-    parser.add_argument("--jobs", type=int, default=environ.get("JOBS") or 2)
+    parser.add_argument("--minutes", type=float, default=environ.get("MINUTES") or 45)
+    parser.add_argument("--jobs", type=int, default=environ.get("JOBS") or 3)
     parser.add_argument("--size", type=int, default=200, help="of the soak, in runs")
     parser.add_argument("--cycles", type=int, default=50, help="of the soak")
     parser.add_argument("--trial", type=int, help="only the trial of this number")
