@@ -95,10 +95,10 @@ def _unusable(template: Mapping[str, Any]) -> str:
     kind, activities = template.get("Type"), template.get("Activities")
     if isinstance(kind, str) and kind in TASKS:
         return f"is a template of the type {kind}, not a workflow"
-    if isinstance(activities, list) and activities:
-        kinds = {item.get("Type") if isinstance(item, Mapping) else None for item in activities}
-        if kinds == {"End"}:
-            return "makes nothing: it has no activity but its end"
+    if _list(activities) and all(
+        isinstance(item, Mapping) and item.get("Type") == "End" for item in _list(activities)
+    ):
+        return "makes nothing: it has no activity but its end"
     return ""
 
 
@@ -109,7 +109,9 @@ def video_facts(
     missing, listed = result.get("NotExistVids"), result.get("MediaInfoList")
     infos = [item.get("BasicInfo") for item in _list(listed) if isinstance(item, Mapping)]
     spaces = {
-        info.get("Vid"): _text(info.get("SpaceName")) for info in infos if isinstance(info, Mapping)
+        _text(info.get("Vid")): _text(info.get("SpaceName"))
+        for info in infos
+        if isinstance(info, Mapping)
     }
     said = f"GetMediaInfos names it in NotExistVids [RequestId {request_id or 'none'}]"
     facts: dict[str, Fact] = {}

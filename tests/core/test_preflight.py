@@ -57,6 +57,7 @@ def test_each_known_id_of_a_start_is_asked_about_once() -> None:
         ({"Activities": [{"Type": "Transcode"}, {"Type": "End"}]}, Found()),
         ({"Activities": [{"Type": "Something new"}]}, Found()),
         ({"Activities": [None, {"Type": "End"}]}, Found()),
+        ({"Activities": [{"Type": ["End"]}]}, Found()),
         (
             {"Activities": [{"Type": "End"}]},
             Found("", "makes nothing: it has no activity but its end"),
@@ -87,6 +88,11 @@ def test_what_is_told_of_videos() -> None:
     assert isinstance(facts["c"], Untold)
     for odd in ({}, {"MediaInfoList": None, "NotExistVids": "abc"}):
         assert isinstance(video_facts(["a"], odd, None)["a"], Untold)
+
+
+def test_an_odd_answer_about_videos_tells_nothing() -> None:
+    odd = {"MediaInfoList": [{"BasicInfo": {"Vid": ["v"]}}, {"BasicInfo": None}, 7]}
+    assert isinstance(video_facts(["v"], odd, None)["v"], Untold)
 
 
 def test_what_is_right_is_not_spoken_of() -> None:
