@@ -36,7 +36,7 @@ def run_parts(step: Step, told: Told, service: str | None) -> Iterator[Part]:
     who = Who(step.urn)
     recorded, declared = normalise(step.recorded), normalise(step.declared)
     if step.op in DELETES:
-        yield Forgotten(who, recorded.get("runId"), recorded.get("phase"))
+        yield Forgotten(who, _shown(recorded.get("runId")), _shown(recorded.get("phase")))
     elif step.op in READS:
         yield FreeOf(who, Free.READ)
     elif step.op in UPDATES:
@@ -90,7 +90,7 @@ def _replacement(
     start = replace(
         start_of(Who(step.urn), "; ".join(whys), declared, told),
         changes=field_changes(fields, recorded, declared),
-        replaces=recorded.get("runId"),
+        replaces=_shown(recorded.get("runId")),
     )
     if told.sent_again or declared.get("existingRunId") is UNKNOWN:
         return replace(start, certain=False)
@@ -107,7 +107,12 @@ def _replacement(
 
 
 def _joins_recorded(run: Properties) -> str:
-    return f"it is the same start as of the recorded run, last read as {run.get('phase')}"
+    return f"it is the same start as of the recorded run, last read as {_shown(run.get('phase'))}"
+
+
+def _shown(output: object) -> str | None:
+    """Return an output, unless the program has made it secret."""
+    return output if isinstance(output, str) else None
 
 
 def field_changes(

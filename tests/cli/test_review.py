@@ -114,6 +114,20 @@ def test_what_is_free_and_what_is_only_forgotten() -> None:
     assert as_data(recorded("nothing"))["starts"]["atMost"] == 0
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_outputs_that_the_program_has_made_secret_are_not_told(form: str) -> None:
+    preview = replaced({"runId": "[secret]", "phase": "[secret]"}, {"vid": "v2"}, "vid")
+    gone = {"op": "delete", "urn": RUN + "gone", "oldState": preview["steps"][0]["oldState"]}
+    preview["steps"].append(gone)
+    result = review(preview, f"--format={form}")
+    assert result.exit_code == 0, result.exception
+    assert "gone" in result.stdout
+    if form == "json":
+        told = json.loads(result.stdout)
+        assert told["runs"][0]["replaces"] is None
+        assert (told["forgotten"][0]["runId"], told["forgotten"][0]["phase"]) == (None, None)
+
+
 def test_secrets_are_masked_and_counted() -> None:
     found = starts(recorded("secrets"))
     assert found["sec2", None]["changes"] == [
