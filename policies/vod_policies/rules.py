@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pulumi_vod_workflow.core.inputs import UNKNOWN
+from pulumi_vod_workflow.core.inputs import UNKNOWN, below, path_of
 from pulumi_vod_workflow.errors import Problem
 from vod_policies.moments import tells_now
 from vod_policies.personal import Pattern, found_in
@@ -75,7 +75,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, str | float]]:
     """Yield each text and number of a JSON value, with its path."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(f"{path}.{key}", item)
+            yield from _leaves(below(path, path_of(key)), item)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _leaves(f"{path}[{index}]", item)

@@ -143,9 +143,9 @@ class TestTriggers:
         assert not tells_now(EPOCH - 1, NOW, timedelta())
 
     def test_the_path_is_told_at_any_depth(self) -> None:
-        triggers = {"ok": ["1", True, None, UNKNOWN], "deep": {"list": ["x", NOW.isoformat()]}}
+        triggers = {"ok": ["1", True, None, UNKNOWN], "a key": {"list": ["x", NOW.isoformat()]}}
         [problem] = rules.no_time_based_triggers({"triggers": triggers}, NOW, timedelta(minutes=1))
-        assert problem.path == "triggers.deep.list[1]"
+        assert problem.path == 'triggers["a key"].list[1]'
         assert "2026" not in problem.reason
 
     @pytest.mark.parametrize("inputs", [{}, {"triggers": UNKNOWN}])
