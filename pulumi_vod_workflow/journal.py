@@ -152,15 +152,15 @@ class Journal:
         resources, keys = {order.resource for order in orders}, [order.key for order in orders]
         return self._entries(OTHERS, sorted(resources), keys)
 
-    def of_stack(self, project: str, stack: str) -> dict[str, Entry]:
+    def of_stack(self, project: str, stack: str) -> list[tuple[str, Entry]]:
         """
-        Return the latest start of each resource of a stack, by `Order.resource`.
+        Return all starts of a stack's resources, each with its `Order.resource`; the latest last.
 
         Raises:
             JournalError: when the file cannot be read.
 
         """
-        return self._entries(OF_STACK, project, stack)
+        return self._rows(OF_STACK, project, stack)
 
     def sent(self, order: Order) -> Future[None]:
         """Take note of a start that is about to be sent; it may be once this is written."""
@@ -217,16 +217,19 @@ class Journal:
         return self._unsettled
 
     def _entries(self, statement: str, *names: Sequence[str]) -> dict[str, Entry]:
+        return dict(self._rows(statement, *names))
+
+    def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, Entry]]:
         with self._file, self._explained():
             connection = self._connect()
             if connection is None:
-                return {}
+                return []
             rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
-            return {
-                name: Entry(datetime.fromisoformat(sent_at), _run(*run))
+            return [
+                (name, Entry(datetime.fromisoformat(sent_at), _run(*run)))
                 for name, sent_at, *run in rows
                 if run[0] not in self._settled
-            }
+            ]
 
     def _write(self, *changes: Change) -> Future[None]:
         """Have changes written; what comes while others are written shares one transaction."""

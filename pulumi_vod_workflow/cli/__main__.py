@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -35,6 +37,9 @@ def main(
     ] = False,
 ) -> None:
     """Review, follow and recover the paid workflow runs of a Pulumi stack."""
+    for stream in (sys.stdout, sys.stderr):  # as of Windows: what it cannot write must not end us
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 app.command()(review)

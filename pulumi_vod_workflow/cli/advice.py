@@ -133,7 +133,7 @@ class Advice:
             yield CLEAR
 
     def _names(self, *kinds: Became) -> str:
-        return named([line(start.name) for _, start in self.of(*kinds)], 20)
+        return named([*dict.fromkeys(line(start.name) for _, start in self.of(*kinds))], 20)
 
     def _adoptions(self) -> Iterator[str]:
         """Say what to write into the program."""

@@ -29,6 +29,7 @@ from pulumi_vod_workflow.cli.text import shown
 from pulumi_vod_workflow.config import Settings
 from pulumi_vod_workflow.core import batch
 from pulumi_vod_workflow.core.inputs import normalise
+from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.recall import Entry, Order, Recall, order_of, recall, resource_of
 from pulumi_vod_workflow.journal import Journal
 
@@ -120,7 +121,7 @@ def interrupted(
         )
         for operation in stack.interrupted
     ]
-    return [*found, *books.noted({start.name for each in found for start in each.starts})]
+    return [*found, *books.noted([start for each in found for start in each.starts])]
 
 
 class _Books:
@@ -152,15 +153,17 @@ class _Books:
             entry = known.get(order.key) if start.exact else other
             yield self._told(start, entry) or self._otherwise(start, order, other, held.get(key))
 
-    def noted(self, told: Collection[str]) -> Iterator[Interrupted]:
-        """Yield what the journal has of other resources of the stack, and no state."""
+    def noted(self, told: Collection[Start]) -> Iterator[Interrupted]:
+        """Yield what else the journal has of the stack, and no state: of one resource, each run."""
         starts: dict[tuple[str, str], list[Start]] = defaultdict(list)
-        for scope, entry in self._journal.of_stack(self._stack.project, self._stack.name).items():
+        names, run_ids = {start.name for start in told}, {start.run_id for start in told}
+        for scope, entry in self._journal.of_stack(self._stack.project, self._stack.name):
             who = json.loads(scope)
             name, key = shown(who["name"]), shown(who.get("item", ""))
             start = Start(f"{name}[{key}]" if key else name, key, Became.UNSENT)
             noted = self._told(start, entry) or start
-            if noted.became is not Became.RECORDED and noted.name not in told:
+            is_told = noted.run_id in run_ids if noted.run_id else noted.name in names
+            if noted.became is not Became.RECORDED and not is_told:
                 starts[name, BATCH_TYPE if key else RUN_TYPE].append(noted)
         for (name, kind), noted_starts in sorted(starts.items()):
             urn = f"urn:pulumi:{self._stack.name}::{self._stack.project}::{kind}::{name}"
@@ -205,8 +208,9 @@ def _declared(resource: Resource) -> dict[str, dict[str, Any]]:
     inputs = {key: value for key, value in resource.inputs.items() if key != "__provider"}
     if resource.type == RUN_TYPE:
         return {"": normalise(inputs)}
-    declared = batch.normalise_batch(without_secret_parts(inputs))
-    return batch.items_of(declared)
+    if isinstance(inputs.get("items"), Secret):  # it may be any number of starts, known by no name
+        return {"": inputs}
+    return batch.items_of(batch.normalise_batch(without_secret_parts(inputs)))
 
 
 def _runs_of(resource: Resource) -> dict[str, dict[str, Any]]:

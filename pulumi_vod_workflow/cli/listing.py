@@ -15,7 +15,7 @@ from pulumi_vod_workflow.cli.stack import (
     Resource,
     Stack,
 )
-from pulumi_vod_workflow.cli.text import moment
+from pulumi_vod_workflow.cli.text import moment, shown
 from pulumi_vod_workflow.core import batch, completion, execution
 from pulumi_vod_workflow.core.plan import Secret, record
 
@@ -48,8 +48,8 @@ class Run:
 
     @property
     def run_id(self) -> str:
-        """The service's id of it; empty if there is none."""
-        return str(self.outputs.get("runId") or "")
+        """The service's id of it, `[secret]` if that is secret; empty if there is none."""
+        return shown(self.outputs.get("runId") or "")
 
     @property
     def phase(self) -> str:
@@ -110,7 +110,7 @@ def runs_in(stack: Stack) -> list[Run]:
     """Return all runs of a stack, those first that ask for something."""
     found: dict[str, Run] = {}
     for run in (*_runs(stack), *_items(stack)):
-        key = run.run_id or run.name
+        key = run.run_id if isinstance(run.outputs.get("runId"), str) else run.name
         other = found.get(key)
         if other is None:
             found[key] = run
@@ -169,8 +169,16 @@ def _is_secret(resource: Resource) -> bool:
 
 
 def without_secret_parts(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a batch's properties without the parts that are secret as a whole."""
+    """
+    Return a batch's properties without the parts that are secret as a whole.
+
+    Of an item that is, there stays that its source is secret.
+    """
     kept = {name: value for name, value in outputs.items() if not isinstance(value, Secret)}
+    kept["items"] = {
+        key: {"vid": item} if isinstance(item, Secret) else item
+        for key, item in (kept.get("items") or {}).items()
+    }
     runs = kept.get("runs") or {}
     kept["runs"] = {
         key: {name: value for name, value in run.items()

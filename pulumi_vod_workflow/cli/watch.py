@@ -95,8 +95,11 @@ def watch(
         return Group(Text(summary(ordered)), table(ordered, now, most))
 
     asked = {name: run.outputs for name, run in known.items() if not run.ended}
+    for name in [name for name, run in asked.items() if not isinstance(run["runId"], str)]:
+        known[name] = replace(known[name], trouble="its runId is secret in the state")
+        del asked[name]
     if not asked:
-        return [*runs], False
+        return in_order(known.values()), False
     targets, connection = reach(asked, settings, say)
     with _stopped() as stopped, _live(drawn, out):
         waited = connection.wait(

@@ -30,7 +30,7 @@ def resource(kind: str, name: str, outputs: dict[str, Any], **more: Any) -> dict
     return {"urn": urn, "custom": True, "type": kind, "inputs": {}, "outputs": outputs, **more}
 
 
-def run(name: str, run_id: str, phase: str, status: str = "", **outputs: Any) -> dict[str, Any]:
+def run(name: str, run_id: Any, phase: str, status: str = "", **outputs: Any) -> dict[str, Any]:
     told = {"runId": run_id, "phase": phase, **outputs}
     if status:
         told["status"] = status

@@ -237,6 +237,36 @@ def test_a_batch_with_secrets_is_found_by_its_items_names(machine: Machine) -> N
     assert told == {"many[a]": ("accepted", "lb:a"), "many[b]": ("unsent", None)}
 
 
+@pytest.mark.parametrize("items", [SECRET, {"a": SECRET, "b": {"vid": SECRET}}])
+def test_a_batch_whose_items_are_secret_as_a_whole_is_not_passed_over(
+    machine: Machine, items: Any
+) -> None:
+    """Without a journal any of them may be a run, whether they can be named or not."""
+    pending = [creating(BATCH_TYPE, "many", {"items": items, "secretInputs": True})]
+    told, text = machine.recover(pending=pending, code=1)
+    assert [*told] == (["many"] if items is SECRET else ["many[a]", "many[b]"])
+    assert "for there is no journal here" in text
+
+
+def test_an_item_that_is_secret_as_a_whole_is_found_by_its_name(machine: Machine) -> None:
+    machine.sent({**START, "scope": scope("many", "a")}, 60, "lb:1")
+    pending = [creating(BATCH_TYPE, "many", {"items": {"a": SECRET}, "secretInputs": True})]
+    assert machine.recover(pending=pending)[0] == {"many[a]": ("accepted", "lb:1")}
+
+
+def test_each_run_of_one_resource_is_told(machine: Machine) -> None:
+    """Each is paid, whichever the program asks for now, and whoever tells of the other."""
+    machine.sent({**ONE, "vid": "v0"}, 600, "lb:0")
+    machine.sent(ONE, 60, "lb:1")
+    for pending in ([], PENDING):
+        text = machine.recover(pending=pending)[1]
+        assert "became lb:0, accepted" in text
+        assert "became lb:1, accepted" in text
+    held = machine.recover(run("one", "lb:1", "running"), pending=[])[1]
+    assert "became lb:0, accepted" in held
+    assert "lb:1" not in held
+
+
 def test_notes_of_other_things_are_left_alone(machine: Machine, vod: Vod) -> None:
     """A delete, and what is not ours."""
     deleting = creating(RUN_TYPE, "one", START, doing="deleting")

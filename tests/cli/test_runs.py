@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,34 @@ def test_secrets_are_masked_wherever_they_are(vod: Vod, tmp_path: Path, form: st
         assert "4711" not in text
         assert "[secret]" in text
     assert "many[k]" in said
+
+
+def test_runs_whose_ids_or_items_are_secret_are_told_apart(vod: Vod, tmp_path: Path) -> None:
+    """The program can make any output secret; one that has no known id cannot be read."""
+    done = {"runId": "lb:1", "phase": "succeeded"}
+    source = written(
+        tmp_path / "x.json",
+        run("one", SECRET, "running"),
+        run("two", SECRET, "running"),
+        batch("many", {"a": done}, items={"a": SECRET}, secretInputs=True),
+        batch("more", {"b": {**done, "runId": "lb:2"}}, items=SECRET, secretInputs=True),
+    )
+    assert [(found["names"], found["runId"]) for found in rows(vod, source)] == [
+        (["one"], "[secret]"),
+        (["two"], "[secret]"),
+        (["many[a]"], "lb:1"),
+        (["more[b]"], "lb:2"),
+    ]
+    assert "its runId is secret in the state" in vod("runs", source, "--watch", code=2).stdout
+
+
+def test_what_the_output_cannot_write_is_escaped(tmp_path: Path) -> None:
+    """As on Windows, where what is redirected is in the machine's own code page."""
+    source = written(tmp_path / "x.json", run("\u4e2d\u6587", "lb:1", "running"))
+    command = [sys.executable, "-m", "pulumi_vod_workflow.cli", "runs", source]
+    environ = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environ)
+    assert b"\\u4e2d\\u6587" in done.stdout
 
 
 def test_names_cannot_move_the_cursor_or_hide(vod: Vod, tmp_path: Path) -> None:
