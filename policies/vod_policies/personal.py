@@ -43,7 +43,7 @@ class Pattern:
 
 
 KINDS: Final[Mapping[str, Pattern]] = {
-    "email": Pattern("an e-mail address", re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")),
+    "email": Pattern("an e-mail address", re.compile(r"[\w.%+-]{1,64}@[\w-]+(?:\.[\w-]+)+")),
     "mobile": Pattern(
         "a Chinese mobile number",
         re.compile(r"(?<!\d)(?:(?:00|\+)?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)"),

@@ -11,8 +11,8 @@ import typer
 from pulumi_vod_workflow.cli.advice import Advice
 from pulumi_vod_workflow.cli.interrupted import Became, interrupted
 from pulumi_vod_workflow.cli.runs import Cwd, Endpoint, Form, Format, Source, StackName
-from pulumi_vod_workflow.cli.stack import read_stack
-from pulumi_vod_workflow.cli.text import told_plainly
+from pulumi_vod_workflow.cli.stack import ExportError, read_stack
+from pulumi_vod_workflow.cli.text import of_known_form, told_plainly
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -47,7 +47,8 @@ def recover(
         settings = exported.settings(
             cwd, endpoint=endpoint, journal=str(journal) if journal else None
         )
-        found = interrupted(exported, Journal(settings.journal), settings, now)
+        with of_known_form(ExportError):
+            found = interrupted(exported, Journal(settings.journal), settings, now)
         advice = Advice(exported, found, settings, now)
         if not offline:
             advice = _verified(advice)

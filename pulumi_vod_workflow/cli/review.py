@@ -18,7 +18,7 @@ from pulumi_vod_workflow.cli.review_json import as_json
 from pulumi_vod_workflow.cli.review_markdown import as_markdown
 from pulumi_vod_workflow.cli.review_terminal import show
 from pulumi_vod_workflow.cli.review_text import limit_text
-from pulumi_vod_workflow.cli.text import told_plainly
+from pulumi_vod_workflow.cli.text import of_known_form, told_plainly
 
 EXCEEDED = 3
 
@@ -74,13 +74,8 @@ def _promised(data: bytes) -> Promise:
 
     """
     preview = read_preview(data)
-    try:
+    with of_known_form(PreviewError):
         return promise_of(preview)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise PreviewError(
-            "Resources of this package are in it in a form that this version does not know: was it "
-            "edited, or made by another version? Use the version that the program uses."
-        ) from None
 
 
 def _read(file: str) -> bytes:

@@ -10,9 +10,9 @@ import typer
 
 from pulumi_vod_workflow.cli.listing import BAD, runs_in
 from pulumi_vod_workflow.cli.page import render
-from pulumi_vod_workflow.cli.stack import read_stack
+from pulumi_vod_workflow.cli.stack import ExportError, read_stack
 from pulumi_vod_workflow.cli.table import as_json, console, failures, heading, summary, table
-from pulumi_vod_workflow.cli.text import STOPPED, UNUSABLE, told_plainly
+from pulumi_vod_workflow.cli.text import STOPPED, UNUSABLE, of_known_form, told_plainly
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -92,7 +92,8 @@ def runs(
     """
     with told_plainly():
         exported, clock, stopped = read_stack(source, stack, cwd), SystemClock(), False
-        found = runs_in(exported)
+        with of_known_form(ExportError):
+            found = runs_in(exported)
         if watch:
             from pulumi_vod_workflow.cli.watch import watch as follow  # noqa: PLC0415 - makes calls
 

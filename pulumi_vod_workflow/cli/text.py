@@ -29,6 +29,24 @@ def told_plainly() -> Iterator[None]:
         raise typer.Exit(UNUSABLE) from None
 
 
+@contextmanager
+def of_known_form(kind: type[VodWorkflowError]) -> Iterator[None]:
+    """
+    Read what only our own provider writes.
+
+    Raises:
+        VodWorkflowError: of that kind, when it is not as our provider writes it.
+
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise kind(
+            "Resources of this package are in it in a form that this version does not know: was it "
+            "edited, or made by another version? Use the version that the program uses."
+        ) from None
+
+
 def shown(value: Any) -> str:
     """Return a text that moves no cursor, hides nothing, and tells no secret."""
     if isinstance(value, Secret):

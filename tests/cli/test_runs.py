@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.cli.stack import RUN_TYPE
+from pulumi_vod_workflow.cli.stack import BATCH_TYPE, RUN_TYPE
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
     SECRET,
@@ -247,3 +247,16 @@ def test_what_does_not_ask_the_service_does_not_load_its_client(tmp_path: Path) 
         "sys.exit(bool({'httpx', 'pulumi'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", ["runs", "recover"])
+@pytest.mark.parametrize("odd", [{"a": "no run"}, {"a": {"inputs": 1}}, "none"])
+def test_an_export_of_another_form_is_told(
+    vod: Vod, tmp_path: Path, command: str, odd: Any
+) -> None:
+    """Edited by hand, or by a version to come."""
+    noted = creating(BATCH_TYPE, "all", {"items": {"a": {"vid": "v"}}})
+    source = written(tmp_path / "x.json", batch("all", odd), pending=[noted])
+    options = ("--journal", str(tmp_path / "journal"), "--offline") if command == "recover" else ()
+    told = vod(command, source, *options, code=2).stderr
+    assert "in a form that this version does not know" in told
