@@ -37,7 +37,7 @@ import yaml
 from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
-from tests.engine.project import LONG, ROOT, Project, until
+from tests.engine.project import LONG, ROOT, Project, session, until
 
 FENCE: Final = re.compile(
     r"(?:^<!-- (?P<note>\w+) -->\n)?"
@@ -201,8 +201,9 @@ class Reader:
             try:
                 code = process.wait(LONG)
             finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                for pid in session(process.pid):  # the engine's plugins, where a page kills it
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
         self.said = output.read_text()
         self.all_said += self.said
         assert (code != 0) == fails, self.said

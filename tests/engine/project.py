@@ -107,7 +107,7 @@ class Command:
 
     def processes(self, mark: str = "") -> list[int]:
         """Return the living processes of this command with `mark` in their command lines."""
-        return [pid for pid in _session(self.process.pid) if mark in _words(pid)]
+        return [pid for pid in session(self.process.pid) if mark in _words(pid)]
 
     def kill(self, *pids: int) -> None:
         """Kill processes of this command, by default all, and wait until they are gone."""
@@ -117,7 +117,7 @@ class Command:
         until(lambda: not set(pids) & set(self.processes()), 0.002)
 
 
-def _session(leader: int) -> Iterator[int]:
+def session(leader: int) -> Iterator[int]:
     """Yield the processes of a session that are not dead."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
