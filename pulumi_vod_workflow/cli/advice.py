@@ -84,7 +84,7 @@ class Advice:
             kind = resource.type.rpartition(":")[2]
             what = f"was cut short while {doing}"
             if doing == NOTED:
-                what = "was sent by an update that failed, and no state is known to hold it"
+                what = "was sent by an earlier update, and no state is known to hold it"
             yield f"\n{line(resource.name)} ({kind}) {what}:"
             yield from _starts(operation.starts)
         if self.unread:

@@ -286,7 +286,7 @@ def test_what_a_failed_update_has_sent_is_told(machine: Machine) -> None:
     machine.sent({**START, "scope": {**scope("other"), "project": "dev"}}, 90)
     became, text = machine.recover(run("kept", "lb:1", "running"), pending=[], code=1)
     assert became == {"lost": ("unclear", None), "all[a]": ("accepted", "lb:2")}
-    assert "lost (WorkflowRun) was sent by an update that failed" in text
+    assert "lost (WorkflowRun) was sent by an earlier update" in text
     assert "all (WorkflowBatch) was sent by" in text
     assert 'WorkflowBatch("all"): items["a"]: "existing_run_id": "lb:2"' in text
     assert "clear-pending-creates" not in text, "there is none"
