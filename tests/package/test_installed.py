@@ -1,0 +1,170 @@
+"""The built wheel, where nothing of this checkout is: its commands, types, plugin, and a stack."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from pulumi_vod_workflow.emulator.store import Store
+from tests.engine.project import Project
+from tests.package.building import PROJECT, Built
+from tests.package.environments import (
+    EXTRAS,
+    LOWEST,
+    RUNNING,
+    UV,
+    Environment,
+    add_tools,
+    bounds,
+    call,
+)
+
+USER = """
+from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+
+run = WorkflowRun("run", vid="v1", template_id="t1")
+reveal_type(run.phase)
+reveal_type(WorkflowBatch("batch", items={"a": {"vid": "v1"}}).wait().results)
+WorkflowRun("wrong", vid=1, template_id="t1")
+"""
+
+USERS_TEST = """
+from pathlib import Path
+
+import anyio
+import pytest
+
+import pulumi_vod_workflow
+from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.core.signing import Credentials
+
+
+@pytest.mark.vod_emulator(seed=7)
+def test_a_start_is_on_the_ledger(vod_emulator, tmp_path):
+    async def start():
+        keys = Credentials("AKLTEMULATOR", "emulator-secret-key")
+        client = VodClient(vod_emulator.url, "cn-north-1", keys)
+        answer = await client.start_workflow({"vid": "v1", "templateId": "t1"}, "token")
+        await client.aclose()
+        return answer.result["RunId"]
+
+    assert [start["runId"] for start in vod_emulator.ledger()] == []
+    assert [anyio.run(start)] == [start["runId"] for start in vod_emulator.ledger()]
+"""
+
+SERVE = """
+from importlib.util import find_spec
+from pulumi_vod_workflow import WorkflowRun
+from pulumi_vod_workflow.emulator import VodEmulator
+
+with VodEmulator() as emulator:
+    print(find_spec("uvloop"), find_spec("httptools"), find_spec("pytest"), emulator.ledger())
+"""
+
+FEW = """
+from hypothesis import settings
+
+settings.register_profile("few", max_examples=10)
+settings.load_profile("few")
+"""
+
+STACK = """
+pulumi.export("package", __import__("pulumi_vod_workflow").__file__)
+run = WorkflowRun("run", vid="v1", template_id="t1")
+batch = WorkflowBatch("batch", items={"a": {"vid": "v1"}}, defaults={"template_id": "t1"})
+pulumi.export("phases", batch.wait().results.apply(lambda of: {k: v.phase for k, v in of.items()}))
+"""
+
+
+def test_its_commands_are_there(environment: Environment) -> None:
+    """In every environment, and from the environment itself."""
+    where = environment.run("python", "-c", "import pulumi_vod_workflow as p; print(p.__file__)")
+    assert Path(where).is_relative_to(environment.folder)
+    assert environment.run("vod-workflow", "--version").strip() == PROJECT["version"]
+    said = environment.run("vod-workflow", "--help")
+    assert "paid workflow runs of a Pulumi stack" in said
+    said = environment.run("python", "-m", "pulumi_vod_workflow.emulator", "--help")
+    assert "--store" in said
+
+
+def test_its_fixture_is_there(environment: Environment, tmp_path: Path) -> None:
+    """The plugin of the extra `pytest`, the emulator's server and the client."""
+    (tmp_path / "test_user.py").write_text(USERS_TEST)
+    said = environment.run("python", "-m", "pytest", "-q", "--strict-markers", cwd=tmp_path)
+    assert "1 passed" in said
+
+
+def test_its_own_tests_pass(environment: Environment, built: Built, tmp_path: Path) -> None:
+    """Those of the source distribution, on what is installed."""
+    add_tools(environment)
+    folder = built.unpack(tmp_path)
+    shutil.rmtree(folder / "pulumi_vod_workflow")
+    (folder / "conftest.py").write_text(FEW)
+    said = environment.run("python", "-m", "pytest", "-q", "tests/core", cwd=folder)
+    assert re.search(r"^\d{4} passed in ", said, re.MULTILINE), said[-1000:]
+
+
+@pytest.mark.engine
+def test_a_stack_of_it_goes_up(environment: Environment, tmp_path: Path) -> None:
+    """Program, provider and embedded emulator are the installed ones, the engine is the real."""
+    with Project(tmp_path, "emulator") as project:
+        project.environ = {
+            **{key: text for key, text in project.environ.items() if key.startswith("PULUMI_")},
+            **environment.environ,
+        }
+        project.program(STACK)
+        said = project.command("up", "--yes", "--skip-preview", "--stack", project.stack)
+        assert str(environment.folder) in said
+        assert '"succeeded"' in said
+        again = project.command("preview", "--stack", project.stack)
+        assert "create" not in again
+    store = Store(tmp_path / "state" / ".pulumi" / "vod-emulator.sqlite3")
+    assert len(store.ledger()) == 2
+    store.close()
+
+
+@pytest.mark.parametrize("environment", [LOWEST], indirect=True)
+def test_the_lowest_versions_are_what_was_tested(environment: Environment) -> None:
+    installed = environment.versions
+    for bound in bounds():
+        [lowest] = bound.specifier
+        assert lowest.operator == ">="  # a library must not stop its users from upgrading
+        assert Version(installed[bound.name]) == Version(lowest.version), bound
+
+
+def test_pip_finds_no_conflict(installed: Environment) -> None:
+    """And what pip has installed is the extras, too."""
+    assert "No broken requirements" in installed.run("python", "-m", "pip", "check")
+    assert set(EXTRAS.split(",")) == {"emulator", "pytest"}
+    assert {bound.name for bound in bounds()} <= set(installed.versions)
+
+
+def test_it_works_without_its_extras(built: Built, tmp_path: Path) -> None:
+    bare = Environment(tmp_path / "venv")
+    call(*UV, "venv", "--python", sys.executable, bare.folder, cwd=tmp_path)
+    bare.uv("--constraint", Path(__file__).parents[2] / "requirements.txt", built.wheel)
+    (tmp_path / "serve.py").write_text(SERVE)
+    assert bare.run("python", tmp_path / "serve.py").split() == ["None", "None", "None", "[]"]
+
+
+def test_its_types_are_seen(installed: Environment, tmp_path: Path) -> None:
+    """By mypy in its strict mode, as the package has its marker."""
+    (tmp_path / "user.py").write_text(USER)
+    python = installed.bin / "python"
+    command = (sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "user.py")
+    with pytest.raises(AssertionError) as caught:
+        call(*command, cwd=tmp_path)
+    assert re.findall(r"(user\.py:\d+: .*)", str(caught.value)) == [
+        'user.py:5: note: Revealed type is "pulumi.output.Output[str]"',
+        'user.py:6: note: Revealed type is "pulumi.output.Output[typing.Mapping[str, '
+        'pulumi_vod_workflow.resources.outputs.WorkflowResult]]"',
+        'user.py:7: error: Argument "vid" to "WorkflowRun" has incompatible type "int"; '
+        'expected "str | Awaitable[str] | Output[str] | None"  [arg-type]',
+    ]
+
+
