@@ -140,6 +140,6 @@ def _untracked(output: Any) -> None:
     resource, five hundred resources take twice the time. The registration, which it waits for as
     well, settles them; what is made of them (`apply`, exports) is waited for as ever.
     """
-    untrack = getattr(output, "_untrack", None)
+    untrack = getattr(type(output), "_untrack", None)  # of the class: an output has any attribute
     if untrack is not None:
-        untrack()
+        untrack(output)
