@@ -14,6 +14,7 @@ import asyncio
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -263,6 +264,7 @@ class Journal:
                 self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )
             self._connection = connection
+            weakref.finalize(self, connection.close).atexit = False
             try:
                 self._inspect(connection)
             except BaseException:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.package.building import ROOT, Built, build
 from tests.package.environments import KINDS, RUNNING, Environment, install
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "package" in Path(item.path).relative_to(ROOT).parts:
@@ -27,9 +29,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 @pytest.fixture(scope="session")
-def made(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Environment]:
-    """Environments with the wheel and its extras, by kind."""
-    return cache(lambda kind: install(kind, built, tmp_path_factory.mktemp("installed")))
+def made(built: Built) -> Iterator[Callable[[str], Environment]]:
+    """Environments with the wheel and its extras, by kind; they are large, so none is kept."""
+    with TemporaryDirectory() as folder:
+
+        @cache
+        def make(kind: str) -> Environment:
+            (Path(folder) / kind).mkdir()
+            return install(kind, built, Path(folder) / kind)
+
+        yield make
 
 
 @pytest.fixture(scope="session", params=KINDS)

@@ -1,4 +1,4 @@
-"""Environments of their own, as those have them who install the package: nothing else is in them."""
+"""Environments of their own, as those have them who install the package and nothing else."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ LOWEST: Final = "lowest"
 KINDS: Final = [LOWEST, *sorted({*SUPPORTED, RUNNING}, key=lambda name: int(name.split(".")[1]))]
 TOOLS: Final = ("hypothesis", "pytest-timeout", "volcengine")
 """What the tests of the source distribution need beside the package and its extras."""
+WHOLE: Final = os.environ.get("PACKAGE") == "whole"
+"""Whether every kind of environment has every test: `make package`."""
 OUTSIDE: Final = ("PYTHON", "PULUMI_", "VIRTUAL_ENV", "UV_", "VOLC")
 
 

@@ -21,6 +21,10 @@ RUBBISH = (
 """What lies in the folders of people who work."""
 
 
+READ = ("docs", "examples", "policies", "templates")
+"""Folders that the README leads its reader to."""
+
+
 def repository(*folders: str) -> set[str]:
     """The files that belong to the repository."""
     listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--")
@@ -42,13 +46,13 @@ def test_the_wheel_is_the_package(built: Built) -> None:
         assert built.wheel_files[name] == (ROOT / name).read_bytes()
 
 
-def test_the_sdist_has_sources_documents_and_the_tests_of_the_package(built: Built) -> None:
+def test_the_sdist_has_the_sources_their_tests_and_what_readers_are_led_to(built: Built) -> None:
     """And of the tests only those that need nothing but Python: no engine, tools or SDKs."""
     loose = {"README.md", "README.zh.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
     loose |= {"LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"}  # the last reads the backend
     assert {name for name in built.sdist_files if "/" not in name} == loose
     folders = {name.rpartition("/")[0] for name in built.sdist_files} - {""}
-    assert {folder.partition("/")[0] for folder in folders} == {NAME, "docs", "tests"}
+    assert {folder.partition("/")[0] for folder in folders} == {NAME, "tests", *READ}
     assert {folder.split("/")[1] for folder in folders if folder.startswith("tests/")} == {
         "client",
         "core",
@@ -57,7 +61,7 @@ def test_the_sdist_has_sources_documents_and_the_tests_of_the_package(built: Bui
         "resources",
     }
     assert built.sdist_files - {"PKG-INFO"} <= repository()
-    assert built.sdist_files >= repository(NAME, "docs", "tests/core")
+    assert built.sdist_files >= repository(NAME, "tests/core", *READ)
 
 
 def test_what_people_have_lying_about_is_left_out(built: Built, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_changelog_keeps_its_form() -> None:
         title, _, body = release.partition("\n")
         if told := re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", title):
             versions.append(Version(told[1]))
-            assert date.fromisoformat(told[2])
+            date.fromisoformat(told[2])
         else:
             assert title == "[Unreleased]"
             assert release is rest[0]
