@@ -48,6 +48,12 @@ test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for s
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
+.PHONY: package
+package: $(READY) ## Build dist/ once it is tested with every Python found and the lowest versions, in 5 minutes
+	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup tests/package $(ARGS)
+	@rm -rf dist
+	@$(PYTHON) -m hatchling build
+
 .PHONY: bench
 bench: $(READY) ## Measure everything beside a baseline, in 12 minutes (PART="signing load" for some)
 	@tools/with-engine $(PYTHON) -m bench $(PART)
