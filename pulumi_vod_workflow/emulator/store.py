@@ -14,6 +14,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ class Store:
         name = ":memory:" if path is None else str(Path(path))
         self._lock = threading.Lock()
         self._db = sqlite3.connect(name, timeout=30, isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._db.close).atexit = False
         if path is not None:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")

@@ -21,11 +21,17 @@ RUNNING: Final = "{}.{}".format(*sys.version_info)
 LOWEST: Final = "lowest"
 """The oldest Python with the oldest of every dependency."""
 KINDS: Final = [LOWEST, *sorted({*SUPPORTED, RUNNING}, key=lambda name: int(name.split(".")[1]))]
+"""Kinds of environments: the lowest versions, and each Python."""
 TOOLS: Final = ("hypothesis", "pytest-timeout", "volcengine")
 """What the tests of the source distribution need beside the package and its extras."""
 WHOLE: Final = os.environ.get("PACKAGE") == "whole"
 """Whether every kind of environment has every test: `make package`."""
 OUTSIDE: Final = ("PYTHON", "PULUMI_", "VIRTUAL_ENV", "UV_", "VOLC")
+
+
+def only_in(*some: str) -> pytest.MarkDecorator:
+    """Give a test some kinds of environments instead of all."""
+    return pytest.mark.parametrize("environment", some, indirect=True)
 
 
 def outside() -> dict[str, str]:
@@ -111,7 +117,7 @@ def find_python(version: str) -> str:
     return found.stdout.strip()
 
 
-def install(kind: str, built: Built, folder: Path) -> Environment:
+def install(kind: str, built: Built, folder: Path) -> None:
     """
     Install the wheel and its extras into an empty environment.
 
@@ -119,24 +125,24 @@ def install(kind: str, built: Built, folder: Path) -> Environment:
         kind: `lowest`, or a version of Python. The running one has what pip installs, as a user
             does; the others, by uv, the pinned versions.
         built: the package.
-        folder: where everything is made.
+        folder: where it is made, as `venv`.
 
     """
     python = find_python(PROJECT["requires-python"].removeprefix(">=") if kind == LOWEST else kind)
     made = Environment(folder / "venv")
     if kind == RUNNING:
         (folder / "pins.txt").write_text("\n".join(pins()))
-        call(python, "-m", "venv", made.folder, cwd=folder)
-        options = ("--no-compile", "--only-binary", ":all:", "--constraint", folder / "pins.txt")
-        made.run("python", "-m", "pip", "install", *options, f"{built.wheel}[{EXTRAS}]")
-        return made
-    call(*UV, "venv", "--no-python-downloads", "--python", python, made.folder, cwd=folder)
+        call(python, "-m", "venv", "--clear", made.folder, cwd=folder)
+        tested = ("--no-compile", "--only-binary", ":all:", "--constraint", folder / "pins.txt")
+        made.run("python", "-m", "pip", "install", *tested, f"{built.wheel}[{EXTRAS}]")
+        return
+    options = ("--clear", "--no-python-downloads", "--python", python)
+    call(*UV, "venv", *options, made.folder, cwd=folder)
     if kind == LOWEST:
         lowest = ("--resolution", "lowest-direct", "--requirement", ROOT / "pyproject.toml")
         made.uv(*lowest, "--all-extras", built.wheel)
     else:
         made.uv("--constraint", ROOT / "requirements.txt", f"{built.wheel}[{EXTRAS}]")
-    return made
 
 
 def add_tools(made: Environment) -> None:

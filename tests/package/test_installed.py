@@ -24,6 +24,7 @@ from tests.package.environments import (
     add_tools,
     bounds,
     call,
+    only_in,
 )
 
 USER = """
@@ -115,7 +116,7 @@ def test_its_own_tests_pass(environment: Environment, built: Built, tmp_path: Pa
     assert re.search(r"^\d{2,} passed in ", said, re.MULTILINE), said[-1000:]
 
 
-@pytest.mark.parametrize("environment", KINDS if WHOLE else [LOWEST, RUNNING], indirect=True)
+@only_in(*(KINDS if WHOLE else (LOWEST, RUNNING)))
 @pytest.mark.engine
 def test_a_stack_of_it_goes_up(environment: Environment, tmp_path: Path) -> None:
     """Program, provider and embedded emulator are the installed ones, the engine is the real."""
@@ -135,7 +136,7 @@ def test_a_stack_of_it_goes_up(environment: Environment, tmp_path: Path) -> None
     store.close()
 
 
-@pytest.mark.parametrize("environment", [LOWEST], indirect=True)
+@only_in(LOWEST)
 def test_the_lowest_versions_are_what_was_tested(environment: Environment) -> None:
     installed = environment.versions
     for bound in bounds():
@@ -144,11 +145,12 @@ def test_the_lowest_versions_are_what_was_tested(environment: Environment) -> No
         assert Version(installed[bound.name]) == Version(lowest.version), bound
 
 
-def test_pip_finds_no_conflict(installed: Environment) -> None:
+@only_in(RUNNING)
+def test_pip_finds_no_conflict(environment: Environment) -> None:
     """And what pip has installed is the extras, too."""
-    assert "No broken requirements" in installed.run("python", "-m", "pip", "check")
+    assert "No broken requirements" in environment.run("python", "-m", "pip", "check")
     assert set(EXTRAS.split(",")) == {"emulator", "pytest"}
-    assert {bound.name for bound in bounds()} <= set(installed.versions)
+    assert {bound.name for bound in bounds()} <= set(environment.versions)
 
 
 def test_it_works_without_its_extras(built: Built, tmp_path: Path) -> None:
@@ -159,10 +161,11 @@ def test_it_works_without_its_extras(built: Built, tmp_path: Path) -> None:
     assert bare.run("python", tmp_path / "serve.py").split() == ["None", "None", "None", "[]"]
 
 
-def test_its_types_are_seen(installed: Environment, tmp_path: Path) -> None:
+@only_in(RUNNING)
+def test_its_types_are_seen(environment: Environment, tmp_path: Path) -> None:
     """By mypy in its strict mode, as the package has its marker."""
     (tmp_path / "user.py").write_text(USER)
-    python = installed.bin / "python"
+    python = environment.bin / "python"
     command = (sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "user.py")
     with pytest.raises(AssertionError) as caught:
         call(*command, cwd=tmp_path)
