@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import stat
 import subprocess
@@ -330,3 +331,16 @@ def test_it_can_be_used_from_any_thread(journal: Journal, path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(seen(path, *map(str, range(20)))) == 20
+
+
+def test_a_forgotten_journal_closes_its_file(path: Path) -> None:
+    """Python 3.13 warns of those that are left open."""
+    journal = Journal(path)
+    journal.open()
+    connection = journal._connection
+    assert connection is not None
+    connection.execute("SELECT 1")
+    del journal
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

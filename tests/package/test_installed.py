@@ -24,6 +24,7 @@ from tests.package.environments import (
     add_tools,
     bounds,
     call,
+    find_python,
     only_in,
 )
 
@@ -134,6 +135,11 @@ def test_a_stack_of_it_goes_up(environment: Environment, tmp_path: Path) -> None
     store = Store(tmp_path / "state" / ".pulumi" / "vod-emulator.sqlite3")
     assert len(store.ledger()) == 2
     store.close()
+
+
+def test_a_python_that_is_not_found_is_told() -> None:
+    with pytest.raises(pytest.skip.Exception, match=r"Python 3\.99 is not tested: .*No interp"):
+        find_python("3.99")
 
 
 @only_in(LOWEST)
