@@ -39,7 +39,7 @@ def outside() -> dict[str, str]:
     environ = {key: text for key, text in os.environ.items() if not key.startswith(OUTSIDE)}
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     # Behind those that are on PATH: pyenv has more than it shows there.
-    folders = [environ["PATH"], *(str(folder) for folder in sorted(pyenv.glob("*/bin")))]
+    folders = [environ["PATH"], *(str(folder) for folder in sorted(pyenv.glob("3.*/bin")))]
     return {**environ, "PATH": os.pathsep.join(folders)}
 
 
@@ -113,7 +113,8 @@ def find_python(version: str) -> str:
     command = [*UV, "python", "find", "--no-project", "--no-python-downloads", version]
     found = subprocess.run(command, env=outside(), capture_output=True, text=True, check=False)
     if found.returncode:
-        pytest.skip(f"Python {version} is not tested: {found.stderr.strip().splitlines()[-1]}")
+        [*_, reason] = re.findall(r"^error: (.*)", found.stderr, re.MULTILINE) or [found.stderr]
+        pytest.skip(f"Python {version} is not tested: {reason}")
     return found.stdout.strip()
 
 
