@@ -94,8 +94,8 @@ class WorkflowRunProvider(VodProvider):
         for run in recalled.taken.values():
             Row().say(
                 f"{TAKES_OVER.format(run['runId'])}: an earlier update has started it, and no "
-                f"state is known to hold it, says the journal {self._settings.journal} (to pay "
-                "for a new run `pulumi refresh` first, or change a trigger)"
+                f"state is known to hold it, says the journal {self._settings.journal} (for a "
+                "new, paid run change a trigger)"
             )
         if recalled.taken:
             return []

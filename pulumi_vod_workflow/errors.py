@@ -162,9 +162,9 @@ class CallError(VodWorkflowError):
         self.can_repeat = can_repeat
         super().__init__(what)
 
-    def withhold(self) -> None:
+    def withhold(self, why: str = "some inputs are secret") -> None:
         """Keep the service's words from being shown: what they may repeat is secret."""
-        self.quoted = "(its words are withheld, because some inputs are secret)"
+        self.quoted = f"(its words are withheld, because {why})"
 
     @property
     def told(self) -> str:

@@ -89,15 +89,15 @@ class Advice:
             yield from _starts(operation.starts)
         if self.unread:
             yield f"\nThe runs were not looked at: {self.unread}"
-        yield "\nWhat to do:"
+        yield "\nWhat to do (`pulumi cancel` first, if Pulumi says that the stack is locked):"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
 
     def _steps(self) -> Iterator[str]:
         if self.of(*OPEN):
             yield (
                 f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing, until you "
-                "have looked for a run of that time in the VOD console and chosen for each:\n"
-                f"{WAYS}"
+                "have looked for a run of that time in the VOD console and chosen for each (what "
+                f"you have removed from the program is not asked about any more):\n{WAYS}"
             )
         if self.of(Became.OTHER):
             yield (
@@ -123,6 +123,9 @@ class Advice:
                 f"({self.settings.resend_within:g} s) sends it again as the same start; later it "
                 "asks."
             )
+        if self.of(Became.HELD):
+            names = self._names(Became.HELD)
+            yield f"{names}: `pulumi preview` says whether a new run is asked for."
         if self.of(Became.UNSENT):
             usual = (
                 "`pulumi up` starts what was not sent, as its preview says: each is paid once. (So "
@@ -199,11 +202,11 @@ def _became(start: Start) -> str:
         elif start.phase:
             text += f", {line(start.phase)} just now"
         return text + by_name
-    if start.became is Became.RECORDED:
-        return f"nothing is lost: the state holds its run{by_name}"
-    if start.became is Became.ADOPTED:
-        return f"adopts {run_id}, which starts nothing"
-    return "not known to have been sent"
+    return {
+        Became.RECORDED: f"nothing is lost: the state holds its run{by_name}",
+        Became.HELD: f"not known to have been sent; the state holds {run_id} of it",
+        Became.ADOPTED: f"adopts {run_id}, which starts nothing",
+    }.get(start.became, "not known to have been sent")
 
 
 def _as_json(start: Start) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Became(Enum):
     TOO_OLD = "a run, too old to be found by the service"
     RESENT = "sent, and never answered; so short ago that it is sent again as the same start"
     OTHER = "not sent, but another start of it was, which no state is known to hold"
+    HELD = "the journal has nothing of it, and the state holds another run of the resource"
     ADOPTED = "it names an existing run: nothing is started"
     UNSENT = "the journal has nothing of it: it is not known to have been sent"
 
@@ -156,7 +157,8 @@ class _Books:
     def noted(self, told: Collection[Start]) -> Iterator[Interrupted]:
         """Yield what else the journal has of the stack, and no state: of one resource, each run."""
         starts: dict[tuple[str, str], list[Start]] = defaultdict(list)
-        names, run_ids = {start.name for start in told}, {start.run_id for start in told}
+        names = {start.name for start in told if start.became is not Became.HELD}
+        run_ids = {start.run_id for start in told}
         for scope, entry in self._journal.of_stack(self._stack.project, self._stack.name):
             who = json.loads(scope)
             name, key = shown(who["name"]), shown(who.get("item", ""))
@@ -190,6 +192,8 @@ class _Books:
         """Return what is known of a start of which the journal has nothing."""
         if held and (held.get("clientToken") == order.client_token or not start.exact):
             return replace(start, became=Became.RECORDED, run_id=str(held["runId"]))
+        if held and self._settings.journal.exists():
+            return replace(start, became=Became.HELD, run_id=str(held["runId"]))
         another = self._told(start, other)
         if another and another.became is not Became.RECORDED:
             return replace(another, became=Became.OTHER)

@@ -118,4 +118,5 @@ def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str
 def limit_text(promise: Promise, max_starts: int) -> str:
     """Say that there are more starts than allowed."""
     found = "an unknown number of" if promise.at_most is None else f"{promise.at_most:,}"
-    return f"{found} runs may be started, more than --max-starts {max_starts:,} allows"
+    runs = "run" if promise.at_most == 1 else "runs"
+    return f"{found} {runs} may be started, more than --max-starts {max_starts:,} allows"

@@ -162,6 +162,19 @@ def test_a_replacement_is_not_what_it_replaces(machine: Machine) -> None:
     assert machine.recover(again, pending=PENDING)[0] == {"one": ("accepted", "lb:new")}
 
 
+def test_what_was_decided_since_needs_nothing(machine: Machine) -> None:
+    """A trigger was changed, or a run adopted: the engine keeps its note, the journal does not."""
+    machine.sent({**START, "scope": scope("x")}, 60, "lb:x")
+    held = run("one", "lb:5", "running", clientToken="pvw1-another")
+    told, text = machine.recover(held, run("x", "lb:x", "running"), pending=PENDING)
+    assert told == {"one": ("held", "lb:5")}
+    assert "not known to have been sent; the state holds lb:5 of it" in text
+    assert "`pulumi preview` says whether a new run is asked for" in text
+    machine.sent({**ONE, "clientToken": "pvw1-2"}, 60)
+    told, text = machine.recover(held, run("x", "lb:x", "running"), pending=PENDING, code=1)
+    assert "one (WorkflowRun) was sent by an earlier update" in text, "that is told all the same"
+
+
 def test_an_adoption_starts_nothing(machine: Machine) -> None:
     pending = [creating(RUN_TYPE, "one", {"vid": "v1", "existingRunId": "lb:7"})]
     machine.sent({**ONE, "scope": scope("x")}, 1, "lb:x")
@@ -186,7 +199,7 @@ def test_another_start_that_the_state_holds_is_no_matter(machine: Machine) -> No
     """What is to be replaced was started here, and the journal may not have heard of the state."""
     machine.sent({**ONE, "vid": "v0"}, 600, "lb:old")
     old = run("one", "lb:old", "succeeded", "0", clientToken="pvw1-0")
-    assert machine.recover(old, pending=PENDING)[0] == {"one": ("unsent", None)}
+    assert machine.recover(old, pending=PENDING)[0] == {"one": ("held", "lb:old")}
 
 
 def test_what_is_secret_is_found_by_its_name_and_says_so(machine: Machine) -> None:
