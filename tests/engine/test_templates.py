@@ -20,12 +20,11 @@ def checkout(command: auto.PulumiCommand, tmp_path: Path) -> Checkout:
 
 
 def new(checkout: Checkout, name: str, options: str) -> Path:
-    """Make a project, and give it the environment that `pulumi install` would."""
+    """Make a project; the environment is the one that is active."""
     folder = checkout.folder / name
     folder.mkdir()
     command = f"pulumi new ../{TEMPLATE} --yes --offline --name {name} --description 'My films'"
     checkout.type(f"{command} {options}", folder)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder
 
 
