@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.store import Store
+from tests.engine import pages
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = (
@@ -50,7 +50,7 @@ def copy_to(folder: Path) -> Path:
 
 def blocks(page: Path, language: str) -> list[str]:
     """Return a page's blocks of a language."""
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+    return [block.text for block in pages.blocks(page) if block.language == language]
 
 
 def typed(script: str, folder: Path, environ: Mapping[str, str]) -> str:
