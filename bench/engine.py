@@ -1,9 +1,9 @@
 """
 What the engine takes with many WorkflowRuns, beside as many resources that do nothing.
 
-The bar is against resources with a run's inputs and outputs. Beside it stand the least resources
-that there can be, of two inputs: most of what a run takes more than those is the engine's and the
-SDK's own work for thirty properties, which no provider can spare them.
+The bar is against the least resources that there can be, of two inputs. Beside them stand resources
+with a run's thirty inputs and outputs, declared as anybody would: what those take is the engine's
+and the SDK's own work for as many properties.
 
 The emulator answers at once, so that what is compared is our own work: the program's, in its
 process, and the provider's, in its own. And the pace, where runs are started: of `FEW`, `RATE` go
@@ -89,7 +89,7 @@ def measure(folder: Path) -> Measured:
 def _figures(name: str, took: list[Took], bar: float | None) -> list[Figure]:
     ours, alike, nothing = took
     return [
-        Figure(name, ours.wall, "s", alike.wall, "s, no-op resources alike", at_most=bar),
-        Figure(f"{name}: processor", ours.cpu, "s", alike.cpu, "s, no-op resources alike"),
-        Figure(f"{name}: beside the least", ours.wall, "s", nothing.wall, "s, bare resources"),
+        Figure(name, ours.wall, "s", nothing.wall, "s, no-op resources", at_most=bar),
+        Figure(f"{name}: processor", ours.cpu, "s", nothing.cpu, "s, no-op resources"),
+        Figure(f"{name}: beside as large ones", ours.wall, "s", alike.wall, "s, no-op, as large"),
     ]
