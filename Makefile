@@ -49,13 +49,13 @@ test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for s
 	@tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: package
-package: $(READY) ## Build dist/ once it is tested with every Python found and the lowest versions, in 5 minutes
+package: $(READY) ## Build dist/ once it is tested with every Python found and the lowest versions, in 8 minutes
 	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup tests/package $(ARGS)
 	@rm -rf dist
 	@$(PYTHON) -m hatchling build
 
 .PHONY: bench
-bench: $(READY) ## Measure everything beside a baseline, in 12 minutes (PART="signing load" for some)
+bench: $(READY) ## Measure everything beside a baseline, in 16 minutes (PART="signing load" for some)
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: torture
