@@ -31,7 +31,7 @@ from pulumi_vod_workflow.core.envelope import LARGEST, Answer, open_envelope
 from pulumi_vod_workflow.core.execution import service_time
 from pulumi_vod_workflow.core.operations import ApiRequest
 from pulumi_vod_workflow.core.policy import STARTS, Attempts, RetryPolicy
-from pulumi_vod_workflow.core.redaction import redactor
+from pulumi_vod_workflow.core.redaction import HIDDEN, redactor
 from pulumi_vod_workflow.core.signing import Credentials, canonical_query, sign
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -185,6 +185,7 @@ class VodClient:
         self._jitter = jitter
         self._say = say
         self._silent_until = 0.0
+        self._token = (credentials.session_token or "").encode()
         self._hide = redactor(
             credentials.access_key, credentials.secret_key, credentials.session_token or ""
         )
@@ -398,6 +399,8 @@ class VodClient:
                     maybe_accepted=False,
                     can_repeat=False,
                 )
+            if self._token:  # a result that quotes it would be recorded; errors are looked through
+                body = body.replace(self._token, HIDDEN.encode())
             return open_envelope(
                 request.operation, response.status_code, response.headers, body, self._hide
             )

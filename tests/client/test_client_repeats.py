@@ -356,6 +356,18 @@ def test_the_session_token_is_not_quoted(with_client: WithClient) -> None:
     assert "hidden" not in str(caught_by(with_client, lambda _: page))
 
 
+def test_nor_is_it_in_a_result(with_client: WithClient) -> None:
+    """What a success tells is recorded in the state."""
+    told = {"ResponseMetadata": {}, "Result": {"RunId": "r", "Echo": "of hidden-token"}}
+    results = []
+
+    async def use(client: VodClient) -> None:
+        results.append((await client.start_workflow(START, "client-token")).result)
+
+    with_client(lambda _: httpx.Response(200, json=told), use)
+    assert results == [{"RunId": "r", "Echo": "of (redacted)"}]
+
+
 def test_a_redirect_is_not_followed(with_client: WithClient) -> None:
     """A signature never goes to another place."""
     seen = []
