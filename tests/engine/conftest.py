@@ -13,6 +13,7 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story
+from tests.engine.project import Project
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,6 +48,12 @@ def command() -> auto.PulumiCommand:
     ]:
         del os.environ[name]
     return auto.PulumiCommand(root=str(Path(pulumi).parent.parent), skip_version_check=True)
+
+
+@pytest.fixture(scope="session")
+def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Project:
+    """A stack that others are made after."""
+    return Project(tmp_path_factory.mktemp("like") / "project", "http://127.0.0.1:1")
 
 
 @pytest.fixture

@@ -24,12 +24,6 @@ from torture.stand import Stand
 COMMAND = [sys.executable, "-m", "pulumi_vod_workflow.cli"]
 
 
-@pytest.fixture(scope="session")
-def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Project:
-    """A stack that others are made after."""
-    return Project(tmp_path_factory.mktemp("like") / "project", "http://127.0.0.1:1")
-
-
 @pytest.fixture
 def stand(tmp_path: Path, like: Project) -> Iterator[Stand]:
     with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}) as stand:
