@@ -116,14 +116,31 @@ def without_a_slot() -> Iterator[None]:
         yield
         return
     with _lock:
+        if not isinstance(pool._idle_semaphore, _NobodyIdle):
+            pool._idle_semaphore = _NobodyIdle()
         pool._max_workers += 1
-        if not pool._work_queue.empty():
+        while not pool._work_queue.empty() and len(pool._threads) < pool._max_workers:
             pool._adjust_thread_count()
     try:
         yield
     finally:
         with _lock:
             pool._max_workers -= 1
+
+
+class _NobodyIdle:
+    """
+    What a pool counts its idle threads with: none, so that new work gets a thread while it may.
+
+    A thread of the pool that goes from one piece of work to the next is counted as idle by Python
+    3.11, for good: the next that comes would get no thread, and wait for a wait to end.
+    """
+
+    def acquire(self, *_args: object, **_kwargs: object) -> bool:
+        return False
+
+    def release(self, *_args: object, **_kwargs: object) -> None:
+        pass
 
 
 def _pool() -> Any:
@@ -133,7 +150,13 @@ def _pool() -> Any:
         reference = frame.f_locals.get("executor_reference")
         pool = reference() if callable(reference) else None
         if isinstance(pool, ThreadPoolExecutor):
-            needed = ("_max_workers", "_work_queue", "_adjust_thread_count")
+            needed = (
+                "_adjust_thread_count",
+                "_idle_semaphore",
+                "_max_workers",
+                "_threads",
+                "_work_queue",
+            )
             return pool if all(hasattr(pool, name) for name in needed) else None
         frame = frame.f_back
     return None
