@@ -58,13 +58,14 @@ __all__ = [
 
 
 _MODULES = (
-    "manifest",
     "resources.args",
     "resources.outputs",
     "resources.workflow_run",
     "resources.workflow_batch",
     "resources.workflow_completion",
+    "manifest",
 )
+"""Where the names are looked for: what takes longer to load comes later."""
 
 
 def __getattr__(name: str) -> Any:

@@ -90,8 +90,6 @@ class VodProvider(ResourceProvider):
     update after it have one each.
     """
 
-    serialize_as_secret_always = False  # the pickle is a name: nothing in it is secret
-
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's configuration; it is judged when it is first needed."""
         self._get = req.config.get

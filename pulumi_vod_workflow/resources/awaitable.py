@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pulumi import Input, ResourceOptions
 
-from pulumi_vod_workflow.resources.declaring import VodResource
+from pulumi_vod_workflow.resources.vod_resource import VodResource
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion

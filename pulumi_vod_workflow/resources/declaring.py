@@ -2,17 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, Final
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
-from pulumi.dynamic import Resource
-from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import Model, respell
 from pulumi_vod_workflow.resources.args import ARGS
 
-_ARGS = tuple(ARGS)
+_ARGS: Final = tuple(ARGS)
+_PLAIN: Final = (str, int, float, Output)
 
 
 def unwrapped(value: object) -> object:
@@ -26,9 +24,29 @@ def unwrapped(value: object) -> object:
     return value
 
 
-def spelled(declared: object, model: type[Model]) -> Any:
-    """Return what a program declares, spelled as in state."""
-    return respell(declared, model, to_camel, unwrapped)
+def spelled(declared: object, model: str, names: Mapping[str, str] | None = None) -> Any:
+    """
+    Return what a program declares, spelled as in state.
+
+    Args:
+        declared: what it is.
+        model: name of the core's model of it. The models, and with them pydantic, are loaded for
+            what has parts: without, a program with a few plain runs starts in two thirds the time.
+        names: how its own keys are spelled, if they are known without the model.
+
+    """
+    declared = unwrapped(declared)
+    if names and isinstance(declared, Mapping) and _is_plain(declared, names):
+        return {names[key]: item for key, item in declared.items()}
+    from pydantic.alias_generators import to_camel  # noqa: PLC0415 - see above
+
+    from pulumi_vod_workflow.core import inputs  # noqa: PLC0415
+
+    return inputs.respell(declared, getattr(inputs, model), to_camel, unwrapped)
+
+
+def _is_plain(declared: Mapping[str, object], names: Mapping[str, str]) -> bool:
+    return all(key in names and isinstance(item, _PLAIN) for key, item in declared.items())
 
 
 def check_options(kind: str, opts: object, instead: str) -> None:
@@ -96,50 +114,3 @@ def respelled(
         paths = getattr(opts, option) or []
         setattr(opts, option, [names.get(path) or respell_path(path) for path in paths])
     return opts
-
-
-class VodResource(Resource):
-    """
-    A resource whose annotations are its outputs.
-
-    They become properties, as in the SDK's own generated packages: it works out the types of
-    properties once, those of annotations again for each resource. Pulumi's own translation of names
-    would also reach the keys of users' maps, so an output is under its name in the state.
-    """
-
-    _names: ClassVar[Mapping[str, str]]
-    """Attribute -> property."""
-
-    def __init_subclass__(cls, module: str = "", name: str = "Resource", **options: Any) -> None:
-        super().__init_subclass__(module, name, **options)
-        annotations = inspect.get_annotations(cls)
-        cls.__annotations__ = {}
-        cls._names = {attribute: to_camel(attribute) for attribute in annotations}
-        for attribute, spelled_name in cls._names.items():
-            setattr(cls, attribute, _output(spelled_name, annotations[attribute]))
-
-    def _leave_to_the_registration(self) -> None:
-        """See `_untracked`."""
-        for spelled_name in self._names.values():
-            _untracked(vars(self)[spelled_name])
-
-
-def _output(name: str, of_type: Any) -> property:
-    def get(resource: Resource) -> Any:
-        return pulumi.get(resource, name)
-
-    get.__annotations__ = {"return": of_type}
-    return property(pulumi.getter(name=name)(get))
-
-
-def _untracked(output: Any) -> None:
-    """
-    Spare the SDK waiting for an output for its own sake, where the SDK in use knows how to.
-
-    At a program's end it waits for every output there is, each time all of them: with thirty for a
-    resource, five hundred resources take twice the time. The registration, which it waits for as
-    well, settles them; what is made of them (`apply`, exports) is waited for as ever.
-    """
-    untrack = getattr(type(output), "_untrack", None)  # of the class: an output has any attribute
-    if untrack is not None:
-        untrack(output)

@@ -10,9 +10,6 @@ from typing import Any
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
-from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
-from pulumi_vod_workflow.core.batch import respell_batch_path
-from pulumi_vod_workflow.core.inputs import ItemInputs, SharedInputs
 from pulumi_vod_workflow.resources.args import WorkflowItemArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
@@ -89,14 +86,17 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
         """
         check_options("WorkflowBatch", opts, "name the runs as existing_run_id of its items")
         if isinstance(items, Mapping):
-            items = {key: spelled(item, ItemInputs) for key, item in items.items()}
-        given = {"items": items, "defaults": spelled(defaults, SharedInputs)}
+            items = {key: spelled(item, "ItemInputs") for key, item in items.items()}
+        given = {"items": items, "defaults": spelled(defaults, "SharedInputs")}
         properties = {
-            **dict.fromkeys(self._names.values()),
             **given,
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret(given),
         }
-        opts = respelled(opts, self._names, respell_batch_path)
-        super().__init__(WorkflowBatchProvider(), resource_name, properties, opts)
-        self._leave_to_the_registration()
+        super().__init__(resource_name, properties, respelled(opts, self._names, _respell_path))
+
+
+def _respell_path(path: str) -> str:
+    from pulumi_vod_workflow.core.batch import respell_batch_path  # noqa: PLC0415 - see `spelled`
+
+    return respell_batch_path(path)

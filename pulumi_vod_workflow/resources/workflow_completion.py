@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from pulumi_vod_workflow._completion_provider import WorkflowCompletionProvider
 from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import VodResource, check_options, if_secret, scope
+from pulumi_vod_workflow.resources.declaring import check_options, if_secret, scope
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
+from pulumi_vod_workflow.resources.vod_resource import VodResource
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
@@ -75,15 +75,13 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
             timeout = opts.custom_timeouts.create
         awaited = _merged(list(_parts(runs)))
         properties = {
-            **dict.fromkeys(self._names.values()),
             "runs": awaited,
             "timeout": timeout,
             "onFailure": on_failure,
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret([awaited, *map(_telling, _each(runs))]),
         }
-        super().__init__(WorkflowCompletionProvider(), resource_name, properties, opts)
-        self._leave_to_the_registration()
+        super().__init__(resource_name, properties, opts)
 
 
 Part = Input[Mapping[str, Any]]

@@ -10,8 +10,6 @@ from typing import Any, Never
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
-from pulumi_vod_workflow._provider import WorkflowRunProvider
-from pulumi_vod_workflow.core.inputs import RunInputs, respell_path
 from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
@@ -163,16 +161,15 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             "triggers": triggers,
             "existing_run_id": existing_run_id,
             "rerun_on_failure": rerun_on_failure,
-            "scope": scope(resource_name, opts),
             **mistyped,
         }
-        given = spelled(declared, RunInputs)
-        secret = if_secret(given)
-        # What the engine answers fills the others in.
-        properties = {**dict.fromkeys(self._names.values()), **given, "secretInputs": secret}
-        opts = respelled(opts, self._names, respell_path)
-        super().__init__(WorkflowRunProvider(), resource_name, properties, opts)
-        self._leave_to_the_registration()
+        given = spelled(declared, "RunInputs", self._names)
+        properties = {
+            **given,
+            "scope": scope(resource_name, opts),
+            "secretInputs": if_secret(given),
+        }
+        super().__init__(resource_name, properties, respelled(opts, self._names, _respell_path))
 
     @classmethod
     def get(
@@ -183,3 +180,9 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
     ) -> "WorkflowRun":
         """Look a run up by its id, in the configured region; free, and never started."""
         return cls(resource_name, ResourceOptions.merge(opts, ResourceOptions(id=id)))
+
+
+def _respell_path(path: str) -> str:
+    from pulumi_vod_workflow.core.inputs import respell_path  # noqa: PLC0415 - see `spelled`
+
+    return respell_path(path)

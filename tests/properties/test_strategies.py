@@ -71,6 +71,6 @@ def test_argument_classes_say_the_same_as_dictionaries() -> None:
     @given(palettes)
     def holds(runs: list[Json]) -> None:
         for run in runs[::7]:
-            assert exact(spelled_by_us(as_classes(run, RUN), RunInputs)) == exact(run)
+            assert exact(spelled_by_us(as_classes(run, RUN), "RunInputs")) == exact(run)
 
     holds()

@@ -1,0 +1,168 @@
+"""
+What the resources of this package are: dynamic ones that cost a program as little as can be.
+
+A program loads no provider: it names it (`PICKLES`), and the SDK's host loads it. And the SDK makes
+an output for each property of a resource: four futures and a task, which the program waits for at
+its end; with the thirty of a run that is more than all else. So outputs are made when something
+looks at them (`LateOutput`).
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, cast
+
+import pulumi
+from pulumi import CustomResource, Output, ResourceOptions
+from pulumi.dynamic import Resource
+from pulumi.runtime import rpc
+
+PICKLES: Final[Mapping[str, str]] = {
+    "WorkflowRun": (
+        "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRlcp"
+        "STlCmBlC4="
+    ),
+    "WorkflowBatch": (
+        "gASVRAAAAAAAAACMI3B1bHVtaV92b2Rfd29ya2Zsb3cuX2JhdGNoX3Byb3ZpZGVylIwVV29ya2Zsb3dCYXRjaF"
+        "Byb3ZpZGVylJOUKYGULg=="
+    ),
+    "WorkflowCompletion": (
+        "gASVTgAAAAAAAACMKHB1bHVtaV92b2Rfd29ya2Zsb3cuX2NvbXBsZXRpb25fcHJvdmlkZXKUjBpXb3JrZmxvd0"
+        "NvbXBsZXRpb25Qcm92aWRlcpSTlCmBlC4="
+    ),
+}
+"""
+Resource -> its provider as the SDK pickles it: a reference to the class, by name.
+
+FROZEN, as in every state. Kept as text, it is also the same whatever the versions of Python and of
+the SDK's pickling: another one would show as a change of every resource.
+"""
+
+
+class VodResource(Resource):
+    """
+    A resource whose annotations are its outputs.
+
+    They become properties, as in the SDK's own generated packages: it works out the types of
+    properties once, those of annotations again for each resource. Pulumi's own translation of names
+    would also reach the keys of users' maps, so an output is under its name in the state.
+    """
+
+    _names: ClassVar[Mapping[str, str]]
+    """Attribute -> property."""
+    _kind: ClassVar[str] = "Resource"
+
+    def __init_subclass__(cls, module: str = "", name: str = "", **options: Any) -> None:
+        if not module:  # a program's own: of the same kind
+            super().__init_subclass__("vod", cls._kind, **options)
+            return
+        super().__init_subclass__(module, name, **options)
+        cls._kind = name
+        annotations = inspect.get_annotations(cls)
+        cls.__annotations__ = {}
+        cls._names = {attribute: vars(cls)[attribute].name for attribute in annotations}
+        for attribute, spelled_name in cls._names.items():
+            setattr(cls, attribute, _output(spelled_name, annotations[attribute]))
+
+    def __init__(
+        self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None
+    ) -> None:
+        """Register it, with an output for each property; what the engine answers fills them in."""
+        unset = {} if _LATE else dict.fromkeys(self._names.values())
+        pickled = {"__provider": PICKLES[self._kind]}
+        CustomResource.__init__(
+            self,
+            f"pulumi-python:{self._resource_type_name}",
+            resource_name,
+            {**unset, **properties, **pickled},
+            opts,
+        )
+
+
+def _output(name: str, of_type: Any) -> property:
+    def get(resource: Resource) -> Any:
+        return pulumi.get(resource, name)
+
+    get.__annotations__ = {"return": of_type}
+    return property(pulumi.getter(name=name)(get))
+
+
+class LateOutput(Output[Any]):
+    """
+    A property of a resource, which becomes an output of the SDK's when something looks at it.
+
+    What the SDK keeps in an output is private, and differs from version to version: the first time
+    that any of it is missed, the SDK makes the output, and this one takes all it has.
+    """
+
+    def __init__(self, resource: Resource, name: str) -> None:
+        self._late: tuple[Resource, str] | None = (resource, name)
+        self._told: tuple[Any, ...] | None = None
+        self._resolve: Callable[..., None] | None = None
+
+    def settle(self, *told: Any) -> None:
+        """Take what the engine has answered, or that it failed: what the SDK calls a resolver."""
+        if self._resolve:
+            self._resolve(*told)
+        else:
+            self._told = told
+
+    def __getattr__(self, item: str) -> Any:
+        """Become an output, if it is one's own that is missing; else as any output."""
+        if self._late and item.startswith("_") and not item.startswith("__"):
+            self._become()
+            return object.__getattribute__(self, item)
+        return super().__getattr__(item)
+
+    def _untrack(self) -> None:
+        self._become()  # before the lock is held that this needs
+        super()._untrack()
+
+    def _become(self) -> None:
+        if self._late is None:
+            return
+        resource, name = self._late
+        self._late = None
+        self._resolve = _SDKS(resource, {name: None}, custom=True)[name]
+        made = vars(resource)[name]
+        vars(self).update(vars(made))
+        _untracked(made)
+        if self._told is not None:
+            self._resolve(*self._told)
+
+
+_SDKS: Final[Any] = getattr(rpc, "transfer_properties", None)
+"""What the SDK calls for each resource to make its outputs."""
+
+
+def _transfer_properties(
+    res: Resource,
+    props: Any,
+    custom: bool,  # noqa: FBT001 - the SDK's
+) -> dict[str, Any]:
+    """Put the outputs of a resource in their places, and return what settles them, by property."""
+    if not isinstance(res, VodResource):
+        transferred: dict[str, Any] = _SDKS(res, props, custom)
+        return transferred
+    names = res._names.values()  # noqa: SLF001 - ours
+    outputs = {name: LateOutput(res, name) for name in names}
+    vars(res).update(outputs)
+    return {name: output.settle for name, output in outputs.items()}
+
+
+def _untracked(output: Any) -> None:
+    """
+    Spare the SDK waiting for an output for its own sake, where the SDK in use knows how to.
+
+    At a program's end it waits for every output there is, each time all of them. The registration,
+    which it waits for as well, settles them; what is made of them (`apply`, exports) is waited for
+    as ever.
+    """
+    untrack = getattr(type(output), "_untrack", None)  # of the class: an output has any attribute
+    if untrack is not None:
+        untrack(output)
+
+
+# The SDK offers no way in: its function is replaced, where it is as expected.
+_LATE: Final = bool(_SDKS) and [*inspect.signature(_SDKS).parameters] == ["res", "props", "custom"]
+if _LATE:
+    rpc.transfer_properties = cast(Any, _transfer_properties)

@@ -1,0 +1,182 @@
+"""
+What the SDK is spared for each resource, and that a program does not notice.
+
+On the SDK's own mocks, in a process for each program: what a program loads, and which outputs the
+SDK is asked for, the engine does not tell.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+PROLOGUE = """
+import asyncio, json, sys
+import pulumi
+from pulumi.runtime import Mocks, rpc, set_mocks
+from pulumi.runtime.stack import run_pulumi_func
+
+class Engine(Mocks):
+    def new_resource(self, args):
+        if args.name.startswith("bad"):
+            raise ValueError("refused by the engine")
+        given = {**args.inputs, "status": "PendingStart", "tasks": [{"displayName": "t1"}]}
+        return f"id-of-{args.name}", given
+
+    def call(self, args):
+        return {}
+
+async def starts(preview=False):
+    set_mocks(Engine(), preview=preview)
+
+asked = []
+sdks = rpc.transfer_properties
+def counted(res, props, custom):
+    asked.extend((getattr(res, "_name", ""), name) for name in props)
+    return sdks(res, props, custom)
+rpc.transfer_properties = counted
+if "as-it-was" in sys.argv:  # an SDK of which nothing is known
+    def unknown(res, props, custom, more=None):
+        return counted(res, props, custom)
+    rpc.transfer_properties = unknown
+
+said = {}
+def say(**values):
+    for name, value in values.items():
+        pulumi.Output.from_input(value).apply(lambda told, name=name: said.update({name: told}))
+
+def program():
+    from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+    {PROGRAM}
+
+async def whole():
+    await starts()
+    await run_pulumi_func(program)
+
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
+failed = None
+try:
+    loop.run_until_complete(whole())
+except Exception as error:
+    failed = str(error)
+print(json.dumps({"said": said, "asked": asked, "failed": failed, "loaded": [*sys.modules]}))
+"""
+
+
+def ran(program: str, *arguments: str) -> Any:
+    """Run a program on the mocks, and return what it said and what the SDK was asked for."""
+    body = "\n    ".join(program.strip().splitlines())
+    done = subprocess.run(
+        [sys.executable, "-c", PROLOGUE.replace("{PROGRAM}", body), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_an_output_that_nobody_looks_at_is_never_made() -> None:
+    told = ran('run = WorkflowRun("one", vid="v", template_id="t")\nsay(status=run.status)')
+    assert told["failed"] is None
+    assert told["said"] == {"status": "PendingStart"}
+    assert told["asked"] == [["one", "status"]]
+
+
+def test_a_plain_run_loads_no_model() -> None:
+    """A program of plain runs starts a third sooner; the provider checks them in its process."""
+    told = ran('WorkflowRun("one", vid="v", template_id="t")')
+    assert not {"pydantic", "httpx", "pulumi_vod_workflow._provider"}.intersection(told["loaded"])
+    told = ran('WorkflowRun("one", direct_url={"file_name": "f"}, template_id="t")')
+    assert "pydantic" in told["loaded"]
+
+
+LOOKS = {
+    "an input": ("run.vid", "v"),
+    "what was not declared": ("run.priority", None),
+    "what the service told": ("run.status", "PendingStart"),
+    "a part of it": ("run.tasks[0].display_name", "t1"),
+    "by its name in state": ("vars(run)['status']", "PendingStart"),
+    "two at once": ("pulumi.Output.all(run.vid, run.status)", ["v", "PendingStart"]),
+    "the same twice": ("pulumi.Output.concat(run.vid, run.vid)", "vv"),
+    "after it is registered": ("run.urn.apply(lambda _: run.status)", "PendingStart"),
+    "whose it is": (
+        "pulumi.Output.from_input(run.status.resources()).apply(lambda of: run in of)",
+        True,
+    ),
+    "whether it is known": ("run.status.is_known()", True),
+}
+
+
+@pytest.mark.parametrize("arguments", [(), ("as-it-was",)], ids=["late", "as the SDK does"])
+def test_an_output_is_as_any_other(arguments: tuple[str, ...]) -> None:
+    program = 'run = WorkflowRun("one", vid="v", template_id="t")\n' + "\n".join(
+        f"say(**{{{name!r}: {code}}})" for name, (code, _) in LOOKS.items()
+    )
+    told = ran(program, *arguments)
+    assert told["failed"] is None
+    assert told["said"] == {name: value for name, (_, value) in LOOKS.items()}
+
+
+@pytest.mark.parametrize("arguments", [(), ("as-it-was",)], ids=["late", "as the SDK does"])
+def test_a_whole_resource_can_be_exported(arguments: tuple[str, ...]) -> None:
+    """Pulumi then reads what its attributes hold."""
+    program = """
+from pulumi.runtime.stack import massage
+run = WorkflowRun("one", vid="v", template_id="t")
+say(whole=massage(run, []))
+"""
+    whole = ran(program, *arguments)["said"]["whole"]
+    assert whole["status"] == "PendingStart"
+    assert whole["vid"] == "v"
+    assert {"id", "urn", "transcodes", "clientToken"} <= set(whole)
+
+
+@pytest.mark.parametrize("arguments", [(), ("as-it-was",)], ids=["late", "as the SDK does"])
+def test_what_failed_fails_whoever_looks(arguments: tuple[str, ...]) -> None:
+    told = ran(
+        """
+run = WorkflowRun("bad", vid="v", template_id="t")
+say(early=run.status)
+""",
+        *arguments,
+    )
+    assert "refused by the engine" in told["failed"]
+    assert told["said"] == {}
+
+
+def test_other_resources_are_as_ever() -> None:
+    told = ran(
+        """
+from bench.nothing import Nothing
+made = Nothing("other", vid="v", template_id="t")
+say(id=made.id)
+"""
+    )
+    assert told["said"] == {"id": "id-of-other"}
+    assert [name for of, name in told["asked"] if of == "other"] == [
+        "vid", "templateId", "__provider",
+    ]  # fmt: skip
+
+
+def test_a_class_of_ones_own_is_of_the_same_kind() -> None:
+    told = ran(
+        """
+class Ours(WorkflowRun):
+    def __init__(self, name, **inputs):
+        super().__init__(name, template_id="ours", **inputs)
+
+run = Ours("one", vid="v")
+say(type=run.pulumi_resource_type, template=run.template_id, status=run.status)
+"""
+    )
+    assert told["said"] == {
+        "type": "pulumi-python:dynamic/vod:WorkflowRun",
+        "template": "ours",
+        "status": "PendingStart",
+    }
