@@ -76,6 +76,8 @@ class VodResource(Resource):
             {**unset, **properties, **pickled},
             opts,
         )
+        for name in ("urn", "id", *unset):
+            _untracked(vars(self)[name])
 
 
 def _output(name: str, of_type: Any) -> property:
