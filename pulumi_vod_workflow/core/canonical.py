@@ -26,10 +26,12 @@ def canonical_json(value: object) -> bytes:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return value  # as most are
     if isinstance(value, float) and value.is_integer():
         return int(value)  # 3.0 and 3 are one number; -0.0 becomes 0
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(item) for item in value]
     return value

@@ -67,8 +67,14 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
+PLAIN: Final = (str, int, float, type(None))
+"""Values without parts: most of them, so that they are looked at first."""
+
+
 def is_known(value: object) -> bool:
     """Tell whether no part of `value` is unknown."""
+    if isinstance(value, PLAIN):
+        return True
     if isinstance(value, Mapping):
         return all(is_known(item) for item in value.values())
     if isinstance(value, list):
@@ -263,10 +269,10 @@ def _names(model: type[Model]) -> Mapping[str, str]:
 
 
 def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Problem]:
-    right = _names(model).values()
-    hidden = {"scope", "secretInputs"}  # ours, not to be suggested
-    offered = sorted(set(right) - hidden)
-    for key in sorted(set(raw) - set(right)):
+    right = set(_names(model).values())
+    unknown = sorted(set(raw) - right)
+    offered = sorted(right - {"scope", "secretInputs"}) if unknown else []  # without ours
+    for key in unknown:
         near = difflib.get_close_matches(to_camel(key), offered, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
         yield Problem(key, f"unknown key; {hint}The keys here are {', '.join(offered)}")
@@ -466,8 +472,15 @@ def _nested(model: type[Model], name: str) -> type[Model] | None:
 
 
 @cache
-def _fields_by_spelling(model: type[Model]) -> Mapping[str, str]:
-    return {spelling: name for name, camel in _names(model).items() for spelling in (name, camel)}
+def _fields(
+    model: type[Model], spelling: Callable[[str], str]
+) -> Mapping[str, tuple[str, str, type[Model] | None]]:
+    """Either spelling of each field -> its name, how `spelling` spells it, and what it holds."""
+    return {
+        either: (name, spelling(name), _nested(model, name))
+        for name, camel in _names(model).items()
+        for either in (name, camel)
+    }
 
 
 def respell(
@@ -482,18 +495,18 @@ def respell(
     `unwrap` sees each value first: it may turn a program's argument classes into mappings.
     """
     value = unwrap(value)
+    if isinstance(value, PLAIN):
+        return value
     if isinstance(value, Mapping):
-        fields = _fields_by_spelling(model) if model else {}
+        fields = _fields(model, spelling) if model else {}
         result = {}
         for key, item in value.items():
-            name = fields.get(key)
-            nested = _nested(model, name) if model and name else None
-            right = spelling(name) if name else key
+            name, right, nested = fields.get(key) or ("", key, None)
             if name and right in result:  # said twice: keep both, so that one is reported
                 right = name if key == right else key
             result[right] = respell(item, nested, spelling, unwrap)
         return result
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [respell(item, model, spelling, unwrap) for item in value]
     return value
 
@@ -502,10 +515,10 @@ def respell_path(path: str, model: type[Model] = RunInputs) -> str:
     """Return a property's dotted path as in state, for example `input.overrideParams.logo[0]`."""
     spelled, current = "", model
     for part in re.split(r"(\.|\[[^\]]*\])", path):
-        name = _fields_by_spelling(current).get(part)
-        spelled += to_camel(name) if name else part
+        name, right, nested = _fields(current, to_camel).get(part) or ("", part, None)
+        spelled += right
         if name:
-            current = _nested(current, name) or Model  # what is below has names of its own
+            current = nested or Model  # what is below has names of its own
     return spelled
 
 
@@ -513,8 +526,8 @@ def normalise(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict
     """Return `raw` spelled as in state: lowerCamelCase, integral floats as ints, no `None`."""
 
     def plain(value: object) -> object:
-        if isinstance(value, float) and value.is_integer():
-            return int(value)  # the engine sends 0 as 0.0
+        if isinstance(value, PLAIN):  # the engine sends 0 as 0.0
+            return int(value) if isinstance(value, float) and value.is_integer() else value
         if isinstance(value, Mapping):
             return {key: item for key, item in value.items() if item is not None}
         return value
@@ -587,6 +600,8 @@ def told_of(properties: Mapping[str, object], key: str) -> object:
 
 
 def _pruned(value: object) -> object:
+    if isinstance(value, PLAIN):
+        return value
     if isinstance(value, Mapping):
         items = {key: _pruned(item) for key, item in value.items()}
         return {key: item for key, item in items.items() if item not in (None, {}, [])}

@@ -78,8 +78,10 @@ class ChangePlan:
 
 def differ(old: object, new: object) -> bool:
     """Tell whether two values are not one and the same, whatever their spelling."""
-    if old is None and new is None:
-        return False  # as of most fields
+    if old is None or new is None:  # as most fields are
+        return old is not new
+    if isinstance(old, str) and isinstance(new, str):
+        return old != new
     return not is_known(new) or canonical_json(old) != canonical_json(new)
 
 
@@ -216,7 +218,9 @@ def complete(old: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, A
     if old.get("secretInputs") is True:
         inputs["secretInputs"] = True
     if "clientToken" not in inputs:
-        token = old.get("clientToken") if keeps_token(old, inputs) else None
+        token = old.get("clientToken")
+        if token is not None and not keeps_token(old, inputs):
+            token = None
         if token is None and "existingRunId" not in inputs:
             token = client_token(inputs)
         if token is not None:
