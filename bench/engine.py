@@ -1,13 +1,14 @@
 """
 What the engine takes with many WorkflowRuns, beside as many resources that do nothing.
 
-The bar is against the least resources that there can be, of two inputs. Beside them stand resources
-with a run's thirty inputs and outputs, declared as anybody would: what those take is the engine's
-and the SDK's own work for as many properties.
+The bar is against the least resources that there can be, of two inputs: where runs are started,
+against those at the service's pace, for of `FEW` starts `RATE` may go at once, and the others no
+sooner than a second after them, whoever sends them. Beside them stand resources with a run's thirty
+inputs and outputs, declared as anybody would: what those take is the engine's and the SDK's own
+work for as many properties.
 
 The emulator answers at once, so that what is compared is our own work: the program's, in its
-process, and the provider's, in its own. And the pace, where runs are started: of `FEW`, `RATE` go
-at once, and the others no sooner than a second after them.
+process, and the provider's, in its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 
 from pydantic.alias_generators import to_camel
 
-from bench.nothing import DECLARED
+from bench.nothing import DECLARED, RATE
 from bench.processes import Took, least
 from bench.report import Figure, Measured, refused, say
 from bench.servers import configuration, emulator
@@ -28,13 +29,12 @@ from pulumi_vod_workflow import WorkflowRun
 
 FEW: Final = 100
 """Of them are created."""
-RATE: Final = 50
-"""Starts a second that the service permits."""
 MANY: Final = 500
 """Of them are previewed."""
 ROUNDS: Final = 3
 BAR: Final = 1.15
 PROGRAMS: Final = ("runs", "alike", "nothing")
+PACED: Final = ("runs", "alike", "paced", "nothing")
 
 
 def measure(folder: Path) -> Measured:
@@ -58,7 +58,7 @@ def measure(folder: Path) -> Measured:
             return took
 
         say(f"engine: {FEW} created, {ROUNDS} times each")
-        creating = least(*(partial(create, program) for program in PROGRAMS), rounds=ROUNDS)
+        ours, alike, paced, nothing = least(*map(partial(partial, create), PACED), rounds=ROUNDS)
         service.post("reset")
         stacks = [made(program, MANY) for program in PROGRAMS]
         say(f"engine: {MANY} previewed for the first time, {ROUNDS} times each")
@@ -70,7 +70,15 @@ def measure(folder: Path) -> Measured:
         answers = service.answers()
     return Measured(
         [
-            *_figures(f"up, {FEW} new runs", creating, BAR),
+            *_figures(f"up, {FEW} new runs", [ours, alike, nothing], None),
+            Figure(
+                f"up, {FEW} new runs: beside paced ones",
+                ours.wall,
+                "s",
+                paced.wall,
+                f"s, no-op, {RATE} a second",
+                at_most=BAR,
+            ),
             Figure(
                 f"up, {FEW} new runs: first to last start",
                 min(spans),

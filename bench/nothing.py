@@ -1,15 +1,19 @@
 """
 Dynamic resources that do nothing: what any other is measured against.
 
-`Nothing` is the least that one can be. `Alike` has the inputs and outputs of a run: what it takes
+`Nothing` is the least that one can be; `Paced` is that, too, but does it no more often than the
+service allows. `Alike` has the inputs and outputs of a run: what it takes
 is the engine's and the SDK's own work for a resource of that size, before anything is done for it.
 A module that can be imported, as a provider's class should be in: its pickle is a name, not code.
 """
 
+import threading
+import time
+from collections import deque
 from typing import Any, Final
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+from pulumi.dynamic import ConfigureRequest, CreateResult, Resource, ResourceProvider
 
 
 class NothingProvider(ResourceProvider):
@@ -27,6 +31,35 @@ class Nothing(Resource, module="bench", name="Nothing"):
 
     def __init__(self, resource_name: str, *, vid: str, template_id: str) -> None:
         super().__init__(NothingProvider(), resource_name, {"vid": vid, "templateId": template_id})
+
+
+RATE: Final = 50
+"""Starts a second that the service permits."""
+
+
+class PacedProvider(NothingProvider):
+    """Makes an id, at most `RATE` in any second."""
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Begin to count."""
+        del req
+        self._lock = threading.Lock()
+        self._made: deque[float] = deque(maxlen=RATE)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make an id of the resource's input, when it is time."""
+        with self._lock:
+            if len(self._made) == RATE:
+                time.sleep(max(0.0, self._made[0] + 1 - time.monotonic()))
+            self._made.append(time.monotonic())
+        return super().create(props)
+
+
+class Paced(Resource, module="bench", name="Paced"):
+    """Has two inputs, and does nothing, at the service's pace."""
+
+    def __init__(self, resource_name: str, *, vid: str, template_id: str) -> None:
+        super().__init__(PacedProvider(), resource_name, {"vid": vid, "templateId": template_id})
 
 
 INPUTS: Final = (
