@@ -33,10 +33,15 @@ def redactor(*secrets: str) -> Callable[[str], str]:
     known = sorted({text for text in secrets if len(text) >= SHORTEST}, key=len, reverse=True)
     digits = _any(pattern for digit in DIGITS for pattern in _spellings(digit))
     pattern = re.compile("|".join([*map(_secret, known), f"{digits}{{64}}"]), re.IGNORECASE)
+    heads = [re.escape(text[:HEAD]) for text in known]
+    plain = re.compile("|".join([*heads, f"[{DIGITS}]{{64}}"]), re.IGNORECASE)
 
     def hide(text: str) -> str:
         # Without the zeros of UTF-16, which would stand between its characters.
-        return pattern.sub(HIDDEN, text[:WINDOW].replace("\0", ""))
+        text = text[:WINDOW].replace("\0", "")
+        if not _ESCAPED.search(text) and not plain.search(text):
+            return text  # as nearly all: what is not escaped is there as it is, or not at all
+        return pattern.sub(HIDDEN, text)
 
     return hide
 
@@ -48,6 +53,7 @@ def _secret(text: str) -> str:
     return f"{_spelled(head)}(?:{rest}|{_WORD})" if rest else f"{_spelled(head)}{_WORD}"
 
 
+_ESCAPED: Final = re.compile(r"[\\%&+]")
 _BREAK: Final = r"[\s\"'<>]"
 _WORD: Final = r"[^\s\"'<>]*"
 
