@@ -65,6 +65,7 @@ ON CONFLICT (key) DO UPDATE SET
     submitted_at = excluded.submitted_at
 """
 DECIDED: Final = "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
+FORGOTTEN: Final = "DELETE FROM starts WHERE resource = :resource AND run_id IS :run"
 SETTLED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
 FOUND: Final = """
 SELECT key, sent_at, run_id, request_id, submitted_at FROM starts
@@ -188,6 +189,16 @@ class Journal:
             if not self._path.exists():
                 return
             self._write(*((DECIDED, {"key": "", "resource": name}) for name in resources))
+
+    def forget(self, resource: str, run_id: str | None) -> None:
+        """
+        Forget a resource's run, or what was sent of it and never answered, as a person decided.
+
+        Raises:
+            JournalError: when that cannot be written.
+
+        """
+        self._write((FORGOTTEN, {"resource": resource, "run": run_id})).result()
 
     def settled(self, run_ids: Iterable[str]) -> Future[None] | None:
         """

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.interrupted import NOTED, Became, Interrupted, Start
+from pulumi_vod_workflow.cli.interrupted import NOTED, UNDECIDED, Became, Interrupted, Start
 from pulumi_vod_workflow.cli.stack import Stack
 from pulumi_vod_workflow.cli.table import heading
 from pulumi_vod_workflow.cli.text import clock_time, line, shown
@@ -21,7 +21,7 @@ from pulumi_vod_workflow.errors import WAYS
 LISTED: Final = 100
 """Runs whose adoption is spelled out; JSON has all."""
 OPEN: Final = (Became.UNCLEAR, Became.TOO_OLD)
-"""What a person decides about."""
+"""What `pulumi up` asks about."""
 CLEAR: Final = (
     "`pulumi refresh --clear-pending-creates` removes the engine's notes of what was cut short; "
     "until then each `pulumi up` warns of them. (Not --import-pending-creates: a run cannot be "
@@ -46,6 +46,8 @@ class Advice:
     now: datetime
     unread: str = ""
     """Why no run was looked at, if any should have been."""
+    forgotten: Sequence[str] = ()
+    """What was just taken out of the journal."""
 
     @cached_property
     def has_journal(self) -> bool:
@@ -56,7 +58,7 @@ class Advice:
     def needs_a_decision(self) -> bool:
         """Whether the next update cannot go on by itself, or might pay twice."""
         unsent = self.of(Became.UNSENT) and not self.has_journal
-        return bool(self.of(*OPEN, Became.OTHER) or unsent)
+        return bool(self.of(*UNDECIDED) or unsent)
 
     def of(self, *kinds: Became) -> list[tuple[Interrupted, Start]]:
         """Return the starts that became one of these."""
@@ -73,6 +75,8 @@ class Advice:
 
     def _lines(self) -> Iterator[str]:
         yield heading(self.stack, self.now)
+        if self.forgotten:
+            yield f"The journal has forgotten {named([*map(line, self.forgotten)], 20)}."
         if not self.found:
             yield "No start of ours was cut short or left without an answer: nothing to recover."
             return
@@ -104,6 +108,13 @@ class Advice:
                 f"{self._names(Became.OTHER)}: `pulumi up` starts it anew, which is paid, for it "
                 "is declared otherwise than what was sent (or for another vod:endpoint or "
                 "vod:region). To keep the run that there is, declare it as it was, or adopt it."
+            )
+        if self.of(*UNDECIDED):
+            yield (
+                f"{self._names(*UNDECIDED)}: what you have looked for and not found, or do not "
+                "want, goes out of the journal with `vod-workflow recover --forget NAME`. What is "
+                "still declared is then started as if it had never been sent: the same start, "
+                "which is joined to a run that has not ended, and paid otherwise."
             )
         if self.of(Became.ACCEPTED):
             yield (
@@ -163,6 +174,7 @@ class Advice:
             "journalExists": self.has_journal,
             "needsADecision": self.needs_a_decision,
             "unread": self.unread or None,
+            "forgotten": [*self.forgotten],
             "operations": [
                 {
                     "urn": operation.operation.resource.urn,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -31,6 +31,7 @@ from pulumi_vod_workflow.core import batch
 from pulumi_vod_workflow.core.inputs import normalise
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.recall import Entry, Order, Recall, order_of, recall, resource_of
+from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal import Journal
 
 NOTED: Final = "noted"
@@ -51,6 +52,14 @@ class Became(Enum):
     UNSENT = "the journal has nothing of it: it is not known to have been sent"
 
 
+UNDECIDED: Final = (Became.UNCLEAR, Became.TOO_OLD, Became.OTHER)
+"""What a person decides about."""
+
+
+class NothingToForgetError(VodWorkflowError):
+    """No start of such a name waits for a decision; the journal is as it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """One start of an interrupted operation: a run, or an item of a batch."""
@@ -60,6 +69,8 @@ class Start:
     key: str
     """The item of a batch; empty for a run."""
     became: Became
+    resource: str
+    """Who declares it, as the journal names it."""
     run_id: str = ""
     entry: Entry | None = None
     exact: bool = True
@@ -125,6 +136,29 @@ def interrupted(
     return [*found, *books.noted([start for each in found for start in each.starts])]
 
 
+def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal) -> None:
+    """
+    Take starts that wait for a decision out of the journal: all of these names, or none.
+
+    Raises:
+        NothingToForgetError: when a name has none.
+        JournalError: when that cannot be written.
+
+    """
+    starts: dict[str, list[Start]] = defaultdict(list)
+    for start in (start for operation in found for start in operation.starts):
+        if start.became in UNDECIDED:
+            starts[start.name].append(start)
+    wrong = [name for name in names if name not in starts]
+    if wrong:
+        raise NothingToForgetError(
+            f"--forget {', '.join(wrong)}: no start of that name waits for a decision, so nothing "
+            f"was forgotten. There is {batch.named([*starts], 20) or 'none'}."
+        )
+    for start in (start for name in names for start in starts[name]):
+        journal.forget(start.resource, start.run_id or None)
+
+
 class _Books:
     """What the state and the journal hold."""
 
@@ -143,7 +177,7 @@ class _Books:
         others = self._journal.others(tuple(orders.values()))
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
-            start = Start(name, key, Became.UNSENT, exact=bool(order.key))
+            start = Start(name, key, Became.UNSENT, order.resource, exact=bool(order.key))
             if "existingRunId" in declared[key]:
                 run_id = shown(declared[key]["existingRunId"])
                 kept = run_id in self._run_ids
@@ -162,7 +196,7 @@ class _Books:
         for scope, entry in self._journal.of_stack(self._stack.project, self._stack.name):
             who = json.loads(scope)
             name, key = shown(who["name"]), shown(who.get("item", ""))
-            start = Start(f"{name}[{key}]" if key else name, key, Became.UNSENT)
+            start = Start(f"{name}[{key}]" if key else name, key, Became.UNSENT, scope)
             noted = self._told(start, entry) or start
             is_told = noted.run_id in run_ids if noted.run_id else noted.name in names
             if noted.became is not Became.RECORDED and not is_told:

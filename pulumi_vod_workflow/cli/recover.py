@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pulumi_vod_workflow.cli.advice import Advice
-from pulumi_vod_workflow.cli.interrupted import Became, interrupted
+from pulumi_vod_workflow.cli.interrupted import Became, forget, interrupted
 from pulumi_vod_workflow.cli.runs import Cwd, Endpoint, Form, Format, Source, StackName
 from pulumi_vod_workflow.cli.stack import ExportError, read_stack
 from pulumi_vod_workflow.cli.text import of_known_form, told_plainly
@@ -19,6 +19,12 @@ from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal import Journal
 
 JOURNAL = "Instead of the stack's vod:journal: the file of the machine where the update ran."
+
+FORGET = (
+    "Take the start that NAME, as it is printed, has sent out of the journal, once you have looked "
+    "for its run. What is still declared is then started as if it had never been sent. Can be "
+    "given more than once."
+)
 
 
 def recover(
@@ -30,6 +36,9 @@ def recover(
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not look whether the runs are there.")
     ] = False,
+    forgotten: Annotated[
+        list[str] | None, typer.Option("--forget", metavar="NAME", help=FORGET)
+    ] = None,
     form: Form = Format.table,
     endpoint: Endpoint = None,
 ) -> None:
@@ -37,7 +46,8 @@ def recover(
     Say what an update that was cut short has started, and how to go on without paying twice.
 
     Run it on the machine where that update ran: what was sent is in the journal there. It starts
-    and changes nothing; without --offline it reads the runs that it finds, which is free.
+    nothing, and changes nothing but the journal, with --forget; without --offline it reads the runs
+    that it finds, which is free.
 
     Exit code: 0 if the next `pulumi up` goes on by itself; 1 if a person has to decide something
     first; 2 if something cannot be read.
@@ -47,9 +57,13 @@ def recover(
         settings = exported.settings(
             cwd, endpoint=endpoint, journal=str(journal) if journal else None
         )
+        books = Journal(settings.journal)
         with of_known_form(ExportError):
-            found = interrupted(exported, Journal(settings.journal), settings, now)
-        advice = Advice(exported, found, settings, now)
+            found = interrupted(exported, books, settings, now)
+            if forgotten:
+                forget(found, forgotten, books)
+                found = interrupted(exported, books, settings, now)
+        advice = Advice(exported, found, settings, now, forgotten=forgotten or ())
         if not offline:
             advice = _verified(advice)
     typer.echo(advice.as_json() if form is Format.json else advice.text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,6 +78,15 @@ class Machine:
             for start in operation["starts"]
         }
         return became, text
+
+    def forget(self, *names: str, pending: list[Any], code: int = 0) -> str:
+        """Have starts forgotten, and return what is said, or what is wrong."""
+        source = written(self.folder / "y.json", provider(**self.config), pending=pending)
+        options = [part for name in names for part in ("--forget", name)]
+        done = self._vod(
+            "recover", source, "--journal", str(self.journal), "--offline", *options, code=code
+        )
+        return str(done.stderr if code == 2 else done.stdout)
 
 
 @pytest.fixture
@@ -336,3 +346,63 @@ def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulato
     assert "The runs were not looked at: No credentials for Volcengine." in text
     assert f"one: became {there}" in text
     assert vod_emulator.requests() == {"StartWorkflow": 1, "GetWorkflowExecution": 2}
+
+
+@pytest.mark.parametrize(("seconds", "run_id"), [(60, ""), (31 * 86400, "lb:1")])
+def test_what_is_looked_for_and_not_there_can_be_forgotten(
+    machine: Machine, seconds: float, run_id: str
+) -> None:
+    """It is started as if it had never been sent, and nothing waits for a decision any more."""
+    machine.sent(ONE, seconds, run_id)
+    machine.sent({**START, "scope": scope("two")}, seconds)
+    pending = [*PENDING, creating(RUN_TYPE, "two", START)]
+    _, text = machine.recover(pending=pending, code=1)
+    assert "goes out of the journal with `vod-workflow recover --forget NAME`" in text
+    assert "The journal has forgotten one." in machine.forget("one", pending=pending, code=1)
+    told, _ = machine.recover(pending=pending, code=1)
+    assert told == {"one": ("unsent", None), "two": ("unclear", None)}
+    text = machine.forget("two", pending=pending)
+    assert "The journal has forgotten two." in text
+    assert "one, two: `pulumi up` starts what was not sent, as its preview says" in text
+
+
+def test_another_start_of_it_can_be_forgotten(machine: Machine) -> None:
+    machine.sent({**ONE, "vid": "other"}, 60, "lb:1")
+    assert machine.recover(pending=PENDING, code=1)[0] == {"one": ("other", "lb:1")}
+    machine.forget("one", pending=PENDING)
+    assert machine.recover(pending=PENDING)[0] == {"one": ("unsent", None)}
+
+
+def test_an_item_is_forgotten_without_the_others(machine: Machine) -> None:
+    """By the name that is printed; both of one command, or none."""
+    for key in ("a", "b", "c"):
+        machine.sent({**START, "scope": scope("season", key)}, 60)
+    text = machine.forget("season[a]", "season[c]", pending=[], code=1)
+    assert "The journal has forgotten season[a], season[c]." in text
+    assert machine.recover(pending=[], code=1)[0] == {"season[b]": ("unclear", None)}
+    machine.forget("season[b]", pending=[])
+    assert machine.recover(pending=[])[0] == {}
+
+
+def test_nothing_else_is_forgotten(machine: Machine, vod: Vod) -> None:
+    """A mistyped name, or a run that the next update takes over: all stays as it was."""
+    machine.sent(ONE, 60, "lb:1")
+    machine.sent({**START, "scope": scope("two")}, 60)
+    pending = [*PENDING, creating(RUN_TYPE, "two", START)]
+    for names in (["tow"], ["one"], ["two", "one"]):
+        said = machine.forget(*names, pending=pending, code=2)
+        assert f"--forget {names[-1]}: no start of that name waits for a decision" in said
+        assert "There is two." in said
+    told, _ = machine.recover(pending=pending, code=1)
+    assert told == {"one": ("accepted", "lb:1"), "two": ("unclear", None)}
+
+
+def test_a_journal_that_cannot_be_written_forgets_nothing(machine: Machine) -> None:
+    machine.sent(ONE, 60)
+    held = sqlite3.connect(machine.journal)
+    held.execute(
+        "CREATE TRIGGER keep BEFORE DELETE ON starts BEGIN SELECT RAISE(ABORT, 'kept'); END"
+    )
+    held.close()
+    assert "(kept)" in machine.forget("one", pending=PENDING, code=2)
+    assert machine.recover(pending=PENDING, code=1)[0] == {"one": ("unclear", None)}

@@ -117,6 +117,30 @@ def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> No
     assert len(stand.ledger) == 4
 
 
+def test_what_is_forgotten_is_started_as_if_it_had_never_been_sent(stand: Stand) -> None:
+    """The person has looked and seen nothing yet: the same start again, which joins the run."""
+    project = stand.project
+    stand.declared.runs = {"run": {"vid": "v-run", "template_id": "t"}}
+    trap = stand.gate.trap("accepted", 1)
+    command = stand.begin()
+    assert first(command, trap.reached.is_set)
+    strike(command, "group")
+    trap.release(lost=True)
+    end(stand, command, patient=False)
+    preview = stand.preview()
+    assert "was sent" in preview.text
+    assert preview.promised == 0
+    told = starts(vod(project, "recover", "--stack", "dev", "--format", "json", code=1))
+    assert told["run"]["became"] == "unclear"
+    text = vod(project, "recover", "--stack", "dev", "--forget", "run")
+    assert "The journal has forgotten run." in text
+    assert "`pulumi up` starts what was not sent, as its preview says" in text
+    said = stand.up()
+    assert said.code == 0, said.text
+    [paid] = stand.ledger
+    assert stand.recorded == {"run": paid["runId"]}
+
+
 def accepted(journal: Path) -> set[str]:
     """The ids of runs that a journal holds."""
     with sqlite3.connect(journal) as file:
