@@ -153,14 +153,16 @@ say(early=run.status)
 def test_other_resources_are_as_ever() -> None:
     told = ran(
         """
-from bench.nothing import Nothing
-made = Nothing("other", vid="v", template_id="t")
+from pulumi.dynamic import Resource, ResourceProvider
+class Other(Resource):
+    pass
+made = Other(ResourceProvider(), "other", {"vid": "v"})
 say(id=made.id)
 """
     )
     assert told["said"] == {"id": "id-of-other"}
     assert [name for of, name in told["asked"] if of == "other"] == [
-        "vid", "templateId", "__provider",
+        "vid", "__provider",
     ]  # fmt: skip
 
 
