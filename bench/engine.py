@@ -3,9 +3,9 @@ What the engine takes with many WorkflowRuns, beside as many resources that do n
 
 The bar is against the least resources that there can be, of two inputs: where runs are started,
 against those at the service's pace, for of `FEW` starts `RATE` may go at once, and the others no
-sooner than a second after them, whoever sends them. Beside them stand resources with a run's thirty
-inputs and outputs, declared as anybody would: what those take is the engine's and the SDK's own
-work for as many properties.
+sooner than a second after them, whoever sends them. Beside them stand resources, at that pace as
+well, that have in state what a run has: what those take is the engine's and the SDK's own work for
+as many properties.
 
 The emulator answers at once, so that what is compared is our own work: the program's, in its
 process, and the provider's, in its own.

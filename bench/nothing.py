@@ -2,8 +2,9 @@
 Dynamic resources that do nothing: what any other is measured against.
 
 `Nothing` is the least that one can be; `Paced` is that, too, but does it no more often than the
-service allows. `Alike` has the inputs and outputs of a run: what it takes
-is the engine's and the SDK's own work for a resource of that size, before anything is done for it.
+service allows. `Alike` is as that, and has in state what a run has: what it takes is the engine's
+and the SDK's own work for a resource of that size, before anything is done for it.
+
 A module that can be imported, as a provider's class should be in: its pickle is a name, not code.
 """
 
@@ -91,18 +92,24 @@ DECLARED: Final = (*INPUTS, "runId", *OUTPUTS)
 """What a run has; the measurement is refused where a run has something else."""
 
 
-class AlikeProvider(NothingProvider):
-    """Makes an id, and a run's outputs of constants."""
+class AlikeProvider(PacedProvider):
+    """Makes an id, and a run's outputs of constants, at most `RATE` in any second."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Make an id of the resource's input."""
+        """Make an id of the resource's input, when it is time."""
+        super().create(props)
         run_id = f"run-of-{props['vid']}-and-as-long"
         known = {name: value for name, value in OUTPUTS.items() if value is not None}
         return CreateResult(run_id, {**props, "runId": run_id, **known})
 
 
 class Alike(Resource, module="bench", name="Alike"):
-    """Has the inputs and outputs of a WorkflowRun, and does nothing."""
+    """
+    Has in state what a plain run has, and does nothing, at the service's pace.
+
+    The outputs are not declared, so that the SDK makes none in the program: that takes it longer
+    than all else.
+    """
 
     def __init__(self, resource_name: str, *, vid: str, template_id: str) -> None:
         scope = {
@@ -116,4 +123,4 @@ class Alike(Resource, module="bench", name="Alike"):
             "clientToken": f"pvw1-as-long-as-a-token-of-48-digits-{vid:>016}",
             "scope": scope,
         }
-        super().__init__(AlikeProvider(), resource_name, {**dict.fromkeys(DECLARED), **given})
+        super().__init__(AlikeProvider(), resource_name, given)

@@ -133,6 +133,9 @@ class WorkflowRunProvider(VodProvider):
                 f"failed with {olds.get('status')}; rerun_on_failure asks for a new run, which is "
                 "paid"
             )
+        if "existingRunId" in plan.free:
+            names = "names" if "existingRunId" in _news else "no longer names"
+            Row().say(f"{names} its run as an existing one, which is free: nothing is started")
         replaces = [*plan.new_run, *plan.adopt]
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         return DiffResult(

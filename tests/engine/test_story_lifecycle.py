@@ -183,8 +183,10 @@ def test_adoption(story: Story) -> None:
     assert story.run["runId"] == run_id
     assert story.run["status"] == "PendingStart"
     story.pays(run("second", existing_run_id=run_id), 0)
+    free = "its run as an existing one, which is free: nothing is started"
+    assert f"no longer names {free}" in story.preview(run("second")).text
     story.pays(run("second"), 0)
-    story.pays(run("second", existing_run_id=run_id), 0)
+    assert f" names {free}" in story.pays(run("second", existing_run_id=run_id), 0).text
     story.pays(run("second", existing_run_id=run_id, priority=3), 0)
     assert len(story.emulator.ledger()) == 1
 
