@@ -4,9 +4,8 @@ What the Pulumi dynamic providers share: the engine's values and ours, settings,
 A provider is pickled by reference into every state: the classes' own modules stay where they are
 for ever (`_provider`, `_batch_provider`, `_completion_provider`); this one is not in any state.
 
-A program imports a provider to name it, and a preview asks it without any call, unless preflight is
-on: what makes calls (`connect`, `fleet`, and with them httpx) is loaded with the first, as far as
-runs are concerned.
+A preview asks a provider without any call, unless preflight is on: what makes calls (`connect`,
+`fleet`, and with them httpx) is loaded with the first, as far as runs are concerned.
 """
 
 from __future__ import annotations
