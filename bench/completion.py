@@ -3,7 +3,8 @@ How late a WorkflowCompletion sees the ends of many runs, beside one sweep.
 
 A sweep is a question for each run, at the permitted rate. An end is seen when the first question
 about its run after it is answered; ends and answers are in the emulator's books. For comparison
-only: a completion for each of a few runs, of which the engine lets four wait at a time.
+only: a completion for each of a few runs, of which the engine lets four for each core wait at a
+time.
 """
 
 from __future__ import annotations

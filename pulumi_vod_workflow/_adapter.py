@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
 from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from pulumi_vod_workflow._host import Row, notice_cancellation
+from pulumi_vod_workflow._host import Row, notice_cancellation, without_a_slot
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, load_settings, site_of
 from pulumi_vod_workflow.core.batch import named
@@ -44,6 +44,9 @@ from pulumi_vod_workflow.notice import once
 if TYPE_CHECKING:
     from pulumi_vod_workflow.connect import Connection
     from pulumi_vod_workflow.fleet import Target
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PROVIDER_KEY = "__provider"
 Properties = Mapping[str, Any]
@@ -81,11 +84,22 @@ def sent(value: Any) -> Any:
     return value
 
 
+def ask(
+    connection: Connection,
+    function: Callable[P, Awaitable[T]],
+    *args: P.args,
+    **settings: P.kwargs,
+) -> T:
+    """Return what an asynchronous function of clients returns; no slot is held meanwhile."""
+    with without_a_slot():
+        return connection.wait(function, *args, **settings)
+
+
 class VodProvider(ResourceProvider):
     """
     A dynamic provider's settings and connections.
 
-    One instance serves the host's four threads during one engine operation; a preview and the
+    One instance serves the host's threads during one engine operation; a preview and the
     update after it have one each.
     """
 
@@ -159,7 +173,7 @@ class VodProvider(ResourceProvider):
 
         try:
             connection = self._connection()
-            facts = connection.wait(facts_about, connection.client, subjects)
+            facts = ask(connection, facts_about, connection.client, subjects)
         except ConfigurationError as error:  # no credentials: a preview needs none
             facts = dict.fromkeys(subjects, Untold(" ".join(str(error).split())))
         found, row = judge(starts, facts, secret=secret), Row()

@@ -18,12 +18,13 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 from pulumi_vod_workflow._adapter import (
     PROVIDER_KEY,
     VodProvider,
+    ask,
     earlier_starts,
     received,
     sent,
     shown_on,
 )
-from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
+from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import batch, execution
 from pulumi_vod_workflow.core.batch import BatchPlan, Properties
@@ -125,8 +126,7 @@ class WorkflowBatchProvider(VodProvider):
         if not asked:
             return ReadResult(id_, sent(batch.with_secrets(found)))
         targets = {key: self._target(run) for key, run in asked.items()}
-        with without_a_slot():
-            told, errors = self._connection().wait(read_all, targets)
+        told, errors = ask(self._connection(), read_all, targets)
         if errors:
             self._report_unreadable(found, errors, len(asked))
         for key, (_, outputs) in told.items():
@@ -259,9 +259,8 @@ class WorkflowBatchProvider(VodProvider):
         if not taken:
             return {}
         connection = self._connection()
-        with without_a_slot():
-            targets = {key: self._target(run) for key, run in taken.items()}
-            found, errors = connection.wait(read_all, targets)
+        targets = {key: self._target(run) for key, run in taken.items()}
+        found, errors = ask(connection, read_all, targets)
         lost = [
             taken[key]["runId"]
             for key, error in errors.items()
@@ -285,8 +284,7 @@ class WorkflowBatchProvider(VodProvider):
         if not notes:
             return Started()
         connection, say, stopped = self._connection(), shown_on(Row()), when_to_stop()
-        with without_a_slot():
-            return connection.wait(start_all, connection.client, notes, say=say, stopped=stopped)
+        return ask(connection, start_all, connection.client, notes, say=say, stopped=stopped)
 
     def _where(self) -> dict[str, str]:
         site = self._settings.site
@@ -301,8 +299,7 @@ class WorkflowBatchProvider(VodProvider):
         targets = {
             key: Target(connection.client, items[key]["existingRunId"]) for key in plan.adopt
         }
-        with without_a_slot():
-            found, errors = connection.wait(read_all, targets)
+        found, errors = ask(connection, read_all, targets)
         runs: Runs = {}
         failed = {key: _reason(error, news) for key, error in errors.items()}
         for key, (told, outputs) in found.items():

@@ -12,8 +12,8 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, received, sent, shown_on
-from pulumi_vod_workflow._host import Row, when_to_stop, without_a_slot
+from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, ask, received, sent, shown_on
+from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import completion
 from pulumi_vod_workflow.core.batch import named
@@ -89,10 +89,14 @@ class WorkflowCompletionProvider(VodProvider):
             return Waited()
         targets = {name: self._target(run) for name, run in runs.items()}
         say, stopped = shown_on(Row()), when_to_stop()
-        with without_a_slot():
-            waited = self._connection().wait(
-                wait_all, targets, timeout=news["timeout"], say=say, stopped=stopped
-            )
+        waited = ask(
+            self._connection(),
+            wait_all,
+            targets,
+            timeout=news["timeout"],
+            say=say,
+            stopped=stopped,
+        )
         if news.get("secretInputs") is True:
             for error in (*waited.failing.values(), *waited.unreadable.values()):
                 error.withhold()

@@ -108,8 +108,9 @@ def without_a_slot() -> Iterator[None]:
     Wait without holding one of the host's four slots.
 
     They are the threads of one pool, in which the engine's Cancel queues, too: four waits would
-    make Ctrl-C dead, and hold up every other resource. While this thread waits the pool may have
-    one more.
+    make Ctrl-C dead, and hold up every other resource. So the service's answers are waited for
+    without: as many operations go on as the engine is told to let (`--parallel`). While this thread
+    waits the pool may have one more.
     """
     pool = _pool()
     if pool is None:

@@ -23,6 +23,7 @@ from pulumi.dynamic import (
 from pulumi_vod_workflow._adapter import (
     PROVIDER_KEY,
     VodProvider,
+    ask,
     earlier_starts,
     received,
     sent,
@@ -170,7 +171,7 @@ class WorkflowRunProvider(VodProvider):
         connection = self._connection()
         say, stopped = shown_on(Row()), when_to_stop()
         try:
-            return connection.wait(start_run, connection.client, note, say=say, stopped=stopped)
+            return ask(connection, start_run, connection.client, note, say=say, stopped=stopped)
         except CallError as error:
             if inputs.get("secretInputs") is True:
                 error.withhold()
@@ -181,7 +182,7 @@ class WorkflowRunProvider(VodProvider):
         from pulumi_vod_workflow.fleet import read_run  # noqa: PLC0415 - with the first call
 
         try:
-            _, outputs = self._connection().wait(read_run, self._target(run))
+            _, outputs = ask(self._connection(), read_run, self._target(run))
         except NotFoundError as error:
             if execution.is_emulated(run["runId"]):  # it was reset: nothing real is lost
                 self._forget([run["runId"]])
@@ -210,7 +211,7 @@ class WorkflowRunProvider(VodProvider):
 
         target = self._target(run)
         try:
-            _, outputs = self._connection(run).wait(read_run, target)
+            _, outputs = ask(self._connection(run), read_run, target)
         except CallError as error:
             if isinstance(error, NotFoundError) and run.get("emulated") is True:
                 error.remedy = FORGOTTEN
@@ -250,7 +251,7 @@ class WorkflowRunProvider(VodProvider):
         from pulumi_vod_workflow.fleet import Target, read_run  # noqa: PLC0415 - with the first call
 
         connection = self._connection()
-        told, outputs = connection.wait(read_run, Target(connection.client, run_id))
+        told, outputs = ask(connection, read_run, Target(connection.client, run_id))
         return {
             **execution.start_told(told),
             **execution.nothing_yet(),

@@ -1,7 +1,7 @@
 """
 The process-wide part: one event loop, one client for each site and key.
 
-The dynamic provider host calls from four threads; all of their requests meet in one loop, so that
+The dynamic provider host calls from many threads; all of their requests meet in one loop, so that
 one connection pool and one limiter serve them all.
 """
 

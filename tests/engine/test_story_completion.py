@@ -324,6 +324,30 @@ def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
     assert len(emulator.ledger()) == waits
 
 
+def test_as_many_runs_start_at_a_time_as_the_engine_is_told(
+    project: Project, emulator: VodEmulator
+) -> None:
+    """The host has four slots; what waits for the service holds none of them."""
+    project.program(
+        """
+        for number in range(12):
+            WorkflowRun(f"run{number}", vid="v", template_id="t")
+        """
+    )
+    emulator.fault(action="StartWorkflow", kind="hang", when="before", seconds=3, times=12)
+    update = project.up("--skip-preview", "--parallel", "12")
+    until(lambda: emulator.requests().get("StartWorkflow", 0) >= 12)
+    assert emulator.ledger() == [], "the last is on its way before the first is answered"
+    assert update.wait() == 0, update.said
+    assert len(emulator.ledger()) == 12
+    reads = emulator.requests().get("GetWorkflowExecution", 0)
+    emulator.fault(action="GetWorkflowExecution", kind="hang", when="before", seconds=3, times=12)
+    refresh = project.start("refresh", "--yes", "--skip-preview", "--parallel", "12")
+    until(lambda: emulator.requests().get("GetWorkflowExecution", 0) >= reads + 12)
+    assert refresh.wait() == 0, refresh.said
+    assert emulator.requests()["GetWorkflowExecution"] == reads + 24, "each hung once"
+
+
 def test_ctrl_c_stops_a_batch_and_the_next_up_starts_the_rest(
     project: Project, emulator: VodEmulator
 ) -> None:
