@@ -7,9 +7,11 @@ its end; with the thirty of a run that is more than all else. So outputs are mad
 looks at them (`LateOutput`).
 """
 
+# ruff: noqa: SLF001 - an output's parts are ours here
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, cast
+from functools import partial
+from typing import Any, ClassVar, Final, SupportsIndex, cast
 
 import pulumi
 from pulumi import CustomResource, Output, ResourceOptions
@@ -50,12 +52,12 @@ class VodResource(Resource):
     _names: ClassVar[Mapping[str, str]]
     """Attribute -> property."""
     _kind: ClassVar[str] = "Resource"
+    """Its name in `PICKLES`, and in its type unless a program gives its own class another."""
 
     def __init_subclass__(cls, module: str = "", name: str = "", **options: Any) -> None:
-        if not module:  # a program's own: of the same kind
-            super().__init_subclass__("vod", cls._kind, **options)
+        super().__init_subclass__(module or "vod", name or cls._kind, **options)
+        if name not in PICKLES:  # a program's own: of the same kind
             return
-        super().__init_subclass__(module, name, **options)
         cls._kind = name
         annotations = inspect.get_annotations(cls)
         cls.__annotations__ = {}
@@ -67,7 +69,7 @@ class VodResource(Resource):
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None
     ) -> None:
         """Register it, with an output for each property; what the engine answers fills them in."""
-        unset = {} if _LATE else dict.fromkeys(self._names.values())
+        unset = dict.fromkeys(self._names.values())
         pickled = {"__provider": PICKLES[self._kind]}
         CustomResource.__init__(
             self,
@@ -76,8 +78,9 @@ class VodResource(Resource):
             {**unset, **properties, **pickled},
             opts,
         )
-        for name in ("urn", "id", *unset):
-            _untracked(vars(self)[name])
+        for output in vars(self).values():
+            if isinstance(output, Output) and not isinstance(output, LateOutput):
+                _untracked(output)
 
 
 def _output(name: str, of_type: Any) -> property:
@@ -93,62 +96,62 @@ class LateOutput(Output[Any]):
     A property of a resource, which becomes an output of the SDK's when something looks at it.
 
     What the SDK keeps in an output is private, and differs from version to version: the first time
-    that any of it is missed, the SDK makes the output, and this one takes all it has.
+    that any of it is missed, the SDK makes an output, and this one takes all it has, its class too.
     """
 
     def __init__(self, resource: Resource, name: str) -> None:
-        self._late: tuple[Resource, str] | None = (resource, name)
+        self._late = (resource, name)
         self._told: tuple[Any, ...] | None = None
         self._resolve: Callable[..., None] | None = None
 
-    def settle(self, *told: Any) -> None:
-        """Take what the engine has answered, or that it failed: what the SDK calls a resolver."""
-        if self._resolve:
-            self._resolve(*told)
-        else:
-            self._told = told
-
     def __getattr__(self, item: str) -> Any:
-        """Become an output, if it is one's own that is missing; else as any output."""
-        if self._late and item.startswith("_") and not item.startswith("__"):
-            self._become()
-            return object.__getattribute__(self, item)
-        return super().__getattr__(item)
+        """Become an output, for one's own is missing."""
+        if item.startswith("__"):
+            raise AttributeError(item)
+        return getattr(_become(self), item)
 
-    def _untrack(self) -> None:
-        self._become()  # before the lock is held that this needs
-        super()._untrack()
+    def _untrack(self) -> None:  # here and not when it is missed: the SDK holds a lock then
+        _become(self)
+        Output._untrack(self)
 
-    def _become(self) -> None:
-        if self._late is None:
-            return
-        resource, name = self._late
-        self._late = None
-        self._resolve = _SDKS(resource, {name: None}, custom=True)[name]
-        made = vars(resource)[name]
-        vars(self).update(vars(made))
-        _untracked(made)
-        if self._told is not None:
-            self._resolve(*self._told)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Let nobody's pickle hold this class: a program's own provider may capture an output."""
+        return _become(self).__reduce_ex__(protocol)
 
 
-_SDKS: Final[Any] = getattr(rpc, "transfer_properties", None)
-"""What the SDK calls for each resource to make its outputs."""
+def _become(output: LateOutput) -> Output[Any]:
+    resource, name = output._late
+    output._resolve = _SDKS(resource, {name: None}, custom=True)[name]
+    made = vars(resource)[name]
+    _untracked(made)
+    vars(resource)[name] = output
+    vars(output).update(vars(made))
+    output.__class__ = Output  # type: ignore[assignment]  # as it is from now on
+    if output._told is not None:
+        output._resolve(*output._told)
+    return output
+
+
+def _settle(output: LateOutput, *told: Any) -> None:
+    """Take what the engine has answered, or that it failed: what the SDK calls a resolver."""
+    if output._resolve:
+        output._resolve(*told)
+    else:
+        output._told = told
 
 
 def _transfer_properties(
     res: Resource,
-    props: Any,
+    props: Mapping[str, Any],
     custom: bool,  # noqa: FBT001 - the SDK's
 ) -> dict[str, Any]:
     """Put the outputs of a resource in their places, and return what settles them, by property."""
     if not isinstance(res, VodResource):
         transferred: dict[str, Any] = _SDKS(res, props, custom)
         return transferred
-    names = res._names.values()  # noqa: SLF001 - ours
-    outputs = {name: LateOutput(res, name) for name in names}
+    outputs = {name: LateOutput(res, name) for name in props if name not in {"urn", "id"}}
     vars(res).update(outputs)
-    return {name: output.settle for name, output in outputs.items()}
+    return {name: partial(_settle, output) for name, output in outputs.items()}
 
 
 def _untracked(output: Any) -> None:
@@ -164,7 +167,10 @@ def _untracked(output: Any) -> None:
         untrack(output)
 
 
-# The SDK offers no way in: its function is replaced, where it is as expected.
-_LATE: Final = bool(_SDKS) and [*inspect.signature(_SDKS).parameters] == ["res", "props", "custom"]
-if _LATE:
+# The SDK offers no way in: what it calls for each resource to make its outputs is replaced, where
+# it is as expected. What was there is kept with it: this module may be loaded again.
+_found: Any = getattr(rpc, "transfer_properties", None)
+_SDKS: Final[Any] = getattr(_found, "replaced", _found)
+if _SDKS and [*inspect.signature(_SDKS).parameters] == ["res", "props", "custom"]:
+    vars(_transfer_properties)["replaced"] = _SDKS
     rpc.transfer_properties = cast(Any, _transfer_properties)

@@ -49,6 +49,12 @@ def say(**values):
     for name, value in values.items():
         pulumi.Output.from_input(value).apply(lambda told, name=name: said.update({name: told}))
 
+def pickled(output):
+    import dill
+    from pulumi.runtime._serialization import _deserialize, _serialize
+    text, _ = _serialize(True, dill.dumps, output)
+    return _deserialize(lambda: dill.loads(text))
+
 def program():
     from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
     {PROGRAM}
@@ -110,6 +116,12 @@ LOOKS = {
         True,
     ),
     "whether it is known": ("run.status.is_known()", True),
+    "who it is": ("run.extra.apply(lambda _: 1) and run.extra is run.extra", True),
+    "who it was": ("(lambda a: a.apply(str) and a is run.phase)(run.phase)", True),
+    "what is in a program's pickle": (
+        "[type(each).__module__ for each in map(pickled, (run.region, run.status))]",
+        ["pulumi.output"] * 2,
+    ),
 }
 
 
@@ -125,7 +137,7 @@ def test_an_output_is_as_any_other(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("as-it-was",)], ids=["late", "as the SDK does"])
 def test_a_whole_resource_can_be_exported(arguments: tuple[str, ...]) -> None:
-    """Pulumi then reads what its attributes hold."""
+    """Pulumi then reads what its attributes hold: the same, whether or not they were made."""
     program = """
 from pulumi.runtime.stack import massage
 run = WorkflowRun("one", vid="v", template_id="t")
@@ -134,7 +146,8 @@ say(whole=massage(run, []))
     whole = ran(program, *arguments)["said"]["whole"]
     assert whole["status"] == "PendingStart"
     assert whole["vid"] == "v"
-    assert {"id", "urn", "transcodes", "clientToken"} <= set(whole)
+    names = ran("say(names=[*WorkflowRun._names.values()])")["said"]["names"]
+    assert set(whole) == {"id", "urn", "scope", "secretInputs", *names}
 
 
 @pytest.mark.parametrize("arguments", [(), ("as-it-was",)], ids=["late", "as the SDK does"])
@@ -166,10 +179,47 @@ say(id=made.id)
     ]  # fmt: skip
 
 
-def test_a_class_of_ones_own_is_of_the_same_kind() -> None:
+@pytest.mark.parametrize("arguments", [(), ("as-it-was",)], ids=["late", "as the SDK does"])
+def test_transformations_see_what_is_not_declared(arguments: tuple[str, ...]) -> None:
+    """As of the SDK's own generated packages."""
     told = ran(
         """
-class Ours(WorkflowRun):
+def cheap(args):
+    assert args.props["priority"] is None
+    return pulumi.ResourceTransformationResult({**args.props, "priority": -5}, args.opts)
+
+run = WorkflowRun("one", pulumi.ResourceOptions(transformations=[cheap]), vid="v", template_id="t")
+say(priority=run.priority)
+""",
+        *arguments,
+    )
+    assert told["said"] == {"priority": -5}
+
+
+def test_the_module_can_be_loaded_again() -> None:
+    told = ran(
+        """
+import importlib
+from pulumi_vod_workflow.resources import vod_resource
+importlib.reload(vod_resource)
+from pulumi.dynamic import Resource, ResourceProvider
+class Other(Resource):
+    pass
+say(id=Other(ResourceProvider(), "other", {"vid": "v"}).id)
+say(status=WorkflowRun("one", vid="v", template_id="t").status)
+"""
+    )
+    assert told["said"] == {"id": "id-of-other", "status": "PendingStart"}
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"),
+    [("", "dynamic/vod:WorkflowRun"), (", module='mine', name='Ours'", "dynamic/mine:Ours")],
+)
+def test_a_class_of_ones_own_is_of_the_same_kind(named: str, kind: str) -> None:
+    told = ran(
+        f"""
+class Ours(WorkflowRun{named}):
     def __init__(self, name, **inputs):
         super().__init__(name, template_id="ours", **inputs)
 
@@ -178,7 +228,7 @@ say(type=run.pulumi_resource_type, template=run.template_id, status=run.status)
 """
     )
     assert told["said"] == {
-        "type": "pulumi-python:dynamic/vod:WorkflowRun",
+        "type": f"pulumi-python:{kind}",
         "template": "ours",
         "status": "PendingStart",
     }
