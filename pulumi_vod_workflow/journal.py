@@ -65,19 +65,19 @@ ON CONFLICT (key) DO UPDATE SET
     submitted_at = excluded.submitted_at
 """
 DECIDED: Final = "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
-FORGOTTEN: Final = "DELETE FROM starts WHERE resource = :resource AND run_id IS :run"
+FORGOTTEN: Final = "DELETE FROM starts WHERE key = :key AND sent_at = :sent AND run_id IS :run"
 SETTLED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
 FOUND: Final = """
-SELECT key, sent_at, run_id, request_id, submitted_at FROM starts
+SELECT key, key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE key IN (SELECT value FROM json_each(?))
 """
 OTHERS: Final = """
-SELECT resource, sent_at, run_id, request_id, submitted_at FROM starts
+SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE resource IN (SELECT value FROM json_each(?)) AND key NOT IN (SELECT value FROM json_each(?))
 ORDER BY sent_at
 """
 OF_STACK: Final = """
-SELECT resource, sent_at, run_id, request_id, submitted_at FROM starts
+SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE json_extract(resource, '$.project') = json_extract(?, '$')
 AND json_extract(resource, '$.stack') = json_extract(?, '$')
 ORDER BY sent_at
@@ -190,15 +190,26 @@ class Journal:
                 return
             self._write(*((DECIDED, {"key": "", "resource": name}) for name in resources))
 
-    def forget(self, resource: str, run_id: str | None) -> None:
+    def forget(self, entries: Iterable[Entry]) -> None:
         """
-        Forget a resource's run, or what was sent of it and never answered, as a person decided.
+        Forget starts as they were read, as a person decided: all of them, or none.
 
         Raises:
             JournalError: when that cannot be written.
 
         """
-        self._write((FORGOTTEN, {"resource": resource, "run": run_id})).result()
+        changes = [
+            (
+                FORGOTTEN,
+                {
+                    "key": entry.key,
+                    "sent": entry.sent_at.isoformat(),
+                    "run": entry.run["runId"] if entry.run else None,
+                },
+            )
+            for entry in entries
+        ]
+        self._write(*changes).result()
 
     def settled(self, run_ids: Iterable[str]) -> Future[None] | None:
         """
@@ -238,8 +249,8 @@ class Journal:
                 return []
             rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
             return [
-                (name, Entry(datetime.fromisoformat(sent_at), _run(*run)))
-                for name, sent_at, *run in rows
+                (name, Entry(datetime.fromisoformat(sent_at), _run(*run), key))
+                for name, key, sent_at, *run in rows
                 if run[0] not in self._settled
             ]
 

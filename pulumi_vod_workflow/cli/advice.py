@@ -113,8 +113,8 @@ class Advice:
             yield (
                 f"{self._names(*UNDECIDED)}: what you have looked for and not found, or do not "
                 "want, goes out of the journal with `vod-workflow recover --forget NAME`. What is "
-                "still declared is then started as if it had never been sent: the same start, "
-                "which is joined to a run that has not ended, and paid otherwise."
+                "still declared is then started, as its preview says: joined to a run of the very "
+                "same start that has not ended, paid otherwise."
             )
         if self.of(Became.ACCEPTED):
             yield (
@@ -224,6 +224,7 @@ def _became(start: Start) -> str:
 def _as_json(start: Start) -> dict[str, Any]:
     return {
         "name": start.name,
+        "resource": start.resource,
         "item": start.key or None,
         "became": start.became.name.lower(),
         "runId": start.run_id or None,

@@ -25,7 +25,7 @@ from pulumi_vod_workflow.cli.stack import (
     Stack,
     has_secrets,
 )
-from pulumi_vod_workflow.cli.text import shown
+from pulumi_vod_workflow.cli.text import line, shown
 from pulumi_vod_workflow.config import Settings
 from pulumi_vod_workflow.core import batch
 from pulumi_vod_workflow.core.inputs import normalise
@@ -140,23 +140,35 @@ def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal)
     """
     Take starts that wait for a decision out of the journal: all of these names, or none.
 
+    Args:
+        found: what was cut short, as it was shown.
+        names: of starts, as they are printed; or who declares one, as the journal names it.
+        journal: what to take them out of.
+
     Raises:
-        NothingToForgetError: when a name has none.
+        NothingToForgetError: when a name has none, or is the name of several.
         JournalError: when that cannot be written.
 
     """
     starts: dict[str, list[Start]] = defaultdict(list)
     for start in (start for operation in found for start in operation.starts):
         if start.became in UNDECIDED:
-            starts[start.name].append(start)
-    wrong = [name for name in names if name not in starts]
-    if wrong:
-        raise NothingToForgetError(
-            f"--forget {', '.join(wrong)}: no start of that name waits for a decision, so nothing "
-            f"was forgotten. There is {batch.named([*starts], 20) or 'none'}."
-        )
-    for start in (start for name in names for start in starts[name]):
-        journal.forget(start.resource, start.run_id or None)
+            starts[line(start.name)].append(start)
+            starts[line(start.resource)].append(start)
+    for name in names:
+        printed = sorted({line(each.name) for those in starts.values() for each in those})
+        if name not in starts:
+            raise NothingToForgetError(
+                f"--forget {name}: no start of that name waits for a decision, so nothing was "
+                f"forgotten. There is {batch.named(printed, 20) or 'none'}."
+            )
+        whose = {line(start.resource) for start in starts[name]}
+        if len(whose) > 1:
+            raise NothingToForgetError(
+                f"--forget {name}: that is the name of several, so nothing was forgotten. Give, "
+                f"quoted, which one: {' or '.join(sorted(whose))}"
+            )
+    journal.forget(start.entry for name in names for start in starts[name] if start.entry)
 
 
 class _Books:

@@ -22,8 +22,8 @@ JOURNAL = "Instead of the stack's vod:journal: the file of the machine where the
 
 FORGET = (
     "Take the start that NAME, as it is printed, has sent out of the journal, once you have looked "
-    "for its run. What is still declared is then started as if it had never been sent. Can be "
-    "given more than once."
+    "for its run. What is still declared is then started, as its preview says. Can be given more "
+    "than once."
 )
 
 

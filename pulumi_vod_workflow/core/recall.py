@@ -64,6 +64,8 @@ class Entry:
     """When it was first sent, by this machine's clock."""
     run: Run | None = None
     """If an answer came."""
+    key: str = field(default="", compare=False)
+    """`Order.key` of what was sent."""
 
 
 TAKES_OVER: Final = "takes {} over, which is free"

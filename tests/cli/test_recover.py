@@ -406,3 +406,34 @@ def test_a_journal_that_cannot_be_written_forgets_nothing(machine: Machine) -> N
     held.close()
     assert "(kept)" in machine.forget("one", pending=PENDING, code=2)
     assert machine.recover(pending=PENDING, code=1)[0] == {"one": ("unclear", None)}
+
+
+def test_only_what_was_shown_is_forgotten(machine: Machine) -> None:
+    """An earlier start of it, behind the one that is asked about, comes up by itself."""
+    machine.sent({**ONE, "vid": "older"}, 3600)
+    machine.sent(ONE, 60)
+    told, text = machine.recover(pending=PENDING, code=1)
+    assert told == {"one": ("unclear", None)}
+    assert "2026-05-06 07:00:00" not in text
+    text = machine.forget("one", pending=PENDING, code=1)
+    assert "another start of it, sent 2026-05-06 07:00:00 UTC, never answered" in text
+    machine.forget("one", pending=PENDING)
+
+
+def test_a_name_of_several_is_not_forgotten(machine: Machine) -> None:
+    """Under two parents, or as an item that reads like a run: it is to be told which one."""
+    parents = [{**scope("one"), "parent": f"my:component:{end}"} for end in "AB"]
+    for who in parents:
+        machine.sent({**START, "scope": who}, 60)
+    said = machine.forget("one", pending=[], code=2)
+    assert "that is the name of several, so nothing was forgotten" in said
+    first, _ = re.findall(r"\{[^}]*\}", said)
+    assert json.loads(first) == parents[0]
+    assert "has forgotten" in machine.forget(first, pending=[], code=1)
+    assert "has forgotten one" in machine.forget("one", pending=[])
+
+
+def test_a_name_is_forgotten_as_it_is_printed(machine: Machine) -> None:
+    machine.sent({**START, "scope": scope("two\nlines")}, 60)
+    text = machine.forget("two\\nlines", pending=[])
+    assert "has forgotten two\\nlines" in text or "has forgotten two\\\\nlines" in text
