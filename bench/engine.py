@@ -58,7 +58,8 @@ def measure(folder: Path) -> Measured:
             return took
 
         say(f"engine: {FEW} created, {ROUNDS} times each")
-        ours, alike, paced, nothing = least(*map(partial(partial, create), PACED), rounds=ROUNDS)
+        creating = (partial(create, program) for program in PACED)
+        ours, alike, paced, nothing = least(*creating, rounds=ROUNDS)
         service.post("reset")
         stacks = [made(program, MANY) for program in PROGRAMS]
         say(f"engine: {MANY} previewed for the first time, {ROUNDS} times each")

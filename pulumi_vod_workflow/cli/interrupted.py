@@ -156,8 +156,8 @@ def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal)
             starts[line(start.name)].append(start)
             starts[line(start.resource)].append(start)
     for name in names:
-        printed = sorted({line(each.name) for those in starts.values() for each in those})
         if name not in starts:
+            printed = sorted({line(each.name) for those in starts.values() for each in those})
             raise NothingToForgetError(
                 f"--forget {name}: no start of that name waits for a decision, so nothing was "
                 f"forgotten. There is {batch.named(printed, 20) or 'none'}."
