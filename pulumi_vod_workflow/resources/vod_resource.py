@@ -9,8 +9,12 @@ looks at them (`LateOutput`).
 
 # ruff: noqa: SLF001 - an output's parts are ours here
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from types import FrameType
 from typing import Any, ClassVar, Final, SupportsIndex, cast
 
 import pulumi
@@ -40,6 +44,10 @@ the SDK's pickling: another one would show as a change of every resource.
 """
 
 
+SDKS_CALLS: Final = 4
+"""From a resource's constructor, the SDK's, to where its trace is taken."""
+
+
 class VodResource(Resource):
     """
     A resource whose annotations are its outputs.
@@ -65,22 +73,67 @@ class VodResource(Resource):
         for attribute, spelled_name in cls._names.items():
             setattr(cls, attribute, _output(spelled_name, annotations[attribute]))
 
-    def __init__(
+    def _register(
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None
     ) -> None:
-        """Register it, with an output for each property; what the engine answers fills them in."""
+        """
+        Register it, with an output for each property; what the engine answers fills them in.
+
+        No constructor: the SDK takes who calls the third from its own for the program, and records
+        where that is.
+        """
         unset = dict.fromkeys(self._names.values())
         pickled = {"__provider": PICKLES[self._kind]}
-        CustomResource.__init__(
-            self,
-            f"pulumi-python:{self._resource_type_name}",
-            resource_name,
-            {**unset, **properties, **pickled},
-            opts,
-        )
+        # The SDK records how it was called, and the engine writes that again with each resource
+        # that follows: without this it is more than all else that a run has in a state.
+        with _traced(SDKS_CALLS + _depth()):
+            CustomResource.__init__(
+                self,
+                f"pulumi-python:{self._resource_type_name}",
+                resource_name,
+                {**unset, **properties, **pickled},
+                opts,
+            )
         for output in vars(self).values():
             if isinstance(output, Output) and not isinstance(output, LateOutput):
                 _untracked(output)
+
+
+_tracing: Final = threading.RLock()
+
+
+@contextmanager
+def _traced(depth: int) -> Iterator[None]:
+    """Let traces have so many calls, unless another thread has just said how many."""
+    if not _tracing.acquire(blocking=False):
+        yield
+        return
+    before = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = depth
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = before
+        _tracing.release()
+
+
+def _depth() -> int:
+    """
+    Return how many calls the program is away from who asks, itself included.
+
+    What runs a program is not counted: twenty calls, the same for all.
+    """
+    frame, depth = inspect.currentframe(), -1
+    while frame is not None and not _runs_programs(frame):
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
+def _runs_programs(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in {"runpy", "pulumi", "asyncio"}
 
 
 def _output(name: str, of_type: Any) -> property:

@@ -93,7 +93,7 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret(given),
         }
-        super().__init__(resource_name, properties, respelled(opts, self._names, _respell_path))
+        self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
 
 
 def _respell_path(path: str) -> str:

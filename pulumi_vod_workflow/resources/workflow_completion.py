@@ -81,7 +81,7 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret([awaited, *map(_telling, _each(runs))]),
         }
-        super().__init__(resource_name, properties, opts)
+        self._register(resource_name, properties, opts)
 
 
 Part = Input[Mapping[str, Any]]

@@ -169,7 +169,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret(given),
         }
-        super().__init__(resource_name, properties, respelled(opts, self._names, _respell_path))
+        self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
 
     @classmethod
     def get(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -16,11 +18,12 @@ from pulumi_vod_workflow import (
     SnapshotOverrideArgs,
     TranscodeAudioOverrideArgs,
     TranscodeVideoOverrideArgs,
+    WorkflowBatch,
     WorkflowParamsArgs,
     WorkflowRun,
 )
 from pulumi_vod_workflow.core.inputs import normalise, start_of
-from tests.engine.harness import RUN_TYPE, Program, Story, run
+from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE, Program, Story, run
 
 
 def test_up_starts_once_and_a_second_up_nothing(story: Story) -> None:
@@ -293,6 +296,44 @@ def test_options(story: Story) -> None:
     logo = {"logo": [{"template_id": "All", "vars": {"k": "w"}}]}
     ignored = pulumi.ResourceOptions(ignore_changes=["input.override_params.logo[0].vars"])
     story.pays(run(input={"override_params": logo}, opts=ignored), 0)
+
+
+def test_a_state_says_where_in_the_program_a_resource_is(story: Story) -> None:
+    """The line that declares it, and how the program came there: nothing of what runs programs."""
+
+    given = {"vid": "v", "template_id": "t"}
+
+    def declared(opts: pulumi.ResourceOptions) -> None:
+        batch = WorkflowBatch("batch", opts, items={"k": given})  # batch
+        batch.wait("batch-ends", opts)  # completion
+
+    class Channel(pulumi.ComponentResource):
+        def __init__(self, name: str) -> None:
+            super().__init__("test:Channel", name)
+            here = pulumi.ResourceOptions(parent=self)
+            WorkflowRun("in-a-channel", here, **given)  # run
+            declared(here)  # helper
+
+    def program() -> None:
+        Channel("channel")  # program
+
+    story.emulator.clock(step_seconds=3600)  # so that it has ended when it is looked at
+    story.up(program)
+    assert not hasattr(sys, "tracebacklimit")
+    text = Path(__file__).read_text().splitlines()
+
+    def told(resource: dict[str, Any]) -> list[str]:
+        calls = [call["sourcePosition"].partition("#") for call in resource["stackTrace"]]
+        assert {Path(file).name for file, _, _ in calls} <= {Path(__file__).name, "awaitable.py"}
+        assert resource["sourcePosition"] == "#".join([calls[0][0], calls[0][2]])
+        return [text[int(line) - 1].rpartition("# ")[2] for file, _, line in calls]
+
+    [run], [batch], [completion] = (
+        story.of_type(kind).values() for kind in (RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE)
+    )
+    assert told(run) == ["run", "program"]
+    assert told(batch) == ["batch", "helper", "program"]
+    assert told(completion)[1:] == ["completion", "helper", "program"]
 
 
 @pytest.mark.parametrize("retained", [False, True])
