@@ -26,12 +26,11 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from pulumi_vod_workflow._host import Row, notice_cancellation, without_a_slot
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, load_settings, site_of
-from pulumi_vod_workflow.core.batch import named
-from pulumi_vod_workflow.core.inputs import UNKNOWN
+from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import Secret
-from pulumi_vod_workflow.core.preflight import Untold, Where, judge, subjects_of
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recall import Entry, Recalled, can_be_ordered, order_of, recall_all
+from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import (
     ConfigurationError,
     Problem,
@@ -43,6 +42,7 @@ from pulumi_vod_workflow.notice import once
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.connect import Connection
+    from pulumi_vod_workflow.core.preflight import Where
     from pulumi_vod_workflow.fleet import Target
 
 P = ParamSpec("P")
@@ -166,11 +166,19 @@ class VodProvider(ResourceProvider):
             What the starts are to be refused for; all else is said on the resource's row.
 
         """
-        mode, subjects = self._settings.preflight, subjects_of(starts.values())
-        if mode == "off" or not subjects:
+        mode = self._settings.preflight
+        if mode == "off":
             return []
-        from pulumi_vod_workflow.preflight import facts_about  # noqa: PLC0415 - only those who ask
+        from pulumi_vod_workflow.core.preflight import (  # noqa: PLC0415 - only those who ask
+            Untold,
+            judge,
+            subjects_of,
+        )
+        from pulumi_vod_workflow.preflight import facts_about  # noqa: PLC0415
 
+        subjects = subjects_of(starts.values())
+        if not subjects:
+            return []
         try:
             connection = self._connection()
             facts = ask(connection, facts_about, connection.client, subjects)

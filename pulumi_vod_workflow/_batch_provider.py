@@ -28,9 +28,10 @@ from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import batch, execution
 from pulumi_vod_workflow.core.batch import BatchPlan, Properties
-from pulumi_vod_workflow.core.inputs import UNKNOWN, is_known
+from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import refuse_contradictions
 from pulumi_vod_workflow.core.recall import Recalled, Run, resource_of
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import (
     WAYS,
     AdoptionError,
@@ -163,7 +164,7 @@ class WorkflowBatchProvider(VodProvider):
         if left:
             Row().say(
                 f"{len(left):,} runs are forgotten, not cancelled: they were not known to have "
-                f"ended, go on, and are billed: {batch.named(left, 20)}"
+                f"ended, go on, and are billed: {named(left, 20)}"
             )
 
     # -- starting -----------------------------------------------------------------------------
@@ -183,7 +184,7 @@ class WorkflowBatchProvider(VodProvider):
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
         if recalled.asked:
-            keys = batch.named(list(recalled.asked), 50)
+            keys = named(list(recalled.asked), 50)
             which = f"of {plan.total:,} items {len(recalled.asked):,} ({keys}) were"
             raise self._unclear(which, recalled.asked.values())
         return plan.recalled(recalled.taken, recalled.resent), recalled, notes
@@ -362,7 +363,7 @@ def _alike(reasons: Mapping[str, str]) -> list[str]:
     for key, why in sorted(reasons.items()):
         alike[why].append(key)
     first = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1]))
-    lines = [f"  - {batch.named(keys, 10)}: {why}" for why, keys in first[:20]]
+    lines = [f"  - {named(keys, 10)}: {why}" for why, keys in first[:20]]
     if len(first) > 20:
         lines.append(f"  - and {sum(len(keys) for _, keys in first[20:]):,} more")
     return lines

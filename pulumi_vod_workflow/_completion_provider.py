@@ -16,9 +16,9 @@ from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, ask, receive
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import completion
-from pulumi_vod_workflow.core.batch import named
-from pulumi_vod_workflow.core.inputs import normalise
+from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.fleet import Waited, wait_all
 
 

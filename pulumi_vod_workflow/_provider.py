@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pulumi.dynamic import (
     CheckFailure,
@@ -32,20 +32,23 @@ from pulumi_vod_workflow._adapter import (
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.inputs import UNKNOWN, declare, normalise
 from pulumi_vod_workflow.core.plan import (
     after_update,
     complete,
+    is_recorded,
     plan_change,
     record,
     refuse_contradictions,
     would_join,
 )
-from pulumi_vod_workflow.core.preflight import Where
 from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
+from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import announce
+
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.core.preflight import Where
 
 WOULD_JOIN = (
     "clientToken: must change, too: with the same one, source, workflow and input, the service may "
@@ -63,7 +66,12 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate a declaration, fill in its token; free, and offline unless preflight is on."""
-        olds, declaration = normalise(received(_olds)), declare(received(news))
+        olds, declared = normalise(received(_olds)), normalise(received(news))
+        if is_recorded(olds, declared):
+            return CheckResult(sent(record(olds)), self._failures(()))
+        from pulumi_vod_workflow.core.inputs import declare  # noqa: PLC0415 - and pydantic
+
+        declaration = declare(declared)
         failures = self._failures(declaration.problems)
         if not declaration.problems and would_join(olds, declaration.properties):
             failures.append(CheckFailure("", WOULD_JOIN))

@@ -11,6 +11,9 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pulumi_vod_workflow"
 DATA_PATH = (
+    "values",
+    "start",
+    "paths",
     "inputs",
     "canonical",
     "client_token",

@@ -15,7 +15,7 @@ from pulumi_vod_workflow.cli.stack import Stack
 from pulumi_vod_workflow.cli.table import heading
 from pulumi_vod_workflow.cli.text import clock_time, line, shown
 from pulumi_vod_workflow.config import Settings
-from pulumi_vod_workflow.core.batch import named
+from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.errors import WAYS
 
 LISTED: Final = 100

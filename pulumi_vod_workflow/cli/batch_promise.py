@@ -21,7 +21,7 @@ from pulumi_vod_workflow.core.batch import (
     plan_batch,
     runs_of,
 )
-from pulumi_vod_workflow.core.inputs import UNKNOWN
+from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import AdoptionError
 
 Properties = Mapping[str, Any]

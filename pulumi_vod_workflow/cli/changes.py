@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.preview import HIDDEN
-from pulumi_vod_workflow.core.inputs import UNKNOWN, below, path_of, told_of
+from pulumi_vod_workflow.core.paths import below, path_of
+from pulumi_vod_workflow.core.start import told_of
+from pulumi_vod_workflow.core.values import UNKNOWN
 
 
 class Absent:

@@ -28,9 +28,10 @@ from pulumi_vod_workflow.cli.stack import (
 from pulumi_vod_workflow.cli.text import line, shown
 from pulumi_vod_workflow.config import Settings
 from pulumi_vod_workflow.core import batch
-from pulumi_vod_workflow.core.inputs import normalise
+from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.recall import Entry, Order, Recall, order_of, recall, resource_of
+from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal import Journal
 
@@ -160,7 +161,7 @@ def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal)
             printed = sorted({line(each.name) for those in starts.values() for each in those})
             raise NothingToForgetError(
                 f"--forget {name}: no start of that name waits for a decision, so nothing was "
-                f"forgotten. There is {batch.named(printed, 20) or 'none'}."
+                f"forgotten. There is {named(printed, 20) or 'none'}."
             )
         whose = {line(start.resource) for start in starts[name]}
         if len(whose) > 1:

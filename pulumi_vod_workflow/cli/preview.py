@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.cli.stack import SIGNATURE
-from pulumi_vod_workflow.core.inputs import UNKNOWN
+from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import VodWorkflowError
 
 UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from pulumi_vod_workflow.cli.changes import Change
-from pulumi_vod_workflow.core.inputs import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
 
 
 class Free(Enum):

@@ -31,8 +31,8 @@ from pulumi_vod_workflow.cli.stack import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.cli.told import Told, told_in, told_of_all
 from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.inputs import is_known
 from pulumi_vod_workflow.core.plan import IDENTITY
+from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pulumi_vod_workflow.cli.changes import ABSENT
 from pulumi_vod_workflow.cli.preview import HIDDEN, holds
 from pulumi_vod_workflow.cli.promise import Promise, Start, Who
-from pulumi_vod_workflow.core.inputs import is_known
+from pulumi_vod_workflow.core.values import is_known
 
 VERSION: Final = 1
 

@@ -17,8 +17,8 @@ from pulumi_vod_workflow.cli.preview import DELETES, HIDDEN, READS, UPDATES, Ste
 from pulumi_vod_workflow.cli.promise import Forgotten, Free, FreeOf, Part, Start, Who
 from pulumi_vod_workflow.cli.told import Told
 from pulumi_vod_workflow.core.batch import NEW, why_new
-from pulumi_vod_workflow.core.inputs import UNKNOWN, normalise
 from pulumi_vod_workflow.core.plan import EFFECTS, ChangePlan, Effect, plan_change
+from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
 ENGINE: Final = {

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pulumi_vod_workflow.cli.changes import ABSENT, Change
 from pulumi_vod_workflow.cli.preview import HIDDEN, holds
 from pulumi_vod_workflow.cli.text import line as visible
-from pulumi_vod_workflow.core.inputs import is_known
+from pulumi_vod_workflow.core.values import is_known
 
 LONGEST: Final = 80
 """Characters of a value that are shown."""

@@ -24,18 +24,15 @@ from pulumi_vod_workflow.core.inputs import (
     ITEM_KEYS,
     MAX_ITEMS,
     REQUIRED,
-    UNKNOWN,
     Declaration,
     ItemInputs,
     SharedInputs,
-    below,
     declare,
     is_item_key,
-    is_known,
-    normalise,
-    path_of,
     respell_path,
+    spell,
 )
+from pulumi_vod_workflow.core.paths import SHOWN, below, named, path_of
 from pulumi_vod_workflow.core.plan import (
     Secret,
     after_update,
@@ -44,12 +41,11 @@ from pulumi_vod_workflow.core.plan import (
     plan_change,
     with_secret_urls,
 )
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import AdoptionError, Problem
 
 BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
 """What a batch is declared with, what is derived of it included."""
-SHOWN: Final = 100
-"""Keys, or problems, named in one text."""
 
 Properties = Mapping[str, Any]
 
@@ -110,11 +106,11 @@ def normalise_batch(raw: Properties) -> dict[str, Any]:
     items, defaults = raw.get("items"), batch.get("defaults")
     if isinstance(items, Mapping):
         batch["items"] = {
-            key: normalise(item, ItemInputs) if isinstance(item, Mapping) else item
+            key: spell(item, ItemInputs) if isinstance(item, Mapping) else item
             for key, item in items.items()
         }
     if isinstance(defaults, Mapping):
-        batch["defaults"] = normalise(defaults, SharedInputs)
+        batch["defaults"] = spell(defaults, SharedInputs)
     return batch
 
 
@@ -201,12 +197,6 @@ def _sets(item: Properties, path: str) -> bool:
             return False
         value = value[part]
     return True
-
-
-def named(keys: Collection[str], most: int = SHOWN) -> str:
-    """Name the first of many keys, and say how many more there are."""
-    shown = ", ".join(list(keys)[:most])
-    return shown if len(keys) <= most else f"{shown} and {len(keys) - most:,} more"
 
 
 def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:

@@ -12,20 +12,13 @@ from pydantic import BeforeValidator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from pulumi_vod_workflow.core.batch import Properties, named
+from pulumi_vod_workflow.core.batch import Properties
 from pulumi_vod_workflow.core.execution import RETENTION, is_known_to_have_ended
-from pulumi_vod_workflow.core.inputs import (
-    UNKNOWN,
-    Declaration,
-    Model,
-    allowed,
-    declare,
-    is_known,
-    normalise,
-    path_of,
-)
+from pulumi_vod_workflow.core.inputs import Declaration, Model, allowed, declare
+from pulumi_vod_workflow.core.paths import named, path_of
 from pulumi_vod_workflow.core.plan import Secret, differ, with_secret_urls
 from pulumi_vod_workflow.core.progress import duration, is_share
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import (
     CallError,
     Problem,

@@ -13,7 +13,6 @@ list (facts 10).
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +32,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from pulumi_vod_workflow.core.paths import SOURCE, path_of
+from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.values import PLAIN, UNKNOWN, normalise
 from pulumi_vod_workflow.errors import Problem
 
 MAX_EXACT_INTEGER: Final = 2**53
@@ -43,44 +45,6 @@ MAX_ITEMS: Final = 10_000
 
 MAX_INT32: Final = 2**31 - 1
 """The page gives no upper limit; official SDKs cannot spell or read a larger integer."""
-
-SYSTEM_TEMPLATES: Final[Mapping[str, int]] = {
-    "c3841b3122fd460db2bc99a6ec131cb8": 6,
-    "25524a2dae4541db93b2e891d7daf4b9": 6,
-    "06853553c4d3402698a17ff5dff87fd7": 6,
-    "1ddda0dd053c4c7488926eb2eb77eb34": 8,
-}
-"""
-Built-in workflow -> its tasks, each of which makes an output that is paid (facts 10).
-
-The list is not complete, and nothing tells the tasks of a workflow that is not in it.
-"""
-
-
-class Unknown:
-    """A value that exists only after another resource has been created."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Final = Unknown()
-
-
-PLAIN: Final = (str, int, float, type(None))
-"""Values without parts: most of them, so that they are looked at first."""
-
-
-def is_known(value: object) -> bool:
-    """Tell whether no part of `value` is unknown."""
-    if isinstance(value, PLAIN):
-        return True
-    if isinstance(value, Mapping):
-        return all(is_known(item) for item in value.values())
-    if isinstance(value, list):
-        return all(is_known(item) for item in value)
-    return value is not UNKNOWN
-
 
 # -- what is allowed, said once for each kind of value ----------------------------------------
 
@@ -249,8 +213,6 @@ class Model(BaseModel):
 
 
 REQUIRED: Final = "is required"
-SOURCE: Final = "vid, directUrl"
-"""Path of what is wrong with both together."""
 
 
 def _loc(path: str) -> tuple[str, ...]:
@@ -452,10 +414,6 @@ class RunInputs(ItemInputs):
     """Whether anything above is secret, so that what is made of it is kept secret too."""
 
 
-START_FIELDS: Final = tuple(_names(Start).values())
-RUN_FIELDS: Final = tuple(_names(RunInputs).values())
-
-
 # -- one spelling ------------------------------------------------------------------------------
 
 
@@ -513,26 +471,18 @@ def respell(
 
 def respell_path(path: str, model: type[Model] = RunInputs) -> str:
     """Return a property's dotted path as in state, for example `input.overrideParams.logo[0]`."""
-    spelled, current = "", model
+    result, current = "", model
     for part in re.split(r"(\.|\[[^\]]*\])", path):
         name, right, nested = _fields(current, to_camel).get(part) or ("", part, None)
-        spelled += right
+        result += right
         if name:
             current = nested or Model  # what is below has names of its own
-    return spelled
+    return result
 
 
-def normalise(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
-    """Return `raw` spelled as in state: lowerCamelCase, integral floats as ints, no `None`."""
-
-    def plain(value: object) -> object:
-        if isinstance(value, PLAIN):  # the engine sends 0 as 0.0
-            return int(value) if isinstance(value, float) and value.is_integer() else value
-        if isinstance(value, Mapping):
-            return {key: item for key, item in value.items() if item is not None}
-        return value
-
-    result: dict[str, Any] = respell(raw, model, to_camel, plain)
+def spell(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
+    """Return `raw` in its one spelling: lowerCamelCase, integral floats as ints, no `None`."""
+    result: dict[str, Any] = respell(normalise(raw), model, to_camel)
     return result
 
 
@@ -545,66 +495,11 @@ class Declaration:
 
 
 def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declaration:
-    """Normalise and check `raw` against `model`; nothing is sent anywhere."""
-    properties = normalise(raw, model)
+    """Spell and check `raw` against `model`; nothing is sent anywhere."""
+    properties = spell(raw, model)
     try:
         model.model_validate(properties)
     except ValidationError as error:
         problems = {Problem(path_of(*item["loc"]), item["msg"]): None for item in error.errors()}
         return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
     return Declaration(properties, ())
-
-
-def path_of(*parts: int | str) -> str:
-    """Return a path as Pulumi spells it: `items.key[0]`, or `items["a key"][0]`."""
-    if parts == (SOURCE,):
-        return SOURCE
-    return "".join(map(_step, parts)).removeprefix(".")
-
-
-def _step(part: int | str) -> str:
-    if isinstance(part, int):
-        return f"[{part}]"
-    if part.isidentifier():
-        return f".{part}"
-    return f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
-
-
-def below(path: str, part: str) -> str:
-    """Return the path of a part of what is at `path`."""
-    return path + ("." if part and not part.startswith("[") else "") + part
-
-
-_DEFAULTS: Final = {"priority": 0, "enableLowPriority": False, "callbackArgs": ""}
-
-
-def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
-    """
-    Return what StartWorkflow is sent, from normalised properties: only what means something.
-
-    Absent, `None`, empty objects and lists, priority 0, idle transcoding off and callback args of
-    no characters are one and the same start (the page's defaults), so writing a default down never
-    pays for a second run.
-    """
-    told = {key: told_of(properties, key) for key in START_FIELDS}
-    return {key: value for key, value in told.items() if value is not None}
-
-
-def told_of(properties: Mapping[str, object], key: str) -> object:
-    """Return what StartWorkflow is sent of one field, `None` if nothing; see `start_of`."""
-    value = properties.get(key)
-    if value is None:
-        return None
-    value = _pruned(value)
-    return None if value in ({}, []) or value == _DEFAULTS.get(key) else value
-
-
-def _pruned(value: object) -> object:
-    if isinstance(value, PLAIN):
-        return value
-    if isinstance(value, Mapping):
-        items = {key: _pruned(item) for key, item in value.items()}
-        return {key: item for key, item in items.items() if item not in (None, {}, [])}
-    if isinstance(value, list):
-        return [_pruned(item) for item in value]
-    return value

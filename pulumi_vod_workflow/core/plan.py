@@ -20,14 +20,8 @@ from typing import Any, Final
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.client_token import client_token
 from pulumi_vod_workflow.core.execution import agrees, contradictions, may_succeed_if_repeated
-from pulumi_vod_workflow.core.inputs import (
-    RUN_FIELDS,
-    START_FIELDS,
-    UNKNOWN,
-    is_known,
-    normalise,
-    told_of,
-)
+from pulumi_vod_workflow.core.start import START_FIELDS, told_of
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
 IDENTITY: Final = frozenset({"vid", "directUrl", "templateId", "input"})
@@ -54,14 +48,16 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "callbackArgs": Effect.NEW_RUN,
     "enableLowPriority": Effect.NEW_RUN,
     "taskListId": Effect.NEW_RUN,
-    "clientToken": Effect.OURS,
     "triggers": Effect.TRIGGER,
-    "existingRunId": Effect.ADOPTION,
     "rerunOnFailure": Effect.RERUN,
+    "existingRunId": Effect.ADOPTION,
+    "clientToken": Effect.OURS,
     "scope": Effect.FREE,
     "secretInputs": Effect.FREE,
 }
 """Every field's effect, said once: `plan_change` does what this table says."""
+RUN_FIELDS: Final = tuple(EFFECTS)
+"""Everything that a run is declared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +200,27 @@ def plan_change(
     if asking:
         return ChangePlan(new_run=tuple(asking))
     return ChangePlan(free=_free_changes(recorded, declared))
+
+
+def is_recorded(old: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    """
+    Tell whether a declaration is the recorded one, but for what is derived of it.
+
+    It was found right when it was recorded, and its token stays: see `keeps_token`.
+    """
+    if "clientToken" not in old and "existingRunId" not in old:  # nothing is recorded
+        return False
+    derived = {"clientToken"} - declared.keys()
+    return _is_same({key: old[key] for key in old.keys() - derived}, declared)
+
+
+def _is_same(old: object, new: object) -> bool:
+    """Compare what was found right with whatever was declared now."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_is_same(old[key], new[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_is_same, old, new))
+    return type(old) is type(new) and old == new  # true is not 1
 
 
 def complete(old: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
-from pulumi_vod_workflow.core.inputs import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.operations import Operation
+from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
 
 Field = Literal["templateId", "vid"]
 """What a start has that can be asked about."""

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import RETENTION
-from pulumi_vod_workflow.core.inputs import is_known, start_of
+from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.values import is_known
 
 Run = Mapping[str, Any]
 """`runId`, `requestId` and `submittedAt` of a start that was accepted."""

@@ -22,7 +22,7 @@ from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
 from pulumi_vod_workflow.cli.stack import SIGNATURE
 from pulumi_vod_workflow.cli.text import line as visible
 from pulumi_vod_workflow.cli.visible import code, entities
-from pulumi_vod_workflow.core.inputs import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 
 PREVIEWS = Path(__file__).parent / "previews"

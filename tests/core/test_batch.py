@@ -21,7 +21,6 @@ from pulumi_vod_workflow.core.batch import (
     declare_batch,
     inputs_of,
     items_of,
-    named,
     normalise_batch,
     plan_batch,
     record_batch,
@@ -31,8 +30,10 @@ from pulumi_vod_workflow.core.batch import (
     with_secrets,
 )
 from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, standing
-from pulumi_vod_workflow.core.inputs import UNKNOWN, is_known, path_of, start_of
+from pulumi_vod_workflow.core.paths import named, path_of
 from pulumi_vod_workflow.core.plan import Secret, complete, plan_change, refuse_contradictions
+from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 
 SERVICE: Final = "https://vod.volcengineapi.com"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pulumi_vod_workflow.core.batch import complete_batch, items_of, normalise_batch
 from pulumi_vod_workflow.core.client_token import client_token
-from pulumi_vod_workflow.core.inputs import UNKNOWN, normalise
+from pulumi_vod_workflow.core.inputs import spell
+from pulumi_vod_workflow.core.values import UNKNOWN
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 
@@ -56,7 +57,7 @@ GOLDEN = {
 @pytest.mark.parametrize(("properties", "token"), GOLDEN.values(), ids=GOLDEN)
 def test_tokens_never_change(properties: dict[str, object], token: str) -> None:
     """A release that changes a token would start every run again."""
-    assert client_token(normalise(properties)) == token
+    assert client_token(spell(properties)) == token
     assert len(token) == 53  # of the page's 64
 
 
@@ -188,7 +189,7 @@ def test_spelling_does_not_matter() -> None:
         "enable_low_priority": False,
         "input": {},
     }
-    assert client_token(normalise(plain)) == client_token(normalise(spelled))
+    assert client_token(spell(plain)) == client_token(spell(spelled))
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_spelling_does_not_matter() -> None:
 def test_everything_that_means_another_run_changes_the_token(change: dict[str, object]) -> None:
     """Two different starts, and two resources with the same start, have two tokens."""
     plain = {"vid": "v1", "templateId": "t", "scope": SCOPE, "triggers": {"a": 1}}
-    assert client_token(normalise(plain)) != client_token(normalise({**plain, **change}))
+    assert client_token(spell(plain)) != client_token(spell({**plain, **change}))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_everything_that_means_another_run_changes_the_token(change: dict[str, o
 def test_what_is_not_sent_leaves_the_token(change: dict[str, object]) -> None:
     """Settings of ours are free to change."""
     plain = {"vid": "v1", "templateId": "t", "scope": SCOPE}
-    assert client_token(normalise(plain)) == client_token(normalise({**plain, **change}))
+    assert client_token(spell(plain)) == client_token(spell({**plain, **change}))
 
 
 @given(st.permutations(["vid", "templateId", "scope"]), st.sampled_from(["x", {"y": [...]}]))

@@ -8,8 +8,8 @@ import pytest
 
 from pulumi_vod_workflow.core import completion
 from pulumi_vod_workflow.core.execution import EXPIRED, standing
-from pulumi_vod_workflow.core.inputs import UNKNOWN
 from pulumi_vod_workflow.core.plan import Secret
+from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import (
     CallError,
     NotFoundError,

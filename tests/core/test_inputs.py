@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.inputs import UNKNOWN, declare, is_known, normalise, start_of
+from pulumi_vod_workflow.core.inputs import declare, spell
+from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
 GOOD = {"vid": "v1", "template_id": "t"}
 
@@ -174,19 +176,19 @@ def test_what_the_page_allows_is_allowed(changes: dict[str, object]) -> None:
 def test_unknowns_are_skipped_at_any_depth(changes: dict[str, object]) -> None:
     """What is unknown at preview is neither guessed nor refused."""
     assert problems(**changes) == []
-    assert not is_known(normalise({**GOOD, **changes}))
+    assert not is_known(spell({**GOOD, **changes}))
 
 
 def test_defaults_written_down_are_the_same_start() -> None:
     """Writing a default down, or an empty object, does not change what is started."""
-    plain = start_of(normalise(GOOD))
+    plain = start_of(spell(GOOD))
     spelled = {
         "priority": 0.0,
         "enableLowPriority": False,
         "callbackArgs": "",
         "input": {"overrideParams": {}},
     }
-    assert start_of(normalise({**GOOD, **spelled})) == plain
+    assert start_of(spell({**GOOD, **spelled})) == plain
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))

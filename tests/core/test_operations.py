@@ -3,11 +3,12 @@
 import json
 
 from pulumi_vod_workflow.core import operations
-from pulumi_vod_workflow.core.inputs import normalise, start_of
+from pulumi_vod_workflow.core.inputs import spell
+from pulumi_vod_workflow.core.start import start_of
 
 
 def start(**raw: object) -> operations.ApiRequest:
-    return operations.start_workflow(start_of(normalise(raw)), "token")
+    return operations.start_workflow(start_of(spell(raw)), "token")
 
 
 def test_the_pages_vid_example_is_a_get() -> None:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import RUN_FIELDS, START_FIELDS, UNKNOWN
+from pulumi_vod_workflow.core.inputs import RunInputs, Start
 from pulumi_vod_workflow.core.plan import (
     EFFECTS,
+    RUN_FIELDS,
     ChangePlan,
     Effect,
     Secret,
@@ -18,6 +20,8 @@ from pulumi_vod_workflow.core.plan import (
     record,
     would_join,
 )
+from pulumi_vod_workflow.core.start import START_FIELDS
+from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import AdoptionError
 
 SERVICE = "https://vod.volcengineapi.com"
@@ -75,7 +79,8 @@ def test_every_field_does_what_its_effect_says(key: str) -> None:
 
 def test_the_table_of_effects_is_of_the_declared_fields() -> None:
     """All that is sent asks for a new run, and nothing else has an effect."""
-    assert set(EFFECTS) == set(RUN_FIELDS) == set(CHANGED)
+    assert set(RUN_FIELDS) == {*map(to_camel, RunInputs.model_fields)} == set(CHANGED)
+    assert [*map(to_camel, Start.model_fields)] == list(START_FIELDS)
     assert [key for key in EFFECTS if EFFECTS[key] is Effect.NEW_RUN] == list(START_FIELDS)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.core.batch import alike
-from pulumi_vod_workflow.core.inputs import SYSTEM_TEMPLATES, UNKNOWN
 from pulumi_vod_workflow.core.preflight import (
     Fact,
     Found,
@@ -19,6 +18,8 @@ from pulumi_vod_workflow.core.preflight import (
     video_facts,
     workflow_fact,
 )
+from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.values import UNKNOWN
 
 WORKFLOW, VIDEO = Subject("templateId", "t"), Subject("vid", "v")
 START = {"templateId": "t", "vid": "v"}

@@ -11,8 +11,8 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.core.inputs import start_of
 from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.core.start import start_of
 from tests.engine.harness import RUN_TYPE, Story
 
 FOLDER = Path(__file__).parent / "states"

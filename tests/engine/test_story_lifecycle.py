@@ -22,7 +22,8 @@ from pulumi_vod_workflow import (
     WorkflowParamsArgs,
     WorkflowRun,
 )
-from pulumi_vod_workflow.core.inputs import normalise, start_of
+from pulumi_vod_workflow.core.inputs import spell
+from pulumi_vod_workflow.core.start import start_of
 from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE, Program, Story, run
 
 
@@ -301,7 +302,7 @@ def test_options(story: Story) -> None:
 def test_a_state_says_where_in_the_program_a_resource_is(story: Story) -> None:
     """The line that declares it, and how the program came there: nothing of what runs programs."""
 
-    given = {"vid": "v", "template_id": "t"}
+    given: dict[str, Any] = {"vid": "v", "template_id": "t"}
 
     def declared(opts: pulumi.ResourceOptions) -> None:
         batch = WorkflowBatch("batch", opts, items={"k": given})  # batch
@@ -515,8 +516,8 @@ def test_every_parameter_in_every_form(story: Story) -> None:
     adopted = run("adopted", vid=..., template_id=..., existing_run_id=run_id)
     story.pays(adopted, 0)
     told = story.resources["adopted"]["outputs"]
-    expected = start_of(normalise({**EVERYTHING, "template_id": "t1"}))
-    assert start_of(normalise(told)) == expected
+    expected = start_of(spell({**EVERYTHING, "template_id": "t1"}))
+    assert start_of(spell(told)) == expected
 
 
 def test_unknown_inputs(story: Story) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from pulumi_vod_workflow.core.inputs import UNKNOWN
+from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import ConfigurationError
 from vod_policies import rules
 from vod_policies.moments import tells_now

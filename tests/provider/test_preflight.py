@@ -19,8 +19,8 @@ from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
 from pulumi_vod_workflow._provider import WorkflowRunProvider
 from pulumi_vod_workflow._report import OperationFailedError
 from pulumi_vod_workflow.core.batch import items_of, normalise_batch
-from pulumi_vod_workflow.core.inputs import normalise
 from pulumi_vod_workflow.core.recall import order_of
+from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal import Journal, Note
 

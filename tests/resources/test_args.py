@@ -14,6 +14,7 @@ from volcengine.vod.models.business import vod_workflow_pb2
 from pulumi_vod_workflow.core import inputs
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
 from pulumi_vod_workflow.core.inputs import respell_path
+from pulumi_vod_workflow.core.plan import RUN_FIELDS
 from pulumi_vod_workflow.resources import args, outputs
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
@@ -90,7 +91,7 @@ def test_incoming_names_become_the_types_names() -> None:
 
 
 def test_a_run_has_every_output() -> None:
-    assert spelled(WorkflowRun) == {*OUTPUT_FIELDS, *inputs.RUN_FIELDS} - {"scope", "secretInputs"}
+    assert spelled(WorkflowRun) == {*OUTPUT_FIELDS, *RUN_FIELDS} - {"scope", "secretInputs"}
 
 
 @pytest.mark.parametrize(
