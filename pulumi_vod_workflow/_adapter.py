@@ -23,7 +23,7 @@ from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
 from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from pulumi_vod_workflow._host import Row, notice_cancellation, without_a_slot
+from pulumi_vod_workflow._host import Row, notice_cancellation, settle_in, without_a_slot
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, load_settings, site_of
 from pulumi_vod_workflow.core.paths import named
@@ -115,6 +115,7 @@ class VodProvider(ResourceProvider):
         self._promised: dict[str, Entry] = {}
         """What this very operation has said that it takes over, by `Order.key`."""
         notice_cancellation()
+        settle_in()
 
     @cached_property
     def _settings(self) -> Settings:

@@ -11,6 +11,7 @@ hold this against the SDK in use.
 from __future__ import annotations
 
 # ruff: noqa: SLF001 - the host and its pool have no other way in
+import gc
 import inspect
 import sys
 import threading
@@ -29,6 +30,8 @@ from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 
 from pulumi_vod_workflow.notice import tell
 
+HOST: Final = "DynamicResourceProviderServicer"
+"""What the host's own module, and no other that is run, has."""
 PATIENCE: Final = 2.0
 """Seconds for the engine to take a line."""
 
@@ -78,9 +81,19 @@ def notice_cancellation() -> None:
     The engine calls the host's Cancel at the first Ctrl-C and then waits for the operations that
     go on. The host's own does nothing; it is replaced in place, for it is already registered.
     """
-    hosts = getattr(getattr(_main(), "DynamicResourceProviderServicer", None), "Cancel", None)
+    hosts = getattr(getattr(_main(), HOST, None), "Cancel", None)
     if isinstance(hosts, FunctionType) and _is_alike(hosts.__code__):
         hosts.__code__ = _cancel.__code__
+
+
+def settle_in() -> None:
+    """
+    Let the collector of garbage pass over what the host has loaded: it stays.
+
+    Otherwise it goes through all of that again while the models and httpx are loaded.
+    """
+    if hasattr(_main(), HOST):
+        gc.freeze()
 
 
 def _is_alike(code: CodeType) -> bool:
@@ -170,7 +183,7 @@ def _main() -> Any:
 @cache
 def _engine() -> EngineStub | None:
     """Return the engine that has started this process, if this is the host's."""
-    if not hasattr(_main(), "DynamicResourceProviderServicer") or len(sys.argv) < 2:
+    if not hasattr(_main(), HOST) or len(sys.argv) < 2:
         return None
     return EngineStub(grpc.insecure_channel(sys.argv[1]))
 

@@ -201,6 +201,7 @@ class VodClient:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a repeat is the same
             transport=transport,
             trust_env=not local,
+            verify=url.scheme == "https",  # loading certificates takes longer than ten starts
             follow_redirects=False,
             limits=httpx.Limits(
                 max_connections=connections,

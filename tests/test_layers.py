@@ -177,6 +177,32 @@ def test_what_makes_no_call_does_not_load_httpx(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+AS_RECORDED = """
+import sys
+from pulumi.dynamic import Config, ConfigureRequest
+from pulumi_vod_workflow._provider import WorkflowRunProvider
+
+provider = WorkflowRunProvider()
+config = {"vod:endpoint": "emulator", "vod:journal": sys.argv[1]}
+provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
+declared = {"vid": "v", "templateId": "t", "scope": {"project": "p", "stack": "s", "name": "n"}}
+inputs = {**declared, "clientToken": "pvw1-1"}
+checked = provider.check(inputs, declared)
+assert (checked.inputs, checked.failures) == (inputs, [])
+state = {**inputs, "runId": "emu:1", "emulated": True, "phase": "submitted"}
+assert not provider.diff("emu:1", state, checked.inputs).changes
+loaded = {"pydantic", "httpx"} & {*sys.modules}
+assert not loaded, loaded
+provider.check({}, declared)
+assert "pydantic" in sys.modules
+"""
+
+
+def test_what_stays_as_it_is_loads_no_model(tmp_path: Path) -> None:
+    """An update that changes nothing costs the provider neither pydantic nor the client."""
+    subprocess.run([sys.executable, "-c", AS_RECORDED, str(tmp_path / "journal")], check=True)
+
+
 def test_the_public_names_are_there() -> None:
     """`__all__` is sorted and true."""
     import pulumi_vod_workflow

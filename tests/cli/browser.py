@@ -22,8 +22,8 @@ OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--n
            "--hide-scrollbars", "--force-color-profile=srgb",
            "--remote-debugging-pipe"]  # fmt: skip
 WIRE = """
-import os, sys
-pair = [os.dup2(int(fd), 50 + number) for number, fd in enumerate(sys.argv[1:3])]
+import fcntl, os, sys
+pair = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 5) for fd in sys.argv[1:3]]  # neither is in the way
 for number, fd in enumerate(pair):
     os.dup2(fd, 3 + number)
 os.execv(sys.argv[3], sys.argv[3:])

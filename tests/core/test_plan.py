@@ -1,8 +1,10 @@
 """What a change costs."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
+import pulumi
 import pytest
 from pydantic.alias_generators import to_camel
 
@@ -15,13 +17,14 @@ from pulumi_vod_workflow.core.plan import (
     Secret,
     after_update,
     complete,
+    is_recorded,
     keeps_token,
     plan_change,
     record,
     would_join,
 )
 from pulumi_vod_workflow.core.start import START_FIELDS
-from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
 SERVICE = "https://vod.volcengineapi.com"
@@ -82,6 +85,60 @@ def test_the_table_of_effects_is_of_the_declared_fields() -> None:
     assert set(RUN_FIELDS) == {*map(to_camel, RunInputs.model_fields)} == set(CHANGED)
     assert [*map(to_camel, Start.model_fields)] == list(START_FIELDS)
     assert [key for key in EFFECTS if EFFECTS[key] is Effect.NEW_RUN] == list(START_FIELDS)
+
+
+DECLARED = {key: value for key, value in INPUTS.items() if key != "clientToken"}
+
+
+@pytest.mark.parametrize("token", [{}, {"clientToken": "pvw1-1"}])
+def test_what_was_recorded_is_known_again(token: dict[str, str]) -> None:
+    """With a token of one's own or without; a declaration that needs no check has none."""
+    assert is_recorded(INPUTS, {**deepcopy(DECLARED), **token})
+    adopted = {"existingRunId": "lb:1", "scope": {"name": "n"}}
+    assert is_recorded(adopted, {**adopted})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vid": "w"},
+        {"vid": ...},
+        {"vid": UNKNOWN},
+        {"priority": 0},
+        {"clientToken": "mine"},
+        {"clientToken": UNKNOWN},
+        {"triggers": {"b": "x"}},
+        {"triggers": {"a": 1.0, "b": "x", "c": 0}},
+        {"triggers": {"a": True, "b": "x"}},
+        {"triggers": {"a": "1.0", "b": "x"}},
+        {"triggers": {"a": 1.0, "b": UNKNOWN}},
+        {"triggers": {"a": 1.0, "b": ["x"]}},
+        {"triggers": [1.0, "x"]},
+        {"triggers": float("nan")},
+        {"triggers": pulumi.StringAsset("x")},
+        {"scope": {"project": "p", "stack": "s", "name": "m"}},
+        {"secretInputs": True},
+        {"mistyped": 1},
+    ],
+)
+def test_anything_else_is_to_be_checked(changes: dict[str, Any]) -> None:
+    """Whatever it is: nothing was recorded of it, so nothing says that it is right."""
+    declared = {k: v for k, v in {**DECLARED, **changes}.items() if v is not ...}
+    assert not is_recorded(INPUTS, declared)
+
+
+def test_nothing_recorded_says_nothing() -> None:
+    """A resource is checked when it is new, and again when it is replaced."""
+    assert not is_recorded({}, {})
+    assert not is_recorded(DECLARED, DECLARED)
+
+
+@pytest.mark.parametrize("listed", [[1.0, True], [1, True]])
+def test_numbers_are_known_by_their_kind(listed: list[Any]) -> None:
+    """What was recorded as an integer is one; true is not."""
+    inputs = {**INPUTS, "triggers": {"a": [1, True]}}
+    assert is_recorded(inputs, normalise({**DECLARED, "triggers": {"a": listed}}))
+    assert not is_recorded(inputs, normalise({**DECLARED, "triggers": {"a": [1, 1]}}))
 
 
 @pytest.mark.parametrize(
