@@ -146,8 +146,15 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
                 (2xxx), on every `up` that begins with one recorded; default false.
             mistyped: any other keyword is refused at preview, with the nearest right name.
 
+        Raises:
+            TypeError: for a keyword that only this class itself gives, and for options elsewhere.
+            pulumi.RunError: for `import_`.
+
         """
         check_options("WorkflowRun", opts, _INSTEAD)
+        for name in ("scope", "secret_inputs", "secretInputs"):
+            if name in mistyped:  # it would be lost: what is declared under that name is ours
+                raise TypeError(f"WorkflowRun has no argument {name!r}")
         declared = {
             "template_id": template_id,
             "vid": vid,

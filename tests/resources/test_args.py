@@ -94,6 +94,13 @@ def test_a_run_has_every_output() -> None:
     assert spelled(WorkflowRun) == {*OUTPUT_FIELDS, *RUN_FIELDS} - {"scope", "secretInputs"}
 
 
+@pytest.mark.parametrize("name", ["scope", "secret_inputs", "secretInputs"])
+def test_a_keyword_that_only_the_class_itself_gives_is_refused(name: str) -> None:
+    """It would be lost without a word: what is declared under that name is ours."""
+    with pytest.raises(TypeError, match=f"no argument '{name}'"):
+        WorkflowRun("run", vid="v", template_id="t", **{name: "mine"})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("path", "spelled"),
     [
