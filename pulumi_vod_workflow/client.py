@@ -221,7 +221,7 @@ class VodClient:
         Start a run: costs one run, unless an unfinished one has the same token and start.
 
         Args:
-            start: as `inputs.start_of` returns it.
+            start: as `start.start_of` returns it.
             client_token: what makes a repeat the same start.
             stopped: whether the person has asked to stop: then nothing is sent any more, but for
                 the repeats of a start that may have been accepted.

@@ -54,7 +54,7 @@ def _request(operation: Operation, **parameters: str) -> ApiRequest:
 
 def start_workflow(start: Mapping[str, Any], client_token: str) -> ApiRequest:
     """
-    Build the call that starts, and bills, a run: `start` as `inputs.start_of` returns it.
+    Build the call that starts, and bills, a run: `start` as `start.start_of` returns it.
 
     `DirectUrl` and `Input` are strings holding JSON in both forms, as the page's POST example and
     the official SDK's GET have them.

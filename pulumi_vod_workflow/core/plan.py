@@ -206,7 +206,8 @@ def is_recorded(old: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     """
     Tell whether a declaration is the recorded one, but for what is derived of it.
 
-    It was found right when it was recorded, and its token stays: see `keeps_token`.
+    It was found right when it was recorded, by the rules of then, and its token stays: see
+    `keeps_token`. What starts a run again, a replacement, is checked without what was recorded.
     """
     if "clientToken" not in old and "existingRunId" not in old:  # nothing is recorded
         return False

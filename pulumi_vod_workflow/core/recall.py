@@ -29,7 +29,7 @@ class Order:
     """A start that is asked for."""
 
     start: Mapping[str, Any]
-    """As `inputs.start_of` returns it."""
+    """As `start.start_of` returns it."""
     client_token: str
     """What makes a repeat the same start."""
     resource: str

@@ -1,5 +1,5 @@
 """
-Values as the engine carries them, in their one spelling: no `None`, integral floats as ints.
+Values as the engine carries them, made normal: no `None`, integral floats as ints.
 
 No pydantic here and in what is built on it: whoever finds everything as it was recorded needs none.
 """

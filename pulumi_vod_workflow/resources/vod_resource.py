@@ -9,18 +9,19 @@ looks at them (`LateOutput`).
 
 # ruff: noqa: SLF001 - an output's parts are ours here
 import inspect
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
+from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar, Final, SupportsIndex, cast
+from typing import Any, ClassVar, Final, SupportsIndex
 
 import pulumi
 from pulumi import CustomResource, Output, ResourceOptions
 from pulumi.dynamic import Resource
+from pulumi.runtime import resource as runtime_resource
 from pulumi.runtime import rpc
+from pulumi.runtime.proto import source_pb2
 
 PICKLES: Final[Mapping[str, str]] = {
     "WorkflowRun": (
@@ -42,10 +43,6 @@ Resource -> its provider as the SDK pickles it: a reference to the class, by nam
 FROZEN, as in every state. Kept as text, it is also the same whatever the versions of Python and of
 the SDK's pickling: another one would show as a change of every resource.
 """
-
-
-SDKS_CALLS: Final = 4
-"""From a resource's constructor, the SDK's, to where its trace is taken."""
 
 
 class VodResource(Resource):
@@ -79,61 +76,21 @@ class VodResource(Resource):
         """
         Register it, with an output for each property; what the engine answers fills them in.
 
-        No constructor: the SDK takes who calls the third from its own for the program, and records
-        where that is.
+        No constructor: where its traces cannot be ours, the SDK takes who calls the third from its
+        own for the program.
         """
         unset = dict.fromkeys(self._names.values())
         pickled = {"__provider": PICKLES[self._kind]}
-        # The SDK records how it was called, and the engine writes that again with each resource
-        # that follows: without this it is more than all else that a run has in a state.
-        with _traced(SDKS_CALLS + _depth()):
-            CustomResource.__init__(
-                self,
-                f"pulumi-python:{self._resource_type_name}",
-                resource_name,
-                {**unset, **properties, **pickled},
-                opts,
-            )
+        CustomResource.__init__(
+            self,
+            f"pulumi-python:{self._resource_type_name}",
+            resource_name,
+            {**unset, **properties, **pickled},
+            opts,
+        )
         for output in vars(self).values():
             if isinstance(output, Output) and not isinstance(output, LateOutput):
                 _untracked(output)
-
-
-_tracing: Final = threading.RLock()
-
-
-@contextmanager
-def _traced(depth: int) -> Iterator[None]:
-    """Let traces have so many calls, unless another thread has just said how many."""
-    if not _tracing.acquire(blocking=False):
-        yield
-        return
-    before = getattr(sys, "tracebacklimit", None)
-    sys.tracebacklimit = depth
-    try:
-        yield
-    finally:
-        if before is None:
-            del sys.tracebacklimit
-        else:
-            sys.tracebacklimit = before
-        _tracing.release()
-
-
-def _depth() -> int:
-    """
-    Return how many calls the program is away from who asks, itself included.
-
-    What runs a program is not counted: twenty calls, the same for all.
-    """
-    frame, depth = inspect.currentframe(), -1
-    while frame is not None and not _runs_programs(frame):
-        frame, depth = frame.f_back, depth + 1
-    return depth
-
-
-def _runs_programs(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] in {"runpy", "pulumi", "asyncio"}
 
 
 def _output(name: str, of_type: Any) -> property:
@@ -193,7 +150,7 @@ def _settle(output: LateOutput, *told: Any) -> None:
         output._told = told
 
 
-def _transfer_properties(
+def transfer_properties(
     res: Resource,
     props: Mapping[str, Any],
     custom: bool,  # noqa: FBT001 - the SDK's
@@ -220,10 +177,53 @@ def _untracked(output: Any) -> None:
         untrack(output)
 
 
-# The SDK offers no way in: what it calls for each resource to make its outputs is replaced, where
-# it is as expected. What was there is kept with it: this module may be loaded again.
-_found: Any = getattr(rpc, "transfer_properties", None)
-_SDKS: Final[Any] = getattr(_found, "replaced", _found)
-if _SDKS and [*inspect.signature(_SDKS).parameters] == ["res", "props", "custom"]:
-    vars(_transfer_properties)["replaced"] = _SDKS
-    rpc.transfer_properties = cast(Any, _transfer_properties)
+def _get_stack_trace() -> Any:
+    """
+    Return how the program came to declare a resource: the program's calls, the latest first.
+
+    The SDK has those of this package and of what runs the program, too. The engine writes a trace
+    again with each resource that follows: that is more than all else that a run has in a state.
+    """
+    frame = _above(inspect.currentframe())
+    if frame is None or not isinstance(frame.f_locals.get("res"), VodResource):
+        return _SDKS_TRACE()
+    calls = []
+    while _is_of(frame, {"pulumi", "pulumi_vod_workflow"}):
+        frame = _above(frame)
+    while frame is not None and not _is_of(frame, {"runpy", "pulumi", "asyncio"}):
+        calls.append(source_pb2.StackFrame(pc=_position(frame)))
+        frame = _above(frame)
+    return source_pb2.StackTrace(frames=calls)
+
+
+def _above(frame: FrameType | None) -> FrameType | None:
+    return None if frame is None else frame.f_back
+
+
+def _is_of(frame: FrameType | None, packages: AbstractSet[str]) -> bool:
+    name = "" if frame is None else str(frame.f_globals.get("__name__"))
+    return name.partition(".")[0] in packages
+
+
+def _position(frame: FrameType) -> Any:
+    """Return where a call is, if that is a file."""
+    path = Path(frame.f_code.co_filename)
+    if not path.is_absolute():
+        return None
+    return source_pb2.SourcePosition(uri=path.as_uri(), line=frame.f_lineno)
+
+
+# The SDK offers no way in: what it calls for each resource to make its outputs, and its trace, is
+# replaced where it is as expected. What was there is kept with it: this module may be loaded again.
+def _replaced(module: Any, ours: Callable[..., Any]) -> Any:
+    """Put ours in the place of the SDK's function of that name, and return that one."""
+    found = getattr(module, ours.__name__, None)
+    sdks = getattr(found, "replaced", found)
+    if sdks and [*inspect.signature(sdks).parameters] == [*inspect.signature(ours).parameters]:
+        vars(ours)["replaced"] = sdks
+        setattr(module, ours.__name__, ours)
+    return sdks
+
+
+_SDKS: Final = _replaced(rpc, transfer_properties)
+_SDKS_TRACE: Final = _replaced(runtime_resource, _get_stack_trace)
