@@ -22,7 +22,7 @@ TOKEN_PREFIX: Final = "pvw1-"  # noqa: S105 - not a password
 
 def client_token(properties: Mapping[str, Any]) -> str | None:
     """
-    Derive the ClientToken of `properties` in their one spelling; `None` while anything in it is unknown.
+    Derive the ClientToken of spelled `properties`; `None` while anything in it is unknown.
 
     53 printable ASCII characters of the 64 that the page allows; 192 bits of a SHA-256.
     """

@@ -41,7 +41,7 @@ _DEFAULTS: Final = {"priority": 0, "enableLowPriority": False, "callbackArgs": "
 
 def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
     """
-    Return what StartWorkflow is sent, from properties in their one spelling: only what means something.
+    Return what StartWorkflow is sent, of spelled properties: only what means something.
 
     Absent, `None`, empty objects and lists, priority 0, idle transcoding off and callback args of
     no characters are one and the same start (the page's defaults), so writing a default down never
