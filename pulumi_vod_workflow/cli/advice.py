@@ -77,6 +77,7 @@ class Advice:
         yield heading(self.stack, self.now)
         if self.forgotten:
             yield f"The journal has forgotten {named([*map(line, self.forgotten)], 20)}."
+            yield "What of that is still declared is started by `pulumi up`, as its preview says."
         if not self.found:
             yield "No start of ours was cut short or left without an answer: nothing to recover."
             return

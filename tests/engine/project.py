@@ -101,7 +101,9 @@ class Command:
         """Signal processes of this command, by default the engine's group, as a terminal does."""
         if not pids and self.running:
             os.killpg(self.process.pid, number)
-        for pid in set(pids) & set(self.processes()):
+        alive = set(self.processes())
+        # The engine first: it would write down what it sees of the others' end.
+        for pid in sorted(alive & set(pids), key=lambda pid: pid != self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 

@@ -134,7 +134,7 @@ def test_what_is_forgotten_is_started_as_if_it_had_never_been_sent(stand: Stand)
     assert told["run"]["became"] == "unclear"
     text = vod(project, "recover", "--stack", "dev", "--forget", "run")
     assert "The journal has forgotten run." in text
-    assert "`pulumi up` starts what was not sent, as its preview says" in text
+    assert "still declared is started by `pulumi up`, as its preview says" in text
     said = stand.up()
     assert said.code == 0, said.text
     [paid] = stand.ledger
