@@ -22,8 +22,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import anyio
-import httpx
 
+from pulumi_vod_workflow._httpx import httpx
 from pulumi_vod_workflow.clock import Clock, SystemClock
 from pulumi_vod_workflow.config import is_loopback
 from pulumi_vod_workflow.core import operations
@@ -100,7 +100,8 @@ class VolcengineAuth(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the signature's headers."""
         query = canonical_query(request.url.params.multi_items())
-        request.url = request.url.copy_with(query=query.encode() or None)
+        if query.encode() != request.url.query:
+            request.url = request.url.copy_with(query=query.encode() or None)
         signature = sign(
             request.method,
             # As the official SDK: these two ports are not spelled; what is signed is also sent.
@@ -177,6 +178,7 @@ class VodClient:
             raise ConfigurationError(
                 f"{url.host}: only https may leave this machine. Nothing was sent."
             )
+        self._url = url.copy_with(path="/")
         self._host = url.netloc.decode()
         self._rate = requests_per_second
         self._clock = clock or SystemClock()
@@ -195,7 +197,6 @@ class VodClient:
         connections = IN_FLIGHT * len(operations.VERSIONS)
         self._auth = VolcengineAuth(credentials, region, clock=self._clock)
         self._http = httpx.AsyncClient(
-            base_url=url,
             auth=self._auth,
             headers={"user-agent": "pulumi-vod-workflow"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a repeat is the same
@@ -371,8 +372,7 @@ class VodClient:
             with anyio.fail_after(connecting + reading):
                 async with self._http.stream(
                     request.method,
-                    "/",
-                    params=request.query,
+                    self._url.copy_with(query=canonical_query(request.query).encode()),
                     content=request.body or None,
                     headers=headers,
                     timeout=httpx.Timeout(reading, connect=connecting, pool=None),

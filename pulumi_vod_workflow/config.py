@@ -9,8 +9,6 @@ because five tools have left seven places to look at.
 
 from __future__ import annotations
 
-import configparser
-import difflib
 import ipaddress
 import json
 import re
@@ -188,6 +186,8 @@ def _mistyped(keys: Iterable[str]) -> Iterator[str]:
     """Refuse keys that are none: a run meant for the emulator must not go to the service."""
     for key in sorted(keys):
         if key.startswith("vod:") and key not in KEYS:
+            import difflib  # noqa: PLC0415 - few mistype
+
             near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.7)
             hint = f"did you mean {near[0]}? " if near else ""
             yield f"{key}: unknown setting; {hint}There is {', '.join(KEYS)}"
@@ -394,8 +394,13 @@ def _profile(text: str, name: str | None) -> Mapping[str, object]:
 
 
 def _ini(text: str) -> Mapping[str, object]:
+    import configparser  # noqa: PLC0415 - few have the file
+
     parser = configparser.ConfigParser(interpolation=None)
-    parser.read_string(text)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise ValueError(type(error).__name__) from None
     return dict(parser["default"]) if parser.has_section("default") else {}
 
 
@@ -425,5 +430,5 @@ def _values(path: Path, read: Reader, named: str | None = None) -> Get:
         return _getter({})
     except OSError as error:
         raise _UnusableError(f"it cannot be read: {type(error).__name__}") from None
-    except (ValueError, AttributeError, TypeError, RecursionError, configparser.Error):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise _UnusableError("it is not in its official format") from None

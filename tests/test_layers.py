@@ -39,6 +39,7 @@ ABOVE_CORE = (
     "notice",
     "journal",
     "pace",
+    "_httpx",
     "client",
     "fleet",
     "preflight",
@@ -156,7 +157,10 @@ def test_what_only_one_module_knows() -> None:
             if name.partition(".")[0] in users:
                 top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
                 users[name.partition(".")[0]].add(top)
-    assert users["httpx"] == {"client", "connect", "emulator"}
+    assert users["httpx"] == {"_httpx", "emulator"}
+    assert {path.stem for path in PACKAGE.glob("*.py") if "_httpx" in ours(path)} == {
+        "client", "connect",
+    }  # fmt: skip
     assert users["pulumi"] == {
         "_host", "_adapter", "_provider", "_batch_provider", "_completion_provider", "resources",
     }  # fmt: skip
@@ -174,6 +178,19 @@ def test_what_needs_no_pulumi_does_not_load_it(module: str) -> None:
 def test_what_makes_no_call_does_not_load_httpx(module: str) -> None:
     """A program that declares runs, and their preview, start without the client's import time."""
     code = f"import sys, pulumi_vod_workflow.{module}; sys.exit('httpx' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("before", ["", "import httpx;"])
+def test_httpx_comes_without_its_program(before: str) -> None:
+    """A first start does not wait for it; whoever has httpx already, or loads it, has all of it."""
+    code = f"""{before}
+import sys, pulumi_vod_workflow.connect
+loaded = {{"click", "rich", "pygments"}} & {{*sys.modules}}
+assert bool(loaded) == bool({before!r}), loaded
+from httpx._main import main
+assert callable(main)
+"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -379,6 +379,7 @@ def test_an_item_is_forgotten_without_the_others(machine: Machine) -> None:
         machine.sent({**START, "scope": scope("season", key)}, 60)
     text = machine.forget("season[a]", "season[c]", pending=[], code=1)
     assert "The journal has forgotten season[a], season[c]." in text
+    assert "still declared is started by `pulumi up`, as its preview says" in text
     assert machine.recover(pending=[], code=1)[0] == {"season[b]": ("unclear", None)}
     machine.forget("season[b]", pending=[])
     assert machine.recover(pending=[])[0] == {}

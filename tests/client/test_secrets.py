@@ -245,7 +245,7 @@ def test_whatever_is_taken_is_https_or_this_machine(rest: str) -> None:
         assert is_loopback(httpx.URL(site.endpoint).host)
     with suppress(ConfigurationError):
         client = VodClient(f"http://{rest}", "cn-north-1", Credentials("AK", KEY))
-        assert is_loopback(client._http.base_url.host)
+        assert is_loopback(client._url.host)
 
 
 # -- real connections --------------------------------------------------------------------------
