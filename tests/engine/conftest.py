@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def collected() -> Iterator[None]:
     """Have the event loops that the Automation API leaves behind collected here, not by others."""
     yield
     gc.collect()
+
+
+def pytest_sessionfinish() -> None:
+    """Have those collected that the last test's failed updates have left, before pytest looks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

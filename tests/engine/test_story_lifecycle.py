@@ -51,6 +51,25 @@ def test_changes(story: Story) -> None:
     story.pays(run(vid=..., direct_url={"fileName": "f.mp4"}), 0)
 
 
+def test_what_is_recorded_stays_right_and_what_starts_again_is_checked_anew(story: Story) -> None:
+    """A state that holds what is refused today, as after a rule was tightened by an upgrade."""
+    story.up(run())
+    exported = story.stack.export_stack()
+    assert exported.deployment is not None
+    [resource] = [item for item in exported.deployment["resources"] if item["type"] == RUN_TYPE]
+    for properties in (resource["inputs"], resource["outputs"]):
+        properties["priority"] = 99
+    story.stack.import_stack(exported)
+    assert story.pays(run(priority=99), 0).changed == []
+    for again in (story.preview, story.failing_up):
+        outcome = again(run(priority=99), replace=[resource["urn"]])
+        assert outcome.failed
+        assert "priority: " in outcome.text
+    changed = story.failing_up(run(priority=99, triggers={"again": 1}))
+    assert "priority: " in changed.text
+    assert len(story.emulator.ledger()) == 1
+
+
 def test_refresh_follows_a_run_to_its_results(story: Story) -> None:
     """Refresh reads status, tasks and results; a run that has ended is not asked again."""
     story.up(run())
