@@ -223,8 +223,8 @@ class VodProvider(ResourceProvider):
             for name, inputs in declared.items()
             if can_be_ordered(inputs)
         }
-        entries = {**self._journal.look(orders.values()), **self._promised}
-        earlier = self._journal.others(orders.values())
+        known, earlier = self._journal.look(orders.values())
+        entries = {**known, **self._promised}
         now, within = SystemClock().now(), settings.resend_within
         recalled = recall_all(orders, entries, earlier, now, within)
         self._promised |= {orders[name].key: entries[orders[name].key] for name in recalled.taken}

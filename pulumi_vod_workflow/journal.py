@@ -15,7 +15,7 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -67,13 +67,9 @@ ON CONFLICT (key) DO UPDATE SET
 DECIDED: Final = "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
 FORGOTTEN: Final = "DELETE FROM starts WHERE key = :key AND sent_at = :sent AND run_id IS :run"
 SETTLED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
-FOUND: Final = """
-SELECT key, key, sent_at, run_id, request_id, submitted_at FROM starts
-WHERE key IN (SELECT value FROM json_each(?))
-"""
-OTHERS: Final = """
+KNOWN: Final = """
 SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
-WHERE resource IN (SELECT value FROM json_each(?)) AND key NOT IN (SELECT value FROM json_each(?))
+WHERE key IN (SELECT value FROM json_each(?)) OR resource IN (SELECT value FROM json_each(?))
 ORDER BY sent_at
 """
 OF_STACK: Final = """
@@ -133,26 +129,25 @@ class Journal:
         with self._lock:
             self._held()
 
-    def look(self, orders: Iterable[Order]) -> dict[str, Entry]:
+    def look(self, orders: Iterable[Order]) -> tuple[dict[str, Entry], dict[str, Entry]]:
         """
-        Return what is known of starts, by `Order.key`.
+        Return what is known of starts, and the latest other start of each of their resources.
+
+        Returns:
+            Entries by `Order.key`, of those that no state is known to hold; and by
+            `Order.resource`.
 
         Raises:
             JournalError: when the file cannot be read.
 
         """
-        return self._entries(FOUND, [order.key for order in orders])
-
-    def others(self, orders: Collection[Order]) -> dict[str, Entry]:
-        """
-        Return the latest other start of each resource that no state is known to hold.
-
-        Raises:
-            JournalError: when the file cannot be read.
-
-        """
-        resources, keys = {order.resource for order in orders}, [order.key for order in orders]
-        return self._entries(OTHERS, sorted(resources), keys)
+        keys, resources = set(), set()
+        for order in orders:
+            keys.add(order.key)
+            resources.add(order.resource)
+        rows = self._rows(KNOWN, sorted(keys), sorted(resources))
+        known = {entry.key: entry for _, entry in rows if entry.key in keys}
+        return known, {resource: entry for resource, entry in rows if entry.key not in keys}
 
     def of_stack(self, project: str, stack: str) -> list[tuple[str, Entry]]:
         """
@@ -239,9 +234,6 @@ class Journal:
                 self._unsettled = {run_id for (run_id,) in rows}
         return self._unsettled
 
-    def _entries(self, statement: str, *names: Sequence[str]) -> dict[str, Entry]:
-        return dict(self._rows(statement, *names))
-
     def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, Entry]]:
         with self._file, self._explained():
             connection = self._connect()
@@ -314,10 +306,11 @@ class Journal:
 
     def _make(self) -> sqlite3.Connection:
         """Return the open file, made if there is none."""
-        if not self._path.exists():
+        connection = self._connect()
+        if connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
-        connection = self._connect()
+            connection = self._connect()
         if connection is None:
             raise FileNotFoundError(self._path)
         if not self._writable:

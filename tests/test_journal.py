@@ -58,9 +58,15 @@ def journal(path: Path, clock: Clock) -> Journal:
     return Journal(path, clock)
 
 
+def look(journal: Journal, *keys: str) -> dict[str, Entry]:
+    """What a journal has of starts."""
+    known, _ = journal.look([order(key) for key in keys or ("k",)])
+    return known
+
+
 def seen(path: Path, *keys: str) -> dict[str, Entry]:
     """What another process would read."""
-    return Journal(path).look([order(key) for key in keys or ("k",)])
+    return look(Journal(path), *keys)
 
 
 def test_a_send_is_written_before_and_its_run_after(
@@ -70,7 +76,7 @@ def test_a_send_is_written_before_and_its_run_after(
     journal.sent(order()).result()
     assert seen(path) == {"k": Entry(clock.time)}
     journal.accepted(order(), RUN).result()
-    assert seen(path) == {"k": Entry(clock.time, KEPT)} == journal.look([order()])
+    assert seen(path) == {"k": Entry(clock.time, KEPT)} == look(journal)
 
 
 def test_a_refused_start_leaves_nothing(journal: Journal, path: Path) -> None:
@@ -106,7 +112,7 @@ def test_what_a_state_holds_is_forgotten(journal: Journal, path: Path) -> None:
     later = Journal(path)
     assert later.settled(["lb:other"]) is None
     written = later.settled(["lb:1", "lb:other"])
-    assert later.look([order()]) == {}, "at once, for this process"
+    assert look(later) == {}, "at once, for this process"
     assert written is not None
     written.result()
     assert seen(path) == {}
@@ -120,7 +126,7 @@ def test_a_run_that_is_joined_again_is_remembered_again(journal: Journal, path: 
     journal.settled(["lb:1"])
     journal.sent(order()).result()
     journal.accepted(order(), RUN).result()
-    assert journal.look([order()])["k"].run == seen(path)["k"].run == KEPT
+    assert look(journal)["k"].run == seen(path)["k"].run == KEPT
 
 
 def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
@@ -147,18 +153,19 @@ def test_other_starts_of_a_resource_are_found(journal: Journal, clock: Clock) ->
     for key in "ab":
         journal.sent(order(key)).result()
         clock.time += timedelta(seconds=1)
-    assert journal.others([order("a"), order("c", "other")]) == {
-        "r": Entry(clock.time - timedelta(seconds=1))
-    }
+    first, second = (Entry(clock.time - timedelta(seconds=ago)) for ago in (2, 1))
+    assert journal.look([order("a"), order("c", "other")]) == ({"a": first}, {"r": second})
+    assert journal.look([order("a"), order("b")]) == ({"a": first, "b": second}, {})
+    assert journal.look([order("", "r")]) == ({}, {"r": second}), "a start that is not all known"
     journal.accepted(order("b"), RUN).result()
-    assert journal.others([order("c")])["r"].run == KEPT
+    assert journal.look([order("c")])[1]["r"].run == KEPT
     journal.settled(["lb:1"])
-    assert journal.others([order("c")]) == {}
+    assert journal.look([order("c")]) == ({}, {})
 
 
 def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
     """What has nothing to remember leaves nothing behind."""
-    assert journal.look([order()]) == {}
+    assert look(journal) == {}
     assert journal.settled(["lb:1"]) is None
     journal.decided("r")
     assert not path.parent.exists()
@@ -173,7 +180,7 @@ def test_a_file_that_is_removed_is_made_again(journal: Journal, path: Path) -> N
     """What is written to a file that is gone would be lost."""
     journal.sent(order()).result()
     path.unlink()
-    assert journal.look([order()]) == {}
+    assert look(journal) == {}
     journal.sent(order("b")).result()
     assert [*seen(path, "k", "b")] == ["b"]
 

@@ -186,8 +186,7 @@ class _Books:
     def starts(self, resource: Resource) -> Iterator[Start]:
         declared, held = _declared(resource), self._held.get(resource.urn, {})
         orders = {key: self._order(inputs) for key, inputs in declared.items()}
-        known = self._journal.look(order for order in orders.values() if order.key)
-        others = self._journal.others(tuple(orders.values()))
+        known, others = self._journal.look(orders.values())
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
             start = Start(name, key, Became.UNSENT, order.resource, exact=bool(order.key))

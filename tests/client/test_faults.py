@@ -43,7 +43,7 @@ def started(
     asked = {name: asked[name] for name in (asked if only is None else only)}
     orders = {name: note.order for name, note in asked.items()}
     now = datetime.now(UTC)
-    known = recall_all(orders, journal.look(orders.values()), {}, now, 600)
+    known = recall_all(orders, journal.look(orders.values())[0], {}, now, 600)
     assert not known.taken
     assert not known.asked
     until = dict.fromkeys(known.resent, now + timedelta(seconds=600))
@@ -87,7 +87,7 @@ def tells_the_truth(done: Started, emulator: VodEmulator, journal: Journal) -> N
         assert promise in str(error)
         for hidden in ("emulator-secret-key", "Signature=", "token-"):
             assert hidden not in str(error)
-    entries = journal.look(note.order for note in asked.values())
+    entries, _ = journal.look(note.order for note in asked.values())
     written = {name: entries.get(note.order.key) for name, note in asked.items()}
     assert {name for name, entry in written.items() if entry and entry.run is None} == unclear
     assert accepted == {
