@@ -31,7 +31,7 @@ FEW: Final = 100
 """Of them are created."""
 MANY: Final = 500
 """Of them are previewed."""
-CREATED: Final = 5
+CREATED: Final = 9
 """Times that they are: it takes the least time, so that what disturbs it counts the most."""
 ROUNDS: Final = 3
 BAR: Final = 1.15

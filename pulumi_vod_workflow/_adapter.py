@@ -216,14 +216,13 @@ class VodProvider(ResourceProvider):
             JournalError: when no start could be written down.
 
         """
-        self._journal.open()
         site, settings = self._settings.site, self._settings
         orders = {
             name: order_of(inputs, endpoint=site.endpoint, region=site.region)
             for name, inputs in declared.items()
             if can_be_ordered(inputs)
         }
-        known, earlier = self._journal.look(orders.values())
+        known, earlier = self._journal.look(orders.values(), make=True)
         entries = {**known, **self._promised}
         now, within = SystemClock().now(), settings.resend_within
         recalled = recall_all(orders, entries, earlier, now, within)

@@ -116,36 +116,32 @@ class Journal:
         self._settled: set[str] = set()
         """Ids of runs that are on their way out of it."""
 
-    def open(self) -> None:
-        """
-        Make sure that starts can be written, so that a preview already tells if not.
-
-        Raises:
-            JournalError: when they cannot.
-
-        """
-        with self._file, self._explained():
-            self._make()
-        with self._lock:
-            self._held()
-
-    def look(self, orders: Iterable[Order]) -> tuple[dict[str, Entry], dict[str, Entry]]:
+    def look(
+        self, orders: Iterable[Order], *, make: bool = False
+    ) -> tuple[dict[str, Entry], dict[str, Entry]]:
         """
         Return what is known of starts, and the latest other start of each of their resources.
+
+        Args:
+            orders: the starts.
+            make: make sure that they can be written, so that a preview already tells if not.
 
         Returns:
             Entries by `Order.key`, of those that no state is known to hold; and by
             `Order.resource`.
 
         Raises:
-            JournalError: when the file cannot be read.
+            JournalError: when the file cannot be read, or written if it is to be.
 
         """
         keys, resources = set(), set()
         for order in orders:
             keys.add(order.key)
             resources.add(order.resource)
-        rows = self._rows(KNOWN, sorted(keys), sorted(resources))
+        rows = self._rows(KNOWN, sorted(keys), sorted(resources), make=make)
+        if make:
+            with self._lock:
+                self._held()  # now, and not when a run's acceptance waits for it
         known = {entry.key: entry for _, entry in rows if entry.key in keys}
         return known, {resource: entry for resource, entry in rows if entry.key not in keys}
 
@@ -234,9 +230,11 @@ class Journal:
                 self._unsettled = {run_id for (run_id,) in rows}
         return self._unsettled
 
-    def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, Entry]]:
+    def _rows(
+        self, statement: str, *names: Sequence[str], make: bool = False
+    ) -> list[tuple[str, Entry]]:
         with self._file, self._explained():
-            connection = self._connect()
+            connection = self._make() if make else self._connect()
             if connection is None:
                 return []
             rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()

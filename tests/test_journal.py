@@ -172,7 +172,7 @@ def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
 
 
 def test_only_its_owner_reads_it(journal: Journal, path: Path) -> None:
-    journal.open()
+    journal.look([], make=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -203,7 +203,7 @@ def test_many_writes_share_few_transactions(path: Path) -> None:
             return connection
 
     journal = Traced(path)
-    journal.open()
+    journal.look([], make=True)
     with journal._file:  # a transaction that takes its time
         first = journal.sent(order("first"))
         rest = [journal.sent(order(str(number))) for number in range(500)]
@@ -287,7 +287,7 @@ def test_a_file_that_cannot_be_used_says_so(
     damage(path)
     journal = Journal(path)
     uses: tuple[Callable[[], object], ...] = (
-        journal.open,
+        lambda: journal.look([], make=True),
         lambda: journal.look([order()]),
         lambda: journal.sent(order()).result(),
     )
@@ -303,7 +303,7 @@ def test_a_file_that_cannot_be_used_says_so(
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="make it writable, or set vod:journal to a file"):
-        Journal(tmp_path / "file" / "journal").open()
+        Journal(tmp_path / "file" / "journal").look([], make=True)
 
 
 def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
@@ -343,7 +343,7 @@ def test_it_can_be_used_from_any_thread(journal: Journal, path: Path) -> None:
 def test_a_forgotten_journal_closes_its_file(path: Path) -> None:
     """Python 3.13 warns of those that are left open."""
     journal = Journal(path)
-    journal.open()
+    journal.look([], make=True)
     connection = journal._connection
     assert connection is not None
     connection.execute("SELECT 1")
