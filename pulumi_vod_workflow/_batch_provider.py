@@ -89,16 +89,15 @@ class WorkflowBatchProvider(VodProvider):
         """
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         self._settle(_started_here(batch.runs_of(olds)))
-        checked = resource_of(news) in self._checked
-        if checked:
+        if resource_of(news) in self._checked:
             plan, recalled, _ = self._planned(olds, news)
-        else:  # a refresh, which compares the state with itself
-            plan, recalled = self._plan(olds, news), Recalled()
-        self._tell(plan, recalled)
-        wrong = self._asked(plan, recalled, news) if checked else []
-        if wrong:
-            told = [f"  - {problem}" for problem in wrong]
-            raise PreflightError("\n".join(["refused by preflight:", *told, NOT_STARTED]))
+            self._tell(plan, recalled)
+            wrong = self._asked(plan, recalled, news)
+            if wrong:
+                told = [f"  - {problem}" for problem in wrong]
+                raise PreflightError("\n".join(["refused by preflight:", *told, NOT_STARTED]))
+        else:  # a refresh compares the state with itself: what `up` starts, the program decides
+            plan = self._plan(olds, news)
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         return DiffResult(
             changes=plan.changes or renewed, replaces=[], stables=[], delete_before_replace=False

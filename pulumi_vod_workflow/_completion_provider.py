@@ -65,7 +65,8 @@ class WorkflowCompletionProvider(VodProvider):
         asked = {name: run for name, run in runs.items() if name not in held}
         missing = [name for name in runs if without[name]]
         if asked and missing:  # it will fail for them, or record them; say so before a long wait
-            Row().say(f"have no run: {named(missing, 20)}", warning=True)
+            which = named(missing, 20)
+            Row().say(f"were not started, so have no run to wait for: {which}", warning=True)
         waited = self._waited(asked, news)
         completion.refuse_unfinished(
             len(runs),

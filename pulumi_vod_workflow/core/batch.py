@@ -254,13 +254,19 @@ class BatchPlan:
         return replace(self, start=start, take=tuple(taken))
 
     def described(self) -> Iterator[str]:
-        """Say, for a person, what is started and paid, and what is not."""
+        """Say, for a person, what is not paid, and last, for a row shows the last, what is."""
         if self.total is None:
             yield (
                 "its items are not known yet: each that turns out to be new or changed is started, "
                 "and paid"
             )
             return
+        if self.take:
+            yield f"{TAKES_OVER}{named(self.take)}"
+        if self.adopt:
+            yield f"adopts, which is free: {named(self.adopt)}"
+        if self.forget:
+            yield f"forgets, while their runs go on: {named(self.forget)}"
         if self.start:
             why: dict[str, list[str]] = defaultdict(list)
             for key, reason in self.start.items():
@@ -270,12 +276,6 @@ class BatchPlan:
             yield f"{count} {TO_START}{whys}"
         elif self.changes:
             yield f"none of {self.total:,} items to start"
-        if self.take:
-            yield f"{TAKES_OVER}{named(self.take)}"
-        if self.adopt:
-            yield f"adopts, which is free: {named(self.adopt)}"
-        if self.forget:
-            yield f"forgets, while their runs go on: {named(self.forget)}"
 
 
 TO_START: Final = "to start by `pulumi up`, each a paid run: "

@@ -237,7 +237,7 @@ def remedy(result: Properties) -> str:
     """Say what to do about a run that did not succeed, or an item without one."""
     status = str(result.get("status", ""))
     if result["phase"] == "rejected":
-        return "The next `pulumi up` tries it again."
+        return "Correct it or take it out: the next `pulumi up` tries it as it is then."
     if result["phase"] == "unclear":
         return "Look for its run in the VOD console, and name it as existing_run_id."
     if result["phase"] == "expired":

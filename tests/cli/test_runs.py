@@ -56,7 +56,7 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
     text = "\n".join(lines)
     assert "making-of: failed\n  why:  1003: the source could not be downloaded (user side)" in text
     assert "  then: Correct what it is declared with: that is a new, paid run." in text
-    assert "  then: The next `pulumi up` tries it again." in text
+    assert "  then: Correct it or take it out: the next `pulumi up` tries it as it is then." in text
     assert "Look for its run in the VOD console, and name it as existing_run_id." in text
     assert lines[-1].endswith("`pulumi refresh` brings it up to date.")
 

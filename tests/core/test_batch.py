@@ -993,10 +993,10 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
             BatchPlan(total=1_234, start={"a": "new", "b": "vid", "c": "new"}, free=("items",)),
             ["3 of 1,234 items to start by `pulumi up`, each a paid run: new: a, c; vid: b"],
         ),
-        (BatchPlan(total=3, adopt=("a", "b")), [NONE, "adopts, which is free: a, b"]),
+        (BatchPlan(total=3, adopt=("a", "b")), ["adopts, which is free: a, b", NONE]),
         (
             BatchPlan(total=3, forget=("x",), free=("items",)),
-            [NONE, "forgets, while their runs go on: x"],
+            ["forgets, while their runs go on: x", NONE],
         ),
         (
             BatchPlan(total=101, start=dict.fromkeys(MANY, "new")),
@@ -1004,7 +1004,7 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         ),
         (
             BatchPlan(total=3, forget=MANY, free=("items",)),
-            [NONE, f"forgets, while their runs go on: {HUNDRED}"],
+            [f"forgets, while their runs go on: {HUNDRED}", NONE],
         ),
     ],
 )

@@ -189,6 +189,7 @@ def without(run: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+CORRECT = "Correct it or take it out: the next `pulumi up` tries it as it is then."
 REFUSED: Final = without({"rejected": "no"})
 UNCLEAR: Final = without({"unclear": "perhaps"})
 
@@ -347,7 +348,7 @@ SYSTEM: Final = f"{AGAIN[:-1]}, or set rerun_on_failure and `pulumi refresh`."
             completion.result_of("lb:1", {"status": "1001", **EXPIRED}),
             f"a (lb:1): expired: {EXPIRED['statusReason']}. {LEFT}",
         ),
-        (REFUSED, "a: rejected: no. The next `pulumi up` tries it again."),
+        (REFUSED, f"a: rejected: no. {CORRECT}"),
         (
             UNCLEAR,
             f"a: unclear: perhaps. {CONSOLE}",
@@ -388,9 +389,7 @@ def test_a_system_error_names_the_setting_that_repeats_it() -> None:
 def test_a_rejection_that_is_a_sentence_stays_one() -> None:
     """As the provider records it: the service's answer, and its advice."""
     reason = "StartWorkflow: refused: bad Nothing was started by this call."
-    assert refused(a=without({"rejected": reason}))[1] == (
-        f"  - a: rejected: {reason} The next `pulumi up` tries it again."
-    )
+    assert refused(a=without({"rejected": reason}))[1] == (f"  - a: rejected: {reason} {CORRECT}")
 
 
 def test_a_run_that_is_named_by_its_id_is_named_once() -> None:

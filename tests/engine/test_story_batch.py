@@ -89,6 +89,7 @@ def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
     assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
     assert set(story.batch["runs"]) == {"a", "b"}
     assert [*story.batch["rejected"]] == ["x"]
+    assert "to start by" not in story.refresh().text, "it knows the state, and not the program"
     before = run_ids(story)
     outcome = story.pays_for(batch(items("a", "b", x=MISSING)), promised=1, paid=0)
     assert "not started before: x" in outcome.text

@@ -170,7 +170,7 @@ def test_rejected_items_of_a_batch_fail_its_wait(story: Story) -> None:
 
     outcome = story.failing_up(program("emu-missing"))
     assert "x: rejected: StartWorkflow: the service answered ResourceNotFound" in outcome.text
-    assert "The next `pulumi up` tries it again." in outcome.text
+    assert "Correct it or take it out: the next `pulumi up` tries it as it is then." in outcome.text
     assert len(story.emulator.ledger()) == 1
     recorded = story.up(program("emu-missing", on_failure="record"))
     assert recorded.outputs["failed"] == ["x"]
