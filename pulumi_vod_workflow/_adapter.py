@@ -14,10 +14,10 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from uuid import uuid4
 
 from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
 from pulumi.output import Unknown as PulumiUnknown
@@ -222,19 +222,23 @@ class VodProvider(ResourceProvider):
             for name, inputs in declared.items()
             if can_be_ordered(inputs)
         }
-        known, earlier = self._journal.look(orders.values(), make=True)
-        entries = {**known, **self._promised}
+        look = self._journal.look(orders.values(), make=True)
+        entries = {**look.known, **self._promised}
         now, within = SystemClock().now(), settings.resend_within
-        recalled = recall_all(orders, entries, earlier, now, within)
+        recalled = recall_all(orders, entries, look.earlier, now, within)
         self._promised |= {orders[name].key: entries[orders[name].key] for name in recalled.taken}
-        until = {
-            name: entry.sent_at + timedelta(seconds=within)
-            for name, entry in recalled.resent.items()
-        }
+        resent, owner = recalled.resent, uuid4().hex
         # What is sent once more goes first: it has the least time.
         notes = {
-            name: Note(self._journal, orders[name], until.get(name))
-            for name in [*until, *(name for name in orders if name not in until)]
+            name: Note(
+                self._journal,
+                orders[name],
+                owner,
+                look.versions[orders[name].key],
+                resent=name in resent,
+                resend_within=within,
+            )
+            for name in [*resent, *(name for name in orders if name not in resent)]
             if name not in recalled.taken
         }
         return recalled, notes

@@ -111,7 +111,7 @@ class WorkflowRunProvider(VodProvider):
         announce(self._settings)
         for line in earlier_starts(recalled.earlier.values()):
             Row().say(line, warning=True)
-        if any(note.until for note in notes.values()):  # and there is no time for questions
+        if any(note.resent for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)
             return []
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)

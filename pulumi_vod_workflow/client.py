@@ -226,10 +226,11 @@ class VodClient:
             client_token: what makes a repeat the same start.
             stopped: whether the person has asked to stop: then nothing is sent any more, but for
                 the repeats of a start that may have been accepted.
-            note: what is told, before, that it is sent, and after, that it was refused.
+            note: what records each attempt before it is sent, and a refusal after.
 
         Raises:
             CallError: the last attempt's error; `maybe_accepted` if any attempt's was.
+            ClaimLostError: when another operation has sent it; this one may have sent it before.
 
         """
         return await self.call(operations.start_workflow(start, client_token), stopped, note)
@@ -300,6 +301,8 @@ class VodClient:
             try:
                 await tries.begin()
                 return await self._send(request, turn)
+            except UnclearStartError as error:  # the window has closed while it waited
+                raise _final(failure or error, maybe_accepted=True) from None
             except CallError as error:
                 failure = error
             finally:
@@ -437,7 +440,7 @@ class _Tries:
         self._count = 0
         self._begun = self._latest = 0.0
         self._unclear_since: float | None = None
-        self.unclear = note is not None and note.until is not None
+        self.unclear = note is not None and note.resent
         """Whether it may have been accepted already."""
 
     @property
@@ -447,19 +450,20 @@ class _Tries:
 
     async def begin(self) -> None:
         """
-        Take note of an attempt, before it is made.
+        Claim the start before an attempt is made.
 
         Raises:
             JournalError: when that cannot be done; then nothing may be sent.
-            UnclearStartError: when it is too late for a repeat of an earlier operation's start.
+            ClaimLostError: when another operation has sent it.
+            UnclearStartError: when too much time has passed since it was first sent.
 
         """
-        if self._note and not self._noted:
-            await self._note.sent()
+        if self._note:
+            first_sent = await self._note.claim()
             self._noted = True
-        until = self._note.until if self._note and not self._count else None
-        if until and self._clock.now() > until:
-            raise UnclearStartError("too much time has passed since it was first sent")
+            # Whoever sent it first, in this operation or an earlier one: its run may have ended.
+            if self.unclear and self._note.is_too_late(first_sent):
+                raise UnclearStartError("too much time has passed since it was first sent")
         self._latest = self._clock.monotonic()
         if not self._count:
             self._begun = self._latest

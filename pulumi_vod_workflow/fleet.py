@@ -19,6 +19,7 @@ from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.policy import STARTS, PollPolicy
 from pulumi_vod_workflow.core.progress import Line, Progress
+from pulumi_vod_workflow.core.recall import TAKES_OVER, Entry, Run
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     CallError,
@@ -26,8 +27,9 @@ from pulumi_vod_workflow.errors import (
     NotFoundError,
     StoppedError,
     TransportError,
+    UnclearStartError,
 )
-from pulumi_vod_workflow.journal import Note
+from pulumi_vod_workflow.journal import ClaimLostError, Note
 
 AT_ONCE: Final = 64
 """Calls at a time: enough for answers that take 1.3 s, few enough to be lost in an outage."""
@@ -41,6 +43,14 @@ TICK: Final = 0.5
 """Seconds between two looks at the time, and at whether to stop."""
 LOOKS: Final = 3
 """Reads that must not find a run before it counts as not there: it may be too new to be seen."""
+
+OTHERS_ANSWER: Final = 65.0
+"""
+Seconds to wait for the answer to another operation's start: as long as its client waits for one
+(`client.Timeouts.start`), and the few seconds in which it may be sent again.
+"""
+WAITS_FOR_ANOTHER: Final = "another update is starting this: waiting for its run"
+MEANWHILE: Final = "another update has started it meanwhile"
 
 Say = Callable[[Line], None]
 Seen = Callable[[str, Mapping[str, Any]], None]
@@ -57,24 +67,55 @@ class Target:
     """When it was started, if that is known: a run that is not found may be too old to be."""
 
 
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that a start has come to."""
+
+    outputs: dict[str, Any]
+    """As `execution.just_accepted` returns them."""
+    reused: bool = False
+    """Another operation has started it; this one has paid for nothing."""
+
+
 async def start_run(
     client: VodClient, note: Note, *, say: Say, stopped: Callable[[], bool]
 ) -> dict[str, Any]:
     """
-    Start a run, which is paid, and have the journal remember it; never raises once it is accepted.
+    Start a run, which is paid, or reuse the run of another operation that has sent the same start.
+
+    Once the start is accepted, this never raises.
 
     Args:
         client: of the site.
         note: the start, and the journal's page for it.
-        say: where a line goes if the journal fails.
-        stopped: whether the person has asked to stop.
+        say: where a line goes if the journal fails, or another operation has sent the start.
+        stopped: whether the user has asked to stop.
+
+    Returns:
+        The run's outputs, as far as the start's answer gives them.
 
     Raises:
         CallError: when no RunId came back.
 
     """
+    started = await _start(client, note, say, stopped)
+    if started.reused:
+        await _tell(say, [Line(f"{TAKES_OVER.format(started.outputs['runId'])}: {MEANWHILE}")])
+    return started.outputs
+
+
+async def _start(
+    client: VodClient, note: Note, say: Say, stopped: Callable[[], bool]
+) -> StartedRun:
     order = note.order
-    answer = await client.start_workflow(order.start, order.client_token, stopped, note)
+    while True:
+        try:
+            answer = await client.start_workflow(order.start, order.client_token, stopped, note)
+            break
+        except ClaimLostError as lost:
+            run = await _run_of_another(note, lost.entry, say, stopped)
+            if run is not None:
+                return StartedRun(execution.just_accepted(run), reused=True)
     moment = execution.service_time(answer.server_date, SystemClock().now())
     run = {
         "runId": str(answer.result["RunId"]),
@@ -86,7 +127,38 @@ async def start_run(
     except Exception as error:  # noqa: BLE001 - the run's id must not be lost
         why = error.what if isinstance(error, CallError) else type(error).__name__
         await _tell(say, [Line(f"run {run['runId']} has started, but {why}")])
-    return execution.just_accepted(run)
+    return StartedRun(execution.just_accepted(run))
+
+
+async def _run_of_another(
+    note: Note, entry: Entry, say: Say, stopped: Callable[[], bool]
+) -> Run | None:
+    """
+    Wait for the answer to a start that another operation has sent since this one has looked.
+
+    Returns:
+        The run, or `None` when the other operation's start was rejected: this one may send it.
+
+    Raises:
+        UnclearStartError: when no answer is recorded in time.
+
+    """
+    until = anyio.current_time() + OTHERS_ANSWER
+    while entry.run is None:
+        if stopped() or anyio.current_time() >= until:
+            raise UnclearStartError(
+                f"another update has sent it {entry.sent_at:%Y-%m-%dT%H:%M:%SZ}, and no answer is "
+                "in the journal"
+            )
+        await _tell(say, [Line(WAITS_FOR_ANOTHER, passing=True)])
+        await anyio.sleep(TICK)
+        try:
+            await note.claim()
+        except ClaimLostError as lost:
+            entry = lost.entry
+        else:
+            return None
+    return entry.run
 
 
 Read = tuple[Mapping[str, Any], dict[str, Any]]
@@ -153,6 +225,8 @@ class Started:
 
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> the run, as `start_run` returns it."""
+    reused: list[str] = field(default_factory=list)
+    """Names of accepted runs that another operation has started meanwhile."""
     failed: dict[str, CallError] = field(default_factory=dict)
     untried: dict[str, str] = field(default_factory=dict)
     """Name -> why it was not even sent."""
@@ -195,7 +269,9 @@ async def start_all(
             started.untried[name] = f"not sent after {started.hopeless.what}"
             return
         try:
-            started.accepted[name] = await start_run(client, notes[name], say=say, stopped=stopped)
+            run = await _start(client, notes[name], say, stopped)
+            started.accepted[name] = run.outputs
+            started.reused += [name] if run.reused else []
             started.failures_in_a_row = 0
         except StoppedError as error:
             started.untried[name] = error.what
@@ -208,6 +284,9 @@ async def start_all(
         tasks.start_soon(_count, started, len(notes), say, stopped)
         await _each(notes, start)
         tasks.cancel_scope.cancel()
+    if started.reused:
+        count = f"{len(started.reused):,} runs of {len(notes):,}"
+        await _tell(say, [Line(f"{TAKES_OVER.format(count)}: {MEANWHILE}")])
     return started
 
 

@@ -12,27 +12,34 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pulumi_vod_workflow.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recall import Entry, Order
 from pulumi_vod_workflow.errors import JournalError
 
-VERSION: Final = 1
-"""Of the file's layout."""
+T = TypeVar("T")
+
+VERSION: Final = 2
+"""
+Of the file's layout. Version 1 had no claims: a release that knows only that one refuses the file,
+because it would overwrite what another update has sent.
+"""
 OURS: Final = 0x766F646A
 """What tells SQLite's other files from ours."""
 PATIENCE: Final = 30.0
 """Seconds to wait for another process's transaction."""
+# A released run is kept for two days, longer than any update takes, so that a slower one finds it.
 LAYOUT: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS starts (
@@ -45,18 +52,42 @@ CREATE TABLE IF NOT EXISTS starts (
 );
 CREATE INDEX IF NOT EXISTS starts_by_run ON starts (run_id);
 CREATE INDEX IF NOT EXISTS starts_by_resource ON starts (resource);
+CREATE TABLE IF NOT EXISTS claims (
+    key TEXT PRIMARY KEY,
+    owner TEXT,
+    released_at TEXT,
+    run_id TEXT,
+    request_id TEXT,
+    submitted_at TEXT
+);
+DELETE FROM claims WHERE key NOT IN (SELECT key FROM starts)
+AND (released_at IS NULL OR released_at < strftime('%Y-%m-%d', 'now', '-2 days'));
 PRAGMA application_id = {OURS};
 PRAGMA user_version = {VERSION};
 COMMIT;
+"""  # noqa: S608 - made of constants
+VERSIONS: Final = """
+WITH wanted (key) AS (SELECT value FROM json_each(?))
+SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at
+FROM wanted LEFT JOIN starts USING (key) LEFT JOIN claims USING (key)
+"""
+CLAIMED: Final = """
+SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
+    claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
+FROM (SELECT :key AS key) LEFT JOIN starts USING (key) LEFT JOIN claims USING (key)
 """
 SENT: Final = """
 INSERT INTO starts (key, resource, sent_at) VALUES (:key, :resource, :now)
-ON CONFLICT (key) DO UPDATE SET
-    resource = excluded.resource,
-    sent_at = CASE WHEN run_id IS NULL THEN sent_at ELSE excluded.sent_at END,
-    run_id = NULL, request_id = NULL, submitted_at = NULL
+ON CONFLICT (key) DO UPDATE SET resource = excluded.resource
 """
-REFUSED: Final = "DELETE FROM starts WHERE key = :key AND run_id IS NULL"
+OWNED: Final = """
+INSERT INTO claims (key, owner) VALUES (:key, :owner)
+ON CONFLICT (key) DO UPDATE SET owner = excluded.owner
+"""
+REFUSED: Final = """
+DELETE FROM starts WHERE key = :key AND run_id IS NULL
+AND EXISTS (SELECT 1 FROM claims WHERE key = :key AND owner = :owner)
+"""
 ACCEPTED: Final = """
 INSERT INTO starts VALUES (:key, :resource, :now, :runId, :requestId, :submittedAt)
 ON CONFLICT (key) DO UPDATE SET
@@ -66,6 +97,11 @@ ON CONFLICT (key) DO UPDATE SET
 """
 DECIDED: Final = "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
 FORGOTTEN: Final = "DELETE FROM starts WHERE key = :key AND sent_at = :sent AND run_id IS :run"
+RELEASED: Final = """
+INSERT OR REPLACE INTO claims
+SELECT key, NULL, :now, run_id, request_id, submitted_at FROM starts
+WHERE run_id IN (SELECT value FROM json_each(:runs))
+"""
 SETTLED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
 KNOWN: Final = """
 SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
@@ -82,6 +118,49 @@ HELD: Final = "SELECT run_id FROM starts WHERE run_id IS NOT NULL"
 RUN: Final = ("runId", "requestId", "submittedAt")
 
 Change = tuple[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The record of one start at one moment, which a claim compares with the record of its own."""
+
+    sent_at: str | None = None
+    """`None` where no start is recorded."""
+    run_id: str | None = None
+    owner: str | None = None
+    """The operation that last claimed the start."""
+    released_at: str | None = None
+    """When a state was last seen to hold a run of this start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Starts, as one look at the journal finds them."""
+
+    known: Mapping[str, Entry]
+    """By `Order.key`: starts that no state is known to hold."""
+    earlier: Mapping[str, Entry]
+    """By `Order.resource`: the latest other start of the resource."""
+    versions: Mapping[str, Version] = field(default_factory=dict)
+    """By `Order.key`, of all starts that were asked for; empty unless the file may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The outcome of one claim."""
+
+    won: bool
+    """Whether the operation may send the start."""
+    entry: Entry
+    """The start as it is recorded now: the operation's own if the claim is won."""
+
+
+class ClaimLostError(Exception):
+    """Another operation has sent the start since this one has looked; nothing was sent."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        super().__init__("another operation has sent this start")
 
 
 class _UnusableError(Exception):
@@ -109,26 +188,20 @@ class Journal:
         self._connection: sqlite3.Connection | None = None
         self._writable = False
         """Whether this connection has written."""
-        self._pending: list[Change] = []
+        self._pending: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
         self._written: Future[None] | None = None
         self._unsettled: set[str] | None = None
         """Ids of the runs that the journal holds, once they were looked for."""
         self._settled: set[str] = set()
         """Ids of runs that are on their way out of it."""
 
-    def look(
-        self, orders: Iterable[Order], *, make: bool = False
-    ) -> tuple[dict[str, Entry], dict[str, Entry]]:
+    def look(self, orders: Iterable[Order], *, make: bool = False) -> Look:
         """
         Return what is known of starts, and the latest other start of each of their resources.
 
         Args:
             orders: the starts.
-            make: make sure that they can be written, so that a preview already tells if not.
-
-        Returns:
-            Entries by `Order.key`, of those that no state is known to hold; and by
-            `Order.resource`.
+            make: make sure that they can be claimed, so that a preview already tells if not.
 
         Raises:
             JournalError: when the file cannot be read, or written if it is to be.
@@ -138,12 +211,31 @@ class Journal:
         for order in orders:
             keys.add(order.key)
             resources.add(order.resource)
-        rows = self._rows(KNOWN, sorted(keys), sorted(resources), make=make)
-        if make:
+        names = sorted(keys), sorted(resources)
+        versions: dict[str, Version] = {}
+        if not make:
+            rows = self._rows(KNOWN, *names)
+        else:
+            # A run that a state holds is released before its next start is compared with this look.
+            self._writer.submit(lambda: None).result()
+            with self._file, self._explained():
+                connection = self._make()
+                # One transaction: an entry and its version are of the same moment.
+                connection.execute("BEGIN")
+                try:
+                    rows = self._rows(KNOWN, *names)
+                    found = connection.execute(VERSIONS, [json.dumps(names[0])]).fetchall()
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+            versions = {key: Version(*version) for key, *version in found}
             with self._lock:
                 self._held()  # now, and not when a run's acceptance waits for it
-        known = {entry.key: entry for _, entry in rows if entry.key in keys}
-        return known, {resource: entry for resource, entry in rows if entry.key not in keys}
+        return Look(
+            {entry.key: entry for _, entry in rows if entry.key in keys},
+            {resource: entry for resource, entry in rows if entry.key not in keys},
+            versions,
+        )
 
     def of_stack(self, project: str, stack: str) -> list[tuple[str, Entry]]:
         """
@@ -155,14 +247,30 @@ class Journal:
         """
         return self._rows(OF_STACK, project, stack)
 
-    def sent(self, order: Order) -> Future[None]:
-        """Take note of a start that is about to be sent; it may be once this is written."""
-        now = self._clock.now().isoformat()
-        return self._write((SENT, {"key": order.key, "resource": order.resource, "now": now}))
+    def claim(self, order: Order, owner: str, seen: Version | None = None) -> Future[Claim]:
+        """
+        Record that an operation is about to send a start, unless another one has since it looked.
 
-    def refused(self, order: Order) -> Future[None]:
-        """Take note that a start was surely not accepted."""
-        return self._write((REFUSED, {"key": order.key}))
+        One process wins: the comparison and the record are one transaction. Only the owner of the
+        last claim may send, so each attempt claims again.
+
+        Args:
+            order: the start.
+            owner: the operation.
+            seen: the start's record when the operation has decided to send it; by default none.
+
+        """
+        names = {"key": order.key, "resource": order.resource, "owner": owner}
+        values = {**names, "now": self._clock.now().isoformat()}
+        return self._write(lambda connection: _claim(connection, values, seen or Version()))
+
+    def age(self, moment: datetime) -> timedelta:
+        """Return how long ago a recorded moment was."""
+        return self._clock.now() - moment
+
+    def refused(self, order: Order, owner: str) -> Future[None]:
+        """Record that a start was surely not accepted, unless another operation has claimed it."""
+        return self._change((REFUSED, {"key": order.key, "owner": owner}))
 
     def accepted(self, order: Order, run: Mapping[str, Any]) -> Future[None]:
         """Take note of a start's run; what else its resource had sent is decided by that."""
@@ -172,14 +280,14 @@ class Journal:
         named = {"key": order.key, "resource": order.resource}
         told = {name: run.get(name) for name in RUN}
         values = {**named, **told, "now": self._clock.now().isoformat()}
-        return self._write((ACCEPTED, values), (DECIDED, named))
+        return self._change((ACCEPTED, values), (DECIDED, named))
 
     def decided(self, *resources: str) -> None:
         """Take note that a person has named the runs of resources; never raises."""
         with suppress(OSError):
             if not self._path.exists():
                 return
-            self._write(*((DECIDED, {"key": "", "resource": name}) for name in resources))
+            self._change(*((DECIDED, {"key": "", "resource": name}) for name in resources))
 
     def forget(self, entries: Iterable[Entry]) -> None:
         """
@@ -200,7 +308,7 @@ class Journal:
             )
             for entry in entries
         ]
-        self._write(*changes).result()
+        self._change(*changes).result()
 
     def settled(self, run_ids: Iterable[str]) -> Future[None] | None:
         """
@@ -216,7 +324,8 @@ class Journal:
                 return None
             self._held().difference_update(runs)
             self._settled |= runs
-        return self._write((SETTLED, {"runs": json.dumps(sorted(runs))}))
+        values = {"runs": json.dumps(sorted(runs)), "now": self._clock.now().isoformat()}
+        return self._change((RELEASED, values), (SETTLED, values))
 
     # -- the file -----------------------------------------------------------------------------
 
@@ -230,11 +339,9 @@ class Journal:
                 self._unsettled = {run_id for (run_id,) in rows}
         return self._unsettled
 
-    def _rows(
-        self, statement: str, *names: Sequence[str], make: bool = False
-    ) -> list[tuple[str, Entry]]:
+    def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, Entry]]:
         with self._file, self._explained():
-            connection = self._make() if make else self._connect()
+            connection = self._connect()
             if connection is None:
                 return []
             rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
@@ -244,28 +351,45 @@ class Journal:
                 if run[0] not in self._settled
             ]
 
-    def _write(self, *changes: Change) -> Future[None]:
-        """Have changes written; what comes while others are written shares one transaction."""
+    def _change(self, *changes: Change) -> Future[None]:
+        """Have statements executed in one transaction."""
+
+        def execute(connection: sqlite3.Connection) -> None:
+            for statement, values in changes:
+                connection.execute(statement, values)
+
+        return self._write(execute)
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Have work done in a transaction; what comes while one is written shares the next one."""
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # nobody who waits for it can cancel it
         with self._lock:
-            self._pending += changes
+            self._pending.append((work, future))
             if self._written is None:
                 self._written = self._writer.submit(self._write_pending)
-            return self._written
+        return future
 
     def _write_pending(self) -> None:
         with self._lock:
             pending, self._pending, self._written = self._pending, [], None
-        with self._file, self._explained():
-            connection = self._make()
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                for statement, values in pending:
-                    connection.execute(statement, values)
-                connection.execute("COMMIT")
-            except sqlite3.Error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        try:
+            with self._file, self._explained():
+                connection = self._make()
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                    results = [work(connection) for work, _ in pending]
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+        except BaseException as error:  # noqa: BLE001 - whoever waits for a write is told
+            for _, future in pending:
+                future.set_exception(error)
+        else:
+            for (_, future), result in zip(pending, results, strict=True):
+                future.set_result(result)
 
     def _connect(self) -> sqlite3.Connection | None:
         """Return the open file, or `None` where there is none."""
@@ -340,6 +464,26 @@ class Journal:
             ) from None
 
 
+def _claim(connection: sqlite3.Connection, values: Mapping[str, Any], seen: Version) -> Claim:
+    """Compare a start's record with what was seen, and claim the start if they agree."""
+    [row] = connection.execute(CLAIMED, values).fetchall()
+    sent_at, *run, owner, released_at = row[:6]
+    sent, released = (_run(*run), _run(*row[6:]))
+    if sent is not None:
+        won = False
+    elif owner == values["owner"]:
+        won = True
+    elif sent_at is not None:
+        won = (sent_at, owner) == (seen.sent_at, seen.owner)
+    else:  # a start that was refused or forgotten meanwhile is no run; one that was released is
+        won = released_at in {None, seen.released_at}
+    if won:
+        connection.execute(SENT, values)
+        connection.execute(OWNED, values)
+    at = datetime.fromisoformat(sent_at or (values["now"] if won else released_at))
+    return Claim(won, Entry(at, None if won else sent or released, values["key"]))
+
+
 def _run(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:
     """Return a run as it was accepted, if it was."""
     if run_id is None:
@@ -359,33 +503,47 @@ def journal_at(path: Path) -> Journal:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the client tells the journal about a start that it is about to send."""
+    """What the client records about a start that it is about to send."""
 
     journal: Journal
     order: Order
-    until: datetime | None = None
-    """
-    Until when it may be sent, by the journal's clock: an earlier operation has sent it, and no
-    answer came. Whatever comes now, it may be a run.
-    """
+    owner: str
+    """The operation that sends it."""
+    seen: Version = field(default_factory=Version)
+    """The start's record when the operation has decided to send it."""
+    resent: bool = False
+    """An earlier operation has sent it, and no answer came: whatever comes now, it may be a run."""
+    resend_within: float = math.inf
+    """Seconds after the first send ever in which it may be sent again."""
 
-    async def sent(self) -> None:
+    async def claim(self) -> datetime:
         """
-        Write that it is sent, before it is.
+        Record that it is sent, before each attempt.
+
+        Returns:
+            When it was first sent.
 
         Raises:
             JournalError: when that cannot be written.
+            ClaimLostError: when another operation has sent it since this one has looked.
 
         """
-        await _done(self.journal.sent(self.order))
+        claim = await _done(self.journal.claim(self.order, self.owner, self.seen))
+        if not claim.won:
+            raise ClaimLostError(claim.entry)
+        return claim.entry.sent_at
+
+    def is_too_late(self, first_sent: datetime) -> bool:
+        """Tell whether the window for a repeat is over, or the clock was set back and tells not."""
+        return not 0 <= self.journal.age(first_sent).total_seconds() <= self.resend_within
 
     def refused(self) -> Future[None]:
-        """Take back that it was sent; if that is not written, the next operation asks."""
-        return self.journal.refused(self.order)
+        """Record that it was not accepted; if that is not written, the next operation asks."""
+        return self.journal.refused(self.order, self.owner)
 
     async def accepted(self, run: Mapping[str, Any]) -> None:
         """
-        Write which run it has become.
+        Record which run it has become.
 
         Raises:
             JournalError: when that cannot be written.
@@ -395,9 +553,9 @@ class Note:
             await _done(self.journal.accepted(self.order, run))
 
 
-async def _done(written: Future[None]) -> None:
+async def _done(written: Future[T]) -> T:
     """Wait until something is written; the others that wait for it are not disturbed."""
     try:
-        await asyncio.shield(asyncio.wrap_future(written))
+        return await asyncio.shield(asyncio.wrap_future(written))
     except JournalError as error:
         raise JournalError(error.path, error.why) from None

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,9 +18,16 @@ import pytest
 
 from pulumi_vod_workflow.core.recall import Entry, Order
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal import Journal, Note, journal_at
+from pulumi_vod_workflow.journal import (
+    Claim,
+    Journal,
+    Note,
+    Version,
+    journal_at,
+)
 
 RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z", "phase": "x"}
+ME, OTHER = "mine", "another's"
 KEPT = {name: RUN[name] for name in ("runId", "requestId", "submittedAt")}
 
 
@@ -60,8 +68,14 @@ def journal(path: Path, clock: Clock) -> Journal:
 
 def look(journal: Journal, *keys: str) -> dict[str, Entry]:
     """What a journal has of starts."""
-    known, _ = journal.look([order(key) for key in keys or ("k",)])
-    return known
+    return dict(journal.look([order(key) for key in keys or ("k",)]).known)
+
+
+def send(journal: Journal, key: str = "k", resource: str = "r", owner: str = ME) -> Claim:
+    """Claim a start as an operation does that looks right before."""
+    wanted = order(key, resource)
+    seen = journal.look([wanted], make=True).versions[key]
+    return journal.claim(wanted, owner, seen).result()
 
 
 def seen(path: Path, *keys: str) -> dict[str, Entry]:
@@ -73,41 +87,151 @@ def test_a_send_is_written_before_and_its_run_after(
     journal: Journal, path: Path, clock: Clock
 ) -> None:
     """Each is in the file once it is said to be."""
-    journal.sent(order()).result()
+    send(journal)
     assert seen(path) == {"k": Entry(clock.time)}
     journal.accepted(order(), RUN).result()
     assert seen(path) == {"k": Entry(clock.time, KEPT)} == look(journal)
 
 
 def test_a_refused_start_leaves_nothing(journal: Journal, path: Path) -> None:
-    journal.sent(order()).result()
-    journal.refused(order()).result()
+    send(journal)
+    journal.refused(order(), ME).result()
     assert seen(path) == {}
 
 
 def test_a_refusal_does_not_take_a_run_back(journal: Journal, path: Path) -> None:
-    journal.sent(order()).result()
+    send(journal)
     journal.accepted(order(), RUN).result()
-    journal.refused(order()).result()
+    journal.refused(order(), ME).result()
     assert seen(path)["k"].run == KEPT
 
 
 def test_a_repeat_keeps_the_time_of_the_first_send(
     journal: Journal, path: Path, clock: Clock
 ) -> None:
-    """How long ago the first was is what counts; but not if that one has its run."""
+    """How long ago the first was is what counts, whoever repeats it."""
     first = clock.time
-    journal.sent(order()).result()
-    clock.time += timedelta(minutes=5)
-    journal.sent(order()).result()
+    for owner in (ME, ME, OTHER):
+        assert send(journal, owner=owner) == Claim(won=True, entry=Entry(first))
+        clock.time += timedelta(minutes=5)
     assert seen(path) == {"k": Entry(first)}
+
+
+def test_of_two_who_have_looked_one_claims(journal: Journal, path: Path, clock: Clock) -> None:
+    """The other is given what is recorded instead: that it is sent, then its run."""
+    theirs = Journal(path, clock)
+    version = theirs.look([order()], make=True).versions["k"]
+    assert version == Version()
+    assert send(journal).won
+    sent = Claim(won=False, entry=Entry(clock.time))
+    assert theirs.claim(order(), OTHER, version).result() == sent
     journal.accepted(order(), RUN).result()
-    journal.sent(order()).result()
-    assert seen(path) == {"k": Entry(clock.time)}
+    lost = theirs.claim(order(), OTHER, version).result()
+    assert lost == Claim(won=False, entry=Entry(clock.time, KEPT))
+    assert seen(path)["k"].run == KEPT, "a run is never lost to a claim"
+    assert send(theirs, owner=OTHER) == lost, "nor to one that has just looked"
+    journal.settled(["lb:1"])
+    journal.look([], make=True)
+    late = theirs.claim(order(), OTHER, version).result()
+    assert not late.won, "a state holds its run since"
+    assert late.entry.run == KEPT
+    assert seen(path) == {}
+    assert send(theirs, owner=OTHER).won, "who looks now starts it again, as after a destroy"
+
+
+def test_the_first_owner_does_not_go_on_once_another_has_claimed(
+    journal: Journal, path: Path
+) -> None:
+    """Within the window another operation may repeat a start; then that one alone does."""
+    version = journal.look([order()], make=True).versions["k"]
+    assert journal.claim(order(), ME, version).result().won
+    assert send(Journal(path), owner=OTHER).won
+    assert not journal.claim(order(), ME, version).result().won
+    journal.refused(order(), ME).result()
+    assert [*seen(path)] == ["k"], (
+        "and what it hears of its own attempt says nothing of the other's"
+    )
+    Journal(path).refused(order(), OTHER).result()
+    assert journal.claim(order(), ME, version).result().won, "nobody has it any more"
+
+
+def test_two_processes_that_reach_the_same_starts_share_them(path: Path) -> None:
+    """Each start is claimed by one of them, and the other is given its run."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from pulumi_vod_workflow.core.recall import Order\n"
+        "from pulumi_vod_workflow.journal import Journal\n"
+        "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
+        "orders = [Order({}, 't', f'r{n}', f'{n}') for n in range(200)]\n"
+        "seen = journal.look(orders, make=True).versions\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "for order in orders:\n"
+        "    if journal.claim(order, who, seen[order.key]).result().won:\n"
+        "        print(order.key)\n"
+        "        journal.accepted(order, {'runId': f'lb:{who}'}).result()\n"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path), who],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for who in "ab"
+    ]
+    for process in both:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    won = [process.communicate(timeout=60)[0].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(won[0] + won[1], key=int) == [str(number) for number in range(200)]
+
+
+def test_a_file_of_the_first_layout_goes_on(path: Path, clock: Clock, journal: Journal) -> None:
+    """What an older release has written is claimed by the same rules; then it refuses the file."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(FIRST_LAYOUT)
+        for key, run in (("k", None), ("done", "lb:1")):
+            connection.execute(
+                "INSERT INTO starts VALUES (?, 'r', ?, ?, 'r1', ?)",
+                [key, clock.time.isoformat(), run, RUN["submittedAt"]],
+            )
+    assert [*look(journal, "k", "done")] == ["k", "done"], "without a change to the file"
+    assert layout_of(path) == 1
+    assert send(journal).won
+    assert not send(journal, "done").won
+    assert seen(path, "done")["done"].run == KEPT
+    assert layout_of(path) == 2
+
+
+FIRST_LAYOUT = """
+CREATE TABLE starts (
+    key TEXT PRIMARY KEY,
+    resource TEXT NOT NULL,
+    sent_at TEXT NOT NULL,
+    run_id TEXT,
+    request_id TEXT,
+    submitted_at TEXT
+);
+PRAGMA application_id = 0x766F646A;
+PRAGMA user_version = 1;
+"""
+"""As 0.1.0 makes it."""
+
+
+def layout_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        [[version]] = connection.execute("PRAGMA user_version")
+    return int(version)
 
 
 def test_what_a_state_holds_is_forgotten(journal: Journal, path: Path) -> None:
-    journal.sent(order()).result()
+    send(journal)
     journal.accepted(order(), RUN).result()
     later = Journal(path)
     assert later.settled(["lb:other"]) is None
@@ -121,10 +245,10 @@ def test_what_a_state_holds_is_forgotten(journal: Journal, path: Path) -> None:
 
 def test_a_run_that_is_joined_again_is_remembered_again(journal: Journal, path: Path) -> None:
     """As when a replacement is forced: the service may answer with the run of the state."""
-    journal.sent(order()).result()
+    send(journal)
     journal.accepted(order(), RUN).result()
     journal.settled(["lb:1"])
-    journal.sent(order()).result()
+    send(journal)
     journal.accepted(order(), RUN).result()
     assert look(journal)["k"].run == seen(path)["k"].run == KEPT
 
@@ -132,35 +256,40 @@ def test_a_run_that_is_joined_again_is_remembered_again(journal: Journal, path: 
 def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
     """Another start of the same resource, or a run that is named for it, answers the question."""
     for key, resource in (("a", "r"), ("b", "r"), ("c", "other")):
-        journal.sent(order(key, resource)).result()
+        send(journal, key, resource)
     journal.accepted(order("b"), RUN).result()
     assert [*seen(path, "a", "b", "c")] == ["b", "c"]
     journal.decided("other")
-    journal.sent(order("d")).result()
+    send(journal, "d")
     assert [*seen(path, "a", "b", "c", "d")] == ["b", "d"]
 
 
 def test_an_answer_is_written_even_if_the_send_is_gone(journal: Journal, path: Path) -> None:
-    """Another process may have taken its note back, or the file away."""
-    journal.sent(order()).result()
-    Journal(path).refused(order()).result()
+    """A user may have discarded it, or removed the file."""
+    send(journal)
+    Journal(path).forget(look(journal).values())
     journal.accepted(order(), RUN).result()
     assert seen(path)["k"].run == KEPT
 
 
 def test_other_starts_of_a_resource_are_found(journal: Journal, clock: Clock) -> None:
     """The latest, and none that a state holds."""
+
+    def found(*orders: Order) -> tuple[object, object]:
+        look = journal.look(orders)
+        return look.known, look.earlier
+
     for key in "ab":
-        journal.sent(order(key)).result()
+        send(journal, key)
         clock.time += timedelta(seconds=1)
     first, second = (Entry(clock.time - timedelta(seconds=ago)) for ago in (2, 1))
-    assert journal.look([order("a"), order("c", "other")]) == ({"a": first}, {"r": second})
-    assert journal.look([order("a"), order("b")]) == ({"a": first, "b": second}, {})
-    assert journal.look([order("", "r")]) == ({}, {"r": second}), "a start that is not all known"
+    assert found(order("a"), order("c", "other")) == ({"a": first}, {"r": second})
+    assert found(order("a"), order("b")) == ({"a": first, "b": second}, {})
+    assert found(order("", "r")) == ({}, {"r": second}), "a start that is not all known"
     journal.accepted(order("b"), RUN).result()
-    assert journal.look([order("c")])[1]["r"].run == KEPT
+    assert journal.look([order("c")]).earlier["r"].run == KEPT
     journal.settled(["lb:1"])
-    assert journal.look([order("c")]) == ({}, {})
+    assert found(order("c")) == ({}, {})
 
 
 def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
@@ -178,10 +307,10 @@ def test_only_its_owner_reads_it(journal: Journal, path: Path) -> None:
 
 def test_a_file_that_is_removed_is_made_again(journal: Journal, path: Path) -> None:
     """What is written to a file that is gone would be lost."""
-    journal.sent(order()).result()
+    send(journal)
     path.unlink()
     assert look(journal) == {}
-    journal.sent(order("b")).result()
+    send(journal, "b")
     assert [*seen(path, "k", "b")] == ["b"]
 
 
@@ -205,8 +334,8 @@ def test_many_writes_share_few_transactions(path: Path) -> None:
     journal = Traced(path)
     journal.look([], make=True)
     with journal._file:  # a transaction that takes its time
-        first = journal.sent(order("first"))
-        rest = [journal.sent(order(str(number))) for number in range(500)]
+        first = journal.claim(order("first"), ME)
+        rest = [journal.claim(order(str(number)), ME) for number in range(500)]
     for written in (first, *rest):
         written.result()
     assert len(commits) <= 2
@@ -222,7 +351,7 @@ def test_processes_do_not_disturb_each_other(path: Path) -> None:
         "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
         "for n in range(100):\n"
         "    order = Order({}, 't', f'{who}-{n}', f'{who}-{n}')\n"
-        "    journal.sent(order).result()\n"
+        "    journal.claim(order, who).result()\n"
         "    journal.accepted(order, {'runId': f'lb:{who}-{n}'}).result()\n"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(path), who]) for who in "ab"]
@@ -234,7 +363,7 @@ def test_processes_do_not_disturb_each_other(path: Path) -> None:
 
 def test_a_transaction_that_is_killed_leaves_the_file_whole(path: Path, journal: Journal) -> None:
     """What was said to be written is there, and the rest is not half there."""
-    journal.sent(order()).result()
+    send(journal)
     code = (
         "import os, sqlite3, sys\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -283,13 +412,13 @@ def test_a_file_that_cannot_be_used_says_so(
     path: Path, damage: Callable[[Path], None], told: str
 ) -> None:
     """No start is sent, and the person is told which file, why, and what to do."""
-    Journal(path).sent(order()).result()
+    send(Journal(path))
     damage(path)
     journal = Journal(path)
     uses: tuple[Callable[[], object], ...] = (
         lambda: journal.look([], make=True),
         lambda: journal.look([order()]),
-        lambda: journal.sent(order()).result(),
+        lambda: send(journal),
     )
     for use in uses:
         with pytest.raises(JournalError) as raised:
@@ -315,7 +444,7 @@ def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
 
     async def send(key: str) -> None:
         try:
-            await Note(journal, order(key)).sent()
+            await Note(journal, order(key), ME).claim()
         except JournalError as error:
             errors.append(error)
 
@@ -329,10 +458,7 @@ def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
 
 
 def test_it_can_be_used_from_any_thread(journal: Journal, path: Path) -> None:
-    threads = [
-        threading.Thread(target=lambda key=str(n): journal.sent(order(key)).result())
-        for n in range(20)
-    ]
+    threads = [threading.Thread(target=lambda key=str(n): send(journal, key)) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:

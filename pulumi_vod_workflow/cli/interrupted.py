@@ -186,7 +186,8 @@ class _Books:
     def starts(self, resource: Resource) -> Iterator[Start]:
         declared, held = _declared(resource), self._held.get(resource.urn, {})
         orders = {key: self._order(inputs) for key, inputs in declared.items()}
-        known, others = self._journal.look(orders.values())
+        look = self._journal.look(orders.values())
+        known, others = look.known, look.earlier
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
             start = Start(name, key, Became.UNSENT, order.resource, exact=bool(order.key))

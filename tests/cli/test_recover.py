@@ -58,7 +58,7 @@ class Machine:
         """Note a start that was sent so long ago, and its run if it was accepted."""
         journal = Journal(self.journal, At(seconds))
         order = order_of(inputs, **{**SITE, **(site or {})})
-        journal.sent(order).result()
+        journal.claim(order, "an update").result()
         if run_id:
             moment = f"{submitted or At(seconds).now():%Y-%m-%dT%H:%M:%SZ}"
             journal.accepted(order, {"runId": run_id, "submittedAt": moment}).result()

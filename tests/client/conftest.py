@@ -39,7 +39,7 @@ def notes(count: int, journal: Journal) -> dict[str, Note]:
     """Return so many starts, each of its own source, by name."""
     starts = [{"vid": f"v{n}", "templateId": "t"} for n in range(count)]
     return {
-        f"k{n}": Note(journal, Order(start, f"token-{n}", f"r{n}", f"{n}"))
+        f"k{n}": Note(journal, Order(start, f"token-{n}", f"r{n}", f"{n}"), "me")
         for n, start in enumerate(starts)
     }
 

@@ -18,14 +18,18 @@ import pytest
 from pulumi_vod_workflow.client import IN_FLIGHT, VodClient
 from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.connect import connection_for
+from pulumi_vod_workflow.core.recall import Order
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
+    CallError,
     ClockSkewError,
     MalformedResponseError,
     ThrottledError,
     TransportError,
+    UnclearStartError,
     VodWorkflowError,
 )
+from pulumi_vod_workflow.journal import ClaimLostError, Journal, Note, Version
 
 WithClient = Callable[..., None]
 START = {"vid": "v", "templateId": "t"}
@@ -392,3 +396,73 @@ def test_a_client_shows_no_secret(with_client: WithClient) -> None:
         await client.get_workflow_template("t")
 
     with_client(lambda _: ok(), use)
+
+
+# -- the window of a repeat --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("window", [0.5, 4.0, 3600.0])
+@pytest.mark.parametrize("earlier", [None, 0.3, 3.5])
+def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
+    with_client: WithClient, moments: Any, tmp_path: Path, window: float, earlier: float | None
+) -> None:
+    """It does not matter which operation has sent it first; within one, 4 s are the bound."""
+    journal = Journal(tmp_path / "journal", moments)
+    order = Order(START, "token", "r", "k")
+    seen = Version()
+    if earlier is not None:
+        journal.claim(order, "earlier").result()
+        moments.at += earlier
+        seen = journal.look([order], make=True).versions["k"]
+    begins: list[float] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        begins.append(moments.at)
+        moments.at += 0.05
+        raise httpx.ReadError("lost", request=request)
+
+    note = Note(journal, order, "now", seen, resent=earlier is not None, resend_within=window)
+    began = moments.at
+    errors: list[CallError] = []
+
+    async def use(client: VodClient) -> None:
+        with pytest.raises(CallError) as caught:
+            await client.start_workflow(START, "token", note=note)
+        errors.append(caught.value)
+
+    with_client(handler, use)
+    [failure] = errors
+    assert failure.maybe_accepted
+    assert all(at <= window for at in begins)
+    assert all(at - began <= 4.0 for at in begins)
+    bound = min(window, began + 4.0)
+    if earlier is not None and earlier > window:
+        assert begins == []
+        assert isinstance(failure, UnclearStartError)
+    else:
+        assert isinstance(failure, TransportError), "the last attempt's own"
+        assert begins[-1] > bound - 1.2, "and it is repeated for as long as it may be"
+    assert [entry.run for entry in journal.look([order]).known.values()] == [None]
+
+
+def test_what_another_operation_has_claimed_meanwhile_is_not_repeated(
+    with_client: WithClient, moments: Any, tmp_path: Path
+) -> None:
+    """The first attempt's answer is lost; before the second, another operation sends it."""
+    journal = Journal(tmp_path / "journal", moments)
+    order = Order(START, "token", "r", "k")
+    attempts = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        attempts.append(request)
+        seen = journal.look([order], make=True).versions["k"]
+        assert journal.claim(order, "another", seen).result().won
+        raise httpx.ReadError("lost", request=request)
+
+    async def use(client: VodClient) -> None:
+        with pytest.raises(ClaimLostError) as lost:
+            await client.start_workflow(START, "token", note=Note(journal, order, "now"))
+        assert lost.value.entry.run is None
+
+    with_client(handler, use)
+    assert len(attempts) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -43,11 +43,14 @@ def started(
     asked = {name: asked[name] for name in (asked if only is None else only)}
     orders = {name: note.order for name, note in asked.items()}
     now = datetime.now(UTC)
-    known = recall_all(orders, journal.look(orders.values())[0], {}, now, 600)
+    look = journal.look(orders.values(), make=True)
+    known = recall_all(orders, look.known, {}, now, 600)
     assert not known.taken
     assert not known.asked
-    until = dict.fromkeys(known.resent, now + timedelta(seconds=600))
-    resent = {name: replace(note, until=until.get(name)) for name, note in asked.items()}
+    resent = {
+        name: replace(note, resent=name in known.resent, seen=look.versions[note.order.key])
+        for name, note in asked.items()
+    }
 
     async def go() -> Started:
         client = VodClient(
@@ -87,7 +90,7 @@ def tells_the_truth(done: Started, emulator: VodEmulator, journal: Journal) -> N
         assert promise in str(error)
         for hidden in ("emulator-secret-key", "Signature=", "token-"):
             assert hidden not in str(error)
-    entries, _ = journal.look(note.order for note in asked.values())
+    entries = journal.look(note.order for note in asked.values()).known
     written = {name: entries.get(note.order.key) for name, note in asked.items()}
     assert {name for name, entry in written.items() if entry and entry.run is None} == unclear
     assert accepted == {

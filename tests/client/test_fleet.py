@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,11 +12,13 @@ from typing import Any
 import anyio
 import pytest
 
+from pulumi_vod_workflow import fleet
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.errors import UnclearStartError
 from pulumi_vod_workflow.fleet import Started, Target, Waited, start_all, wait_all
 from pulumi_vod_workflow.journal import Journal
 from tests.client.conftest import notes
@@ -76,6 +81,93 @@ def test_what_is_on_its_way_is_awaited_when_stopped(vod_emulator: VodEmulator) -
     )
     assert set(ids_of(done).values()) == {entry["runId"] for entry in vod_emulator.ledger()}
     assert len(done.untried) == 150 - len(done.accepted) > 50
+
+
+# -- another operation that sends the same starts ----------------------------------------------
+
+
+def both_started(
+    emulator: VodEmulator, count: int, **second: Any
+) -> tuple[Started, Started, list[str]]:
+    """Start the same runs by two operations on one journal, neither of which has seen the other."""
+    said: list[str] = []
+
+    async def go(folder: Path) -> list[Started]:
+        client = VodClient(emulator.url, "cn-north-1", KEYS)
+        done: dict[str, Started] = {}
+
+        async def start(owner: str, **options: Any) -> None:
+            journal = Journal(folder / "journal")
+            asked = {
+                name: replace(note, owner=owner) for name, note in notes(count, journal).items()
+            }
+            defaults: dict[str, Any] = {
+                "say": lambda line: said.append(line.text),
+                "stopped": lambda: False,
+            }
+            done[owner] = await start_all(client, asked, **{**defaults, **options})
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(start, "first"))
+                await anyio.sleep(second.pop("after", 0))
+                tasks.start_soon(partial(start, "second", **second))
+        finally:
+            await client.aclose()
+        return [done["first"], done["second"]]
+
+    with TemporaryDirectory() as folder:
+        first, other = anyio.run(go, Path(folder))
+    return first, other, said
+
+
+@pytest.mark.vod_emulator(
+    rate_limit=0, latency_seconds=0.3, dedup="unfinished", pending_seconds=0, running_seconds=0
+)
+def test_two_operations_share_the_starts_and_all_of_the_runs(vod_emulator: VodEmulator) -> None:
+    """Each start is sent by one of them; the other waits for its run, and says that it is free."""
+    first, second, said = both_started(vod_emulator, 100)
+    assert len(vod_emulator.ledger()) == 100
+    assert ids_of(first) == ids_of(second)
+    assert len(first.reused) + len(second.reused) == 100
+    for done in (first, second):
+        if done.reused:
+            assert f"takes {len(done.reused)} runs of 100 over, which is free" in "\n".join(said)
+
+
+@pytest.mark.vod_emulator(rate_limit=0, latency_seconds=0.5)
+def test_a_start_that_another_operation_has_had_refused_is_sent(vod_emulator: VodEmulator) -> None:
+    """A refusal is surely no run: the operation that waits for it may send then."""
+    vod_emulator.fault(
+        action="StartWorkflow", kind="http", code="InvalidParameter", status=400, times=1
+    )
+    first, second, _ = both_started(vod_emulator, 1, after=0.1)
+    assert (len(first.failed), len(second.accepted), second.reused) == (1, 1, [])
+    assert len(vod_emulator.ledger()) == 1
+
+
+@pytest.mark.parametrize("ends", ["stopped", "in time"])
+@pytest.mark.vod_emulator(rate_limit=0, latency_seconds=1.5)
+def test_a_start_that_another_operation_never_hears_of_is_asked_about(
+    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """The wait for the other's run has an end, and a Ctrl-C ends it at once."""
+    monkeypatch.setattr(fleet, "OTHERS_ANSWER", 60.0 if ends == "stopped" else 0.6)
+    waits = threading.Event()
+
+    def stopped() -> bool:
+        return ends == "stopped" and waits.is_set()
+
+    def say(line: Line) -> None:
+        if line.text == fleet.WAITS_FOR_ANOTHER:
+            waits.set()
+
+    first, second, _ = both_started(vod_emulator, 1, after=0.3, stopped=stopped, say=say)
+    assert len(first.accepted) == len(vod_emulator.ledger()) == 1
+    [error] = second.failed.values()
+    assert isinstance(error, UnclearStartError)
+    assert "another update has sent it" in str(error)
+    assert waits.is_set()
 
 
 def waited(

@@ -96,7 +96,7 @@ def test_what_is_sent_once_more_has_no_time_for_questions(
     configured(made, "off")
     inputs = normalise(made.check({}, RUN).inputs)
     order = order_of(inputs, endpoint=vod_emulator.url, region="cn-north-1")
-    anyio.run(Note(Journal(tmp_path / "journal.sqlite3"), order).sent)
+    anyio.run(Note(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, RUN).failures == []
     assert "it is sent again as the same start" in capsys.readouterr().err
@@ -112,7 +112,7 @@ def test_items_that_are_sent_once_more_are_not_held_up_by_others(
     news = {**BATCH, "items": {"a": {"vid": "v1"}, "b": {"vid": "emu-missing"}}}
     item = items_of(normalise_batch(made.check({}, news).inputs))["a"]
     order = order_of(item, endpoint=vod_emulator.url, region="cn-north-1")
-    anyio.run(Note(Journal(tmp_path / "journal.sqlite3"), order).sent)
+    anyio.run(Note(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, news).failures == []
     assert vod_emulator.requests() == {}
