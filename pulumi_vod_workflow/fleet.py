@@ -17,6 +17,7 @@ import anyio.to_thread
 from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.core import execution
+from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.policy import STARTS, PollPolicy
 from pulumi_vod_workflow.core.progress import Line, Progress
 from pulumi_vod_workflow.core.recall import TAKES_OVER, Entry, Run
@@ -111,11 +112,16 @@ async def _start(
     while True:
         try:
             answer = await client.start_workflow(order.start, order.client_token, stopped, note)
-            break
         except ClaimLostError as lost:
             run = await _run_of_another(note, lost.entry, say, stopped)
             if run is not None:
                 return StartedRun(execution.just_accepted(run), reused=True)
+        else:
+            return StartedRun(await _accepted(note, answer, say))
+
+
+async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
+    """Record an accepted start's run, and return its outputs; never raises."""
     moment = execution.service_time(answer.server_date, SystemClock().now())
     run = {
         "runId": str(answer.result["RunId"]),
@@ -127,7 +133,7 @@ async def _start(
     except Exception as error:  # noqa: BLE001 - the run's id must not be lost
         why = error.what if isinstance(error, CallError) else type(error).__name__
         await _tell(say, [Line(f"run {run['runId']} has started, but {why}")])
-    return StartedRun(execution.just_accepted(run))
+    return execution.just_accepted(run)
 
 
 async def _run_of_another(

@@ -22,6 +22,10 @@ LISTED: Final = 100
 """Runs whose adoption is spelled out; JSON has all."""
 OPEN: Final = (Became.UNCLEAR, Became.TOO_OLD)
 """What `pulumi up` asks about."""
+UNLOCK: Final = (
+    "if Pulumi says that the stack is locked, `pulumi cancel` first, once the old process has "
+    "surely ended"
+)
 CLEAR: Final = (
     "`pulumi refresh --clear-pending-creates` removes the engine's notes of what was cut short; "
     "until then each `pulumi up` warns of them. (Not --import-pending-creates: a run cannot be "
@@ -94,7 +98,7 @@ class Advice:
             yield from _starts(operation.starts)
         if self.unread:
             yield f"\nThe runs were not looked at: {self.unread}"
-        yield "\nWhat to do (`pulumi cancel` first, if Pulumi says that the stack is locked):"
+        yield f"\nWhat to do ({UNLOCK}):"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
 
     def _steps(self) -> Iterator[str]:

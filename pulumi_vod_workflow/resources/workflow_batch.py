@@ -35,11 +35,11 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
     | delete | forgets; the runs go on | nothing |
 
     An item's token is a pure function of its key and its inputs: reordering, adding or removing
-    others changes nothing. Once anything is accepted an operation does not fail any more: items
-    that could not be started are in `rejected` (or `unclear`), with a warning, and the next
-    `pulumi up` tries them again. A kill, or a second Ctrl-C, loses what an operation that goes on
-    has started so far: repeated at once, its unfinished runs are found again. Results are the
-    business of a completion: `wait()`.
+    others changes nothing. Once anything is accepted, an operation no longer fails. Items that
+    could not be started are in `rejected`, with a warning, and the next `pulumi up` tries them
+    again. Items of unknown outcome are in `unclear`. After a kill, or a second Ctrl-C, the journal
+    has the runs that were started: the next `pulumi up` with that journal reuses them, free.
+    A completion reads results: `wait()`.
     """
 
     runs: Output[Mapping[str, WorkflowItemRun]] = pulumi.property("runs")
@@ -48,9 +48,10 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
     """Why items were not started, by key; the next `pulumi up` tries them again."""
     unclear: Output[Mapping[str, str]] = pulumi.property("unclear")
     """
-    Why items may have been started though no RunId came back, by key. The next `pulumi up` sends
-    them again with the same ClientToken: an unfinished run is found, one that has ended would be
-    paid again. To be sure, look in the VOD console, and name the run as `existing_run_id`.
+    Why items may have been started though no RunId came back, by key. `pulumi up` sends them again
+    automatically only within `vod:resendWithin` seconds of the first send; after that its preview
+    fails and names the choices. Look for the run in the VOD console, and name it as
+    `existing_run_id`, or start the item again by a trigger.
     """
     client_tokens: Output[Mapping[str, str]] = pulumi.property("clientTokens")
     """Each item's ClientToken, by key; none for items that adopt a run."""

@@ -1,0 +1,93 @@
+"""Several that send the same starts: two updates at once, and one that the engine calls again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.harness import Story
+from tests.engine.project import Project, until
+
+COUNT = 400
+
+
+def many() -> str:
+    return f"""
+    WorkflowBatch(
+        "batch",
+        items={{f"k{{n:03}}": {{"vid": f"v{{n}}"}} for n in range({COUNT})}},
+        defaults={{"template_id": "t"}},
+    )
+    """
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0, running_seconds=0)
+def test_an_update_beside_one_that_still_runs_pays_for_nothing_twice(
+    tmp_path: Path, like: Project, emulator: VodEmulator
+) -> None:
+    """`pulumi cancel` takes the lock from a living update; the next one shares the starts."""
+    with Project(tmp_path / "project", emulator.url, like=like) as project:
+        project.program(many())
+        first = project.up()
+        until(lambda: len(emulator.ledger()) >= 20)
+        project.command("cancel", "--yes", "--stack", project.stack)
+        second = project.up()
+        until(lambda: "started" in second.said or not second.running)
+        assert first.running, "both send at the same time, or this test shows nothing"
+        second_code, _ = second.wait(), first.wait()
+        assert second_code == 0, second.said
+        assert len(emulator.ledger()) == COUNT
+        tokens = Counter(start["clientToken"] for start in emulator.ledger())
+        assert set(tokens.values()) == {1}
+        project.command("up", "--yes", "--stack", project.stack)
+        [recorded] = [item for item in project.resources if "Batch" in item["type"]]
+        assert {run["runId"] for run in recorded["outputs"]["runs"].values()} == {
+            start["runId"] for start in emulator.ledger()
+        }
+        assert len(emulator.ledger()) == COUNT
+
+
+def calls_again(calls: list[str]) -> pulumi.ResourceOptions:
+    """Have the engine call a create again that has failed, as often as it likes to."""
+
+    def on_error(args: pulumi.ErrorHookArgs) -> bool:
+        calls.append(args.urn)
+        return len(calls) < 4
+
+    hook = pulumi.ErrorHook("again", on_error)
+    return pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0, running_seconds=0)
+@pytest.mark.parametrize(("kind", "window"), [("run", 4), ("batch", 1)])
+def test_a_create_that_is_called_again_keeps_to_the_window_of_the_first_send(
+    story: Story, kind: str, window: int
+) -> None:
+    """
+    An `ErrorHook` that returns True, with all answers lost: no call sends later than the window.
+
+    The runs end at once, so that each send is another line of the ledger.
+    """
+    story.write_config(vod_resendWithin=str(window))
+    calls: list[str] = []
+
+    def program() -> None:
+        if kind == "run":
+            WorkflowRun("run", calls_again(calls), vid="v1", template_id="t1")
+        else:
+            WorkflowBatch(
+                "run", calls_again(calls), items={"a": {"vid": "v1", "template_id": "t1"}}
+            )
+
+    story.emulator.fault(action="StartWorkflow", kind="reset", when="after", times=999)
+    story.failing_up(program)
+    assert len(calls) == 4
+    sent = [datetime.fromisoformat(start["acceptedAt"]) for start in story.emulator.ledger()]
+    assert len(sent) > 1
+    assert (sent[-1] - sent[0]).total_seconds() <= window + 1  # the ledger has whole seconds
