@@ -113,9 +113,7 @@ Id = Annotated[
 ItemKey = Annotated[str, _holds(is_item_key), allowed(ITEM_KEYS)]
 Text = Annotated[str, Field(min_length=1), allowed("a non-empty string")]
 Flag = Annotated[bool, allowed("true or false")]
-Priority = Annotated[
-    int, Field(ge=-5, le=5), allowed("an integer from -5 to 5; a larger one is served earlier")
-]
+Priority = Annotated[int, Field(ge=-5, le=5), allowed("an integer from -5 to 5")]
 CallbackArgs = Annotated[
     str,
     _holds(lambda text: len(text.encode()) <= 512),

@@ -181,7 +181,10 @@ class WorkflowItemArgs:
     input: InputType[WorkflowParamsArgs] | None = pulumi.property("input", default=None)
     """Dynamic parameters that override the workflow's templates."""
     priority: Input[int] | None = pulumi.property("priority", default=None)
-    """-5 to 5, larger is served earlier; default 0."""
+    """
+    -5 to 5; default 0. The service's page of 2025-12-12 serves a larger number earlier. Its copy of
+    2025-02-13 and BytePlus serve a smaller one earlier.
+    """
     callback_args: Input[str] | None = pulumi.property("callbackArgs", default=None)
     """At most 512 bytes, passed through to the completion event."""
     enable_low_priority: Input[bool] | None = pulumi.property("enableLowPriority", default=None)

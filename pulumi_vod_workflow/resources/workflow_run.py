@@ -87,7 +87,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
     input: Output[Mapping[str, Any] | None] = pulumi.property("input")
     """Dynamic parameters, keys in lowerCamelCase. A change is a new, paid run."""
     priority: Output[int | None] = pulumi.property("priority")
-    """-5 to 5, larger is served earlier; none is 0. A change is a new, paid run."""
+    """-5 to 5; none is 0; the argument names its direction. A change is a new, paid run."""
     callback_args: Output[str | None] = pulumi.property("callbackArgs")
     """What the completion event carries. A change is a new, paid run."""
     enable_low_priority: Output[bool | None] = pulumi.property("enableLowPriority")
@@ -131,7 +131,8 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             vid: the source by its Vid. Exactly one of `vid` and `direct_url`.
             direct_url: the source as a file of a space.
             input: dynamic parameters that override the workflow's templates.
-            priority: -5 to 5, larger is served earlier; default 0.
+            priority: -5 to 5; default 0. The service's page of 2025-12-12 serves a larger number
+                earlier. Its copy of 2025-02-13 and BytePlus serve a smaller one earlier.
             callback_args: at most 512 bytes, passed through to the completion event.
             enable_low_priority: idle transcoding; default false.
             task_list_id: task queue id (SDK only).
