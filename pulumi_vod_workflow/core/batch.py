@@ -200,11 +200,15 @@ def _sets(item: Properties, path: str) -> bool:
 
 
 def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:
-    """Return a valid declaration with its items' tokens, recorded ones where nothing changed."""
+    """
+    Return a valid declaration with its items' tokens, recorded ones where nothing changed.
+
+    Tokens that arrive with the declaration have no effect: see `stale_tokens`.
+    """
     before = items_of(old)
     completed = {
         key: complete(before.get(key) or {}, item)
-        for key, item in items_of(declared).items()
+        for key, item in items_of({**declared, "clientTokens": {}}).items()
         if item is not UNKNOWN
     }
     tokens = {
@@ -216,6 +220,26 @@ def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:
     if old.get("secretInputs") is True:
         batch["secretInputs"] = True
     return batch
+
+
+def stale_tokens(old: Properties, declared: Properties) -> Iterator[Problem]:
+    """
+    Find tokens that stay although their items' starts change.
+
+    A batch has no argument for tokens, so the engine has put recorded ones in, for
+    `ignore_changes`. With such a token the service may answer with the recorded run: `would_join`.
+    """
+    given = _known_map(declared.get("clientTokens"))
+    derived = complete_batch(old, declared)["clientTokens"] if given else {}
+    stale = [key for key in derived if key in given and given[key] != derived[key]]
+    if stale:
+        yield Problem("clientTokens", STALE.format(named(stale, 20)))
+
+
+STALE: Final = (
+    "must change for {}: with the recorded token the service may answer with the recorded run "
+    "instead of starting the new one. No run was started. Remove clientTokens from ignore_changes"
+)
 
 
 # -- planning ----------------------------------------------------------------------------------

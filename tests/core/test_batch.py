@@ -26,6 +26,7 @@ from pulumi_vod_workflow.core.batch import (
     record_batch,
     respell_batch_path,
     runs_of,
+    stale_tokens,
     unfinished,
     with_secrets,
 )
@@ -517,6 +518,41 @@ def test_a_batch_of_secrets_stays_one() -> None:
     """What was made of secrets is still in the state."""
     assert complete_batch({"secretInputs": True}, one())["secretInputs"] is True
     assert "secretInputs" not in complete_batch({}, one())
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ({}, ""),
+        (one(triggers={"n": 1}), ""),
+        (one(triggers={"n": 1, "m": 2}, rerunOnFailure=True), ""),
+        (one(existingRunId="lb:9"), ""),
+        (one(vid=UNKNOWN), ""),
+        ({"items": {"b": ITEM}}, ""),
+        (one(triggers={"n": 2}), "a"),
+        (one(triggers={"n": 1, "m": 2}, priority=1), "a"),
+        (one(triggers={"n": 1}, vid="w"), "a"),
+        ({"defaults": {"callbackArgs": "x"}}, "a"),
+    ],
+)
+def test_a_token_that_stays_for_another_start_is_refused(change: Any, stale: str) -> None:
+    """The engine puts recorded tokens in for `ignore_changes`: those that are right do no harm."""
+    stack = Stack()
+    stack.up(TRIGGERED)
+    given = {**TRIGGERED, **change, "clientTokens": stack.state["clientTokens"]}
+    declared = declare_batch({"scope": SCOPE, **given}).properties
+    problems = [str(problem) for problem in stale_tokens(stack.state, declared)]
+    assert [line.partition(": with")[0] for line in problems] == [
+        f"clientTokens: must change for {key}" for key in stale
+    ]
+
+
+@pytest.mark.parametrize("junk", [UNKNOWN, "a", ["a"], {"a": "mine"}, {"a": None}])
+def test_tokens_that_a_transform_puts_in_are_not_sent(junk: Any) -> None:
+    """There is no argument for them."""
+    declared = declare_batch({"scope": SCOPE, **one(), "clientTokens": junk}).properties
+    assert complete_batch({}, declared) == Stack().declared(one())
+    assert len([*stale_tokens({}, declared)]) == (junk == {"a": "mine"})
 
 
 # -- planning ----------------------------------------------------------------------------------
