@@ -192,7 +192,10 @@ class WorkflowItemArgs:
     task_list_id: Input[str] | None = pulumi.property("taskListId", default=None)
     """Task queue id (SDK only)."""
     triggers: Input[Mapping[str, object]] | None = pulumi.property("triggers", default=None)
-    """A new or changed value asks for a new, paid run; a removed one for nothing."""
+    """
+    A new or changed value asks for a new, paid run; a removed one for nothing. An output that another
+    run does not have yet, such as its `status` before a refresh, shows a start in each preview.
+    """
     existing_run_id: Input[str] | None = pulumi.property("existingRunId", default=None)
     """Adopt this run instead of starting one; not for defaults."""
     rerun_on_failure: Input[bool] | None = pulumi.property("rerunOnFailure", default=None)

@@ -141,7 +141,8 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
                 share one run.
             triggers: a new or changed value asks for a new, paid run; a removed one for nothing.
                 Going back to an earlier value gives the earlier token again, and the service may
-                then answer with the earlier run.
+                then answer with the earlier run. An output that another run does not have yet, such
+                as its `status` before a refresh, shows a replacement in each preview.
             existing_run_id: adopt this run: it is only read, nothing is ever started.
             rerun_on_failure: replace, and pay for, a run whose recorded failure is a system error
                 (2xxx), on every `up` that begins with one recorded; default false.

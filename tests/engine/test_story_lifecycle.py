@@ -305,6 +305,23 @@ def test_forced_replacement(story: Story) -> None:
     story.pays(run(), 1, replace=[urn])
 
 
+def test_an_output_that_is_not_there_yet_is_unknown_in_a_preview(story: Story) -> None:
+    """A trigger of one is shown as a replacement each time, as `run-again.md` warns."""
+
+    def program() -> None:
+        first = WorkflowRun("first", vid="v1", template_id="t1")
+        fed: Any = {"status": first.status, "files": first.transcodes}
+        WorkflowRun("second", vid="v2", template_id="t1", triggers=fed)
+
+    story.pays(program, 2)
+    for _ in range(2):
+        shown = story.preview(program)
+        assert (shown.starts, story.up(program).changed) == (1, [])
+    story.refresh()
+    story.pays(program, 1)
+    assert story.pays(program, 0).changed == []
+
+
 def test_options(story: Story) -> None:
     """ignore_changes keeps the run; retain_on_delete leaves it unmentioned."""
     story.up(run())
