@@ -193,8 +193,9 @@ class WorkflowItemArgs:
     """Task queue id (SDK only)."""
     triggers: Input[Mapping[str, object]] | None = pulumi.property("triggers", default=None)
     """
-    A new or changed value asks for a new, paid run; a removed one for nothing. An output that another
-    run does not have yet, such as its `status` before a refresh, shows a start in each preview.
+    A new or changed value asks for a new, paid run; a removed one for nothing. An output that
+    another run does not have yet, such as its `status` before a refresh, shows a start in each
+    preview.
     """
     existing_run_id: Input[str] | None = pulumi.property("existingRunId", default=None)
     """Adopt this run instead of starting one; not for defaults."""

@@ -75,7 +75,7 @@ def test_a_start_that_the_service_may_join_is_refused(story: Story) -> None:
     def ignoring(path: str, **a: Any) -> Program:
         opts = pulumi.ResourceOptions(ignore_changes=[path])
         given = items("b", a={"vid": "v-a", **a})
-        
+
         def program() -> None:
             WorkflowBatch("batch", opts, items=given, defaults={"template_id": "t1"})
 
