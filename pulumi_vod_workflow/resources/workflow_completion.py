@@ -12,7 +12,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import check_options, if_secret, scope
+from pulumi_vod_workflow.resources.declaring import check_keys, check_options, if_secret, scope
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
 from pulumi_vod_workflow.resources.vod_resource import VodResource
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
@@ -69,8 +69,13 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
             on_failure: `error`, the default: fail, and tell of each run that did not succeed;
                 `record`: take failures as results.
 
+        Raises:
+            pulumi.RunError: for `import_`, for a map with keys that are no strings, and for runs
+                of the same name.
+
         """
         check_options("WorkflowCompletion", opts, "declare it; waiting again is free")
+        check_keys("WorkflowCompletion", {"runs": runs})
         if timeout is None and opts is not None and opts.custom_timeouts is not None:
             timeout = opts.custom_timeouts.create
         awaited = _merged(list(_parts(runs)))

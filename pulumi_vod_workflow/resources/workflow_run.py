@@ -13,6 +13,7 @@ from pulumi import Input, InputType, Output, ResourceOptions
 from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
+    check_keys,
     check_options,
     if_secret,
     respelled,
@@ -150,7 +151,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
 
         Raises:
             TypeError: for a keyword that only this class itself gives, and for options elsewhere.
-            pulumi.RunError: for `import_`.
+            pulumi.RunError: for `import_`, and for maps with keys that are no strings.
 
         """
         check_options("WorkflowRun", opts, _INSTEAD)
@@ -172,6 +173,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             "rerun_on_failure": rerun_on_failure,
             **mistyped,
         }
+        check_keys("WorkflowRun", declared)
         given = spelled(declared, "RunInputs", self._names)
         properties = {
             **given,

@@ -339,6 +339,19 @@ def test_every_problem_is_told(raw: dict[str, Any], expected: list[str]) -> None
     assert [text[: len(start)] for text, start in zip(told, expected, strict=True)] == expected
 
 
+@pytest.mark.parametrize("junk", [UNKNOWN, "a", {}, {"file": 1}, {"file": "f", "byKey": []}])
+def test_items_from_a_file_are_named_by_their_lines(junk: Any) -> None:
+    """Whatever comes in their place does no harm, and nothing of it is recorded."""
+    bad = {"items": {key: {**ITEM, "priority": 9} for key in ("a", "b", "c")}}
+    lines = {"file": "f.csv", "byKey": {"a": 7.0, "b": 9.0}}
+    told = declare_batch({**bad, "__lines": lines})
+    assert [str(problem) for problem in told.problems] == [
+        "f.csv:7: items.a.priority: must be an integer from -5 to 5 (and so 2 more: b (line 9), c)"
+    ]
+    assert told.properties == declare_batch(bad).properties
+    assert declare_batch({**bad, "__lines": junk}) == declare_batch(bad)
+
+
 def test_a_batch_has_ten_thousand_items_at_most() -> None:
     """Its state is still a file that a backend takes."""
     items: dict[str, Any] = {f"k{number}": UNKNOWN for number in range(10_000)}

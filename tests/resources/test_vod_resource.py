@@ -232,3 +232,24 @@ say(type=run.pulumi_resource_type, template=run.template_id, status=run.status)
         "template": "ours",
         "status": "PendingStart",
     }
+
+
+@pytest.mark.parametrize(
+    ("declared", "where"),
+    [
+        ('WorkflowRun("r", triggers={1: "a"})', "WorkflowRun: triggers"),
+        ('WorkflowRun("r", triggers={"a": [{True: 1}]})', "WorkflowRun: triggers.a[0]"),
+        ('WorkflowRun("r", input=pulumi_vod_workflow.WorkflowParamsArgs(condition={1: True}))',
+         "WorkflowRun: input.condition"),
+        ('WorkflowBatch("b", items={1: {}})', "WorkflowBatch: items"),
+        ('WorkflowBatch("b", items={"a": {"triggers": {(): 1}}})',
+         "WorkflowBatch: items.a.triggers"),
+        ('WorkflowBatch("b", items={}, defaults={None: 1})', "WorkflowBatch: defaults"),
+        ('pulumi_vod_workflow.WorkflowCompletion("c", runs={1: "id"})',
+         "WorkflowCompletion: runs"),
+    ],
+)  # fmt: skip
+def test_keys_that_are_no_strings_are_refused(declared: str, where: str) -> None:
+    """The SDK's own answer is a traceback, from which nobody learns which map it is."""
+    told = ran(f"import pulumi_vod_workflow\n{declared}")
+    assert f"{where}: its keys must be strings, not " in told["failed"]
