@@ -148,6 +148,7 @@ def _run(run: Run) -> Any:
 def _items(batch: WorkflowBatch, prefix: str) -> Output[Mapping[str, Any]]:
     def told(parts: Sequence[Any]) -> dict[str, Any]:
         runs, rejected, unclear, region, endpoint = parts
+        runs = runs or {}  # under mocks that tell none, there are none
         found = {
             prefix + key: {
                 "runId": run.run_id,
@@ -158,7 +159,7 @@ def _items(batch: WorkflowBatch, prefix: str) -> Output[Mapping[str, Any]]:
             for key, run in runs.items()
         }
         why_not = {"rejected": rejected, "unclear": unclear}
-        without = {prefix + key: {k: v[key]} for k, v in why_not.items() for key in v}
+        without = {prefix + key: {k: v[key]} for k, v in why_not.items() for key in v or ()}
         return {**found, **without}
 
     known = (batch.runs, batch.rejected, batch.unclear, batch.region, batch.endpoint)
@@ -178,9 +179,13 @@ def _together(parts: Sequence[Any]) -> dict[str, Any]:
     Return all parts as one.
 
     Raises:
-        pulumi.RunError: when two runs would have the same name.
+        pulumi.RunError: when two runs would have the same name, or one has no id.
 
     """
+    if None in parts:
+        raise pulumi.RunError(
+            "WorkflowCompletion: an id in runs is None (under mocks: let new_resource return runId)"
+        )
     names = Counter(name for part in parts for name in part)
     twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
