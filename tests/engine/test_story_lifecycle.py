@@ -322,6 +322,33 @@ def test_an_output_that_is_not_there_yet_is_unknown_in_a_preview(story: Story) -
     assert story.pays(program, 0).changed == []
 
 
+def test_the_command_that_reads_results_starts_nothing(story: Story) -> None:
+    """`pulumi refresh --run-program`: the stack's outputs, too, whatever was edited."""
+
+    def program(**edited: Any) -> Program:
+        def declared() -> None:
+            made = WorkflowRun("run", vid="v1", template_id="t1", rerun_on_failure=True, **edited)
+            if edited:
+                WorkflowRun("more", vid="v2", template_id="t1")
+            pulumi.export("phase", made.phase)
+
+        return declared
+
+    story.emulator.outcome("2001")
+    assert story.pays(program(), 1).outputs == {"phase": "submitted"}
+    story.emulator.advance(1500)
+    story.refresh()
+    assert story.stack.outputs()["phase"].value == "submitted", "a plain one leaves them"
+    for edited, phase in (({}, "running"), ({"triggers": {"x": 1}}, "failed")):
+        story.stack.workspace.program = program(**edited)
+        story.stack.refresh(run_program=True)
+        assert story.stack.outputs()["phase"].value == phase
+        story.emulator.advance(1500)
+    assert len(story.emulator.ledger()) == 1
+    assert set(story.resources) == {"run"}
+    story.pays(program(triggers={"x": 1}), 2)
+
+
 def test_options(story: Story) -> None:
     """ignore_changes keeps the run; retain_on_delete leaves it unmentioned."""
     story.up(run())
