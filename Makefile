@@ -28,15 +28,15 @@ engine: $(READY) ## Find or install the Pulumi engine; prints its folder
 	@$(PYTHON) tools/engine/find_or_install.py
 
 .PHONY: up
-up: $(READY) ## Set everything up, then `pulumi up` the quickstart on the embedded emulator
+up: $(READY) ## Set everything up, then `pulumi up` the quickstart on the embedded emulator, and show its files
 	@tools/demo stack select --create dev
-	@echo "==> pulumi up --refresh: examples/quickstart on the embedded emulator"
-	@tools/demo up --yes --refresh --stack dev
-	@echo "==> Next: once more \`make up\` reads how far the runs are, and starts nothing;"
+	@echo "==> pulumi up: examples/quickstart on the embedded emulator; its runs take five seconds"
+	@tools/demo up --yes --skip-preview --suppress-outputs --suppress-progress --stack dev
+	@echo "==> Next: once more \`make up\` starts nothing, for the runs are in the stack's state;"
 	@echo "    edit examples/quickstart/__main__.py and see what \`tools/demo preview\` says it costs;"
 	@echo "    \`make down\` ends it all."
-	@echo "==> pulumi stack output"
-	@tools/demo stack output --stack dev
+	@echo "==> pulumi stack output: the files that the runs have made"
+	@tools/demo stack output --json --stack dev
 
 .PHONY: down
 down: $(READY) ## Destroy what `make up` made

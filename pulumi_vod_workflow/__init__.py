@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pulumi_vod_workflow.manifest import load_manifest
     from pulumi_vod_workflow.resources.args import (
         ClipArgs,
         DirectUrlArgs,
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
         WorkflowItemArgs,
         WorkflowParamsArgs,
     )
+    from pulumi_vod_workflow.resources.manifest import load_manifest
     from pulumi_vod_workflow.resources.outputs import (
         AudioStreamMeta,
         Snapshot,
@@ -63,7 +63,7 @@ _MODULES = (
     "resources.workflow_run",
     "resources.workflow_batch",
     "resources.workflow_completion",
-    "manifest",
+    "resources.manifest",
 )
 """Where the names are looked for: what takes longer to load comes later."""
 

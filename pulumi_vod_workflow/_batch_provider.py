@@ -64,10 +64,11 @@ class WorkflowBatchProvider(VodProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate all items and fill in their tokens; free, and offline unless preflight is on."""
         declaration = batch.declare_batch(received(news))
-        failures = self._failures(declaration.problems)
+        olds = batch.normalise_batch(received(_olds))
+        problems = declaration.problems or batch.stale_tokens(olds, declaration.properties)
+        failures = self._failures(problems)
         if failures:
             return CheckResult(sent(declaration.properties), failures)
-        olds = batch.normalise_batch(received(_olds))
         inputs = batch.complete_batch(olds, declaration.properties)
         self._checked.add(resource_of(inputs))
         if not olds:

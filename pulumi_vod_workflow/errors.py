@@ -68,12 +68,16 @@ class ManifestError(VodWorkflowError):
     A file cannot be read as the items of a batch; nothing was declared.
 
     Attributes:
-        problems: all of them, `path` being `file:line`; the message lists the first 20.
+        problems: all of them, `path` being `file:line`; the message lists the first 20. One alone
+            is told in one line.
 
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
+        if len(self.problems) == 1:
+            super().__init__(f"The items cannot be read: {self.problems[0]}")
+            return
         lines = [f"  - {problem}" for problem in self.problems[:20]]
         if len(self.problems) > 20:
             lines.append(f"  ... and {len(self.problems) - 20:,} more")

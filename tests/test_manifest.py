@@ -7,13 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic.alias_generators import to_camel
 
+import pulumi_vod_workflow
 from pulumi_vod_workflow.core.inputs import ITEM_KEYS, MAX_ITEMS, ItemInputs, is_item_key
 from pulumi_vod_workflow.errors import ManifestError, VodWorkflowError
-from pulumi_vod_workflow.manifest import load_manifest
+from pulumi_vod_workflow.manifest import ManifestItems, load_manifest
 
 SECRET = "s3cr3t"
 DEEP = 100_000
@@ -24,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def load(text: str | bytes, name: str = "a.csv", **options: str) -> dict[str, dict[str, Any]]:
+def load(text: str | bytes, name: str = "a.csv", **options: str) -> ManifestItems:
     Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return load_manifest(name, **options)
 
@@ -149,15 +152,21 @@ def test_paths_may_be_objects(tmp_path: Path) -> None:
     assert load_manifest(tmp_path / "x.csv") == load_manifest(str(tmp_path / "x.csv")) == {"a": {}}
 
 
-def test_a_file_that_is_not_there_is_the_systems_error() -> None:
-    """Its message names the path already."""
-    with pytest.raises(FileNotFoundError, match=r"b\.csv"):
-        load_manifest("b.csv")
+def test_the_lines_are_kept() -> None:
+    """They are no part of what is equal, and a copy has none."""
+    items = load('key,vid\na,"v\n1"\n\nb,v2\n')
+    assert (items.file, items.lines) == ("a.csv", {"a": 2, "b": 5})
+    assert items == {"a": {"vid": "v\n1"}, "b": {"vid": "v2"}}
+    assert load('\n{"key": "a"}', "a.jsonl").lines == {"a": 2}
 
 
 # -- what is refused ---------------------------------------------------------------------------
 
 KEY = f"key: must be {ITEM_KEYS}"
+ID = "must be a non-empty, printable string without white space around it"
+OF_A_FILE = "The keys here are bucketName, fileName, spaceName"
+RENAME = "rename it, or give load_manifest key="
+FIELDS = f"The keys here are {', '.join(sorted(map(to_camel, ItemInputs.model_fields)))}"
 LIKE = 'must be JSON, as 3, true, ["a"] or {"a": 1}, but'
 WHOLE = "is whole, and there in parts, too, as"
 QUOTES = "this row's quotation marks or size are wrong"
@@ -169,7 +178,32 @@ BAD_TABLES: list[tuple[str, list[str]]] = [
     ("key,vid\n,\n", ["a.csv: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
     (
         "\nvid;key\nv;a\n",
-        ["a.csv:2: there is no column 'key': the first row must name the columns"],
+        ["a.csv:2: its columns are separated by ';': separate them by ','"],
+    ),
+    ("vid,name\nv,a\n", ["a.csv:1: there is no column 'key': the first row must name the columns"]),
+    *(
+        (
+            f"vid,{name}\nv,a\n",
+            [f"a.csv:1: there is no column 'key', but {name.strip()!r}: {RENAME}{name.strip()!r}"],
+        )
+        for name in ("Key", " KEY ", "ｋｅｙ", "\ufeffkey", "_key")  # noqa: RUF001 - full width
+    ),
+    *(
+        (
+            f"\n,,\n{quote}key{quote}{mark}{quote}vid{quote}\n1{mark}a,b\n",
+            [f"a.csv:3: its columns are separated by {mark!r}: separate them by ','"],
+        )
+        for mark in ";\t|，；、"  # noqa: RUF001 - full width
+        for quote in ("", '"')
+    ),
+    ("vid;name\nv;a\n", ["a.csv:1: its columns are separated by ';': separate them by ','"]),
+    ("key;vid,x\nv;a\n", ["a.csv:1: its columns are separated by ';': separate them by ','"]),
+    *(
+        (
+            f"{line}\nkey;vid\na;b\n",
+            ["a.csv:1: is Excel's line 'sep=;': remove it, and separate by ','"],
+        )
+        for line in ("sep=;", '"sep=;"', "SEP=;\r")
     ),
     ("key,vid,key\na,v,b\n", ["a.csv:1: column 'key': is there twice"]),
     (
@@ -186,7 +220,22 @@ BAD_TABLES: list[tuple[str, list[str]]] = [
     ),
     (
         'key,vid,priority\na,"1\n2\n3",1\nb,"\n",high\nc,,1',
-        [f"a.csv:5: column 'priority': {LIKE} cannot be read from character 1 on"],
+        [
+            f"a.csv:2: vid: {ID}",
+            f"a.csv:5: column 'priority': {LIKE} cannot be read from character 1 on",
+            f"a.csv:5: vid: {ID}",
+        ],
+    ),
+    (
+        "key,vid,priority,titel,direct_url.file_nam\na,v,9,t,\na,v,,t,f\nb,,,,\n,v,1,t,\n",
+        [
+            "a.csv:2: priority: must be an integer from -5 to 5",
+            f"a.csv:2: titel: unknown key; {FIELDS} (and so 2 more lines)",
+            "a.csv:3: key: is the same as in line 2",
+            "a.csv:3: vid, directUrl: exactly one of them must be set, both are",
+            f"a.csv:3: directUrl.file_nam: unknown key; did you mean fileName? {OF_A_FILE}",
+            f"a.csv:5: {KEY}",
+        ],
     ),
     (
         'key,enable_low_priority,input,triggers\n,yes,"{""a"": 1",x\n',
@@ -221,7 +270,30 @@ def test_a_table_is_refused_with_all_that_is_wrong(text: str, expected: list[str
 
 BAD_LINES: list[tuple[str, list[str]]] = [
     ("\n \n", ["a.jsonl: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
-    ('{"vid": "v"}\n{"key": ""}\n{"key": 1}\n{"key": null}', [f"{n}: {KEY}" for n in "1234"]),
+    (
+        '{"vid": "v"}\n{"Key": ""}\n{"key": ""}\n{"key": 1}\n{"key": null}',
+        [
+            "1: there is no member 'key'",
+            "2: there is no member 'key', but 'Key': rename it, or give load_manifest key='Key'",
+            *(f"{n}: {KEY}" for n in "345"),
+        ],
+    ),
+    (
+        '\n[\n  {"key": "a"},\n  {"key": "b"}\n]\n',
+        ["2: is one JSON array over several lines: write one object a line"],
+    ),
+    (
+        '{\n  "key": "a",\n  "vid": "v"\n}\n',
+        ["1: is one JSON object over several lines: write one object a line"],
+    ),
+    (
+        '{"key": "a", "vid": "v", "priority": 9}\n{"key": "a", "priority": "1"}\n',
+        [
+            "1: priority: must be an integer from -5 to 5",
+            "2: key: is the same as in line 1",
+            "2: priority: must be an integer from -5 to 5",
+        ],
+    ),
     (
         '\n{"key": "a"}\n{"key": "a"}\n{"key": "b"}\n',
         ["3: key: is the same as in line 2"],
@@ -229,7 +301,7 @@ BAD_LINES: list[tuple[str, list[str]]] = [
     (
         '[{"key": "a"}]\n3\n{"key": "a",\n',
         [
-            "1: must be a JSON object",
+            "1: must be a JSON object, not an array",
             "2: must be a JSON object",
             "3: must be a JSON object, but cannot be read from character 13 on",
         ],
@@ -254,19 +326,83 @@ def test_lines_are_refused_with_all_that_is_wrong(text: str, expected: list[str]
     assert problems(text, "a.jsonl") == whole
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.xlsx", "a", ".csv"])
-def test_other_files_are_refused_unread(name: str) -> None:
-    with pytest.raises(ManifestError, match=r"must end in one of \.csv, \.tsv, \.jsonl, \.ndjson"):
+ENDINGS = "its name must end in one of .csv, .tsv, .jsonl, .ndjson"
+EXCEL = 'save the file as UTF-8 (in Excel, as "CSV UTF-8")'
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a.json", ".json has one value: write one object a line, and name it .jsonl; "),
+        ("a.xlsx", f".xlsx is a workbook: {EXCEL}; "),
+        ("a.csv.gz", ".gz is compressed: unpack it; "),
+        ("a.txt", "'.txt' is not known; "),
+        ("a", ""),
+        (".csv", ""),
+    ],
+)
+def test_other_files_are_refused_unread(name: str, why: str) -> None:
+    with pytest.raises(ManifestError) as caught:
         load_manifest(name)
+    assert str(caught.value) == f"The items cannot be read: {name}: {why}{ENDINGS}"
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_a_file_that_cannot_be_opened_is_told_in_one_line() -> None:
+    """Not there, a folder, or no name at all: and where a relative name was looked for."""
+    Path("folder.csv").mkdir()
+    for name, why in {
+        "none.csv": "No such file or directory",
+        "folder.csv": "Is a directory",
+        "folder.csv/x/y.csv": "No such file or directory",
+        "a\0.csv": "its name cannot be one",
+        "a" * 300 + ".csv": "File name too long",
+    }.items():
+        with pytest.raises(ManifestError) as caught:
+            load_manifest(name)
+        told = (
+            f"The items cannot be read: {name}: cannot be read: {why} (looked for in {Path.cwd()})"
+        )
+        assert str(caught.value) == told
+    with pytest.raises(
+        ManifestError, match=r"/none\.csv: cannot be read: No such file or directory$"
+    ):
+        load_manifest(Path.cwd() / "none.csv")
+
+
+def test_pulumi_shows_the_message_alone() -> None:
+    """It prints a RunError, and any other exception's traceback."""
+    Path("a.csv").write_text("key\n")
+    with pytest.raises(pulumi.RunError) as caught:
+        pulumi_vod_workflow.load_manifest("a.csv")
+    assert isinstance(caught.value, ManifestError)
+    Path("a.csv").write_text("key\na\n")
+    assert pulumi_vod_workflow.load_manifest("a.csv", key="key").lines == {"a": 2}
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_another_encoding_is_told_with_what_to_do(encoding: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("key,vid\na,v".encode("utf-16"), f"is in UTF-16: {EXCEL}"),
+        ("\ufeffkey,vid\na,v".encode("utf-16-be"), f"is in UTF-16: {EXCEL}"),
+        (
+            "key,v\n".encode("utf-16-le"),
+            f"has NUL characters in its first line, as UTF-16 has: {EXCEL}",
+        ),
+        (b"PK\x03\x04\x14\0\6\0", f"is a workbook or an archive, not text: {EXCEL}"),
+        (b"\xd0\xcf\x11\xe0\xa1", f"is an old workbook, not text: {EXCEL}"),
+        (b"\x1f\x8b\x08", "is compressed by gzip: unpack it"),
+    ],
+)
+def test_what_is_no_text_is_named(name: str, data: bytes, why: str) -> None:
+    assert problems(data, name) == [f"{name}:1: {why}"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_another_encoding_is_told_with_what_to_do(name: str) -> None:
     """Excel in Chinese writes GBK where it is not told otherwise."""
-    line = 1 if encoding == "utf-16" else 3
-    assert problems("key,vid\na,v\n上海,v\n北京,v\n".encode(encoding), name) == [
-        f'{name}:{line}: is not in UTF-8: save the file as UTF-8 (in Excel, as "CSV UTF-8")'
+    assert problems("key,vid\na,v\n上海,v\n北京,v\n".encode("gbk"), name) == [
+        f"{name}:3: is not in UTF-8: {EXCEL}"
     ]
 
 

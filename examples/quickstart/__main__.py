@@ -1,8 +1,8 @@
-"""The three examples of the service's own page, as a stack."""
+"""The three examples of the service's own page, as a stack that waits for their files."""
 
 import pulumi
 
-from pulumi_vod_workflow import DirectUrlArgs, WorkflowRun
+from pulumi_vod_workflow import DirectUrlArgs, WorkflowCompletion, WorkflowRun
 
 # A video by its Vid, with a built-in workflow (six paid outputs).
 by_vid = WorkflowRun(
@@ -35,23 +35,20 @@ snapshot_paths = WorkflowRun(
     },
 )
 
-# Results are read by a refresh, once a run has ended; until then the lists are empty.
-pulumi.export(
-    "byVid",
-    {
-        "runId": by_vid.run_id,
-        "phase": by_vid.phase,
-        "files": by_vid.transcodes.apply(lambda files: [file.store_uri for file in files]),
-    },
-)
-pulumi.export("byFile", {"runId": by_file.run_id, "phase": by_file.phase})
+# One wait for all three, which is free; `by_vid.wait()` would be one for that run alone.
+done = WorkflowCompletion("done", runs=[by_vid, by_file, snapshot_paths], timeout="10m")
+
+
+def videos(name: str) -> pulumi.Output[list[str]]:
+    """Return where the output files of a run are stored."""
+    return done.results[name].transcodes.apply(lambda files: [file.store_uri for file in files])
+
+
+pulumi.export("byVid", videos("by-vid"))
+pulumi.export("byFile", videos("by-file"))
 pulumi.export(
     "snapshotPaths",
-    {
-        "runId": snapshot_paths.run_id,
-        "phase": snapshot_paths.phase,
-        "paths": snapshot_paths.snapshots.apply(
-            lambda snapshots: [item.poster.store_uri for item in snapshots if item.poster]
-        ),
-    },
+    done.results["snapshot-paths"].snapshots.apply(
+        lambda snapshots: [item.poster.store_uri for item in snapshots if item.poster]
+    ),
 )

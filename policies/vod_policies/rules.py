@@ -45,7 +45,12 @@ def allowed_spaces(
 def no_high_priority(
     inputs: Inputs, stack: str, production: Iterable[str], most: int
 ) -> Iterator[Problem]:
-    """Keep the front of the queue for production's stacks; a larger priority is served earlier."""
+    """
+    Keep the front of the queue for production's stacks.
+
+    A larger priority is served earlier by the service's page of 2025-12-12. Its copy of 2025-02-13
+    and BytePlus document the opposite.
+    """
     priority = inputs.get("priority", UNKNOWN)
     if priority is UNKNOWN or priority <= most:
         return

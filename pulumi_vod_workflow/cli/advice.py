@@ -104,9 +104,10 @@ class Advice:
     def _steps(self) -> Iterator[str]:
         if self.of(*OPEN):
             yield (
-                f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing, until you "
-                "have looked for a run of that time in the VOD console and chosen for each (what "
-                f"you have removed from the program is not asked about any more):\n{WAYS}"
+                f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing of it "
+                "(without --skip-preview: nothing at all), until you have looked for a run of that "
+                "time in the VOD console and chosen for each (what you have removed from the "
+                f"program is not asked about any more):\n{WAYS}"
             )
         if self.of(Became.OTHER):
             yield (

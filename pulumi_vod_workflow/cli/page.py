@@ -51,7 +51,8 @@ def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool) -> b
     read = (
         f"Unfinished runs were read from the service at {clock_time(now)}; the state is unchanged."
         if live
-        else "This is what the state tells: <code>pulumi refresh</code> brings it up to date."
+        else "This is what the state tells: <code>pulumi refresh --run-program</code> brings it up "
+        "to date."
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">

@@ -16,9 +16,10 @@ from pulumi_vod_workflow.cli.text import STOPPED, UNUSABLE, of_known_form, told_
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.errors import ConfigurationError
 
-FROM_STATE = "Read from the state, for free: `pulumi refresh` brings it up to date."
+FROM_STATE = "Read from the state, for free: `pulumi refresh --run-program` brings it up to date."
 FROM_SERVICE = (
-    "Read from the service, for free; the state is unchanged: `pulumi refresh` records it."
+    "Read from the service, for free; the state is unchanged: `pulumi refresh --run-program` "
+    "records it."
 )
 INTERRUPTED = (
     "An update was cut short: `vod-workflow recover` says what became of what it was starting."

@@ -23,11 +23,11 @@ from pulumi_vod_workflow.core.execution import is_emulated, is_known_to_have_end
 from pulumi_vod_workflow.core.inputs import (
     ITEM_KEYS,
     MAX_ITEMS,
-    REQUIRED,
     Declaration,
     ItemInputs,
     SharedInputs,
     declare,
+    declare_part,
     is_item_key,
     respell_path,
     spell,
@@ -126,13 +126,10 @@ def respell_batch_path(path: str) -> str:
 def declare_batch(raw: Properties) -> Declaration:
     """Normalise and check a batch; what is wrong with many items alike is said once."""
     batch = normalise_batch(raw)
-    shared = [
-        problem
-        for problem in _problems(batch.get("defaults"), SharedInputs)
-        if problem.reason != REQUIRED  # an item may add it
-    ]
+    lines = _lines(batch.pop(LINES, None))
+    shared = _problems(batch.get("defaults"), SharedInputs)
     defaults = (Problem(below("defaults", item.path), item.reason) for item in shared)
-    return Declaration(batch, (*_form(batch), *defaults, *_item_problems(batch, shared)))
+    return Declaration(batch, (*_form(batch), *defaults, *_item_problems(batch, shared, lines)))
 
 
 def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
@@ -140,7 +137,7 @@ def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
         return ()
     if not isinstance(value, Mapping):
         return (Problem("", "must be an object of a run's inputs"),)
-    return declare(value, model).problems
+    return declare_part(value, model)
 
 
 def _form(batch: Properties) -> Iterator[Problem]:
@@ -158,7 +155,9 @@ def _form(batch: Properties) -> Iterator[Problem]:
         yield Problem(path_of(name), "unknown key; a batch has items and defaults")
 
 
-def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[Problem]:
+def _item_problems(
+    batch: Properties, shared: Collection[Problem], lines: Lines
+) -> Iterator[Problem]:
     told = {problem.path for problem in shared}
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
     for key, item in sorted(_known_map(batch.get("items")).items()):
@@ -170,14 +169,49 @@ def _item_problems(batch: Properties, shared: Collection[Problem]) -> Iterator[P
         for problem in declare(_over(batch.get("defaults") or {}, item), ItemInputs).problems:
             if problem.path not in told or _sets(item, problem.path):
                 where[problem.path, problem.reason].append(key)
-    yield from alike(where)
+    yield from alike(where, lines)
 
 
-def alike(where: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Problem]:
+LINES: Final = "__lines"
+"""
+Property of a batch whose items come from a file: the `file` and each item's line, `byKey`.
+
+For messages only: the check takes it out, so that no state and no diff has it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where in a file the items were read from."""
+
+    file: str = ""
+    by_key: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, key: str) -> str:
+        """Return what to put before an item's path."""
+        return f"{self.file}:{self.by_key[key]}: " if key in self.by_key else ""
+
+    def beside(self, key: str) -> str:
+        """Return a key with its line."""
+        return f"{key} (line {self.by_key[key]})" if key in self.by_key else key
+
+
+NO_LINES: Final = Lines()
+
+
+def _lines(told: object) -> Lines:
+    found = _known_map(told)
+    return Lines(str(found.get("file", "")), _known_map(found.get("byKey")))
+
+
+def alike(
+    where: Mapping[tuple[str, str], Sequence[str]], lines: Lines = NO_LINES
+) -> Iterator[Problem]:
     """Say once what is wrong with many items: (path in the item, reason) -> their keys."""
     for (path, reason), keys in list(where.items())[:SHOWN]:
-        first = below(path_of("items", keys[0]), path)
-        others = f" (and so {len(keys) - 1:,} more: {named(keys[1:], 5)})" if len(keys) > 1 else ""
+        first = lines.of(keys[0]) + below(path_of("items", keys[0]), path)
+        more = named([*map(lines.beside, keys[1:6]), *keys[6:]], 5)
+        others = f" (and so {len(keys) - 1:,} more: {more})" if len(keys) > 1 else ""
         yield Problem(first, reason + others)
     if len(where) > SHOWN:
         yield Problem("items", f"{len(where) - SHOWN:,} more problems of other kinds")
@@ -200,11 +234,15 @@ def _sets(item: Properties, path: str) -> bool:
 
 
 def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:
-    """Return a valid declaration with its items' tokens, recorded ones where nothing changed."""
+    """
+    Return a valid declaration with its items' tokens, recorded ones where nothing changed.
+
+    Tokens that arrive with the declaration have no effect: see `stale_tokens`.
+    """
     before = items_of(old)
     completed = {
         key: complete(before.get(key) or {}, item)
-        for key, item in items_of(declared).items()
+        for key, item in items_of({**declared, "clientTokens": {}}).items()
         if item is not UNKNOWN
     }
     tokens = {
@@ -216,6 +254,26 @@ def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:
     if old.get("secretInputs") is True:
         batch["secretInputs"] = True
     return batch
+
+
+def stale_tokens(old: Properties, declared: Properties) -> Iterator[Problem]:
+    """
+    Find tokens that stay although their items' starts change.
+
+    A batch has no argument for tokens, so the engine has put recorded ones in, for
+    `ignore_changes`. With such a token the service may answer with the recorded run: `would_join`.
+    """
+    given = _known_map(declared.get("clientTokens"))
+    derived = complete_batch(old, declared)["clientTokens"] if given else {}
+    stale = [key for key in derived if key in given and given[key] != derived[key]]
+    if stale:
+        yield Problem("clientTokens", STALE.format(named(stale, 20)))
+
+
+STALE: Final = (
+    "must change for {}: with the recorded token the service may answer with the recorded run "
+    "instead of starting the new one. No run was started. Remove clientTokens from ignore_changes"
+)
 
 
 # -- planning ----------------------------------------------------------------------------------

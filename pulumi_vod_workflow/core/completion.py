@@ -246,7 +246,7 @@ def remedy(result: Properties) -> str:
         return "Correct what it is declared with: that is a new, paid run."
     again = "change a value in its triggers"
     if status.startswith("2"):
-        again += ", or set rerun_on_failure and `pulumi refresh`"
+        again += ", or set rerun_on_failure and `pulumi refresh --run-program`"
     return f"To pay for another run, {again}."
 
 

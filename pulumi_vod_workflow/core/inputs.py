@@ -113,9 +113,7 @@ Id = Annotated[
 ItemKey = Annotated[str, _holds(is_item_key), allowed(ITEM_KEYS)]
 Text = Annotated[str, Field(min_length=1), allowed("a non-empty string")]
 Flag = Annotated[bool, allowed("true or false")]
-Priority = Annotated[
-    int, Field(ge=-5, le=5), allowed("an integer from -5 to 5; a larger one is served earlier")
-]
+Priority = Annotated[int, Field(ge=-5, le=5), allowed("an integer from -5 to 5")]
 CallbackArgs = Annotated[
     str,
     _holds(lambda text: len(text.encode()) <= 512),
@@ -213,6 +211,7 @@ class Model(BaseModel):
 
 
 REQUIRED: Final = "is required"
+UNKNOWN_KEY: Final = "unknown key"
 
 
 def _loc(path: str) -> tuple[str, ...]:
@@ -237,7 +236,7 @@ def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Pro
     for key in unknown:
         near = difflib.get_close_matches(to_camel(key), offered, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
-        yield Problem(key, f"unknown key; {hint}The keys here are {', '.join(offered)}")
+        yield Problem(key, f"{UNKNOWN_KEY}; {hint}The keys here are {', '.join(offered)}")
 
 
 class DirectUrl(Model):
@@ -372,21 +371,30 @@ class SharedInputs(Start):
     rerun_on_failure: Flag | None = None
 
 
-class ItemInputs(SharedInputs):
-    """Everything one run is declared with, wherever that is."""
+class PartialInputs(SharedInputs):
+    """What an item of a WorkflowBatch says itself: the defaults may add what is required."""
 
     existing_run_id: Id | None = None
 
     @classmethod
     def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """Check what no defaults can put right."""
+        sources = (raw.get("vid"), raw.get("directUrl"))
+        if not any(source is None or source is UNKNOWN for source in sources):
+            yield Problem(SOURCE, "exactly one of them must be set, both are")
+
+
+class ItemInputs(PartialInputs):
+    """Everything one run is declared with, wherever that is."""
+
+    @classmethod
+    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """Check what StartWorkflow requires, unless an existing run is adopted."""
+        yield from super().rules(raw)
         adopts = "existingRunId" in raw
         vid, direct_url = raw.get("vid"), raw.get("directUrl")
-        if vid is not UNKNOWN and direct_url is not UNKNOWN:
-            if vid is not None and direct_url is not None:
-                yield Problem(SOURCE, "exactly one of them must be set, both are")
-            elif vid is None and direct_url is None and not adopts:
-                yield Problem(SOURCE, "exactly one of them must be set, neither is")
+        if vid is None and direct_url is None and not adopts:
+            yield Problem(SOURCE, "exactly one of them must be set, neither is")
         template = raw.get("templateId")
         if template is None and not adopts:
             yield Problem("templateId", "is required: the id of the workflow to run")
@@ -492,6 +500,11 @@ class Declaration:
 
     properties: dict[str, Any]
     problems: tuple[Problem, ...]
+
+
+def declare_part(raw: Mapping[str, object], model: type[Model]) -> tuple[Problem, ...]:
+    """Check what is there of a declaration: the rest of it may add what is required."""
+    return tuple(item for item in declare(raw, model).problems if item.reason != REQUIRED)
 
 
 def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declaration:

@@ -56,7 +56,8 @@ class VodEmulator:
     """
 
     def __init__(self, settings: EmulatorSettings | None = None) -> None:
-        app = create_app(settings)
+        self._settings = settings or EmulatorSettings()
+        app = create_app(self._settings)
         self.service = app.service
         self._socket: socket.socket | None = None
         self._server = _Quiet(uvicorn_config(app))
@@ -79,6 +80,25 @@ class VodEmulator:
         if self._socket is None:
             raise RuntimeError("the emulator is not running: use it in a with statement")
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    @property
+    def config(self) -> dict[str, str]:
+        """
+        The configuration of a stack that uses this emulator: `vod:endpoint` and the keys.
+
+        Raises:
+            RuntimeError: before it is entered.
+
+        """
+        settings = self._settings
+        found = {
+            "vod:endpoint": self.url,
+            "vod:accessKey": settings.access_key,
+            "vod:secretKey": settings.secret_key,
+            "vod:sessionToken": settings.session_token,
+            "vod:region": settings.region,
+        }
+        return {key: value for key, value in found.items() if value is not None}
 
     def start(self) -> Self:
         """

@@ -181,7 +181,10 @@ class WorkflowItemArgs:
     input: InputType[WorkflowParamsArgs] | None = pulumi.property("input", default=None)
     """Dynamic parameters that override the workflow's templates."""
     priority: Input[int] | None = pulumi.property("priority", default=None)
-    """-5 to 5, larger is served earlier; default 0."""
+    """
+    -5 to 5; default 0. The service's page of 2025-12-12 serves a larger number earlier. Its copy of
+    2025-02-13 and BytePlus serve a smaller one earlier.
+    """
     callback_args: Input[str] | None = pulumi.property("callbackArgs", default=None)
     """At most 512 bytes, passed through to the completion event."""
     enable_low_priority: Input[bool] | None = pulumi.property("enableLowPriority", default=None)
@@ -189,7 +192,11 @@ class WorkflowItemArgs:
     task_list_id: Input[str] | None = pulumi.property("taskListId", default=None)
     """Task queue id (SDK only)."""
     triggers: Input[Mapping[str, object]] | None = pulumi.property("triggers", default=None)
-    """A new or changed value asks for a new, paid run; a removed one for nothing."""
+    """
+    A new or changed value asks for a new, paid run; a removed one for nothing. An output that
+    another run does not have yet, such as its `status` before a refresh, shows a start in each
+    preview.
+    """
     existing_run_id: Input[str] | None = pulumi.property("existingRunId", default=None)
     """Adopt this run instead of starting one; not for defaults."""
     rerun_on_failure: Input[bool] | None = pulumi.property("rerunOnFailure", default=None)

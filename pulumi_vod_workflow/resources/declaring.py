@@ -1,12 +1,13 @@
 """How a declaration reaches the provider: names, secrets, and who declares it."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
+from pulumi_vod_workflow.core.paths import path_of
 from pulumi_vod_workflow.resources.args import ARGS
 
 _ARGS: Final = tuple(ARGS)
@@ -47,6 +48,42 @@ def spelled(declared: object, model: str, names: Mapping[str, str] | None = None
 
 def _is_plain(declared: Mapping[str, object], names: Mapping[str, str]) -> bool:
     return all(key in names and isinstance(item, _PLAIN) for key, item in declared.items())
+
+
+def check_keys(kind: str, declared: Mapping[str, object]) -> None:
+    """
+    Refuse maps with keys that are no strings, which the SDK answers with a traceback.
+
+    They are not converted: a row's number would be a name that moves from video to video.
+
+    Raises:
+        pulumi.RunError: with the path of each such map, at most 10.
+
+    """
+    wrong = [f"{path}: its keys must be strings, not {of}" for path, of in _misnamed(declared, ())]
+    if not wrong:
+        return
+    if any(line.startswith("items: ") for line in wrong):
+        wrong.append(
+            "hint: a key names its item for good, so take an id that stays with the video "
+            '(pandas: `df.set_index("vid", drop=False).to_dict("index")`)'
+        )
+    raise pulumi.RunError(f"{kind}: " + "\n".join(wrong[:11]))
+
+
+def _misnamed(value: object, where: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, _ARGS):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        kinds = sorted({type(key).__name__ for key in value if not isinstance(key, str)})
+        if kinds:
+            yield path_of(*where), " or ".join(kinds)
+        for key, item in value.items():
+            if not isinstance(item, _PLAIN):
+                yield from _misnamed(item, (*where, str(key)))
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from _misnamed(item, (*where, number))
 
 
 def check_options(kind: str, opts: object, instead: str) -> None:

@@ -13,6 +13,7 @@ from pulumi import Input, InputType, Output, ResourceOptions
 from pulumi_vod_workflow.resources.args import WorkflowItemArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
+    check_keys,
     check_options,
     if_secret,
     respelled,
@@ -84,17 +85,31 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
                 merged key by key, anything else an item says replaces; an item's own source
                 (`vid` or `direct_url`) takes the place of the defaults'.
 
+        Raises:
+            pulumi.RunError: for `import_`, and for maps with keys that are no strings.
+
         """
         check_options("WorkflowBatch", opts, "name the runs as existing_run_id of its items")
+        check_keys("WorkflowBatch", {"items": items, "defaults": defaults})
+        lines = _lines(items)
         if isinstance(items, Mapping):
             items = {key: spelled(item, "ItemInputs") for key, item in items.items()}
         given = {"items": items, "defaults": spelled(defaults, "SharedInputs")}
         properties = {
             **given,
+            **lines,
             "scope": scope(resource_name, opts),
             "secretInputs": if_secret(given),
         }
         self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
+
+
+def _lines(items: object) -> dict[str, Any]:
+    """Return the file and lines of `load_manifest`'s items for messages: see `core.batch.LINES`."""
+    if not isinstance(items, dict) or not hasattr(items, "lines"):
+        return {}
+    by_key = {key: line for key, line in items.lines.items() if key in items}
+    return {"__lines": {"file": getattr(items, "file", ""), "byKey": by_key}}
 
 
 def _respell_path(path: str) -> str:

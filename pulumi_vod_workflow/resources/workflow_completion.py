@@ -12,7 +12,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import check_options, if_secret, scope
+from pulumi_vod_workflow.resources.declaring import check_keys, check_options, if_secret, scope
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
 from pulumi_vod_workflow.resources.vod_resource import VodResource
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
@@ -69,8 +69,13 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
             on_failure: `error`, the default: fail, and tell of each run that did not succeed;
                 `record`: take failures as results.
 
+        Raises:
+            pulumi.RunError: for `import_`, for a map with keys that are no strings, and for runs
+                of the same name.
+
         """
         check_options("WorkflowCompletion", opts, "declare it; waiting again is free")
+        check_keys("WorkflowCompletion", {"runs": runs})
         if timeout is None and opts is not None and opts.custom_timeouts is not None:
             timeout = opts.custom_timeouts.create
         awaited = _merged(list(_parts(runs)))
@@ -143,6 +148,7 @@ def _run(run: Run) -> Any:
 def _items(batch: WorkflowBatch, prefix: str) -> Output[Mapping[str, Any]]:
     def told(parts: Sequence[Any]) -> dict[str, Any]:
         runs, rejected, unclear, region, endpoint = parts
+        runs = runs or {}  # under mocks that tell none, there are none
         found = {
             prefix + key: {
                 "runId": run.run_id,
@@ -153,7 +159,7 @@ def _items(batch: WorkflowBatch, prefix: str) -> Output[Mapping[str, Any]]:
             for key, run in runs.items()
         }
         why_not = {"rejected": rejected, "unclear": unclear}
-        without = {prefix + key: {k: v[key]} for k, v in why_not.items() for key in v}
+        without = {prefix + key: {k: v[key]} for k, v in why_not.items() for key in v or ()}
         return {**found, **without}
 
     known = (batch.runs, batch.rejected, batch.unclear, batch.region, batch.endpoint)
@@ -173,9 +179,13 @@ def _together(parts: Sequence[Any]) -> dict[str, Any]:
     Return all parts as one.
 
     Raises:
-        pulumi.RunError: when two runs would have the same name.
+        pulumi.RunError: when two runs would have the same name, or one has no id.
 
     """
+    if None in parts:
+        raise pulumi.RunError(
+            "WorkflowCompletion: an id in runs is None (under mocks: let new_resource return runId)"
+        )
     names = Counter(name for part in parts for name in part)
     twice = sorted(name for name, count in names.items() if count > 1)
     if twice:

@@ -13,6 +13,7 @@ from pulumi import Input, InputType, Output, ResourceOptions
 from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
+    check_keys,
     check_options,
     if_secret,
     respelled,
@@ -87,7 +88,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
     input: Output[Mapping[str, Any] | None] = pulumi.property("input")
     """Dynamic parameters, keys in lowerCamelCase. A change is a new, paid run."""
     priority: Output[int | None] = pulumi.property("priority")
-    """-5 to 5, larger is served earlier; none is 0. A change is a new, paid run."""
+    """-5 to 5; none is 0; the argument names its direction. A change is a new, paid run."""
     callback_args: Output[str | None] = pulumi.property("callbackArgs")
     """What the completion event carries. A change is a new, paid run."""
     enable_low_priority: Output[bool | None] = pulumi.property("enableLowPriority")
@@ -131,7 +132,8 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             vid: the source by its Vid. Exactly one of `vid` and `direct_url`.
             direct_url: the source as a file of a space.
             input: dynamic parameters that override the workflow's templates.
-            priority: -5 to 5, larger is served earlier; default 0.
+            priority: -5 to 5; default 0. The service's page of 2025-12-12 serves a larger number
+                earlier. Its copy of 2025-02-13 and BytePlus serve a smaller one earlier.
             callback_args: at most 512 bytes, passed through to the completion event.
             enable_low_priority: idle transcoding; default false.
             task_list_id: task queue id (SDK only).
@@ -140,7 +142,8 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
                 share one run.
             triggers: a new or changed value asks for a new, paid run; a removed one for nothing.
                 Going back to an earlier value gives the earlier token again, and the service may
-                then answer with the earlier run.
+                then answer with the earlier run. An output that another run does not have yet, such
+                as its `status` before a refresh, shows a replacement in each preview.
             existing_run_id: adopt this run: it is only read, nothing is ever started.
             rerun_on_failure: replace, and pay for, a run whose recorded failure is a system error
                 (2xxx), on every `up` that begins with one recorded; default false.
@@ -148,7 +151,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
 
         Raises:
             TypeError: for a keyword that only this class itself gives, and for options elsewhere.
-            pulumi.RunError: for `import_`.
+            pulumi.RunError: for `import_`, and for maps with keys that are no strings.
 
         """
         check_options("WorkflowRun", opts, _INSTEAD)
@@ -170,6 +173,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             "rerun_on_failure": rerun_on_failure,
             **mistyped,
         }
+        check_keys("WorkflowRun", declared)
         given = spelled(declared, "RunInputs", self._names)
         properties = {
             **given,

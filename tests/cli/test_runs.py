@@ -58,7 +58,7 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
     assert "  then: Correct what it is declared with: that is a new, paid run." in text
     assert "  then: Correct it or take it out: the next `pulumi up` tries it as it is then." in text
     assert "Look for its run in the VOD console, and name it as existing_run_id." in text
-    assert lines[-1].endswith("`pulumi refresh` brings it up to date.")
+    assert lines[-1].endswith("`pulumi refresh --run-program` brings it up to date.")
 
 
 def test_each_run_is_listed_once(vod: Vod, tmp_path: Path) -> None:

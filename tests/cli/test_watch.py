@@ -60,7 +60,8 @@ def test_each_change_is_a_line_and_the_end_is_the_table(
     assert "over:" not in done.stderr
     assert re.search(r"succeeded +good .* 1 video, [\d.]+ MB; 3 snapshots +emu:", done.stdout)
     assert "1002: the source lacks an audio or video stream" in done.stdout
-    assert done.stdout.endswith("the state is unchanged: `pulumi refresh` records it.\n")
+    refresh = "`pulumi refresh --run-program`"
+    assert done.stdout.endswith(f"the state is unchanged: {refresh} records it.\n")
     assert Path(source).read_bytes() == before
     counts = vod_emulator.requests()
     assert counts["StartWorkflow"] == 3

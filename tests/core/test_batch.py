@@ -26,6 +26,7 @@ from pulumi_vod_workflow.core.batch import (
     record_batch,
     respell_batch_path,
     runs_of,
+    stale_tokens,
     unfinished,
     with_secrets,
 )
@@ -338,6 +339,19 @@ def test_every_problem_is_told(raw: dict[str, Any], expected: list[str]) -> None
     assert [text[: len(start)] for text, start in zip(told, expected, strict=True)] == expected
 
 
+@pytest.mark.parametrize("junk", [UNKNOWN, "a", {}, {"file": 1}, {"file": "f", "byKey": []}])
+def test_items_from_a_file_are_named_by_their_lines(junk: Any) -> None:
+    """Whatever comes in their place does no harm, and nothing of it is recorded."""
+    bad = {"items": {key: {**ITEM, "priority": 9} for key in ("a", "b", "c")}}
+    lines = {"file": "f.csv", "byKey": {"a": 7.0, "b": 9.0}}
+    told = declare_batch({**bad, "__lines": lines})
+    assert [str(problem) for problem in told.problems] == [
+        "f.csv:7: items.a.priority: must be an integer from -5 to 5 (and so 2 more: b (line 9), c)"
+    ]
+    assert told.properties == declare_batch(bad).properties
+    assert declare_batch({**bad, "__lines": junk}) == declare_batch(bad)
+
+
 def test_a_batch_has_ten_thousand_items_at_most() -> None:
     """Its state is still a file that a backend takes."""
     items: dict[str, Any] = {f"k{number}": UNKNOWN for number in range(10_000)}
@@ -517,6 +531,41 @@ def test_a_batch_of_secrets_stays_one() -> None:
     """What was made of secrets is still in the state."""
     assert complete_batch({"secretInputs": True}, one())["secretInputs"] is True
     assert "secretInputs" not in complete_batch({}, one())
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ({}, ""),
+        (one(triggers={"n": 1}), ""),
+        (one(triggers={"n": 1, "m": 2}, rerunOnFailure=True), ""),
+        (one(existingRunId="lb:9"), ""),
+        (one(vid=UNKNOWN), ""),
+        ({"items": {"b": ITEM}}, ""),
+        (one(triggers={"n": 2}), "a"),
+        (one(triggers={"n": 1, "m": 2}, priority=1), "a"),
+        (one(triggers={"n": 1}, vid="w"), "a"),
+        ({"defaults": {"callbackArgs": "x"}}, "a"),
+    ],
+)
+def test_a_token_that_stays_for_another_start_is_refused(change: Any, stale: str) -> None:
+    """The engine puts recorded tokens in for `ignore_changes`: those that are right do no harm."""
+    stack = Stack()
+    stack.up(TRIGGERED)
+    given = {**TRIGGERED, **change, "clientTokens": stack.state["clientTokens"]}
+    declared = declare_batch({"scope": SCOPE, **given}).properties
+    problems = [str(problem) for problem in stale_tokens(stack.state, declared)]
+    assert [line.partition(": with")[0] for line in problems] == [
+        f"clientTokens: must change for {key}" for key in stale
+    ]
+
+
+@pytest.mark.parametrize("junk", [UNKNOWN, "a", ["a"], {"a": "mine"}, {"a": None}])
+def test_tokens_that_a_transform_puts_in_are_not_sent(junk: Any) -> None:
+    """There is no argument for them."""
+    declared = declare_batch({"scope": SCOPE, **one(), "clientTokens": junk}).properties
+    assert complete_batch({}, declared) == Stack().declared(one())
+    assert len([*stale_tokens({}, declared)]) == (junk == {"a": "mine"})
 
 
 # -- planning ----------------------------------------------------------------------------------

@@ -332,7 +332,7 @@ USER: Final = "Correct what it is declared with: that is a new, paid run."
 LEFT: Final = "Its results can no longer be read: run it again by a changed trigger, or leave it."
 AGAIN: Final = "To pay for another run, change a value in its triggers."
 CONSOLE: Final = "Look for its run in the VOD console, and name it as existing_run_id."
-SYSTEM: Final = f"{AGAIN[:-1]}, or set rerun_on_failure and `pulumi refresh`."
+SYSTEM: Final = f"{AGAIN[:-1]}, or set rerun_on_failure and `pulumi refresh --run-program`."
 
 
 @pytest.mark.parametrize(

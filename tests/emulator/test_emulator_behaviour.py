@@ -23,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.settings import Rule
 from tests.emulator.conftest import send
@@ -499,7 +500,28 @@ def test_an_emulator_that_was_not_entered_says_so() -> None:
     emulator = VodEmulator()
     with pytest.raises(RuntimeError, match="with statement"):
         _ = emulator.url
+    with pytest.raises(RuntimeError, match="with statement"):
+        _ = emulator.config
     emulator.stop()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {},
+        {"access_key": "AK", "secret_key": "sk", "session_token": "st", "region": "ap-southeast-1"},
+    ],
+)
+def test_its_config_points_a_stack_at_it(own: dict[str, Any], tmp_path: Path) -> None:
+    """Every part of a request that it insists on."""
+    with VodEmulator(EmulatorSettings(**own)) as emulator:
+        found = load_settings(emulator.config.get, {}, tmp_path, emulator.config)
+        assert found.site.endpoint == emulator.url
+        assert found.site.region == own.get("region", "cn-north-1")
+        keys = found.require_credentials()
+        known = EmulatorSettings(**own)
+        assert (keys.access_key, keys.secret_key) == (known.access_key, known.secret_key)
+        assert keys.session_token == known.session_token
 
 
 def test_the_page_is_for_this_machine(emulator: VodEmulator) -> None:

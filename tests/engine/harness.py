@@ -108,9 +108,7 @@ class Story:
         self.state = folder / "state"
         self.state.mkdir(parents=True, exist_ok=True)
         self.config = {
-            "vod:endpoint": emulator.url,
-            "vod:accessKey": "AKLTEMULATOR",
-            "vod:secretKey": "emulator-secret-key",
+            **emulator.config,
             **(config or {}),
         }
         self.write_config(name)

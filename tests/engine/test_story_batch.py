@@ -69,6 +69,29 @@ def test_a_changed_default_starts_the_items_that_see_it(story: Story) -> None:
     assert "2 of 3 items to start by `pulumi up`, each a paid run: templateId: a, b" in outcome.text
 
 
+def test_a_start_that_the_service_may_join_is_refused(story: Story) -> None:
+    """`ignore_changes` of the tokens: nothing is sent, recorded or said to be started."""
+
+    def ignoring(path: str, **a: Any) -> Program:
+        opts = pulumi.ResourceOptions(ignore_changes=[path])
+        given = items("b", a={"vid": "v-a", **a})
+
+        def program() -> None:
+            WorkflowBatch("batch", opts, items=given, defaults={"template_id": "t1"})
+
+        return program
+
+    story.pays(ignoring("client_tokens"), 2)
+    assert story.pays(ignoring("client_tokens"), 0).changed == []
+    before = story.batch
+    refused = story.failing_up(ignoring("client_tokens", priority=3))
+    assert "clientTokens: must change for a: with the recorded token" in refused.text
+    assert "Remove clientTokens from ignore_changes" in refused.text
+    assert (story.batch, len(story.emulator.ledger())) == (before, 2)
+    assert story.pays(ignoring("*", priority=3), 0).changed == [], "the items are ignored, too"
+    story.pays(ignoring("clientTokens.a", priority=3), 1)
+
+
 def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
     """However many there are, `--diff` has each of them with its new token, and no other."""
     keys = [f"k{number:03}" for number in range(130)]

@@ -305,6 +305,50 @@ def test_forced_replacement(story: Story) -> None:
     story.pays(run(), 1, replace=[urn])
 
 
+def test_an_output_that_is_not_there_yet_is_unknown_in_a_preview(story: Story) -> None:
+    """A trigger of one is shown as a replacement each time, as `run-again.md` warns."""
+
+    def program() -> None:
+        first = WorkflowRun("first", vid="v1", template_id="t1")
+        fed: Any = {"status": first.status, "files": first.transcodes}
+        WorkflowRun("second", vid="v2", template_id="t1", triggers=fed)
+
+    story.pays(program, 2)
+    for _ in range(2):
+        shown = story.preview(program)
+        assert (shown.starts, story.up(program).changed) == (1, [])
+    story.refresh()
+    story.pays(program, 1)
+    assert story.pays(program, 0).changed == []
+
+
+def test_the_command_that_reads_results_starts_nothing(story: Story) -> None:
+    """`pulumi refresh --run-program`: the stack's outputs, too, whatever was edited."""
+
+    def program(**edited: Any) -> Program:
+        def declared() -> None:
+            made = WorkflowRun("run", vid="v1", template_id="t1", rerun_on_failure=True, **edited)
+            if edited:
+                WorkflowRun("more", vid="v2", template_id="t1")
+            pulumi.export("phase", made.phase)
+
+        return declared
+
+    story.emulator.outcome("2001")
+    assert story.pays(program(), 1).outputs == {"phase": "submitted"}
+    story.emulator.advance(1500)
+    story.refresh()
+    assert story.stack.outputs()["phase"].value == "submitted", "a plain one leaves them"
+    for edited, phase in (({}, "running"), ({"triggers": {"x": 1}}, "failed")):
+        story.stack.workspace.program = program(**edited)
+        story.stack.refresh(run_program=True)
+        assert story.stack.outputs()["phase"].value == phase
+        story.emulator.advance(1500)
+    assert len(story.emulator.ledger()) == 1
+    assert set(story.resources) == {"run"}
+    story.pays(program(triggers={"x": 1}), 2)
+
+
 def test_options(story: Story) -> None:
     """ignore_changes keeps the run; retain_on_delete leaves it unmentioned."""
     story.up(run())

@@ -232,3 +232,52 @@ say(type=run.pulumi_resource_type, template=run.template_id, status=run.status)
         "template": "ours",
         "status": "PendingStart",
     }
+
+
+@pytest.mark.parametrize(
+    ("declared", "where"),
+    [
+        ('WorkflowRun("r", triggers={1: "a"})', "WorkflowRun: triggers"),
+        ('WorkflowRun("r", triggers={"a": [{True: 1}]})', "WorkflowRun: triggers.a[0]"),
+        ('WorkflowRun("r", input=pulumi_vod_workflow.WorkflowParamsArgs(condition={1: True}))',
+         "WorkflowRun: input.condition"),
+        ('WorkflowBatch("b", items={1: {}})', "WorkflowBatch: items"),
+        ('WorkflowBatch("b", items={"a": {"triggers": {(): 1}}})',
+         "WorkflowBatch: items.a.triggers"),
+        ('WorkflowBatch("b", items={}, defaults={None: 1})', "WorkflowBatch: defaults"),
+        ('pulumi_vod_workflow.WorkflowCompletion("c", runs={1: "id"})',
+         "WorkflowCompletion: runs"),
+    ],
+)  # fmt: skip
+def test_keys_that_are_no_strings_are_refused(declared: str, where: str) -> None:
+    """The SDK's own answer is a traceback, from which nobody learns which map it is."""
+    told = ran(f"import pulumi_vod_workflow\n{declared}")
+    assert f"{where}: its keys must be strings, not " in told["failed"]
+
+
+def test_waits_can_be_declared_where_mocks_tell_nothing_of_runs() -> None:
+    """Each output that a unit test's mocks leave out is `None`: `runs`, `rejected`, `unclear`."""
+    told = ran(
+        """
+from pulumi_vod_workflow import WorkflowCompletion
+run = WorkflowRun("run", vid="v", template_id="t")
+batch = WorkflowBatch("batch", items={"a": {"vid": "v"}}, defaults={"template_id": "t"})
+say(alone=batch.wait().urn, of_run=run.wait().id)
+say(both=WorkflowCompletion("both", runs=[run, batch]).id)
+say(named=WorkflowCompletion("named", runs={"x": batch, "y": run, "z": "id"}).results)
+"""
+    )
+    assert told["failed"] is None
+    assert told["said"].pop("alone").endswith("::batch-completion")
+    assert told["said"] == {"of_run": "id-of-run-completion", "both": "id-of-both", "named": None}
+
+
+def test_an_id_that_is_none_is_refused() -> None:
+    """It would not be waited for."""
+    told = ran(
+        """
+from pulumi_vod_workflow import WorkflowCompletion
+WorkflowCompletion("c", runs=[WorkflowRun("run", vid="v", template_id="t").run_id, "id"])
+"""
+    )
+    assert told["failed"].startswith("WorkflowCompletion: an id in runs is None")
