@@ -9,10 +9,10 @@ file hides core cannot compare: there the provider's own lines count.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pulumi_vod_workflow.cli.batch_promise import batch_parts
 from pulumi_vod_workflow.cli.preview import (
@@ -43,7 +43,9 @@ def promise_of(preview: Preview) -> Promise:
     steps = _decisive(preview.steps)
     for urn, step in steps.items():
         said = told.get(urn, Told())
-        if step.type == RUN_TYPE:
+        if not preview.has_inputs:
+            parts += _bounds(step)
+        elif step.type == RUN_TYPE:
             parts += run_parts(step, said, service)
         elif step.type == BATCH_TYPE:
             parts += batch_parts(step, said, service)
@@ -62,6 +64,24 @@ def promise_of(preview: Preview) -> Promise:
         free=tuple(part for part in parts if isinstance(part, FreeOf)),
         forgotten=tuple(part for part in parts if isinstance(part, Forgotten)),
     )
+
+
+UNTOLD: Final = "`--output json` does not say why, or how many: `--json` does"
+
+
+def _bounds(step: Step) -> Iterator[Part]:
+    """Yield what a step may start at most, by what the engine does alone."""
+    who = Who(step.urn)
+    if step.op in DELETES and step.type in (RUN_TYPE, BATCH_TYPE):
+        yield Forgotten(who, None, None)
+    elif step.type == RUN_TYPE and step.op in CREATES:  # that may adopt a run, or take one over
+        yield Start(who, UNTOLD, certain=False)
+    elif step.type == RUN_TYPE:
+        yield FreeOf(who, Free.READ if step.op in READS else Free.RECORDED)
+    elif step.type == BATCH_TYPE and step.op in (*CREATES, *UPDATES):
+        yield Start(who, UNTOLD, certain=False, count=None)
+    elif step.type == COMPLETION_TYPE and step.op in (*CREATES, *UPDATES):
+        yield FreeOf(who, Free.WAITS)
 
 
 def _service(config: Mapping[str, Any]) -> str | None:

@@ -94,12 +94,12 @@ def told_in(diagnostics: Collection[Diagnostic]) -> Mapping[str, Told]:
     warnings: dict[str, list[str]] = defaultdict(list)
     for item in diagnostics:
         if item.urn:
-            text = item.message.strip().removeprefix("warning: ")
+            text = item.text.removeprefix("warning: ")
             (warnings if item.severity == "warning" else lines)[item.urn].append(text)
     return {urn: Told(tuple(lines[urn]), tuple(warnings[urn])) for urn in {*lines, *warnings}}
 
 
 def told_of_all(diagnostics: Collection[Diagnostic]) -> tuple[str, ...]:
     """Return what our providers said of the operation as a whole: where runs are started."""
-    found = [item.message.strip() for item in diagnostics if not item.urn]
+    found = [item.text for item in diagnostics if not item.urn]
     return tuple(dict.fromkeys(text for text in found if text.startswith("vod: ")))
