@@ -19,8 +19,7 @@ from pulumi_vod_workflow.cli.review_text import (
     rows,
     says_more,
 )
-from pulumi_vod_workflow.cli.text import line as visible
-from pulumi_vod_workflow.cli.visible import change_text, shortened
+from pulumi_vod_workflow.cli.visible import change_text, shortened, visible
 
 SHOWN = 20
 """Names, or changes, on one row."""

@@ -16,12 +16,13 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner, Result
 
 from pulumi_vod_workflow.cli.__main__ import app
+from pulumi_vod_workflow.cli.changes import Change
+from pulumi_vod_workflow.cli.look_alike import LOOKS_ALIKE, SAME_TEXT, why_alike
 from pulumi_vod_workflow.cli.preview import UNKNOWN_TEXT, Preview, read_preview
 from pulumi_vod_workflow.cli.promising import promise_of
 from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
 from pulumi_vod_workflow.cli.stack import SIGNATURE
-from pulumi_vod_workflow.cli.text import line as visible
-from pulumi_vod_workflow.cli.visible import code, entities
+from pulumi_vod_workflow.cli.visible import Sides, code, entities, sides, visible
 from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 
@@ -76,18 +77,18 @@ def replaced(old: dict[str, Any], new: dict[str, Any], *reasons: str) -> dict[st
 def test_a_change_is_told_from_what_to_what() -> None:
     found = starts(recorded("changes"))
     assert found["trailer", None]["changes"] == [
-        {"path": "triggers.edition", "from": {"value": 1}, "to": {"value": 2}}
+        {"path": "triggers.edition", "from": {"value": 1}, "to": {"value": 2}, "looksAlike": None}
     ]
     assert found["trailer", None]["paidOutputs"] == 6
     assert found["teaser", None]["why"] == "callbackArgs"
     assert found["teaser", None]["changes"] == [
-        {"path": "callbackArgs", "from": {"secret": True}, "to": {"secret": True}}
+        {"path": "callbackArgs", "from": {"secret": True}, "to": {"secret": True}, "looksAlike": None}
     ]
     assert found["teaser", None]["paidOutputs"] is None
     assert found["preview", None]["why"] == "new"
     assert found["preview", None]["notKnownYet"] == ["vid"]
     assert found["episodes", "s01e02"]["changes"] == [
-        {"path": "priority", "from": None, "to": {"value": 3}}
+        {"path": "priority", "from": None, "to": {"value": 3}, "looksAlike": None}
     ]
     assert {key: run["why"] for key, run in found.items() if key[0] == "episodes"} == {
         ("episodes", "s01e02"): "priority",
@@ -131,7 +132,7 @@ def test_outputs_that_the_program_has_made_secret_are_not_told(form: str) -> Non
 def test_secrets_are_masked_and_counted() -> None:
     found = starts(recorded("secrets"))
     assert found["sec2", None]["changes"] == [
-        {"path": "triggers.a", "from": {"secret": True}, "to": {"secret": True}}
+        {"path": "triggers.a", "from": {"secret": True}, "to": {"secret": True}, "looksAlike": None}
     ]
     assert found["sec3", None]["certain"] is False  # secret, and not known yet
     assert found["b", "y"]["why"] == "a secret input"
@@ -170,7 +171,9 @@ def test_a_value_in_plain_text_beside_a_secret_is_shown() -> None:
         "vid",
     )
     [run] = as_data(preview)["runs"]
-    assert run["changes"] == [{"path": "vid", "from": {"value": "v1"}, "to": {"value": "v2"}}]
+    assert run["changes"] == [
+        {"path": "vid", "from": {"value": "v1"}, "to": {"value": "v2"}, "looksAlike": None}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -300,7 +303,12 @@ WHOLE = (PREVIEWS / "changes.json").read_bytes()
         (b"", "There is nothing to read"),
         (b" \n", "There is nothing to read"),
         (FOR_PEOPLE, "--json is missing"),
-        (b'{"sequence":0,"timestamp":1}\n{"sequence":1}', "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"),
+        (b'{"sequence":0,"timestamp":1}\n{"sequence":1}', "not those of one preview to its end"),
+        (b'{"sequence":0,"summaryEvent":{"isPreview":false}}', "is it of an update?"),
+        (b'{"sequence":0,"summaryEvent":{"isPreview":true,"result":"failed"}}', "standard error"),
+        (b'{"sequence":0,"summaryEvent":1}', "its steps are not as Pulumi writes them"),
+        (b'{"result":"failed","duration":1}', "Why is on its standard error"),
+        (b'{"result":"succeeded","duration":1}\n{"result":"succeeded"}', "more than one"),
         (WHOLE[:3000], "not JSON, or not all of it"),
         (b"warning: x\n" + WHOLE, "2>&1"),
         (b"[" * 100_000, "not JSON"),
@@ -452,6 +460,62 @@ def test_any_text_is_shown_as_it_is_or_escaped(text: str) -> None:
 @given(st.text(max_size=40))
 def test_no_text_controls_a_terminal(text: str) -> None:
     assert visible(text).isprintable()
+
+
+LOOK_ALIKES = [
+    ("caf\u00e9.mp4", "cafe\u0301.mp4", r"caf\u00e9.mp4", r"cafe\u0301.mp4", SAME_TEXT),
+    ("\uac00", "\u1100\u1161", r"\uac00", r"\u1100\u1161", SAME_TEXT),
+    ("\u212b", "\u00c5", r"\u212b", r"\u00c5", SAME_TEXT),
+    ("\u7247A1", "\u7247\uff211", "\u7247A1", "\u7247" + r"\uff211", LOOKS_ALIKE),
+    ("a b", "a\u00a0b", r"a\u0020b", r"a\u00a0b", LOOKS_ALIKE),
+    ("a b", "a  b", "a b", r"a \u0020b", LOOKS_ALIKE),
+    ("a b", "a\u3000b", r"a\u0020b", r"a\u3000b", LOOKS_ALIKE),
+    ("ab", "a\u200bb", "ab", r"a\u200bb", LOOKS_ALIKE),
+    ("ab", "a\ufe0fb", "ab", r"a\ufe0fb", LOOKS_ALIKE),
+    ("ab", "\u0430b", "ab", r"\u0430b", LOOKS_ALIKE),
+    ("\u30ab", "\u529b", r"\u30ab", r"\u529b", LOOKS_ALIKE),
+    ("a-b", "a\u2011b", "a-b", r"a\u2011b", LOOKS_ALIKE),
+    ("\u7247\u5934", "\u7247\u5c3e", "\u7247\u5934", "\u7247\u5c3e", ""),
+    ("caf\u00e9", "cafe", "caf\u00e9", "cafe", ""),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "shown_before", "shown_after", "why"), LOOK_ALIKES)
+def test_what_looks_alike_is_told_apart(
+    before: str, after: str, shown_before: str, shown_after: str, why: str
+) -> None:
+    expected = Sides(f'"{shown_before}"', f'"{shown_after}"', why)
+    assert sides(Change("vid", before, after)) == expected
+
+
+def test_every_form_shows_how_look_alikes_differ() -> None:
+    """A file name that is composed on one machine and decomposed on another is paid again."""
+    one, other = "caf\u00e9.mp4", "cafe\u0301.mp4"
+    old, new = ({"vid": None, "directUrl": {"fileName": name}} for name in (one, other))
+    preview = replaced(old, new, "directUrl")
+    text = r'directUrl.fileName: "caf\u00e9.mp4" → "cafe\u0301.mp4" (' + SAME_TEXT + ")"
+    assert text in review(preview).stdout
+    assert text in rendered(review(preview, "--format=markdown").stdout).code
+    [change] = as_data(preview)["runs"][0]["changes"]
+    assert (change["from"], change["to"]) == ({"value": one}, {"value": other})
+    assert change["looksAlike"] == {
+        "why": SAME_TEXT,
+        "from": r'"caf\u00e9.mp4"',
+        "to": r'"cafe\u0301.mp4"',
+    }
+
+
+def test_what_differs_late_in_a_long_value_is_shown() -> None:
+    shown = sides(Change("callbackArgs", "a" * 300 + "1" + "b" * 300, "a" * 300 + "2" + "b" * 300))
+    assert ("a1b" in shown.before, "a2b" in shown.after) == (True, True)
+    assert max(len(shown.before), len(shown.after)) <= 80
+
+
+@given(st.text(max_size=100), st.text(max_size=100))
+def test_two_values_are_never_shown_alike(one: str, other: str) -> None:
+    shown = sides(Change("vid", one, other))
+    assert (shown.before == shown.after) == (one == other)
+    assert not why_alike(shown.before, shown.after)
 
 
 def test_a_comment_always_fits() -> None:
