@@ -112,6 +112,8 @@ class VodProvider(ResourceProvider):
         """Runs of which this very operation has read the end."""
         self._checked: set[str] = set()
         """Who has been declared in this very operation."""
+        self._works: dict[bytes, tuple[str, str]] = {}
+        """What the runs of this very operation do -> who is first to, and its token."""
         self._promised: dict[str, Entry] = {}
         """What this very operation has said that it takes over, by `Order.key`."""
         notice_cancellation()

@@ -7,7 +7,7 @@ FROZEN: states refer to `pulumi_vod_workflow._provider.WorkflowRunProvider` by n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +33,14 @@ from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.plan import (
+    SAME_WORK,
     after_update,
     complete,
     is_recorded,
     plan_change,
     record,
     refuse_contradictions,
+    work_of,
     would_join,
 )
 from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
@@ -109,12 +111,22 @@ class WorkflowRunProvider(VodProvider):
         if recalled.taken:
             return []
         announce(self._settings)
-        for line in earlier_starts(recalled.earlier.values()):
+        for line in (*earlier_starts(recalled.earlier.values()), *self._done_twice(inputs)):
             Row().say(line, warning=True)
         if any(note.until for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)
             return []
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
+
+    def _done_twice(self, inputs: Mapping[str, Any]) -> Iterator[str]:
+        """Say of a start that another one of this very operation does the same work."""
+        work = work_of(inputs)
+        if work is None or inputs.get("secretInputs") is True:  # that two are alike is secret, too
+            return
+        this = inputs["scope"]["name"], inputs["clientToken"]
+        name, token = self._works.setdefault(work, this)
+        if name != this[0] and token != this[1]:
+            yield f"{SAME_WORK}{name}"
 
     def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, dict[str, Note]]:
         """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
+from itertools import takewhile
 from typing import Final
 
 SAME_TEXT: Final = "same text, another Unicode form"
@@ -42,11 +42,16 @@ def _drawn(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", form).split())
 
 
+def common(one: str, other: str) -> int:
+    """Return with how many of the same characters two texts begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
 def told_apart(one: str, other: str) -> tuple[str, str]:
     """Return both, with escapes for spaces and all but ASCII in the parts that differ."""
-    head = len(os.path.commonprefix([one, other]))
+    head = common(one, other)
     rests = one[head:], other[head:]
-    tail = len(os.path.commonprefix([rest[::-1] for rest in rests]))
+    tail = common(rests[0][::-1], rests[1][::-1])
     first, second = (
         text[:head] + _escaped(rest[: len(rest) - tail]) + rest[len(rest) - tail :]
         for text, rest in zip((one, other), rests, strict=True)

@@ -115,12 +115,8 @@ class Step(_Part):
 
     op: str
     urn: str
-    old_state: State | None = Field(
-        default=None, validation_alias=AliasChoices("oldState", "old")
-    )
-    new_state: State | None = Field(
-        default=None, validation_alias=AliasChoices("newState", "new")
-    )
+    old_state: State | None = Field(default=None, validation_alias=AliasChoices("oldState", "old"))
+    new_state: State | None = Field(default=None, validation_alias=AliasChoices("newState", "new"))
     replace_reasons: Annotated[tuple[str, ...], BeforeValidator(lambda value: value or ())] = Field(
         default=(), validation_alias=AliasChoices("replaceReasons", "keys")
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -32,6 +33,34 @@ class Who:
         """The resource's name in the program."""
         return self.urn.split("::", 3)[-1]
 
+    @property
+    def label(self) -> str:
+        """The same with the item's key, if it is an item."""
+        return f"{self.name}.{self.item}" if self.item else self.name
+
+
+class Lost(Enum):
+    """Why a resource or an item no longer stands for a run."""
+
+    REMOVED = "which this update removes"
+    REPLACED = "which this update starts another run for"
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Who else stands, or stood, for a run of the same source, workflow and input."""
+
+    who: Who
+    lost: Lost | None = None
+    """Why it has no use for its run any more; `None` if it has, so that both are paid."""
+    run_id: str | None = None
+    phase: str | None = None
+    """As last read."""
+    alias: bool = False
+    """Whether an alias keeps that run, as the whole resource has another name now."""
+    differs: tuple[str, ...] = ()
+    """What else asks for a new run all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -54,6 +83,11 @@ class Start:
     count: int | None = 1
     """How many runs; `None` if that is not known yet."""
     warnings: tuple[str, ...] = ()
+    declared: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The inputs; `HIDDEN` and `UNKNOWN` stand in them."""
+    recorded: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What is known of the run that it takes the place of."""
+    same: Same | None = None
 
     @property
     def outputs(self) -> int | None:
@@ -79,6 +113,8 @@ class Forgotten:
     run_id: str | None
     phase: str | None
     """As last read."""
+    recorded: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What it was started with."""
 
 
 Part = Start | FreeOf | Forgotten

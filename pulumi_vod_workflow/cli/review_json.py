@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.cli.changes import ABSENT, Change
 from pulumi_vod_workflow.cli.preview import HIDDEN, holds
-from pulumi_vod_workflow.cli.promise import Promise, Start, Who
+from pulumi_vod_workflow.cli.promise import Promise, Same, Start, Who
 from pulumi_vod_workflow.cli.visible import sides
 from pulumi_vod_workflow.core.values import is_known
 
@@ -67,7 +67,25 @@ def _start(start: Start) -> dict[str, Any]:
         "paidOutputs": start.outputs,
         "replaces": start.replaces,
         "warnings": [*start.warnings],
+        "sameWork": None if start.same is None else _same(start.same),
     }
+
+
+def _same(same: Same) -> dict[str, Any]:
+    return {
+        **_who(same.who),
+        "lost": None if same.lost is None else same.lost.name.lower(),
+        "runId": same.run_id,
+        "phase": same.phase,
+        "remedy": _remedy(same),
+        "differs": [*same.differs],
+    }
+
+
+def _remedy(same: Same) -> str | None:
+    if same.lost is None:
+        return None
+    return "aliases" if same.alias else "existingRunId"
 
 
 def _alike(change: Change) -> dict[str, str] | None:

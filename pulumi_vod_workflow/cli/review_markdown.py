@@ -105,6 +105,9 @@ def _why(row: Row, most: int) -> Iterator[str]:
     if unknown:
         yield f"not known yet: {_named(unknown, most)}"
     yield from map(entities, doubts(row.first))
+    yield from (entities(shortened(text, 300)) for text in row.sames[:most])
+    if len(row.sames) > most:
+        yield f"and {len(row.sames) - most:,} more"
     yield from (f"warning: {entities(shortened(text, 300))}" for text in row.first.warnings)
 
 

@@ -69,6 +69,9 @@ def _why(row: Row) -> Iterator[str]:
     if unknown:
         yield f"not known yet: {_named(unknown)}"
     yield from map(visible, doubts(row.first))
+    yield from map(visible, row.sames[:SHOWN])
+    if len(row.sames) > SHOWN:
+        yield f"and {len(row.sames) - SHOWN:,} more"
     yield from (f"warning: {visible(text)}" for text in row.first.warnings)
 
 

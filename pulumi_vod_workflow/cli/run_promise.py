@@ -36,7 +36,8 @@ def run_parts(step: Step, told: Told, service: str | None) -> Iterator[Part]:
     who = Who(step.urn)
     recorded, declared = normalise(step.recorded), normalise(step.declared)
     if step.op in DELETES:
-        yield Forgotten(who, _shown(recorded.get("runId")), _shown(recorded.get("phase")))
+        run_id, phase = (_shown(recorded.get(name)) for name in ("runId", "phase"))
+        yield Forgotten(who, run_id, phase, recorded)
     elif step.op in READS:
         yield FreeOf(who, Free.READ)
     elif step.op in UPDATES:
@@ -73,6 +74,7 @@ def start_of(who: Who, why: str, declared: Properties, told: Told) -> Start:
         joins="it was sent before, and never answered" if told.sent_again else "",
         template=declared.get("templateId"),
         warnings=told.warnings,
+        declared=declared,
     )
 
 
@@ -91,6 +93,7 @@ def _replacement(
         start_of(Who(step.urn), "; ".join(whys), declared, told),
         changes=field_changes(fields, recorded, declared),
         replaces=_shown(recorded.get("runId")),
+        recorded=recorded,
     )
     if told.sent_again or declared.get("existingRunId") is UNKNOWN:
         return replace(start, certain=False)

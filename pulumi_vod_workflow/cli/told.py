@@ -15,6 +15,7 @@ from typing import Final
 from pulumi_vod_workflow.cli.preview import Diagnostic
 from pulumi_vod_workflow.core.batch import TAKES_OVER as ITEMS_TAKEN
 from pulumi_vod_workflow.core.batch import TO_START, UNCLEAR
+from pulumi_vod_workflow.core.plan import SAME_WORK
 from pulumi_vod_workflow.core.recall import SENT_AGAIN
 from pulumi_vod_workflow.core.recall import TAKES_OVER as RUN_TAKEN
 
@@ -95,7 +96,10 @@ def told_in(diagnostics: Collection[Diagnostic]) -> Mapping[str, Told]:
     for item in diagnostics:
         if item.urn:
             text = item.text.removeprefix("warning: ")
-            (warnings if item.severity == "warning" else lines)[item.urn].append(text)
+            if item.severity != "warning":
+                lines[item.urn].append(text)
+            elif not text.startswith(SAME_WORK):  # the inputs tell that, and what to do about it
+                warnings[item.urn].append(text)
     return {urn: Told(tuple(lines[urn]), tuple(warnings[urn])) for urn in {*lines, *warnings}}
 
 

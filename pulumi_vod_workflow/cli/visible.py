@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.changes import ABSENT, Change
-from pulumi_vod_workflow.cli.look_alike import decomposed_shown, told_apart, why_alike
+from pulumi_vod_workflow.cli.look_alike import common, decomposed_shown, told_apart, why_alike
 from pulumi_vod_workflow.cli.preview import HIDDEN, holds
 from pulumi_vod_workflow.cli.text import line
 from pulumi_vod_workflow.core.values import is_known
@@ -51,8 +50,8 @@ def sides(change: Change) -> Sides:
     if alike:
         before, after = told_apart(before, after)
     before, after = visible(before), visible(after)
-    common = len(os.path.commonprefix([before, after]))
-    cut = common - BEFORE if max(len(before), len(after)) > LONGEST and common > BEFORE else 0
+    alone = common(before, after) - BEFORE
+    cut = max(0, alone) if max(len(before), len(after)) > LONGEST else 0
     start = "…" if cut else ""
     return Sides(shortened(start + before[cut:]), shortened(start + after[cut:]), alike)
 

@@ -34,12 +34,14 @@ from pulumi_vod_workflow.core.inputs import (
 )
 from pulumi_vod_workflow.core.paths import SHOWN, below, named, path_of
 from pulumi_vod_workflow.core.plan import (
+    SAME_WORK,
     Secret,
     after_update,
     complete,
     differ,
     plan_change,
     with_secret_urls,
+    work_of,
 )
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import AdoptionError, Problem
@@ -276,6 +278,31 @@ class BatchPlan:
             yield f"{count} {TO_START}{whys}"
         elif self.changes:
             yield f"none of {self.total:,} items to start"
+
+
+def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...]]:
+    """Return the keys of items that do the same work, of which at least one is started."""
+    sources: dict[Any, list[str]] = defaultdict(list)
+    for key, item in items.items():
+        source = item.get("vid") if item is not UNKNOWN else None
+        sources[source if isinstance(source, str) else None].append(key)
+    works: dict[bytes, list[str]] = defaultdict(list)
+    for keys in sources.values():
+        for key in keys if len(keys) > 1 else ():
+            work = work_of(items[key]) if items[key] is not UNKNOWN else None
+            if work is not None:
+                works[work].append(key)
+    return [
+        tuple(keys) for keys in works.values() if len(keys) > 1 and not {*keys}.isdisjoint(starts)
+    ]
+
+
+def told_same_work(groups: Sequence[Collection[str]]) -> Iterator[str]:
+    """Say once which items do the same work."""
+    if groups:
+        alike = "; ".join(named(keys, 10) for keys in groups[:10])
+        more = f"; and {len(groups) - 10:,} more groups" if len(groups) > 10 else ""
+        yield f"{SAME_WORK}{alike}{more}"
 
 
 TO_START: Final = "to start by `pulumi up`, each a paid run: "

@@ -21,6 +21,7 @@ from pulumi_vod_workflow.cli.look_alike import LOOKS_ALIKE, SAME_TEXT, why_alike
 from pulumi_vod_workflow.cli.preview import UNKNOWN_TEXT, Preview, read_preview
 from pulumi_vod_workflow.cli.promising import promise_of
 from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
+from pulumi_vod_workflow.cli.review_text import rows
 from pulumi_vod_workflow.cli.stack import SIGNATURE
 from pulumi_vod_workflow.cli.visible import Sides, code, entities, sides, visible
 from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
@@ -82,7 +83,12 @@ def test_a_change_is_told_from_what_to_what() -> None:
     assert found["trailer", None]["paidOutputs"] == 6
     assert found["teaser", None]["why"] == "callbackArgs"
     assert found["teaser", None]["changes"] == [
-        {"path": "callbackArgs", "from": {"secret": True}, "to": {"secret": True}, "looksAlike": None}
+        {
+            "path": "callbackArgs",
+            "from": {"secret": True},
+            "to": {"secret": True},
+            "looksAlike": None,
+        }
     ]
     assert found["teaser", None]["paidOutputs"] is None
     assert found["preview", None]["why"] == "new"
@@ -263,6 +269,130 @@ def test_other_providers_resources_are_ignored() -> None:
 def test_the_built_in_workflows_are_those_of_the_emulator() -> None:
     """Each reads the service's page on its own; what they have read is the same."""
     assert {key: outputs for key, (_, outputs) in EMULATED.items()} == SYSTEM_TEMPLATES
+
+
+# -- the same work -----------------------------------------------------------------------------
+
+
+def batch_step(
+    name: str, op: str, before: dict[str, Any] | None, after: dict[str, Any] | None, **more: Any
+) -> dict[str, Any]:
+    """A step on a batch, whose items are given by key and `vid`."""
+    step: dict[str, Any] = {"op": op, "urn": f"{BATCH}{name}"}
+    sides = {"oldState": ("outputs", before), "newState": ("inputs", after)}
+    for side, (kind, items) in sides.items():
+        if items is not None:
+            runs = {key: {"runId": f"r-{key}", "phase": "succeeded"} for key in items}
+            step[side] = {
+                kind: {
+                    "items": {key: {"vid": vid} for key, vid in items.items()},
+                    "defaults": {"templateId": "t1"},
+                    "clientTokens": {},
+                    **({"runs": runs} if side == "oldState" else {}),
+                    **more,
+                }
+            }
+    return step
+
+
+def gone(name: str, **outputs: Any) -> dict[str, Any]:
+    """A step that removes a run."""
+    found = {"vid": "v1", "templateId": "t1", "runId": f"r-{name}", "phase": "failed", **outputs}
+    return {"op": "delete", "urn": RUN + name, "oldState": {"inputs": {}, "outputs": found}}
+
+
+def new(name: str, **inputs: Any) -> dict[str, Any]:
+    """A step that creates a run."""
+    [step] = declared(name, **{"clientToken": f"t-{name}", **inputs})["steps"]
+    return {**step}
+
+
+def same(*steps: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What the review says, of the same work, of each row."""
+    promise = promise_of(Preview.model_validate({"steps": [*steps]}))
+    return {
+        ".".join(filter(None, (row.name, *row.items))): row.sames
+        for row in rows(promise)
+        if row.sames
+    }
+
+
+ALIAS = 'free: ResourceOptions(aliases=[pulumi.Alias(name="old")])'
+NESTED = RUN.replace("pulumi-python:", "c:c:C$pulumi-python:")
+TWIN = "same source, workflow and input, each run is paid: "
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        # a resource that is renamed
+        ([gone("old"), new("run")],
+         {"run": f"same work as old (r-old, failed), which this update removes; {ALIAS}"}),
+        ([gone("old", triggers={"a": 1}, priority=1), new("run", triggers={"a": 2})],
+         {"run": f"same work as old (r-old, failed), which this update removes; {ALIAS}, and "
+                 "priority, triggers as before"}),
+        ([gone("old", runId="[secret]", phase="[secret]"), new("run")],
+         {"run": f"same work as old, which this update removes; {ALIAS}"}),
+        ([gone("old"), {**new("run"), "urn": f"{NESTED}run"}],
+         {"run": "same work as old (r-old, failed), which this update removes; "
+                 f'free: ResourceOptions(aliases=["{RUN}old"])'}),
+        ([batch_step("old", "delete", {"a": "1", "b": "2"}, None),
+          batch_step("new", "create", None, {"a": "1", "b": "2", "c": "3"})],
+         {"new.a.b": f"same work as old, which this update removes; {ALIAS}"}),
+        # items: another key, another place
+        ([batch_step("b", "update", {"a": "1", "k": "2"}, {"z": "1", "k": "2"})],
+         {"b.z": "z: same work as b.a (r-a, succeeded), which this update removes; "
+                 'free: existing_run_id="r-a"'}),
+        ([batch_step("b", "update", {"0": "1", "1": "2"}, {"0": "0", "1": "1", "2": "2"})],
+         {"b.1": "1: same work as b.0 (r-0, succeeded), which this update starts another run for; "
+                 'free: existing_run_id="r-0"',
+          "b.2": "2: same work as b.1 (r-1, succeeded), which this update starts another run for; "
+                 'free: existing_run_id="r-1"'}),
+        ([batch_step("b", "update", {"a": "1", "k": "2"}, {"k": "2"}), new("run", vid="1")],
+         {"run": "same work as b.a (r-a, succeeded), which this update removes; "
+                 'free: existing_run_id="r-a"'}),
+        ([gone("old", vid="1"), batch_step("b", "create", None, {"a": "1"})],
+         {"b.a": "a: same work as old (r-old, failed), which this update removes; "
+                 'free: existing_run_id="r-old"'}),
+        # declared twice
+        ([new("one"), new("two", priority=1)], {"two": f"{TWIN}one"}),
+        ([batch_step("b", "create", None, {"a": "1", "b": "1"})], {"b.b": f"b: {TWIN}b.a"}),
+        ([batch_step("b", "update", {"z": "1"}, {"a": "1", "z": "1"})],
+         {"b.a": f"a: {TWIN}b.z"}),
+        ([batch_step("b", "create", None, {"a": "v1"}), new("run")], {"run": f"{TWIN}b.a"}),
+        # each run that is lost stands for one start
+        ([gone("old"), new("one"), new("two")],
+         {"one": f"same work as old (r-old, failed), which this update removes; {ALIAS}",
+          "two": f"{TWIN}one"}),
+        # not the same, or not known to be
+        ([gone("old", vid="v2"), new("run")], {}),
+        ([gone("old", templateId="t2"), new("run")], {}),
+        ([gone("old", input={"condition": {"a": "b"}}), new("run")], {}),
+        ([gone("old", input="[secret]"), new("run")], {}),
+        ([gone("old"), new("run", vid=UNKNOWN_TEXT)], {}),
+        ([new("one", vid="[secret]"), new("two", vid="[secret]")], {}),
+        ([batch_step("b", "create", None, {"a": "1", "b": "1"}, defaults="[secret]")], {}),
+        ([new("one", clientToken="t"), new("two", clientToken="t")], {}),  # joined: paid once
+    ],
+)  # fmt: skip
+def test_the_same_work_under_another_name_is_told(
+    steps: list[dict[str, Any]], expected: dict[str, str]
+) -> None:
+    assert {name: " / ".join(lines) for name, lines in same(*steps).items()} == expected
+
+
+def test_every_form_tells_of_the_same_work() -> None:
+    preview = {"steps": [gone("old"), new("run"), new("two"), new("three", vid="v3")]}
+    for form in ("terminal", "markdown"):
+        shown = html.unescape(review(preview, f"--format={form}").stdout)
+        assert f"which this update removes; {ALIAS}" in shown
+        assert f"{TWIN}run" in shown
+    found = {key[0]: run["sameWork"] for key, run in starts(preview).items()}
+    who = {"resource": "old", "urn": f"{RUN}old", "item": None}
+    lost = {"lost": "removed", "runId": "r-old", "phase": "failed", "remedy": "aliases"}
+    assert found["run"] == {**who, **lost, "differs": []}
+    assert (found["two"]["resource"], found["two"]["remedy"]) == ("run", None)
+    assert found["three"] is None
 
 
 # -- exit codes --------------------------------------------------------------------------------
