@@ -43,7 +43,6 @@ from pulumi_vod_workflow.errors import (
 )
 from pulumi_vod_workflow.fleet import Started, Target, read_all, start_all
 from pulumi_vod_workflow.journal import Note
-from pulumi_vod_workflow.notice import announce
 
 ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
@@ -194,7 +193,7 @@ class WorkflowBatchProvider(VodProvider):
     def _tell(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
         if plan.start:
-            announce(self._settings)
+            self._announce_starts(news, len(plan.start))
         row = Row()
         for line in earlier_starts(recalled.earlier.values()):
             row.say(line, warning=True)

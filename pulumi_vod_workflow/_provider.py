@@ -28,11 +28,13 @@ from pulumi_vod_workflow._adapter import (
     received,
     sent,
     shown_on,
+    who,
 )
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.plan import (
+    EMULATED_RUN,
     SAME_WORK,
     after_update,
     complete,
@@ -47,7 +49,7 @@ from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, re
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
-from pulumi_vod_workflow.notice import announce
+from pulumi_vod_workflow.notice import a_run
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import Where
@@ -70,6 +72,7 @@ class WorkflowRunProvider(VodProvider):
         """Validate a declaration, fill in its token; free, and offline unless preflight is on."""
         olds, declared = normalise(received(_olds)), normalise(received(news))
         if is_recorded(olds, declared):
+            self._checked.add(who(declared))
             return CheckResult(sent(record(olds)), self._failures(()))
         from pulumi_vod_workflow.core.inputs import declare  # noqa: PLC0415 - and pydantic
 
@@ -79,7 +82,10 @@ class WorkflowRunProvider(VodProvider):
             failures.append(CheckFailure("", WOULD_JOIN))
         if failures:
             return CheckResult(sent(declaration.properties), failures)
+        self._checked.add(who(declaration.properties))
         inputs = complete(olds, declaration.properties)
+        if "clientToken" not in inputs and inputs.get("existingRunId", UNKNOWN) is UNKNOWN:
+            inputs["clientToken"] = UNKNOWN  # else the engine shows it as removed
         wrong = [] if olds else self._announce(inputs)
         if wrong:
             return CheckResult(sent(declaration.properties), self._failures(wrong))
@@ -110,12 +116,13 @@ class WorkflowRunProvider(VodProvider):
             )
         if recalled.taken:
             return []
-        announce(self._settings)
+        self._announce_starts(inputs, 1)
         for line in (*earlier_starts(recalled.earlier.values()), *self._done_twice(inputs)):
             Row().say(line, warning=True)
         if any(note.until for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)
             return []
+        Row().say(f"starts {a_run(self._settings)}", passing=True)
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
 
     def _done_twice(self, inputs: Mapping[str, Any]) -> Iterator[str]:
@@ -144,11 +151,12 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
-        olds = received(_olds)
+        olds, news = received(_olds), received(_news)
         self._settle(_started_here(olds))
-        plan = plan_change(
-            olds, received(_news), service=self._service, just_ended=_id in self._just_ended
-        )
+        plan = plan_change(olds, news, service=self._service, just_ended=_id in self._just_ended)
+        declared = who(news) in self._checked  # not by a refresh, which compares a state
+        if "emulated" in plan.new_run and declared:
+            Row().say(f"{EMULATED_RUN}: {a_run(self._settings)} is started")
         if "rerunOnFailure" in plan.new_run:
             Row().say(
                 f"failed with {olds.get('status')}; rerun_on_failure asks for a new run, which is "

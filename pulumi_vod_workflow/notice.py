@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from threading import Lock, Timer
+from typing import Final
 
 from pulumi_vod_workflow.config import EMULATOR, Settings
+
+INTERVAL: Final = 0.2
+"""Seconds between two lines about how many runs are started: a log has each of them."""
 
 _announced: set[str] = set()
 
@@ -28,6 +33,44 @@ def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
     else:
         line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
     once(line, lambda: say(line))
+
+
+class Tally:
+    """How many runs are started by an operation so far; shown soon after each start is known."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._lock = Lock()
+        self._counts: dict[str, int] = {}
+        self._timer: Timer | None = None
+        self._kind = ""
+
+    def add(self, who: str, count: int, settings: Settings) -> None:
+        """Take note of the runs that a resource starts; a replacement tells of them twice."""
+        with self._lock:
+            self._kind = kind_of_run(settings)
+            self._counts[who] = count
+            if self._timer is None:
+                self._timer = Timer(INTERVAL, self._show)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _show(self) -> None:
+        with self._lock:
+            self._timer = None
+            total, kind = sum(self._counts.values()), self._kind
+        self._say(f"{total:,} {kind} run{'' if total == 1 else 's'} so far")
+
+
+def kind_of_run(settings: Settings) -> str:
+    """Return what a run is that is started now: a paid one, or one that costs nothing."""
+    return "emulated" if settings.site.endpoint == EMULATOR else "paid"
+
+
+def a_run(settings: Settings) -> str:
+    """Return the same for one of them."""
+    kind = kind_of_run(settings)
+    return f"{'an' if kind == 'emulated' else 'a'} {kind} run"
 
 
 def once(what: str, say: Callable[[], None]) -> None:

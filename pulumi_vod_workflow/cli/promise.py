@@ -79,7 +79,7 @@ class Start:
     template: Any = None
     """The workflow's id; may be `UNKNOWN` or `HIDDEN`."""
     replaces: str | None = None
-    """The run that it takes the place of in the state; that one goes on."""
+    """The run that it takes the place of in the state; that one is not cancelled."""
     count: int | None = 1
     """How many runs; `None` if that is not known yet."""
     warnings: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class FreeOf:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A run that is no longer declared: it goes on, and nothing is started."""
+    """A run that is no longer declared: it is not cancelled, and nothing is started."""
 
     who: Who
     run_id: str | None

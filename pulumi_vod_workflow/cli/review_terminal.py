@@ -14,6 +14,7 @@ from pulumi_vod_workflow.cli.review_text import (
     Row,
     counted,
     doubts,
+    forgotten_by_end,
     free_by_kind,
     headline,
     rows,
@@ -85,9 +86,5 @@ def _rest(promise: Promise) -> Iterator[str]:
     for kind, parts in free_by_kind(promise).items():
         names = [f"{name}.{item}" if item else name for name, item, _ in parts]
         yield f"free, {WHAT[kind]}: {_named(names)}"
-    if promise.forgotten:
-        names = [
-            f"{part.who.name}.{part.who.item}" if part.who.item else part.who.name
-            for part in promise.forgotten
-        ]
-        yield f"only forgotten, while their runs go on: {_named(names)}"
+    for words, names in forgotten_by_end(promise).items():
+        yield f"only forgotten, {words}: {_named(names)}"

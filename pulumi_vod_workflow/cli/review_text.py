@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from pulumi_vod_workflow.cli.changes import Change
 from pulumi_vod_workflow.cli.promise import Free, Promise, Same, Start, Who
+from pulumi_vod_workflow.core.execution import ENDED
 from pulumi_vod_workflow.core.plan import SAME_WORK
 
 
@@ -147,6 +149,20 @@ def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str
         if parts:
             found[kind] = [(part.who.name, part.who.item, part.detail) for part in parts]
     return found
+
+
+UNFINISHED: Final = "unfinished when last read, so that they go on and are billed"
+HAVE_ENDED: Final = "ended when last read"
+UNREAD: Final = "not cancelled: those that are unfinished go on and are billed"
+
+
+def forgotten_by_end(promise: Promise) -> dict[str, list[str]]:
+    """Return the names of those that are only forgotten, by whether their runs have ended."""
+    found: dict[str, list[str]] = {UNFINISHED: [], UNREAD: [], HAVE_ENDED: []}
+    for part in promise.forgotten:
+        words = HAVE_ENDED if part.phase in ENDED else UNFINISHED if part.phase else UNREAD
+        found[words].append(part.who.label)
+    return {words: names for words, names in found.items() if names}
 
 
 def limit_text(promise: Promise, max_starts: int) -> str:

@@ -70,12 +70,18 @@ def start_of(who: Who, why: str, declared: Properties, told: Told) -> Start:
     return Start(
         who,
         why,
-        unknown=unknown_paths({name: declared[name] for name in ASKING if name in declared}),
+        unknown=_unknown_inputs(declared),
         joins="it was sent before, and never answered" if told.sent_again else "",
         template=declared.get("templateId"),
         warnings=told.warnings,
         declared=declared,
     )
+
+
+def _unknown_inputs(declared: Properties) -> tuple[str, ...]:
+    """Name what is not known yet; a derived token follows what else is not."""
+    found = unknown_paths({name: declared[name] for name in ASKING if name in declared})
+    return tuple(path for path in found if path != "clientToken") or found
 
 
 def _replacement(

@@ -24,6 +24,7 @@ from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
 from pulumi_vod_workflow.cli.review_text import rows
 from pulumi_vod_workflow.cli.stack import SIGNATURE
 from pulumi_vod_workflow.cli.visible import Sides, code, entities, sides, visible
+from pulumi_vod_workflow.core.batch import STARTS_SOME, TAKES_OVER
 from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 
@@ -240,15 +241,13 @@ def hard_batch(line: str, *keys: str, **more: Any) -> dict[str, Any]:
 def test_keys_that_look_like_lists_are_told_apart_or_counted() -> None:
     """The provider's count is right, whatever its line can be read as."""
     keys = ("a", "b", "a, b", "new: a", "c and 3 more")
-    to_start = "to start by `pulumi up`, each a paid run: "
-    every = hard_batch(f"5 of 5 items {to_start}new: {', '.join(sorted(keys))}", *keys)
+    every = hard_batch(f"{STARTS_SOME.format(5, 5)}new: {', '.join(sorted(keys))}", *keys)
     assert {item for _, item in starts(every)} == {*keys}
-    hidden = hard_batch(f"2 of 5 items {to_start}new: a, b", *keys)
+    hidden = hard_batch(f"{STARTS_SOME.format(2, 5)}new: a, b", *keys)
     [run] = as_data(hidden)["runs"]
     assert (run["item"], run["count"]) == (None, 2)
-    taken = "takes over, which is free, what an earlier update has started and no state is known"
-    some = hard_batch(f"1 of 2 items {to_start}new: b", "a", "b")
-    some["diagnostics"].append({**some["diagnostics"][0], "message": f"{taken} to hold: a\n"})
+    some = hard_batch(f"{STARTS_SOME.format(1, 2)}new: b", "a", "b")
+    some["diagnostics"].append({**some["diagnostics"][0], "message": f"{TAKES_OVER}a\n"})
     assert {item for _, item in starts(some)} == {"b"}
     assert [(part["item"], part["what"]) for part in as_data(some)["free"]] == [("a", "taken")]
 
