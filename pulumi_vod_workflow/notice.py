@@ -9,8 +9,10 @@ from typing import Final
 
 from pulumi_vod_workflow.config import EMULATOR, Settings
 
+FEW: Final = 20
+"""Resources up to which each that starts runs is a line of its own on the stack's row."""
 INTERVAL: Final = 0.2
-"""Seconds between two lines about how many runs are started: a log has each of them."""
+"""Seconds between two such lines when there are more: a log has each of them."""
 
 _announced: set[str] = set()
 
@@ -36,30 +38,32 @@ def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
 
 
 class Tally:
-    """How many runs are started by an operation so far; shown soon after each start is known."""
+    """How many runs an operation starts so far: each of a few shown at once, many now and then."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._lock = Lock()
         self._counts: dict[str, int] = {}
         self._timer: Timer | None = None
-        self._kind = ""
 
     def add(self, who: str, count: int, settings: Settings) -> None:
         """Take note of the runs that a resource starts; a replacement tells of them twice."""
+        kind = kind_of_run(settings)
         with self._lock:
-            self._kind = kind_of_run(settings)
             self._counts[who] = count
-            if self._timer is None:
-                self._timer = Timer(INTERVAL, self._show)
-                self._timer.daemon = True
-                self._timer.start()
+            if len(self._counts) > FEW:
+                if self._timer is None:
+                    self._timer = Timer(INTERVAL, self._show, [kind])
+                    self._timer.daemon = True
+                    self._timer.start()
+                return
+        self._show(kind)
 
-    def _show(self) -> None:
+    def _show(self, kind: str) -> None:
         with self._lock:
             self._timer = None
-            total, kind = sum(self._counts.values()), self._kind
-        self._say(f"{total:,} {kind} run{'' if total == 1 else 's'} so far")
+            total = sum(self._counts.values())
+            self._say(f"{total:,} {kind} run{'' if total == 1 else 's'} so far")
 
 
 def kind_of_run(settings: Settings) -> str:

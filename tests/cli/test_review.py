@@ -422,6 +422,45 @@ def test_a_file_or_standard_input(tmp_path: Path) -> None:
     assert review(wide, "--format=json").stdout == named.stdout
 
 
+FORM_FILES = ("forms.json", "forms-events.jsonl", "forms-summary.json")
+"""One preview of engine v3.276.0 in each form: `--json`; streamed, with colours; `--output json`.
+
+Of the events those of outputs are cut, which nothing reads."""
+
+
+def test_each_form_of_a_preview_is_read() -> None:
+    """Events promise what the digest does; the summary, which has no inputs, bounds it."""
+    whole, events, summary = (as_data((PREVIEWS / name).read_bytes()) for name in FORM_FILES)
+    assert (whole["starts"]["certain"], whole["starts"]["atMost"]) == (5, 5)
+    assert events == whole
+    wide = (PREVIEWS / FORM_FILES[1]).read_text().encode("utf-16")
+    assert as_data(wide) == whole
+    assert (summary["starts"]["certain"], summary["starts"]["atMost"]) == (0, None)
+    counts = {run["resource"]: run["count"] for run in summary["runs"]}
+    assert counts == {"adopts": 1, "after": 1, "quiet": 1, "trailer": 1, "episodes": None}
+    assert {run["resource"] for run in whole["runs"]} <= {*counts}
+    assert [part["resource"] for part in summary["forgotten"]] == ["gone"]
+
+
+def test_the_summary_of_runs_that_are_new_counts_as_the_digest_does() -> None:
+    preview = {"steps": [new("one"), new("two", vid="v2"), gone("three", vid="v3")]}
+    summary = {"result": "succeeded", "duration": 1, "resources": preview["steps"]}
+    for most, exit_code in ((1, 3), (2, 0)):
+        for form in (preview, summary):
+            result = review(form, f"--max-starts={most}", "--format=json")
+            assert json.loads(result.stdout)["starts"]["atMost"] == 2
+            assert result.exit_code == exit_code
+
+
+@pytest.mark.parametrize("cut", [2, -1])
+def test_events_without_their_end_are_refused(cut: int) -> None:
+    lines = (PREVIEWS / FORM_FILES[1]).read_text().split("\n")
+    ends = [index for index, line in enumerate(lines) if "summaryEvent" in line]
+    result = review("\n".join(lines[: cut if cut > 0 else ends[0]]).encode())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "not those of one preview to its end" in result.stderr
+
+
 FOR_PEOPLE = (PREVIEWS / "for-people.txt").read_bytes()
 WHOLE = (PREVIEWS / "changes.json").read_bytes()
 
