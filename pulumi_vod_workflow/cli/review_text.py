@@ -151,9 +151,9 @@ def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str
     return found
 
 
-UNFINISHED: Final = "unfinished when last read, so that they go on and are billed"
+UNFINISHED: Final = "unfinished when last read, so that they go on"
 HAVE_ENDED: Final = "ended when last read"
-UNREAD: Final = "not cancelled: those that are unfinished go on and are billed"
+UNREAD: Final = "not cancelled: those that are unfinished go on"
 
 
 def forgotten_by_end(promise: Promise) -> dict[str, list[str]]:

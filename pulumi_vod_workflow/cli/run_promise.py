@@ -109,7 +109,7 @@ def _replacement(
     # Whatever is not known yet, a derived token with it, may turn out to be what is recorded.
     whole = {"clientToken": UNKNOWN, **declared}
     known = _plan(recorded, settled(recorded, whole), service).new_run
-    hidden = "clientToken" in declared and any(
+    hidden = whole["clientToken"] is not UNKNOWN and any(
         holds(side.get(name), HIDDEN) for name in fields for side in (recorded, declared)
     )
     return replace(start, certain=bool(known or hidden or "emulated" in fields))

@@ -272,7 +272,7 @@ class BatchPlan:
             yield f"adopts, which is free: {named(self.adopt)}"
         unfinished = [key for key in self.forget if key not in self.ended]
         if unfinished:
-            yield f"forgets unfinished runs, which go on and are billed: {named(unfinished)}"
+            yield f"forgets unfinished runs, which go on: {named(unfinished)}"
         if self.ended:
             yield f"forgets runs that have ended: {named(self.ended)}"
         if self.start:

@@ -996,12 +996,12 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         (BatchPlan(total=3, adopt=("a", "b")), ["adopts, which is free: a, b", NONE]),
         (
             BatchPlan(total=3, forget=("x",), free=("items",)),
-            ["forgets unfinished runs, which go on and are billed: x", NONE],
+            ["forgets unfinished runs, which go on: x", NONE],
         ),
         (
             BatchPlan(total=3, forget=("x", "y", "z"), ended=("y",), free=("items",)),
             [
-                "forgets unfinished runs, which go on and are billed: x, z",
+                "forgets unfinished runs, which go on: x, z",
                 "forgets runs that have ended: y",
                 NONE,
             ],
@@ -1012,7 +1012,7 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         ),
         (
             BatchPlan(total=3, forget=MANY, free=("items",)),
-            [f"forgets unfinished runs, which go on and are billed: {HUNDRED}", NONE],
+            [f"forgets unfinished runs, which go on: {HUNDRED}", NONE],
         ),
     ],
 )

@@ -45,7 +45,7 @@ def test_each_item_is_paid_once_and_only_what_changes_is_paid_again(story: Story
     tokens = story.batch["clientTokens"]
     added = story.pays(batch(items("d", "c", "a")), 1)
     assert "starts 1 of 3 items, each a paid run: new: d" in added.text
-    assert "forgets unfinished runs, which go on and are billed: b" in added.text
+    assert "forgets unfinished runs, which go on: b" in added.text
     assert run_ids(story) == {"a": before["a"], "c": before["c"], "d": run_ids(story)["d"]}
     assert {key: story.batch["clientTokens"][key] for key in "ac"} == {
         key: tokens[key] for key in "ac"
@@ -339,6 +339,32 @@ def test_leaving_the_emulator_is_shown_as_paid_runs(story: Story) -> None:
     preview = story.preview(batch(items("a", "b")))
     assert "starts 2 of 2 items, each a paid run: its run is an emulated one: a, b" in preview.text
     assert "paid, at https://vod.example.com" in preview.text
+
+
+def test_items_of_the_same_work_are_told_where_one_of_them_starts(story: Story) -> None:
+    """Under two keys it is paid twice: one warning names them all, and none does of secrets."""
+    twice = items("a", b={"vid": "v-a"}, c={"vid": "v-a", "priority": 1}, d={"vid": "v-d"})
+    line = ("batch", "same source, workflow and input, each run is paid: a, b, c")
+    assert line in story.pays(batch(twice), 4).lines
+    more = {**twice, "e": {"vid": "v-d"}, "f": {"vid": "v-f"}}
+    said = story.pays(batch(more), 2).text
+    assert "each run is paid: d, e" in said
+    assert "a, b, c" not in said, "they are paid already"
+
+    def hidden() -> None:
+        batch(more, callback_args=pulumi.Output.secret("x"))()
+
+    assert "each run is paid: " not in story.pays(hidden, 6).text
+
+
+def test_what_has_ended_is_not_said_to_go_on(story: Story) -> None:
+    story.pays(batch(items("a", "b")), 2)
+    story.emulator.advance(5000)
+    story.refresh()
+    story.pays(batch(items("a", "b", "c")), 1)
+    said = story.pays(batch(items("d")), 1).text
+    assert "forgets unfinished runs, which go on: c" in said
+    assert "forgets runs that have ended: a, b" in said
 
 
 def test_destroying_says_what_goes_on(story: Story) -> None:
