@@ -16,21 +16,34 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from uuid import uuid4
 
 from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
 from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
-from pulumi_vod_workflow._host import Row, notice_cancellation, settle_in, without_a_slot
+from pulumi_vod_workflow._host import (
+    Row,
+    notice_cancellation,
+    say_of_stack,
+    settle_in,
+    without_a_slot,
+)
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.config import Settings, load_settings, site_of
 from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.recall import Entry, Recalled, can_be_ordered, order_of, recall_all
-from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.core.recall import (
+    Entry,
+    Recalled,
+    can_be_ordered,
+    order_of,
+    recall_all,
+    resource_of,
+)
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import (
     ConfigurationError,
     Problem,
@@ -38,7 +51,7 @@ from pulumi_vod_workflow.errors import (
     VodWorkflowError,
 )
 from pulumi_vod_workflow.journal import Journal, Note, journal_at
-from pulumi_vod_workflow.notice import once
+from pulumi_vod_workflow.notice import Tally, announce, once
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.connect import Connection
@@ -49,6 +62,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PROVIDER_KEY = "__provider"
+TALLY: Final = Tally(say_of_stack)
+"""Of all resources: one process serves them during one operation."""
 Properties = Mapping[str, Any]
 
 
@@ -84,6 +99,11 @@ def sent(value: Any) -> Any:
     return value
 
 
+def who(declared: Properties) -> str:
+    """Return who declares a resource; empty as long as that is not all known."""
+    return resource_of(declared) if is_known(declared.get("scope")) else ""
+
+
 def ask(
     connection: Connection,
     function: Callable[P, Awaitable[T]],
@@ -112,6 +132,8 @@ class VodProvider(ResourceProvider):
         """Runs of which this very operation has read the end."""
         self._checked: set[str] = set()
         """Who has been declared in this very operation."""
+        self._works: dict[bytes, tuple[str, str]] = {}
+        """What the runs of this very operation do -> who is first to, and its token."""
         self._promised: dict[str, Entry] = {}
         """What this very operation has said that it takes over, by `Order.key`."""
         notice_cancellation()
@@ -138,6 +160,11 @@ class VodProvider(ResourceProvider):
         except ConfigurationError as error:
             failures.append(CheckFailure("", str(error)))
         return failures
+
+    def _announce_starts(self, inputs: Properties, count: int) -> None:
+        """Say, in a preview too, where runs are started, and on the stack's row how many so far."""
+        announce(self._settings)
+        TALLY.add(who(inputs), count, self._settings)
 
     def _connection(self, run: Properties | None = None) -> Connection:
         """Return the connection to where a recorded run is, by default to the configured site."""
@@ -290,7 +317,7 @@ def earlier_starts(entries: Iterable[Entry]) -> Iterator[str]:
     answered = [entry.run["runId"] for entry in entries if entry.run]
     unclear = sum(entry.run is None for entry in entries)
     if answered:
-        yield f"an earlier update has started {named(answered)} for it, which goes on"
+        yield f"an earlier update has started {named(answered)} for it, which is not cancelled"
     if unclear:
         times = "once" if unclear == 1 else f"{unclear:,} times"
         yield f"an earlier update has sent {times} what was never answered: it may be a run, too"

@@ -43,7 +43,6 @@ from pulumi_vod_workflow.errors import (
 )
 from pulumi_vod_workflow.fleet import Started, Target, read_all, start_all
 from pulumi_vod_workflow.journal import Note
-from pulumi_vod_workflow.notice import announce
 
 ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
@@ -73,7 +72,7 @@ class WorkflowBatchProvider(VodProvider):
         self._checked.add(resource_of(inputs))
         if not olds:
             plan, recalled, _ = self._planned({}, inputs)
-            self._tell(plan, recalled)
+            self._tell(plan, recalled, inputs)
             wrong = self._asked(plan, recalled, inputs)
             if wrong:
                 return CheckResult(sent(declaration.properties), self._failures(wrong))
@@ -92,7 +91,7 @@ class WorkflowBatchProvider(VodProvider):
         self._settle(_started_here(batch.runs_of(olds)))
         if resource_of(news) in self._checked:
             plan, recalled, _ = self._planned(olds, news)
-            self._tell(plan, recalled)
+            self._tell(plan, recalled, news)
             wrong = self._asked(plan, recalled, news)
             if wrong:
                 told = [f"  - {problem}" for problem in wrong]
@@ -192,13 +191,16 @@ class WorkflowBatchProvider(VodProvider):
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
         return batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
 
-    def _tell(self, plan: BatchPlan, recalled: Recalled) -> None:
+    def _tell(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
         if plan.start:
-            announce(self._settings)
+            self._announce_starts(news, len(plan.start))
         row = Row()
         for line in earlier_starts(recalled.earlier.values()):
             row.say(line, warning=True)
+        if plan.start and news.get("secretInputs") is not True:  # that two are alike is secret, too
+            for line in batch.told_same_work(batch.same_work(batch.items_of(news), plan.start)):
+                row.say(line, warning=True)
         for line in plan.described():
             row.say(line)
 

@@ -188,6 +188,15 @@ def _engine() -> EngineStub | None:
     return EngineStub(grpc.insecure_channel(sys.argv[1]))
 
 
+def say_of_stack(text: str) -> None:
+    """Show a passing line on the stack's row, if there are rows; never raises."""
+    engine = _engine()
+    if engine is not None:
+        request = LogRequest(severity=LogSeverity.INFO, message=text, ephemeral=True)
+        with suppress(grpc.RpcError):
+            engine.Log(request, timeout=PATIENCE)
+
+
 class Row:
     """Where the person sees the resource that the current call is about."""
 

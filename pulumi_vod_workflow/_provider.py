@@ -7,7 +7,7 @@ FROZEN: states refer to `pulumi_vod_workflow._provider.WorkflowRunProvider` by n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,24 +28,28 @@ from pulumi_vod_workflow._adapter import (
     received,
     sent,
     shown_on,
+    who,
 )
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.plan import (
+    EMULATED_RUN,
+    SAME_WORK,
     after_update,
     complete,
     is_recorded,
     plan_change,
     record,
     refuse_contradictions,
+    work_of,
     would_join,
 )
 from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
-from pulumi_vod_workflow.notice import announce
+from pulumi_vod_workflow.notice import a_run
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import Where
@@ -68,6 +72,7 @@ class WorkflowRunProvider(VodProvider):
         """Validate a declaration, fill in its token; free, and offline unless preflight is on."""
         olds, declared = normalise(received(_olds)), normalise(received(news))
         if is_recorded(olds, declared):
+            self._checked.add(who(declared))
             return CheckResult(sent(record(olds)), self._failures(()))
         from pulumi_vod_workflow.core.inputs import declare  # noqa: PLC0415 - and pydantic
 
@@ -77,7 +82,10 @@ class WorkflowRunProvider(VodProvider):
             failures.append(CheckFailure("", WOULD_JOIN))
         if failures:
             return CheckResult(sent(declaration.properties), failures)
+        self._checked.add(who(declaration.properties))
         inputs = complete(olds, declaration.properties)
+        if "clientToken" not in inputs and inputs.get("existingRunId", UNKNOWN) is UNKNOWN:
+            inputs["clientToken"] = UNKNOWN  # else the engine shows it as removed
         wrong = [] if olds else self._announce(inputs)
         if wrong:
             return CheckResult(sent(declaration.properties), self._failures(wrong))
@@ -108,13 +116,24 @@ class WorkflowRunProvider(VodProvider):
             )
         if recalled.taken:
             return []
-        announce(self._settings)
-        for line in earlier_starts(recalled.earlier.values()):
+        self._announce_starts(inputs, 1)
+        for line in (*earlier_starts(recalled.earlier.values()), *self._done_twice(inputs)):
             Row().say(line, warning=True)
         if any(note.resent for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)
             return []
+        Row().say(f"starts {a_run(self._settings)}", passing=True)
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
+
+    def _done_twice(self, inputs: Mapping[str, Any]) -> Iterator[str]:
+        """Say of a start that another one of this very operation does the same work."""
+        work = work_of(inputs)
+        if work is None or inputs.get("secretInputs") is True:  # that two are alike is secret, too
+            return
+        this = inputs["scope"]["name"], inputs["clientToken"]
+        name, token = self._works.setdefault(work, this)
+        if name != this[0] and token != this[1]:
+            yield f"{SAME_WORK}{name}"
 
     def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, dict[str, Note]]:
         """
@@ -132,11 +151,12 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
-        olds = received(_olds)
+        olds, news = received(_olds), received(_news)
         self._settle(_started_here(olds))
-        plan = plan_change(
-            olds, received(_news), service=self._service, just_ended=_id in self._just_ended
-        )
+        plan = plan_change(olds, news, service=self._service, just_ended=_id in self._just_ended)
+        declared = who(news) in self._checked  # not by a refresh, which compares a state
+        if "emulated" in plan.new_run and declared:
+            Row().say(f"{EMULATED_RUN}: {a_run(self._settings)} is started")
         if "rerunOnFailure" in plan.new_run:
             Row().say(
                 f"failed with {olds.get('status')}; rerun_on_failure asks for a new run, which is "

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from threading import Lock, Timer
+from typing import Final
 
 from pulumi_vod_workflow.config import EMULATOR, Settings
+
+FEW: Final = 20
+"""Resources up to which each that starts runs is a line of its own on the stack's row."""
+INTERVAL: Final = 0.2
+"""Seconds between two such lines when there are more: a log has each of them."""
 
 _announced: set[str] = set()
 
@@ -28,6 +35,46 @@ def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
     else:
         line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
     once(line, lambda: say(line))
+
+
+class Tally:
+    """How many runs an operation starts so far: each of a few shown at once, many now and then."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._lock = Lock()
+        self._counts: dict[str, int] = {}
+        self._timer: Timer | None = None
+
+    def add(self, who: str, count: int, settings: Settings) -> None:
+        """Take note of the runs that a resource starts; a replacement tells of them twice."""
+        kind = kind_of_run(settings)
+        with self._lock:
+            self._counts[who] = count
+            if len(self._counts) > FEW:
+                if self._timer is None:
+                    self._timer = Timer(INTERVAL, self._show, [kind])
+                    self._timer.daemon = True
+                    self._timer.start()
+                return
+        self._show(kind)
+
+    def _show(self, kind: str) -> None:
+        with self._lock:
+            self._timer = None
+            total = sum(self._counts.values())
+            self._say(f"{total:,} {kind} run{'' if total == 1 else 's'} so far")
+
+
+def kind_of_run(settings: Settings) -> str:
+    """Return what a run is that is started now: a paid one, or one that costs nothing."""
+    return "emulated" if settings.site.endpoint == EMULATOR else "paid"
+
+
+def a_run(settings: Settings) -> str:
+    """Return the same for one of them."""
+    kind = kind_of_run(settings)
+    return f"{'an' if kind == 'emulated' else 'a'} {kind} run"
 
 
 def once(what: str, say: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.changes import comparable, settled
-from pulumi_vod_workflow.cli.preview import DELETES, HIDDEN, UPDATES, Step
+from pulumi_vod_workflow.cli.preview import DELETES, HIDDEN, UPDATES, Step, holds
 from pulumi_vod_workflow.cli.promise import Forgotten, Free, FreeOf, Part, Start, Who
 from pulumi_vod_workflow.cli.run_promise import field_changes, start_of
 from pulumi_vod_workflow.cli.told import Told
@@ -21,7 +21,7 @@ from pulumi_vod_workflow.core.batch import (
     plan_batch,
     runs_of,
 )
-from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 
 Properties = Mapping[str, Any]
@@ -33,9 +33,10 @@ UNNAMED: Final = "items that the preview does not name"
 def batch_parts(step: Step, told: Told, service: str | None) -> Iterator[Part]:
     """Yield what a step does, item by item."""
     old, new = (normalise_batch(_open(side)) for side in (step.recorded, step.declared))
-    runs = _runs(old)
+    runs, stated = _runs(old), _stated(step.recorded)
+    forgotten = {key: _forgotten(step.urn, key, run, stated) for key, run in runs.items()}
     if step.op in DELETES:
-        yield from (_forgotten(step.urn, key, run) for key, run in runs.items())
+        yield from forgotten.values()
         return
     batch = _Batch(step, told, old, new, service)
     yield from (FreeOf(Who(step.urn, key), Free.TAKEN) for key in batch.taken)
@@ -43,7 +44,7 @@ def batch_parts(step: Step, told: Told, service: str | None) -> Iterator[Part]:
     yield from starts
     adopted = told.adopts(batch.plan.adopt) if told.lines else batch.plan.adopt
     yield from (FreeOf(Who(step.urn, key), Free.ADOPTED) for key in adopted)
-    yield from (_forgotten(step.urn, key, runs[key]) for key in batch.plan.forget)
+    yield from (forgotten[key] for key in batch.plan.forget)
     if step.op in UPDATES and not starts:
         yield FreeOf(Who(step.urn), Free.RECORDED, ", ".join(batch.plan.free))
 
@@ -61,8 +62,31 @@ def _runs(batch: Properties) -> dict[str, dict[str, Any]]:
     return runs_of(comparable(batch, {})[0])
 
 
-def _forgotten(urn: str, key: str, run: Properties) -> Forgotten:
-    return Forgotten(Who(urn, key), run["runId"], run.get("phase"))
+def _forgotten(urn: str, key: str, run: Properties, stated: Properties) -> Forgotten:
+    return Forgotten(Who(urn, key), run["runId"], run.get("phase"), stated.get(key, {}))
+
+
+def _is_hidden(batch: Properties) -> bool:
+    return any(batch.get(name) is HIDDEN for name in ("items", "defaults"))
+
+
+def _stated(batch: Properties) -> dict[str, dict[str, Any]]:
+    """Return what the runs of a state were started with, of those of which nothing is hidden."""
+    if _is_hidden(batch):
+        return {}
+    whole = normalise_batch(_open(batch))
+    items, runs = items_of(whole), whole.get("runs")
+    known = runs if isinstance(runs, Mapping) else {}
+    found = {key: run.get("inputs", items.get(key)) for key, run in known.items()}
+    return {key: item for key, item in found.items() if item and not holds(item, HIDDEN)}
+
+
+def items_declared(step: Step) -> dict[str, Any]:
+    """Return the items that a step declares, of those of which nothing is hidden or unknown."""
+    if _is_hidden(step.declared):
+        return {}
+    items = items_of(normalise_batch(_open(step.declared)))
+    return {key: item for key, item in items.items() if is_known(item) and not holds(item, HIDDEN)}
 
 
 def _plan_batch(recorded: Properties, declared: Properties, service: str | None) -> BatchPlan:
@@ -90,6 +114,7 @@ class _Batch:
         self._secret = {key for key, item in hidden if item is HIDDEN}
         self._items = items_of(new) if isinstance(new.get("items"), Mapping) else {}
         self._runs = _runs(recorded)
+        self._stated, self._declared = _stated(step.recorded), items_declared(step)
         self._replaced = {} if recorded else old
 
     def _joins(self, key: str) -> bool:
@@ -137,6 +162,7 @@ class _Batch:
             start = replace(start, joins="it is the same start as of the recorded run")
         if UNCLEAR in why:
             start = replace(start, joins="it was sent before, and never answered")
+        stated = self._stated.get(key, {}) if run else {}
         certain = (
             (key in self._whatever or (why == SECRET and self.told.all_known))
             and item.get("existingRunId") is not UNKNOWN
@@ -149,4 +175,6 @@ class _Batch:
             unknown=("",) if found is UNKNOWN and not secret else start.unknown,
             replaces=run.get("runId"),
             certain=certain,
+            declared=self._declared.get(key, {}),
+            recorded={**run, **stated} if stated else {},
         )

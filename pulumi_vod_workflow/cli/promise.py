@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -32,6 +33,34 @@ class Who:
         """The resource's name in the program."""
         return self.urn.split("::", 3)[-1]
 
+    @property
+    def label(self) -> str:
+        """The same with the item's key, if it is an item."""
+        return f"{self.name}.{self.item}" if self.item else self.name
+
+
+class Lost(Enum):
+    """Why a resource or an item no longer stands for a run."""
+
+    REMOVED = "which this update removes"
+    REPLACED = "which this update starts another run for"
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Who else stands, or stood, for a run of the same source, workflow and input."""
+
+    who: Who
+    lost: Lost | None = None
+    """Why it has no use for its run any more; `None` if it has, so that both are paid."""
+    run_id: str | None = None
+    phase: str | None = None
+    """As last read."""
+    alias: bool = False
+    """Whether an alias keeps that run, as the whole resource has another name now."""
+    differs: tuple[str, ...] = ()
+    """What else asks for a new run all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -50,10 +79,15 @@ class Start:
     template: Any = None
     """The workflow's id; may be `UNKNOWN` or `HIDDEN`."""
     replaces: str | None = None
-    """The run that it takes the place of in the state; that one goes on."""
+    """The run that it takes the place of in the state; that one is not cancelled."""
     count: int | None = 1
     """How many runs; `None` if that is not known yet."""
     warnings: tuple[str, ...] = ()
+    declared: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The inputs; `HIDDEN` and `UNKNOWN` stand in them."""
+    recorded: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What is known of the run that it takes the place of."""
+    same: Same | None = None
 
     @property
     def outputs(self) -> int | None:
@@ -73,12 +107,14 @@ class FreeOf:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A run that is no longer declared: it goes on, and nothing is started."""
+    """A run that is no longer declared: it is not cancelled, and nothing is started."""
 
     who: Who
     run_id: str | None
     phase: str | None
     """As last read."""
+    recorded: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What it was started with."""
 
 
 Part = Start | FreeOf | Forgotten

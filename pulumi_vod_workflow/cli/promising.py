@@ -9,10 +9,10 @@ file hides core cannot compare: there the provider's own lines count.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pulumi_vod_workflow.cli.batch_promise import batch_parts
 from pulumi_vod_workflow.cli.preview import (
@@ -27,6 +27,7 @@ from pulumi_vod_workflow.cli.preview import (
 )
 from pulumi_vod_workflow.cli.promise import Forgotten, Free, FreeOf, Part, Promise, Start, Who
 from pulumi_vod_workflow.cli.run_promise import run_parts
+from pulumi_vod_workflow.cli.same_work import with_same_work
 from pulumi_vod_workflow.cli.stack import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.cli.told import Told, told_in, told_of_all
 from pulumi_vod_workflow.config import load_settings
@@ -43,7 +44,9 @@ def promise_of(preview: Preview) -> Promise:
     steps = _decisive(preview.steps)
     for urn, step in steps.items():
         said = told.get(urn, Told())
-        if step.type == RUN_TYPE:
+        if not preview.has_inputs:
+            parts += _bounds(step)
+        elif step.type == RUN_TYPE:
             parts += run_parts(step, said, service)
         elif step.type == BATCH_TYPE:
             parts += batch_parts(step, said, service)
@@ -53,15 +56,34 @@ def promise_of(preview: Preview) -> Promise:
             parts.append(FreeOf(Who(urn), Free.WAITS, counted))
     # The engine's order is that of a program whose parts run side by side.
     parts.sort(key=lambda part: (part.who.name, part.who.urn, part.who.item or ""))
+    parts = with_same_work(_with_joins(parts, steps), steps)
     project, stack = preview.stack
     return Promise(
         project,
         stack,
         told_of_all(preview.diagnostics),
-        starts=_with_joins((part for part in parts if isinstance(part, Start)), steps),
+        starts=tuple(part for part in parts if isinstance(part, Start)),
         free=tuple(part for part in parts if isinstance(part, FreeOf)),
         forgotten=tuple(part for part in parts if isinstance(part, Forgotten)),
     )
+
+
+UNTOLD: Final = "`--output json` does not say why, or how many: `--json` does"
+
+
+def _bounds(step: Step) -> Iterator[Part]:
+    """Yield what a step may start at most, by what the engine does alone."""
+    who = Who(step.urn)
+    if step.op in DELETES and step.type in (RUN_TYPE, BATCH_TYPE):
+        yield Forgotten(who, None, None)
+    elif step.type == RUN_TYPE and step.op in CREATES:  # that may adopt a run, or take one over
+        yield Start(who, UNTOLD, certain=False)
+    elif step.type == RUN_TYPE:
+        yield FreeOf(who, Free.READ if step.op in READS else Free.RECORDED)
+    elif step.type == BATCH_TYPE and step.op in (*CREATES, *UPDATES):
+        yield Start(who, UNTOLD, certain=False, count=None)
+    elif step.type == COMPLETION_TYPE and step.op in (*CREATES, *UPDATES):
+        yield FreeOf(who, Free.WAITS)
 
 
 def _service(config: Mapping[str, Any]) -> str | None:
@@ -85,19 +107,19 @@ def _decisive(steps: Iterable[Step]) -> dict[str, Step]:
     return found
 
 
-def _with_joins(starts: Iterable[Start], steps: Mapping[str, Step]) -> tuple[Start, ...]:
+def _with_joins(parts: Iterable[Part], steps: Mapping[str, Step]) -> list[Part]:
     """Mark starts that ask for the same as one before them: the service makes them one run."""
     seen: dict[bytes, Who] = {}
-    joined = []
-    for start in starts:
-        declared = steps[start.who.urn].declared
-        parts = {name: declared.get(name) for name in (*IDENTITY, "clientToken")}
-        known = is_known(parts) and not holds(parts, HIDDEN) and parts["clientToken"]
-        if start.who.item is None and start.count == 1 and known:
-            first = seen.setdefault(canonical_json(parts), start.who)
-            if first is not start.who:
+    joined: list[Part] = []
+    for part in parts:
+        if isinstance(part, Start) and part.who.item is None and part.count == 1:
+            declared = steps[part.who.urn].declared
+            start = {name: declared.get(name) for name in (*IDENTITY, "clientToken")}
+            known = is_known(start) and not holds(start, HIDDEN) and start["clientToken"]
+            first = seen.setdefault(canonical_json(start), part.who) if known else part.who
+            if first is not part.who:
                 same = f"it has the ClientToken, source and workflow of {first.name}"
-                joined.append(replace(start, joins=same, certain=False))
+                joined.append(replace(part, joins=same, certain=False))
                 continue
-        joined.append(start)
-    return tuple(joined)
+        joined.append(part)
+    return joined

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.changes import ABSENT
+from pulumi_vod_workflow.cli.changes import ABSENT, Change
 from pulumi_vod_workflow.cli.preview import HIDDEN, holds
-from pulumi_vod_workflow.cli.promise import Promise, Start, Who
+from pulumi_vod_workflow.cli.promise import Promise, Same, Start, Who
+from pulumi_vod_workflow.cli.visible import sides
 from pulumi_vod_workflow.core.values import is_known
 
 VERSION: Final = 1
@@ -52,7 +53,12 @@ def _start(start: Start) -> dict[str, Any]:
         "certain": start.certain,
         "why": start.why,
         "changes": [
-            {"path": item.path, "from": _value(item.before), "to": _value(item.after)}
+            {
+                "path": item.path,
+                "from": _value(item.before),
+                "to": _value(item.after),
+                "looksAlike": _alike(item),
+            }
             for item in start.changes
         ],
         "notKnownYet": [*start.unknown],
@@ -61,7 +67,33 @@ def _start(start: Start) -> dict[str, Any]:
         "paidOutputs": start.outputs,
         "replaces": start.replaces,
         "warnings": [*start.warnings],
+        "sameWork": None if start.same is None else _same(start.same),
     }
+
+
+def _same(same: Same) -> dict[str, Any]:
+    return {
+        **_who(same.who),
+        "lost": None if same.lost is None else same.lost.name.lower(),
+        "runId": same.run_id,
+        "phase": same.phase,
+        "remedy": _remedy(same),
+        "differs": [*same.differs],
+    }
+
+
+def _remedy(same: Same) -> str | None:
+    if same.lost is None:
+        return None
+    return "aliases" if same.alias else "existingRunId"
+
+
+def _alike(change: Change) -> dict[str, str] | None:
+    """Return how two values differ that a person would take for the same, if they do."""
+    shown = sides(change)
+    if not shown.alike:
+        return None
+    return {"why": shown.alike, "from": shown.before, "to": shown.after}
 
 
 def _value(value: Any) -> dict[str, Any] | None:

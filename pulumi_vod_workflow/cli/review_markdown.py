@@ -11,6 +11,7 @@ from pulumi_vod_workflow.cli.review_text import (
     Row,
     counted,
     doubts,
+    forgotten_by_end,
     free_by_kind,
     headline,
     limit_text,
@@ -65,10 +66,13 @@ def _lines(promise: Promise, max_starts: int | None, most: int) -> Iterator[str]
         )
         yield from _details(f"Free: {counted(total, 'change')}", lines)
     if promise.forgotten:
-        names = (_name(part.who.name, part.who.item) for part in promise.forgotten)
-        count = counted(len(promise.forgotten), "run")
-        summary = f"Only forgotten: {count}; those that are not finished go on"
-        yield from _details(summary, [f"- {_named(names, most)}"])
+        yield from _details(
+            f"Only forgotten: {counted(len(promise.forgotten), 'run')}",
+            (
+                f"- {words}: {_named((code(shortened(name)) for name in names), most)}"
+                for words, names in forgotten_by_end(promise).items()
+            ),
+        )
 
 
 def _details(summary: str, lines: Iterable[str]) -> Iterator[str]:
@@ -105,6 +109,9 @@ def _why(row: Row, most: int) -> Iterator[str]:
     if unknown:
         yield f"not known yet: {_named(unknown, most)}"
     yield from map(entities, doubts(row.first))
+    yield from (entities(shortened(text, 300)) for text in row.sames[:most])
+    if len(row.sames) > most:
+        yield f"and {len(row.sames) - most:,} more"
     yield from (f"warning: {entities(shortened(text, 300))}" for text in row.first.warnings)
 
 

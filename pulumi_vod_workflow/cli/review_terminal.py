@@ -14,13 +14,13 @@ from pulumi_vod_workflow.cli.review_text import (
     Row,
     counted,
     doubts,
+    forgotten_by_end,
     free_by_kind,
     headline,
     rows,
     says_more,
 )
-from pulumi_vod_workflow.cli.text import line as visible
-from pulumi_vod_workflow.cli.visible import change_text, shortened
+from pulumi_vod_workflow.cli.visible import change_text, shortened, visible
 
 SHOWN = 20
 """Names, or changes, on one row."""
@@ -70,6 +70,9 @@ def _why(row: Row) -> Iterator[str]:
     if unknown:
         yield f"not known yet: {_named(unknown)}"
     yield from map(visible, doubts(row.first))
+    yield from map(visible, row.sames[:SHOWN])
+    if len(row.sames) > SHOWN:
+        yield f"and {len(row.sames) - SHOWN:,} more"
     yield from (f"warning: {visible(text)}" for text in row.first.warnings)
 
 
@@ -83,9 +86,5 @@ def _rest(promise: Promise) -> Iterator[str]:
     for kind, parts in free_by_kind(promise).items():
         names = [f"{name}.{item}" if item else name for name, item, _ in parts]
         yield f"free, {WHAT[kind]}: {_named(names)}"
-    if promise.forgotten:
-        names = [
-            f"{part.who.name}.{part.who.item}" if part.who.item else part.who.name
-            for part in promise.forgotten
-        ]
-        yield f"only forgotten, while their runs go on: {_named(names)}"
+    for words, names in forgotten_by_end(promise).items():
+        yield f"only forgotten, {words}: {_named(names)}"

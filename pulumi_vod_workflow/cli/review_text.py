@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from pulumi_vod_workflow.cli.changes import Change
-from pulumi_vod_workflow.cli.promise import Free, Promise, Start
+from pulumi_vod_workflow.cli.promise import Free, Promise, Same, Start, Who
+from pulumi_vod_workflow.core.execution import ENDED
+from pulumi_vod_workflow.core.plan import SAME_WORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Row:
     changes: tuple[tuple[str, Change], ...]
     """Of each item, named, or of all of them alike, under no name."""
     outputs: int | None
+    sames: tuple[str, ...]
+    """Which other runs do the same work, and what to do about it."""
 
 
 def counted(number: int, what: str) -> str:
@@ -56,7 +62,8 @@ def rows(promise: Promise) -> list[Row]:
     """Return what starts, items of a batch together that do so for the same reason."""
     alike: dict[tuple[object, ...], list[Start]] = {}
     for start in promise.starts:
-        same = (start.who.urn, start.why, start.unknown, start.certain, start.joins)
+        kind = start.same and (start.same.lost, start.same.alias)
+        same = (start.who.urn, start.why, start.unknown, start.certain, start.joins, kind)
         alike.setdefault(same, []).append(start)
     return [_row(starts) for starts in alike.values()]
 
@@ -78,7 +85,36 @@ def _row(starts: list[Start]) -> Row:
             for change in start.changes
         ),
         None if None in outputs else sum(number for number in outputs if number),
+        tuple(dict.fromkeys(_same_text(start.who, start.same) for start in starts if start.same)),
     )
+
+
+def _same_text(who: Who, same: Same) -> str:
+    """Say who else does the same work, and how to pay for it once."""
+    item = f"{who.item}: " if who.item and not same.alias else ""
+    if same.lost is None:
+        return f"{item}{SAME_WORK}{same.who.label}"
+    if same.alias and who.item:  # the same for all items of a batch
+        whose, found = same.who.name, ""
+    else:
+        whose, found = same.who.label, ", ".join(filter(None, (same.run_id, same.phase)))
+    run = f" ({found})" if found else ""
+    return f"{item}same work as {whose}{run}, {same.lost.value}; free: {_remedy(who, same)}"
+
+
+def _remedy(who: Who, same: Same) -> str:
+    """Return what keeps the run that there is, as Python."""
+    if same.alias:
+        declared = f", and {', '.join(same.differs)} as before" if same.differs else ""
+        return f"ResourceOptions(aliases=[{_alias(same.who, who)}]){declared}"
+    return f"existing_run_id={json.dumps(same.run_id)}" if same.run_id else "existing_run_id"
+
+
+def _alias(old: Who, new: Who) -> str:
+    """Return the alias, as Python: by its name where that is all that differs."""
+    if old.urn.removesuffix(old.name) == new.urn.removesuffix(new.name):
+        return f"pulumi.Alias(name={json.dumps(old.name, ensure_ascii=False)})"
+    return json.dumps(old.urn, ensure_ascii=False)
 
 
 def says_more(row: Row) -> bool:
@@ -113,6 +149,20 @@ def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str
         if parts:
             found[kind] = [(part.who.name, part.who.item, part.detail) for part in parts]
     return found
+
+
+UNFINISHED: Final = "unfinished when last read, so that they go on"
+HAVE_ENDED: Final = "ended when last read"
+UNREAD: Final = "not cancelled: those that are unfinished go on"
+
+
+def forgotten_by_end(promise: Promise) -> dict[str, list[str]]:
+    """Return the names of those that are only forgotten, by whether their runs have ended."""
+    found: dict[str, list[str]] = {UNFINISHED: [], UNREAD: [], HAVE_ENDED: []}
+    for part in promise.forgotten:
+        words = HAVE_ENDED if part.phase in ENDED else UNFINISHED if part.phase else UNREAD
+        found[words].append(part.who.label)
+    return {words: names for words, names in found.items() if names}
 
 
 def limit_text(promise: Promise, max_starts: int) -> str:

@@ -36,7 +36,8 @@ def run_parts(step: Step, told: Told, service: str | None) -> Iterator[Part]:
     who = Who(step.urn)
     recorded, declared = normalise(step.recorded), normalise(step.declared)
     if step.op in DELETES:
-        yield Forgotten(who, _shown(recorded.get("runId")), _shown(recorded.get("phase")))
+        run_id, phase = (_shown(recorded.get(name)) for name in ("runId", "phase"))
+        yield Forgotten(who, run_id, phase, recorded)
     elif step.op in READS:
         yield FreeOf(who, Free.READ)
     elif step.op in UPDATES:
@@ -69,11 +70,18 @@ def start_of(who: Who, why: str, declared: Properties, told: Told) -> Start:
     return Start(
         who,
         why,
-        unknown=unknown_paths({name: declared[name] for name in ASKING if name in declared}),
+        unknown=_unknown_inputs(declared),
         joins="it was sent before, and never answered" if told.sent_again else "",
         template=declared.get("templateId"),
         warnings=told.warnings,
+        declared=declared,
     )
+
+
+def _unknown_inputs(declared: Properties) -> tuple[str, ...]:
+    """Name what is not known yet; a derived token follows what else is not."""
+    found = unknown_paths({name: declared[name] for name in ASKING if name in declared})
+    return tuple(path for path in found if path != "clientToken") or found
 
 
 def _replacement(
@@ -91,6 +99,7 @@ def _replacement(
         start_of(Who(step.urn), "; ".join(whys), declared, told),
         changes=field_changes(fields, recorded, declared),
         replaces=_shown(recorded.get("runId")),
+        recorded=recorded,
     )
     if told.sent_again or declared.get("existingRunId") is UNKNOWN:
         return replace(start, certain=False)
@@ -100,7 +109,7 @@ def _replacement(
     # Whatever is not known yet, a derived token with it, may turn out to be what is recorded.
     whole = {"clientToken": UNKNOWN, **declared}
     known = _plan(recorded, settled(recorded, whole), service).new_run
-    hidden = "clientToken" in declared and any(
+    hidden = whole["clientToken"] is not UNKNOWN and any(
         holds(side.get(name), HIDDEN) for name in fields for side in (recorded, declared)
     )
     return replace(start, certain=bool(known or hidden or "emulated" in fields))

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from pulumi_vod_workflow.cli.preview import Diagnostic
+from pulumi_vod_workflow.core.batch import STARTS_NONE, STARTS_SOME, UNCLEAR
 from pulumi_vod_workflow.core.batch import TAKES_OVER as ITEMS_TAKEN
-from pulumi_vod_workflow.core.batch import TO_START, UNCLEAR
+from pulumi_vod_workflow.core.plan import SAME_WORK
 from pulumi_vod_workflow.core.recall import SENT_AGAIN
 from pulumi_vod_workflow.core.recall import TAKES_OVER as RUN_TAKEN
 
 _RUN_TAKEN: Final = re.compile(re.escape(RUN_TAKEN).replace(r"\{\}", r"(\S+)"))
-_TO_START: Final = re.compile(rf"([\d,]+) of [\d,]+ items {re.escape(TO_START)}(.*)", re.DOTALL)
-_NONE: Final = re.compile(r"none of [\d,]+ items to start")
+_STARTS: Final = re.compile(
+    re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)") + "(?P<which>.*)", re.DOTALL
+)
+_NONE: Final = re.compile(re.escape(STARTS_NONE).replace(r"\{\}", r"[\d,]+"))
 _ADOPTS: Final = "adopts, which is free: "
 
 
@@ -47,7 +50,7 @@ class Told:
         """How many items of a batch are started; `None` if nothing is said of it."""
         # Of a replacement both the comparison and the new batch tell; the latter counts.
         for line in reversed(self.lines):
-            if match := _TO_START.match(line):
+            if match := _STARTS.match(line):
                 return int(match[1].replace(",", ""))
             if _NONE.match(line):
                 return 0
@@ -60,7 +63,7 @@ class Told:
 
     def starts(self, keys: Iterable[str]) -> tuple[str, ...]:
         """Return which of the items the line of those to start names."""
-        found = [match[2] for match in map(_TO_START.match, self.lines) if match]
+        found = [match["which"] for match in map(_STARTS.match, self.lines) if match]
         return _named_in(found[-1] if found else "", keys)
 
     def takes(self, keys: Iterable[str]) -> tuple[str, ...]:
@@ -94,12 +97,15 @@ def told_in(diagnostics: Collection[Diagnostic]) -> Mapping[str, Told]:
     warnings: dict[str, list[str]] = defaultdict(list)
     for item in diagnostics:
         if item.urn:
-            text = item.message.strip().removeprefix("warning: ")
-            (warnings if item.severity == "warning" else lines)[item.urn].append(text)
+            text = item.text.removeprefix("warning: ")
+            if item.severity != "warning":
+                lines[item.urn].append(text)
+            elif not text.startswith(SAME_WORK):  # the inputs tell that, and what to do about it
+                warnings[item.urn].append(text)
     return {urn: Told(tuple(lines[urn]), tuple(warnings[urn])) for urn in {*lines, *warnings}}
 
 
 def told_of_all(diagnostics: Collection[Diagnostic]) -> tuple[str, ...]:
     """Return what our providers said of the operation as a whole: where runs are started."""
-    found = [item.message.strip() for item in diagnostics if not item.urn]
+    found = [item.text for item in diagnostics if not item.urn]
     return tuple(dict.fromkeys(text for text in found if text.startswith("vod: ")))

@@ -34,12 +34,15 @@ from pulumi_vod_workflow.core.inputs import (
 )
 from pulumi_vod_workflow.core.paths import SHOWN, below, named, path_of
 from pulumi_vod_workflow.core.plan import (
+    EMULATED_RUN,
+    SAME_WORK,
     Secret,
     after_update,
     complete,
     differ,
     plan_change,
     with_secret_urls,
+    work_of,
 )
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import AdoptionError, Problem
@@ -290,7 +293,9 @@ class BatchPlan:
     adopt: tuple[str, ...] = ()
     """Keys of items that name an existing run; free."""
     forget: tuple[str, ...] = ()
-    """Keys that are no longer declared; their runs go on."""
+    """Keys that are no longer declared; their runs are not cancelled."""
+    ended: tuple[str, ...] = ()
+    """Those of them whose runs are known to have ended."""
     free: tuple[str, ...] = ()
     """Properties that are only recorded."""
     total: int | None = None
@@ -323,20 +328,49 @@ class BatchPlan:
             yield f"{TAKES_OVER}{named(self.take)}"
         if self.adopt:
             yield f"adopts, which is free: {named(self.adopt)}"
-        if self.forget:
-            yield f"forgets, while their runs go on: {named(self.forget)}"
+        unfinished = [key for key in self.forget if key not in self.ended]
+        if unfinished:
+            yield f"forgets unfinished runs, which go on: {named(unfinished)}"
+        if self.ended:
+            yield f"forgets runs that have ended: {named(self.ended)}"
         if self.start:
             why: dict[str, list[str]] = defaultdict(list)
             for key, reason in self.start.items():
                 why[reason].append(key)
             whys = "; ".join(f"{reason}: {named(keys)}" for reason, keys in sorted(why.items()))
-            count = f"{len(self.start):,} of {self.total:,} items"
-            yield f"{count} {TO_START}{whys}"
+            yield STARTS_SOME.format(f"{len(self.start):,}", f"{self.total:,}") + whys
         elif self.changes:
-            yield f"none of {self.total:,} items to start"
+            yield STARTS_NONE.format(f"{self.total:,}")
 
 
-TO_START: Final = "to start by `pulumi up`, each a paid run: "
+def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...]]:
+    """Return the keys of items that do the same work, of which at least one is started."""
+    sources: dict[Any, list[str]] = defaultdict(list)
+    for key, item in items.items():
+        source = item.get("vid") if item is not UNKNOWN else None
+        sources[source if isinstance(source, str) else None].append(key)
+    works: dict[bytes, list[str]] = defaultdict(list)
+    for keys in sources.values():
+        for key in keys if len(keys) > 1 else ():
+            work = work_of(items[key]) if items[key] is not UNKNOWN else None
+            if work is not None:
+                works[work].append(key)
+    return [
+        tuple(keys) for keys in works.values() if len(keys) > 1 and not {*keys}.isdisjoint(starts)
+    ]
+
+
+def told_same_work(groups: Sequence[Collection[str]]) -> Iterator[str]:
+    """Say once which items do the same work."""
+    if groups:
+        alike = "; ".join(named(keys, 10) for keys in groups[:10])
+        more = f"; and {len(groups) - 10:,} more groups" if len(groups) > 10 else ""
+        yield f"{SAME_WORK}{alike}{more}"
+
+
+STARTS_SOME: Final = "starts {} of {} items, each a paid run: "
+"""What is said before the items that start, in a preview and in an update."""
+STARTS_NONE: Final = "starts none of {} items"
 TAKES_OVER: Final = (
     "takes over, which is free, what an earlier update has started and no state is known to hold: "
 )
@@ -398,10 +432,12 @@ def plan_batch(
             "workflow than is declared here. Nothing was started. Declare what it was started "
             "with, or name another run."
         )
+    forgotten = {key: run for key, run in runs.items() if key not in after}
     return BatchPlan(
         start=start,
         adopt=tuple(adopt),
-        forget=tuple(key for key in runs if key not in after),
+        forget=tuple(forgotten),
+        ended=tuple(key for key, run in forgotten.items() if is_known_to_have_ended(run)),
         free=(
             *(key for key in BATCH_FIELDS if differ(recorded.get(key), declared.get(key))),
             *(
@@ -464,7 +500,7 @@ def _stands_for(run: Properties, item: Properties) -> bool:
 def why_new(asking: Collection[str], run: Properties, item: Properties) -> str:
     """Say which properties ask for a new run, and why where their name does not say it."""
     words = {
-        "emulated": "its run is an emulated one",
+        "emulated": EMULATED_RUN,
         "rerunOnFailure": f"rerunOnFailure after {run.get('status')}",
     }
     return ", ".join(

@@ -81,6 +81,23 @@ def differ(old: object, new: object) -> bool:
     return not is_known(new) or canonical_json(old) != canonical_json(new)
 
 
+EMULATED_RUN: Final = "its run is an emulated one"
+"""Why a run is started that is recorded already."""
+SAME_WORK: Final = "same source, workflow and input, each run is paid: "
+"""What is said of a start, before the names of those that do the same work."""
+
+
+def work_of(properties: Mapping[str, Any]) -> bytes | None:
+    """
+    Return what a run does, whoever declares it: the same bytes for the same work.
+
+    That is its source, workflow and input; `None` while not all of it is known.
+    """
+    told = {key: told_of(properties, key) for key in sorted(IDENTITY)}
+    source = told["vid"] or told["directUrl"]
+    return canonical_json(told) if source and told["templateId"] and is_known(told) else None
+
+
 def changed_start_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the fields of which the service would be told something else."""
     return tuple(key for key in START_FIELDS if differ(told_of(old, key), told_of(new, key)))

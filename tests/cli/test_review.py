@@ -16,12 +16,15 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner, Result
 
 from pulumi_vod_workflow.cli.__main__ import app
+from pulumi_vod_workflow.cli.changes import Change
+from pulumi_vod_workflow.cli.look_alike import LOOKS_ALIKE, SAME_TEXT, why_alike
 from pulumi_vod_workflow.cli.preview import UNKNOWN_TEXT, Preview, read_preview
 from pulumi_vod_workflow.cli.promising import promise_of
 from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
+from pulumi_vod_workflow.cli.review_text import rows
 from pulumi_vod_workflow.cli.stack import SIGNATURE
-from pulumi_vod_workflow.cli.text import line as visible
-from pulumi_vod_workflow.cli.visible import code, entities
+from pulumi_vod_workflow.cli.visible import Sides, code, entities, sides, visible
+from pulumi_vod_workflow.core.batch import STARTS_SOME, TAKES_OVER
 from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 
@@ -76,18 +79,23 @@ def replaced(old: dict[str, Any], new: dict[str, Any], *reasons: str) -> dict[st
 def test_a_change_is_told_from_what_to_what() -> None:
     found = starts(recorded("changes"))
     assert found["trailer", None]["changes"] == [
-        {"path": "triggers.edition", "from": {"value": 1}, "to": {"value": 2}}
+        {"path": "triggers.edition", "from": {"value": 1}, "to": {"value": 2}, "looksAlike": None}
     ]
     assert found["trailer", None]["paidOutputs"] == 6
     assert found["teaser", None]["why"] == "callbackArgs"
     assert found["teaser", None]["changes"] == [
-        {"path": "callbackArgs", "from": {"secret": True}, "to": {"secret": True}}
+        {
+            "path": "callbackArgs",
+            "from": {"secret": True},
+            "to": {"secret": True},
+            "looksAlike": None,
+        }
     ]
     assert found["teaser", None]["paidOutputs"] is None
     assert found["preview", None]["why"] == "new"
     assert found["preview", None]["notKnownYet"] == ["vid"]
     assert found["episodes", "s01e02"]["changes"] == [
-        {"path": "priority", "from": None, "to": {"value": 3}}
+        {"path": "priority", "from": None, "to": {"value": 3}, "looksAlike": None}
     ]
     assert {key: run["why"] for key, run in found.items() if key[0] == "episodes"} == {
         ("episodes", "s01e02"): "priority",
@@ -131,7 +139,7 @@ def test_outputs_that_the_program_has_made_secret_are_not_told(form: str) -> Non
 def test_secrets_are_masked_and_counted() -> None:
     found = starts(recorded("secrets"))
     assert found["sec2", None]["changes"] == [
-        {"path": "triggers.a", "from": {"secret": True}, "to": {"secret": True}}
+        {"path": "triggers.a", "from": {"secret": True}, "to": {"secret": True}, "looksAlike": None}
     ]
     assert found["sec3", None]["certain"] is False  # secret, and not known yet
     assert found["b", "y"]["why"] == "a secret input"
@@ -170,7 +178,9 @@ def test_a_value_in_plain_text_beside_a_secret_is_shown() -> None:
         "vid",
     )
     [run] = as_data(preview)["runs"]
-    assert run["changes"] == [{"path": "vid", "from": {"value": "v1"}, "to": {"value": "v2"}}]
+    assert run["changes"] == [
+        {"path": "vid", "from": {"value": "v1"}, "to": {"value": "v2"}, "looksAlike": None}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -231,15 +241,13 @@ def hard_batch(line: str, *keys: str, **more: Any) -> dict[str, Any]:
 def test_keys_that_look_like_lists_are_told_apart_or_counted() -> None:
     """The provider's count is right, whatever its line can be read as."""
     keys = ("a", "b", "a, b", "new: a", "c and 3 more")
-    to_start = "to start by `pulumi up`, each a paid run: "
-    every = hard_batch(f"5 of 5 items {to_start}new: {', '.join(sorted(keys))}", *keys)
+    every = hard_batch(f"{STARTS_SOME.format(5, 5)}new: {', '.join(sorted(keys))}", *keys)
     assert {item for _, item in starts(every)} == {*keys}
-    hidden = hard_batch(f"2 of 5 items {to_start}new: a, b", *keys)
+    hidden = hard_batch(f"{STARTS_SOME.format(2, 5)}new: a, b", *keys)
     [run] = as_data(hidden)["runs"]
     assert (run["item"], run["count"]) == (None, 2)
-    taken = "takes over, which is free, what an earlier update has started and no state is known"
-    some = hard_batch(f"1 of 2 items {to_start}new: b", "a", "b")
-    some["diagnostics"].append({**some["diagnostics"][0], "message": f"{taken} to hold: a\n"})
+    some = hard_batch(f"{STARTS_SOME.format(1, 2)}new: b", "a", "b")
+    some["diagnostics"].append({**some["diagnostics"][0], "message": f"{TAKES_OVER}a\n"})
     assert {item for _, item in starts(some)} == {"b"}
     assert [(part["item"], part["what"]) for part in as_data(some)["free"]] == [("a", "taken")]
 
@@ -260,6 +268,130 @@ def test_other_providers_resources_are_ignored() -> None:
 def test_the_built_in_workflows_are_those_of_the_emulator() -> None:
     """Each reads the service's page on its own; what they have read is the same."""
     assert {key: outputs for key, (_, outputs) in EMULATED.items()} == SYSTEM_TEMPLATES
+
+
+# -- the same work -----------------------------------------------------------------------------
+
+
+def batch_step(
+    name: str, op: str, before: dict[str, Any] | None, after: dict[str, Any] | None, **more: Any
+) -> dict[str, Any]:
+    """A step on a batch, whose items are given by key and `vid`."""
+    step: dict[str, Any] = {"op": op, "urn": f"{BATCH}{name}"}
+    sides = {"oldState": ("outputs", before), "newState": ("inputs", after)}
+    for side, (kind, items) in sides.items():
+        if items is not None:
+            runs = {key: {"runId": f"r-{key}", "phase": "succeeded"} for key in items}
+            step[side] = {
+                kind: {
+                    "items": {key: {"vid": vid} for key, vid in items.items()},
+                    "defaults": {"templateId": "t1"},
+                    "clientTokens": {},
+                    **({"runs": runs} if side == "oldState" else {}),
+                    **more,
+                }
+            }
+    return step
+
+
+def gone(name: str, **outputs: Any) -> dict[str, Any]:
+    """A step that removes a run."""
+    found = {"vid": "v1", "templateId": "t1", "runId": f"r-{name}", "phase": "failed", **outputs}
+    return {"op": "delete", "urn": RUN + name, "oldState": {"inputs": {}, "outputs": found}}
+
+
+def new(name: str, **inputs: Any) -> dict[str, Any]:
+    """A step that creates a run."""
+    [step] = declared(name, **{"clientToken": f"t-{name}", **inputs})["steps"]
+    return {**step}
+
+
+def same(*steps: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What the review says, of the same work, of each row."""
+    promise = promise_of(Preview.model_validate({"steps": [*steps]}))
+    return {
+        ".".join(filter(None, (row.name, *row.items))): row.sames
+        for row in rows(promise)
+        if row.sames
+    }
+
+
+ALIAS = 'free: ResourceOptions(aliases=[pulumi.Alias(name="old")])'
+NESTED = RUN.replace("pulumi-python:", "c:c:C$pulumi-python:")
+TWIN = "same source, workflow and input, each run is paid: "
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        # a resource that is renamed
+        ([gone("old"), new("run")],
+         {"run": f"same work as old (r-old, failed), which this update removes; {ALIAS}"}),
+        ([gone("old", triggers={"a": 1}, priority=1), new("run", triggers={"a": 2})],
+         {"run": f"same work as old (r-old, failed), which this update removes; {ALIAS}, and "
+                 "priority, triggers as before"}),
+        ([gone("old", runId="[secret]", phase="[secret]"), new("run")],
+         {"run": f"same work as old, which this update removes; {ALIAS}"}),
+        ([gone("old"), {**new("run"), "urn": f"{NESTED}run"}],
+         {"run": "same work as old (r-old, failed), which this update removes; "
+                 f'free: ResourceOptions(aliases=["{RUN}old"])'}),
+        ([batch_step("old", "delete", {"a": "1", "b": "2"}, None),
+          batch_step("new", "create", None, {"a": "1", "b": "2", "c": "3"})],
+         {"new.a.b": f"same work as old, which this update removes; {ALIAS}"}),
+        # items: another key, another place
+        ([batch_step("b", "update", {"a": "1", "k": "2"}, {"z": "1", "k": "2"})],
+         {"b.z": "z: same work as b.a (r-a, succeeded), which this update removes; "
+                 'free: existing_run_id="r-a"'}),
+        ([batch_step("b", "update", {"0": "1", "1": "2"}, {"0": "0", "1": "1", "2": "2"})],
+         {"b.1": "1: same work as b.0 (r-0, succeeded), which this update starts another run for; "
+                 'free: existing_run_id="r-0"',
+          "b.2": "2: same work as b.1 (r-1, succeeded), which this update starts another run for; "
+                 'free: existing_run_id="r-1"'}),
+        ([batch_step("b", "update", {"a": "1", "k": "2"}, {"k": "2"}), new("run", vid="1")],
+         {"run": "same work as b.a (r-a, succeeded), which this update removes; "
+                 'free: existing_run_id="r-a"'}),
+        ([gone("old", vid="1"), batch_step("b", "create", None, {"a": "1"})],
+         {"b.a": "a: same work as old (r-old, failed), which this update removes; "
+                 'free: existing_run_id="r-old"'}),
+        # declared twice
+        ([new("one"), new("two", priority=1)], {"two": f"{TWIN}one"}),
+        ([batch_step("b", "create", None, {"a": "1", "b": "1"})], {"b.b": f"b: {TWIN}b.a"}),
+        ([batch_step("b", "update", {"z": "1"}, {"a": "1", "z": "1"})],
+         {"b.a": f"a: {TWIN}b.z"}),
+        ([batch_step("b", "create", None, {"a": "v1"}), new("run")], {"run": f"{TWIN}b.a"}),
+        # each run that is lost stands for one start
+        ([gone("old"), new("one"), new("two")],
+         {"one": f"same work as old (r-old, failed), which this update removes; {ALIAS}",
+          "two": f"{TWIN}one"}),
+        # not the same, or not known to be
+        ([gone("old", vid="v2"), new("run")], {}),
+        ([gone("old", templateId="t2"), new("run")], {}),
+        ([gone("old", input={"condition": {"a": "b"}}), new("run")], {}),
+        ([gone("old", input="[secret]"), new("run")], {}),
+        ([gone("old"), new("run", vid=UNKNOWN_TEXT)], {}),
+        ([new("one", vid="[secret]"), new("two", vid="[secret]")], {}),
+        ([batch_step("b", "create", None, {"a": "1", "b": "1"}, defaults="[secret]")], {}),
+        ([new("one", clientToken="t"), new("two", clientToken="t")], {}),  # joined: paid once
+    ],
+)  # fmt: skip
+def test_the_same_work_under_another_name_is_told(
+    steps: list[dict[str, Any]], expected: dict[str, str]
+) -> None:
+    assert {name: " / ".join(lines) for name, lines in same(*steps).items()} == expected
+
+
+def test_every_form_tells_of_the_same_work() -> None:
+    preview = {"steps": [gone("old"), new("run"), new("two"), new("three", vid="v3")]}
+    for form in ("terminal", "markdown"):
+        shown = html.unescape(review(preview, f"--format={form}").stdout)
+        assert f"which this update removes; {ALIAS}" in shown
+        assert f"{TWIN}run" in shown
+    found = {key[0]: run["sameWork"] for key, run in starts(preview).items()}
+    who = {"resource": "old", "urn": f"{RUN}old", "item": None}
+    lost = {"lost": "removed", "runId": "r-old", "phase": "failed", "remedy": "aliases"}
+    assert found["run"] == {**who, **lost, "differs": []}
+    assert (found["two"]["resource"], found["two"]["remedy"]) == ("run", None)
+    assert found["three"] is None
 
 
 # -- exit codes --------------------------------------------------------------------------------
@@ -290,6 +422,45 @@ def test_a_file_or_standard_input(tmp_path: Path) -> None:
     assert review(wide, "--format=json").stdout == named.stdout
 
 
+FORM_FILES = ("forms.json", "forms-events.jsonl", "forms-summary.json")
+"""One preview of engine v3.276.0 in each form: `--json`; streamed, with colours; `--output json`.
+
+Of the events those of outputs are cut, which nothing reads."""
+
+
+def test_each_form_of_a_preview_is_read() -> None:
+    """Events promise what the digest does; the summary, which has no inputs, bounds it."""
+    whole, events, summary = (as_data((PREVIEWS / name).read_bytes()) for name in FORM_FILES)
+    assert (whole["starts"]["certain"], whole["starts"]["atMost"]) == (5, 5)
+    assert events == whole
+    wide = (PREVIEWS / FORM_FILES[1]).read_text().encode("utf-16")
+    assert as_data(wide) == whole
+    assert (summary["starts"]["certain"], summary["starts"]["atMost"]) == (0, None)
+    counts = {run["resource"]: run["count"] for run in summary["runs"]}
+    assert counts == {"adopts": 1, "after": 1, "quiet": 1, "trailer": 1, "episodes": None}
+    assert {run["resource"] for run in whole["runs"]} <= {*counts}
+    assert [part["resource"] for part in summary["forgotten"]] == ["gone"]
+
+
+def test_the_summary_of_runs_that_are_new_counts_as_the_digest_does() -> None:
+    preview = {"steps": [new("one"), new("two", vid="v2"), gone("three", vid="v3")]}
+    summary = {"result": "succeeded", "duration": 1, "resources": preview["steps"]}
+    for most, exit_code in ((1, 3), (2, 0)):
+        for form in (preview, summary):
+            result = review(form, f"--max-starts={most}", "--format=json")
+            assert json.loads(result.stdout)["starts"]["atMost"] == 2
+            assert result.exit_code == exit_code
+
+
+@pytest.mark.parametrize("cut", [2, -1])
+def test_events_without_their_end_are_refused(cut: int) -> None:
+    lines = (PREVIEWS / FORM_FILES[1]).read_text().split("\n")
+    ends = [index for index, line in enumerate(lines) if "summaryEvent" in line]
+    result = review("\n".join(lines[: cut if cut > 0 else ends[0]]).encode())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "not those of one preview to its end" in result.stderr
+
+
 FOR_PEOPLE = (PREVIEWS / "for-people.txt").read_bytes()
 WHOLE = (PREVIEWS / "changes.json").read_bytes()
 
@@ -300,7 +471,12 @@ WHOLE = (PREVIEWS / "changes.json").read_bytes()
         (b"", "There is nothing to read"),
         (b" \n", "There is nothing to read"),
         (FOR_PEOPLE, "--json is missing"),
-        (b'{"sequence":0,"timestamp":1}\n{"sequence":1}', "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"),
+        (b'{"sequence":0,"timestamp":1}\n{"sequence":1}', "not those of one preview to its end"),
+        (b'{"sequence":0,"summaryEvent":{"isPreview":false}}', "is it of an update?"),
+        (b'{"sequence":0,"summaryEvent":{"isPreview":true,"result":"failed"}}', "standard error"),
+        (b'{"sequence":0,"summaryEvent":1}', "its steps are not as Pulumi writes them"),
+        (b'{"result":"failed","duration":1}', "Why is on its standard error"),
+        (b'{"result":"succeeded","duration":1}\n{"result":"succeeded"}', "more than one"),
         (WHOLE[:3000], "not JSON, or not all of it"),
         (b"warning: x\n" + WHOLE, "2>&1"),
         (b"[" * 100_000, "not JSON"),
@@ -452,6 +628,62 @@ def test_any_text_is_shown_as_it_is_or_escaped(text: str) -> None:
 @given(st.text(max_size=40))
 def test_no_text_controls_a_terminal(text: str) -> None:
     assert visible(text).isprintable()
+
+
+LOOK_ALIKES = [
+    ("caf\u00e9.mp4", "cafe\u0301.mp4", r"caf\u00e9.mp4", r"cafe\u0301.mp4", SAME_TEXT),
+    ("\uac00", "\u1100\u1161", r"\uac00", r"\u1100\u1161", SAME_TEXT),
+    ("\u212b", "\u00c5", r"\u212b", r"\u00c5", SAME_TEXT),
+    ("\u7247A1", "\u7247\uff211", "\u7247A1", "\u7247" + r"\uff211", LOOKS_ALIKE),
+    ("a b", "a\u00a0b", r"a\u0020b", r"a\u00a0b", LOOKS_ALIKE),
+    ("a b", "a  b", "a b", r"a \u0020b", LOOKS_ALIKE),
+    ("a b", "a\u3000b", r"a\u0020b", r"a\u3000b", LOOKS_ALIKE),
+    ("ab", "a\u200bb", "ab", r"a\u200bb", LOOKS_ALIKE),
+    ("ab", "a\ufe0fb", "ab", r"a\ufe0fb", LOOKS_ALIKE),
+    ("ab", "\u0430b", "ab", r"\u0430b", LOOKS_ALIKE),
+    ("\u30ab", "\u529b", r"\u30ab", r"\u529b", LOOKS_ALIKE),
+    ("a-b", "a\u2011b", "a-b", r"a\u2011b", LOOKS_ALIKE),
+    ("\u7247\u5934", "\u7247\u5c3e", "\u7247\u5934", "\u7247\u5c3e", ""),
+    ("caf\u00e9", "cafe", "caf\u00e9", "cafe", ""),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "shown_before", "shown_after", "why"), LOOK_ALIKES)
+def test_what_looks_alike_is_told_apart(
+    before: str, after: str, shown_before: str, shown_after: str, why: str
+) -> None:
+    expected = Sides(f'"{shown_before}"', f'"{shown_after}"', why)
+    assert sides(Change("vid", before, after)) == expected
+
+
+def test_every_form_shows_how_look_alikes_differ() -> None:
+    """A file name that is composed on one machine and decomposed on another is paid again."""
+    one, other = "caf\u00e9.mp4", "cafe\u0301.mp4"
+    old, new = ({"vid": None, "directUrl": {"fileName": name}} for name in (one, other))
+    preview = replaced(old, new, "directUrl")
+    text = r'directUrl.fileName: "caf\u00e9.mp4" → "cafe\u0301.mp4" (' + SAME_TEXT + ")"
+    assert text in review(preview).stdout
+    assert text in rendered(review(preview, "--format=markdown").stdout).code
+    [change] = as_data(preview)["runs"][0]["changes"]
+    assert (change["from"], change["to"]) == ({"value": one}, {"value": other})
+    assert change["looksAlike"] == {
+        "why": SAME_TEXT,
+        "from": r'"caf\u00e9.mp4"',
+        "to": r'"cafe\u0301.mp4"',
+    }
+
+
+def test_what_differs_late_in_a_long_value_is_shown() -> None:
+    shown = sides(Change("callbackArgs", "a" * 300 + "1" + "b" * 300, "a" * 300 + "2" + "b" * 300))
+    assert ("a1b" in shown.before, "a2b" in shown.after) == (True, True)
+    assert max(len(shown.before), len(shown.after)) <= 80
+
+
+@given(st.text(max_size=100), st.text(max_size=100))
+def test_two_values_are_never_shown_alike(one: str, other: str) -> None:
+    shown = sides(Change("vid", one, other))
+    assert (shown.before == shown.after) == (one == other)
+    assert not why_alike(shown.before, shown.after)
 
 
 def test_a_comment_always_fits() -> None:

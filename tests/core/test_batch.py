@@ -1024,7 +1024,7 @@ def test_an_item_is_planned_as_a_single_run_is(
 NOT_YET: Final = (
     "its items are not known yet: each that turns out to be new or changed is started, and paid"
 )
-NONE: Final = "none of 3 items to start"
+NONE: Final = "starts none of 3 items"
 MANY: Final = tuple(f"k{number:03}" for number in range(101))
 HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
 
@@ -1040,20 +1040,28 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         (BatchPlan(total=3, free=("scope",)), [NONE]),
         (
             BatchPlan(total=1_234, start={"a": "new", "b": "vid", "c": "new"}, free=("items",)),
-            ["3 of 1,234 items to start by `pulumi up`, each a paid run: new: a, c; vid: b"],
+            ["starts 3 of 1,234 items, each a paid run: new: a, c; vid: b"],
         ),
         (BatchPlan(total=3, adopt=("a", "b")), ["adopts, which is free: a, b", NONE]),
         (
             BatchPlan(total=3, forget=("x",), free=("items",)),
-            ["forgets, while their runs go on: x", NONE],
+            ["forgets unfinished runs, which go on: x", NONE],
+        ),
+        (
+            BatchPlan(total=3, forget=("x", "y", "z"), ended=("y",), free=("items",)),
+            [
+                "forgets unfinished runs, which go on: x, z",
+                "forgets runs that have ended: y",
+                NONE,
+            ],
         ),
         (
             BatchPlan(total=101, start=dict.fromkeys(MANY, "new")),
-            [f"101 of 101 items to start by `pulumi up`, each a paid run: new: {HUNDRED}"],
+            [f"starts 101 of 101 items, each a paid run: new: {HUNDRED}"],
         ),
         (
             BatchPlan(total=3, forget=MANY, free=("items",)),
-            [f"forgets, while their runs go on: {HUNDRED}", NONE],
+            [f"forgets unfinished runs, which go on: {HUNDRED}", NONE],
         ),
     ],
 )

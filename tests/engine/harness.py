@@ -19,13 +19,15 @@ from pulumi import automation as auto
 from pulumi.runtime.rpc import UNKNOWN
 
 from pulumi_vod_workflow import WorkflowRun
+from pulumi_vod_workflow.core.batch import STARTS_SOME
+from pulumi_vod_workflow.core.recall import TAKES_OVER
 from pulumi_vod_workflow.emulator import VodEmulator
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
-ITEMS = re.compile(r"([\d,]+) of [\d,]+ items to start by `pulumi up`, each a paid run")
-TAKEN = re.compile(r"takes \S+ over, which is free")
+ITEMS = re.compile(re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)"))
+TAKEN = re.compile(re.escape(TAKES_OVER).replace(r"\{\}", r"\S+"))
 WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
 """What a question about a start that was never answered names."""
 Program = Callable[[], None]

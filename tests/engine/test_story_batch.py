@@ -38,14 +38,14 @@ def run_ids(story: Story) -> dict[str, str]:
 def test_each_item_is_paid_once_and_only_what_changes_is_paid_again(story: Story) -> None:
     """A preview lists which items would start; adding, removing, reordering others is free."""
     first = story.pays(batch(items("a", "b", "c")), 3)
-    assert "3 of 3 items to start by `pulumi up`, each a paid run: new: a, b, c" in first.text
+    assert "starts 3 of 3 items, each a paid run: new: a, b, c" in first.text
     assert first.outputs["phases"] == dict.fromkeys("abc", "submitted")
     assert story.pays(batch(items("c", "b", "a")), 0).changed == []
     before = run_ids(story)
     tokens = story.batch["clientTokens"]
     added = story.pays(batch(items("d", "c", "a")), 1)
-    assert "1 of 3 items to start by `pulumi up`, each a paid run: new: d" in added.text
-    assert "forgets, while their runs go on: b" in added.text
+    assert "starts 1 of 3 items, each a paid run: new: d" in added.text
+    assert "forgets unfinished runs, which go on: b" in added.text
     assert run_ids(story) == {"a": before["a"], "c": before["c"], "d": run_ids(story)["d"]}
     assert {key: story.batch["clientTokens"][key] for key in "ac"} == {
         key: tokens[key] for key in "ac"
@@ -66,7 +66,7 @@ def test_a_changed_default_starts_the_items_that_see_it(story: Story) -> None:
     own = {"vid": "v-own", "template_id": "mine"}
     story.pays(batch(items("a", "b", own=own)), 3)
     outcome = story.pays(batch(items("a", "b", own=own), template_id="t2"), 2)
-    assert "2 of 3 items to start by `pulumi up`, each a paid run: templateId: a, b" in outcome.text
+    assert "starts 2 of 3 items, each a paid run: templateId: a, b" in outcome.text
 
 
 def test_a_start_that_the_service_may_join_is_refused(story: Story) -> None:
@@ -99,7 +99,7 @@ def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
     before = story.batch["clientTokens"]
     changed = {key: {"vid": f"v-{key}", "priority": 1} for key in keys[10:]}
     preview = story.preview(batch({**items(*keys), **changed}), diff=True)
-    assert "120 of 130 items to start" in preview.text
+    assert "starts 120 of 130 items" in preview.text
     assert "and 20 more" in preview.text
     for key in keys:
         assert (f'"{before[key]}" =>' in preview.text) == (key in changed)
@@ -112,7 +112,7 @@ def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
     assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
     assert set(story.batch["runs"]) == {"a", "b"}
     assert [*story.batch["rejected"]] == ["x"]
-    assert "to start by" not in story.refresh().text, "it knows the state, and not the program"
+    assert "each a paid run" not in story.refresh().text, "it knows the state, and not the program"
     before = run_ids(story)
     outcome = story.pays_for(batch(items("a", "b", x=MISSING)), promised=1, paid=0)
     assert "not started before: x" in outcome.text
@@ -228,7 +228,7 @@ def test_unknown_items_are_shown_as_what_they_may_cost(story: Story) -> None:
         return declare
 
     outcome = story.pays(program("one"), 3)
-    assert "2 of 2 items to start" in outcome.text
+    assert "starts 2 of 2 items" in outcome.text
     story.pays(program("one"), 0)
     assert "vid (not known yet): b" in story.preview(program("two")).text
     story.pays(program("two"), 2)
@@ -360,11 +360,34 @@ def test_leaving_the_emulator_is_shown_as_paid_runs(story: Story) -> None:
     story.pays(batch(items("a", "b")), 2)
     story.write_config(vod_endpoint="https://vod.example.com")
     preview = story.preview(batch(items("a", "b")))
-    assert (
-        "2 of 2 items to start by `pulumi up`, each a paid run: its run is an emulated one: a, b"
-        in preview.text
-    )
+    assert "starts 2 of 2 items, each a paid run: its run is an emulated one: a, b" in preview.text
     assert "paid, at https://vod.example.com" in preview.text
+
+
+def test_items_of_the_same_work_are_told_where_one_of_them_starts(story: Story) -> None:
+    """Under two keys it is paid twice: one warning names them all, and none does of secrets."""
+    twice = items("a", b={"vid": "v-a"}, c={"vid": "v-a", "priority": 1}, d={"vid": "v-d"})
+    line = ("batch", "same source, workflow and input, each run is paid: a, b, c")
+    assert line in story.pays(batch(twice), 4).lines
+    more = {**twice, "e": {"vid": "v-d"}, "f": {"vid": "v-f"}}
+    said = story.pays(batch(more), 2).text
+    assert "each run is paid: d, e" in said
+    assert "a, b, c" not in said, "they are paid already"
+
+    def hidden() -> None:
+        batch(more, callback_args=pulumi.Output.secret("x"))()
+
+    assert "each run is paid: " not in story.pays(hidden, 6).text
+
+
+def test_what_has_ended_is_not_said_to_go_on(story: Story) -> None:
+    story.pays(batch(items("a", "b")), 2)
+    story.emulator.advance(5000)
+    story.refresh()
+    story.pays(batch(items("a", "b", "c")), 1)
+    said = story.pays(batch(items("d")), 1).text
+    assert "forgets unfinished runs, which go on: c" in said
+    assert "forgets runs that have ended: a, b" in said
 
 
 def test_destroying_says_what_goes_on(story: Story) -> None:

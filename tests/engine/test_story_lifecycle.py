@@ -472,6 +472,7 @@ def test_leaving_the_emulator_is_shown_as_a_paid_run(story: Story) -> None:
     story.write_config(vod_endpoint="https://vod.example.com")
     preview = story.preview(run())
     assert preview.starts == 1
+    assert ("run", "its run is an emulated one: a paid run is started") in preview.lines
     assert len(story.emulator.ledger()) == 1
 
 
@@ -605,6 +606,16 @@ def test_unknown_inputs(story: Story) -> None:
 
         return declare
 
-    story.pays(program("v1", "x"), 2)
+    first = story.pays(program("v1", "x"), 2)
+    said = [line for line in first.lines if "paid run" in line[1]]
+    assert sorted(said) == [
+        ("", "1 paid run so far"),
+        ("", "2 paid runs so far"),
+        ("first", "starts a paid run"),
+        ("second", "starts a paid run"),
+    ]
     story.pays(program("v1", "x"), 0)
+    shown = story.preview(program("v2", "y")).text
+    assert "second replace [diff: ~clientToken,input,vid]; starts a paid run" in shown
+    assert "-clientToken" not in shown, "it is open, not removed"
     story.pays(program("v2", "y"), 2)

@@ -429,6 +429,10 @@ class Outcome:
     review: dict[str, Any]
     detailed: dict[str, Any]
     """The review of a preview with every option that makes it say more."""
+    events: dict[str, Any]
+    """The review of the engine's events."""
+    summary: dict[str, Any]
+    """The review of the summary of `--output json`."""
     texts: list[str]
     """The review in every form."""
     ledger: list[dict[str, Any]]
@@ -458,11 +462,14 @@ class Outcome:
         return found
 
 
-def preview(project: Project, *options: str) -> bytes:
+STREAMED = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+
+
+def preview(project: Project, *options: str, form: str = "--json", **environ: str) -> bytes:
     found = subprocess.run(
-        ["pulumi", "preview", "--json", "--stack", "dev", "--non-interactive", *options],
+        ["pulumi", "preview", form, "--stack", "dev", "--non-interactive", *options],
         cwd=project.folder,
-        env=project.environ,
+        env={**project.environ, **environ},
         capture_output=True,
         check=False,
     )
@@ -510,11 +517,15 @@ def outcome(command: auto.PulumiCommand, tmp_path: Path) -> Iterator[Outcome]:
         ]
         data = preview(project, *forced)
         detailed = preview(project, "--diff", "--show-replacement-steps", "--show-sames", *forced)
+        events = preview(project, "--color=always", *forced, **STREAMED)
+        summary = preview(project, *forced, form="--output=json")
         assert len(emulator.ledger()) == before
         done("--skip-preview", *forced)
         yield Outcome(
             json.loads(reviewed(data, "--format=json")),
             json.loads(reviewed(detailed, "--format=json")),
+            json.loads(reviewed(events, "--format=json")),
+            json.loads(reviewed(summary, "--format=json")),
             [reviewed(data, f"--format={form}") for form in ("terminal", "markdown", "json")],
             emulator.ledger()[before:],
         )
@@ -540,7 +551,87 @@ def test_the_ledger_gains_what_is_promised(outcome: Outcome, subtests: pytest.Su
         assert starts["atMost"] is None
     with subtests.test("a preview that says more promises the same"):
         assert outcome.detailed == outcome.review
+    with subtests.test("events promise the same"):
+        assert outcome.events == outcome.review
+    with subtests.test("the summary, which has no inputs, bounds it"):
+        bounds = {run["resource"]: run["count"] for run in outcome.summary["runs"]}
+        whole = {urn for urn, kind in TYPES.items() if kind == BATCH}
+        assert {run["resource"] for run in outcome.review["runs"]} <= {*bounds}
+        assert {name for name, count in bounds.items() if count is None} <= whole
+        assert outcome.summary["starts"]["certain"] == 0
+    with subtests.test("the same work is told"):
+        same = {run["resource"]: run["sameWork"] for run in outcome.review["runs"]}
+        assert same["unaliased"]["resource"] == "unaliased-from"
+        assert same["unaliased"]["remedy"] == "aliases"
     with subtests.test("no secret is in any form"):
         for text in outcome.texts:
             assert "s3cr3t" not in text
             assert "emulator-secret-key" not in text
+
+
+RENAMED = """
+from pulumi import Alias, ResourceOptions as O
+
+def run(name, opts=None, **more):
+    WorkflowRun(name, opts, vid=name[0], template_id="t", **more)
+
+def batch(name, opts=None, **items):
+    WorkflowBatch(name, opts, items=items, defaults={"template_id": "t"})
+"""
+
+
+def test_what_the_review_advises_keeps_the_runs(
+    command: auto.PulumiCommand, tmp_path: Path
+) -> None:
+    """Renamed or moved, a resource or an item is paid again; as the review says it is free."""
+    del command
+    settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
+    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url) as project:
+
+        def found(*lines: str) -> dict[str, Any]:
+            project.program("\n".join([RENAMED, *lines]))
+            promised = json.loads(reviewed(preview(project), "--format=json"))
+            assert promised["starts"]["certain"] == promised["starts"]["atMost"]
+            return {
+                ".".join(filter(None, (run["resource"], run["item"]))): run["sameWork"]
+                for run in promised["runs"]
+            }
+
+        assert found(
+            "run('a-old')",
+            "run('m-run')",
+            "batch('old', x={'vid': 'x'}, y={'vid': 'y'})",
+            "batch('kept', k={'vid': 'k'}, n={'vid': 'n'})",
+        ) == dict.fromkeys(["a-old", "m-run", "old.x", "old.y", "kept.k", "kept.n"])
+        update = project.up()
+        assert update.wait() == 0, update.said
+        paid = emulator.ledger()
+        same = found(
+            "run('a-new')",
+            "run('n-run')",
+            "batch('new', x={'vid': 'x'}, y={'vid': 'y'})",
+            "batch('kept', l={'vid': 'k'}, m={'vid': 'm'})",
+        )
+        assert {name: work["remedy"] for name, work in same.items()} == {
+            "a-new": "aliases",
+            "n-run": "existingRunId",
+            "new.x": "aliases",
+            "new.y": "aliases",
+            "kept.l": "existingRunId",
+            "kept.m": "existingRunId",
+        }
+        ids = {name: work["runId"] for name, work in same.items()}
+        assert (
+            found(
+                f"run('a-new', O(aliases=[Alias(name={same['a-new']['resource']!r})]))",
+                f"run('n-run', existing_run_id={ids['n-run']!r})",
+                f"batch('new', O(aliases=[{same['new.x']['urn']!r}]),"
+                " x={'vid': 'x'}, y={'vid': 'y'})",
+                f"batch('kept', l={{'vid': 'k', 'existing_run_id': {ids['kept.l']!r}}},"
+                f" m={{'vid': 'm', 'existing_run_id': {ids['kept.m']!r}}})",
+            )
+            == {}
+        )
+        update = project.up()
+        assert update.wait() == 0, update.said
+        assert emulator.ledger() == paid
