@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
@@ -25,7 +24,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow._host import Row, notice_cancellation, settle_in, without_a_slot
 from pulumi_vod_workflow.clock import SystemClock
-from pulumi_vod_workflow.config import Settings, load_settings, site_of
+from pulumi_vod_workflow.config import Settings, home_folder, load_settings, site_of
 from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.progress import Line
@@ -119,7 +118,7 @@ class VodProvider(ResourceProvider):
 
     @cached_property
     def _settings(self) -> Settings:
-        return load_settings(self._get, os.environ, Path.home(), self._keys)
+        return load_settings(self._get, os.environ, home_folder(), self._keys)
 
     @property
     def _service(self) -> str | None:

@@ -233,6 +233,7 @@ class TransportError(CallError):
 
     Attributes:
         sent: the request may have left this machine; if not, no connection was made.
+        refused: something answered that nothing listens there.
 
     """
 
@@ -244,8 +245,10 @@ class TransportError(CallError):
         maybe_accepted: bool,
         can_repeat: bool,
         sent: bool = True,
+        refused: bool = False,
     ) -> None:
         self.sent = sent
+        self.refused = refused
         super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from pulumi_vod_workflow.config import EMULATOR, Settings
 
@@ -16,7 +17,7 @@ def tell(line: str) -> None:
 
 
 def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
-    """Say once, in a preview too, where runs are started, and whether they are paid."""
+    """Say once, in a preview too, where runs are started and paid, and which settings may be meant."""
     site = settings.site
     if site.endpoint == EMULATOR:
         line = (
@@ -28,6 +29,8 @@ def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
     else:
         line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
     once(line, lambda: say(line))
+    for doubt in settings.doubts:
+        once(doubt, partial(say, f"vod: {doubt}"))
 
 
 def once(what: str, say: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pulumi_vod_workflow.config import Settings, load_settings
+from pulumi_vod_workflow.config import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
@@ -140,7 +140,7 @@ class Stack:
         """
         given = {f"vod:{name}": value for name, value in chosen.items() if value}
         found = load_settings(
-            lambda key: given.get(key) or self.setting(key), os.environ, Path.home()
+            lambda key: given.get(key) or self.setting(key), os.environ, home_folder()
         )
         base = cwd or Path()
         return replace(
