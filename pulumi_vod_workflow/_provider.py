@@ -42,6 +42,7 @@ from pulumi_vod_workflow.core.plan import (
     would_join,
 )
 from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
+from pulumi_vod_workflow.core.start import in_words
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
@@ -126,7 +127,9 @@ class WorkflowRunProvider(VodProvider):
         """
         recalled, notes = self._recall({"": inputs})
         if recalled.asked:
-            raise self._unclear("it was", recalled.asked.values())
+            secret = inputs.get("secretInputs") is True
+            what = "it" if secret else f"it ({in_words(inputs)})"
+            raise self._unclear(f"{what} was", recalled.asked.values(), inputs["scope"])
         return recalled, notes
 
     @reported

@@ -119,6 +119,8 @@ class Settings:
     """
     places: tuple[str, ...] = field(repr=False)
     """Where credentials were looked for."""
+    encrypted: str = ""
+    """What to do about keys that the stack has and that cannot be read here; empty if none are."""
     doubts: tuple[str, ...] = ()
     """What may have been meant as a setting, but is none: sentences for the user."""
 
@@ -127,9 +129,12 @@ class Settings:
         Return the credentials.
 
         Raises:
-            ConfigurationError: naming every place that was looked at.
+            ConfigurationError: naming every place that was looked at, or what to do about keys
+                that cannot be read.
 
         """
+        if self.credentials is None and self.encrypted:
+            raise ConfigurationError(self.encrypted)
         if self.credentials is None:
             places = "\n".join(f"  - {place}" for place in self.places)
             doubts = "".join(f" {doubt}" for doubt in self.doubts)
