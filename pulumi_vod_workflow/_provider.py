@@ -55,10 +55,6 @@ WOULD_JOIN = (
     "clientToken: must change, too: with the same one, source, workflow and input, the service may "
     "answer with the recorded run instead of starting the new one that is asked for"
 )
-FORGOTTEN = (
-    "The emulator that is configured now does not know this run: was it reset, or started without "
-    "its store? Nothing real is lost: `pulumi up --replace` its URN, or destroy it."
-)
 
 
 class WorkflowRunProvider(VodProvider):
@@ -224,8 +220,6 @@ class WorkflowRunProvider(VodProvider):
         try:
             _, outputs = ask(self._connection(run), read_run, target)
         except CallError as error:
-            if isinstance(error, NotFoundError) and run.get("emulated") is True:
-                error.remedy = FORGOTTEN
             if run.get("secretInputs") is True:
                 error.withhold()
             raise
