@@ -185,9 +185,7 @@ class WorkflowBatchProvider(VodProvider):
         recalled, notes = self._recall(known)
         if recalled.asked:
             secret = news.get("secretInputs") is True
-            asked = [
-                key if secret else f"{key}: {in_words(items[key])}" for key in recalled.asked
-            ]
+            asked = [key if secret else f"{key}: {in_words(items[key])}" for key in recalled.asked]
             which = f"of {plan.total:,} items {len(asked):,} ({named(asked, 50)}) were"
             raise self._unclear(which, recalled.asked.values(), news["scope"])
         return plan.recalled(recalled.taken, recalled.resent), recalled, notes

@@ -44,7 +44,7 @@ from pulumi_vod_workflow.errors import (
     UnclearStartError,
 )
 from pulumi_vod_workflow.journal import Note
-from pulumi_vod_workflow.network import Proxy, proxy_for, trusted
+from pulumi_vod_workflow.network import proxy_for, trusted
 from pulumi_vod_workflow.pace import URGENT, USUAL, Turn, limiter
 
 RATE: Final = 50.0
@@ -138,8 +138,9 @@ class VodClient:
 
     Proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR) are
     taken from the environment, but nothing of it counts for an endpoint on this machine. A `.netrc`
-    never adds a password. Connections are HTTP/1.1 and kept for 5 s after use: one that idles longer may be
-    closed by the other side just when a start is sent, whose fate would then be unknown.
+    never adds a password. Connections are HTTP/1.1 and kept for 5 s after use: one that idles
+    longer may be closed by the other side just when a start is sent, whose fate would then be
+    unknown.
 
     Args:
         endpoint: URL of the service; https, or http to this machine.

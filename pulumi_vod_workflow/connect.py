@@ -102,11 +102,10 @@ def _credentials(settings: Settings, site: Site) -> Credentials:
         and credentials == EMULATOR_CREDENTIALS
         and not site.may_be_emulator
     ):
-        configured = settings.site.named_by == "vod:endpoint"
+        or_unset = ", or unset vod:endpoint" if settings.site.named_by == "vod:endpoint" else ""
         raise ConfigurationError(
             f"This run is at {site.endpoint}, but the only credentials are the emulator's own. "
-            f"Set vod:accessKey and vod:secretKey{', or unset vod:endpoint' if configured else ''}. "
-            "Nothing was sent."
+            f"Set vod:accessKey and vod:secretKey{or_unset}. Nothing was sent."
         )
     return credentials
 

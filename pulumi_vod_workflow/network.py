@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
@@ -80,17 +81,14 @@ def _proxy(variable: str, value: str) -> Proxy:
         )
     # Both kinds of SOCKS leave names to the proxy, and older httpx knows one word for it.
     address = f"{scheme.removesuffix('h')}://{value.partition('://')[2] if separator else value}"
-    try:
+    with suppress(ValueError, httpx.InvalidURL):  # each quotes the value, and so a password
         proxy = httpx.Proxy(address)
-        usable = bool(re.fullmatch(r"[\w.:-]+", proxy.url.host)) and (proxy.url.port or 1) < 65536
-    except (ValueError, httpx.InvalidURL):  # quotes the value, and so a password
-        usable = False
-    if not usable:
-        raise ConfigurationError(
-            f"{variable} is no address of a proxy. Set it to http://host:port, with special "
-            f"characters of a user and password percent-encoded. {NOTHING_SENT}"
-        )
-    return Proxy(variable, proxy)
+        if re.fullmatch(r"[\w.:-]+", proxy.url.host) and (proxy.url.port or 1) < 65536:
+            return Proxy(variable, proxy)
+    raise ConfigurationError(
+        f"{variable} is no address of a proxy. Set it to http://host:port, with special characters "
+        f"of a user and password percent-encoded. {NOTHING_SENT}"
+    )
 
 
 def _is_spared(host: str, port: int, entries: str) -> bool:

@@ -17,7 +17,11 @@ def tell(line: str) -> None:
 
 
 def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
-    """Say once, in a preview too, where runs are started and paid, and which settings may be meant."""
+    """
+    Say once, in a preview too, where runs are started, and whether they are paid.
+
+    And which keys of the project may have been meant as settings.
+    """
     site = settings.site
     if site.endpoint == EMULATOR:
         line = (

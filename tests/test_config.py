@@ -407,7 +407,7 @@ def test_values_that_are_no_text_are_nobodys_business(tmp_path: Path) -> None:
 def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container that runs under any number: a setting to make, not a defect."""
     monkeypatch.delenv("HOME")
-    monkeypatch.setattr(pwd, "getpwuid", lambda _: {}["nobody"])
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: dict[str, str]()["nobody"])
     with pytest.raises(ConfigurationError, match=r"HOME is not set.* Set HOME\. Nothing was"):
         home_folder()
 

@@ -108,8 +108,9 @@ class Advice:
         if self.of(*OPEN):
             yield (
                 f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing, until you "
-                "have looked for a run of that video, workflow and time in the VOD console and chosen "
-                f"for each (what you have removed from the program is not asked about any more):\n{WAYS}"
+                "have looked for a run of that video, workflow and time in the VOD console and "
+                "chosen for each (what you have removed from the program is not asked about any "
+                f"more):\n{WAYS}"
             )
         if self.of(Became.OTHER):
             yield (

@@ -130,10 +130,10 @@ def test_what_to_look_for_is_named_and_the_end_is_one_command(machine: Machine) 
     machine.sent({**START, "scope": scope("failed")}, 60)
     pending = [*PENDING, creating(RUN_TYPE, "two", two), creating(RUN_TYPE, "hidden", hidden)]
     _, text = machine.recover(pending=pending, code=1)
-    assert "  one: sent 2026-05-06 07:59:00 UTC, never answered: MAY BE A RUN of vid v1, wor" in text
+    assert "  one: sent 2026-05-06 07:59:00 UTC, never answered: MAY BE A RUN of vid v1, w" in text
     assert "MAY BE A RUN of file a.mp4, workflow t\n" in text
     assert "MAY BE A RUN of workflow t (found by its name only" in text
-    assert "failed (WorkflowRun) was sent by an earlier update, and no state is known to hold " in text
+    assert "failed (WorkflowRun) was sent by an earlier update, and no state is known" in text
     assert "its video and workflow are as the program declared them" in text
     [*_, last] = text.splitlines()
     assert last.startswith("Then: `pulumi refresh --clear-pending-creates && pulumi up` (not")

@@ -150,7 +150,7 @@ def test_a_proxy_that_cannot_be_used_is_one_line(
     assert said.startswith("error: all_proxy names a proxy of a kind that is not supported.")
     assert "hidden" not in said
     monkeypatch.delenv("HOME")
-    monkeypatch.setattr(pwd, "getpwuid", lambda _: {}["nobody"])
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: dict[str, str]()["nobody"])
     assert "HOME is not set" in vod("runs", source, "--watch", code=2).stderr
 
 

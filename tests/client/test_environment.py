@@ -170,6 +170,8 @@ def test_certificates_that_are_not_there(
 ) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "text").write_text("no certificate")
+    if variable == "SSLKEYLOGFILE":  # which httpx itself has looked at since 0.28
+        monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
     monkeypatch.setenv(variable, str(tmp_path / path))
     assert refused() == (
         f"{variable} names {tmp_path / path}: {why}. Correct or unset it. Nothing was sent."

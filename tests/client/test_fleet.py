@@ -119,7 +119,9 @@ def test_a_run_that_is_not_there_is_told_at_once(vod_emulator: VodEmulator) -> N
     runs = {**ids_of(started(vod_emulator, 1)), "typo": "lb:none", "gone": "emu:none"}
     before = vod_emulator.requests().get("GetWorkflowExecution", 0)
     gone, _ = waited(vod_emulator, {"gone": "emu:none"}, 5)
-    assert vod_emulator.requests()["GetWorkflowExecution"] - before == 1, "an emulator has it, or not"
+    assert vod_emulator.requests()["GetWorkflowExecution"] - before == 1, (
+        "an emulator has it, or not"
+    )
     assert "was its store deleted or reset" in str(gone.unreadable["gone"])
     result, said = waited(vod_emulator, runs, 5)
     assert {*result.unreadable} == {"typo", "gone"}

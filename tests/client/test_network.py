@@ -487,7 +487,7 @@ def test_an_endpoint_where_nothing_listens(trusted: None, named_by: str, check: 
 
 
 class Socks:
-    """A SOCKS5 proxy on loopback (RFC 1928, 1929) that leads to one port, or refuses with a code."""
+    """A SOCKS5 proxy on loopback (RFC 1928, 1929) that leads to a port, or refuses by a code."""
 
     def __init__(self, then: Handler = hang, code: int = 0) -> None:
         self.then = then

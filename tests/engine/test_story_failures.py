@@ -211,7 +211,7 @@ def test_wrong_configuration_is_one_clear_message(
 
 
 def test_a_setting_without_its_prefix(story: Story) -> None:
-    """`pulumi config set endpoint emulator` does not lead to the paid service; others are doubted."""
+    """`pulumi config set endpoint emulator` does not lead to the service; others are doubted."""
     del story.config["vod:endpoint"]
     story.write_config(story_endpoint="emulator", story_resendWithin="60")
     refused = story.preview(run())
@@ -219,8 +219,8 @@ def test_a_setting_without_its_prefix(story: Story) -> None:
     assert "story:endpoint: did you mean vod:endpoint? It is not set" in refused.text
     story.write_config(vod_endpoint=story.emulator.url)
     paid = story.pays(run(), 1)
-    assert ("", "vod: story:resendWithin is set, and vod:resendWithin is not: did you mean "
-            "vod:resendWithin?") in paid.lines  # fmt: skip
+    doubt = "story:resendWithin is set, and vod:resendWithin is not: did you mean vod:resendWithin?"
+    assert ("", f"vod: {doubt}") in paid.lines
 
 
 def test_a_proxy_that_cannot_be_used_is_one_clear_message(
