@@ -15,7 +15,6 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from uuid import uuid4
 
@@ -31,15 +30,17 @@ from pulumi_vod_workflow._host import (
     without_a_slot,
 )
 from pulumi_vod_workflow.clock import SystemClock
-from pulumi_vod_workflow.config import Settings, load_settings, site_of
+from pulumi_vod_workflow.config import Settings, home_folder, load_settings, site_of
 from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recall import (
     Entry,
+    Recall,
     Recalled,
     can_be_ordered,
     order_of,
+    recall,
     recall_all,
     resource_of,
 )
@@ -141,7 +142,7 @@ class VodProvider(ResourceProvider):
 
     @cached_property
     def _settings(self) -> Settings:
-        return load_settings(self._get, os.environ, Path.home(), self._keys)
+        return load_settings(self._get, os.environ, home_folder(), self._keys)
 
     @property
     def _service(self) -> str | None:
@@ -270,14 +271,30 @@ class VodProvider(ResourceProvider):
         }
         return recalled, notes
 
-    def _unclear(self, whose: str, entries: Iterable[Entry]) -> UnclearStartError:
-        """Return the question what became of starts."""
+    def _unclear(
+        self, whose: str, entries: Collection[Entry], scope: Properties
+    ) -> UnclearStartError:
+        """
+        Return the question what became of starts.
+
+        Args:
+            whose: what was sent.
+            entries: what the journal has of it.
+            scope: of the resource that declares it: its project and stack.
+
+        """
         times = sorted({_time(entry) for entry in entries})
         when = times[0] if len(times) == 1 else f"between {times[0]} and {times[-1]}"
         gone = any(entry.run for entry in entries)
         why = "and is too old to be found" if gone else "and never answered"
         path = self._settings.journal
-        return UnclearStartError(f"{whose} sent {when} {why}, says the journal {path}")
+        asked, now = {entry.key for entry in entries}, SystemClock().now()
+        others = sum(
+            recall(entry, now, self._settings.resend_within) is Recall.ASK
+            for _, entry in self._journal.of_stack(scope["project"], scope["stack"])
+            if entry.key not in asked
+        )
+        return UnclearStartError(f"{whose} sent {when} {why}, says the journal {path}", others)
 
     def _forget(self, run_ids: Collection[str]) -> None:
         """Break the promise to take runs over, because they are not there."""

@@ -31,6 +31,7 @@ from pulumi_vod_workflow.core.batch import BatchPlan, Properties
 from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import refuse_contradictions
 from pulumi_vod_workflow.core.recall import Recalled, Run, resource_of
+from pulumi_vod_workflow.core.start import in_words
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import (
     WAYS,
@@ -183,9 +184,10 @@ class WorkflowBatchProvider(VodProvider):
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
         if recalled.asked:
-            keys = named(list(recalled.asked), 50)
-            which = f"of {plan.total:,} items {len(recalled.asked):,} ({keys}) were"
-            raise self._unclear(which, recalled.asked.values())
+            secret = news.get("secretInputs") is True
+            asked = [key if secret else f"{key}: {in_words(items[key])}" for key in recalled.asked]
+            which = f"of {plan.total:,} items {len(asked):,} ({named(asked, 50)}) were"
+            raise self._unclear(which, recalled.asked.values(), news["scope"])
         return plan.recalled(recalled.taken, recalled.resent), recalled, notes
 
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:

@@ -16,9 +16,11 @@ from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, ask, receive
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import completion
+from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.progress import duration
 from pulumi_vod_workflow.core.values import normalise
+from pulumi_vod_workflow.errors import NotFoundError
 from pulumi_vod_workflow.fleet import Waited, wait_all
 
 
@@ -68,11 +70,17 @@ class WorkflowCompletionProvider(VodProvider):
             which = named(missing, 20)
             Row().say(f"were not started, so have no run to wait for: {which}", warning=True)
         waited = self._waited(asked, news)
+        forgotten = [
+            name
+            for name, error in waited.unreadable.items()
+            if isinstance(error, NotFoundError) and is_emulated(asked[name]["runId"])
+        ]
         completion.refuse_unfinished(
             len(runs),
             waited.unfinished,
             {**waited.failing, **waited.unreadable},
             took=None if waited.stopped else waited.took,
+            forgotten=forgotten,
         )
         read = {
             name: completion.result_of(runs[name]["runId"], outputs)

@@ -46,6 +46,7 @@ from pulumi_vod_workflow.core.plan import (
     would_join,
 )
 from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
+from pulumi_vod_workflow.core.start import in_words
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
@@ -57,10 +58,6 @@ if TYPE_CHECKING:
 WOULD_JOIN = (
     "clientToken: must change, too: with the same one, source, workflow and input, the service may "
     "answer with the recorded run instead of starting the new one that is asked for"
-)
-FORGOTTEN = (
-    "The emulator that is configured now does not know this run: was it reset, or started without "
-    "its store? Nothing real is lost: `pulumi up --replace` its URN, or destroy it."
 )
 
 
@@ -145,7 +142,9 @@ class WorkflowRunProvider(VodProvider):
         """
         recalled, notes = self._recall({"": inputs})
         if recalled.asked:
-            raise self._unclear("it was", recalled.asked.values())
+            secret = inputs.get("secretInputs") is True
+            what = "it" if secret else f"it ({in_words(inputs)})"
+            raise self._unclear(f"{what} was", recalled.asked.values(), inputs["scope"])
         return recalled, notes
 
     @reported
@@ -241,8 +240,6 @@ class WorkflowRunProvider(VodProvider):
         try:
             _, outputs = ask(self._connection(run), read_run, target)
         except CallError as error:
-            if isinstance(error, NotFoundError) and run.get("emulated") is True:
-                error.remedy = FORGOTTEN
             if run.get("secretInputs") is True:
                 error.withhold()
             raise

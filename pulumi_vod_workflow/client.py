@@ -44,6 +44,7 @@ from pulumi_vod_workflow.errors import (
     UnclearStartError,
 )
 from pulumi_vod_workflow.journal import Note
+from pulumi_vod_workflow.network import proxy_for, trusted
 from pulumi_vod_workflow.pace import URGENT, USUAL, Turn, limiter
 
 RATE: Final = 50.0
@@ -135,10 +136,11 @@ class VodClient:
     """
     The workflow calls of one site under one key; async, for one event loop.
 
-    Proxies (HTTPS_PROXY, NO_PROXY) and certificates (SSL_CERT_FILE) are taken from the environment
-    as httpx does, but nothing of it counts for an endpoint on this machine. A `.netrc` never adds
-    a password. Connections are HTTP/1.1 and kept for 5 s after use: one that idles longer may be
-    closed by the other side just when a start is sent, whose fate would then be unknown.
+    Proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR) are
+    taken from the environment, but nothing of it counts for an endpoint on this machine. A `.netrc`
+    never adds a password. Connections are HTTP/1.1 and kept for 5 s after use: one that idles
+    longer may be closed by the other side just when a start is sent, whose fate would then be
+    unknown.
 
     Args:
         endpoint: URL of the service; https, or http to this machine.
@@ -151,10 +153,11 @@ class VodClient:
         transport: what carries requests; the network by default.
         jitter: random numbers from 0 to 1, which spread the repeats.
         say: where a line goes when calls have been failing for a while.
+        named_by: the setting that leads to the endpoint, for advice; empty if none does.
 
     Raises:
         ConfigurationError: for an endpoint that is no bare URL, or would send signatures in the
-            clear.
+            clear; for a proxy or certificates of the environment that cannot be used.
 
     """
 
@@ -171,6 +174,7 @@ class VodClient:
         transport: httpx.AsyncBaseTransport | None = None,
         jitter: Callable[[], float] = random.random,
         say: Callable[[str], None] = lambda _: None,
+        named_by: str = "vod:endpoint",
     ) -> None:
         url = _bare(endpoint)
         local = is_loopback(url.host)
@@ -196,13 +200,18 @@ class VodClient:
         )
         connections = IN_FLIGHT * len(operations.VERSIONS)
         self._auth = VolcengineAuth(credentials, region, clock=self._clock)
+        self._check = f"the network and {named_by}" if named_by else "the network"
+        https = transport is None and url.scheme == "https"
+        self._proxy = proxy_for(url) if https and not local else None
         self._http = httpx.AsyncClient(
             auth=self._auth,
             headers={"user-agent": "pulumi-vod-workflow"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a repeat is the same
             transport=transport,
-            trust_env=not local,
-            verify=url.scheme == "https",  # loading certificates takes longer than ten starts
+            trust_env=False,
+            proxy=self._proxy.address if self._proxy else None,
+            # Loading certificates takes longer than ten starts.
+            verify=trusted(local=local) if https else False,
             follow_redirects=False,
             limits=httpx.Limits(
                 max_connections=connections,
@@ -366,9 +375,9 @@ class VodClient:
 
     async def _send(self, request: ApiRequest, turn: Turn) -> Answer:
         wire = _Wire(turn)
-        starts = request.operation == STARTS
         headers = {"content-type": request.content_type} if request.content_type else {}
         connecting = self._timeouts.connect
+        starts = request.operation == STARTS
         reading = self._timeouts.start if starts else self._timeouts.read
         try:
             # httpx's timeouts are for each byte; the outer one is for an answer that drips.
@@ -384,22 +393,13 @@ class VodClient:
                     turn.sent()  # a transport without a network does not trace
                     body = await _body(response)
         except Exception as error:  # noqa: BLE001 - whatever it was, a run may have started
-            what, sent, can_repeat = _reason(error)
-            if sent and not wire.reached:
-                what, sent = f"no connection through the proxy of the environment: {what}", False
-            failure = TransportError(
-                request.operation,
-                f"{self._host}: {what}",
-                maybe_accepted=starts and sent,
-                can_repeat=can_repeat,
-                sent=sent,
-            )
+            failure = self._failure(request.operation, error, wire)
         else:
             if response.is_redirect:
                 raise MalformedResponseError(
                     request.operation,
                     f"{self._host} redirects [HTTP {response.status_code}]; "
-                    "signed requests do not follow: check vod:endpoint",
+                    f"signed requests do not follow: check {self._check}",
                     maybe_accepted=False,
                     can_repeat=False,
                 )
@@ -410,19 +410,43 @@ class VodClient:
             )
         raise failure  # outside of the handler: httpx's own error quotes the signed request
 
+    def _failure(self, operation: str, error: Exception, wire: _Wire) -> TransportError:
+        """Return why no answer came: the proxy's fault until it has led to the endpoint."""
+        what, maybe_sent, can_repeat = _reason(error)
+        sent = maybe_sent and wire.reached
+        if self._proxy and not wire.through:
+            where = f"{self._host}: through {self._proxy}"
+            what = what.format(check=self._proxy.variable)
+        else:
+            where, what = self._host, what.format(check=self._check)
+        return TransportError(
+            operation,
+            f"{where}: {what}",
+            maybe_accepted=operation == STARTS and sent,
+            can_repeat=can_repeat,
+            sent=sent,
+            refused=any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error)),
+        )
+
 
 class _Wire:
-    """What httpx says of a request on its way: a proxy is asked for a tunnel before it is sent."""
+    """What httpx says of a request on its way: first a connection, then a proxy's tunnel."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._tunnel = False
         self.reached = True
         """Whether the request itself may have been sent; so it is where nothing is said."""
+        self.through = True
+        """Whether it has come past a proxy; so it has on a connection that there was before."""
 
     async def trace(self, event: str, told: Mapping[str, Any]) -> None:
         """Take note of what httpx does."""
-        if event.endswith("send_request_headers.started"):
+        if event.endswith("connect_tcp.started"):
+            self.reached = self.through = False
+        elif event in {"proxy.start_tls.started", "socks.start_tls.started"}:
+            self.through = True
+        elif event.endswith("send_request_headers.started"):
             self._tunnel = told["request"].method == b"CONNECT"
             self.reached = not self._tunnel
         elif event.endswith("send_request_body.complete") and not self._tunnel:
@@ -520,9 +544,10 @@ def _final(error: CallError, *, maybe_accepted: bool) -> CallError:
 def _reason(error: Exception) -> tuple[str, bool, bool]:
     """Say what happened, whether the request may have been sent, and whether a repeat can help."""
     if isinstance(error, httpx.ProxyError):
-        status = str(error)[:3]  # of the proxy's answer, if it gave one
-        said = f" (HTTP {status})" if status.isdigit() else ""
-        return f"the proxy of the environment refused{said}", False, status.startswith("5")
+        status = str(error)[:3]  # of an HTTP proxy's answer
+        if status.isdigit():
+            return f"the proxy refused (HTTP {status})", False, status.startswith("5")
+        return "the proxy refused", False, True
     causes = tuple(_causes(error)) if isinstance(error, httpx.ConnectError) else (error,)
     for kind, (what, can_repeat) in _NOT_SENT.items():
         if any(isinstance(cause, kind) for cause in causes):
@@ -533,15 +558,18 @@ def _reason(error: Exception) -> tuple[str, bool, bool]:
 
 
 _NOT_SENT: Final[Mapping[type[Exception], tuple[str, bool]]] = {
-    socket.gaierror: ("its name is not found (DNS): check vod:endpoint and vod:region", True),
-    ssl.SSLCertVerificationError: ("TLS failed: its certificate is not trusted", False),
+    socket.gaierror: ("its name is not found (DNS): check {check}", True),
+    ssl.SSLCertVerificationError: (
+        "TLS failed: its certificate is not trusted (SSL_CERT_FILE names what is)",
+        False,
+    ),
     ssl.SSLEOFError: ("the connection was closed while TLS began", True),
     ssl.SSLZeroReturnError: ("the connection was closed while TLS began", True),
-    ssl.SSLError: ("TLS failed: it does not speak TLS as it should; check vod:endpoint", False),
-    ConnectionRefusedError: ("connection refused: nothing listens there; check vod:endpoint", True),
-    httpx.ConnectTimeout: ("no connection in time; check the network and vod:endpoint", True),
+    ssl.SSLError: ("TLS failed: it does not speak TLS as it should; check {check}", False),
+    ConnectionRefusedError: ("connection refused: nothing listens there; check {check}", True),
+    httpx.ConnectTimeout: ("no connection in time; check {check}", True),
     httpx.ConnectError: ("no connection: the host or the network cannot be reached", True),
-    httpx.UnsupportedProtocol: ("it is no HTTP endpoint: check vod:endpoint", False),
+    httpx.UnsupportedProtocol: ("it is no HTTP endpoint: check {check}", False),
     httpx.LocalProtocolError: ("the request breaks HTTP: check the credentials", False),
     UnicodeEncodeError: ("the request cannot be spelled: check the credentials", False),
 }

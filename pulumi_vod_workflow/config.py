@@ -66,6 +66,8 @@ class Site:
     """A bare URL in one spelling, or `emulator`."""
     region: str
     """Of the signatures; by default `cn-north-1`."""
+    named_by: str = field(default="", compare=False)
+    """The setting that leads there, for advice; empty for the service that is used by default."""
 
     @property
     def may_be_emulator(self) -> bool:
@@ -82,9 +84,12 @@ def site_of(recorded: Mapping[str, object], configured: Site) -> Site:
     """Return where a recorded run is; the emulator is wherever it is configured now."""
     if recorded.get("emulated") is True and configured.may_be_emulator:
         return configured
+    endpoint = str(recorded.get("endpoint") or configured.endpoint)
+    here = endpoint == configured.endpoint
     return Site(
-        endpoint=str(recorded.get("endpoint") or configured.endpoint),
+        endpoint,
         region=str(recorded.get("region") or configured.region),
+        named_by=configured.named_by if here else "the endpoint that the state has of the run",
     )
 
 
@@ -114,23 +119,48 @@ class Settings:
     """
     places: tuple[str, ...] = field(repr=False)
     """Where credentials were looked for."""
+    encrypted: str = ""
+    """What to do about keys that the stack has and that cannot be read here; empty if none are."""
+    doubts: tuple[str, ...] = ()
+    """What may have been meant as a setting, but is none: sentences for the user."""
 
     def require_credentials(self) -> Credentials:
         """
         Return the credentials.
 
         Raises:
-            ConfigurationError: naming every place that was looked at.
+            ConfigurationError: naming every place that was looked at, or what to do about keys
+                that cannot be read.
 
         """
+        if self.credentials is None and self.encrypted:
+            raise ConfigurationError(self.encrypted)
         if self.credentials is None:
             places = "\n".join(f"  - {place}" for place in self.places)
+            doubts = "".join(f" {doubt}" for doubt in self.doubts)
             raise ConfigurationError(
                 f"No credentials for Volcengine. Looked at, in this order:\n{places}\n"
                 "Set them with `pulumi config set vod:accessKey ...` and "
-                "`pulumi config set --secret vod:secretKey ...`. Nothing was started."
+                f"`pulumi config set --secret vod:secretKey ...`.{doubts} Nothing was started."
             )
         return self.credentials
+
+
+def home_folder() -> Path:
+    """
+    Return the user's home folder.
+
+    Raises:
+        ConfigurationError: when there is none, as for a container's user who has no name.
+
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise ConfigurationError(
+            "There is no home folder: HOME is not set, and this user has no entry in the system's "
+            "list of users. Set HOME. Nothing was started."
+        ) from None
 
 
 def load_settings(
@@ -154,16 +184,20 @@ def load_settings(
     def setting(name: str) -> str | None:
         return (config(name) or "").strip() or None
 
-    problems = [] if environ.get("PULUMI_PROJECT") == "vod" else [*_mistyped(keys)]
+    project = environ.get("PULUMI_PROJECT", "")
+    problems = [] if project == "vod" else [*_mistyped(keys)]
     endpoint = setting("vod:endpoint")
+    texts = {key: value for key in keys if isinstance(value := config(key), str)}
+    problems += _meant_as_endpoint(texts, project)
     sources = _sources(setting, environ, home, emulated=endpoint == EMULATOR)
     credentials, profile_region, places = _first(sources, problems)
-    region = _region(setting, environ, endpoint, profile_region, problems)
+    region, named_by = _region(setting, environ, endpoint, profile_region, problems)
     if endpoint is None:
         subdomain = "" if region == DEFAULT_REGION else f".{region}"
         endpoint = f"https://vod{subdomain}.volcengineapi.com"
-    elif endpoint != EMULATOR:
-        endpoint = _url(endpoint, problems)
+    else:
+        named_by = "vod:endpoint"
+        endpoint = endpoint if endpoint == EMULATOR else _url(endpoint, problems)
     rate = _rate(setting("vod:requestsPerSecond"), problems)
     resend_within = _resend_within(setting("vod:resendWithin"), problems)
     preflight = _preflight(setting("vod:preflight"), problems)
@@ -171,7 +205,7 @@ def load_settings(
     if problems:
         raise ConfigurationError("\n".join(problems))
     return Settings(
-        site=Site(endpoint, region),
+        site=Site(endpoint, region, named_by),
         credentials=credentials,
         requests_per_second=rate,
         emulator_store=_file(chosen_store, STORE_NAME, environ, home),
@@ -179,6 +213,7 @@ def load_settings(
         resend_within=resend_within,
         preflight=preflight,
         places=places,
+        doubts=tuple(_without_prefix(texts, project, region)),
     )
 
 
@@ -193,13 +228,53 @@ def _mistyped(keys: Iterable[str]) -> Iterator[str]:
             yield f"{key}: unknown setting; {hint}There is {', '.join(KEYS)}"
 
 
+def _near(key: str) -> str:
+    """Return the setting that is spelled so but for its namespace, in any case style."""
+    name = re.sub("[_-]", "", key.partition(":")[2]).lower()
+    return next((known for known in KEYS if known.lower() == f"vod:{name}"), "")
+
+
+def _meant_as_endpoint(texts: Mapping[str, str], project: str) -> Iterator[str]:
+    """Refuse an endpoint of another namespace: without it the real service is used, and paid."""
+    for key, value in sorted(texts.items()):
+        if _near(key) != "vod:endpoint" or "vod:endpoint" in texts:
+            continue
+        host = (re.match(r"https?://(\[[^\]]*\]|[^/:?#]*)", value.strip()) or ["", ""])[1]
+        of_vod = is_loopback(host) or host.endswith(".volcengineapi.com")
+        if value.strip() == EMULATOR or (of_vod and key.startswith(f"{project}:")):
+            yield (
+                f"{key}: did you mean vod:endpoint? It is not set, so runs would be started, and "
+                "paid, at the real service. Set vod:endpoint to the same value; if "
+                f"{key} is the program's own, set vod:endpoint to https://vod.volcengineapi.com"
+            )
+
+
+def _without_prefix(texts: Mapping[str, str], project: str, region: str) -> Iterator[str]:
+    """Doubt settings of the project that are named as ours, where ours are not set."""
+    for key, value in sorted(texts.items()):
+        known = _near(key)
+        if not known or known in texts or not key.startswith(f"{project}:"):
+            continue
+        plausible = {  # others are, whatever they hold
+            "vod:endpoint": False,
+            "vod:region": value in KNOWN_REGIONS - {region},
+            "vod:accessKey": value.startswith(("AKLT", "AKTP")),
+            "vod:secretKey": False,
+            "vod:sessionToken": False,
+            "vod:preflight": value in get_args(Preflight),
+        }
+        if plausible.get(known, True):
+            yield f"{key} is set, and {known} is not: did you mean {known}?"
+
+
 def _region(
     setting: Get,
     environ: Mapping[str, str],
     endpoint: str | None,
     profile_region: str | None,
     problems: list[str],
-) -> str:
+) -> tuple[str, str]:
+    """Return the region, and what names it; by default nothing does."""
     inherited = {
         "volcengine:region": setting("volcengine:region"),
         "VOLCENGINE_REGION": environ.get("VOLCENGINE_REGION", "").strip(),
@@ -212,12 +287,14 @@ def _region(
             continue
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
             problems.append(f"{name}: must look like cn-north-1")
-        elif name != "vod:region" and endpoint is None and value not in KNOWN_REGIONS:
+        elif endpoint is None and value not in KNOWN_REGIONS:
             problems.append(
-                f"{name} is {value}, where VOD is not known to be served: set vod:region"
+                f"{name} is {value}, where VOD is not known to be served: set vod:region to "
+                f"{' or '.join(sorted(KNOWN_REGIONS, reverse=True))}, or give the region's URL as "
+                "vod:endpoint, too"
             )
-        return value
-    return DEFAULT_REGION
+        return value, name
+    return DEFAULT_REGION, ""
 
 
 def _url(endpoint: str, problems: list[str]) -> str:

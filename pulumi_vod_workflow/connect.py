@@ -87,6 +87,7 @@ def connection_for(
                 requests_per_second=settings.requests_per_second,
                 transport=_emulator(settings.emulator_store, credentials) if emulated else None,
                 say=say,
+                named_by=site.named_by,
             )
         return Connection(_clients[key], _portal())
 
@@ -101,9 +102,10 @@ def _credentials(settings: Settings, site: Site) -> Credentials:
         and credentials == EMULATOR_CREDENTIALS
         and not site.may_be_emulator
     ):
+        or_unset = ", or unset vod:endpoint" if settings.site.named_by == "vod:endpoint" else ""
         raise ConfigurationError(
             f"This run is at {site.endpoint}, but the only credentials are the emulator's own. "
-            "Set vod:accessKey and vod:secretKey, or unset vod:endpoint. Nothing was sent."
+            f"Set vod:accessKey and vod:secretKey{or_unset}. Nothing was sent."
         )
     return credentials
 

@@ -217,18 +217,27 @@ class UnclearStartError(CallError):
 
     Args:
         what: whose start, when, and which journal tells.
+        others: how many other starts of the stack the journal has without an answer.
 
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, others: int = 0) -> None:
+        self.others = others
         super().__init__("StartWorkflow", what, maybe_accepted=True, can_repeat=False)
 
     def __str__(self) -> str:
         return (
             f"{self.told}.\nA run may have started, and may have ended: then the service might not "
             "find it again, but start, and bill, a second one. So nothing was sent now. Look for "
-            f"the run in the VOD console, then choose:\n{WAYS}"
+            f"the run in the VOD console, then choose:\n{WAYS}\n{self._all()}"
         )
+
+    def _all(self) -> str:
+        """Return the command that lists all starts without an answer: a preview stops at one."""
+        if not self.others:
+            return "`vod-workflow recover` says more."
+        starts = "1 other start" if self.others == 1 else f"{self.others:,} other starts"
+        return f"The journal has {starts} of this stack unanswered: `vod-workflow recover` has all."
 
 
 class TransportError(CallError):
@@ -237,6 +246,7 @@ class TransportError(CallError):
 
     Attributes:
         sent: the request may have left this machine; if not, no connection was made.
+        refused: something answered that nothing listens there.
 
     """
 
@@ -248,8 +258,10 @@ class TransportError(CallError):
         maybe_accepted: bool,
         can_repeat: bool,
         sent: bool = True,
+        refused: bool = False,
     ) -> None:
         self.sent = sent
+        self.refused = refused
         super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
 
 

@@ -43,7 +43,11 @@ STOPPING: Final = (
 TICK: Final = 0.5
 """Seconds between two looks at the time, and at whether to stop."""
 LOOKS: Final = 3
-"""Reads that must not find a run before it counts as not there: it may be too new to be seen."""
+"""
+Reads that must not find a run before it counts as not there: it may be too new to be seen.
+
+The emulator has it at once, or not at all.
+"""
 
 OTHERS_ANSWER: Final = 65.0
 """
@@ -188,6 +192,8 @@ async def read_run(target: Target, *, results: bool = True) -> Read:
     except NotFoundError as error:
         now = execution.service_time(error.server_date, SystemClock().now())
         if not execution.has_expired({"submittedAt": target.submitted_at}, now):
+            if execution.is_emulated(target.run_id):
+                error.remedy = execution.FORGOTTEN
             raise
         return {}, dict(execution.EXPIRED)
     outputs = execution.execution_outputs(answer.result)
@@ -422,12 +428,13 @@ class _Wait:
     async def _watch(self, name: str) -> None:
         """Ask how far a run is until it has ended."""
         waited, misses = self._waited, 0
+        looks = 1 if execution.is_emulated(self._targets[name].run_id) else LOOKS
         while True:
             try:
                 _, outputs = await read_run(self._targets[name])
             except CallError as error:
                 misses += isinstance(error, NotFoundError)
-                too_new = isinstance(error, NotFoundError) and misses < LOOKS
+                too_new = isinstance(error, NotFoundError) and misses < looks
                 if not (error.can_repeat or too_new):
                     waited.unreadable[name] = error
                     del waited.unfinished[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from threading import Lock, Timer
 from typing import Final
 
@@ -23,7 +24,11 @@ def tell(line: str) -> None:
 
 
 def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
-    """Say once, in a preview too, where runs are started, and whether they are paid."""
+    """
+    Say once, in a preview too, where runs are started, and whether they are paid.
+
+    And which keys of the project may have been meant as settings.
+    """
     site = settings.site
     if site.endpoint == EMULATOR:
         line = (
@@ -35,6 +40,8 @@ def announce(settings: Settings, say: Callable[[str], None] = tell) -> None:
     else:
         line = f"vod: runs are started, and paid, at {site.endpoint} ({site.region})"
     once(line, lambda: say(line))
+    for doubt in settings.doubts:
+        once(doubt, partial(say, f"vod: {doubt}"))
 
 
 class Tally:

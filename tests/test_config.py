@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import pwd
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,11 +15,13 @@ from pulumi_vod_workflow.config import (
     EMULATOR_CREDENTIALS,
     Settings,
     Site,
+    home_folder,
     load_settings,
     site_of,
 )
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.notice import announce
 
 NOTHING: dict[str, str] = {}
 STACK = {"vod:accessKey": "ak-vod", "vod:secretKey": "sk-vod", "vod:sessionToken": "st-vod"}
@@ -189,6 +193,45 @@ def test_the_region_of_the_profile_that_gave_the_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "environ"),
+    [
+        ({"vod:region": "cn-beijing"}, {}),
+        ({"volcengine:region": "cn-beijing"}, {}),
+        ({}, {"VOLCENGINE_REGION": "cn-beijing"}),
+    ],
+)
+def test_a_region_where_vod_is_not_known_to_be(
+    tmp_path: Path, config: dict[str, str], environ: dict[str, str]
+) -> None:
+    """Whoever names it: its host is made up, unless the endpoint is named as well."""
+    [name] = [*config, *environ]
+    message = refused(tmp_path, config, environ)
+    assert message == (
+        f"{name} is cn-beijing, where VOD is not known to be served: set vod:region to cn-north-1 "
+        "or ap-southeast-1, or give the region's URL as vod:endpoint, too"
+    )
+    url = "https://vod.cn-beijing.volcengineapi.com"
+    assert settings(tmp_path, {**config, "vod:endpoint": url}, environ).site == Site(
+        url, "cn-beijing"
+    )
+    assert settings(tmp_path, {**config, "vod:endpoint": "emulator"}, environ).site.endpoint
+
+
+def test_what_leads_to_the_endpoint(tmp_path: Path) -> None:
+    """For advice, which must not name what is not set; a recorded run has its endpoint itself."""
+    named_by = {
+        "": settings(tmp_path).site,
+        "vod:region": settings(tmp_path, {"vod:region": "ap-southeast-1"}).site,
+        "VOLCENGINE_REGION": settings(tmp_path, {}, {"VOLCENGINE_REGION": "cn-north-1"}).site,
+        "vod:endpoint": settings(tmp_path, {"vod:endpoint": "https://a", "vod:region": "x"}).site,
+    }
+    assert [site.named_by for site in named_by.values()] == [*named_by]
+    here = named_by["vod:endpoint"]
+    assert site_of({"endpoint": "https://a"}, here).named_by == "vod:endpoint"
+    assert "the state has" in site_of({"endpoint": "https://b"}, here).named_by
+
+
+@pytest.mark.parametrize(
     ("config", "environ", "site"),
     [
         ({}, {}, Site("https://vod.volcengineapi.com", "cn-north-1")),
@@ -267,6 +310,106 @@ def test_a_mistyped_setting_is_refused(tmp_path: Path, key: str, says: str) -> N
         load_settings(NOTHING.get, {}, tmp_path, [key, "vod:region", "other:key"])
     ours = load_settings(NOTHING.get, {"PULUMI_PROJECT": "vod"}, tmp_path, [key])
     assert ours.site.region == "cn-north-1", "a project of that name has keys of its own"
+
+
+SHOP = {"PULUMI_PROJECT": "shop"}
+
+
+def configured(home: Path, config: dict[str, str], environ: dict[str, str] = SHOP) -> Settings:
+    return load_settings(config.get, environ, home, config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("shop:endpoint", "emulator"),
+        ("shop:endpoint", " emulator "),
+        ("shop:Endpoint", "emulator"),
+        ("volcengine:endpoint", "emulator"),
+        ("VOD:endpoint", "emulator"),
+        ("shop:endpoint", "http://127.0.0.1:8765"),
+        ("shop:endpoint", "http://localhost:8765/"),
+        ("shop:endpoint", "http://[::1]:8765"),
+        ("shop:endpoint", "https://vod.ap-southeast-1.volcengineapi.com"),
+    ],
+)
+def test_an_endpoint_without_its_prefix_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    """What was meant for the emulator must not go to the paid service."""
+    with pytest.raises(ConfigurationError) as caught:
+        configured(tmp_path, {key: value})
+    assert str(caught.value).startswith(f"{key}: did you mean vod:endpoint? It is not set")
+    for own in ("emulator", "https://vod.volcengineapi.com"):
+        assert configured(tmp_path, {key: value, "vod:endpoint": own}).site.endpoint == own
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("shop:endpoint", "https://api.shop.com"),
+        ("shop:endpoint", "https://volcengineapi.com.shop.com"),
+        ("shop:endpoint", "http://[::1"),
+        ("minio:endpoint", "http://127.0.0.1:9000"),
+        ("shop:region", "us-east-1"),
+        ("shop:region", "cn-north-1"),
+        ("shop:accessKey", "AKIAIOSFODNN7EXAMPLE"),
+        ("shop:secretKey", "hidden"),
+        ("shop:preflight", "true"),
+        ("aws:region", "ap-southeast-1"),
+        ("cache:journal", "x"),
+        ("shop:regions", "ap-southeast-1"),
+    ],
+)
+def test_a_projects_own_keys_are_its_own(tmp_path: Path, key: str, value: str) -> None:
+    """The same names are common; what is said of them would be said at every preview."""
+    found = configured(tmp_path, {key: value})
+    assert found.doubts == ()
+    assert found.site == Site("https://vod.volcengineapi.com", "cn-north-1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "known"),
+    [
+        ("shop:region", "ap-southeast-1", "vod:region"),
+        ("shop:access_key", "AKLThidden", "vod:accessKey"),
+        ("shop:requests-per-second", "5", "vod:requestsPerSecond"),
+        ("shop:journal", "/mnt/hidden", "vod:journal"),
+        ("shop:resendWithin", "60", "vod:resendWithin"),
+        ("shop:preflight", "error", "vod:preflight"),
+        ("shop:emulator_store", "hidden", "vod:emulatorStore"),
+    ],
+)
+def test_what_may_be_a_setting_without_its_prefix_is_doubted(
+    tmp_path: Path, key: str, value: str, known: str
+) -> None:
+    """Said once beside where runs are started, and where keys are missed."""
+    found = configured(tmp_path, {key: value})
+    assert found.doubts == (f"{key} is set, and {known} is not: did you mean {known}?",)
+    said: list[str] = []
+    announce(found, said.append)
+    announce(found, said.append)
+    assert said.count(f"vod: {found.doubts[0]}") == 1
+    with pytest.raises(ConfigurationError) as caught:
+        found.require_credentials()
+    assert found.doubts[0] in str(caught.value)
+    assert "hidden" not in f"{caught.value}{said}"
+    set_too = {key: value, known: {"vod:region": "cn-north-1"}.get(known, "1")}
+    set_too |= {"vod:secretKey": "1"} if known == "vod:accessKey" else {}
+    set_too |= {known: "off"} if known == "vod:preflight" else {}
+    assert configured(tmp_path, set_too).doubts == ()
+
+
+def test_values_that_are_no_text_are_nobodys_business(tmp_path: Path) -> None:
+    """A project's own key may hold anything."""
+    config: dict[str, Any] = {"shop:endpoint": {"a": 1}, "shop:journal": None, "shop:region": 5}
+    assert load_settings(config.get, SHOP, tmp_path, config).doubts == ()
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under any number: a setting to make, not a defect."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: dict[str, str]()["nobody"])
+    with pytest.raises(ConfigurationError, match=r"HOME is not set.* Set HOME\. Nothing was"):
+        home_folder()
 
 
 def test_preflight_is_off_unless_it_is_asked_for(tmp_path: Path) -> None:

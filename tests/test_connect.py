@@ -60,8 +60,13 @@ def test_the_emulators_keys_never_leave_for_a_real_site(tmp_path: Path) -> None:
     """A real run's record is not asked for with the keys that everybody knows."""
     settings = load_settings(config(tmp_path / "a").get, {}, tmp_path)
     assert started(connection_for(settings), START, "x").result["RunId"]
-    with pytest.raises(ConfigurationError, match="only credentials are the emulator's own"):
+    with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
         connection_for(settings, Site(REAL, "cn-north-1"))
+    assert "or unset vod:endpoint" in str(told.value)
+    keys = {"vod:accessKey": "AKLTEMULATOR", "vod:secretKey": "emulator-secret-key"}
+    with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
+        connection_for(load_settings(keys.get, {}, tmp_path))
+    assert "unset" not in str(told.value), "there is nothing to unset"
 
 
 def test_a_store_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ ABOVE_CORE = (
     "journal",
     "pace",
     "_httpx",
+    "network",
     "client",
     "fleet",
     "preflight",
@@ -159,7 +160,7 @@ def test_what_only_one_module_knows() -> None:
                 users[name.partition(".")[0]].add(top)
     assert users["httpx"] == {"_httpx", "emulator"}
     assert {path.stem for path in PACKAGE.glob("*.py") if "_httpx" in ours(path)} == {
-        "client", "connect",
+        "client", "connect", "network",
     }  # fmt: skip
     assert users["pulumi"] == {
         "_host", "_adapter", "_provider", "_batch_provider", "_completion_provider", "resources",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from pulumi_policy import ReportViolation, ResourceValidationArgs
 
-from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.config import home_folder, load_settings
 from pulumi_vod_workflow.core.batch import normalise_batch, plan_batch
 from pulumi_vod_workflow.core.plan import plan_change
 from pulumi_vod_workflow.errors import AdoptionError, ConfigurationError
@@ -47,7 +46,7 @@ def service_of(provider: Properties) -> str | None:
     """Return the endpoint of the real service, if a provider's configuration names one."""
     texts = {key: value for key, value in provider.items() if isinstance(value, str)}
     try:
-        return load_settings(texts.get, os.environ, Path.home()).site.service
+        return load_settings(texts.get, os.environ, home_folder()).site.service
     except ConfigurationError:
         return None  # the provider refuses it
 

@@ -26,10 +26,12 @@ UNLOCK: Final = (
     "if Pulumi says that the stack is locked, `pulumi cancel` first, once the old process has "
     "surely ended"
 )
-CLEAR: Final = (
-    "`pulumi refresh --clear-pending-creates` removes the engine's notes of what was cut short; "
-    "until then each `pulumi up` warns of them. (Not --import-pending-creates: a run cannot be "
-    "imported, and Pulumi drops the note without a word.)"
+CLEAR: Final = "pulumi refresh --clear-pending-creates && pulumi up"
+"""What goes on, and first removes the engine's notes of creates that were cut short."""
+GO_ON: Final = "pulumi up"
+NO_IMPORT: Final = (
+    " (not --import-pending-creates: a run cannot be imported, and Pulumi drops the note without a "
+    "word)"
 )
 LOST: Final = (
     "this says nothing, for there is no journal here. Run `vod-workflow recover` on the machine "
@@ -93,21 +95,26 @@ class Advice:
             kind = resource.type.rpartition(":")[2]
             what = f"was cut short while {doing}"
             if doing == NOTED:
-                what = "was sent by an earlier update, and no state is known to hold it"
+                what = (
+                    "was sent by an earlier update, and no state is known to hold it (its video "
+                    "and workflow are as the program declared them: the journal keeps no inputs)"
+                )
             yield f"\n{line(resource.name)} ({kind}) {what}:"
             yield from _starts(operation.starts)
         if self.unread:
-            yield f"\nThe runs were not looked at: {self.unread}"
+            yield f"\nThe runs were not looked at. {self.unread}"
         yield f"\nWhat to do ({UNLOCK}):"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
+        creating = any(operation.operation.type == "creating" for operation in self.found)
+        yield f"Then: `{CLEAR if creating else GO_ON}`{NO_IMPORT if creating else ''}"
 
     def _steps(self) -> Iterator[str]:
         if self.of(*OPEN):
             yield (
                 f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing of it "
                 "(without --skip-preview: nothing at all), until you have looked for a run of that "
-                "time in the VOD console and chosen for each (what you have removed from the "
-                f"program is not asked about any more):\n{WAYS}"
+                "video, workflow and time in the VOD console and chosen for each (what you have "
+                f"removed from the program is not asked about any more):\n{WAYS}"
             )
         if self.of(Became.OTHER):
             yield (
@@ -149,8 +156,6 @@ class Advice:
                 "says this journal, which knows only what was sent with it.)"
             )
             yield f"{self._names(Became.UNSENT)}: {usual if self.has_journal else LOST}"
-        if any(operation.operation.type == "creating" for operation in self.found):
-            yield CLEAR
 
     def _names(self, *kinds: Became) -> str:
         return named([*dict.fromkeys(line(start.name) for _, start in self.of(*kinds))], 20)
@@ -206,7 +211,8 @@ def _became(start: Start) -> str:
     by_name = "" if start.exact else f" ({BY_NAME})"
     run_id = line(start.run_id)
     if start.entry and start.became in {Became.UNCLEAR, Became.RESENT}:
-        return f"sent {clock_time(start.entry.sent_at)}, never answered: MAY BE A RUN{by_name}"
+        told = f"sent {clock_time(start.entry.sent_at)}, never answered: MAY BE A RUN"
+        return f"{told} of {line(start.what)}{by_name}" if start.what else told + by_name
     if start.became is Became.OTHER:
         when = clock_time(start.entry.sent_at) if start.entry else ""
         what = f"became {run_id}" if run_id else "never answered: MAY BE A RUN"
@@ -237,6 +243,7 @@ def _as_json(start: Start) -> dict[str, Any]:
         "sentAt": start.entry.sent_at.isoformat() if start.entry else None,
         "submittedAt": start.run.get("submittedAt"),
         "exact": start.exact,
+        "declared": start.what or None,
         "phase": start.phase or None,
         "trouble": start.trouble or None,
     }

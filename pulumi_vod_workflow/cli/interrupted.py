@@ -31,6 +31,7 @@ from pulumi_vod_workflow.core import batch
 from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.recall import Entry, Order, Recall, order_of, recall, resource_of
+from pulumi_vod_workflow.core.start import in_words
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal import Journal
@@ -80,6 +81,8 @@ class Start:
     """As just read; empty if it was not."""
     trouble: str = ""
     """Why it could not be read."""
+    what: str = ""
+    """Its source and workflow, as far as they are known and no secret."""
 
     @property
     def run(self) -> Mapping[str, Any]:
@@ -190,7 +193,10 @@ class _Books:
         known, others = look.known, look.earlier
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
-            start = Start(name, key, Became.UNSENT, order.resource, exact=bool(order.key))
+            what = in_words(declared[key])
+            start = Start(
+                name, key, Became.UNSENT, order.resource, exact=bool(order.key), what=what
+            )
             if "existingRunId" in declared[key]:
                 run_id = shown(declared[key]["existingRunId"])
                 kept = run_id in self._run_ids
@@ -243,7 +249,7 @@ class _Books:
             return replace(start, became=Became.HELD, run_id=str(held["runId"]))
         another = self._told(start, other)
         if another and another.became is not Became.RECORDED:
-            return replace(another, became=Became.OTHER)
+            return replace(another, became=Became.OTHER, what="")
         return start
 
     def _order(self, declared: Mapping[str, Any]) -> Order:

@@ -85,7 +85,7 @@ def _verified(advice: Advice) -> Advice:
     try:
         targets, connection = reach(runs, advice.settings, lambda text: typer.echo(text, err=True))
     except ConfigurationError as error:
-        return replace(advice, unread=str(error).partition("\n")[0])
+        return replace(advice, unread=str(error))
     read, errors = connection.wait(read_all, targets)
     secret = {start.run_id for operation, start in accepted if operation.secret}
     for run_id in secret & set(errors):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pulumi_vod_workflow.config import Settings, load_settings
+from pulumi_vod_workflow.config import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
@@ -34,7 +35,13 @@ BATCH_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowCompletion"
 PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
 """Of the resource that holds the stack's configuration."""
-KEY_NAMES: Final = ("accessKey", "secretKey", "sessionToken")
+ENVIRONMENT: Final = {
+    "accessKey": "VOLCENGINE_ACCESS_KEY",
+    "secretKey": "VOLCENGINE_SECRET_KEY",
+    "sessionToken": "VOLCENGINE_SESSION_TOKEN",
+}
+"""Part of a key -> the variable that gives it instead of the stack."""
+KEY_NAMES: Final = tuple(ENVIRONMENT)
 
 
 class ExportError(VodWorkflowError):
@@ -126,6 +133,25 @@ class Stack:
         value = self._config.get(key)
         return value if isinstance(value, str) else None
 
+    def _encrypted(self, cwd: Path | None) -> str:
+        """Return what to do about keys of the stack that are encrypted, if there are any."""
+        for space in ("vod", "volcengine"):
+            keys = {name: self._config.get(f"{space}:{name}") for name in KEY_NAMES}
+            if any(isinstance(value, Secret) for value in keys.values()):
+                where = f" --stack {shlex.quote(self.name)}"
+                where += f" --cwd {shlex.quote(str(cwd))}" if cwd else ""
+                given = " ".join(
+                    f'{ENVIRONMENT[name]}="$(pulumi config get {space}:{name}{where})"'
+                    for name, value in keys.items()
+                    if value
+                )
+                return (
+                    f"The keys of the stack ({space}:accessKey, {space}:secretKey) are encrypted, "
+                    "and this command decrypts nothing. Give them by the environment: "
+                    f"`export {given}`"
+                )
+        return ""
+
     def settings(self, cwd: Path | None = None, **chosen: str | None) -> Settings:
         """
         Return the settings: those of the stack, of the environment, and of the official files.
@@ -140,11 +166,13 @@ class Stack:
         """
         given = {f"vod:{name}": value for name, value in chosen.items() if value}
         found = load_settings(
-            lambda key: given.get(key) or self.setting(key), os.environ, Path.home()
+            lambda key: given.get(key) or self.setting(key), os.environ, home_folder()
         )
         base = cwd or Path()
+        encrypted = self._encrypted(cwd)
         return replace(
             found,
+            encrypted=encrypted,
             emulator_store=base / found.emulator_store,
             journal=found.journal if chosen.get("journal") else base / found.journal,
         )

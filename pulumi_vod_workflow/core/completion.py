@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -262,6 +262,7 @@ def refuse_unfinished(
     unfinished: Mapping[str, Properties],
     errors: Mapping[str, CallError],
     took: float | None,
+    forgotten: Collection[str] = (),
 ) -> None:
     """
     Let pass only a wait whose runs have all ended.
@@ -271,6 +272,7 @@ def refuse_unfinished(
         unfinished: name -> what was last read of it; nothing if it was not read at all.
         errors: name -> why it could not be read the last time.
         took: seconds until the time was over; `None` if the person has stopped the wait.
+        forgotten: names of emulated runs that are not found; `errors` has them, too.
 
     Raises:
         WaitError: for runs that cannot be read.
@@ -278,7 +280,7 @@ def refuse_unfinished(
         WaitStoppedError: when the person has stopped the wait.
 
     """
-    unreadable = sorted(set(errors) - set(unfinished))
+    unreadable = sorted(set(errors) - set(unfinished) - set(forgotten))
     lines = [_unread(name, errors[name]) for name in unreadable[:LISTED]] + _more(unreadable)
     if unreadable:
         lines.insert(0, f"{len(unreadable):,} of {total:,} runs cannot be read:")
@@ -288,8 +290,12 @@ def refuse_unfinished(
             f"{len(unfinished):,} of {total:,} runs have not ended {passed}:",
             *_unfinished(unfinished, errors),
         ]
+    if forgotten:
+        lines = [_forgotten(sorted(forgotten), total), *lines]
     if not lines:
         return
+    if not (unreadable or unfinished):
+        raise WaitError(*lines)
     if unfinished and took is None:
         raise WaitStoppedError(*lines, ON)
     if unfinished and not unreadable:
@@ -310,6 +316,16 @@ def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallE
         failing = f" (the last question failed: {errors[name].what})" if name in errors else ""
         lines.append(f"  - {name}: {reason}{tasks}{failing}")
     return [*lines, *_more(names)]
+
+
+def _forgotten(names: list[str], total: int) -> str:
+    """Say of runs that the emulator does not know that a longer wait does not bring them back."""
+    return (
+        f"{len(names):,} of {total:,} runs are not known to the emulator that is configured now "
+        f"({named(names, LISTED)}): was its store deleted or reset, or is another one configured? "
+        "Nothing real is lost: start them again with `pulumi up --replace` their URNs or changed "
+        "triggers, or take them out of the program."
+    )
 
 
 def _unread(name: str, error: CallError) -> str:

@@ -100,6 +100,14 @@ def just_accepted(run: Mapping[str, Any]) -> dict[str, Any]:
     return {**run, "phase": "submitted", "statusReason": SUBMITTED_REASON}
 
 
+FORGOTTEN: Final = (
+    "The emulator that is configured now does not know this run: was its store deleted or reset, "
+    "or is another one configured? Nothing real is lost: `pulumi up --replace` its URN, or destroy "
+    "it."
+)
+"""What to do about an emulated run that is not found."""
+
+
 def is_emulated(run_id: str) -> bool:
     """Tell whether the emulator, not the service, made this run."""
     return run_id.startswith(EMULATED_RUN_ID)

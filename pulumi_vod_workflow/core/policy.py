@@ -46,7 +46,9 @@ class RetryPolicy:
     read: float = 60.0
     """Seconds for a read."""
     unreachable: float = 20.0
-    """Seconds while no connection is made: it is more often a setting than the network."""
+    """Seconds while no connection is made: the network may come back."""
+    refused: float = 5.0
+    """Seconds while connections are refused: a wrong setting, or a server that is not there."""
     base: float = 0.5
     """Seconds that the first wait is at most; it doubles with each attempt."""
     ceiling: float = 15.0
@@ -68,7 +70,7 @@ class RetryPolicy:
         spent, ceiling = attempts.elapsed, self.ceiling
         limit = self.refused_start if operation == STARTS else self.read
         if isinstance(error, TransportError) and not error.sent:
-            limit = min(limit, self.unreachable)
+            limit = min(limit, self.unreachable, self.refused if error.refused else limit)
         if operation == STARTS and attempts.unclear_for is not None:
             spent, ceiling, limit = attempts.unclear_for, self.prompt, self.unclear_start
         wait = jitter * min(ceiling, self.base * 2.0 ** min(attempts.count - 1, 10))

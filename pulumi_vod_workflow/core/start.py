@@ -51,6 +51,17 @@ def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None}
 
 
+def in_words(properties: Mapping[str, object]) -> str:
+    """Return source and workflow, by which a run is found in the console; no secret, if marked."""
+    url = properties.get("directUrl")
+    named = {
+        "vid": properties.get("vid"),
+        "file": url.get("fileName") if isinstance(url, Mapping) else None,
+        "workflow": properties.get("templateId"),
+    }
+    return ", ".join(f"{word} {value}" for word, value in named.items() if isinstance(value, str))
+
+
 def told_of(properties: Mapping[str, object], key: str) -> object:
     """Return what StartWorkflow is sent of one field, `None` if nothing; see `start_of`."""
     value = properties.get(key)

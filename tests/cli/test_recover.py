@@ -119,6 +119,28 @@ def test_what_the_journal_has_is_told(
     assert "refresh --clear-pending-creates" in text
 
 
+def test_what_to_look_for_is_named_and_the_end_is_one_command(machine: Machine) -> None:
+    """By its source and workflow, unless they are secret or nobody knows them any more."""
+    machine.sent(ONE, 60)
+    url = {"directUrl": {"fileName": "a.mp4", "spaceName": "s"}, "templateId": "t"}
+    two = {**url, "clientToken": "pvw1-2"}
+    machine.sent({**two, "scope": scope("two")}, 60)
+    hidden = {**START, "vid": SECRET, "clientToken": SECRET, "secretInputs": True}
+    machine.sent({**START, "scope": scope("hidden")}, 60)
+    machine.sent({**START, "scope": scope("failed")}, 60)
+    pending = [*PENDING, creating(RUN_TYPE, "two", two), creating(RUN_TYPE, "hidden", hidden)]
+    _, text = machine.recover(pending=pending, code=1)
+    assert "  one: sent 2026-05-06 07:59:00 UTC, never answered: MAY BE A RUN of vid v1, w" in text
+    assert "MAY BE A RUN of file a.mp4, workflow t\n" in text
+    assert "MAY BE A RUN of workflow t (found by its name only" in text
+    assert "failed (WorkflowRun) was sent by an earlier update, and no state is known" in text
+    assert "its video and workflow are as the program declared them" in text
+    [*_, last] = text.splitlines()
+    assert last.startswith("Then: `pulumi refresh --clear-pending-creates && pulumi up` (not")
+    _, text = machine.recover(pending=[], code=1)
+    assert text.endswith("\nThen: `pulumi up`\n")
+
+
 def test_how_to_adopt_is_spelled_out(machine: Machine) -> None:
     """On this machine nothing has to be done; elsewhere the program names the run."""
     machine.sent(ONE, 60, "lb:1")
@@ -343,8 +365,12 @@ def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulato
     assert "two: could not be read. `pulumi up` reads it, too, and starts nothing" in text
     assert "just now" not in said("--offline")
     text = said(vod_accessKey="", vod_secretKey="")
-    assert "The runs were not looked at: No credentials for Volcengine." in text
+    assert "The runs were not looked at. No credentials for Volcengine. Looked at, in" in text
+    assert "  - VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY of the environment" in text
     assert f"one: became {there}" in text
+    text = said(vod_secretKey=SECRET)
+    assert "looked at. The keys of the stack (vod:accessKey, vod:secretKey) are encrypted" in text
+    assert '$(pulumi config get vod:secretKey --stack dev)"`' in text
     assert vod_emulator.requests() == {"StartWorkflow": 1, "GetWorkflowExecution": 2}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pwd
 import re
 from pathlib import Path
 from typing import Any
@@ -110,19 +111,48 @@ def test_what_cannot_be_read_is_told(vod: Vod, vod_emulator: VodEmulator, tmp_pa
     assert "succeeded" in done.stdout
 
 
-def test_without_keys_every_place_that_was_looked_at_is_named(
+def test_keys_that_cannot_be_read_are_told_from_none(
     vod: Vod, vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
-    """A secret key of the stack is none here; those of the environment are taken."""
+    """An encrypted key of the stack is none here; those of the environment are taken."""
     good = started(vod_emulator, "good")
     made = run("good", good.pop("runId"), **good)
-    source = written(tmp_path / "x.json", config(vod_emulator, vod_secretKey=SECRET), made)
-    said = vod("runs", source, "-w", code=2).stderr
+    missing = written(
+        tmp_path / "y.json", config(vod_emulator, vod_accessKey="", vod_secretKey=""), made
+    )
+    said = vod("runs", missing, "-w", code=2).stderr
     assert "No credentials for Volcengine" in said
     assert "VOLCENGINE_ACCESS_KEY" in said
+    encrypted = {"vod_secretKey": SECRET, "vod_sessionToken": SECRET}
+    source = written(tmp_path / "x.json", config(vod_emulator, **encrypted), made)
+    assert vod("runs", source, "-w", code=2).stderr == (
+        "error: The keys of the stack (vod:accessKey, vod:secretKey) are encrypted, and this "
+        "command decrypts nothing. Give them by the environment: `export "
+        'VOLCENGINE_ACCESS_KEY="$(pulumi config get vod:accessKey --stack dev)" '
+        'VOLCENGINE_SECRET_KEY="$(pulumi config get vod:secretKey --stack dev)" '
+        'VOLCENGINE_SESSION_TOKEN="$(pulumi config get vod:sessionToken --stack dev)"`\n'
+    )
     keys = {"VOLCENGINE_ACCESS_KEY": "AKLTEMULATOR"}
     keys["VOLCENGINE_SECRET_KEY"] = "emulator-secret-key"
     assert "1 succeeded" in vod("runs", source, "-w", env=keys).stdout
+
+
+def test_a_proxy_that_cannot_be_used_is_one_line(
+    vod: Vod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is a home that is not there; neither is a traceback."""
+    monkeypatch.setenv("all_proxy", "socks://u:hidden@127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    keys = provider(vod_accessKey="AK", vod_secretKey="SK")
+    there = {"endpoint": "https://vod.example.com", "region": "cn-north-1"}
+    source = written(tmp_path / "x.json", keys, run("a", "lb:1", "running", **there))
+    said = vod("runs", source, "--watch", code=2).stderr
+    assert said.startswith("error: all_proxy names a proxy of a kind that is not supported.")
+    assert "hidden" not in said
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: dict[str, str]()["nobody"])
+    assert "HOME is not set" in vod("runs", source, "--watch", code=2).stderr
 
 
 def test_nothing_is_read_where_all_have_ended(vod: Vod, tmp_path: Path) -> None:

@@ -208,9 +208,16 @@ def test_many_waits_stay_within_the_rate(vod_emulator: VodEmulator) -> None:
 @pytest.mark.vod_emulator(pending_seconds=100)
 def test_a_run_that_is_not_there_is_told_at_once(vod_emulator: VodEmulator) -> None:
     """It may be too new to be seen, so it is looked for three times; the others go on."""
-    runs = {**ids_of(started(vod_emulator, 1)), "typo": "emu:none"}
+    runs = {**ids_of(started(vod_emulator, 1)), "typo": "lb:none", "gone": "emu:none"}
+    before = vod_emulator.requests().get("GetWorkflowExecution", 0)
+    gone, _ = waited(vod_emulator, {"gone": "emu:none"}, 5)
+    assert vod_emulator.requests()["GetWorkflowExecution"] - before == 1, (
+        "an emulator has it, or not"
+    )
+    assert "was its store deleted or reset" in str(gone.unreadable["gone"])
     result, said = waited(vod_emulator, runs, 5)
-    assert [*result.unreadable] == ["typo"]
+    assert {*result.unreadable} == {"typo", "gone"}
+    assert "the credentials' account" in str(result.unreadable["typo"])
     assert [*result.unfinished] == ["k0"]
     assert any(line.text.startswith("typo: cannot be read: ") for line in said)
     assert 5 <= result.took < 7

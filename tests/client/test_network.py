@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import socket
 import ssl
@@ -405,10 +406,10 @@ REFUSED = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n"
 @pytest.mark.parametrize(
     ("proxy", "says", "can_repeat"),
     [
-        (Proxy(REFUSED % 407), "the proxy of the environment refused (HTTP 407)", False),
-        (Proxy(REFUSED % 403), "the proxy of the environment refused (HTTP 403)", False),
-        (Proxy(REFUSED % 502), "the proxy of the environment refused (HTTP 502)", True),
-        (Proxy(REFUSED % 503), "the proxy of the environment refused (HTTP 503)", True),
+        (Proxy(REFUSED % 407), "): the proxy refused (HTTP 407)", False),
+        (Proxy(REFUSED % 403), "): the proxy refused (HTTP 403)", False),
+        (Proxy(REFUSED % 502), "): the proxy refused (HTTP 502)", True),
+        (Proxy(REFUSED % 503), "): the proxy refused (HTTP 503)", True),
         (Proxy(then=close), "the connection was closed while TLS began", True),
         (Proxy(then=reset), "TLS began|no connection", True),
         (Proxy(then=hang), "no connection in time", True),
@@ -443,10 +444,118 @@ def test_a_proxy_that_does_not_answer(through: Callable[[int], None], then: Hand
     assert (error.maybe_accepted, error.sent) == (False, False)
 
 
-def test_a_proxy_that_is_not_there(through: Callable[[int], None]) -> None:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+def test_a_proxy_that_is_not_there(through: Callable[[int], None]) -> None:
+    """It, and not the endpoint, is what refuses; so its variable is what to check."""
+    port = free_port()
     through(port)
     error = anyio.run(lambda: failed(f"https://{HOST}"))
-    assert "connection refused" in str(error)
+    assert error.what == (
+        f"{HOST}: through the proxy of HTTPS_PROXY (http://127.0.0.1:{port}): connection refused: "
+        "nothing listens there; check HTTPS_PROXY"
+    )
+    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("named_by", "check"),
+    [
+        ("vod:endpoint", "the network and vod:endpoint"),
+        ("VOLCENGINE_REGION", "the network and VOLCENGINE_REGION"),
+        ("", "the network"),
+    ],
+)
+def test_an_endpoint_where_nothing_listens(trusted: None, named_by: str, check: str) -> None:
+    """The advice names only what is set; it comes within five seconds, the attempts included."""
+    port = free_port()
+
+    async def go() -> tuple[TransportError, float]:
+        began = anyio.current_time()
+        error = await failed(f"https://{HOST}:{port}", policy=RetryPolicy(), named_by=named_by)
+        return error, anyio.current_time() - began
+
+    error, took = anyio.run(go)
+    assert error.what == (
+        f"{HOST}:{port}: connection refused: nothing listens there; check {check}"
+    )
+    assert took < 5
+
+
+class Socks:
+    """A SOCKS5 proxy on loopback (RFC 1928, 1929) that leads to a port, or refuses by a code."""
+
+    def __init__(self, then: Handler = hang, code: int = 0) -> None:
+        self.then = then
+        self.code = code
+        self.asked: list[bytes] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, methods = await reader.readexactly(2)
+        await reader.readexactly(methods)
+        writer.write(b"\x05\x02")  # user and password
+        _, length = await reader.readexactly(2)
+        user = await reader.readexactly(length)
+        [length] = await reader.readexactly(1)
+        writer.write(b"\x01\x00")
+        password = await reader.readexactly(length)
+        *_, length = await reader.readexactly(5)
+        name = await reader.readexactly(length)
+        await reader.readexactly(2)
+        self.asked.append(b" ".join((user, password, name)))
+        writer.write(bytes((5, self.code, 0, 1, 127, 0, 0, 1, 0, 1)))
+        if not self.code:
+            await self.then(reader, writer)
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_a_socks_proxy_in_between(
+    vod_emulator: VodEmulator,
+    certificates: dict[str, Path],
+    trusted: None,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+) -> None:
+    """With the extra `socks`; the proxy looks the name up."""
+    proxy = Socks()
+
+    async def go() -> Answer:
+        behind = passing_to(port_of(vod_emulator))
+        async with serving(behind, tls_with(certificates["good"])) as port, serving(proxy) as at:
+            proxy.then = passing_to(port)
+            monkeypatch.setenv("all_proxy", f"{scheme}://user:p%40ss@127.0.0.1:{at}")
+            return await start(f"https://{HOST}", KEYS)
+
+    assert anyio.run(go).result["RunId"] == vod_emulator.ledger()[0]["runId"]
+    assert proxy.asked == [b"user p@ss vod.example.com"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [
+        (Socks(code=5), "the proxy refused"),
+        (Socks(then=close), "the connection was closed while TLS began"),
+        (close_at_once, "the connection broke"),
+        (speak_plainly, "the connection broke"),
+        (hang, "no answer in time"),
+    ],
+)
+def test_a_socks_proxy_that_does_not_get_through(
+    trusted: None, monkeypatch: pytest.MonkeyPatch, proxy: Handler, says: str
+) -> None:
+    """Nothing was sent, whatever it answers, and its password is not shown."""
+
+    async def go() -> TransportError:
+        async with serving(proxy) as at:
+            monkeypatch.setenv("ALL_PROXY", f"socks5://user:hidden-password@127.0.0.1:{at}")
+            return await failed(f"https://{HOST}", timeouts=Timeouts(connect=0.5, start=0.5))
+
+    error = anyio.run(go)
+    gc.collect()  # httpcore leaves the connection to it
+    assert says in str(error)
     assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)

@@ -513,6 +513,22 @@ def test_both_kinds_are_told(took: float | None, passed: str, kind: type[WaitErr
     ]
 
 
+def test_runs_that_the_emulator_has_lost_are_one_line() -> None:
+    """No wait brings them back; others are told as always."""
+    gone: dict[str, CallError] = dict.fromkeys(("b", "a"), MISSING)
+    with pytest.raises(WaitError) as raised:
+        completion.refuse_unfinished(9, {}, gone, 1.0, forgotten=[*gone])
+    [line] = str(raised.value).splitlines()
+    assert line.startswith("2 of 9 runs are not known to the emulator that is configured now (a, b")
+    assert completion.ON not in line
+    with pytest.raises(WaitError) as raised:
+        completion.refuse_unfinished(9, {"c": HALF}, {**gone, "d": LOST}, 60.0, forgotten=[*gone])
+    first, second, *_, last = str(raised.value).splitlines()
+    assert first == line
+    assert second == "1 of 9 runs cannot be read:"
+    assert last == completion.ON
+
+
 @pytest.mark.parametrize(("count", "more"), [(20, []), (21, ["  - and 1 more"])])
 def test_many_runs_are_cut(count: int, more: list[str]) -> None:
     """Of either kind: the first twenty, and how many more."""

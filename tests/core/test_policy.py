@@ -37,8 +37,10 @@ def failed(*, maybe: bool = True) -> ServiceFailureError:
     )  # fmt: skip
 
 
-def network(*, sent: bool, can_repeat: bool = True) -> TransportError:
-    return TransportError(START, "x", maybe_accepted=sent, can_repeat=can_repeat, sent=sent)
+def network(*, sent: bool, can_repeat: bool = True, refused: bool = False) -> TransportError:
+    return TransportError(
+        START, "x", maybe_accepted=sent, can_repeat=can_repeat, sent=sent, refused=refused
+    )
 
 
 def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = False) -> float:
@@ -59,6 +61,7 @@ def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = Fals
         (START, throttled(), False, 120),
         (START, failed(maybe=False), False, 120),
         (START, network(sent=False), False, 20),
+        (START, network(sent=False, refused=True), False, 5),
         (START, failed(), True, 4),
         (START, network(sent=True), True, 4),
         (START, throttled(), True, 4),
@@ -67,6 +70,7 @@ def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = Fals
         (READ, failed(maybe=False), False, 60),
         (READ, network(sent=True), False, 60),
         (READ, network(sent=False), False, 20),
+        (READ, network(sent=False, refused=True), False, 5),
         (READ, failed(maybe=False), True, 60),
     ],
 )

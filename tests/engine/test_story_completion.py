@@ -14,7 +14,7 @@ import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.harness import COMPLETION_TYPE, Program, Story
+from tests.engine.harness import COMPLETION_TYPE, Program, Story, run
 from tests.engine.project import Project, until
 
 SHORT = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0.3, running_seconds=0.5)
@@ -254,9 +254,22 @@ def test_two_runs_of_one_name_are_refused(story: Story) -> None:
 
 
 def test_a_run_that_is_not_there_is_an_error(story: Story) -> None:
-    outcome = story.failing_up(wait_for(runs=["emu:none"]))
+    outcome = story.failing_up(wait_for(runs=["lb:none"]))
     assert "1 of 1 runs cannot be read:" in outcome.text
-    assert "emu:none: GetWorkflowExecution: the service answered ResourceNotFound" in outcome.text
+    assert "lb:none: GetWorkflowExecution: the service answered ResourceNotFound" in outcome.text
+
+
+def test_a_wait_on_an_emulator_whose_store_is_gone(story: Story) -> None:
+    """It ends at once, with one message, instead of looking for another account."""
+    store = story.folder / "runs.sqlite3"
+    story.write_config(vod_endpoint="emulator", vod_emulatorStore=str(store))
+    story.up(run("a"))
+    for path in story.folder.glob("runs.sqlite3*"):
+        path.unlink()
+    outcome = story.failing_up(waiting({"a": "v1"}))
+    assert "1 of 1 runs are not known to the emulator that is configured now (a): " in outcome.text
+    for part in ("account", "waits on"):
+        assert part not in outcome.text
 
 
 @SHORT

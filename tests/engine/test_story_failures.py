@@ -210,6 +210,40 @@ def test_wrong_configuration_is_one_clear_message(
     story.pays(run(), 1)
 
 
+def test_a_setting_without_its_prefix(story: Story) -> None:
+    """`pulumi config set endpoint emulator` does not lead to the service; others are doubted."""
+    del story.config["vod:endpoint"]
+    story.write_config(story_endpoint="emulator", story_resendWithin="60")
+    refused = story.preview(run())
+    assert refused.failed
+    assert "story:endpoint: did you mean vod:endpoint? It is not set" in refused.text
+    story.write_config(vod_endpoint=story.emulator.url)
+    paid = story.pays(run(), 1)
+    doubt = "story:resendWithin is set, and vod:resendWithin is not: did you mean vod:resendWithin?"
+    assert ("", f"vod: {doubt}") in paid.lines
+
+
+def test_a_proxy_that_cannot_be_used_is_one_clear_message(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails the update, which sends nothing, and not a preview that only wants to ask."""
+    monkeypatch.setenv("all_proxy", "socks://user:hidden@127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "::1,[::1],10.0.0.0/8")
+    keys = {"vod_accessKey": "AK", "vod_secretKey": "SK"}
+    story.write_config(vod_endpoint="https://vod.example.com", vod_preflight="warn", **keys)
+    preview = story.preview(run())
+    assert not preview.failed
+    failed = story.failing_up(run())
+    for outcome in (preview, failed):
+        assert "all_proxy names a proxy of a kind that is not supported" in outcome.text
+        for part in ("hidden", "defect", "may have started"):
+            assert part not in outcome.text
+    monkeypatch.setenv("NO_PROXY", "[::1],.example.com")
+    past = story.preview(run())
+    assert "GetWorkflowTemplate: vod.example.com: " in past.text, "the name is asked for"
+    assert "all_proxy" not in past.text
+
+
 def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
     """`import_` has its remedy, and a mistake in an argument class names the class."""
     imported = story.preview(run(opts=pulumi.ResourceOptions(import_="lb:1")))

@@ -167,6 +167,31 @@ def test_a_batch_that_asks_can_be_refreshed_and_answered(story: Story) -> None:
     assert story.batch["runs"]["b"]["runId"] == run_id
 
 
+def test_a_question_names_what_to_look_for_and_all_others(story: Story) -> None:
+    """The engine stops at the first resource: its message leads to the others."""
+
+    def hidden() -> None:
+        run("hidden", callback_args=pulumi.Output.secret("x"), vid="s3cret")()
+
+    def four() -> None:
+        run()()
+        hidden()
+        batch(items("a", "b"))()
+
+    lose_the_answers(story, four)
+    asked = story.preview(four)
+    assert asks(asked)
+    others = 2 if "of 2 items 2" in asked.text else 3  # whichever the engine comes to first
+    told = f"The journal has {others} other starts of this stack unanswered: `vod-workflow recover`"
+    assert told in asked.text
+    assert "it (vid v1, workflow t1) was sent" in story.preview(run()).text
+    alone = story.preview(hidden)
+    assert "it was sent" in alone.text
+    assert "s3cret" not in alone.text
+    of_batch = story.preview(batch(items("a", "b")))
+    assert "of 2 items 2 (a: vid v-a, workflow t1, b: vid v-b, workf" in of_batch.text
+
+
 def test_another_start_of_it_is_mentioned(story: Story) -> None:
     """A changed declaration is a new start; that the old one was never answered is said."""
     lose_the_answers(story, run())
