@@ -91,7 +91,7 @@ td { font-variant-numeric: tabular-nums } summary { color: var(--soft); cursor: 
   #runs td::before { content: attr(data-label) " "; font: .76rem system-ui, sans-serif }
   #runs .name::before, #runs .phase::before, #runs .axis::before { content: none }
   #runs td > span:not(.badge) { display: inline }
-  #runs td.name { color: inherit; flex: 1 1 70%; font-size: .95rem } #runs td.phase { order: -1 }
+  #runs td.name { color: inherit; flex: 1 1 60%; font-size: .95rem } #runs td.phase { order: -1 }
   #runs td.axis { flex: 1 1 100%; padding-top: .2rem }
 }
 @media print { body { background: none } section { break-inside: avoid } }
