@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.listing import BAD, Phase, runs_in
+from pulumi_vod_workflow.cli.listing import BAD, PHASES, Phase, runs_in
 from pulumi_vod_workflow.cli.page import render
 from pulumi_vod_workflow.cli.stack import ExportError, read_stack
 from pulumi_vod_workflow.cli.table import (
@@ -88,7 +88,9 @@ def runs(
     phase: Annotated[
         list[Phase] | None,
         typer.Option(
-            help="List only runs in this phase; give it again for another one.",
+            metavar="PHASE",
+            help="List only runs in this phase; give it again for another one. The phases: "
+            f"{', '.join(PHASES)}.",
             show_default=False,
         ),
     ] = None,

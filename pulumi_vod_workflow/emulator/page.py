@@ -432,12 +432,15 @@ def _facts(run: Run, now: float, read: Mapping[str, Any]) -> str:
         "Ended": "never" if paused
         else iso(run.ended) if run.has_ended(now)
         else f"to be: {iso(run.ended)}, with status {_text(run.outcome)}",
-        "Tasks": ", ".join(
-            f"{_text(task['DisplayName'])} {task['Progress']} %"
-            for task in read.get("TasksDetail", ())
-        ) or "-",
+        "Tasks": _tasks(read.get("TasksDetail", ())),
     }  # fmt: skip
     return f"<dl>{''.join(f'<dt>{name}</dt><dd>{told}</dd>' for name, told in facts.items())}</dl>"
+
+
+def _tasks(tasks: Sequence[Mapping[str, Any]]) -> str:
+    count = len(tasks)
+    done = sum(task["Progress"] for task in tasks) / count if count else 0
+    return f"{done:.0f} % of {count} {'task' if count == 1 else 'tasks'}" if count else "-"
 
 
 def _outputs(result: Mapping[str, Any]) -> str:

@@ -69,6 +69,32 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
     assert lines[-1].endswith("`pulumi refresh` brings it up to date.")
 
 
+def test_the_sample_of_the_page_is_what_the_command_prints(vod: Vod, tmp_path: Path) -> None:
+    """Word by word, but for blanks at the ends of lines."""
+    made = {"createTime": at(12), "startTime": at(11), "endTime": at(7)}
+    files = {"transcodes": [transcode("tos://b/1", size=8_600_000)], "snapshots": [sample(3)]}
+    ids = iter(f"emu:{number}5f42f2dcd9dba1268781def{number}1c4" for number in "896bc")
+    items: dict[str, Any] = {
+        key: {"runId": next(ids), "phase": "succeeded", "status": "0", **made}
+        for key in ("s01e01", "s01e02")
+    }
+    results = {key: {**item, **files} for key, item in items.items()}
+    items["s01e03"] = {"runId": next(ids), "phase": "failed", "status": "2003", **made}
+    going = {"createTime": at(3), "startTime": at(2),
+             "tasks": [{"progress": 60}, {"progress": 80}, {"progress": 40}]}  # fmt: skip
+    source = written(
+        tmp_path / "stack.json",
+        run("teaser", next(ids), "failed", "1003", **made),
+        run("trailer", next(ids), "running", "Running", **going),
+        batch("episodes", items),
+        completion("episodes-done", results),
+    )
+    page = (Path(__file__).parents[2] / "docs" / "runs.md").read_text()
+    shown = page.partition("$ vod-workflow runs stack.json\n")[2].partition("```")[0]
+    printed = vod("runs", source).stdout
+    assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
+
+
 def test_each_run_is_listed_once(vod: Vod, tmp_path: Path) -> None:
     """A wait's results add to their run; a run that two resources stand for is one; others stay."""
     ended = {"phase": "succeeded", "status": "0", "statusReason": "fine"}
