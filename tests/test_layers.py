@@ -140,8 +140,8 @@ def test_the_emulator_imports_nothing_of_ours() -> None:
     """The emulator reads the contract a second time, on its own, and in one direction."""
     order = (
         "errors", "settings", "verify", "wire", "contract", "faults", "outputs", "store",
-        "service", "events", "page", "control", "app", "server", "pytest_plugin", "__init__",
-        "__main__",
+        "service", "events", "timeline", "page_style", "page", "control", "app", "server",
+        "pytest_plugin", "__init__", "__main__",
     )  # fmt: skip
     files = {path.stem: path for path in (PACKAGE / "emulator").glob("*.py")}
     assert set(files) == set(order)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum, auto
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.stack import (
@@ -19,11 +20,25 @@ from pulumi_vod_workflow.cli.text import moment, shown
 from pulumi_vod_workflow.core import batch, completion, execution
 from pulumi_vod_workflow.core.plan import Secret, record
 
-PHASES: Final = (
-    "failed", "terminated", "unclear", "rejected",
-    "running", "pending", "submitted", "expired", "succeeded",
-)  # fmt: skip
-"""The order in which runs are listed: what asks for something, then what goes on."""
+
+class Phase(StrEnum):
+    """A run's phase, in the order of the list: what asks for something, then what goes on."""
+
+    failed = auto()
+    terminated = auto()
+    unclear = auto()
+    rejected = auto()
+    running = auto()
+    pending = auto()
+    submitted = auto()
+    expired = auto()
+    succeeded = auto()
+
+
+PHASES: Final = tuple(phase.value for phase in Phase)
+"""The phases' words, in that order."""
+DECLARED: Final = ("vid", "directUrl", "templateId")
+"""The properties that say what a run works on."""
 BAD: Final = frozenset({"failed", "terminated", "unclear", "rejected"})
 """Phases of runs that did not come to what was asked for."""
 
@@ -55,6 +70,25 @@ class Run:
     def phase(self) -> str:
         """Of `execution.Phase`; or `rejected`, `unclear`: an item without a known run."""
         return str(self.outputs.get("phase") or "submitted")
+
+    @property
+    def source(self) -> str:
+        """The declared source, a Vid or `space/file`; empty if the state has none."""
+        vid, direct_url = self.outputs.get("vid"), self.outputs.get("directUrl")
+        if isinstance(direct_url, Mapping) and not vid:
+            parts = (direct_url.get("spaceName"), direct_url.get("fileName"))
+            return "/".join(shown(part) for part in parts if part)
+        return shown(vid or direct_url or "")
+
+    @property
+    def workflow(self) -> str:
+        """The workflow's id; empty if the state has none."""
+        return shown(self.outputs.get("templateId") or "")
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it did not do its work, can no longer be read, or could not be read just now."""
+        return self.phase in BAD or self.phase == "expired" or bool(self.trouble)
 
     @property
     def ended(self) -> bool:
@@ -145,13 +179,21 @@ def _runs(stack: Stack) -> Iterator[Run]:
 def _items(stack: Stack) -> Iterator[Run]:
     for resource in stack.of_type(BATCH_TYPE):
         outputs, secret = without_secret_parts(resource.outputs), _is_secret(resource)
+        hidden = {
+            field: resource.outputs[part]
+            for part, field in (("items", "vid"), ("defaults", "templateId"))
+            if isinstance(resource.outputs.get(part), Secret)
+        }
         for key, outputs_of_run in batch.runs_of(outputs).items():
-            yield Run((f"{resource.name}[{key}]",), outputs_of_run, secret)
+            yield Run((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
+        items = batch.items_of(outputs)
         without = {**(outputs.get("rejected") or {}), **(outputs.get("unclear") or {})}
         for key in sorted(without):
             why = {name: outputs[name][key] for name in ("rejected", "unclear")
                    if key in (outputs.get(name) or {})}  # fmt: skip
-            yield Run((f"{resource.name}[{key}]",), completion.without_run(why) or {}, secret)
+            item = {name: value for name, value in items.get(key, {}).items() if name in DECLARED}
+            told = {**hidden, **item, **(completion.without_run(why) or {})}
+            yield Run((f"{resource.name}[{key}]",), told, secret)
 
 
 def _results(stack: Stack) -> Iterator[Run]:

@@ -8,10 +8,18 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.listing import BAD, runs_in
+from pulumi_vod_workflow.cli.listing import BAD, PHASES, Phase, runs_in
 from pulumi_vod_workflow.cli.page import render
 from pulumi_vod_workflow.cli.stack import ExportError, read_stack
-from pulumi_vod_workflow.cli.table import as_json, console, failures, heading, summary, table
+from pulumi_vod_workflow.cli.table import (
+    as_csv,
+    as_json,
+    console,
+    heading,
+    hints,
+    summary,
+    table,
+)
 from pulumi_vod_workflow.cli.text import STOPPED, UNUSABLE, of_known_form, told_plainly
 from pulumi_vod_workflow.clock import SystemClock
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -53,6 +61,7 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
+    csv = "csv"
 
 
 Form = Annotated[Format, typer.Option("--format", "-f", help="How to write it.")]
@@ -77,6 +86,15 @@ def runs(
         typer.Option(help="Write a page with a timeline, too: one file that loads nothing."),
     ] = None,
     form: Form = Format.table,
+    phase: Annotated[
+        list[Phase] | None,
+        typer.Option(
+            metavar="PHASE",
+            help="List only runs in this phase; give it again for another one. The phases: "
+            f"{', '.join(PHASES)}.",
+            show_default=False,
+        ),
+    ] = None,
     fail_on_failed: Annotated[
         bool,
         typer.Option("--fail-on-failed", help="End with 1 if a run did not do what was asked for."),
@@ -87,6 +105,7 @@ def runs(
     List a stack's runs by phase: how old they are, what they made, what to do about failures.
 
     Offline and free, from the stack's state; only --watch asks the service. Secrets are not shown.
+    What --phase leaves out is followed and counted all the same: it changes no exit code.
 
     Exit code: 0; 1 with --fail-on-failed, if a run has failed, was ended, was rejected, or may
     have started unseen; 2 if something cannot be read or written; 130 after Ctrl-C.
@@ -101,18 +120,20 @@ def runs(
             told = console(stderr=True)
             found, stopped = follow(found, exported.settings(cwd, endpoint=endpoint), told, clock)
         now = clock.now()
+        listed = [run for run in found if not phase or run.phase in phase]
         if html is not None:
-            try:
-                html.write_bytes(render(exported, found, now, live=watch))
-            except OSError as error:
-                raise ConfigurationError(f"{html} cannot be written: {error.strerror}") from None
+            _write(html, render(exported, listed, now, live=watch))
     if form is Format.json:
-        typer.echo(as_json(exported, found, now, "service" if watch else "state"))
+        typer.echo(as_json(exported, found, listed, now, "service" if watch else "state"))
+    elif form is Format.csv:
+        typer.echo(as_csv(listed), nl=False)
     else:
         out = console()
-        out.print(f"{heading(exported, now)}: {summary(found)}", soft_wrap=True)
-        if found:
-            out.print(table(found, now), failures(found), sep="")
+        only = f"; listed: {len(listed):,}, {' or '.join(phase)}" if phase else ""
+        out.print(f"{heading(exported, now)}: {summary(found)}{only}", soft_wrap=True)
+        if listed:
+            out.print(table(listed, now))
+            out.print(hints(listed), soft_wrap=True)
         if exported.interrupted:
             out.print(INTERRUPTED, soft_wrap=True)
         out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
@@ -122,3 +143,10 @@ def runs(
         raise typer.Exit(UNUSABLE)
     if fail_on_failed and any(run.phase in BAD for run in found):
         raise typer.Exit(1)
+
+
+def _write(file: Path, page: bytes) -> None:
+    try:
+        file.write_bytes(page)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from None

@@ -1,9 +1,11 @@
-"""The runs of a stack as a table for a person, or as JSON for a program."""
+"""The runs of a stack as a table for a person, as JSON for a program, as CSV for a sheet."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pulumi_vod_workflow.cli.listing import (
-    BAD,
+    DECLARED,
     Product,
     Run,
     counts,
@@ -24,14 +26,17 @@ from pulumi_vod_workflow.cli.listing import (
 )
 from pulumi_vod_workflow.cli.stack import Stack
 from pulumi_vod_workflow.cli.text import ago, clock_time, line
+from pulumi_vod_workflow.core.paths import named
 from pulumi_vod_workflow.core.plan import Secret
-from pulumi_vod_workflow.core.progress import duration, is_share
+from pulumi_vod_workflow.core.progress import duration, tasks_told
 
 COLOURS: Final = {
     "failed": "bold red", "terminated": "red", "unclear": "bold yellow", "rejected": "yellow",
     "running": "cyan", "pending": "blue", "submitted": "blue", "expired": "dim",
     "succeeded": "green",
 }  # fmt: skip
+NAMED: Final = 20
+"""Runs that a hint names."""
 PLAIN_WIDTH: Final = 200
 """Columns where there is no terminal: wide enough for a run to be one line."""
 
@@ -44,13 +49,13 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def heading(stack: Stack, now: datetime) -> str:
-    """Say which stack this is, and of when its state."""
+def heading(stack: Stack, now: datetime | None = None) -> str:
+    """Say which stack this is, of when its state, and how old that is `now`."""
     whose = f"{line(stack.name)} of {line(stack.project)}" if stack.name else "an empty stack"
     if stack.written is None:
         return f"{whose}; its state does not say when it was written"
-    passed = ago((now - stack.written).total_seconds())
-    return f"{whose}, by its state of {clock_time(stack.written)} ({passed} ago)"
+    told = f"{whose}, by its state of {clock_time(stack.written)}"
+    return f"{told} ({ago((now - stack.written).total_seconds())} ago)" if now else told
 
 
 def summary(runs: Sequence[Run]) -> str:
@@ -69,14 +74,14 @@ def made(run: Run) -> str:
         *_made([product for product in found if not product.is_snapshot]),
         *_made([product for product in found if product.is_snapshot], "snapshot"),
     ]
-    return "; ".join(parts) or _progress(run) or "-"
+    return "; ".join(parts) or ("" if run.ended else tasks_told(run.outputs)) or "-"
 
 
-def _progress(run: Run) -> str:
-    tasks = run.outputs.get("tasks")
-    parts = [task.get("progress") for task in tasks] if isinstance(tasks, list) else []
-    known = [f"{part:g} %" for part in parts if is_share(part)]
-    return f"tasks at {', '.join(known)}" if known and not run.ended else ""
+def outcome(run: Run) -> str:
+    """Return the reason if something is wrong with a run, and else its products."""
+    if run.trouble:
+        return f"cannot be read: {line(run.trouble)}"
+    return line(run.reason) if run.wrong else made(run)
 
 
 def _made(found: Sequence[Product], noun: str = "") -> Iterator[str]:
@@ -91,54 +96,49 @@ def _made(found: Sequence[Product], noun: str = "") -> Iterator[str]:
 
 
 def table(runs: Sequence[Run], now: datetime, most: int | None = None) -> RenderableType:
-    """Return the table, of no more than `most` runs."""
+    """Return the table; with `most`, of no more than so many runs, each on one line."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("PHASE", "RUN", "AGE", "TOOK", "OUTPUTS", "RUN ID"):
+    for name in ("PHASE", "RUN", "AGE", "TOOK", "OUTPUTS OR REASON", "RUN ID"):
         grid.add_column(name, justify="right" if name in {"AGE", "TOOK"} else "left",
-                        overflow="fold")  # fmt: skip
+                        overflow="fold" if most is None else "ellipsis",
+                        no_wrap=most is not None)  # fmt: skip
     for run in runs[:most]:
         took = "-" if run.duration is None else duration(run.duration)
         phase = Text(line(run.phase), style=COLOURS.get(run.phase, ""))
-        cells = (line(run.name), ago(run.age(now)), took, made(run), line(run.run_id) or "-")
+        cells = (line(run.name), ago(run.age(now)), took, outcome(run), line(run.run_id) or "-")
         grid.add_row(phase, *map(Text, cells))
     if most is not None and len(runs) > most:
         return Group(grid, Text(f"... and {len(runs) - most:,} more"))
     return grid
 
 
-def failures(runs: Sequence[Run]) -> Text:
-    """Say of each run that did not do what was asked for why, and what to do about it."""
-    text = Text()
+def hints(runs: Sequence[Run]) -> Text:
+    """Return one line for each remedy, with the runs that it is for."""
+    of: dict[str, list[str]] = defaultdict(list)
     for run in runs:
-        wrong = run.phase in BAD or run.phase == "expired"
-        if not (wrong or run.trouble):
-            continue
-        text.append(f"{line(run.name)}: ")
-        text.append(line(run.phase), COLOURS.get(run.phase, ""))
-        if wrong:
-            text.append(f"\n  why:  {line(run.reason)}\n  then: {line(run.remedy)}")
-        if run.trouble:
-            text.append(f"\n  cannot be read: {line(run.trouble)}")
-        text.append("\n")
-    return text
+        if run.remedy:
+            of[run.remedy].append(line(run.name))
+    return Text("".join(f"hint: {named(who, NAMED)}: {line(what)}\n" for what, who in of.items()))
 
 
-def as_json(stack: Stack, runs: Sequence[Run], now: datetime, source: str) -> str:
-    """Return all of it as JSON; times are as recorded, secrets are `[secret]`."""
+def as_json(
+    stack: Stack, runs: Sequence[Run], listed: Sequence[Run], now: datetime, source: str
+) -> str:
+    """Return the counts of all runs and the listed ones as JSON; secrets are `[secret]`."""
     told = {
         "stack": stack.name,
         "project": stack.project,
         "stateWrittenAt": stack.written.isoformat() if stack.written else None,
         "source": source,
         "counts": counts(runs),
-        "runs": [_as_json(run, now) for run in runs],
+        "runs": [_as_json(run, now) for run in listed],
     }
     return json.dumps(told, indent=2, default=_plain)
 
 
 TOLD: Final = (
-    "status", "submittedAt", "createTime", "startTime", "endTime", "region", "endpoint", "emulated",
-    "transcodes", "snapshots",
+    *DECLARED, "status", "submittedAt", "createTime", "startTime", "endTime",
+    "region", "endpoint", "emulated", "transcodes", "snapshots",
 )  # fmt: skip
 
 
@@ -155,6 +155,37 @@ def _as_json(run: Run, now: datetime) -> dict[str, Any]:
         "durationSeconds": run.duration,
         **told,
     }
+
+
+def as_csv(runs: Sequence[Run]) -> str:
+    """
+    Return a row for each run, as CSV with a header.
+
+    A spreadsheet would run a text that begins like a formula: such a text gets an apostrophe first.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in runs:
+        told = {**run.outputs, "names": run.name, "source": run.source,
+                "outputs": made(run).removeprefix("-"),
+                "templateId": run.workflow, "runId": run.run_id, "phase": run.phase,
+                "statusReason": run.reason, "remedy": run.remedy, "trouble": run.trouble,
+                "durationSeconds": run.duration}  # fmt: skip
+        writer.writerow([_cell(told.get(name)) for name in COLUMNS])
+    return out.getvalue()
+
+
+COLUMNS: Final = (
+    "names", "phase", "status", "statusReason", "remedy", "trouble", "source", "templateId",
+    "runId", "createTime", "startTime", "endTime", "durationSeconds", "outputs",
+)  # fmt: skip
+"""Of the CSV, named as in the JSON."""
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else line(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _plain(value: Any) -> str:

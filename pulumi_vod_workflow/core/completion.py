@@ -17,7 +17,7 @@ from pulumi_vod_workflow.core.execution import RETENTION, is_known_to_have_ended
 from pulumi_vod_workflow.core.inputs import Declaration, Model, allowed, declare
 from pulumi_vod_workflow.core.paths import named, path_of
 from pulumi_vod_workflow.core.plan import Secret, differ, with_secret_urls
-from pulumi_vod_workflow.core.progress import duration, is_share
+from pulumi_vod_workflow.core.progress import duration, tasks_told
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -309,9 +309,8 @@ def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallE
     lines = []
     for name in names[:LISTED]:
         outputs = unfinished[name]
-        parts = [task.get("progress") for task in outputs.get("tasks") or ()]
-        known = [f"{part:g} %" for part in parts if is_share(part)]
-        tasks = f", tasks at {', '.join(known)}" if known else ""
+        done = tasks_told(outputs)
+        tasks = f", {done}" if done else ""
         reason = outputs.get("statusReason", "not read yet")
         failing = f" (the last question failed: {errors[name].what})" if name in errors else ""
         lines.append(f"  - {name}: {reason}{tasks}{failing}")

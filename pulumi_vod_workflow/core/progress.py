@@ -105,15 +105,27 @@ class Progress:
 
 
 def _part_done(run: Mapping[str, Any]) -> float:
-    if is_known_to_have_ended(run):
-        return 1.0
-    told = [task.get("progress") for task in run.get("tasks") or ()]
-    known = [min(max(part, 0), 100) for part in told if is_share(part)]
-    return sum(known) / len(told) / 100 if known else 0.0
+    return 1.0 if is_known_to_have_ended(run) else _tasks_done(run) or 0.0
 
 
-def is_share(progress: object) -> bool:
-    """Tell whether a task's progress is a number."""
+def _tasks_done(run: Mapping[str, Any]) -> float | None:
+    """Return the mean share of a run's tasks, 0 to 1; `None` if no task has a progress."""
+    tasks = run.get("tasks")
+    told = [task.get("progress") for task in tasks] if isinstance(tasks, list) else []
+    known = [min(max(part, 0), 100) for part in told if _is_share(part)]
+    return sum(known) / len(told) / 100 if known else None
+
+
+def tasks_told(run: Mapping[str, Any]) -> str:
+    """Return the progress of a run's tasks as one number; empty if none is known."""
+    done = _tasks_done(run)
+    if done is None:
+        return ""
+    count = len(run["tasks"])
+    return f"{done * 100:.0f} % of {count} {'task' if count == 1 else 'tasks'}"
+
+
+def _is_share(progress: object) -> bool:
     return isinstance(progress, (int, float)) and math.isfinite(progress)
 
 

@@ -68,25 +68,25 @@ class Emulator:
             await hang_up(receive, with_what_is_sent=True)
 
     async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
-        if scope["path"].startswith("/_emulator/"):
-            return Answer(*control.answer(self.service, scope, body or b""))
-        if scope["method"] == "GET" and scope["path"] == "/" and not scope["query_string"]:
+        path = scope["path"]
+        if scope["method"] == "GET" and page.shows(path) and not scope["query_string"]:
             if not control.is_local(scope):
                 return Answer(403, {"error": "the books are shown on the loopback interface only"})
-            return Answer(200, page.render(self.service), {"content-type": "text/html"})
+            return page.answer(self.service, path)
+        if path.startswith("/_emulator/"):
+            return Answer(*control.answer(self.service, scope, body or b""))
         return await self._serve(scope, body, receive)
 
     async def _serve(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
         began = time.perf_counter()
         metadata: dict[str, Any] = {"RequestId": _request_id(), "Service": "vod"}
-        run_id: str | None = None
+        noted: dict[str, Any] = {"fault": None, "runId": None}
         try:
             await asyncio.sleep(self.service.latency())
-            done = self._answer(scope, body, metadata)
+            done = self._answer(scope, body, metadata, noted)
             if isinstance(done, Happening):
                 answer = await happen(done, receive)
             else:
-                run_id = done.run_id
                 answer = Answer(200, {"ResponseMetadata": metadata, "Result": done.result})
         except Refusal as refusal:
             answer = _refused(metadata, refusal)
@@ -95,14 +95,20 @@ class Emulator:
         except Exception:
             log.exception("emulator: a defect of its own, at request %s", metadata["RequestId"])
             answer = _refused(metadata, Refusal("InternalError"))
+        record = _record(scope, metadata, answer, noted, time.perf_counter() - began)
+        self.service.requests.append(record)
         if access_log.isEnabledFor(logging.INFO):
-            access_log.info(_line(scope, metadata, answer, run_id, time.perf_counter() - began))
+            access_log.info(json.dumps(record, ensure_ascii=False))
         return answer
 
     def _answer(
-        self, scope: Scope, body: bytes | None, metadata: dict[str, Any]
+        self, scope: Scope, body: bytes | None, metadata: dict[str, Any], noted: dict[str, Any]
     ) -> Call | Happening:
-        """Do what is asked for, in the order in which the service refuses; fill in `metadata`."""
+        """
+        Do what is asked for, in the order in which the service refuses.
+
+        Fills in `metadata`, and in `noted` the fault that happens and the run of the call.
+        """
         service = self.service
         request = read(scope, body)
         query = dict(request.query)
@@ -126,13 +132,16 @@ class Emulator:
         parameters = parameters_of(request)
         fault = service.fault(action, number)
         if fault is None:
-            return service.call(action, parameters)
+            call = service.call(action, parameters)
+            noted["runId"] = call.run_id
+            return call
         if fault.when == "after":
             try:
-                service.call(action, parameters)
+                noted["runId"] = service.call(action, parameters).run_id
             except Refusal:  # it took no effect: the fault is still to come
                 service.store.give_back(fault)
                 raise
+        noted["fault"] = f"{fault.kind}, {fault.when}"
         return fault
 
     def _as_configured(self, refusal: Refusal) -> Refusal:
@@ -153,23 +162,23 @@ def _refused(metadata: dict[str, Any], refusal: Refusal) -> Answer:
     return Answer(refusal.status, document, refusal.headers)
 
 
-def _line(
-    scope: Scope, metadata: dict[str, Any], answer: Answer, run_id: str | None, seconds: float
-) -> str:
-    """Return a request as a line of JSON: nothing of its parameters or its signature."""
+def _record(
+    scope: Scope, metadata: dict[str, Any], answer: Answer, noted: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Return what is kept of a request: nothing of its parameters or its signature."""
     content = answer.content if isinstance(answer.content, dict) else {}
     error = content.get("ResponseMetadata", {}).get("Error") or {}
-    line = {
+    unanswered = (noted["fault"] or "").startswith("reset")
+    return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "requestId": metadata["RequestId"],
         "method": scope["method"],
         "action": metadata.get("Action"),
-        "status": answer.status,
-        "code": error.get("Code"),
-        "runId": run_id,
+        "status": None if unanswered else answer.status,
+        "code": None if unanswered else error.get("Code"),
+        **noted,
         "milliseconds": round(seconds * 1000, 1),
     }
-    return json.dumps(line, ensure_ascii=False)
 
 
 def _request_id() -> str:

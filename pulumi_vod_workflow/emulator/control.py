@@ -117,11 +117,18 @@ _CONTROLS: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
 
 
 def is_local(scope: Mapping[str, Any]) -> bool:
-    """Tell whether this machine asks, and no page of the web in one of its browsers."""
+    """
+    Tell whether this machine asks, and no page of the web in one of its browsers.
+
+    Browsers name in `Origin` whose page sends a POST: only the emulator's own may. A name of
+    another site that leads to this machine is in `Host`.
+    """
     peer = scope.get("client")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    host = re.sub(r":\d*$", "", headers.get("host", "localhost")).strip("[]")
-    return "origin" not in headers and _is_loopback(host) and (not peer or _is_loopback(peer[0]))
+    host = headers.get("host", "localhost")
+    own = headers.get("origin") in {None, f"http://{host}"}
+    name = re.sub(r":\d*$", "", host).strip("[]")
+    return own and _is_loopback(name) and (not peer or _is_loopback(peer[0]))
 
 
 def _is_loopback(host: str) -> bool:

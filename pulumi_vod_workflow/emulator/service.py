@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from pulumi_vod_workflow.emulator.settings import (
 from pulumi_vod_workflow.emulator.store import Fate, Run, Store, iso, new_run_id
 from pulumi_vod_workflow.emulator.verify import Keys
 
+KEPT_REQUESTS: Final = 1000
 SPACE: Final = "emulated-space"
 """The space of what does not name one."""
 
@@ -51,6 +53,8 @@ class Service:
         self.store = Store(settings.store)
         self.counts: dict[str, int] = {}
         """Requests of each action that this process has had, refused ones too."""
+        self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
+        """The last requests that this process has had, as the access log has them."""
         self._answers = 0
         self._lock = threading.Lock()
         self._changed: tuple[str, Behaviour] = ("{}", settings)
@@ -83,6 +87,7 @@ class Service:
         """Forget runs, outcomes, faults, events, counts, changed settings and the clock."""
         self.store.reset()
         self.counts.clear()
+        self.requests.clear()
         self._answers = 0
 
     def count(self, action: str) -> int:

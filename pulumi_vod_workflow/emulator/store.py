@@ -178,6 +178,11 @@ class Store:
         """Return the emulator's time."""
         return _shown(self._rows("SELECT shown, at, speed FROM clock")[0], time.time())
 
+    def pace(self) -> tuple[float, float]:
+        """Return the clock's speed, and the seconds by which each request moves it."""
+        [(speed, step)] = self._rows("SELECT speed, step FROM clock")
+        return speed, step
+
     def tick(self) -> None:
         """Let a request move a stepped clock."""
         [(step,)] = self._rows("SELECT step FROM clock")
@@ -243,6 +248,12 @@ class Store:
             else:
                 values = (fault.action, fault.times, fault.model_dump_json())
                 db.execute("INSERT INTO faults (action, left, fault) VALUES (?, ?, ?)", values)
+
+    def waiting(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+        """Return the outcomes and the faults that are still to come, as JSON, and how often."""
+        outcomes = self._rows("SELECT left, rule FROM outcomes WHERE left > 0 ORDER BY number")
+        faults = self._rows("SELECT left, fault FROM faults WHERE left > 0 ORDER BY number")
+        return outcomes, faults
 
     def take_fault(self, action: str, falls: Callable[[Fault], bool]) -> Happening | None:
         """Return the fault that happens to this request: the oldest that falls to it."""
@@ -323,12 +334,13 @@ class Store:
 
     def find(self, run_id: str) -> Run | None:
         """Return a run that is not older than 30 days."""
-        rows = self._rows(
-            f"SELECT {_RUN} FROM runs WHERE run_id = ? AND accepted > ?",  # noqa: S608 - ours
-            run_id,
-            self.now() - RETENTION,
-        )
-        return _run(rows[0]) if rows else None
+        run = self.run(run_id)
+        return run if run and run.accepted > self.now() - RETENTION else None
+
+    def run(self, run_id: str) -> Run | None:
+        """Return a run of any age."""
+        query = f"SELECT {_RUN} FROM runs WHERE run_id = ?"  # noqa: S608 - ours
+        return next(map(_run, self._rows(query, run_id)), None)
 
     def runs(self, last: int) -> list[Run]:
         """Return the last so many runs, the newest first."""

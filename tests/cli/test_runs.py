@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.cli.listing import PHASES
 from pulumi_vod_workflow.cli.stack import BATCH_TYPE, RUN_TYPE
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
@@ -51,14 +54,45 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
         ["succeeded", "confidential"], *(["succeeded", f"episodes[s01e0{n}]"] for n in range(1, 5)),
         ["succeeded", "poster-only"],
     ]  # fmt: skip
-    assert table[0][2:6] == ["44", "min", "35", "min"]
+    assert " ".join(table[0][2:]) == (
+        "44 min 35 min 2003: transcoding timed out; a repeat can help, and is paid again "
+        "lb:9c5b704e4d3402698a17ff5dff87f"
+    )
+    assert table[2][-6:-1] == ["48", "%", "of", "2", "tasks"]
     assert "".join(table[4][2:-1]) == "49min21min3videos,163.3MB;12snapshots"
     text = "\n".join(lines)
-    assert "making-of: failed\n  why:  1003: the source could not be downloaded (user side)" in text
-    assert "  then: Correct what it is declared with: that is a new, paid run." in text
-    assert "  then: Correct it or take it out: the next `pulumi up` tries it as it is then." in text
-    assert "Look for its run in the VOD console, and name it as existing_run_id." in text
+    assert "hint: making-of: Correct what it is declared with: that is a new, paid run." in text
+    assert (
+        "hint: episodes[s01e06]: Correct it or take it out: the next `pulumi up` tries it" in text
+    )
+    assert "hint: episodes[s01e07]: Look for its run in the VOD console, and name it as" in text
     assert lines[-1].endswith("`pulumi refresh --run-program` brings it up to date.")
+
+
+def test_the_sample_of_the_page_is_what_the_command_prints(vod: Vod, tmp_path: Path) -> None:
+    """Word by word, but for blanks at the ends of lines."""
+    made = {"createTime": at(12), "startTime": at(11), "endTime": at(7)}
+    files = {"transcodes": [transcode("tos://b/1", size=8_600_000)], "snapshots": [sample(3)]}
+    ids = iter(f"emu:{number}5f42f2dcd9dba1268781def{number}1c4" for number in "896bc")
+    items: dict[str, Any] = {
+        key: {"runId": next(ids), "phase": "succeeded", "status": "0", **made}
+        for key in ("s01e01", "s01e02")
+    }
+    results = {key: {**item, **files} for key, item in items.items()}
+    items["s01e03"] = {"runId": next(ids), "phase": "failed", "status": "2003", **made}
+    going = {"createTime": at(3), "startTime": at(2),
+             "tasks": [{"progress": 60}, {"progress": 80}, {"progress": 40}]}  # fmt: skip
+    source = written(
+        tmp_path / "stack.json",
+        run("teaser", next(ids), "failed", "1003", **made),
+        run("trailer", next(ids), "running", "Running", **going),
+        batch("episodes", items),
+        completion("episodes-done", results),
+    )
+    page = (Path(__file__).parents[2] / "docs" / "runs.md").read_text()
+    shown = page.partition("$ vod-workflow runs stack.json\n")[2].partition("```")[0]
+    printed = vod("runs", source).stdout
+    assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()
 
 
 def test_each_run_is_listed_once(vod: Vod, tmp_path: Path) -> None:
@@ -177,6 +211,64 @@ def test_exit_codes(vod: Vod, tmp_path: Path) -> None:
     vod("runs", failed, "--fail-on-failed", code=1)
     vod("runs", good, "--fail-on-failed")
     assert "cannot be written" in vod("runs", good, "--html", f"{good}/page", code=2).stderr
+
+
+def test_phases_are_chosen(vod: Vod, tmp_path: Path) -> None:
+    """Only what is listed gets less: counts, and what the exit code tells, are of all runs."""
+    source = written(tmp_path / "x.json", *a_season())
+    page = tmp_path / "page.html"
+    chosen = ("--phase", "running", "--phase", "failed")
+    text = vod("runs", source, *chosen, "--html", str(page)).stdout
+    assert "14 runs: 2 failed, 1 terminated" in text
+    assert "6 succeeded; listed: 3, running or failed\n" in text
+    assert [row["names"][0] for row in rows(vod, source, *chosen)] == [
+        "episodes[s01e05]", "making-of", "trailer",
+    ]  # fmt: skip
+    assert page.read_text().count('<tr id="run-') == 3
+    assert len(vod("runs", source, "-f", "csv", *chosen).stdout.splitlines()) == 4
+    counted = json.loads(vod("runs", source, "-f", "json", *chosen).stdout)["counts"]
+    assert sum(counted.values()) == 14
+    vod("runs", source, "--phase", "running", "--fail-on-failed", code=1)
+    none = vod("runs", source, "--phase", "submitted").stdout
+    assert "listed: 0, submitted" in none
+    assert "PHASE" not in none
+    said = vod("runs", source, "--phase", "done", code=2).stderr
+    assert "'done' is not one of" in said
+    assert all(f"'{phase}'" in " ".join(said.split()) for phase in PHASES)
+
+
+def test_runs_with_the_same_remedy_share_a_hint(vod: Vod, tmp_path: Path) -> None:
+    """Six hundred failures do not make six hundred paragraphs."""
+    items = {f"i{n:03}": {"runId": f"lb:{n}", "phase": "failed", "status": "1003"}
+             for n in range(600)}  # fmt: skip
+    text = vod("runs", written(tmp_path / "x.json", batch("many", items))).stdout
+    [hint] = [line for line in text.splitlines() if line.startswith("hint: ")]
+    assert hint.startswith("hint: many[i000], many[i001], ")
+    assert hint.endswith("many[i019] and 580 more: Correct what it is declared with: that is a "
+                         "new, paid run.")  # fmt: skip
+
+
+def test_csv_is_one_row_for_each_run_and_runs_no_formula(vod: Vod, tmp_path: Path) -> None:
+    """With source and workflow; what a spreadsheet would run begins with an apostrophe."""
+    direct = {"spaceName": "s", "fileName": 'a "b", c.mp4'}
+    source = written(
+        tmp_path / "x.json",
+        run("=1+1", "lb:1", "failed", "1003", directUrl=direct, templateId="t", createTime=at(9),
+            startTime=at(8), endTime=at(7)),
+        run("-2", "@x", "running", vid="+v\n", templateId=SECRET,
+            tasks=[{"progress": 100}, {"progress": 50}, {}]),
+    )  # fmt: skip
+    text = vod("runs", source, "-f", "csv").stdout
+    one, two = csv.DictReader(io.StringIO(text, newline=""))
+    assert (one["names"], one["source"], one["templateId"]) == ("'=1+1", 's/a "b", c.mp4', "t")
+    assert (one["phase"], one["status"], one["durationSeconds"]) == ("failed", "1003", "60.0")
+    assert one["statusReason"].startswith("1003: the source could not be downloaded")
+    assert one["createTime"] == at(9)
+    assert (two["names"], two["source"], two["runId"]) == ("'-2", "'+v\\n", "'@x")
+    assert (two["templateId"], two["outputs"]) == ("[secret]", "50 % of 3 tasks")
+    found = {row["runId"]: row for row in rows(vod, source)}
+    assert found["lb:1"]["directUrl"] == direct
+    assert found["@x"]["templateId"] == "[secret]"
 
 
 def test_an_empty_stack_and_one_that_was_cut_short(vod: Vod, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,10 @@ import pytest
 
 from tests.cli.browser import Tab, browsing
 from tests.cli.conftest import Vod
-from tests.cli.exports import a_season, at, run, transcode, written
+from tests.cli.exports import SECRET, a_season, at, batch, run, transcode, written
 
-BARS = """Object.fromEntries([...document.querySelectorAll('#timeline > li')].map(row => [
-  row.querySelector('strong').textContent,
+BARS = """Object.fromEntries([...document.querySelectorAll('#runs tbody tr')].map(row => [
+  row.querySelector('.name').textContent,
   [...row.querySelectorAll('.bar')].map(bar => {
     const box = bar.getBoundingClientRect(), track = bar.parentElement.getBoundingClientRect();
     const style = getComputedStyle(bar);
@@ -98,13 +100,17 @@ def test_nothing_is_told_by_colour_alone(tab: Tab, page: str) -> None:
     """Each row has its phase as a word, and its bar as a text."""
     tab.open(page)
     rows = tab.evaluate(
-        "[...document.querySelectorAll('#timeline > li')].map(row => [row.innerText, "
+        "[...document.querySelectorAll('#runs tbody tr')].map(row => [row.innerText, "
         "row.querySelector('.track').getAttribute('aria-label'), row.className])"
     )
     for text, label, phase in rows:
         assert phase in text
         assert label.startswith(phase)
-    assert "05-06 07:16:00 to 05-06 07:55:00 · 44 min old · took 35 min" in rows[0][0]
+    assert [cell.strip() for cell in rows[0][0].split("\t") if cell.strip()] == [
+        "✕ failed", "episodes[s01e05]", "s01e05", "-", "2026-05-06 07:16", "35 min",
+        "2003: transcoding timed out; a repeat can help, and is paid again",
+        "lb:9c5b704e4d3402698a17ff5dff87f",
+    ]  # fmt: skip
 
 
 def test_facts_and_remedies_are_there(tab: Tab, page: str) -> None:
@@ -137,9 +143,12 @@ def test_what_a_state_says_is_text(tab: Tab, vod: Vod, tmp_path: Path) -> None:
     tab.open(file.as_uri(), width=400)
     assert complaints(tab) == []
     assert tab.evaluate("document.title") == "Runs of dev"
-    assert tab.evaluate("document.querySelectorAll('script, img, b[onclick]').length") == 0
-    assert tab.evaluate("document.querySelector('#timeline strong').textContent") == evil
+    assert tab.evaluate("document.querySelectorAll('script, img, b[onclick]').length") == 1
+    assert tab.evaluate("document.querySelector('#runs .name').textContent") == evil
     assert tab.evaluate("document.documentElement.scrollWidth") == 400
+    tab.evaluate("document.body.append(Object.assign(document.createElement('script'), "
+                 "{textContent: 'document.title = 1'}))")  # fmt: skip
+    assert tab.evaluate("document.title") == "Runs of dev", "only the script of the page may run"
 
 
 def test_an_empty_stack_has_a_page(tab: Tab, vod: Vod, tmp_path: Path) -> None:
@@ -148,3 +157,138 @@ def test_an_empty_stack_has_a_page(tab: Tab, vod: Vod, tmp_path: Path) -> None:
     tab.open(file.as_uri())
     assert "There are no runs in this state." in tab.evaluate("document.body.innerText")
     assert complaints(tab) == []
+
+
+SHOWN = "[...document.querySelectorAll('#runs tbody tr:not([hidden])')].map(row => row.id)"
+
+
+def test_rows_are_dense_and_name_source_and_workflow(tab: Tab, vod: Vod, tmp_path: Path) -> None:
+    """Long names take two lines at most; what is cut is there as a hint, and on a phone whole."""
+    long = {"spaceName": "space", "fileName": "/".join(["season-one"] * 12)}
+    source = written(
+        tmp_path / "x.json",
+        run("one", "lb:" + "7" * 32, "failed", "1003", createTime=at(9), directUrl=long,
+            templateId="c3841b3122fd460db2bc99a6ec131cb8"),
+        run("two", "lb:2", "running", createTime=at(9), vid="v0d012", templateId="t"),
+        run("hid", "lb:3", "running", createTime=at(9), vid=SECRET, templateId="t"),
+        batch("many", {"a": {"runId": "lb:4", "phase": "running"}}, items=SECRET,
+              defaults=SECRET, rejected={"b": "no"}),
+    )  # fmt: skip
+    vod("runs", source, "--html", str(tmp_path / "page.html"))
+    url = (tmp_path / "page.html").as_uri()
+    tab.open(url)
+    heights = tab.evaluate(
+        "[...document.querySelectorAll('#runs tbody tr')].map(row => row.offsetHeight)"
+    )
+    assert max(heights) < 45
+    assert min(heights) < 32
+    told = tab.evaluate("Object.fromEntries([...document.querySelectorAll('#runs tbody tr')].map("
+                        "row => [row.querySelector('.name').textContent, ['.source', '.workflow']"
+                        ".map(cell => row.querySelector(cell).textContent)]))")  # fmt: skip
+    assert told == {
+        "one": ["space/" + "/".join(["season-one"] * 12), "c3841b3122fd460db2bc99a6ec131cb8"],
+        "two": ["v0d012", "t"],
+        "hid": ["[secret]", "t"],
+        "many[a]": ["[secret]", "[secret]"],
+        "many[b]": ["[secret]", "[secret]"],
+    }
+    cut = "document.querySelector('#run-0 .source span')"
+    assert tab.evaluate(f"{cut}.scrollHeight > {cut}.clientHeight")
+    assert tab.evaluate(f"{cut}.title") == told["one"][0]
+    tab.open(url, width=400)
+    assert tab.evaluate(f"{cut}.scrollHeight <= {cut}.clientHeight || {cut}.clientHeight == 0")
+
+
+def test_the_filter_hides_rows_of_all_tables(tab: Tab, page: str) -> None:
+    """By words, all of which a row must have, and by phase."""
+    tab.open(page)
+    assert tab.evaluate("document.getElementById('shown').textContent") == "14 of 14 shown"
+
+    def filtered(words: str, phase: str = "") -> list[str]:
+        tab.evaluate(f"""
+            words.value = {words!r}; words.dispatchEvent(new Event('input'));
+            phase.value = {phase!r}; phase.dispatchEvent(new Event('change'));
+        """)
+        found: list[str] = tab.evaluate(SHOWN)
+        return found
+
+    assert filtered("EPISODES 2003") == ["run-0"]
+    assert tab.evaluate("document.getElementById('shown').textContent") == "1 of 14 shown"
+    assert tab.evaluate("document.querySelectorAll('#transcodes tr[data-run]:not([hidden])')"
+                        ".length") == 0  # fmt: skip
+    assert len(filtered("episodes", "succeeded")) == 4
+    assert tab.evaluate("document.querySelectorAll('#transcodes tr[data-run]:not([hidden])')"
+                        ".length") == 12  # fmt: skip
+    assert filtered("nothing like it") == []
+    assert len(filtered("")) == 14
+
+
+def test_attention_and_files_lead_to_the_row(tab: Tab, page: str) -> None:
+    """Also to one that the filter has hidden; and the row leads back to what to do."""
+    tab.open(page)
+    tab.evaluate("words.value = 'teaser'; words.dispatchEvent(new Event('input'))")
+    row = tab.evaluate("document.querySelector('#attention a').hash")
+    assert row == "#run-0"
+    tab.evaluate("document.querySelector('#attention a').click()")
+    seen = f"""(() => {{ const row = document.querySelector('{row}:target');
+        const box = row.getBoundingClientRect();
+        return !row.hidden && box.top >= 0 && box.bottom <= innerHeight }})()"""
+    deadline = time.monotonic() + 5
+    while not tab.evaluate(seen) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert tab.evaluate(seen)
+    assert tab.evaluate("document.querySelector('#run-0 .result a').hash") == "#why-0"
+    assert tab.evaluate("document.querySelector('#transcodes a').hash") == "#run-9"
+    assert tab.evaluate("document.querySelector('#run-9 .name').textContent") == "episodes[s01e01]"
+
+
+def test_runs_with_the_same_problem_are_told_once(tab: Tab, vod: Vod, tmp_path: Path) -> None:
+    """Six hundred failures are one card; the names beyond twenty are behind a click."""
+    items = {f"i{n:03}": {"runId": f"lb:{n}", "phase": "failed", "status": "2003"}
+             for n in range(600)}  # fmt: skip
+    file = tmp_path / "page.html"
+    vod("runs", written(tmp_path / "x.json", batch("many", items)), "--html", str(file))
+    tab.open(file.as_uri())
+    assert tab.evaluate("document.querySelectorAll('#attention > li').length") == 1
+    assert tab.evaluate("document.querySelector('#attention summary').textContent") == "580 more"
+    assert tab.evaluate("document.querySelectorAll('#attention a').length") == 600
+    assert tab.evaluate("document.querySelectorAll('#runs tbody tr').length") == 600
+
+
+def test_no_age_is_frozen_and_no_backtick_is_shown(tab: Tab, page: str) -> None:
+    """Times are absolute; how long ago they were is counted by the browser that shows them."""
+    file = Path(page.removeprefix("file://"))
+    assert " ago" not in file.read_text().partition("<script>")[0]
+    tab.open(page)
+    assert "by its state of 2026-05-06 07:59:00 UTC (" in tab.evaluate("document.body.innerText")
+    told = tab.evaluate("document.querySelector('time.age').textContent")
+    assert told.endswith(" days ago)")
+    tab.evaluate("Date.now = () => Date.parse('2026-05-06T08:29:00Z')")
+    tab.evaluate("tellAges()")
+    assert tab.evaluate("document.querySelector('time.age').textContent") == " (30 min ago)"
+    hint = tab.evaluate("document.querySelector('#run-0 time').title")
+    assert hint == "2026-05-06T07:16:00Z, 73 min ago"
+    assert "`" not in tab.evaluate("document.body.innerText")
+    code = tab.evaluate("[...document.querySelectorAll('#attention code')].map(e => e.textContent)")
+    assert "pulumi up" in code
+
+
+def test_without_scripts_all_is_there_but_the_filter(
+    tab: Tab, page: str, vod: Vod, tmp_path: Path
+) -> None:
+    """The CSV is a link, with what `--format csv` writes."""
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(page)
+        tab.call("Emulation.setScriptExecutionDisabled", value=False)
+        assert not tab.evaluate("document.getElementById('filter').checkVisibility()")
+        assert len(tab.evaluate(SHOWN)) == 14
+        link = "document.querySelector('a[download]')"
+        assert tab.evaluate(f"{link}.checkVisibility()")
+        assert tab.evaluate(f"{link}.download") == "runs.csv"
+        kind, _, content = tab.evaluate(f"{link}.href").partition(",")
+    finally:
+        tab.call("Emulation.setScriptExecutionDisabled", value=False)
+    assert kind == "data:text/csv;charset=utf-8;base64"
+    written_by_the_command = vod("runs", str(tmp_path / "x.json"), "-f", "csv").stdout
+    assert base64.b64decode(content).decode("utf-8-sig") == written_by_the_command

@@ -8,8 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from pulumi_vod_workflow import config, errors
+from pulumi_vod_workflow.cli.__main__ import app
+from pulumi_vod_workflow.cli.listing import PHASES
+from pulumi_vod_workflow.cli.table import COLUMNS
 from pulumi_vod_workflow.config import load_settings
 from pulumi_vod_workflow.core.envelope import CODES, open_envelope
 from pulumi_vod_workflow.core.execution import FAILURES, may_succeed_if_repeated
@@ -116,3 +120,15 @@ def test_credentials_are_looked_for_in_the_order_that_is_told() -> None:
     for row, place in zip(told, settings.places, strict=True):
         names = re.findall(r"[A-Za-z]+:accessKey|[A-Z_]{8,}KEY|/home/of\S+", place)
         assert names[0].replace("/home/of", "~") in row
+
+
+def test_every_option_phase_and_column_of_runs_is_told() -> None:
+    """In the part of the page that is about this command."""
+    page = (DOCS / "runs.md").read_text().partition("## `vod-workflow recover`")[0]
+    command = typer.main.get_command(app).commands["runs"]  # type: ignore[attr-defined]
+    options = {option for each in command.params for option in each.opts if option[:2] == "--"}
+    assert {"--phase", "--html", "--format"} <= options
+    for option in options:
+        assert option in page, option
+    for word in (*PHASES, *COLUMNS):
+        assert f"`{word}`" in page, word

@@ -13,6 +13,8 @@ import pytest
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.control import _BOOKS, _CONTROLS
+from pulumi_vod_workflow.emulator.page import RUNS, SHOWN, SHOWN_REQUESTS
+from pulumi_vod_workflow.emulator.service import KEPT_REQUESTS
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings as Settings
 from pulumi_vod_workflow.emulator.wire import VERSIONS
 
@@ -205,6 +207,10 @@ def test_the_page_names_every_call_setting_and_control() -> None:
         assert f"`{field.alias}`" in PAGE
     for control in (*_BOOKS, *_CONTROLS):
         assert f"`{control}`" in PAGE
+    assert f"| `{RUNS}RUNID` |" in PAGE
+    for number in (f"newest {SHOWN} runs", f"last {SHOWN_REQUESTS} requests",
+                   f"last {KEPT_REQUESTS:,}"):  # fmt: skip
+        assert number in PAGE
 
 
 # -- what the settings do ----------------------------------------------------------------------

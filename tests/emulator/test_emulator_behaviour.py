@@ -425,20 +425,6 @@ def test_a_receiver_that_is_not_there_is_waited_for(
 # -- what a person sees ------------------------------------------------------------------------
 
 
-def test_the_page_shows_runs_and_ledger(call: Call, emulator: VodEmulator) -> None:
-    assert "No run yet" in httpx.get(emulator.url).text
-    runs = [start(call, Vid=vid) for vid in ("<b>bold</b>", "emu-fail-1001", "emu-unknown-status")]
-    emulator.advance(100)
-    page = httpx.get(emulator.url)
-    assert page.headers["content-type"] == "text/html"
-    for run_id in runs:
-        assert page.text.count(run_id) == 2, "among the runs and in the ledger"
-    assert "&lt;b&gt;bold&lt;/b&gt;.mp4" in page.text
-    assert "<b>bold" not in page.text
-    assert page.text.count("<svg") == 3
-    assert "http" not in page.text.replace('http-equiv="refresh"', ""), "it loads nothing"
-
-
 def test_each_request_is_a_line_of_json(
     call: Call, emulator: VodEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:

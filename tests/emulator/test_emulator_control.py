@@ -319,17 +319,30 @@ def test_controls_are_only_for_this_machine(peer: str, status: int) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"origin": "http://evil.example"}, {"host": "evil.example"}, {"host": "10.0.0.7:8765"}],
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:1"},
+        {"origin": "https://OWN"},
+        {"origin": "http://OWN.evil.example"},
+        {"origin": "http://evil.example", "host": "evil.example"},
+        {"host": "evil.example"},
+        {"host": "10.0.0.7:8765"},
+    ],
 )
 def test_no_page_of_the_web_can_use_the_controls(
     call: Call, emulator: VodEmulator, headers: dict[str, str]
 ) -> None:
     call("StartWorkflow", BASE)
+    own = emulator.url.removeprefix("http://")
+    headers = {name: value.replace("OWN", own) for name, value in headers.items()}
     refused = httpx.post(f"{emulator.url}/_emulator/reset", headers=headers)
     assert refused.status_code == 403
     assert len(emulator.ledger()) == 1
     spoofed = {"x-forwarded-for": "10.0.0.7", "host": "localhost:8765"}
     assert httpx.get(f"{emulator.url}/_emulator/health", headers=spoofed).status_code == 200
+    ours = httpx.post(f"{emulator.url}/_emulator/reset", headers={"origin": emulator.url})
+    assert (ours.status_code, emulator.ledger()) == (200, [])
 
 
 def test_more_than_the_limit_is_refused_for_each_action(call: Call) -> None:

@@ -1,0 +1,56 @@
+"""The time axis of the page: it only grows, and what is drawn keeps its place and its size."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Final
+
+SECOND: Final = 10.0  # pixels
+"""Width of a second, of the first ones of each stretch between two moments."""
+TRUE_TO_SCALE: Final = 15.0  # seconds
+"""Length of a stretch up to which a second has its width; longer stretches are shortened."""
+DOUBLING: Final = 20.0  # pixels
+"""Width that a longer stretch gains whenever it is twice as long."""
+
+
+def width(seconds: float) -> float:
+    """
+    Return the width of a stretch in which nothing happens, in pixels.
+
+    Two parts of a stretch are together never narrower than it is whole. So a moment that is added
+    within a stretch moves what comes after it to the right, and shrinks nothing.
+    """
+    if seconds <= TRUE_TO_SCALE:
+        return max(0.0, seconds) * SECOND
+    return TRUE_TO_SCALE * SECOND + DOUBLING * math.log2(seconds / TRUE_TO_SCALE)
+
+
+class Axis:
+    """
+    Places of moments, in pixels from the first one.
+
+    Args:
+        moments: what happens, at least once: when runs are accepted, started and ended.
+
+    """
+
+    def __init__(self, moments: Iterable[float]) -> None:
+        self._moments = sorted(set(moments))
+        self._places = [0.0]
+        for before, after in pairwise(self._moments):
+            self._places.append(self._places[-1] + width(after - before))
+
+    def at(self, moment: float) -> float:
+        """Return the place of a moment; of one before the first, that of the first."""
+        index = bisect_right(self._moments, moment) - 1
+        if index < 0:
+            return 0.0
+        passed = moment - self._moments[index]
+        place = self._places[index]
+        if index == len(self._moments) - 1:
+            return place + width(passed)
+        stretch = self._moments[index + 1] - self._moments[index]
+        return place + (self._places[index + 1] - place) * passed / stretch
