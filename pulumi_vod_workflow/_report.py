@@ -11,19 +11,32 @@ instance under another SDK version, the traceback comes as before and ends with 
 from __future__ import annotations
 
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import grpc
-from google.rpc.status_pb2 import Status
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.proto_builder import MakeSimpleProtoClass
 
 from pulumi_vod_workflow._host import host_call
 from pulumi_vod_workflow.errors import VodWorkflowError, start_advice
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Status: Any = MakeSimpleProtoClass(
+    OrderedDict(code=FieldDescriptorProto.TYPE_INT32, message=FieldDescriptorProto.TYPE_STRING),
+    "pulumi_vod_workflow.Status",
+)
+"""
+The bytes of `google.rpc.Status`, under a name of our own: its fields 1 and 2, the only ones needed.
+
+Google's packages and Pulumi's SDK both bring that message, and one process can load only one of the
+two: with ours, another provider or plugin in the process may load either.
+"""
 
 
 class OperationFailedError(Exception):
