@@ -18,6 +18,7 @@ import pulumi
 from pulumi import automation as auto
 from pulumi.runtime.rpc import UNKNOWN
 
+import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
 
@@ -28,7 +29,19 @@ ITEMS = re.compile(r"([\d,]+) of [\d,]+ items to start by `pulumi up`, each a pa
 TAKEN = re.compile(r"takes \S+ over, which is free")
 WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
 """What a question about a start that was never answered names."""
+PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)
+MONITOR_ENDED = "pulumi.errors.RunError: Resource monitor has terminated, shutting down"
 Program = Callable[[], None]
+
+
+def is_noise_of_the_sdk(said: auto.DiagnosticEvent) -> bool:
+    """Whether it is what the SDK notes, for its debuggers, when a resource of any kind has failed.
+
+    Newer engines then end its calls, and it traces that back; older ones let them wait. What a
+    person sees of it is one line without a traceback: MONITOR_ENDED without the class.
+    """
+    text = said.message.strip()
+    return said.severity == "debug" and text.endswith(MONITOR_ENDED) and PACKAGE not in text
 
 
 @dataclass
@@ -150,8 +163,9 @@ class Story:
 
         def on_event(event: auto.EngineEvent) -> None:
             outcome.see(event)
-            if event.diagnostic_event is not None:
-                said.append(event.diagnostic_event.message)
+            told = event.diagnostic_event
+            if told is not None and not is_noise_of_the_sdk(told):
+                said.append(told.message)
 
         try:
             result = command(on_event=on_event, on_output=said.append, color="never", **options)
