@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -137,8 +138,12 @@ class TestOrder:
         with pytest.raises(tool.EngineError, match=r"^ENGINE is .* such as v3"):
             tool.find_or_install({**env, "ENGINE": asked})
 
-    def test_the_oldest_is_no_newer_than_the_pinned(self) -> None:
+    def test_the_oldest_is_older_than_the_pinned_and_documented(self) -> None:
         assert () < tool.as_numbers(tool.OLDEST) < tool.as_numbers(tool.PINNED)
+        root = Path(tool.__file__).parents[2]
+        for page in ("README", "README.zh", "docs/getting-started", "docs/getting-started.zh"):
+            text = (root / f"{page}.md").read_text()
+            assert set(re.findall(r"3\.2\d\d\.\d+", text)) == {tool.OLDEST.removeprefix("v")}
 
     def test_another_recipe_is_another_folder(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
