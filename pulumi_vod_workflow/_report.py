@@ -32,10 +32,10 @@ Status: Any = MakeSimpleProtoClass(
     "pulumi_vod_workflow.Status",
 )
 """
-The bytes of `google.rpc.Status`, under a name of our own: its fields 1 and 2, the only ones needed.
+A message with the first two fields of `google.rpc.Status`, and so with the same bytes.
 
-Google's packages and Pulumi's SDK both bring that message, and one process can load only one of the
-two: with ours, another provider or plugin in the process may load either.
+Google's packages and Pulumi's SDK each register that name, and a process can load only one of the
+two (plugin-facts 2). This message has another name, so the rest of the process may load either.
 """
 
 

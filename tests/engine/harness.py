@@ -35,10 +35,11 @@ Program = Callable[[], None]
 
 
 def is_noise_of_the_sdk(said: auto.DiagnosticEvent) -> bool:
-    """Whether it is what the SDK notes, for its debuggers, when a resource of any kind has failed.
+    """
+    Return whether an event is the SDK's debug message about a failed resource of any provider.
 
-    Newer engines then end its calls, and it traces that back; older ones let them wait. What a
-    person sees of it is one line without a traceback: MONITOR_ENDED without the class.
+    Newer engines end the SDK's calls after a failure, and the SDK logs the traceback at the level
+    debug. The user sees one line without a traceback: MONITOR_ENDED without the class.
     """
     text = said.message.strip()
     return said.severity == "debug" and text.endswith(MONITOR_ENDED) and PACKAGE not in text

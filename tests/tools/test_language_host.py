@@ -1,4 +1,4 @@
-"""The stand-in for Pulumi's Python host asks for plugins as the official one does."""
+"""The stand-in for Pulumi's Python host reports required plugins by the official rules."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 In this order: a `pulumi` on PATH that has its Python language host, what an earlier run installed
 in the user's cache, the official installer, a build from the Go module mirror. With ENGINE=oldest
-or a version such as ENGINE=v3.260.0 in the environment it is that one, whatever is on PATH.
+or, for example, ENGINE=v3.260.0 in the environment, that version is used and PATH is ignored.
 Progress goes to stderr, so that stdout is the folder alone.
 """
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PINNED = "v3.276.0"
-"""What is installed: the newest that all tests of the engine pass on."""
+"""The version that is installed: the newest on which all engine tests pass."""
 OLDEST = "v3.250.0"
-"""The oldest that is supported, and used if it is on PATH: they pass on it, too."""
+"""The oldest supported version, the lowest that is used from PATH. All engine tests pass on it."""
 
 MODULE = "github.com/pulumi/pulumi"
 GET = ["get", "-tool", f"{MODULE}/pkg/v3/cmd/pulumi@VERSION"]
@@ -112,7 +112,7 @@ def fingerprint(*parts: str | bytes) -> str:
 
 
 def wanted_version(env: Mapping[str, str]) -> str | None:
-    """The version that must be used, or None if any that is supported will do."""
+    """Return the version that ENGINE demands, or None if every supported version will do."""
     asked = env.get("ENGINE", "")
     if asked == "oldest":
         return OLDEST
@@ -122,7 +122,7 @@ def wanted_version(env: Mapping[str, str]) -> str | None:
 
 
 def of_version(words: Sequence[str], version: str) -> list[str]:
-    """What Go is told, for this version."""
+    """Fill the version into the words of a Go command."""
     return [word.replace("VERSION", version) for word in words]
 
 

@@ -5,15 +5,15 @@ A development tool, installed beside such an engine as `pulumi-language-python`.
 option `virtualenv` it runs the program in its own process, with the Python it was started with: the
 project's environment must be active.
 
-As the official host it says which plugins the installed packages ask for, gives a new project pip
-and a `venv`, makes that and installs `requirements.txt` into it, and runs the program with it. It
-does not imitate:
+Like the official host, the stand-in reports the plugins that the installed packages need. It gives
+a new project the options pip and `venv`, makes that virtual environment, installs
+`requirements.txt` into it, and runs the program with its Python. The stand-in does not imitate:
 
 - other toolchains (poetry, uv), type checkers, the debugger, tracing, .python-version;
 - an installation into the environment at hand: without `virtualenv` it installs nothing;
-- the dependencies of a program (`pulumi about`, a stack's tags);
-- plugin versions made of pre-releases: such a package asks for nothing;
-- plugins: they are run by the Python it was started with, and only from a `__main__.py`;
+- the list of a program's dependencies (`pulumi about`);
+- plugin versions of pre-releases: such a package needs no plugin here;
+- plugins: the Python of the stand-in runs them, and only from a `__main__.py`;
 - the program's log lines: they reach the engine as output, an error with the SDK's own frames.
 """
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 Context = grpc.ServicerContext
 
 WITHOUT_PLUGIN = ("pulumi-policy", "pulumi-esc-sdk")
-"""Distributions that the official host knows to have none."""
+"""Distributions without a plugin, by a list in the official host."""
 
 INSTALLED = """
 import importlib.metadata, importlib.util, json, pathlib
@@ -66,7 +66,7 @@ for one in importlib.metadata.distributions():
     told.setdefault(module, {"name": name, "version": one.version, "about": about})
 print(json.dumps([*told.values()]))
 """
-"""What a Python runs to tell of its distributions, and what each says of its plugin."""
+"""A program that prints the distributions of its Python, each with its `pulumi-plugin.json`."""
 
 
 def ambient_python() -> str:
@@ -90,7 +90,7 @@ def python_of(environment: Path) -> str:
 
 
 def required_plugins(python: str, folder: str | Path) -> list[dict[str, Any]]:
-    """Each plugin that the distributions ask for which a Python, in a folder, has."""
+    """Return the plugins that the distributions of a Python need, run in the program's folder."""
     answer = subprocess.run(
         [python, "-c", INSTALLED], cwd=folder, capture_output=True, text=True, check=True
     )
@@ -98,7 +98,7 @@ def required_plugins(python: str, folder: str | Path) -> list[dict[str, Any]]:
 
 
 def plugin_of(name: str, version: str, about: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the plugin of one distribution, by the official host's rules; `about` is its file."""
+    """Return the plugin that a distribution needs, by the official rules; `about` is its file."""
     if about is None and not name.startswith(("pulumi-", "pulumi_")):
         return None
     if name.replace("_", "-") in WITHOUT_PLUGIN or (about and not about.get("resource")):
@@ -116,7 +116,7 @@ def plugin_of(name: str, version: str, about: Mapping[str, Any] | None) -> dict[
 
 
 def output_of(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield what a process says on "stdout" and "stderr", line by line, to its end."""
+    """Yield the lines that a process writes to "stdout" and "stderr", until its end."""
     said: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
 
     def forward(name: str, stream: IO[bytes]) -> None:
@@ -132,7 +132,7 @@ def output_of(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def begin(command: Sequence[str], folder: str, env: Mapping[str, str] | None = None) -> Any:
-    """Start a process whose output is forwarded."""
+    """Start a process and capture its output."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -239,14 +239,14 @@ class LanguageHost(LanguageServer):
 
 
 RUN = "run"
-"""Makes this file, with the Python of a virtual environment, run one program instead of serving."""
+"""The argument with which this file runs one program, in a virtual environment, and ends."""
 
 
 def run_once() -> None:
-    """Run the program that the request on stdin names."""
+    """Run the program of the RunRequest on stdin."""
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
-    nobody: Any = None  # asks what becomes of it
-    sys.exit(LanguageHost().Run(request, nobody).bail)
+    no_call: Any = None  # Run does not use its context
+    sys.exit(LanguageHost().Run(request, no_call).bail)
 
 
 def main() -> None:
