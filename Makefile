@@ -43,7 +43,7 @@ down: $(READY) ## Destroy what `make up` made
 	@tools/demo destroy --yes --stack dev
 
 .PHONY: test
-test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for some)
+test: $(READY) ## Run every test, the real engine included (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)

@@ -11,19 +11,32 @@ instance under another SDK version, the traceback comes as before and ends with 
 from __future__ import annotations
 
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import grpc
-from google.rpc.status_pb2 import Status
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.proto_builder import MakeSimpleProtoClass
 
 from pulumi_vod_workflow._host import host_call
 from pulumi_vod_workflow.errors import VodWorkflowError, start_advice
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Status: Any = MakeSimpleProtoClass(
+    OrderedDict(code=FieldDescriptorProto.TYPE_INT32, message=FieldDescriptorProto.TYPE_STRING),
+    "pulumi_vod_workflow.Status",
+)
+"""
+A message with the first two fields of `google.rpc.Status`, and so with the same bytes.
+
+Google's packages and Pulumi's SDK each register that name, and a process can load only one of the
+two (plugin-facts 2). This message has another name, so the rest of the process may load either.
+"""
 
 
 class OperationFailedError(Exception):

@@ -42,7 +42,7 @@ SHOWN_URIS: Final = 3
 """Addresses that are shown without being asked for."""
 
 
-def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool) -> bytes:
+def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool, of: int) -> bytes:
     """
     Return the page.
 
@@ -51,6 +51,7 @@ def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool) -> b
         runs: as they are to be listed.
         now: the time to which unfinished runs are drawn if they were just read.
         live: whether they were just read, not taken from the state.
+        of: how many runs the stack has; the page says so if it lists fewer.
 
     """
     title = f"Runs of {line(stack.name) or 'an empty stack'}"
@@ -61,6 +62,8 @@ def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool) -> b
         else "This is what the state tells: <code>pulumi refresh --run-program</code> brings it up "
         "to date."
     )
+    if len(runs) < of:
+        read += f" The page lists {len(runs):,} of {of:,} runs."
     age = f'<time class="age" datetime="{_iso(stack.written)}"></time>' if stack.written else ""
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src '{HASH}'; base-uri 'none'"
     return f"""<!doctype html>

@@ -122,7 +122,7 @@ def runs(
         now = clock.now()
         listed = [run for run in found if not phase or run.phase in phase]
         if html is not None:
-            _write(html, render(exported, listed, now, live=watch))
+            _write(html, render(exported, listed, now, live=watch, of=len(found)))
     if form is Format.json:
         typer.echo(as_json(exported, found, listed, now, "service" if watch else "state"))
     elif form is Format.csv:
@@ -133,7 +133,7 @@ def runs(
         out.print(f"{heading(exported, now)}: {summary(found)}{only}", soft_wrap=True)
         if listed:
             out.print(table(listed, now))
-            out.print(hints(listed), soft_wrap=True)
+            out.print(hints(listed), soft_wrap=True, end="")
         if exported.interrupted:
             out.print(INTERRUPTED, soft_wrap=True)
         out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)

@@ -112,13 +112,14 @@ def table(runs: Sequence[Run], now: datetime, most: int | None = None) -> Render
     return grid
 
 
-def hints(runs: Sequence[Run]) -> Text:
-    """Return one line for each remedy, with the runs that it is for."""
+def hints(runs: Sequence[Run]) -> str:
+    """Return one line for each remedy, with the runs that it is for, and an empty one."""
     of: dict[str, list[str]] = defaultdict(list)
     for run in runs:
         if run.remedy:
             of[run.remedy].append(line(run.name))
-    return Text("".join(f"hint: {named(who, NAMED)}: {line(what)}\n" for what, who in of.items()))
+    told = [f"hint: {named(who, NAMED)}: {line(what)}\n" for what, who in of.items()]
+    return "".join([*told, "\n"]) if told else ""
 
 
 def as_json(

@@ -51,9 +51,12 @@ def shown(value: Any) -> str:
     """Return a text that moves no cursor, hides nothing, and tells no secret."""
     if isinstance(value, Secret):
         return "[secret]"
+    text = str(value)
+    if text.isprintable():  # as nearly all are
+        return text
     return "".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
-        for char in str(value).encode(errors="backslashreplace").decode()
+        for char in text.encode(errors="backslashreplace").decode()
     )
 
 

@@ -9,7 +9,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, Final
 
 from pulumi_vod_workflow.emulator import control, page
 from pulumi_vod_workflow.emulator.errors import Refusal
@@ -31,6 +31,10 @@ from pulumi_vod_workflow.emulator.wire import (
 log = logging.getLogger("pulumi_vod_workflow.emulator")
 access_log = logging.getLogger("pulumi_vod_workflow.emulator.access")
 """A line of JSON for each request of the API; `--access-log` shows it."""
+
+
+LONGEST_ACTION: Final = 100
+"""Characters of an Action that are kept of a request: there may be anything in it."""
 
 
 class Emulator:
@@ -173,7 +177,7 @@ def _record(
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "requestId": metadata["RequestId"],
         "method": scope["method"],
-        "action": metadata.get("Action"),
+        "action": metadata.get("Action", "")[:LONGEST_ACTION] or None,
         "status": None if unanswered else answer.status,
         "code": None if unanswered else error.get("Code"),
         **noted,

@@ -14,7 +14,7 @@ from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.page_style import HEADERS, SCRIPT, STYLE
 from pulumi_vod_workflow.emulator.service import Service
 from pulumi_vod_workflow.emulator.settings import Rule
-from pulumi_vod_workflow.emulator.store import RETENTION, Run, iso
+from pulumi_vod_workflow.emulator.store import RETENTION, Run, entry, iso
 from pulumi_vod_workflow.emulator.timeline import Axis
 from pulumi_vod_workflow.emulator.wire import VERSIONS, Answer
 
@@ -47,12 +47,11 @@ def answer(service: Service, path: str) -> Answer:
     """Return the page of a path."""
     if path == "/":
         return Answer(200, _overview(service), HEADERS)
-    ledger = service.store.ledger()  # before the run: another process may forget it between
     run = service.store.run(path.removeprefix(RUNS))
     if run is None:
         body = '<p>There is no such run. <a href="/">All runs</a></p>'
         return Answer(404, _page("No such run", "<h1>VOD emulator</h1>", body), HEADERS)
-    return Answer(200, _of_run(service, run, ledger), HEADERS)
+    return Answer(200, _of_run(service, run), HEADERS)
 
 
 def _page(title: str, head: str, body: str) -> bytes:
@@ -82,17 +81,17 @@ def _text(value: Any) -> str:
 
 def _overview(service: Service) -> bytes:
     store = service.store
-    now, ledger, runs = store.now(), store.ledger(), store.runs(SHOWN)
+    now, starts, runs = store.now(), store.starts(), store.runs(SHOWN)
     head = "<h1>VOD emulator <small>nothing here is real or paid</small></h1>"
-    most = f"<p>The newest {SHOWN} of {len(ledger):,}.</p>" if len(ledger) > SHOWN else ""
-    body = f"""{_live("figures", _figures(service, runs, now, len(ledger)))}
+    most = f"<p>The newest {SHOWN} of {starts:,}.</p>" if starts > SHOWN else ""
+    body = f"""{_live("figures", _figures(service, runs, now, starts))}
 <section hidden data-scripted><h2>Controls</h2>{_clock_form()}{_other_forms()}
 {_live("decided", _decided(service))}</section>
 <noscript><p>The buttons need JavaScript; what they do, <code>POST /_emulator/...</code> does.</p>
 </noscript>
 <section><h2>Timeline</h2>{_chart(runs, now)}</section>
 <section><h2>Runs</h2>{_live("runs", most + _runs(runs, now))}</section>
-<section><h2>Ledger</h2>{_live("ledger", _ledger(ledger[-SHOWN:]))}</section>
+<section><h2>Ledger</h2>{_live("ledger", most + _ledger(runs))}</section>
 <section><h2>Requests of this process</h2>{
         _live("requests", _requests([*service.requests][-SHOWN_REQUESTS:]))
     }</section>"""
@@ -181,15 +180,15 @@ def _table(names: Sequence[str], rows: Iterable[Row], otherwise: str) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _ledger(entries: Sequence[Mapping[str, Any]]) -> str:
+def _ledger(runs: Sequence[Run]) -> str:
     rows = (
         [
-            ("time", entry["acceptedAt"]),
-            ("", _source({name[0].upper() + name[1:]: part for name, part in entry.items()})),
-            ("id", _text(entry["clientToken"] or "-")),
-            ("id whole", _link(entry["runId"])),
+            ("time", iso(run.accepted)),
+            ("", _source(run.start)),
+            ("id", _text(run.start.get("ClientToken") or "-")),
+            ("id whole", _link(run.run_id)),
         ]
-        for entry in reversed(entries)
+        for run in runs
     )
     return _table(("Accepted", "Source", "ClientToken", "RunId"), rows, "Nothing was started.")
 
@@ -364,10 +363,9 @@ def _fault(parts: Mapping[str, Any]) -> str:
 # -- one run -----------------------------------------------------------------------------------
 
 
-def _of_run(service: Service, run: Run, ledger: Sequence[Mapping[str, Any]]) -> bytes:
+def _of_run(service: Service, run: Run) -> bytes:
     now, store = service.store.now(), service.store
-    number = [entry["runId"] for entry in ledger].index(run.run_id)
-    requests = [each for each in service.requests if each["runId"] == run.run_id]
+    requests = [each for each in [*service.requests] if each["runId"] == run.run_id]
     events = [each for each in store.deliveries() if each["runId"] == run.run_id]
     read = _read(service, "GetWorkflowExecution", run, NeedTasksDetail="true")
     result = _read(service, "GetWorkflowExecutionResult", run)
@@ -380,8 +378,8 @@ def _of_run(service: Service, run: Run, ledger: Sequence[Mapping[str, Any]]) -> 
 <section><h2>Timeline</h2>{_chart([run], now)}</section>
 <section><h2>Input</h2>{_json(run.start["Input"]) if run.start.get("Input") else _NONE}</section>
 <section><h2>Outputs</h2>{_live("outputs", _outputs(result))}</section>
-<section><h2>Ledger</h2><p>Entry {number + 1:,} of {len(ledger):,}: the start that was accepted
-would be paid once.</p>{_json(ledger[number])}</section>
+<section><h2>Ledger</h2><p>Entry {store.starts(run):,} of {store.starts():,}: the start that was
+accepted would be paid once.</p>{_json(entry(run))}</section>
 <section><h2>Events</h2>{_live("events", _events(events))}</section>
 <section><h2>Requests of this process</h2>{_live("requests", _requests(requests))}</section>
 <section><h2>What the service answers now</h2>{

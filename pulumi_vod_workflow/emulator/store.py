@@ -352,22 +352,14 @@ class Store:
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return every start that would have been billed, oldest first."""
-        entries = []
-        for run_id, text, accepted in self._rows(
-            "SELECT run_id, start, accepted FROM runs ORDER BY number"
-        ):
-            start = json.loads(text)
-            source = {"vid": start["Vid"]} if "Vid" in start else {"directUrl": start["DirectUrl"]}
-            entries.append(
-                {
-                    "runId": run_id,
-                    "clientToken": start.get("ClientToken"),
-                    "templateId": start["TemplateId"],
-                    **source,
-                    "acceptedAt": iso(accepted),
-                }
-            )
-        return entries
+        rows = self._rows(f"SELECT {_RUN} FROM runs ORDER BY number")  # noqa: S608 - ours
+        return [entry(_run(row)) for row in rows]
+
+    def starts(self, until: Run | None = None) -> int:
+        """Return how many starts are in the ledger, up to a run's own if one is given."""
+        query = "SELECT COUNT(*) FROM runs WHERE number <= ?"
+        [(count,)] = self._rows(query, until.number if until else 2**63 - 1)
+        return int(count)
 
     # -- events -------------------------------------------------------------------------------
 
@@ -440,6 +432,19 @@ class Store:
 def _shown(row: tuple[float | None, float, float], real: float) -> float:
     shown, at, speed = row
     return real if shown is None else shown + (real - at) * speed
+
+
+def entry(run: Run) -> dict[str, Any]:
+    """Return a run as the ledger has it."""
+    start = run.start
+    source = {"vid": start["Vid"]} if "Vid" in start else {"directUrl": start["DirectUrl"]}
+    return {
+        "runId": run.run_id,
+        "clientToken": start.get("ClientToken"),
+        "templateId": start["TemplateId"],
+        **source,
+        "acceptedAt": iso(run.accepted),
+    }
 
 
 def _run(row: Any) -> Run:

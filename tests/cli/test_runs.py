@@ -225,6 +225,7 @@ def test_phases_are_chosen(vod: Vod, tmp_path: Path) -> None:
         "episodes[s01e05]", "making-of", "trailer",
     ]  # fmt: skip
     assert page.read_text().count('<tr id="run-') == 3
+    assert "The page lists 3 of 14 runs." in page.read_text()
     assert len(vod("runs", source, "-f", "csv", *chosen).stdout.splitlines()) == 4
     counted = json.loads(vod("runs", source, "-f", "json", *chosen).stdout)["counts"]
     assert sum(counted.values()) == 14

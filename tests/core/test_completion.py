@@ -447,7 +447,7 @@ def test_a_timeout_tells_how_far_each_run_is() -> None:
     runs: dict[str, Any] = {"a": HALF, "b": {"statusReason": "PendingStart: queued"}, "c": {}}
     assert unfinished(1_234, runs, took=5400.0, kind=WaitTimeoutError) == [
         "3 of 1,234 runs have not ended after 1 h 30 min:",
-        "  - a: Running: being processed, 26 % of 2 tasks",
+        "  - a: Running: being processed, 13 % of 4 tasks",
         "  - b: PendingStart: queued",
         "  - c: not read yet",
         f"{completion.ON} A longer timeout may help.",
@@ -458,7 +458,7 @@ def test_ctrl_c_tells_how_far_each_run_is() -> None:
     """The same, and that the next update waits on."""
     assert unfinished(9, {"a": HALF}) == [
         "1 of 9 runs have not ended when stopped:",
-        "  - a: Running: being processed, 26 % of 2 tasks",
+        "  - a: Running: being processed, 13 % of 4 tasks",
         "Nothing was started or lost; the next `pulumi up` waits on.",
     ]
 
@@ -482,7 +482,7 @@ def test_an_unfinished_run_tells_why_it_could_not_be_read_the_last_time() -> Non
     failing: dict[str, CallError] = {"a": LOST, "b": LOST}
     assert unfinished(2, {"a": HALF, "b": {}}, failing, 1.0, WaitTimeoutError)[:-1] == [
         "2 of 2 runs have not ended after 1 s:",
-        "  - a: Running: being processed, 26 % of 2 tasks (the last question failed: x)",
+        "  - a: Running: being processed, 13 % of 4 tasks (the last question failed: x)",
         "  - b: not read yet (the last question failed: x)",
     ]
 
@@ -508,7 +508,7 @@ def test_both_kinds_are_told(took: float | None, passed: str, kind: type[WaitErr
     assert told[1].startswith("  - b: ")
     assert told[2:] == [
         f"1 of 9 runs have not ended {passed}:",
-        "  - a: Running: being processed, 26 % of 2 tasks (the last question failed: x)",
+        "  - a: Running: being processed, 13 % of 4 tasks (the last question failed: x)",
         completion.ON,
     ]
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pulumi_vod_workflow.core.execution import EXPIRED, FAILURES, RETENTION, standing
 from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.emulator import page as page_module
 from pulumi_vod_workflow.emulator.page import phase
 from pulumi_vod_workflow.emulator.store import Run
 from pulumi_vod_workflow.emulator.timeline import Axis
@@ -46,6 +47,22 @@ def test_the_page_shows_runs_and_ledger(call: Call, emulator: VodEmulator) -> No
         "data:,", *(f"/_emulator/runs/{run_id}" for run_id in runs),
     }, "it loads nothing"  # fmt: skip
     assert not re.search(r" on[a-z]+=|javascript:", page.text), "no handler in the markup"
+
+
+def test_the_newest_runs_are_shown_and_all_are_counted(
+    call: Call, emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older one has its page all the same."""
+    monkeypatch.setattr(page_module, "SHOWN", 2)
+    runs = [start(call, Vid=f"v{number}") for number in range(3)]
+    page = httpx.get(emulator.url).text
+    assert page.count("The newest 2 of 3.") == 2, "of the runs and of the ledger"
+    assert "<b>3</b>starts in the ledger" in page
+    for part in ("runs", "labels", "ledger"):
+        told = page.partition(f'<div id="{part}" data-live>')[2].partition("</section>")[0]
+        assert f"{runs[2]}" in told
+        assert f"{runs[0]}" not in told
+    assert "Entry 1 of 3" in httpx.get(f"{emulator.url}/_emulator/runs/{runs[0]}").text
 
 
 def test_each_run_has_a_page(call: Call, emulator: VodEmulator) -> None:

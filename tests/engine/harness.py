@@ -18,6 +18,7 @@ import pulumi
 from pulumi import automation as auto
 from pulumi.runtime.rpc import UNKNOWN
 
+import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.core.batch import STARTS_SOME
 from pulumi_vod_workflow.core.recall import TAKES_OVER
@@ -30,7 +31,20 @@ ITEMS = re.compile(re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)"))
 TAKEN = re.compile(re.escape(TAKES_OVER).replace(r"\{\}", r"\S+"))
 WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
 """What a question about a start that was never answered names."""
+PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)
+MONITOR_ENDED = "pulumi.errors.RunError: Resource monitor has terminated, shutting down"
 Program = Callable[[], None]
+
+
+def is_noise_of_the_sdk(said: auto.DiagnosticEvent) -> bool:
+    """
+    Return whether an event is the SDK's debug message about a failed resource of any provider.
+
+    Newer engines end the SDK's calls after a failure, and the SDK logs the traceback at the level
+    debug. The user sees one line without a traceback: MONITOR_ENDED without the class.
+    """
+    text = said.message.strip()
+    return said.severity == "debug" and text.endswith(MONITOR_ENDED) and PACKAGE not in text
 
 
 @dataclass
@@ -150,8 +164,9 @@ class Story:
 
         def on_event(event: auto.EngineEvent) -> None:
             outcome.see(event)
-            if event.diagnostic_event is not None:
-                said.append(event.diagnostic_event.message)
+            told = event.diagnostic_event
+            if told is not None and not is_noise_of_the_sdk(told):
+                said.append(told.message)
 
         try:
             result = command(on_event=on_event, on_output=said.append, color="never", **options)

@@ -11,9 +11,11 @@ from tests.engine.pages import Block, Reader, blocks, pages
 from tests.engine.project import ROOT, Project
 
 LISTS = "what it says of stacks like these is held by tests/engine/test_story_runs.py"
+TEMPLATES = "tests/engine/test_templates.py types it, with answers"
 REVIEWS = "tests/cli holds the samples of the whole program that they are of"
 NOT_RUN = {
     ("README.md", "make up "): "tests/engine/test_make.py runs the one; the other runs this test",
+    ("docs/getting-started.md", "pulumi new"): TEMPLATES,
     ("docs/review.md", "project/dev: 7 runs would be started"): REVIEWS,
     ("docs/review.md", "### `project/dev`: 7 runs"): REVIEWS,
     ("docs/runs.md", "$ vod-workflow runs"): LISTS,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 import yaml
 from pulumi import automation as auto
 
-from tests.engine.checkout import ROOT, Checkout, tracked
+from tests.engine.checkout import ROOT, Checkout, blocks, tracked
 
 TEMPLATE = "templates/vod-workflow-python"
+PAGE = ROOT / "docs" / "getting-started.md"
+CLONE = "/path/to/clone"
+"""The page's name for this checkout."""
+NEW = f"pulumi new {CLONE}/{TEMPLATE}"
 
 
 @pytest.fixture
@@ -19,12 +24,13 @@ def checkout(command: auto.PulumiCommand, tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def new(checkout: Checkout, name: str, options: str) -> Path:
-    """Make a project; the environment is the one that is active."""
+def new(checkout: Checkout, name: str, options: str, commands: str = NEW) -> Path:
+    """Type `commands`, the last of which is `pulumi new`, with answers to its questions."""
     folder = checkout.folder / name
     folder.mkdir()
-    command = f"pulumi new ../{TEMPLATE} --yes --offline --name {name} --description 'My films'"
-    checkout.type(f"{command} {options}", folder)
+    script = commands.rstrip().replace("~", str(checkout.folder)).replace(CLONE, str(ROOT))
+    answers = f"--yes --offline --name {name} --description 'My films'"
+    checkout.type(f"{script} {answers} {options}", folder)
     return folder
 
 
@@ -46,9 +52,11 @@ def test_keys_are_asked_for_as_secrets() -> None:
     assert [name for name in keys if "default" in asked[name]] == []
 
 
+@pytest.mark.timeout(900)  # pip installs the package and its dependencies
 def test_it_runs_as_it_is(checkout: Checkout) -> None:
-    """One run, on the emulator; keys that are not given leave nothing behind."""
-    folder = new(checkout, "serial", "--stack dev")
+    """One run, on the emulator, in the project's own environment; keys not given leave nothing."""
+    [commands] = [text for text in blocks(PAGE, "sh") if NEW in text]
+    folder = new(checkout, "serial", "--stack dev", commands)
     settings = yaml.safe_load((folder / "Pulumi.dev.yaml").read_text())["config"]
     assert settings == {
         "serial:templateId": "06853553c4d3402698a17ff5dff87fd7",
@@ -56,8 +64,20 @@ def test_it_runs_as_it_is(checkout: Checkout) -> None:
         "vod:endpoint": "emulator",
         "vod:region": "cn-north-1",
     }
+    runtime = yaml.safe_load((folder / "Pulumi.yaml").read_text())["runtime"]
+    assert runtime == {"name": "python", "options": {"toolchain": "pip", "virtualenv": "venv"}}
+    assert any((folder / "venv").glob("lib/python*/site-packages/pulumi_vod_workflow"))
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        # A preview that looked for a plugin to download would wait here.
+        url = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        environ = {"HTTPS_PROXY": url, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        checkout.type("timeout 100 pulumi preview", folder, **environ)
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
     said = checkout.type(
         """
+        pulumi install
         pulumi preview
         pulumi up --yes --skip-preview
         pulumi preview --expect-no-changes

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.package.building import NAME, PROJECT, ROOT, STEM, Built, build
+from tools.engine.language_host import required_plugins
 
 RUBBISH = (
     ".DS_Store",
@@ -40,10 +43,25 @@ def test_the_wheel_is_the_package(built: Built) -> None:
     package = repository(NAME)
     assert built.wheel.name == f"{STEM}-py3-none-any.whl"
     assert set(built.wheel_files) == package | {f"{STEM}.dist-info/{name}" for name in about}
-    assert f"{NAME}/py.typed" in package
-    assert {Path(name).suffix for name in package} == {".py", ".typed"}
+    assert {name for name in package if not name.endswith(".py")} == {
+        f"{NAME}/pulumi-plugin.json",
+        f"{NAME}/py.typed",
+    }
     for name in package:
         assert built.wheel_files[name] == (ROOT / name).read_bytes()
+
+
+def test_it_has_pulumi_download_no_plugin(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the file that says so: for the name alone Pulumi's Python host asks for one."""
+    with zipfile.ZipFile(built.wheel) as archive:
+        archive.extractall(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert required_plugins(sys.executable, tmp_path) == []
+    (tmp_path / NAME / "pulumi-plugin.json").unlink()
+    [asked] = required_plugins(sys.executable, tmp_path)
+    assert (asked["name"], asked["version"]) == ("vod-workflow", f"v{PROJECT['version']}")
 
 
 def test_the_sdist_has_the_sources_their_tests_and_what_readers_are_led_to(built: Built) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
     return path
 
 
-def engine(folder: Path, version: str = tool.VERSION) -> Path:
+def engine(folder: Path, version: str = tool.OLDEST) -> Path:
     executable(folder / "pulumi", PULUMI.format(version=version))
     executable(folder / tool.LANGUAGE_HOST)
     executable(folder / tool.DYNAMIC_PROVIDER)
@@ -43,7 +44,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(target: Path) -> None:
+    def refuse(target: Path, version: str) -> None:
         with tool.fresh_folder(target) as folder:
             (folder / "half").touch()
             raise tool.EngineError("no network")
@@ -92,11 +93,11 @@ class TestOrder:
         assert tool.find_or_install(env) == folder
 
     def test_an_installed_one_is_used_again(self, env: dict[str, str], cache: Path) -> None:
-        folder = engine(tool.official_folder(cache) / "bin")
+        folder = engine(tool.official_folder(cache, tool.PINNED) / "bin")
         assert tool.find_or_install(env) == folder
 
     def test_a_built_one_gets_the_language_host(self, env: dict[str, str], cache: Path) -> None:
-        built = engine(tool.built_folder(cache))
+        built = engine(tool.built_folder(cache, tool.PINNED))
         folder = tool.find_or_install(env)
         assert folder.name == "bin"  # where the Automation API expects it
         assert built in folder.parents
@@ -108,7 +109,7 @@ class TestOrder:
     def test_a_changed_language_host_needs_no_new_build(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        built = engine(tool.built_folder(cache))
+        built = engine(tool.built_folder(cache, tool.PINNED))
         before = tool.assemble(built)
         monkeypatch.setattr(tool, "STAND_IN", executable(tmp_path / "changed", "changed"))
         after = tool.assemble(built)
@@ -119,19 +120,39 @@ class TestOrder:
     def test_the_official_installer_comes_before_a_build(
         self, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tool, "install_official", lambda target: engine(target / "bin"))
-        monkeypatch.setattr(tool, "build", lambda target: pytest.fail("built"))
+        monkeypatch.setattr(tool, "install_official", lambda target, _: engine(target / "bin"))
+        monkeypatch.setattr(tool, "build", lambda *_: pytest.fail("built"))
         folder = tool.find_or_install(env)
         assert folder == tool.find_or_install(env)
+
+    def test_the_one_that_is_asked_for_comes_before_path(
+        self, env: dict[str, str], cache: Path, tmp_path: Path
+    ) -> None:
+        env["PATH"] = f"{engine(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}"
+        for asked, version in (("oldest", tool.OLDEST), ("v3.260.1", "v3.260.1")):
+            folder = engine(tool.official_folder(cache, version) / "bin")
+            assert tool.find_or_install({**env, "ENGINE": asked}) == folder
+
+    @pytest.mark.parametrize("asked", ["newest", "3.260.0", "v3.260", "v3.260.0 "])
+    def test_what_is_no_version_is_refused(self, env: dict[str, str], asked: str) -> None:
+        with pytest.raises(tool.EngineError, match=r"^ENGINE is .* such as v3"):
+            tool.find_or_install({**env, "ENGINE": asked})
+
+    def test_the_oldest_is_older_than_the_pinned_and_documented(self) -> None:
+        assert () < tool.as_numbers(tool.OLDEST) < tool.as_numbers(tool.PINNED)
+        root = Path(tool.__file__).parents[2]
+        for page in ("README", "README.zh", "docs/getting-started", "docs/getting-started.zh"):
+            text = (root / f"{page}.md").read_text()
+            assert set(re.findall(r"3\.2\d\d\.\d+", text)) == {tool.OLDEST.removeprefix("v")}
 
     def test_another_recipe_is_another_folder(
         self, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        before = tool.built_folder(cache)
+        before = tool.built_folder(cache, tool.PINNED)
         monkeypatch.setattr(tool, "BUILD", [*tool.BUILD, "-race"])
-        another = tool.built_folder(cache)
+        another = tool.built_folder(cache, tool.PINNED)
         monkeypatch.setattr(tool, "BUILD_ENV", {"CGO_ENABLED": "1"})
-        assert len({before, another, tool.built_folder(cache)}) == 3
+        assert len({before, another, tool.built_folder(cache, tool.PINNED)}) == 3
 
 
 class TestFailure:
@@ -173,11 +194,11 @@ class TestFailure:
         folder = tool.find_or_install(env)
         assert (folder / "pulumi").read_text() == "0\n"  # built without a C compiler
         assert (folder / tool.DYNAMIC_PROVIDER).read_text() == "launcher"
-        assert parts(cache) == [tool.built_folder(cache).name]
+        assert parts(cache) == [tool.built_folder(cache, tool.PINNED).name]
         said = capsys.readouterr()
         assert said.out == ""
         for line in (
-            f"Pulumi engine {tool.VERSION}, once for this user, into {cache}",
+            f"Pulumi engine {tool.PINNED}, once for this user, into {cache}",
             "trying the official installer",
             "it did not work (",
             "fetching its Go modules (about 1 minute)",
@@ -203,7 +224,7 @@ class TestFailure:
         program = (
             "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from tools.engine import find_or_install as tool\n"
-            "def refuse(target): raise tool.EngineError('no network')\n"
+            "def refuse(*_): raise tool.EngineError('no network')\n"
             "tool.install_official = refuse\n"
             "tool.main()\n"
         )

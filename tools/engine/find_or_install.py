@@ -1,8 +1,9 @@
 """Find the Pulumi engine, or install it; print the folder to put first on PATH.
 
 In this order: a `pulumi` on PATH that has its Python language host, what an earlier run installed
-in the user's cache, the official installer, a build from the Go module mirror. Progress goes to
-stderr, so that stdout is the folder alone.
+in the user's cache, the official installer, a build from the Go module mirror. With ENGINE=oldest
+or, for example, ENGINE=v3.260.0 in the environment, that version is used and PATH is ignored.
+Progress goes to stderr, so that stdout is the folder alone.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-VERSION = "v3.250.0"
-"""What is installed, and the oldest on PATH that is used: nothing older has been tried."""
+PINNED = "v3.276.0"
+"""The version that is installed: the newest on which all engine tests pass."""
+OLDEST = "v3.250.0"
+"""The oldest supported version, the lowest that is used from PATH. All engine tests pass on it."""
 
 MODULE = "github.com/pulumi/pulumi"
-GET = ["get", "-tool", f"{MODULE}/pkg/v3/cmd/pulumi@{VERSION}"]
+GET = ["get", "-tool", f"{MODULE}/pkg/v3/cmd/pulumi@VERSION"]
 BUILD = [
     "build",
     "-trimpath",
-    f"-ldflags=-s -w -X {MODULE}/sdk/v3/go/common/version.Version={VERSION}",
+    f"-ldflags=-s -w -X {MODULE}/sdk/v3/go/common/version.Version=VERSION",
     f"{MODULE}/pkg/v3/cmd/pulumi",
 ]
 BUILD_ENV = {"CGO_ENABLED": "0"}
@@ -69,8 +72,8 @@ def engine_on_path(path: str) -> Path | None:
         if shutil.which(companion, path=beside) is None:
             say(f"    {command} is left aside: it has no {companion}")
             return None
-    if answered_version(command) < as_numbers(VERSION):
-        say(f"    {command} is left aside: it does not answer as version {VERSION} or newer")
+    if answered_version(command) < as_numbers(OLDEST):
+        say(f"    {command} is left aside: it does not answer as version {OLDEST} or newer")
         return None
     return Path(command).absolute().parent
 
@@ -108,15 +111,30 @@ def fingerprint(*parts: str | bytes) -> str:
     return digest.hexdigest()[:12]
 
 
-def official_folder(cache: Path) -> Path:
+def wanted_version(env: Mapping[str, str]) -> str | None:
+    """Return the version that ENGINE demands, or None if every supported version will do."""
+    asked = env.get("ENGINE", "")
+    if asked == "oldest":
+        return OLDEST
+    if asked and not re.fullmatch(r"v\d+\.\d+\.\d+", asked):
+        raise EngineError(f"ENGINE is {asked!r}: it must be oldest, or a version such as {PINNED}")
+    return asked or None
+
+
+def of_version(words: Sequence[str], version: str) -> list[str]:
+    """Fill the version into the words of a Go command."""
+    return [word.replace("VERSION", version) for word in words]
+
+
+def official_folder(cache: Path, version: str) -> Path:
     """Where the official installer's engine is kept."""
-    return cache / f"{VERSION}-official"
+    return cache / f"{version}-official"
 
 
-def built_folder(cache: Path) -> Path:
+def built_folder(cache: Path, version: str) -> Path:
     """Where the built engine is kept: another recipe or another machine, another folder."""
-    recipe = fingerprint(sysconfig.get_platform(), *GET, *BUILD, str(BUILD_ENV))
-    return cache / f"{VERSION}-{recipe}"
+    told = of_version([*GET, *BUILD], version)
+    return cache / f"{version}-{fingerprint(sysconfig.get_platform(), *told, str(BUILD_ENV))}"
 
 
 def assembled_folder(built: Path) -> Path:
@@ -202,7 +220,7 @@ def run(
     return text
 
 
-def install_official(target: Path) -> None:
+def install_official(target: Path, version: str) -> None:
     """Download the engine with the Pulumi SDK's own installer."""
     program = (
         "import socket, sys\n"
@@ -212,11 +230,11 @@ def install_official(target: Path) -> None:
         "PulumiCommand.install(sys.argv[1], VersionInfo.parse(sys.argv[2]))\n"
     )
     with fresh_folder(target) as folder:
-        command = [sys.executable, "-c", program, str(folder), VERSION.removeprefix("v")]
+        command = [sys.executable, "-c", program, str(folder), version.removeprefix("v")]
         run(command, cwd=folder, seconds=OFFICIAL_SECONDS)
 
 
-def build(target: Path) -> None:
+def build(target: Path, version: str) -> None:
     """Build the engine from its Go modules, and take the dynamic provider's launcher from them."""
     go = shutil.which("go")
     if go is None:
@@ -225,10 +243,11 @@ def build(target: Path) -> None:
         module = Path(scratch)
         run([go, "mod", "init", "engine"], cwd=module, seconds=60)
         say("    fetching its Go modules (about 1 minute)")
-        run([go, *GET], cwd=module, seconds=BUILD_SECONDS)
+        run([go, *of_version(GET, version)], cwd=module, seconds=BUILD_SECONDS)
         say("    building it (6 minutes on 2 cores, once for this user)")
+        verb, *options = of_version(BUILD, version)
         run(
-            [go, BUILD[0], "-o", str(folder / "pulumi"), *BUILD[1:]],
+            [go, verb, "-o", str(folder / "pulumi"), *options],
             cwd=module,
             seconds=BUILD_SECONDS,
             env=BUILD_ENV,
@@ -256,39 +275,42 @@ def assemble(built: Path) -> Path:
     return target / "bin"
 
 
-def cached_engine(cache: Path) -> Path | None:
+def cached_engine(cache: Path, version: str) -> Path | None:
     """The folder of an engine that an earlier run installed, or None."""
-    if (official := official_folder(cache) / "bin").exists():
+    if (official := official_folder(cache, version) / "bin").exists():
         return official
-    if (built := built_folder(cache)).exists():
+    if (built := built_folder(cache, version)).exists():
         return assemble(built)
     return None
 
 
-def install_engine(cache: Path) -> Path:
+def install_engine(cache: Path, version: str) -> Path:
     """Install the engine in the cache, by the first way that works; its folder."""
-    say(f"==> Pulumi engine {VERSION}, once for this user, into {cache}")
+    say(f"==> Pulumi engine {version}, once for this user, into {cache}")
+    official, built = official_folder(cache, version), built_folder(cache, version)
     try:
         say("    trying the official installer")
-        install_official(official_folder(cache))
+        install_official(official, version)
     except EngineError as error:
         say(f"    it did not work ({error}): building from the Go modules instead")
     else:
-        return official_folder(cache) / "bin"
+        return official / "bin"
     try:
-        build(built_folder(cache))
+        build(built, version)
     except EngineError as error:
         remedy = "Install the Pulumi CLI (or Go), put it on PATH and run again"
         raise EngineError(f"no Pulumi engine: {error}. {remedy}") from None
-    return assemble(built_folder(cache))
+    return assemble(built)
 
 
 def find_or_install(env: Mapping[str, str]) -> Path:
     """The folder to put first on PATH."""
-    if found := engine_on_path(env.get("PATH", "")):
+    wanted = wanted_version(env)
+    if wanted is None and (found := engine_on_path(env.get("PATH", ""))):
         return found
+    version = wanted or PINNED
     with only_one(cache := cache_folder(env)):
-        return cached_engine(cache) or install_engine(cache)
+        return cached_engine(cache, version) or install_engine(cache, version)
 
 
 def main() -> None:

@@ -1,14 +1,29 @@
 #!/usr/bin/env python3
 """Run Pulumi programs written in Python, for an engine that was built without its language host.
 
-A development tool, installed beside such an engine as `pulumi-language-python`. It runs the program
-in its own process, with the Python it was started with: the project's environment must be active.
+A development tool, installed beside such an engine as `pulumi-language-python`. Without the runtime
+option `virtualenv` it runs the program in its own process, with the Python it was started with: the
+project's environment must be active.
+
+Like the official host, the stand-in reports the plugins that the installed packages need. It gives
+a new project the options pip and `venv`, makes that virtual environment, installs
+`requirements.txt` into it, and runs the program with its Python. The stand-in does not imitate:
+
+- other toolchains (poetry, uv), type checkers, the debugger, tracing, .python-version;
+- an installation into the environment at hand: without `virtualenv` it installs nothing;
+- the list of a program's dependencies (`pulumi about`);
+- plugin versions of pre-releases: such a package needs no plugin here;
+- plugins: the Python of the stand-in runs them, and only from a `__main__.py`;
+- the program's log lines: they reach the engine as output, an error with the SDK's own frames.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import runpy
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +37,7 @@ try:
     from google.protobuf.empty_pb2 import Empty
     from pulumi.automation._server import LanguageServer
     from pulumi.runtime import settings
-    from pulumi.runtime.proto import language_pb2, language_pb2_grpc
+    from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 except ImportError as error:
     sys.exit(
         f"{error}: this stand-in for Pulumi's Python host runs programs with the Python on PATH: "
@@ -30,9 +45,102 @@ except ImportError as error:
     )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 Context = grpc.ServicerContext
+
+WITHOUT_PLUGIN = ("pulumi-policy", "pulumi-esc-sdk")
+"""Distributions without a plugin, by a list in the official host."""
+
+INSTALLED = """
+import importlib.metadata, importlib.util, json, pathlib
+told = {}
+for one in importlib.metadata.distributions():
+    name = one.metadata["Name"]
+    module = name.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    folders = (spec.submodule_search_locations or []) if spec else []
+    files = [file for folder in folders
+             if (file := pathlib.Path(folder) / "pulumi-plugin.json").is_file()]
+    about = json.loads(files[0].read_text()) if files else None
+    told.setdefault(module, {"name": name, "version": one.version, "about": about})
+print(json.dumps([*told.values()]))
+"""
+"""A program that prints the distributions of its Python, each with its `pulumi-plugin.json`."""
+
+
+def ambient_python() -> str:
+    """Return the Python that the official host takes where there is no virtual environment."""
+    asked = os.environ.get("PULUMI_PYTHON_CMD", "python3")
+    return shutil.which(asked) or sys.executable
+
+
+def virtualenv_of(info: Any) -> Path | None:
+    """Return the virtual environment that the project's runtime options name, or None."""
+    option = dict(info.options).get("virtualenv")
+    return Path(info.root_directory, str(option)) if option else None
+
+
+def python_of(environment: Path) -> str:
+    """Return the Python of a virtual environment."""
+    python = environment / "bin" / "python"
+    if not python.is_file():
+        raise FileNotFoundError(f"no virtual environment at {environment}: run pulumi install")
+    return str(python)
+
+
+def required_plugins(python: str, folder: str | Path) -> list[dict[str, Any]]:
+    """Return the plugins that the distributions of a Python need, run in the program's folder."""
+    answer = subprocess.run(
+        [python, "-c", INSTALLED], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return [plugin for told in json.loads(answer.stdout) if (plugin := plugin_of(**told))]
+
+
+def plugin_of(name: str, version: str, about: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the plugin that a distribution needs, by the official rules; `about` is its file."""
+    if about is None and not name.startswith(("pulumi-", "pulumi_")):
+        return None
+    if name.replace("_", "-") in WITHOUT_PLUGIN or (about and not about.get("resource")):
+        return None
+    told = about or {}
+    version = told.get("version") or version
+    if not re.fullmatch(r"v?\d+(\.\d+){0,2}", version):
+        return None
+    numbers = [*version.removeprefix("v").split("."), "0", "0"][:3]
+    return {
+        "name": told.get("name") or name.removeprefix("pulumi-"),
+        "version": f"v{'.'.join(numbers)}",
+        "server": told.get("server", ""),
+    }
+
+
+def output_of(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines that a process writes to "stdout" and "stderr", until its end."""
+    said: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
+
+    def forward(name: str, stream: IO[bytes]) -> None:
+        for line in stream:
+            said.put((name, line))
+        said.put(None)
+
+    streams = {"stdout": process.stdout, "stderr": process.stderr}
+    for named_stream in streams.items():
+        Thread(target=forward, args=named_stream, daemon=True).start()
+    for _ in streams:
+        yield from iter(said.get, None)
+
+
+def begin(command: Sequence[str], folder: str, env: Mapping[str, str] | None = None) -> Any:
+    """Start a process and capture its output."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 class LanguageHost(LanguageServer):
@@ -44,13 +152,66 @@ class LanguageHost(LanguageServer):
     def Handshake(self, request: Any, context: Context) -> Any:
         return language_pb2.LanguageHandshakeResponse()
 
+    def RuntimeOptionsPrompts(self, request: Any, context: Context) -> Any:
+        chosen = dict(request.info.options)
+        prompt = language_pb2.RuntimeOptionPrompt
+        wanted = {"toolchain": "pip", **({"virtualenv": "venv"} if "toolchain" in chosen else {})}
+        prompts = []
+        for key, text in wanted.items():
+            value = prompt.RuntimeOptionValue(promptType=prompt.STRING, stringValue=text)
+            if key not in chosen:
+                prompts.append(
+                    prompt(key=key, promptType=prompt.STRING, choices=[value], default=value)
+                )
+        return language_pb2.RuntimeOptionsResponse(prompts=prompts)
+
+    def GetRequiredPackages(self, request: Any, context: Context) -> Any:
+        environment = virtualenv_of(request.info)
+        python = python_of(environment) if environment else ambient_python()
+        packages = [
+            plugin_pb2.PackageDependency(kind="resource", **plugin)
+            for plugin in required_plugins(python, request.info.program_directory)
+        ]
+        return language_pb2.GetRequiredPackagesResponse(packages=packages)
+
     def InstallDependencies(self, request: Any, context: Context) -> Iterator[Any]:
-        return iter(())
+        environment = virtualenv_of(request.info)
+        if environment is None:
+            said = b"No virtualenv in the runtime's options: nothing is installed\n"
+            yield language_pb2.InstallDependenciesResponse(stdout=said)
+            return
+        folder = request.info.program_directory
+        python = str(environment / "bin" / "python")
+        install = [python, "-m", "pip", "install"]
+        commands = [
+            [ambient_python(), "-m", "venv", str(environment)],
+            [*install, "--upgrade", "pip", "setuptools", "wheel"],
+        ]
+        if Path(folder, "requirements.txt").exists():
+            commands.append([*install, "-r", "requirements.txt"])
+        for command in commands:
+            process = begin(command, folder)
+            context.add_callback(process.terminate)
+            for name, line in output_of(process):
+                fields: dict[str, Any] = {name: line}
+                yield language_pb2.InstallDependenciesResponse(**fields)
+            if process.wait():
+                context.abort(
+                    grpc.StatusCode.UNKNOWN,
+                    f"{' '.join(command)}: exit status {process.returncode}",
+                )
 
     def GetProgramDependencies(self, request: Any, context: Context) -> Any:
         return language_pb2.GetProgramDependenciesResponse()
 
     def Run(self, request: Any, context: Context) -> Any:
+        if environment := virtualenv_of(request.info):
+            request.info.options.Clear()
+            python = python_of(environment)
+            done = subprocess.run(
+                [python, __file__, RUN], input=request.SerializeToString(), check=False
+            )
+            return language_pb2.RunResponse(bail=bool(done.returncode))
         folder = Path(request.info.program_directory)
 
         def program() -> None:
@@ -65,32 +226,27 @@ class LanguageHost(LanguageServer):
 
     def RunPlugin(self, request: Any, context: Context) -> Iterator[Any]:
         program = Path(request.info.program_directory) / request.info.entry_point
-        process = subprocess.Popen(
-            [sys.executable, "-u", str(program), *request.args],
-            cwd=request.pwd,
-            env=dict(variable.split("=", 1) for variable in request.env) or None,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        env = dict(variable.split("=", 1) for variable in request.env) or None
+        process = begin([sys.executable, "-u", str(program), *request.args], request.pwd, env)
         context.add_callback(process.terminate)
-        output: SimpleQueue[Any] = SimpleQueue()
-
-        def forward(name: str, stream: IO[bytes]) -> None:
-            for line in stream:
-                fields: dict[str, Any] = {name: line}
-                output.put(language_pb2.RunPluginResponse(**fields))
-            output.put(None)
-
-        streams = {"stdout": process.stdout, "stderr": process.stderr}
-        for named_stream in streams.items():
-            Thread(target=forward, args=named_stream, daemon=True).start()
-        for _ in streams:
-            yield from iter(output.get, None)
+        for name, line in output_of(process):
+            fields: dict[str, Any] = {name: line}
+            yield language_pb2.RunPluginResponse(**fields)
         yield language_pb2.RunPluginResponse(exitcode=process.wait())
 
     def Cancel(self, request: Any, context: Context) -> Any:
         return Empty()
+
+
+RUN = "run"
+"""The argument with which this file runs one program, in a virtual environment, and ends."""
+
+
+def run_once() -> None:
+    """Run the program of the RunRequest on stdin."""
+    request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
+    no_call: Any = None  # Run does not use its context
+    sys.exit(LanguageHost().Run(request, no_call).bail)
 
 
 def main() -> None:
@@ -110,4 +266,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_once() if sys.argv[1:] == [RUN] else main()

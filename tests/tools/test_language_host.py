@@ -1,0 +1,72 @@
+"""The stand-in for Pulumi's Python host reports required plugins by the official rules."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.engine import language_host as host
+
+NONE = {"resource": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "about", "plugin"),
+    [
+        ("pulumi-thing", "1.2.3", None, "thing v1.2.3"),
+        ("pulumi_thing", "1.2", None, "pulumi_thing v1.2.0"),
+        ("pulumi-thing", "1.2.3", NONE, None),
+        ("pulumi-thing", "1.2.3rc1", None, None),
+        ("pulumi-policy", "1.0.0", None, None),
+        ("pulumi", "3.272.0", None, None),
+        ("thing", "1.0.0", None, None),
+        ("thing", "1.0.0", {"resource": True}, "thing v1.0.0"),
+        ("thing", "1.0.0", {"resource": True, "name": "vod", "version": "2.0.0"}, "vod v2.0.0"),
+    ],
+)
+def test_a_distribution_asks_for_its_plugin(
+    name: str, version: str, about: dict[str, Any] | None, plugin: str | None
+) -> None:
+    asked = host.plugin_of(name, version, about)
+    assert (f"{asked['name']} {asked['version']}" if asked else None) == plugin
+
+
+def test_its_file_is_read_where_its_module_is(tmp_path: Path) -> None:
+    """As for each Python alone: what is installed for another is not seen."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = host.python_of(tmp_path / "venv")
+    [packages] = (tmp_path / "venv").glob("lib/python*/site-packages")
+    assert host.required_plugins(python, tmp_path) == []
+    about = packages / "pulumi_thing-1.2.3.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pulumi-thing\nVersion: 1.2.3\n")
+    assert [told["name"] for told in host.required_plugins(python, tmp_path)] == ["thing"]
+    (packages / "pulumi_thing").mkdir()
+    (packages / "pulumi_thing" / "__init__.py").touch()
+    assert [told["name"] for told in host.required_plugins(python, tmp_path)] == ["thing"]
+    (packages / "pulumi_thing" / "pulumi-plugin.json").write_text(json.dumps(NONE))
+    assert host.required_plugins(python, tmp_path) == []
+
+
+def test_this_project_asks_for_none(tmp_path: Path) -> None:
+    """As it is installed in the environment of its developers, too."""
+    assert host.required_plugins(sys.executable, tmp_path) == []
+
+
+def test_a_virtual_environment_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="run pulumi install"):
+        host.python_of(tmp_path / "venv")
+
+
+def test_the_list_needs_nothing_of_the_environment() -> None:
+    """It is run by Pythons that have neither the SDK nor pip."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", host.INSTALLED], capture_output=True, check=True
+    )
+    assert json.loads(done.stdout) == []
