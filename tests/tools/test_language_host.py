@@ -22,6 +22,7 @@ NONE = {"resource": False}
         ("pulumi-thing", "1.2.3", None, "thing v1.2.3"),
         ("pulumi_thing", "1.2", None, "pulumi_thing v1.2.0"),
         ("pulumi-thing", "1.2.3", NONE, None),
+        ("pulumi-thing", "1.2.3", {}, None),
         ("pulumi-thing", "1.2.3rc1", None, None),
         ("pulumi-policy", "1.0.0", None, None),
         ("pulumi", "3.272.0", None, None),

@@ -11,6 +11,7 @@ a new project the options pip and `venv`, makes that virtual environment, instal
 
 - other toolchains (poetry, uv), type checkers, the debugger, tracing, .python-version;
 - an installation into the environment at hand: without `virtualenv` it installs nothing;
+- the installation by a preview that finds no `venv`: `pulumi install` is needed;
 - the list of a program's dependencies (`pulumi about`);
 - plugin versions of pre-releases: such a package needs no plugin here;
 - plugins: the Python of the stand-in runs them, and only from a `__main__.py`;
@@ -101,9 +102,9 @@ def plugin_of(name: str, version: str, about: Mapping[str, Any] | None) -> dict[
     """Return the plugin that a distribution needs, by the official rules; `about` is its file."""
     if about is None and not name.startswith(("pulumi-", "pulumi_")):
         return None
-    if name.replace("_", "-") in WITHOUT_PLUGIN or (about and not about.get("resource")):
+    told = {"resource": True} if about is None else about
+    if name.replace("_", "-") in WITHOUT_PLUGIN or not told.get("resource"):
         return None
-    told = about or {}
     version = told.get("version") or version
     if not re.fullmatch(r"v?\d+(\.\d+){0,2}", version):
         return None
