@@ -202,7 +202,9 @@ class VodClient:
         self._auth = VolcengineAuth(credentials, region, clock=self._clock)
         self._check = f"the network and {named_by}" if named_by else "the network"
         https = transport is None and url.scheme == "https"
-        self._proxy = proxy_for(url) if https and not local else None
+        # Loading certificates takes longer than ten starts.
+        certificates = trusted(local=local) if https else None
+        self._proxy = proxy_for(url, certificates) if https and not local else None
         self._http = httpx.AsyncClient(
             auth=self._auth,
             headers={"user-agent": "pulumi-vod-workflow"},
@@ -210,8 +212,7 @@ class VodClient:
             transport=transport,
             trust_env=False,
             proxy=self._proxy.address if self._proxy else None,
-            # Loading certificates takes longer than ten starts.
-            verify=trusted(local=local) if https else False,
+            verify=certificates or False,
             follow_redirects=False,
             limits=httpx.Limits(
                 max_connections=connections,

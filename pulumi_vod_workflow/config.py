@@ -236,8 +236,10 @@ def _near(key: str) -> str:
 
 def _meant_as_endpoint(texts: Mapping[str, str], project: str) -> Iterator[str]:
     """Refuse an endpoint of another namespace: without it the real service is used, and paid."""
+    if texts.get("vod:endpoint", "").strip():
+        return
     for key, value in sorted(texts.items()):
-        if _near(key) != "vod:endpoint" or "vod:endpoint" in texts:
+        if _near(key) != "vod:endpoint":
             continue
         host = (re.match(r"https?://(\[[^\]]*\]|[^/:?#]*)", value.strip()) or ["", ""])[1]
         of_vod = is_loopback(host) or host.endswith(".volcengineapi.com")

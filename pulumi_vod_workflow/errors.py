@@ -235,9 +235,12 @@ class UnclearStartError(CallError):
     def _all(self) -> str:
         """Return the command that lists all starts without an answer: a preview stops at one."""
         if not self.others:
-            return "`vod-workflow recover` says more."
+            return "`vod-workflow recover` lists what the journal has."
         starts = "1 other start" if self.others == 1 else f"{self.others:,} other starts"
-        return f"The journal has {starts} of this stack unanswered: `vod-workflow recover` has all."
+        return (
+            f"The journal has {starts} of this stack without an answer: `vod-workflow recover` "
+            "lists all."
+        )
 
 
 class TransportError(CallError):

@@ -41,9 +41,13 @@ class Proxy:
         return f"the proxy of {self.variable} ({url.scheme}://{url.netloc.decode()})"
 
 
-def proxy_for(url: httpx.URL) -> Proxy | None:
+def proxy_for(url: httpx.URL, certificates: ssl.SSLContext | None = None) -> Proxy | None:
     """
     Return the proxy that the environment names for an https URL, if there is one.
+
+    Args:
+        url: where requests go.
+        certificates: those to trust, of a proxy that is spoken to over TLS as well.
 
     Raises:
         ConfigurationError: for a proxy that cannot be used; it names the variable, never the value.
@@ -55,7 +59,7 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
     for name in PROXY_VARIABLES:
         value = proxies.get(name.removesuffix("_proxy"), "").strip()
         if value:
-            return _proxy(_spelled(name), value)
+            return _proxy(_spelled(name), value, certificates)
     return None
 
 
@@ -65,7 +69,7 @@ def _spelled(name: str) -> str:
     return next(here, "the system's proxy settings")
 
 
-def _proxy(variable: str, value: str) -> Proxy:
+def _proxy(variable: str, value: str, certificates: ssl.SSLContext | None) -> Proxy:
     scheme, separator, _ = value.partition("://")
     scheme = scheme.lower() if separator else "http"
     if scheme not in {"http", "https", "socks5", "socks5h"}:
@@ -82,7 +86,7 @@ def _proxy(variable: str, value: str) -> Proxy:
     # Both kinds of SOCKS leave names to the proxy, and older httpx knows one word for it.
     address = f"{scheme.removesuffix('h')}://{value.partition('://')[2] if separator else value}"
     with suppress(ValueError, httpx.InvalidURL):  # each quotes the value, and so a password
-        proxy = httpx.Proxy(address)
+        proxy = httpx.Proxy(address, ssl_context=certificates if scheme == "https" else None)
         if re.fullmatch(r"[\w.:-]+", proxy.url.host) and (proxy.url.port or 1) < 65536:
             return Proxy(variable, proxy)
     raise ConfigurationError(

@@ -462,6 +462,15 @@ def test_a_proxy_that_is_not_there(through: Callable[[int], None]) -> None:
     assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)
 
 
+def test_a_proxy_that_nobody_knows(trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is looked up here, the endpoint's is not."""
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.invalid:3128")
+    error = anyio.run(lambda: failed(f"https://{HOST}"))
+    told = f"{HOST}: through the proxy of HTTPS_PROXY (http://proxy.invalid:3128): "
+    assert error.what.startswith(told)
+    assert (error.maybe_accepted, error.sent) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("named_by", "check"),
     [
@@ -510,6 +519,37 @@ class Socks:
         writer.write(bytes((5, self.code, 0, 1, 127, 0, 0, 1, 0, 1)))
         if not self.code:
             await self.then(reader, writer)
+
+
+@pytest.mark.parametrize("which", ["good", "of nobody"])
+def test_a_proxy_that_speaks_tls(
+    vod_emulator: VodEmulator,
+    certificates: dict[str, Path],
+    trusted: None,
+    monkeypatch: pytest.MonkeyPatch,
+    which: str,
+) -> None:
+    """Its certificate is one to trust as the endpoint's is: TLS through TLS."""
+    proxy = Proxy()
+
+    async def go() -> Answer:
+        behind, tls = passing_to(port_of(vod_emulator)), tls_with(certificates[which])
+        async with (
+            serving(behind, tls_with(certificates["good"])) as port,
+            serving(proxy, tls) as at,
+        ):
+            proxy.then = passing_to(port)
+            monkeypatch.setenv("HTTPS_PROXY", f"https://user:hidden-password@{HOST}:{at}")
+            return await start(f"https://{HOST}", KEYS)
+
+    if which == "good":
+        assert anyio.run(go).result["RunId"] == vod_emulator.ledger()[0]["runId"]
+        return
+    with pytest.raises(TransportError, match="proxy of HTTPS_PROXY .* is not trusted") as caught:
+        anyio.run(go)
+    assert "hidden" not in str(caught.value)
+    assert not caught.value.sent
+    assert vod_emulator.ledger() == []
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])

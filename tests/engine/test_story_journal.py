@@ -182,7 +182,7 @@ def test_a_question_names_what_to_look_for_and_all_others(story: Story) -> None:
     asked = story.preview(four)
     assert asks(asked)
     others = 2 if "of 2 items 2" in asked.text else 3  # whichever the engine comes to first
-    told = f"The journal has {others} other starts of this stack unanswered: `vod-workflow recover`"
+    told = f"The journal has {others} other starts of this stack without an answer: `vod-workflow"
     assert told in asked.text
     assert "it (vid v1, workflow t1) was sent" in story.preview(run()).text
     alone = story.preview(hidden)
