@@ -49,6 +49,7 @@ ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
     "within vod:resendWithin. Look for their runs in the VOD console, then choose for each item:"
 )
+CORRECT: Final = "Nothing of the batch was started. Correct the items."
 NOT_STARTED: Final = (
     "Nothing of the batch was started. Correct the items, or set vod:preflight to warn: then the "
     "service decides."
@@ -63,16 +64,16 @@ class WorkflowBatchProvider(VodProvider):
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate all items and fill in their tokens; free, and offline unless preflight is on."""
-        declaration = batch.declare_batch(received(news))
+        olds = batch.normalise_batch(received(_olds))
+        declaration = batch.declare_batch(received(news), olds)
         failures = self._failures(declaration.problems)
         if failures:
             return CheckResult(sent(declaration.properties), failures)
-        olds = batch.normalise_batch(received(_olds))
         inputs = batch.complete_batch(olds, declaration.properties)
         self._checked.add(resource_of(inputs))
         if not olds:
             plan, recalled, _ = self._planned({}, inputs)
-            self._tell(plan, recalled)
+            self._tell(plan, recalled, inputs)
             wrong = self._asked(plan, recalled, inputs)
             if wrong:
                 return CheckResult(sent(declaration.properties), self._failures(wrong))
@@ -91,7 +92,7 @@ class WorkflowBatchProvider(VodProvider):
         self._settle(_started_here(batch.runs_of(olds)))
         if resource_of(news) in self._checked:
             plan, recalled, _ = self._planned(olds, news)
-            self._tell(plan, recalled)
+            self._tell(plan, recalled, news)
             wrong = self._asked(plan, recalled, news)
             if wrong:
                 told = [f"  - {problem}" for problem in wrong]
@@ -174,11 +175,15 @@ class WorkflowBatchProvider(VodProvider):
 
         Raises:
             CallError: when there are starts that must not be sent.
+            BatchError: when items that start again break a rule of today.
 
         """
         plan = self._plan(olds, news)
         if not plan.start:
             return plan, Recalled(), {}
+        wrong = [f"  - {problem}" for problem in batch.recheck(olds, news, plan.start)]
+        if wrong:
+            raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT]))
         items = batch.items_of(news)
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
@@ -191,12 +196,13 @@ class WorkflowBatchProvider(VodProvider):
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
         return batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
 
-    def _tell(self, plan: BatchPlan, recalled: Recalled) -> None:
+    def _tell(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
         if plan.start:
             announce(self._settings)
         row = Row()
-        for line in earlier_starts(recalled.earlier.values()):
+        doubtful = map(str, batch.doubtful(news, plan.start))
+        for line in (*earlier_starts(recalled.earlier.values()), *doubtful):
             row.say(line, warning=True)
         for line in plan.described():
             row.say(line)

@@ -99,6 +99,8 @@ class WorkflowRunProvider(VodProvider):
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
             return []
+        from pulumi_vod_workflow.core.inputs import doubts  # noqa: PLC0415 - loaded by `check`
+
         recalled, notes = self._recalled(inputs)
         for run in recalled.taken.values():
             Row().say(
@@ -109,7 +111,7 @@ class WorkflowRunProvider(VodProvider):
         if recalled.taken:
             return []
         announce(self._settings)
-        for line in earlier_starts(recalled.earlier.values()):
+        for line in (*earlier_starts(recalled.earlier.values()), *map(str, doubts(inputs))):
             Row().say(line, warning=True)
         if any(note.until for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)

@@ -4,10 +4,18 @@ What the service tells of a run, as Pulumi output types (GetWorkflowExecution an
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pulumi
+
+_SCHEME: Final = re.compile("^[a-z]+://")
+
+
+def file_name_of(store_uri: str | None) -> str | None:
+    """Return the path of `tos://bucket/path`, or of `bucket/path`: the file's name in its space."""
+    return _SCHEME.sub("", store_uri or "").partition("/")[2] or None
 
 
 @pulumi.output_type
@@ -103,6 +111,11 @@ class Transcode:
     file_extra: Mapping[str, str] | None = pulumi.property("fileExtra", default=None)
     """What else the service says, under names of its own."""
 
+    @property
+    def file_name(self) -> str | None:
+        """The FileName for the `direct_url` of another run in the same space, of `store_uri`."""
+        return file_name_of(self.store_uri)
+
 
 @pulumi.output_type
 class SnapshotFiles:
@@ -136,6 +149,17 @@ class SnapshotFiles:
     """Where a sample's index is stored."""
     offsets: Sequence[float] | None = pulumi.property("offsets", default=None)
     """Seconds at which a sample's pictures were taken."""
+
+    @property
+    def file_name(self) -> str | None:
+        """The FileName of the one file in its space, of `store_uri`."""
+        return file_name_of(self.store_uri)
+
+    @property
+    def file_names(self) -> Sequence[str] | None:
+        """The FileNames of the files in their space, of `store_uris`."""
+        names = [file_name_of(uri) for uri in self.store_uris or ()]
+        return [name for name in names if name] or None
 
 
 @pulumi.output_type

@@ -139,6 +139,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
                 changed together with `triggers`. Two resources with the same token and start
                 share one run.
             triggers: a new or changed value asks for a new, paid run; a removed one for nothing.
+                Numbers are below 2**53; write a larger one as text.
                 Going back to an earlier value gives the earlier token again, and the service may
                 then answer with the earlier run.
             existing_run_id: adopt this run: it is only read, nothing is ever started.

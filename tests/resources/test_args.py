@@ -136,3 +136,25 @@ def test_every_public_attribute_is_documented(name: str) -> None:
                 if not said and not item.target.id.isupper() and item.target.id != "model_config":
                     missing.append(f"{node.name}.{item.target.id}")
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("store_uri", "file_name"),
+    [
+        ("tos://tos-cn-v-1/a b/c.mp4", "a b/c.mp4"),
+        ("tos-cn-v-1/c.mp4", "c.mp4"),
+        ("tos://tos-cn-v-1/a//b://c", "a//b://c"),
+        ("tos://tos-cn-v-1", None),
+        ("c.mp4", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_file_of_a_result_has_the_name_that_its_space_knows_it_by(
+    store_uri: str | None, file_name: str | None
+) -> None:
+    """The path in the bucket: `direct_url` takes it, and refuses the URI."""
+    assert outputs.Transcode(store_uri=store_uri).file_name == file_name
+    files = outputs.SnapshotFiles(store_uri=store_uri, store_uris=store_uri and [store_uri])
+    assert files.file_name == file_name
+    assert files.file_names == (file_name and [file_name])
