@@ -18,9 +18,11 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 from pulumi_vod_workflow._adapter import (
     PROVIDER_KEY,
     VodProvider,
+    are_lost,
     ask,
     earlier_starts,
     received,
+    refuse_lost,
     sent,
     shown_on,
 )
@@ -64,6 +66,8 @@ class WorkflowBatchProvider(VodProvider):
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate all items and fill in their tokens; free, and offline unless preflight is on."""
+        if are_lost(news):
+            return CheckResult(sent(received(news)), [])
         olds = batch.normalise_batch(received(_olds))
         declaration = batch.declare_batch(received(news), olds)
         failures = self._failures(declaration.problems)
@@ -88,6 +92,8 @@ class WorkflowBatchProvider(VodProvider):
             PreflightError: when the service has something against what would be started.
 
         """
+        if are_lost(_news):
+            return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         self._settle(_started_here(batch.runs_of(olds)))
         if resource_of(news) in self._checked:
@@ -107,6 +113,7 @@ class WorkflowBatchProvider(VodProvider):
     @partial(reported, pays=True)
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start all items, each of which is paid; those that fail are recorded with their error."""
+        refuse_lost(props)
         inputs = batch.normalise_batch(received(props))
         scope = inputs["scope"]
         made = self._carry_out({}, inputs)
@@ -115,6 +122,7 @@ class WorkflowBatchProvider(VodProvider):
     @partial(reported, pays=True)
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Start the items that ask for it, each of which is paid; the others keep their runs."""
+        refuse_lost(_news)
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         return UpdateResult(self._carry_out(olds, news))
 

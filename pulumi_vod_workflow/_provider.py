@@ -23,9 +23,11 @@ from pulumi.dynamic import (
 from pulumi_vod_workflow._adapter import (
     PROVIDER_KEY,
     VodProvider,
+    are_lost,
     ask,
     earlier_starts,
     received,
+    refuse_lost,
     sent,
     shown_on,
 )
@@ -66,6 +68,8 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate a declaration, fill in its token; free, and offline unless preflight is on."""
+        if are_lost(news):
+            return CheckResult(sent(received(news)), [])
         olds, declared = normalise(received(_olds)), normalise(received(news))
         if is_recorded(olds, declared):
             return CheckResult(sent(record(olds)), self._failures(()))
@@ -134,6 +138,8 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
+        if are_lost(_news):
+            return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds = received(_olds)
         self._settle(_started_here(olds))
         plan = plan_change(
@@ -159,6 +165,7 @@ class WorkflowRunProvider(VodProvider):
     @partial(reported, pays=True)
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start the declared run, which is paid, or adopt an existing one, which is free."""
+        refuse_lost(props)
         inputs = normalise(received(props))
         existing = inputs.get("existingRunId")
         if existing is not None:
@@ -237,6 +244,7 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Record settings that are not sent to the service; free."""
+        refuse_lost(_news)
         olds, declared = normalise(received(_olds)), normalise(received(_news))
         return UpdateResult(sent(after_update(olds, declared)))
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import pulumi
 
+from pulumi_vod_workflow.resources.missing import Explained, explained
+
 _SCHEME: Final = re.compile("^[a-z]+://")
 
 
@@ -19,7 +21,7 @@ def file_name_of(store_uri: str | None) -> str | None:
 
 
 @pulumi.output_type
-class WorkflowTask:
+class WorkflowTask(Explained):
     """One task of a run (GetWorkflowExecution, TasksDetail)."""
 
     display_name: str | None = pulumi.property("displayName", default=None)
@@ -37,7 +39,7 @@ class WorkflowTask:
 
 
 @pulumi.output_type
-class VideoStreamMeta:
+class VideoStreamMeta(Explained):
     """A transcode's video stream."""
 
     codec: str | None = pulumi.property("codec", default=None)
@@ -57,7 +59,7 @@ class VideoStreamMeta:
 
 
 @pulumi.output_type
-class AudioStreamMeta:
+class AudioStreamMeta(Explained):
     """A transcode's audio stream."""
 
     codec: str | None = pulumi.property("codec", default=None)
@@ -75,7 +77,7 @@ class AudioStreamMeta:
 
 
 @pulumi.output_type
-class Transcode:
+class Transcode(Explained):
     """One output file of a run (GetWorkflowExecutionResult, TranscodeInfos)."""
 
     file_id: str | None = pulumi.property("fileId", default=None)
@@ -118,7 +120,7 @@ class Transcode:
 
 
 @pulumi.output_type
-class SnapshotFiles:
+class SnapshotFiles(Explained):
     """The files of a snapshot; which fields there are depends on its type."""
 
     format: str | None = pulumi.property("format", default=None)
@@ -163,7 +165,7 @@ class SnapshotFiles:
 
 
 @pulumi.output_type
-class Snapshot:
+class Snapshot(Explained):
     """One snapshot of a run (GetWorkflowExecutionResult, Snapshots): `type` names the field."""
 
     type: str | None = pulumi.property("type", default=None)
@@ -183,7 +185,7 @@ class Snapshot:
 
 
 @pulumi.output_type
-class WorkflowItemRun:
+class WorkflowItemRun(Explained):
     """The run of an item of a WorkflowBatch, as last read."""
 
     run_id: str = pulumi.property("runId")
@@ -213,7 +215,7 @@ class WorkflowItemRun:
 
 
 @pulumi.output_type
-class WorkflowResult:
+class WorkflowResult(Explained):
     """What a run has come to (GetWorkflowExecution and GetWorkflowExecutionResult)."""
 
     phase: str = pulumi.property("phase")
@@ -236,3 +238,10 @@ class WorkflowResult:
     """With its offset."""
     extra: Mapping[str, Any] | None = pulumi.property("extra", default=None)
     """What the service tells of the run that this version has no name for, in lowerCamelCase."""
+
+    def __init__(self, **told: Any) -> None:
+        """Set what the SDK has read, its lists as ones that explain what is not in them."""
+        run = told.get("run_id") or "an item without a run"
+        for name, value in told.items():
+            what = f"the result of {run}: {name}"
+            pulumi.set(self, name, explained(value, what, f"; its phase is {told['phase']}"))

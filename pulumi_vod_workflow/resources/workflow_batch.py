@@ -14,7 +14,7 @@ from pulumi_vod_workflow.resources.args import WorkflowItemArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
     check_options,
-    if_secret,
+    derived,
     respelled,
     scope,
     spelled,
@@ -88,11 +88,7 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
         if isinstance(items, Mapping):
             items = {key: spelled(item, "ItemInputs") for key, item in items.items()}
         given = {"items": items, "defaults": spelled(defaults, "SharedInputs")}
-        properties = {
-            **given,
-            "scope": scope(resource_name, opts),
-            "secretInputs": if_secret(given),
-        }
+        properties = {**given, "scope": scope(resource_name, opts), **derived(given)}
         self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
 
 

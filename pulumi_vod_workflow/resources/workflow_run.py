@@ -13,8 +13,9 @@ from pulumi import Input, InputType, Output, ResourceOptions
 from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
+    DERIVED,
     check_options,
-    if_secret,
+    derived,
     respelled,
     scope,
     spelled,
@@ -153,7 +154,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
 
         """
         check_options("WorkflowRun", opts, _INSTEAD)
-        for name in ("scope", "secret_inputs", "secretInputs"):
+        for name in DERIVED:
             if name in mistyped:  # it would be lost: what is declared under that name is ours
                 raise TypeError(f"WorkflowRun has no argument {name!r}")
         declared = {
@@ -172,11 +173,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             **mistyped,
         }
         given = spelled(declared, "RunInputs", self._names)
-        properties = {
-            **given,
-            "scope": scope(resource_name, opts),
-            "secretInputs": if_secret(given),
-        }
+        properties = {**given, "scope": scope(resource_name, opts), **derived(given)}
         self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
 
     @classmethod

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
+import pickle
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi._types import _py_properties
 from pydantic.alias_generators import to_camel
@@ -16,6 +19,7 @@ from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
 from pulumi_vod_workflow.core.inputs import respell_path
 from pulumi_vod_workflow.core.plan import RUN_FIELDS
 from pulumi_vod_workflow.resources import args, outputs
+from pulumi_vod_workflow.resources.missing import explained
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
 PACKAGE = Path(args.__file__).parent.parent
@@ -158,3 +162,54 @@ def test_a_file_of_a_result_has_the_name_that_its_space_knows_it_by(
     files = outputs.SnapshotFiles(store_uri=store_uri, store_uris=store_uri and [store_uri])
     assert files.file_name == file_name
     assert files.file_names == (file_name and [file_name])
+
+
+def test_what_is_not_in_a_result_is_one_line() -> None:
+    """The names that exist, and how the run ended; Python's own errors are caught as ever."""
+    result = outputs.WorkflowResult(
+        run_id="lb:1",
+        phase="failed",
+        status_reason="x",
+        transcodes=[],
+        snapshots=[outputs.Snapshot()],
+    )
+    for look, told in (
+        (
+            lambda: result.transcodes[0],
+            "the result of lb:1: transcodes has no entry 0: it is empty; its phase is failed",
+        ),
+        (
+            lambda: result.snapshots[3],
+            "the result of lb:1: snapshots has no entry 3: it has 1; its phase is failed",
+        ),
+        (
+            lambda: result["transcodes"],
+            "WorkflowResult has attributes, not keys: write .transcodes",
+        ),
+        (
+            lambda: outputs.Snapshot().poste,
+            (
+                "Snapshot has no 'poste': it has "
+                "ai_dynpost, animated_poster, dynpost, poster, sample, sprite, type"
+            ),
+        ),
+    ):
+        with pytest.raises(pulumi.RunError) as error:
+            look()
+        assert str(error.value) == told
+    assert not hasattr(result, "files")
+    assert (result.transcodes, result.snapshots[:1][0].type) == ([], None)
+
+
+def test_explained_values_are_plain_ones_to_everybody_else() -> None:
+    """They are equal to, serialised as, and pickled as the SDK's own lists and maps."""
+    entries, mapped = explained([1, 2], "x"), explained({"a": 1}, "x: runs", "; see y")
+    assert (entries, mapped) == ([1, 2], {"a": 1})
+    assert json.dumps([entries, mapped]) == '[[1, 2], {"a": 1}]'
+    assert [type(pickle.loads(pickle.dumps(one))) for one in (entries, mapped)] == [list, dict]
+    assert (explained(None, "x"), explained("ab", "x")) == (None, "ab")
+    assert (mapped.get("b"), "b" in mapped) == (None, False)
+    with pytest.raises(KeyError, match=r"^x: runs has no 'b': it has a; see y$"):
+        mapped["b"]
+    with pytest.raises(IndexError, match=r"^x has no entry -3: it has 2$"):
+        entries[-3]
