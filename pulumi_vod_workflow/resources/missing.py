@@ -63,7 +63,7 @@ class Named(dict[str, Any]):
         self._what, self._hint = what, hint
 
     def __missing__(self, name: object) -> Any:
-        raise MissingError(f"{self._what} has no {name!r}: {names(self)}{self._hint}")
+        raise MissingError(f"{self._what} has no {name!r}: {names(sorted(self))}{self._hint}")
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """Let nobody's pickle hold this class."""
