@@ -113,7 +113,7 @@ def derived(value: object) -> dict[str, Any]:
 
     """
     if not _has_outputs(value):
-        return {}
+        return {"secretInputs": None}
     whole = Output.from_input(value)
 
     async def is_lost() -> bool:

@@ -9,7 +9,7 @@ a `RunError` without a traceback.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pulumi
 
@@ -80,12 +80,14 @@ def explained(value: Any, what: str, hint: str = "") -> Any:
 class Explained:
     """Base of the output types: a missing attribute is one line with the names that exist."""
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        kind = type(self)
-        found = [key for key in dir(kind) if isinstance(getattr(kind, key), property)]
-        raise MissingError(f"{kind.__name__} has no {name!r}: {names(found)}")
+    if not TYPE_CHECKING:  # type checkers know which attributes there are
 
-    def __getitem__(self, name: object) -> Any:
-        raise MissingError(f"{type(self).__name__} has attributes, not keys: write .{name}")
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            kind = type(self)
+            found = [key for key in dir(kind) if isinstance(getattr(kind, key), property)]
+            raise MissingError(f"{kind.__name__} has no {name!r}: {names(found)}")
+
+        def __getitem__(self, name: object) -> Any:
+            raise MissingError(f"{type(self).__name__} has attributes, not keys: write .{name}")

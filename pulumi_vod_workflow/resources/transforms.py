@@ -86,7 +86,7 @@ def followed(opts: ResourceOptions | None) -> ResourceOptions | None:
     parent = (opts.parent if opts else None) or get_root_resource()
     local = (opts.transformations if opts else None) or getattr(parent, "_transformations", None)
     own = opts.transforms if opts else None
-    feature = getattr(resource_pb2, "RESOURCE_MONITOR_FEATURE_TRANSFORMS", None)
+    feature = resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS
     if not (local or own) or not settings.monitor_supports_feature(feature):
         return opts
     return ResourceOptions.merge(opts, ResourceOptions(transforms=[mark_secrets]))

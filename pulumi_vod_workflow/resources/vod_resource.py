@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar, Final, SupportsIndex, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Final, SupportsIndex, get_args, get_origin
 
 import pulumi
 from pulumi import CustomResource, Output, ResourceOptions
@@ -76,12 +76,14 @@ class VodResource(Resource):
     _HINT: ClassVar[str] = ""
     """Follows what a missing entry of an output says."""
 
-    def __getattr__(self, name: str) -> Any:
-        """Name the outputs that exist, for there is none of this name."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        what = f"{self._kind} {self.pulumi_resource_name!r}"
-        raise MissingError(f"{what} has no {name!r}: {names(sorted(self._names))}{self._HINT}")
+    if not TYPE_CHECKING:  # type checkers know which outputs there are
+
+        def __getattr__(self, name: str) -> Any:
+            """Name the outputs that exist, for there is none of this name."""
+            if name.startswith("_"):
+                raise AttributeError(name)
+            what = f"{self._kind} {self.pulumi_resource_name!r}"
+            raise MissingError(f"{what} has no {name!r}: {names(sorted(self._names))}{self._HINT}")
 
     def _register(
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None

@@ -889,7 +889,7 @@ LATER_REFUSED: Final = {**ITEM, "priority": 99}
 
 def test_what_is_recorded_stays_right_under_a_tightened_rule() -> None:
     """Items as they are recorded are not checked again, until they start again or are changed."""
-    recorded = {"items": {"a": LATER_REFUSED, "b": ITEM}, "scope": SCOPE}
+    recorded: dict[str, Any] = {"items": {"a": LATER_REFUSED, "b": ITEM}, "scope": SCOPE}
     assert declare_batch(recorded, recorded).problems == ()
     added = {**recorded, "items": {**recorded["items"], "c": LATER_REFUSED}}
     [problem] = declare_batch(added, recorded).problems

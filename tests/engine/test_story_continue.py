@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
@@ -16,7 +18,7 @@ def program(vid: str, edition: int = 1) -> Program:
         WorkflowRun("vid", vid=bad.run_id, template_id="t2")
         WorkflowRun("optional", vid="v2", template_id="t2", triggers={"a": {"b": [bad.run_id]}})
         bad.wait()
-        items = {"a": {"vid": bad.run_id}, "b": {"vid": "v3"}}
+        items: Any = {"a": {"vid": bad.run_id}, "b": {"vid": "v3"}}
         WorkflowBatch("batch", items=items, defaults={"template_id": "t3"})
         named = bad.run_id.apply(lambda run_id: {"key": {"vid": run_id}})
         WorkflowBatch("unknown-items", items=named, defaults={"template_id": "t4"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -158,22 +159,25 @@ def test_a_file_of_a_result_has_the_name_that_its_space_knows_it_by(
     store_uri: str | None, file_name: str | None
 ) -> None:
     """The path in the bucket: `direct_url` takes it, and refuses the URI."""
-    assert outputs.Transcode(store_uri=store_uri).file_name == file_name
-    files = outputs.SnapshotFiles(store_uri=store_uri, store_uris=store_uri and [store_uri])
+    transcode: Any = outputs.Transcode
+    snapshot_files: Any = outputs.SnapshotFiles
+    assert transcode(store_uri=store_uri).file_name == file_name
+    files = snapshot_files(store_uri=store_uri, store_uris=store_uri and [store_uri])
     assert files.file_name == file_name
     assert files.file_names == (file_name and [file_name])
 
 
 def test_what_is_not_in_a_result_is_one_line() -> None:
     """The names that exist, and how the run ended; Python's own errors are caught as ever."""
-    result = outputs.WorkflowResult(
+    snapshot: Any = outputs.Snapshot()
+    result: Any = outputs.WorkflowResult(
         run_id="lb:1",
         phase="failed",
         status_reason="x",
         transcodes=[],
         snapshots=[outputs.Snapshot()],
     )
-    for look, told in (
+    looks: list[tuple[Callable[[], Any], str]] = [
         (
             lambda: result.transcodes[0],
             "the result of lb:1: transcodes has no entry 0: it is empty; its phase is failed",
@@ -187,13 +191,14 @@ def test_what_is_not_in_a_result_is_one_line() -> None:
             "WorkflowResult has attributes, not keys: write .transcodes",
         ),
         (
-            lambda: outputs.Snapshot().poste,
+            lambda: snapshot.poste,
             (
                 "Snapshot has no 'poste': it has "
                 "ai_dynpost, animated_poster, dynpost, poster, sample, sprite, type"
             ),
         ),
-    ):
+    ]
+    for look, told in looks:
         with pytest.raises(pulumi.RunError) as error:
             look()
         assert str(error.value) == told
