@@ -87,6 +87,30 @@ def _marked(value: Any) -> Any:
     return value
 
 
+def are_lost(properties: Properties) -> bool:
+    """
+    Tell whether the engine has removed unknown values from a declaration, outside a preview.
+
+    They depend on a resource that failed (`up --continue-on-error`) or is left out (`--target`).
+    The engine itself skips the resource, if its check and diff do not fail.
+    """
+    return properties.get("unknownInputs") is True
+
+
+def refuse_lost(properties: Properties) -> None:
+    """
+    Let nothing be started or recorded with values missing.
+
+    Raises:
+        VodWorkflowError: when the engine did not skip the resource.
+
+    """
+    if are_lost(properties):
+        raise VodWorkflowError(
+            "Inputs depend on a resource that failed or is left out. No run was started."
+        )
+
+
 def sent(value: Any) -> Any:
     """Return a value for the engine, with the SDK's own marks for unknowns and secrets."""
     if value is UNKNOWN:

@@ -18,9 +18,11 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 from pulumi_vod_workflow._adapter import (
     PROVIDER_KEY,
     VodProvider,
+    are_lost,
     ask,
     earlier_starts,
     received,
+    refuse_lost,
     sent,
     shown_on,
 )
@@ -49,6 +51,7 @@ ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
     "within vod:resendWithin. Look for their runs in the VOD console, then choose for each item:"
 )
+CORRECT: Final = "Nothing of the batch was started. Correct the items."
 NOT_STARTED: Final = (
     "Nothing of the batch was started. Correct the items, or set vod:preflight to warn: then the "
     "service decides."
@@ -63,8 +66,10 @@ class WorkflowBatchProvider(VodProvider):
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate all items and fill in their tokens; free, and offline unless preflight is on."""
-        declaration = batch.declare_batch(received(news))
+        if are_lost(news):
+            return CheckResult(sent(received(news)), [])
         olds = batch.normalise_batch(received(_olds))
+        declaration = batch.declare_batch(received(news), olds)
         problems = declaration.problems or batch.stale_tokens(olds, declaration.properties)
         failures = self._failures(problems)
         if failures:
@@ -88,6 +93,8 @@ class WorkflowBatchProvider(VodProvider):
             PreflightError: when the service has something against what would be started.
 
         """
+        if are_lost(_news):
+            return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         self._settle(_started_here(batch.runs_of(olds)))
         if resource_of(news) in self._checked:
@@ -107,6 +114,7 @@ class WorkflowBatchProvider(VodProvider):
     @partial(reported, pays=True)
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start all items, each of which is paid; those that fail are recorded with their error."""
+        refuse_lost(props)
         inputs = batch.normalise_batch(received(props))
         scope = inputs["scope"]
         made = self._carry_out({}, inputs)
@@ -115,6 +123,7 @@ class WorkflowBatchProvider(VodProvider):
     @partial(reported, pays=True)
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Start the items that ask for it, each of which is paid; the others keep their runs."""
+        refuse_lost(_news)
         olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
         return UpdateResult(self._carry_out(olds, news))
 
@@ -175,11 +184,15 @@ class WorkflowBatchProvider(VodProvider):
 
         Raises:
             CallError: when there are starts that must not be sent.
+            BatchError: when items that start again break a rule of today.
 
         """
         plan = self._plan(olds, news)
         if not plan.start:
             return plan, Recalled(), {}
+        wrong = [f"  - {problem}" for problem in batch.recheck(olds, news, plan.start)]
+        if wrong:
+            raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT]))
         items = batch.items_of(news)
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
@@ -198,7 +211,8 @@ class WorkflowBatchProvider(VodProvider):
         if plan.start:
             self._announce_starts(news, len(plan.start))
         row = Row()
-        for line in earlier_starts(recalled.earlier.values()):
+        doubtful = map(str, batch.doubtful(news, plan.start))
+        for line in (*earlier_starts(recalled.earlier.values()), *doubtful):
             row.say(line, warning=True)
         if plan.start and news.get("secretInputs") is not True:  # that two are alike is secret, too
             for line in batch.told_same_work(batch.same_work(batch.items_of(news), plan.start)):

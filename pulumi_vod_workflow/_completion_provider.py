@@ -12,7 +12,16 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from pulumi_vod_workflow._adapter import PROVIDER_KEY, VodProvider, ask, received, sent, shown_on
+from pulumi_vod_workflow._adapter import (
+    PROVIDER_KEY,
+    VodProvider,
+    are_lost,
+    ask,
+    received,
+    refuse_lost,
+    sent,
+    shown_on,
+)
 from pulumi_vod_workflow._host import Row, when_to_stop
 from pulumi_vod_workflow._report import reported
 from pulumi_vod_workflow.core import completion
@@ -30,12 +39,16 @@ class WorkflowCompletionProvider(VodProvider):
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate a wait; offline and free."""
+        if are_lost(news):
+            return CheckResult(sent(received(news)), [])
         declaration = completion.declare_completion(received(news))
         return CheckResult(sent(declaration.properties), self._failures(declaration.problems))
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Tell whether other runs are to be waited for, or something else is to be recorded."""
+        if are_lost(_news):
+            return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds, news = normalise(received(_olds)), normalise(received(_news))
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
         changes = renewed or completion.changes(olds, news)
@@ -44,6 +57,7 @@ class WorkflowCompletionProvider(VodProvider):
     @reported
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Wait for all runs, and hold their results; free."""
+        refuse_lost(props)
         inputs = normalise(received(props))
         scope = inputs["scope"]
         made = self._wait({}, inputs)
@@ -52,6 +66,7 @@ class WorkflowCompletionProvider(VodProvider):
     @reported
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Wait for the runs whose results are not yet held; free."""
+        refuse_lost(_news)
         return UpdateResult(self._wait(normalise(received(_olds)), normalise(received(_news))))
 
     @reported

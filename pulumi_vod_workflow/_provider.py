@@ -23,9 +23,11 @@ from pulumi.dynamic import (
 from pulumi_vod_workflow._adapter import (
     PROVIDER_KEY,
     VodProvider,
+    are_lost,
     ask,
     earlier_starts,
     received,
+    refuse_lost,
     sent,
     shown_on,
     who,
@@ -67,6 +69,8 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate a declaration, fill in its token; free, and offline unless preflight is on."""
+        if are_lost(news):
+            return CheckResult(sent(received(news)), [])
         olds, declared = normalise(received(_olds)), normalise(received(news))
         if is_recorded(olds, declared):
             self._checked.add(who(declared))
@@ -104,6 +108,8 @@ class WorkflowRunProvider(VodProvider):
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
             return []
+        from pulumi_vod_workflow.core.inputs import doubts  # noqa: PLC0415 - loaded by `check`
+
         recalled, notes = self._recalled(inputs)
         for run in recalled.taken.values():
             Row().say(
@@ -114,7 +120,8 @@ class WorkflowRunProvider(VodProvider):
         if recalled.taken:
             return []
         self._announce_starts(inputs, 1)
-        for line in (*earlier_starts(recalled.earlier.values()), *self._done_twice(inputs)):
+        warnings = (*self._done_twice(inputs), *map(str, doubts(inputs)))
+        for line in (*earlier_starts(recalled.earlier.values()), *warnings):
             Row().say(line, warning=True)
         if any(note.resent for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)
@@ -150,6 +157,8 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         """Decide whether a change is a new run, another run, or only recorded; offline and free."""
+        if are_lost(_news):
+            return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds, news = received(_olds), received(_news)
         self._settle(_started_here(olds))
         plan = plan_change(olds, news, service=self._service, just_ended=_id in self._just_ended)
@@ -176,6 +185,7 @@ class WorkflowRunProvider(VodProvider):
     @partial(reported, pays=True)
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start the declared run, which is paid, or adopt an existing one, which is free."""
+        refuse_lost(props)
         inputs = normalise(received(props))
         existing = inputs.get("existingRunId")
         if existing is not None:
@@ -252,6 +262,7 @@ class WorkflowRunProvider(VodProvider):
     @reported
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Record settings that are not sent to the service; free."""
+        refuse_lost(_news)
         olds, declared = normalise(received(_olds)), normalise(received(_news))
         return UpdateResult(sent(after_update(olds, declared)))
 

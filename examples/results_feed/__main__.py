@@ -8,11 +8,6 @@ from pulumi_vod_workflow import WorkflowRun
 SPACE = "my-space"
 
 
-def path_of(store_uri: str) -> str:
-    """Return the path of `tos://bucket/path`: the FileName by which a space knows its file."""
-    return store_uri.removeprefix("tos://").partition("/")[2]
-
-
 # First the master is transcoded, by a workflow of one rendition ...
 master = WorkflowRun(
     "master",
@@ -24,16 +19,12 @@ master = WorkflowRun(
         }
     },
 )
-files = (
-    master.wait(timeout="2h")
-    .results["master"]
-    .transcodes.apply(lambda transcodes: [transcode.store_uri for transcode in transcodes])
-)
+files = master.wait(timeout="2h").results["master"].transcodes
 
 # ... then posters are taken from what came out: a second paid run, of the first one's result ...
 posters = WorkflowRun(
     "posters",
-    direct_url={"file_name": files.apply(lambda uris: path_of(uris[0])), "space_name": SPACE},
+    direct_url={"file_name": files[0].file_name, "space_name": SPACE},
     template_id="a378f66a5bc2495eb55fc14ac109625f",
     input={
         "override_params": {
@@ -45,7 +36,8 @@ posters = WorkflowRun(
 )
 
 # ... and a resource that starts nothing publishes the list.
-catalogue = Catalogue("catalogue", path="catalogue.json", entries={"harbour": files})
+uris = files.apply(lambda transcodes: [transcode.store_uri for transcode in transcodes])
+catalogue = Catalogue("catalogue", path="catalogue.json", entries={"harbour": uris})
 
 pulumi.export("postersFrom", posters.direct_url["fileName"])
 pulumi.export("catalogue", catalogue.entries)

@@ -23,12 +23,16 @@ from pulumi_vod_workflow.core.execution import is_emulated, is_known_to_have_end
 from pulumi_vod_workflow.core.inputs import (
     ITEM_KEYS,
     MAX_ITEMS,
+    RESOURCE_NAME,
+    TEXT_OF_AN_OBJECT,
     Declaration,
     ItemInputs,
     SharedInputs,
     declare,
     declare_part,
+    doubts,
     is_item_key,
+    is_text_of_an_object,
     respell_path,
     spell,
 )
@@ -40,7 +44,9 @@ from pulumi_vod_workflow.core.plan import (
     after_update,
     complete,
     differ,
+    is_same,
     plan_change,
+    refuse_contradictions,
     with_secret_urls,
     work_of,
 )
@@ -126,13 +132,60 @@ def respell_batch_path(path: str) -> str:
     return found[1] + respell_path(found[2], ItemInputs) if found else path
 
 
-def declare_batch(raw: Properties) -> Declaration:
-    """Normalise and check a batch; what is wrong with many items alike is said once."""
-    batch = normalise_batch(raw)
+def declare_batch(raw: Properties, recorded: Properties | None = None) -> Declaration:
+    """
+    Normalise and check a batch; what is wrong with many items alike is reported once.
+
+    Args:
+        raw: the batch as it was declared.
+        recorded: the normalised inputs in the state. They were right by the rules of then, and
+            stay so: defaults and items that are the same are not checked again. See `recheck`.
+
+    """
+    batch, before = normalise_batch(raw), recorded or {}
     lines = _lines(batch.pop(LINES, None))
-    shared = _problems(batch.get("defaults"), SharedInputs)
+    same = "defaults" in batch and is_same(before.get("defaults"), batch["defaults"])
+    shared = () if same else _problems(batch.get("defaults"), SharedInputs)
     defaults = (Problem(below("defaults", item.path), item.reason) for item in shared)
-    return Declaration(batch, (*_form(batch), *defaults, *_item_problems(batch, shared, lines)))
+    items = _item_problems(batch, shared, _kept(before, batch), lines)
+    return Declaration(batch, (*_form(batch), *defaults, *items))
+
+
+def _kept(recorded: Properties, declared: Properties) -> set[str]:
+    """Return the keys of the items that are declared as they are recorded."""
+    before, after = _known_map(recorded.get("items")), _known_map(declared.get("items"))
+    same = (recorded.get("defaults") or {}, declared.get("defaults") or {})
+    if is_same(*same):
+        return {key for key in before.keys() & after.keys() if is_same(before[key], after[key])}
+    return {
+        key
+        for key in before.keys() & after.keys()
+        if isinstance(before[key], Mapping)
+        and isinstance(after[key], Mapping)
+        and is_same(_over(same[0], before[key]), _over(same[1], after[key]))
+    }
+
+
+def recheck(
+    recorded: Properties, declared: Properties, start: Collection[str]
+) -> Iterator[Problem]:
+    """Yield what is wrong with items that start again as they are recorded, by today's rules."""
+    items = items_of(declared)
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key in sorted(_kept(recorded, declared).intersection(start)):
+        for problem in declare(inputs_of(items[key]), ItemInputs).problems:
+            where[problem.path, problem.reason].append(key)
+    yield from alike(where)
+
+
+def doubtful(declared: Properties, start: Collection[str]) -> Iterator[Problem]:
+    """Yield what is allowed in items that start, and is probably not meant."""
+    items = items_of(declared)
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key in start:
+        for problem in doubts(items[key]) if isinstance(items[key], Mapping) else ():
+            where[problem.path, problem.reason].append(key)
+    yield from alike(where)
 
 
 def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
@@ -150,21 +203,25 @@ def _form(batch: Properties) -> Iterator[Problem]:
         if not isinstance(items, Mapping) or not 0 < len(items) <= MAX_ITEMS:
             found = f", not {len(items):,}" if isinstance(items, Mapping) else ""
             yield Problem("items", f"must be a map of 1 to {MAX_ITEMS:,} items{found}")
+        elif any(map(is_text_of_an_object, items)):
+            yield Problem("items", f"a key {TEXT_OF_AN_OBJECT}")
         else:
             wrong = [repr(key) for key in items if not is_item_key(key)]
             if wrong:
                 yield Problem("items", f"each key must be {ITEM_KEYS}; not so: {named(wrong, 5)}")
+    if is_text_of_an_object(str(_known_map(batch.get("scope")).get("name"))):
+        yield Problem(RESOURCE_NAME, TEXT_OF_AN_OBJECT)
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
         yield Problem(path_of(name), "unknown key; a batch has items and defaults")
 
 
 def _item_problems(
-    batch: Properties, shared: Collection[Problem], lines: Lines
+    batch: Properties, shared: Collection[Problem], kept: Collection[str], lines: Lines
 ) -> Iterator[Problem]:
     told = {problem.path for problem in shared}
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
     for key, item in sorted(_known_map(batch.get("items")).items()):
-        if item is UNKNOWN:
+        if item is UNKNOWN or key in kept or is_text_of_an_object(key):
             continue
         if not isinstance(item, Mapping):
             where["", "must be an object of a run's inputs"].append(key)
@@ -404,21 +461,15 @@ def plan_batch(
     if not isinstance(declared.get("items"), Mapping):
         return BatchPlan()
     after, runs = items_of(declared), runs_of(recorded)
+    by_id = {run["runId"]: run for run in runs.values()}
     start: dict[str, str] = {}
     adopt: list[str] = []
     wrong: list[str] = []
     for key, item in after.items():
         run = runs.get(key)
-        why: str | None
         try:
-            if item is UNKNOWN:
-                why = "not known yet"
-            elif run is None:
-                why = _first(key, item, recorded)
-            else:
-                why = _again(run, item, service, just_ended=run["runId"] in just_ended)
-                if why and why != ADOPT and _is_unclear(key, item, recorded):
-                    why = f"{why}; {UNCLEAR}"
+            _refuse_another(item, by_id)
+            why = _asks(key, item, run, recorded, service=service, just_ended=just_ended)
         except AdoptionError:
             wrong.append(path_of("items", key))
             continue
@@ -451,6 +502,39 @@ def plan_batch(
 
 
 ADOPT: Final = "adopted"
+
+
+def _refuse_another(item: Any, by_id: Mapping[str, Properties]) -> None:
+    """
+    Let an item name a run of this batch, its own or another item's, only with that run's source.
+
+    Raises:
+        AdoptionError: when the item is declared with another source.
+
+    """
+    run = None if item is UNKNOWN else by_id.get(str(item.get("existingRunId")))
+    if run is not None:
+        refuse_contradictions(run["runId"], item, run)
+
+
+def _asks(
+    key: str,
+    item: Any,
+    run: Properties | None,
+    recorded: Properties,
+    *,
+    service: str | None,
+    just_ended: Collection[str],
+) -> str | None:
+    """Say why an item starts a run, or that it adopts one; `None` if it does neither."""
+    if item is UNKNOWN:
+        return "not known yet"
+    if run is None:
+        return _first(key, item, recorded)
+    why = _again(run, item, service, just_ended=run["runId"] in just_ended)
+    if why and why != ADOPT and _is_unclear(key, item, recorded):
+        return f"{why}; {UNCLEAR}"
+    return why
 
 
 def _first(key: str, item: Properties, recorded: Properties) -> str:

@@ -14,7 +14,14 @@ from pydantic_core import PydanticCustomError
 
 from pulumi_vod_workflow.core.batch import Properties
 from pulumi_vod_workflow.core.execution import RETENTION, is_known_to_have_ended
-from pulumi_vod_workflow.core.inputs import Declaration, Model, allowed, declare
+from pulumi_vod_workflow.core.inputs import (
+    TEXT_OF_AN_OBJECT,
+    Declaration,
+    Model,
+    allowed,
+    declare,
+    texts_of_objects,
+)
 from pulumi_vod_workflow.core.paths import named, path_of
 from pulumi_vod_workflow.core.plan import Secret, differ, with_secret_urls
 from pulumi_vod_workflow.core.progress import duration, tasks_told
@@ -78,7 +85,7 @@ def declare_completion(raw: Properties) -> Declaration:
     settings: dict[str, object] = {name: found[name] for name in _SETTINGS if name in found}
     problems = [*declare(settings, CompletionInputs).problems, *_run_problems(found.get("runs"))]
     problems += [
-        Problem(path_of(name), "unknown key; a completion has runs, timeout and onFailure")
+        Problem(path_of(name), "unknown key; a completion has runs, timeout and on_failure")
         for name in sorted(set(found) - set(COMPLETION_FIELDS))
     ]
     timeout = _seconds(found.get("timeout", DEFAULT_TIMEOUT))
@@ -92,6 +99,10 @@ def _run_problems(runs: object) -> Iterator[Problem]:
         yield Problem(
             "runs", "must be a WorkflowBatch, or a list or map of WorkflowRuns or run ids"
         )
+        return
+    of_objects = [*texts_of_objects(runs, "runs")]
+    if of_objects:
+        yield from (Problem(path, TEXT_OF_AN_OBJECT) for path in of_objects)
         return
     wrong = sorted(name for name, run in runs.items() if not _is_run(run))
     if wrong:

@@ -29,7 +29,7 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pulumi_vod_workflow.core.paths import SOURCE, path_of
@@ -37,11 +37,14 @@ from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.values import PLAIN, UNKNOWN, normalise
 from pulumi_vod_workflow.errors import Problem
 
-MAX_EXACT_INTEGER: Final = 2**53
-"""Numbers travel as IEEE doubles; beyond this they would change silently."""
+MAX_EXACT_INTEGER: Final = 2**53 - 1
+"""Numbers travel as IEEE doubles: from the next one on, two integers can be one double."""
 
 MAX_ITEMS: Final = 10_000
 """Runs of one batch: its state still is a file that a backend takes."""
+
+SHORTEST_CLIP: Final = 1000  # milliseconds
+"""A shorter clip is probably one in seconds."""
 
 MAX_INT32: Final = 2**31 - 1
 """The page gives no upper limit; official SDKs cannot spell or read a larger integer."""
@@ -88,6 +91,28 @@ def _is_json(value: object) -> bool:
     return value is None or value is UNKNOWN or isinstance(value, str)
 
 
+_OF_AN_OBJECT: Final = re.compile(
+    r"__str__.{1,20}Output|\bat 0x[0-9a-f]{6,}>", re.IGNORECASE | re.DOTALL
+)
+"""The SDK's text for `str` of an Output, also percent-encoded, and Python's `repr` of an object."""
+TEXT_OF_AN_OBJECT: Final = (
+    "holds Python's text of an Output or of another object, not its value; build the text with "
+    "Output.format, Output.concat or .apply"
+)
+
+
+def is_text_of_an_object(text: str) -> bool:
+    """Tell whether a program has put an Output, or another object, into `text` itself."""
+    return _OF_AN_OBJECT.search(text) is not None
+
+
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def _is_path(value: str) -> bool:
+    return bool(value) and not _SCHEME.match(value)
+
+
 def _is_id(value: str) -> bool:
     return bool(value) and value == value.strip() and value.isprintable()
 
@@ -112,6 +137,11 @@ Id = Annotated[
 ]
 ItemKey = Annotated[str, _holds(is_item_key), allowed(ITEM_KEYS)]
 Text = Annotated[str, Field(min_length=1), allowed("a non-empty string")]
+FileName = Annotated[
+    str,
+    _holds(_is_path),
+    allowed("a non-empty path in the space, without scheme:// (a result's file_name is one)"),
+]
 Flag = Annotated[bool, allowed("true or false")]
 Priority = Annotated[int, Field(ge=-5, le=5), allowed("an integer from -5 to 5")]
 CallbackArgs = Annotated[
@@ -152,7 +182,14 @@ TextMap = Annotated[
 ]
 FlagMap = Annotated[dict[str, Flag], allowed("a map of condition names to true or false")]
 TriggerMap = Annotated[
-    dict[str, Annotated[Any, _holds(_is_json), allowed("JSON with numbers up to 2**53")]],
+    dict[
+        str,
+        Annotated[
+            Any,
+            _holds(_is_json),
+            allowed("JSON with numbers below 2**53; write a larger one as text"),
+        ],
+    ],
     allowed("a map of names to values; a new or changed value starts a new run"),
 ]
 
@@ -167,6 +204,9 @@ class Model(BaseModel):
         frozen=True, strict=True, extra="ignore", alias_generator=to_camel, defer_build=True
     )
 
+    ELSEWHERE: ClassVar[Mapping[str, str]] = {}
+    """Key that is none here, but of a model beside this one -> what to do instead."""
+
     @classmethod
     def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """Yield the broken rules that span fields; `raw` may lack, or be wrong in, anything."""
@@ -179,7 +219,7 @@ class Model(BaseModel):
         if raw is UNKNOWN:
             return raw
         if not isinstance(raw, Mapping):
-            keys = ", ".join(sorted(_names(cls).values()))
+            keys = ", ".join(sorted(_names(cls)))
             raise PydanticCustomError("allowed", "must be an object of {keys}", {"keys": keys})
         problems = [
             *(((problem.path,), problem) for problem in _unknown_keys(cls, raw)),
@@ -223,6 +263,10 @@ def _reason(item: Mapping[str, Any]) -> str:
     return REQUIRED if item["type"] == "missing" else str(item["msg"])
 
 
+_DERIVED: Final = frozenset({"scope", "secret_inputs"})
+"""Fields that the resource classes add to what a program declares."""
+
+
 @cache
 def _names(model: type[Model]) -> Mapping[str, str]:
     """Field name -> its spelling in state, for every field of `model`."""
@@ -230,19 +274,27 @@ def _names(model: type[Model]) -> Mapping[str, str]:
 
 
 def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Problem]:
-    right = set(_names(model).values())
-    unknown = sorted(set(raw) - right)
-    offered = sorted(right - {"scope", "secretInputs"}) if unknown else []  # without ours
+    unknown = sorted(set(raw) - set(_names(model).values()))
+    if not unknown:
+        return
+    offered = {camel: name for name, camel in _names(model).items() if name not in _DERIVED}
     for key in unknown:
-        near = difflib.get_close_matches(to_camel(key), offered, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
-        yield Problem(key, f"{UNKNOWN_KEY}; {hint}The keys here are {', '.join(offered)}")
+        advice = model.ELSEWHERE.get(to_camel(key))
+        if advice:
+            yield Problem(key, advice)
+            continue
+        near = difflib.get_close_matches(to_camel(key), sorted(offered), n=1, cutoff=0.5)
+        # As the key is spelled: a keyword of Python, or a name of the API.
+        spelled = offered if key.islower() else dict(zip(offered, offered, strict=True))
+        hint = f"did you mean {spelled[near[0]]}? " if near else ""
+        keys = ", ".join(sorted(spelled.values()))
+        yield Problem(key, f"{UNKNOWN_KEY}; {hint}The keys here are {keys}")
 
 
 class DirectUrl(Model):
     """The source as a file of a space. Page: DirectUrl."""
 
-    file_name: Text
+    file_name: FileName
     space_name: Id | None = None
     bucket_name: Id | None = None
 
@@ -258,7 +310,7 @@ class Clip(Model):
         """An end of 0 is the source's own end (the page's example), any other follows the start."""
         start, end = raw.get("startTime", 0), raw.get("endTime")
         if isinstance(start, int) and isinstance(end, int) and 0 < end <= start:
-            yield Problem("endTime", "must be after startTime (or 0, for the source's end)")
+            yield Problem("endTime", "must be after start_time (or 0, for the source's end)")
 
 
 class LogoOverride(Model):
@@ -272,8 +324,8 @@ class SnapshotOverride(Model):
     """Snapshot overrides. Page: SnapshotOverride."""
 
     template_id: TemplateChoices
-    file_name: Text | None = None
-    file_index: Text | None = None
+    file_name: FileName | None = None
+    file_index: FileName | None = None
     offset_time: Milliseconds | None = None
     sample_offsets: Annotated[list[Seconds], allowed("a list of seconds")] | None = None
     offset_time_list: Annotated[list[Milliseconds], allowed("a list of milliseconds")] | None = None
@@ -302,7 +354,7 @@ class SnapshotOverride(Model):
             if raw.get(key, UNKNOWN) not in (UNKNOWN, [])
         }
         if kinds and not frozenset.intersection(*kinds.values()):
-            parts = "; ".join(f"{key}: {', '.join(sorted(kinds[key]))}" for key in kinds)
+            parts = "; ".join(f"{to_snake(key)}: {', '.join(sorted(kinds[key]))}" for key in kinds)
             yield Problem(
                 "", f"has settings that never take effect together, for one template ({parts})"
             )
@@ -313,7 +365,7 @@ class TranscodeAudioOverride(Model):
 
     template_id: TemplateChoices
     clip: Clip | None = None
-    file_name: Text | None = None
+    file_name: FileName | None = None
 
 
 class TranscodeVideoOverride(TranscodeAudioOverride):
@@ -327,7 +379,7 @@ class EnhanceOverride(Model):
     """Enhancement overrides. SDK only."""
 
     storage_mode: Text | None = None
-    file_name: Text | None = None
+    file_name: FileName | None = None
 
 
 class OverrideParams(Model):
@@ -369,6 +421,13 @@ class SharedInputs(Start):
 
     triggers: TriggerMap | None = None
     rerun_on_failure: Flag | None = None
+
+    ELSEWHERE: ClassVar[Mapping[str, str]] = {
+        "existingRunId": "names the run of one item: set existing_run_id in that item",
+        "clientToken": (
+            "each item's ClientToken is derived; for a token of your own declare a WorkflowRun"
+        ),
+    }
 
 
 class PartialInputs(SharedInputs):
@@ -510,9 +569,57 @@ def declare_part(raw: Mapping[str, object], model: type[Model]) -> tuple[Problem
 def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declaration:
     """Spell and check `raw` against `model`; nothing is sent anywhere."""
     properties = spell(raw, model)
+    texts = {path: Problem(path, TEXT_OF_AN_OBJECT) for path in texts_of_objects(properties)}
+    problems: dict[Problem, None] = dict.fromkeys(texts.values())
     try:
         model.model_validate(properties)
     except ValidationError as error:
-        problems = {Problem(path_of(*item["loc"]), item["msg"]): None for item in error.errors()}
-        return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
-    return Declaration(properties, ())
+        found = (Problem(path_of(*item["loc"]), item["msg"]) for item in error.errors())
+        problems |= dict.fromkeys(problem for problem in found if problem.path not in texts)
+    return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
+
+
+RESOURCE_NAME: Final = "the resource's name"
+"""Path of what is wrong with the name, which is no property."""
+
+
+def texts_of_objects(value: object, *path: int | str) -> Iterator[str]:
+    """Yield the path of each text and each map with a key that a program made of an object."""
+    if isinstance(value, str):
+        if is_text_of_an_object(value):
+            yield RESOURCE_NAME if path == ("scope", "name") else path_of(*path)
+    elif isinstance(value, Mapping):
+        if any(isinstance(key, str) and is_text_of_an_object(key) for key in value):
+            yield path_of(*path)
+        for key, item in value.items():
+            if not is_text_of_an_object(str(key)):  # it would make the path unreadable
+                yield from texts_of_objects(item, *path, str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from texts_of_objects(item, *path, index)
+
+
+SHORT_CLIP: Final = (
+    "the clip is shorter than one second; start_time and end_time are in milliseconds"
+)
+
+
+def doubts(properties: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield what is allowed in a valid, spelled declaration, and is probably not meant."""
+    kinds: Any = properties
+    for key in ("input", "overrideParams"):
+        kinds = kinds.get(key) if isinstance(kinds, Mapping) else None
+    if not isinstance(kinds, Mapping):
+        return
+    for kind in ("transcodeAudio", "transcodeVideo"):
+        overrides = kinds.get(kind)
+        for index, override in enumerate(overrides if isinstance(overrides, list) else ()):
+            clip = override.get("clip") if isinstance(override, Mapping) else None
+            if isinstance(clip, Mapping) and _is_short(
+                clip.get("startTime", 0), clip.get("endTime")
+            ):
+                yield Problem(path_of("input", "overrideParams", kind, index, "clip"), SHORT_CLIP)
+
+
+def _is_short(start: object, end: object) -> bool:
+    return isinstance(start, int) and isinstance(end, int) and 0 < end - start < SHORTEST_CLIP

@@ -229,15 +229,15 @@ def is_recorded(old: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     if "clientToken" not in old and "existingRunId" not in old:  # nothing is recorded
         return False
     derived = {"clientToken"} - declared.keys()
-    return _is_same({key: old[key] for key in old.keys() - derived}, declared)
+    return is_same({key: old[key] for key in old.keys() - derived}, declared)
 
 
-def _is_same(old: object, new: object) -> bool:
+def is_same(old: object, new: object) -> bool:
     """Compare what was found right with whatever was declared now."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return old.keys() == new.keys() and all(_is_same(old[key], new[key]) for key in old)
+        return old.keys() == new.keys() and all(is_same(old[key], new[key]) for key in old)
     if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(map(_is_same, old, new))
+        return len(old) == len(new) and all(map(is_same, old, new))
     return type(old) is type(new) and old == new  # true is not 1
 
 

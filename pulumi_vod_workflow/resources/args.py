@@ -37,7 +37,7 @@ class DirectUrlArgs:
     """The source as a file of a space (page: DirectUrl)."""
 
     file_name: Input[str] = pulumi.property("fileName")
-    """The file's FileName. Required."""
+    """The file's FileName: a path in the space, not a URL. Required."""
     space_name: Input[str] | None = pulumi.property("spaceName", default=None)
     """The space that holds it; required for a built-in workflow."""
     bucket_name: Input[str] | None = pulumi.property("bucketName", default=None)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Awaitable(VodResource):
     """A resource that stands for one run or many."""
 
+    _HINT = "; `wait().results` has the results of this update"
+
     def wait(
         self,
         resource_name: str | None = None,

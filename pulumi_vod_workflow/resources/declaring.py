@@ -1,14 +1,20 @@
 """How a declaration reaches the provider: names, secrets, and who declares it."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from pulumi_vod_workflow.core.paths import path_of
 from pulumi_vod_workflow.resources.args import ARGS
+from pulumi_vod_workflow.resources.transforms import follow
+
+T = TypeVar("T")
+
+DERIVED: Final = ("scope", "secret_inputs", "secretInputs", "unknown_inputs", "unknownInputs")
+"""Keywords that no program gives: the properties of these names are added here."""
 
 _ARGS: Final = tuple(ARGS)
 _PLAIN: Final = (str, int, float, Output)
@@ -109,19 +115,48 @@ def _has_outputs(value: object) -> bool:
     return isinstance(value, Output)
 
 
-def if_secret(value: object) -> Output[bool | None] | None:
-    """Tell whether any part of `value` is secret, without becoming secret itself."""
-    if not _has_outputs(value):
-        return None
-    whole = Output.from_input(value)
+class _Late(Generic[T]):
+    """An awaitable that, unlike a coroutine, does not complain if the program ends before it."""
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._make = make
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._make().__await__()
+
+
+async def _true() -> bool:
+    return True
+
+
+def _flag(test: Callable[[], Coroutine[Any, Any, bool]]) -> Output[bool | None]:
+    """Return an output that is true or absent: itself never secret, and known in a preview."""
 
     async def told() -> bool | None:
-        return await whole.is_secret() or None
+        return await test() or None
 
-    async def known() -> bool:
-        return True
+    return Output(set(), _Late(told), _Late(_true))
 
-    return Output(set(), told(), known())
+
+def derived(value: object) -> dict[str, Any]:
+    """
+    Return the properties that tell the provider what it cannot see in the others.
+
+    The engine removes the marks of secrets. Outside a preview it also removes unknown values: those
+    of a failed resource, with `--continue-on-error`.
+
+    Args:
+        value: everything that the resource is declared with.
+
+    """
+    if not _has_outputs(value):
+        return {"secretInputs": None}
+    whole = Output.from_input(value)
+
+    async def is_lost() -> bool:
+        return not pulumi.runtime.is_dry_run() and not await whole.is_known()
+
+    return {"secretInputs": _flag(whole.is_secret), "unknownInputs": _flag(is_lost)}
 
 
 def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
@@ -136,8 +171,14 @@ def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
         # Without its dependency: waiting for a component waits for its children, this one too.
         urn: Any = parent.urn.future()
         alone = Output[str](set(), urn, parent.urn.is_known())
-        who["parent"] = alone.apply(lambda urn: urn.split("::")[2])
+        who["parent"] = alone.apply(_types_of)
     return who
+
+
+def _types_of(urn: str) -> str:
+    """Return the types in the URN of a parent. By now its transforms are registered."""
+    follow()
+    return urn.split("::")[2]
 
 
 def respelled(

@@ -4,14 +4,24 @@ What the service tells of a run, as Pulumi output types (GetWorkflowExecution an
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 
+from pulumi_vod_workflow.resources.missing import Explained, explained
+
+_SCHEME: Final = re.compile("^[a-z]+://")
+
+
+def file_name_of(store_uri: str | None) -> str | None:
+    """Return the path of `tos://bucket/path`, or of `bucket/path`: the file's name in its space."""
+    return _SCHEME.sub("", store_uri or "").partition("/")[2] or None
+
 
 @pulumi.output_type
-class WorkflowTask:
+class WorkflowTask(Explained):
     """One task of a run (GetWorkflowExecution, TasksDetail)."""
 
     display_name: str | None = pulumi.property("displayName", default=None)
@@ -29,7 +39,7 @@ class WorkflowTask:
 
 
 @pulumi.output_type
-class VideoStreamMeta:
+class VideoStreamMeta(Explained):
     """A transcode's video stream."""
 
     codec: str | None = pulumi.property("codec", default=None)
@@ -49,7 +59,7 @@ class VideoStreamMeta:
 
 
 @pulumi.output_type
-class AudioStreamMeta:
+class AudioStreamMeta(Explained):
     """A transcode's audio stream."""
 
     codec: str | None = pulumi.property("codec", default=None)
@@ -67,7 +77,7 @@ class AudioStreamMeta:
 
 
 @pulumi.output_type
-class Transcode:
+class Transcode(Explained):
     """One output file of a run (GetWorkflowExecutionResult, TranscodeInfos)."""
 
     file_id: str | None = pulumi.property("fileId", default=None)
@@ -103,9 +113,14 @@ class Transcode:
     file_extra: Mapping[str, str] | None = pulumi.property("fileExtra", default=None)
     """What else the service says, under names of its own."""
 
+    @property
+    def file_name(self) -> str | None:
+        """The FileName for the `direct_url` of another run in the same space, of `store_uri`."""
+        return file_name_of(self.store_uri)
+
 
 @pulumi.output_type
-class SnapshotFiles:
+class SnapshotFiles(Explained):
     """The files of a snapshot; which fields there are depends on its type."""
 
     format: str | None = pulumi.property("format", default=None)
@@ -137,9 +152,20 @@ class SnapshotFiles:
     offsets: Sequence[float] | None = pulumi.property("offsets", default=None)
     """Seconds at which a sample's pictures were taken."""
 
+    @property
+    def file_name(self) -> str | None:
+        """The FileName of the one file in its space, of `store_uri`."""
+        return file_name_of(self.store_uri)
+
+    @property
+    def file_names(self) -> Sequence[str] | None:
+        """The FileNames of the files in their space, of `store_uris`."""
+        names = [file_name_of(uri) for uri in self.store_uris or ()]
+        return [name for name in names if name] or None
+
 
 @pulumi.output_type
-class Snapshot:
+class Snapshot(Explained):
     """One snapshot of a run (GetWorkflowExecutionResult, Snapshots): `type` names the field."""
 
     type: str | None = pulumi.property("type", default=None)
@@ -159,7 +185,7 @@ class Snapshot:
 
 
 @pulumi.output_type
-class WorkflowItemRun:
+class WorkflowItemRun(Explained):
     """The run of an item of a WorkflowBatch, as last read."""
 
     run_id: str = pulumi.property("runId")
@@ -189,7 +215,7 @@ class WorkflowItemRun:
 
 
 @pulumi.output_type
-class WorkflowResult:
+class WorkflowResult(Explained):
     """What a run has come to (GetWorkflowExecution and GetWorkflowExecutionResult)."""
 
     phase: str = pulumi.property("phase")
@@ -212,3 +238,10 @@ class WorkflowResult:
     """With its offset."""
     extra: Mapping[str, Any] | None = pulumi.property("extra", default=None)
     """What the service tells of the run that this version has no name for, in lowerCamelCase."""
+
+    def __init__(self, **told: Any) -> None:
+        """Set what the SDK has read, its lists as ones that explain what is not in them."""
+        run = told.get("run_id") or "an item without a run"
+        for name, value in told.items():
+            what = f"the result of {run}: {name}"
+            pulumi.set(self, name, explained(value, what, f"; its phase is {told['phase']}"))

@@ -9,12 +9,12 @@ looks at them (`LateOutput`).
 
 # ruff: noqa: SLF001 - an output's parts are ours here
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar, Final, SupportsIndex
+from typing import TYPE_CHECKING, Any, ClassVar, Final, SupportsIndex, get_args, get_origin
 
 import pulumi
 from pulumi import CustomResource, Output, ResourceOptions
@@ -22,6 +22,9 @@ from pulumi.dynamic import Resource
 from pulumi.runtime import resource as runtime_resource
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import source_pb2
+
+from pulumi_vod_workflow.resources.missing import MissingError, explained, names
+from pulumi_vod_workflow.resources.transforms import followed
 
 PICKLES: Final[Mapping[str, str]] = {
     "WorkflowRun": (
@@ -68,7 +71,19 @@ class VodResource(Resource):
         cls.__annotations__ = {}
         cls._names = {attribute: vars(cls)[attribute].name for attribute in annotations}
         for attribute, spelled_name in cls._names.items():
-            setattr(cls, attribute, _output(spelled_name, annotations[attribute]))
+            setattr(cls, attribute, _output(attribute, spelled_name, annotations[attribute]))
+
+    _HINT: ClassVar[str] = ""
+    """Follows what a missing entry of an output says."""
+
+    if not TYPE_CHECKING:  # type checkers know which outputs there are
+
+        def __getattr__(self, name: str) -> Any:
+            """Name the outputs that exist, for there is none of this name."""
+            if name.startswith("_"):
+                raise AttributeError(name)
+            what = f"{self._kind} {self.pulumi_resource_name!r}"
+            raise MissingError(f"{what} has no {name!r}: {names(sorted(self._names))}{self._HINT}")
 
     def _register(
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None
@@ -86,19 +101,33 @@ class VodResource(Resource):
             f"pulumi-python:{self._resource_type_name}",
             resource_name,
             {**unset, **properties, **pickled},
-            opts,
+            followed(opts),
         )
         for output in vars(self).values():
             if isinstance(output, Output) and not isinstance(output, LateOutput):
                 _untracked(output)
 
 
-def _output(name: str, of_type: Any) -> property:
-    def get(resource: Resource) -> Any:
-        return pulumi.get(resource, name)
+def _output(attribute: str, name: str, of_type: Any) -> property:
+    def get(resource: VodResource) -> Any:
+        if not _has_parts(of_type):
+            return pulumi.get(resource, name)
+        looked_at = vars(resource).setdefault("_looked_at", {})
+        if name not in looked_at:
+            what = f"{resource._kind} {resource.pulumi_resource_name!r}: {attribute}"
+            told = partial(explained, what=what, hint=resource._HINT)
+            looked_at[name] = pulumi.get(resource, name).apply(told)
+        return looked_at[name]
 
     get.__annotations__ = {"return": of_type}
     return property(pulumi.getter(name=name)(get))
+
+
+def _has_parts(annotation: Any) -> bool:
+    """Tell whether an output is a list or a map."""
+    if get_origin(annotation) in (Sequence, Mapping):
+        return True
+    return any(map(_has_parts, get_args(annotation)))
 
 
 class LateOutput(Output[Any]):

@@ -15,7 +15,7 @@ from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
     check_keys,
     check_options,
-    if_secret,
+    derived,
     respelled,
     scope,
     spelled,
@@ -99,7 +99,7 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
             **given,
             **lines,
             "scope": scope(resource_name, opts),
-            "secretInputs": if_secret(given),
+            **derived(given),
         }
         self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
 

@@ -12,7 +12,7 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import check_keys, check_options, if_secret, scope
+from pulumi_vod_workflow.resources.declaring import check_keys, check_options, derived, scope
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
 from pulumi_vod_workflow.resources.vod_resource import VodResource
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
@@ -84,7 +84,7 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
             "timeout": timeout,
             "onFailure": on_failure,
             "scope": scope(resource_name, opts),
-            "secretInputs": if_secret([awaited, *map(_telling, _each(runs))]),
+            **derived([awaited, *map(_telling, _each(runs))]),
         }
         self._register(resource_name, properties, opts)
 
@@ -105,8 +105,8 @@ def _each(runs: Runs) -> Iterator[Run]:
 def _telling(run: Run) -> object:
     """Return an output that is secret if anything the run was made of was."""
     if isinstance(run, WorkflowRun):
-        return run.transcodes
-    return run.client_tokens if isinstance(run, WorkflowBatch) else None
+        return pulumi.get(run, "transcodes")
+    return pulumi.get(run, "clientTokens") if isinstance(run, WorkflowBatch) else None
 
 
 def _parts(runs: Runs) -> Iterator[Part]:

@@ -13,9 +13,10 @@ from pulumi import Input, InputType, Output, ResourceOptions
 from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.awaitable import Awaitable
 from pulumi_vod_workflow.resources.declaring import (
+    DERIVED,
     check_keys,
     check_options,
-    if_secret,
+    derived,
     respelled,
     scope,
     spelled,
@@ -141,6 +142,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
                 changed together with `triggers`. Two resources with the same token and start
                 share one run.
             triggers: a new or changed value asks for a new, paid run; a removed one for nothing.
+                Numbers are below 2**53; write a larger one as text.
                 Going back to an earlier value gives the earlier token again, and the service may
                 then answer with the earlier run. An output that another run does not have yet, such
                 as its `status` before a refresh, shows a replacement in each preview.
@@ -155,7 +157,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
 
         """
         check_options("WorkflowRun", opts, _INSTEAD)
-        for name in ("scope", "secret_inputs", "secretInputs"):
+        for name in DERIVED:
             if name in mistyped:  # it would be lost: what is declared under that name is ours
                 raise TypeError(f"WorkflowRun has no argument {name!r}")
         declared = {
@@ -175,11 +177,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
         }
         check_keys("WorkflowRun", declared)
         given = spelled(declared, "RunInputs", self._names)
-        properties = {
-            **given,
-            "scope": scope(resource_name, opts),
-            "secretInputs": if_secret(given),
-        }
+        properties = {**given, "scope": scope(resource_name, opts), **derived(given)}
         self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
 
     @classmethod

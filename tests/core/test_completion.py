@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import pulumi
 import pytest
 
 from pulumi_vod_workflow.core import completion
@@ -143,13 +144,23 @@ def test_what_is_no_run_is_named(run: Any) -> None:
     ]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_id_made_of_an_output_is_refused_before_anything_is_paid() -> None:
+    """A name likewise; the wait would fail after the runs were started."""
+    text, told = str(pulumi.Output.from_input("x")), "holds Python's text of an Output"
+    [problem] = says(runs={"a": text, "b": {"runId": "lb:1"}})
+    assert problem.startswith(f"runs.a: {told}")
+    [problem] = says(runs={text: text})
+    assert problem.startswith(f"runs: {told}")
+
+
 @pytest.mark.parametrize("runs", [None, "lb:1", ["lb:1"], 1])
 def test_runs_come_by_name(runs: Any) -> None:
     """The resource gives them names; anything else is refused, and all problems at once."""
     told = says(runs=runs, timeout=0, onFailure="x", more=1)
     assert [text.split(": ")[0] for text in told] == ["onFailure", "timeout", "runs", "more"]
     assert told[2] == "runs: must be a WorkflowBatch, or a list or map of WorkflowRuns or run ids"
-    assert told[3] == "more: unknown key; a completion has runs, timeout and onFailure"
+    assert told[3] == "more: unknown key; a completion has runs, timeout and on_failure"
 
 
 def test_many_that_are_no_runs_are_cut() -> None:

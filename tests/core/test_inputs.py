@@ -1,10 +1,23 @@
 """Rules of the page, checked offline."""
 
+import json
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote
+
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import declare, spell
+from pulumi_vod_workflow.core.inputs import (
+    RESOURCE_NAME,
+    SHORT_CLIP,
+    declare,
+    doubts,
+    spell,
+)
 from pulumi_vod_workflow.core.start import start_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
@@ -55,12 +68,38 @@ BAD: list[tuple[dict[str, object], str, str]] = [
     ({"task_list_id": ""}, "taskListId", "non-empty"),
     ({"triggers": ["a"]}, "triggers", "map"),
     ({"triggers": {"a": 2.0**60}}, "triggers.a", "2**53"),
+    ({"triggers": {"a": 2**53}}, "triggers.a", "below 2**53; write a larger one as text"),
+    ({"triggers": {"a": [-(2.0**53)]}}, "triggers.a", "below 2**53"),
+    (
+        {"vid": ..., "direct_url": {"file_name": "tos://bucket/f.mp4"}},
+        "directUrl.fileName",
+        "without scheme:// (a result's file_name is one)",
+    ),
+    (
+        {"vid": ..., "direct_url": {"file_name": "HTTPS://host/f.mp4?sign=s3cret"}},
+        "directUrl.fileName",
+        "without scheme://",
+    ),
+    (override("snapshot", file_name="tos://b/p"), f"{SNAPSHOT}.fileName", "scheme://"),
+    (override("snapshot", file_index="s3://b/p"), f"{SNAPSHOT}.fileIndex", "scheme://"),
+    (override("transcode_video", file_name="tos://b/p"), f"{VIDEO}.fileName", "scheme://"),
+    (
+        {"input": {"override_params": {"enhance": {"file_name": "tos://b/p"}}}},
+        "input.overrideParams.enhance.fileName",
+        "scheme://",
+    ),
     ({"triggers": {"a": {"b": float("nan")}}}, "triggers.a", "JSON"),
     ({"existing_run_id": ""}, "existingRunId", "non-empty"),
     ({"rerun_on_failure": 1}, "rerunOnFailure", "true or false"),
     ({"input": {"condition": {"a": "yes"}}}, "input.condition.a", "true or false"),
     ({"input": {"conditions": {}}}, "input.conditions", "did you mean condition?"),
-    ({"templateID": "t"}, "templateID", "did you mean templateId?"),
+    ({"input": "x"}, "input", "object of condition, override_params"),
+    (
+        {"templat_id": "t"},
+        "templat_id",
+        "did you mean template_id? The keys here are callback_args,",
+    ),
+    ({"templateID": "t"}, "templateID", "did you mean templateId? The keys here are callbackArgs,"),
     ({"TemplateId": "t"}, "TemplateId", "did you mean templateId?"),
     ({"templateId": "u"}, "template_id", "unknown key"),
     ({"input": {"override_params": {"logo": {}}}}, "input.overrideParams.logo", "list"),
@@ -89,12 +128,13 @@ BAD: list[tuple[dict[str, object], str, str]] = [
     (override("snapshot", sample_offsets=[1, -1]), f"{SNAPSHOT}.sampleOffsets[1]", "seconds"),
     (override("snapshot", offset_time_list=[0.5]), f"{SNAPSHOT}.offsetTimeList[0]", "integer"),
     (override("snapshot", offset_time=1, width=1), SNAPSHOT, "never take effect together"),
+    (override("snapshot", offset_time=1, width=1), SNAPSHOT, "; offset_time: "),
     (override("snapshot", offset_time_list=[1], file_index="x"), SNAPSHOT, "采样截图"),
-    (override("snapshot", file_nam="x"), f"{SNAPSHOT}.file_nam", "did you mean fileName?"),
+    (override("snapshot", file_nam="x"), f"{SNAPSHOT}.file_nam", "did you mean file_name?"),
     (
         override("transcode_video", clip={"start_time": 5, "end_time": 5}),
         f"{VIDEO}.clip.endTime",
-        "after startTime",
+        "after start_time",
     ),
     (override("transcode_video", clip={"start_time": -5}), f"{VIDEO}.clip.startTime", "0 to"),
     (override("transcode_video", clip={"end_time": 2**31}), f"{VIDEO}.clip.endTime", "2147483647"),
@@ -146,6 +186,8 @@ def test_no_message_contains_a_value() -> None:
         {"priority": -5.0, "enable_low_priority": False, "callback_args": "中" * 170},
         {"vid": ..., "direct_url": {"fileName": "f", "space_name": "s", "bucketName": "b"}},
         {"vid": ..., "template_id": ..., "existing_run_id": "lb:1"},
+        {"triggers": {"a": 2**53 - 1, "b": -(2.0**53) + 1, "c": str(2**60), "d": "tos://b/f"}},
+        {"vid": ..., "direct_url": {"file_name": "a://b/../c:d//e"[1:]}},
         {"client_token": " ~" * 32, "triggers": {"a": [1, {"b": None}], "c": True}},
         override("snapshot", template_id=["All"], width=0, height=4096.0, offset_time=1),
         override("snapshot", offset_time=1, offset_time_list=[1, 2]),
@@ -196,3 +238,99 @@ def test_any_junk_is_refused_without_raising(junk: object) -> None:
     """Whatever a program passes, the answer is a list of problems."""
     declared = declare({"vid": junk, "templateId": "t", "input": junk, "triggers": junk})
     assert declared.problems or junk is None or isinstance(junk, str)
+
+
+OUTPUT: Final = pulumi.Output.from_input("x")
+
+
+class Thing:
+    """An object without a text of its own."""
+
+
+def texts_of_an_output() -> list[str]:
+    """Return what a program gets that puts an Output into text itself, in the SDK in use."""
+    text = f"{OUTPUT}"
+    return [
+        text,
+        f"out/{text}.mp4",
+        json.dumps({"run": text}),
+        quote(text),
+        text.upper(),
+        text[:40],
+        f"{[OUTPUT]}",
+        repr(OUTPUT),
+        f"{Thing()}",
+    ]
+
+
+TEXT: Final = "holds Python's text of an Output"
+PLACES: Final[list[tuple[Callable[[str], dict[str, object]], str]]] = [
+    (lambda text: {"callback_args": text}, "callbackArgs"),
+    (lambda text: {"vid": text}, "vid"),
+    (lambda text: {"template_id": text}, "templateId"),
+    (lambda text: {"client_token": text}, "clientToken"),
+    (lambda text: {"existing_run_id": text}, "existingRunId"),
+    (lambda text: {"vid": ..., "direct_url": {"file_name": text}}, "directUrl.fileName"),
+    (lambda text: {"triggers": {"a": [1, {"b": text}]}}, "triggers.a[1].b"),
+    (lambda text: {"triggers": {text: 1}}, "triggers"),
+    (lambda text: {"input": {"condition": {text: True}}}, "input.condition"),
+    (lambda text: override("snapshot", file_name=text), f"{SNAPSHOT}.fileName"),
+    (lambda text: override("snapshot", template_id=[text]), f"{SNAPSHOT}.templateId[0]"),
+    (
+        lambda text: {
+            "input": {"override_params": {"logo": [{"template_id": "x", "vars": {"a b": text}}]}}
+        },
+        'input.overrideParams.logo[0].vars["a b"]',
+    ),
+    (lambda text: {"scope": {"project": "p", "stack": "s", "name": text}}, RESOURCE_NAME),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("place", "path"), PLACES)
+def test_text_made_of_an_output_is_refused_wherever_it_is(
+    place: Callable[[str], dict[str, object]], path: str
+) -> None:
+    """The SDK has no value to put there: its warning, or an address, would be sent and paid."""
+    for text in texts_of_an_output():
+        [problem] = problems(**place(text))
+        assert problem.startswith(f"{path}: {TEXT}"), text
+        assert "Output.format, Output.concat or .apply" in problem
+
+
+@pytest.mark.parametrize(
+    "text", ["Output", "o.apply", "__str__.py", "at 0x1f", "<b>0x7f1234567890</b>", "__str__ " * 9]
+)
+def test_text_about_outputs_is_text(text: str) -> None:
+    """Only what Python makes of an object is refused."""
+    assert problems(callback_args=text, triggers={text: text}) == []
+
+
+@pytest.mark.parametrize("kind", ["transcode_audio", "transcode_video"])
+@pytest.mark.parametrize(
+    ("clip", "doubted"),
+    [
+        ({"start_time": 10, "end_time": 20}, True),
+        ({"end_time": 999}, True),
+        ({"start_time": 5000, "end_time": 5999}, True),
+        ({"start_time": 5000, "end_time": 6000}, False),
+        ({"start_time": 30}, False),
+        ({"start_time": 30, "end_time": 0}, False),
+        ({"start_time": UNKNOWN, "end_time": 10}, False),
+        ({}, False),
+        (UNKNOWN, False),
+    ],
+)
+def test_a_clip_under_a_second_is_doubted(kind: str, clip: object, doubted: bool) -> None:
+    """Seconds are easily taken for milliseconds; a short clip is allowed all the same."""
+    declared = {"input": {"override_params": {kind: [{"template_id": ["x"]}, {"clip": clip}]}}}
+    found = [str(problem) for problem in doubts(spell(declared))]
+    path = f"input.overrideParams.{to_camel(kind)}[1].clip"
+    assert found == ([f"{path}: {SHORT_CLIP}"] if doubted else [])
+
+
+@pytest.mark.parametrize("strange", [UNKNOWN, {"overrideParams": UNKNOWN}, {}, None])
+def test_what_is_not_known_is_not_doubted(strange: object) -> None:
+    """An unknown is skipped at any depth."""
+    assert [*doubts({"input": strange})] == []
+    assert [*doubts({"input": {"overrideParams": {"transcodeVideo": [UNKNOWN]}}})] == []

@@ -204,6 +204,11 @@ class Story:
         assert not outcome.failed, outcome.text
         return outcome
 
+    def refresh_with(self, program: Program) -> Outcome:
+        """Refresh with `--run-program`."""
+        self.stack.workspace.program = program
+        return self._run(self.stack.refresh, run_program=True)
+
     def failing_refresh(self) -> Outcome:
         outcome = self._run(self.stack.refresh)
         assert outcome.failed

@@ -67,18 +67,19 @@ def test_results_by_name_feed_other_resources(story: Story) -> None:
         transcodes = result.transcodes
         second = WorkflowRun(
             "second",
-            direct_url={"file_name": transcodes[0].store_uri, "space_name": "s"},
+            direct_url={"file_name": transcodes[0].file_name, "space_name": "s"},
             template_id="t2",
         )
         pulumi.export("size", transcodes[0].video_stream_meta.height)
         pulumi.export("of", result.status_reason)
         pulumi.export("second", second.run_id)
+        pulumi.export("uri", transcodes[0].store_uri)
 
     outcome = story.pays(program, 2)
     assert outcome.outputs["size"] > 0
     assert outcome.outputs["of"].startswith("0: ")
     made = story.ledger_of("t2")["directUrl"]["FileName"]
-    assert made.startswith("tos://")
+    assert outcome.outputs["uri"] == f"tos://tos-cn-v-emulator/{made}"
     asked = story.emulator.requests()
     assert story.pays(program, 0).changed == []
     assert story.emulator.requests() == asked

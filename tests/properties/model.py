@@ -105,7 +105,16 @@ def _ids(size: int = 12) -> Strategy:
     )
 
 
+OF_AN_OUTPUT: Final = st.sampled_from(
+    [
+        "Calling __str__ on an Output[T] is not supported.\n\nTo get the value",
+        "out/Calling%20__str__%20on%20an%20Output%5BT%5D.mp4",
+        "[<pulumi.output.Output object at 0x7f3ff431d910>]",
+    ]
+)
+"""What Python makes of an Output that a program puts into text."""
 _UNFIT = {
+    "of an Output": OF_AN_OUTPUT,
     "empty": st.just(""),
     "blank around": st.builds(
         lambda blank, text, before: blank + text if before else text + blank,
@@ -117,8 +126,13 @@ _UNFIT = {
     "type": NO_TEXT,
 }
 ID: Final = Leaf(_ids(), _UNFIT)
-TEXT: Final = Leaf(TEXTS | TYPICAL, {"empty": st.just(""), "type": NO_TEXT})
-ANY_TEXT: Final = Leaf(st.text(CHARACTERS, max_size=10) | TYPICAL, {"type": NO_TEXT})
+NAME: Final = Leaf(TEXTS | TYPICAL, {"empty": st.just(""), "type": NO_TEXT})
+TEXT: Final = Leaf(NAME.valid, {**NAME.wrong, "of an Output": OF_AN_OUTPUT})
+URLS: Final = st.sampled_from(["tos://tos-cn-v-1/a.mp4", "https://host/a.mp4", "S3://b/中文"])
+FILE: Final = Leaf(TEXT.valid, {**TEXT.wrong, "URL": URLS})
+ANY_TEXT: Final = Leaf(
+    st.text(CHARACTERS, max_size=10) | TYPICAL, {"type": NO_TEXT, "of an Output": OF_AN_OUTPUT}
+)
 FLAG: Final = Leaf(st.booleans(), {"type": NO_FLAG})
 
 
@@ -138,7 +152,7 @@ def _integer(low: int, high: int) -> Leaf:
 
 MILLISECONDS: Final = _integer(0, 2**31 - 1)
 SECONDS: Final = Leaf(
-    st.sampled_from([0.0, 1.5, 1e-9, 2**53]) | st.floats(0, 1e6),
+    st.sampled_from([0.0, 1.5, 1e-9, 2**53 - 1]) | st.floats(0, 1e6),
     {
         "too small": st.floats(-1e6, -1e-9),
         "too large": st.floats(1e16, 1e300),
@@ -151,6 +165,7 @@ CALLBACK_ARGS: Final = Leaf(
     {
         "too long": st.integers(513, 600).map(lambda size: "a" * size)
         | st.integers(171, 200).map(lambda size: "中" * size),
+        "of an Output": OF_AN_OUTPUT,
         "type": NO_TEXT,
     },
 )
@@ -177,19 +192,23 @@ TEMPLATES: Final = Many(
     valid=_SOME_IDS | st.just(["All"]),
     wrong={"All and others": _SOME_IDS.map(lambda ids: [*ids, "All"])},
 )
-LARGEST: Final = 2**53
+LARGEST: Final = 2**53 - 1
 _JSON = st.recursive(
     st.booleans()
     | st.text(CHARACTERS, max_size=5)
     | st.integers(-LARGEST, LARGEST)
-    | st.floats(-LARGEST, LARGEST, width=32),
+    | st.floats(-(2**52), 2**52, width=32),
     lambda parts: st.lists(parts, max_size=2) | st.dictionaries(KEYS, parts, max_size=2),
     max_leaves=3,
 )
-_LARGE = st.sampled_from([float("nan"), float("inf"), 2.0**53 + 2, -(2.0**60), 1e300])
+_LARGE = st.sampled_from([float("nan"), float("inf"), 2.0**53, 2.0**53 + 2, -(2.0**60), 1e300])
 ANY_JSON: Final = Leaf(
     _JSON,
-    {"number": _LARGE, "number inside": _LARGE.map(lambda value: [{"a": value}])},
+    {
+        "number": _LARGE,
+        "number inside": _LARGE.map(lambda value: [{"a": value}]),
+        "of an Output": OF_AN_OUTPUT,
+    },
 )
 CHOSEN: Final = Named(FLAG)
 
@@ -239,8 +258,8 @@ def _of_one_type(snapshot: Json) -> Json:
 SNAPSHOT: Final = Obj(
     {
         "templateId": TEMPLATES,
-        "fileName": TEXT,
-        "fileIndex": TEXT,
+        "fileName": FILE,
+        "fileIndex": FILE,
         "offsetTime": MILLISECONDS,
         "sampleOffsets": Many(SECONDS),
         "offsetTimeList": Many(MILLISECONDS),
@@ -264,14 +283,14 @@ SNAPSHOT: Final = Obj(
         )
     },
 )
-_TRANSCODE: Final[dict[str, Node]] = {"templateId": TEMPLATES, "clip": CLIP, "fileName": TEXT}
+_TRANSCODE: Final[dict[str, Node]] = {"templateId": TEMPLATES, "clip": CLIP, "fileName": FILE}
 _NEEDS_TEMPLATE: Final = frozenset({"templateId"})
 LOGO: Final = Obj({"templateId": TEMPLATE, "vars": Named(ANY_TEXT)}, _NEEDS_TEMPLATE)
 TRANSCODE_AUDIO: Final = Obj(_TRANSCODE, _NEEDS_TEMPLATE)
 TRANSCODE_VIDEO: Final = Obj(
     {**_TRANSCODE, "logoTemplateId": ID, "outputIndex": Many(MILLISECONDS)}, _NEEDS_TEMPLATE
 )
-ENHANCE: Final = Obj({"storageMode": TEXT, "fileName": TEXT})
+ENHANCE: Final = Obj({"storageMode": TEXT, "fileName": FILE})
 OVERRIDE_PARAMS: Final = Obj(
     {
         "logo": Many(LOGO),
@@ -283,7 +302,7 @@ OVERRIDE_PARAMS: Final = Obj(
 )
 INPUT: Final = Obj({"overrideParams": OVERRIDE_PARAMS, "condition": CHOSEN})
 DIRECT_URL: Final = Obj(
-    {"fileName": TEXT, "spaceName": ID, "bucketName": ID}, frozenset({"fileName"})
+    {"fileName": FILE, "spaceName": ID, "bucketName": ID}, frozenset({"fileName"})
 )
 SOURCE: Final[dict[str, Node]] = {"vid": ID, "directUrl": DIRECT_URL}
 SETTINGS: Final[dict[str, Node]] = {
@@ -300,7 +319,7 @@ OURS: Final[dict[str, Node]] = {
     "clientToken": CLIENT_TOKEN,
     "secretInputs": FLAG,
     "scope": Obj(
-        dict.fromkeys(("project", "stack", "name", "parent", "item"), TEXT),
+        dict.fromkeys(("project", "stack", "name", "parent", "item"), NAME),
         frozenset({"project", "stack", "name"}),
     ),
 }

@@ -213,3 +213,19 @@ def test_update_keeps_what_was_read_and_drops_what_is_no_longer_declared() -> No
     assert "triggers" not in outs
     assert outs["rerunOnFailure"] is True
     assert {key: outs[key] for key in OUTPUT_FIELDS} == read
+
+
+@pytest.mark.parametrize(
+    "made", [WorkflowRunProvider, WorkflowBatchProvider, WorkflowCompletionProvider]
+)
+def test_nothing_is_done_with_values_missing(made: type[VodProvider]) -> None:
+    """The engine skips what depends on a failed resource; if it does not, nothing is started."""
+    lost, one = {"scope": SCOPE, "unknownInputs": True, "__provider": "x"}, made()
+    result = one.check({}, lost)
+    assert result.failures == []
+    assert result.inputs["unknownInputs"] is True
+    plan = one.diff("id", inputs(), lost)
+    assert (plan.changes, plan.replaces) == (True, [])
+    for operation in (lambda: one.create(lost), lambda: one.update("id", inputs(), lost)):
+        with pytest.raises(OperationFailedError, match=r"that failed .* No run was started"):
+            operation()

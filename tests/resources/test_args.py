@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi._types import _py_properties
 from pydantic.alias_generators import to_camel
@@ -16,6 +20,7 @@ from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
 from pulumi_vod_workflow.core.inputs import respell_path
 from pulumi_vod_workflow.core.plan import RUN_FIELDS
 from pulumi_vod_workflow.resources import args, outputs
+from pulumi_vod_workflow.resources.missing import explained
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
 PACKAGE = Path(args.__file__).parent.parent
@@ -136,3 +141,80 @@ def test_every_public_attribute_is_documented(name: str) -> None:
                 if not said and not item.target.id.isupper() and item.target.id != "model_config":
                     missing.append(f"{node.name}.{item.target.id}")
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("store_uri", "file_name"),
+    [
+        ("tos://tos-cn-v-1/a b/c.mp4", "a b/c.mp4"),
+        ("tos-cn-v-1/c.mp4", "c.mp4"),
+        ("tos://tos-cn-v-1/a//b://c", "a//b://c"),
+        ("tos://tos-cn-v-1", None),
+        ("c.mp4", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_file_of_a_result_has_the_name_that_its_space_knows_it_by(
+    store_uri: str | None, file_name: str | None
+) -> None:
+    """The path in the bucket: `direct_url` takes it, and refuses the URI."""
+    transcode: Any = outputs.Transcode
+    snapshot_files: Any = outputs.SnapshotFiles
+    assert transcode(store_uri=store_uri).file_name == file_name
+    files = snapshot_files(store_uri=store_uri, store_uris=store_uri and [store_uri])
+    assert files.file_name == file_name
+    assert files.file_names == (file_name and [file_name])
+
+
+def test_what_is_not_in_a_result_is_one_line() -> None:
+    """The names that exist, and how the run ended; Python's own errors are caught as ever."""
+    snapshot: Any = outputs.Snapshot()
+    result: Any = outputs.WorkflowResult(
+        run_id="lb:1",
+        phase="failed",
+        status_reason="x",
+        transcodes=[],
+        snapshots=[outputs.Snapshot()],
+    )
+    looks: list[tuple[Callable[[], Any], str]] = [
+        (
+            lambda: result.transcodes[0],
+            "the result of lb:1: transcodes has no entry 0: it is empty; its phase is failed",
+        ),
+        (
+            lambda: result.snapshots[3],
+            "the result of lb:1: snapshots has no entry 3: it has 1; its phase is failed",
+        ),
+        (
+            lambda: result["transcodes"],
+            "WorkflowResult has attributes, not keys: write .transcodes",
+        ),
+        (
+            lambda: snapshot.poste,
+            (
+                "Snapshot has no 'poste': it has "
+                "ai_dynpost, animated_poster, dynpost, poster, sample, sprite, type"
+            ),
+        ),
+    ]
+    for look, told in looks:
+        with pytest.raises(pulumi.RunError) as error:
+            look()
+        assert str(error.value) == told
+    assert not hasattr(result, "files")
+    assert (result.transcodes, result.snapshots[:1][0].type) == ([], None)
+
+
+def test_explained_values_are_plain_ones_to_everybody_else() -> None:
+    """They are equal to, serialised as, and pickled as the SDK's own lists and maps."""
+    entries, mapped = explained([1, 2], "x"), explained({"a": 1}, "x: runs", "; see y")
+    assert (entries, mapped) == ([1, 2], {"a": 1})
+    assert json.dumps([entries, mapped]) == '[[1, 2], {"a": 1}]'
+    assert [type(pickle.loads(pickle.dumps(one))) for one in (entries, mapped)] == [list, dict]
+    assert (explained(None, "x"), explained("ab", "x")) == (None, "ab")
+    assert (mapped.get("b"), "b" in mapped) == (None, False)
+    with pytest.raises(KeyError, match=r"^x: runs has no 'b': it has a; see y$"):
+        mapped["b"]
+    with pytest.raises(IndexError, match=r"^x has no entry -3: it has 2$"):
+        entries[-3]

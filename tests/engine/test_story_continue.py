@@ -1,0 +1,57 @@
+"""`up --continue-on-error`: what depends on a failed resource is skipped, all else goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, Program, Story
+
+
+def program(vid: str, edition: int = 1) -> Program:
+    """Return a program of a run that may fail, what depends on it, and what does not."""
+
+    def declare() -> None:
+        bad = WorkflowRun("bad", vid=vid, template_id="t1", triggers={"edition": edition})
+        WorkflowRun("vid", vid=bad.run_id, template_id="t2")
+        WorkflowRun("optional", vid="v2", template_id="t2", triggers={"a": {"b": [bad.run_id]}})
+        bad.wait()
+        items: Any = {"a": {"vid": bad.run_id}, "b": {"vid": "v3"}}
+        WorkflowBatch("batch", items=items, defaults={"template_id": "t3"})
+        named = bad.run_id.apply(lambda run_id: {"key": {"vid": run_id}})
+        WorkflowBatch("unknown-items", items=named, defaults={"template_id": "t4"})
+        WorkflowRun("free", vid="v5", template_id="t5", triggers={"edition": edition})
+        WorkflowRun("ordered", pulumi.ResourceOptions(parent=bad), vid="v6", template_id="t6")
+
+    return declare
+
+
+def test_what_depends_on_a_failed_resource_is_skipped_and_all_else_goes_on(story: Story) -> None:
+    """Nothing is started with values missing, and the rest is started once."""
+    failed = story.failing_up(program("emu-missing"), continue_on_error=True)
+    errors = [text for name, text in failed.lines if text.startswith("StartWorkflow: ") and name]
+    assert len(errors) == 1
+    for wrong in ("has a problem", "has check errors", "No run was started", "never awaited"):
+        assert wrong not in failed.text
+    assert [start["templateId"] for start in story.emulator.ledger()] == ["t5"]
+    assert set(story.resources) == {"free"}
+    assert story.of_type(BATCH_TYPE) == story.of_type(COMPLETION_TYPE) == {}
+
+    refreshed = story.refresh_with(program("emu-missing"))
+    assert not refreshed.failed, refreshed.text
+    story.emulator.settings(pending_seconds=0, running_seconds=0)
+    assert len(story.emulator.ledger()) == 1
+    story.pays_for(
+        program("v1"), promised=6, paid=7
+    )  # how many unknown items are, no preview knows
+    assert set(story.resources) == {"bad", "free", "vid", "optional", "ordered"}
+    assert story.pays(program("v1"), 0).changed == []
+
+    again = story.failing_up(program("emu-missing", 2), continue_on_error=True)
+    assert "has a problem" not in again.text
+    ledger = [start["templateId"] for start in story.emulator.ledger()]
+    assert ledger[8:] == ["t5"], "the dependents keep the runs that they have"
+    assert "unknownInputs" not in story.raw_state
+    assert {name: run["outputs"]["vid"] for name, run in story.resources.items()}["bad"] == "v1"

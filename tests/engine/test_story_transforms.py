@@ -1,0 +1,133 @@
+"""Secrets that come from a transform of the resource, its component or the stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+from tests.engine.harness import BATCH_TYPE, Program, Story
+
+SECRET = "s3cr3t-by-transform"
+
+
+def with_secret(props: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's or batch's inputs with secret callback args."""
+    secret = {"callbackArgs": pulumi.Output.secret(SECRET)}
+    if "items" in props:
+        return {**props, "defaults": {**props["defaults"], **secret}}
+    return {**props, **secret} if "templateId" in props else props
+
+
+def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+    return pulumi.ResourceTransformResult(with_secret({**args.props}), args.opts)
+
+
+def transformation(
+    args: pulumi.ResourceTransformationArgs,
+) -> pulumi.ResourceTransformationResult:
+    return pulumi.ResourceTransformationResult(with_secret({**args.props}), args.opts)
+
+
+def marked(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+    """Only mark what is declared."""
+    props = {**args.props}
+    if "callbackArgs" in props:
+        props["callbackArgs"] = pulumi.Output.secret(props["callbackArgs"])
+    return pulumi.ResourceTransformResult(props, args.opts)
+
+
+def changing(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+    """Add what is not secret."""
+    more = {"priority": 1} if "templateId" in args.props else {}
+    return pulumi.ResourceTransformResult({**args.props, **more}, args.opts)
+
+
+class Part(pulumi.ComponentResource):
+    """A component with a run and a batch."""
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("test:vod:Part", name, None, opts)
+        declare(name, pulumi.ResourceOptions(parent=self))
+
+
+def declare(name: str, opts: pulumi.ResourceOptions | None = None, **inputs: Any) -> None:
+    WorkflowRun(f"{name}-run", opts, vid="v1", template_id=name, **inputs)
+    items = {"a": {"vid": "v1", **inputs}}
+    WorkflowBatch(f"{name}-batch", opts, items=items, defaults={"template_id": f"{name}-batch"})
+
+
+def everywhere(edition: int) -> Program:
+    """Return a program of each way by which a transform reaches a resource."""
+
+    def program() -> None:
+        declare("plain", pulumi.ResourceOptions(transforms=[changing]))
+        declare("own", pulumi.ResourceOptions(transforms=[transform]))
+        declare("own-local", pulumi.ResourceOptions(transformations=[transformation]))
+        Part("part", pulumi.ResourceOptions(transforms=[transform]))
+        Part("part-local", pulumi.ResourceOptions(transformations=[transformation]))
+        pulumi.runtime.register_resource_transform(changing)
+        declare("changed")
+        pulumi.runtime.register_resource_transform(marked)
+        WorkflowRun(
+            "marked-run", vid="v1", template_id="marked", callback_args=SECRET,
+            triggers={"edition": edition},
+        ).wait()  # fmt: skip
+        pulumi.runtime.register_resource_transform(transform)
+        declare("stack", triggers={"edition": edition})
+
+    return program
+
+
+PLAIN = {"plain", "changed"}
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0, running_seconds=0.1)
+def test_a_secret_that_a_transform_adds_is_kept_as_one_that_is_declared(story: Story) -> None:
+    """What is made of it is encrypted, errors do not quote it; what has none stays in clear."""
+    outcome = story.pays(everywhere(1), 15)
+    assert SECRET not in outcome.text
+    made = {**story.resources, **story.of_type(BATCH_TYPE)}
+    assert len(made) == 15
+    for name, resource in made.items():
+        outputs = resource["outputs"]
+        plain = name.rpartition("-")[0] in PLAIN
+        assert outputs.get("secretInputs") is (None if plain else True), name
+        token = outputs.get("clientToken") or outputs["clientTokens"]
+        assert ("plaintext" in token) is not plain, name
+    assert "plaintext" in story.completion["results"]
+    args = story.resources["stack-run"]["outputs"]["callbackArgs"]
+    assert args["plaintext"] == f'"{SECRET}"'
+    assert story.pays(everywhere(1), 0).changed == []
+    story.refresh()
+    assert SECRET not in story.raw_state
+
+    story.emulator.fault(
+        action="StartWorkflow", kind="http", code="InvalidParameter", times=99,
+        message=f"CallbackArgs {SECRET} is refused",
+    )  # fmt: skip
+    failed = story.try_up(everywhere(2), continue_on_error=True)
+    assert failed.failed
+    assert failed.text.count("InvalidParameter") > 2
+    assert SECRET not in failed.text
+    assert SECRET not in story.raw_state
+
+
+def test_a_transform_that_removes_a_secret_does_no_harm(story: Story) -> None:
+    """What was declared secret is taken for it."""
+
+    def without(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+        props = {key: item for key, item in args.props.items() if key != "callbackArgs"}
+        return pulumi.ResourceTransformResult(props, args.opts)
+
+    def program() -> None:
+        opts = pulumi.ResourceOptions(transforms=[without])
+        WorkflowRun(
+            "run", opts, vid="v1", template_id="t1", callback_args=pulumi.Output.secret(SECRET)
+        )
+
+    story.pays(program, 1)
+    assert "callbackArgs" not in story.run
+    assert story.pays(program, 0).changed == []
