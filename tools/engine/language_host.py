@@ -102,7 +102,7 @@ def plugin_of(name: str, version: str, about: Mapping[str, Any] | None) -> dict[
     """Return the plugin that a distribution needs, by the official rules; `about` is its file."""
     if about is None and not name.startswith(("pulumi-", "pulumi_")):
         return None
-    told = {"resource": True} if about is None else about
+    told: Mapping[str, Any] = {"resource": True} if about is None else about
     if name.replace("_", "-") in WITHOUT_PLUGIN or not told.get("resource"):
         return None
     version = told.get("version") or version
