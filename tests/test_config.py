@@ -335,9 +335,10 @@ def configured(home: Path, config: dict[str, str], environ: dict[str, str] = SHO
 )
 def test_an_endpoint_without_its_prefix_is_refused(tmp_path: Path, key: str, value: str) -> None:
     """What was meant for the emulator must not go to the paid service."""
-    for nothing in ({}, {"vod:endpoint": " "}):
-        with pytest.raises(ConfigurationError) as caught:
-            configured(tmp_path, {key: value, **nothing})
+    with pytest.raises(ConfigurationError):
+        configured(tmp_path, {key: value, "vod:endpoint": " "})
+    with pytest.raises(ConfigurationError) as caught:
+        configured(tmp_path, {key: value})
     assert str(caught.value).startswith(f"{key}: did you mean vod:endpoint? It is not set")
     for own in ("emulator", "https://vod.volcengineapi.com"):
         assert configured(tmp_path, {key: value, "vod:endpoint": own}).site.endpoint == own

@@ -301,7 +301,7 @@ def chained(outer: Exception, *causes: Exception) -> Exception:
         (httpx.PoolTimeout("x"), "in time", True, 9),
         (httpx.ProxyError("407 Proxy Authentication Required"), "HTTP 407", False, 1),
         (httpx.ProxyError("503 x"), "HTTP 503", False, 9),
-        (httpx.ProxyError("odd"), "proxy", False, 1),
+        (httpx.ProxyError("odd"), "proxy", False, 9),
         (httpx.UnsupportedProtocol("x"), "HTTP", False, 1),
         (httpx.LocalProtocolError("Illegal header value b'hidden-token'"), "HTTP", False, 1),
         (httpx.ReadTimeout("x"), "no answer", True, 9),

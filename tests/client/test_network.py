@@ -545,7 +545,7 @@ def test_a_proxy_that_speaks_tls(
     if which == "good":
         assert anyio.run(go).result["RunId"] == vod_emulator.ledger()[0]["runId"]
         return
-    with pytest.raises(TransportError, match="proxy of HTTPS_PROXY .* is not trusted") as caught:
+    with pytest.raises(TransportError, match=r"proxy of HTTPS_PROXY .* is not trusted") as caught:
         anyio.run(go)
     assert "hidden" not in str(caught.value)
     assert not caught.value.sent
