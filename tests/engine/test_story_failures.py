@@ -42,9 +42,9 @@ def test_bad_input_is_refused_at_preview_all_at_once(story: Story) -> None:
         "priority: must be an integer from -5 to 5",
         "callbackArgs: must be",
         "input.overrideParams.logo[0].colour: unknown key",
-        "directUrl.file_nam: unknown key; did you mean fileName?",
+        "directUrl.file_nam: unknown key; did you mean file_name?",
         "directUrl.fileName: is required",
-        "templat_id: unknown key; did you mean templateId?",
+        "templat_id: unknown key; did you mean template_id?",
     ):
         assert path in preview.text
     assert SECRET not in preview.text

@@ -183,7 +183,12 @@ CLIENT_TOKEN: Final = Leaf(
 _WRONG_ALL = st.sampled_from(["all", "ALL", "aLL", "alL"])
 TEMPLATE: Final = Leaf(
     _ids().filter(lambda text: text.lower() != "all") | st.just("All"),
-    {**_UNFIT, "misspelled All": _WRONG_ALL},
+    # Beside All, an id made of an Output breaks two rules.
+    {
+        **_UNFIT,
+        "of an Output": OF_AN_OUTPUT.filter(lambda text: "\n" in text),
+        "misspelled All": _WRONG_ALL,
+    },
 )
 _SOME_IDS = st.lists(_ids().filter(lambda text: text.lower() != "all"), min_size=1, max_size=3)
 TEMPLATES: Final = Many(
