@@ -11,7 +11,6 @@ import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic.alias_generators import to_camel
 
 import pulumi_vod_workflow
 from pulumi_vod_workflow.core.inputs import ITEM_KEYS, MAX_ITEMS, ItemInputs, is_item_key
@@ -164,9 +163,9 @@ def test_the_lines_are_kept() -> None:
 
 KEY = f"key: must be {ITEM_KEYS}"
 ID = "must be a non-empty, printable string without white space around it"
-OF_A_FILE = "The keys here are bucketName, fileName, spaceName"
+OF_A_FILE = "The keys here are bucket_name, file_name, space_name"
 RENAME = "rename it, or give load_manifest key="
-FIELDS = f"The keys here are {', '.join(sorted(map(to_camel, ItemInputs.model_fields)))}"
+FIELDS = f"The keys here are {', '.join(sorted(ItemInputs.model_fields))}"
 LIKE = 'must be JSON, as 3, true, ["a"] or {"a": 1}, but'
 WHOLE = "is whole, and there in parts, too, as"
 QUOTES = "this row's quotation marks or size are wrong"
@@ -233,7 +232,7 @@ BAD_TABLES: list[tuple[str, list[str]]] = [
             f"a.csv:2: titel: unknown key; {FIELDS} (and so 2 more lines)",
             "a.csv:3: key: is the same as in line 2",
             "a.csv:3: vid, directUrl: exactly one of them must be set, both are",
-            f"a.csv:3: directUrl.file_nam: unknown key; did you mean fileName? {OF_A_FILE}",
+            f"a.csv:3: directUrl.file_nam: unknown key; did you mean file_name? {OF_A_FILE}",
             f"a.csv:5: {KEY}",
         ],
     ),
