@@ -305,8 +305,8 @@ def _otherwise(text: str, delimiter: str, key: str) -> tuple[int, str] | None:
 
 def _near(key: str, names: Iterable[str]) -> str:
     """Name what is there instead of the key, if it is the key in another spelling."""
-    like = next((name for name in names if _plain(name) == _plain(key)), None)
-    return "" if like is None else f", but {like!r}: rename it, or give load_manifest key={like!r}"
+    like = next((name for name in names if _plain(name) and _plain(name) == _plain(key)), "")
+    return f", but {like!r}: rename it, or give load_manifest key={like!r}" if like else ""
 
 
 def _plain(name: str) -> str:
