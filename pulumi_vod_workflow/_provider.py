@@ -49,7 +49,7 @@ from pulumi_vod_workflow.core.plan import (
 )
 from pulumi_vod_workflow.core.recall import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
 from pulumi_vod_workflow.core.start import in_words
-from pulumi_vod_workflow.core.values import UNKNOWN, normalise
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal import Note
 from pulumi_vod_workflow.notice import a_run
@@ -131,10 +131,10 @@ class WorkflowRunProvider(VodProvider):
 
     def _done_twice(self, inputs: Mapping[str, Any]) -> Iterator[str]:
         """Say of a start that another one of this very operation does the same work."""
-        work = work_of(inputs)
+        work = work_of(inputs) if is_known(inputs["scope"]) else None
         if work is None or inputs.get("secretInputs") is True:  # that two are alike is secret, too
             return
-        this = inputs["scope"]["name"], inputs["clientToken"]
+        this = str(inputs["scope"].get("name")), inputs["clientToken"]
         name, token = self._works.setdefault(work, this)
         if name != this[0] and token != this[1]:
             yield f"{SAME_WORK}{name}"
