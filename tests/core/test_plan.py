@@ -350,14 +350,14 @@ def marked(made: Mapping[str, Any]) -> set[str]:
 
 def test_the_work_of_a_run_is_its_source_workflow_and_input() -> None:
     """Whatever else it is declared with; what is not known, or not whole, is no work."""
-    run = {"vid": "v", "templateId": "t"}
+    run: dict[str, Any] = {"vid": "v", "templateId": "t"}
     same = [
         {**run, "priority": 2, "callbackArgs": "a", "triggers": {"a": UNKNOWN}, "clientToken": "x"},
         {**run, "input": {}, "scope": {"name": "other"}},
         {**run, "directUrl": None},
     ]
     assert {work_of(other) for other in same} == {work_of(run)} != {None}
-    others = [
+    others: list[dict[str, Any]] = [
         {**run, "vid": "w"},
         {**run, "templateId": "u"},
         {**run, "input": {"condition": {"a": True}}},
@@ -365,6 +365,9 @@ def test_the_work_of_a_run_is_its_source_workflow_and_input() -> None:
         {"directUrl": {"fileName": "v", "spaceName": "s"}, "templateId": "t"},
     ]
     assert len({work_of(other) for other in [run, *others]}) == 6
-    unknown = [{**run, "vid": UNKNOWN}, {**run, "input": {"condition": {"a": UNKNOWN}}}]
+    unknown: list[dict[str, Any]] = [
+        {**run, "vid": UNKNOWN},
+        {**run, "input": {"condition": {"a": UNKNOWN}}},
+    ]
     for other in [*unknown, {"vid": "v"}, {"templateId": "t"}, {}]:
         assert work_of(other) is None
