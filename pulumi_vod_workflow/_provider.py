@@ -165,7 +165,7 @@ class WorkflowRunProvider(VodProvider):
         declared = who(news) in self._checked  # not by a refresh, which compares a state
         if "emulated" in plan.new_run and declared:
             Row().say(f"{EMULATED_RUN}: {a_run(self._settings)} is started")
-        if "rerunOnFailure" in plan.new_run:
+        if "rerunOnFailure" in plan.new_run and declared:
             Row().say(
                 f"failed with {olds.get('status')}; rerun_on_failure asks for a new run, which is "
                 "paid"

@@ -35,7 +35,8 @@ def review(
     file: Annotated[
         str,
         typer.Argument(
-            metavar="[FILE]", help="What `pulumi preview --json` wrote; - is standard input."
+            metavar="[FILE]",
+            help="What `pulumi preview --json` wrote, or its events; - is standard input.",
         ),
     ] = "-",
     form: Annotated[

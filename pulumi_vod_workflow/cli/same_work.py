@@ -51,7 +51,8 @@ def _lost_runs(parts: Sequence[Part]) -> defaultdict[bytes, list[tuple[Same, Pro
             same = Same(part.who, Lost.REMOVED, part.run_id, part.phase)
         elif isinstance(part, Start) and part.recorded and part.certain:
             phase = part.recorded.get("phase")
-            same = Same(part.who, Lost.REPLACED, part.replaces, str(phase) if phase else None)
+            known = phase if isinstance(phase, str) else None
+            same = Same(part.who, Lost.REPLACED, part.replaces, known)
         else:
             continue
         work = _work(part.recorded)

@@ -29,7 +29,9 @@ from pulumi_vod_workflow.core.batch import (
     record_batch,
     respell_batch_path,
     runs_of,
+    same_work,
     stale_tokens,
+    told_same_work,
     unfinished,
     with_secrets,
 )
@@ -1161,6 +1163,38 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
 def test_what_a_preview_says(plan: BatchPlan, lines: list[str]) -> None:
     """How many are paid, which and why; and what is not paid."""
     assert [*plan.described()] == lines
+
+
+@pytest.mark.parametrize(
+    ("starts", "groups"),
+    [
+        ("abcdeu", [("a", "b"), ("c", "d")]),
+        ("a", [("a", "b")]),
+        ("d", [("c", "d")]),
+        ("eu", []),
+    ],
+)
+def test_items_of_the_same_work(starts: str, groups: list[tuple[str, ...]]) -> None:
+    """Only where one of them is started: what is paid already is not spoken of again."""
+    url = {"directUrl": {"fileName": "f"}, "templateId": "t"}
+    items = {
+        "a": ITEM,
+        "b": {**ITEM, "priority": 1},
+        "c": url,
+        "d": {**url, "triggers": {"n": 1}},
+        "e": {**ITEM, "templateId": "u"},
+        "u": UNKNOWN,
+    }
+    assert same_work(items, starts) == groups
+
+
+def test_many_items_of_the_same_work_are_one_line() -> None:
+    assert [*told_same_work([])] == []
+    groups = [tuple(f"{group}-{key}" for key in range(20)) for group in range(30)]
+    [line] = told_same_work(groups)
+    assert "0-9 and 10 more; 1-0" in line
+    assert line.endswith("; and 20 more groups")
+    assert len(line) < 1000
 
 
 # -- what is kept ------------------------------------------------------------------------------

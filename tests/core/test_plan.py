@@ -21,6 +21,7 @@ from pulumi_vod_workflow.core.plan import (
     keeps_token,
     plan_change,
     record,
+    work_of,
     would_join,
 )
 from pulumi_vod_workflow.core.start import START_FIELDS
@@ -345,3 +346,28 @@ def test_a_url_among_the_results_is_secret_wherever_it_is(text: str) -> None:
 
 def marked(made: Mapping[str, Any]) -> set[str]:
     return {key for key, value in made.items() if isinstance(value, Secret)}
+
+
+def test_the_work_of_a_run_is_its_source_workflow_and_input() -> None:
+    """Whatever else it is declared with; what is not known, or not whole, is no work."""
+    run: dict[str, Any] = {"vid": "v", "templateId": "t"}
+    same = [
+        {**run, "priority": 2, "callbackArgs": "a", "triggers": {"a": UNKNOWN}, "clientToken": "x"},
+        {**run, "input": {}, "scope": {"name": "other"}},
+        {**run, "directUrl": None},
+    ]
+    assert {work_of(other) for other in same} == {work_of(run)} != {None}
+    others: list[dict[str, Any]] = [
+        {**run, "vid": "w"},
+        {**run, "templateId": "u"},
+        {**run, "input": {"condition": {"a": True}}},
+        {"directUrl": {"fileName": "v"}, "templateId": "t"},
+        {"directUrl": {"fileName": "v", "spaceName": "s"}, "templateId": "t"},
+    ]
+    assert len({work_of(other) for other in [run, *others]}) == 6
+    unknown: list[dict[str, Any]] = [
+        {**run, "vid": UNKNOWN},
+        {**run, "input": {"condition": {"a": UNKNOWN}}},
+    ]
+    for other in [*unknown, {"vid": "v"}, {"templateId": "t"}, {}]:
+        assert work_of(other) is None

@@ -1,0 +1,36 @@
+"""What is said of an operation as a whole."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pulumi_vod_workflow import notice
+from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.notice import FEW, Tally
+
+
+def test_the_total_is_told_at_once_for_few_and_now_and_then_for_many(tmp_path: Path) -> None:
+    """Each of a few starts is a line; of many the last line has all, and there are few lines."""
+    settings = load_settings({"vod:endpoint": "https://vod.example.com"}.get, {}, tmp_path)
+    said: list[str] = []
+    tally = Tally(said.append)
+    tally.add("one", 1, settings)
+    tally.add("one", 1, settings)  # a replacement is planned twice
+    tally.add("batch", 10, settings)
+    assert said == ["1 paid run so far", "1 paid run so far", "11 paid runs so far"]
+    for number in range(1000):
+        tally.add(f"run-{number}", 1, settings)
+    end = time.monotonic() + 100 * notice.INTERVAL
+    while said[-1] != "1,011 paid runs so far" and time.monotonic() < end:
+        time.sleep(0.01)
+    assert said[-1] == "1,011 paid runs so far"
+    assert len(said) < FEW + 30
+
+
+def test_what_costs_nothing_is_not_called_paid(tmp_path: Path) -> None:
+    settings = load_settings({"vod:endpoint": "emulator"}.get, {}, tmp_path)
+    said: list[str] = []
+    Tally(said.append).add("one", 2, settings)
+    assert said == ["2 emulated runs so far"]
+    assert notice.a_run(settings) == "an emulated run"
