@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import pulumi
 import pytest
 
 from pulumi_vod_workflow.core import completion
@@ -145,9 +144,11 @@ def test_what_is_no_run_is_named(run: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_id_made_of_an_output_is_refused_before_anything_is_paid() -> None:
+def test_a_run_id_made_of_an_output_is_refused_before_anything_is_paid(
+    texts_of_outputs: tuple[str, str],
+) -> None:
     """A name likewise; the wait would fail after the runs were started."""
-    text, told = str(pulumi.Output.from_input("x")), "holds Python's text of an Output"
+    text, told = texts_of_outputs[0], "holds Python's text of an Output"
     [problem] = says(runs={"a": text, "b": {"runId": "lb:1"}})
     assert problem.startswith(f"runs.a: {told}")
     [problem] = says(runs={text: text})

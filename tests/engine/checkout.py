@@ -66,7 +66,7 @@ def typed(script: str, folder: Path, environ: Mapping[str, str]) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "Traceback" not in done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
     return done.stdout
 
 
