@@ -76,7 +76,7 @@ if "pulumi.dynamic" in sys.orig_argv:
     from pulumi_vod_workflow import client
     from pulumi_vod_workflow.core import execution, operations
     client.Timeouts.__init__.__defaults__ = (1.0, 1.0, 1.0)
-    client.RetryPolicy.__init__.__defaults__ = (1.0, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1)
+    client.RetryPolicy.__init__.__defaults__ = (1.0, 0.5, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1)
     breaks(operations, "start_workflow")
     breaks(execution, "execution_outputs")
 """
