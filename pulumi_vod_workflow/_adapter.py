@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from uuid import uuid4
@@ -140,6 +141,16 @@ def ask(
         return connection.wait(function, *args, **settings)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A declared run, as the first that does its work."""
+
+    name: str
+    token: str
+    starts: bool
+    """Whether this operation starts it."""
+
+
 class VodProvider(ResourceProvider):
     """
     A dynamic provider's settings and connections.
@@ -157,8 +168,8 @@ class VodProvider(ResourceProvider):
         """Runs of which this very operation has read the end."""
         self._checked: set[str] = set()
         """Who has been declared in this very operation."""
-        self._works: dict[bytes, tuple[str, str]] = {}
-        """What the runs of this very operation do -> who is first to, and its token."""
+        self._works: dict[bytes, Work] = {}
+        """What the runs of this very operation do -> the first of them."""
         self._promised: dict[str, Entry] = {}
         """What this very operation has said that it takes over, by `Order.key`."""
         notice_cancellation()

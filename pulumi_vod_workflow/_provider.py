@@ -7,7 +7,7 @@ FROZEN: states refer to `pulumi_vod_workflow._provider.WorkflowRunProvider` by n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from pulumi.dynamic import (
 
 from pulumi_vod_workflow._adapter import (
     PROVIDER_KEY,
+    TALLY,
     VodProvider,
+    Work,
     are_lost,
     ask,
     earlier_starts,
@@ -74,6 +76,7 @@ class WorkflowRunProvider(VodProvider):
         olds, declared = normalise(received(_olds)), normalise(received(news))
         if is_recorded(olds, declared):
             self._checked.add(who(declared))
+            self._warn_of_same_work(olds, starts=False)
             return CheckResult(sent(record(olds)), self._failures(()))
         from pulumi_vod_workflow.core.inputs import declare  # noqa: PLC0415 - and pydantic
 
@@ -120,24 +123,26 @@ class WorkflowRunProvider(VodProvider):
         if recalled.taken:
             return []
         self._announce_starts(inputs, 1)
-        warnings = (*self._done_twice(inputs), *map(str, doubts(inputs)))
-        for line in (*earlier_starts(recalled.earlier.values()), *warnings):
+        for line in (*earlier_starts(recalled.earlier.values()), *map(str, doubts(inputs))):
             Row().say(line, warning=True)
+        self._warn_of_same_work(inputs, starts=True)
         if any(note.resent for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)
             return []
-        Row().say(f"starts {a_run(self._settings)}", passing=True)
+        Row().say(f"starts {a_run(self._settings)}", passing=TALLY.is_many)
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
 
-    def _done_twice(self, inputs: Mapping[str, Any]) -> Iterator[str]:
-        """Say of a start that another one of this very operation does the same work."""
-        work = work_of(inputs) if is_known(inputs["scope"]) else None
+    def _warn_of_same_work(self, inputs: Mapping[str, Any], *, starts: bool) -> None:
+        """Warn if two runs of this operation do the same work, and it starts one of them."""
+        work = work_of(inputs) if is_known(inputs.get("scope", UNKNOWN)) else None
         if work is None or inputs.get("secretInputs") is True:  # that two are alike is secret, too
             return
-        this = str(inputs["scope"].get("name")), inputs["clientToken"]
-        name, token = self._works.setdefault(work, this)
-        if name != this[0] and token != this[1]:
-            yield f"{SAME_WORK}{name}"
+        this = Work(str(inputs["scope"].get("name")), str(inputs.get("clientToken")), starts)
+        first = self._works.setdefault(work, this)
+        if first.name == this.name:
+            self._works[work] = this  # a replacement is checked twice
+        elif first.token != this.token and (first.starts or starts):
+            Row().say(f"{SAME_WORK}{first.name}", warning=True)
 
     def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, dict[str, Note]]:
         """

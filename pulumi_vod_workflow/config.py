@@ -230,7 +230,7 @@ def _mistyped(keys: Iterable[str]) -> Iterator[str]:
 
 def _near(key: str) -> str:
     """Return the setting that is spelled so but for its namespace, in any case style."""
-    name = re.sub("[_-]", "", key.partition(":")[2]).lower()
+    name = re.sub("[_-]", "", key.partition(":")[2]).lower().removeprefix("vod")
     return next((known for known in KEYS if known.lower() == f"vod:{name}"), "")
 
 

@@ -66,6 +66,11 @@ class Tally:
                 return
         self._show(kind)
 
+    @property
+    def is_many(self) -> bool:
+        """Whether so many resources start runs that a lasting line for each is too much."""
+        return len(self._counts) > FEW
+
     def _show(self, kind: str) -> None:
         with self._lock:
             self._timer = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from pulumi_vod_workflow.cli.advice import Advice
 from pulumi_vod_workflow.cli.interrupted import Became, forget, interrupted
-from pulumi_vod_workflow.cli.runs import Cwd, Endpoint, Form, Format, Source, StackName
+from pulumi_vod_workflow.cli.runs import Cwd, Endpoint, Source, StackName
 from pulumi_vod_workflow.cli.stack import ExportError, read_stack
 from pulumi_vod_workflow.cli.text import of_known_form, told_plainly
 from pulumi_vod_workflow.clock import SystemClock
@@ -19,6 +20,14 @@ from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal import Journal
 
 JOURNAL = "Instead of the stack's vod:journal: the file of the machine where the update ran."
+
+
+class Format(StrEnum):
+    """How the starts are written."""
+
+    text = "text"
+    json = "json"
+
 
 FORGET = (
     "Take the start that NAME, as it is printed, has sent out of the journal, once you have looked "
@@ -39,7 +48,7 @@ def recover(
     forgotten: Annotated[
         list[str] | None, typer.Option("--forget", metavar="NAME", help=FORGET)
     ] = None,
-    form: Form = Format.table,
+    form: Annotated[Format, typer.Option("--format", "-f", help="How to write it.")] = Format.text,
     endpoint: Endpoint = None,
 ) -> None:
     """

@@ -42,6 +42,8 @@ def show(promise: Promise, console: Console) -> None:
 def _table(promise: Promise) -> Table:
     table = Table("run", "why", "paid outputs", expand=False)
     table.columns[2].justify = "right"
+    for column in table.columns:
+        column.overflow = "fold"  # nothing is cut: what differs may stand at the end
     for row in rows(promise):
         outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
         table.add_row(Text(_who(row)), Text("\n".join(_why(row))), Text(outputs))

@@ -129,7 +129,7 @@ def runs(
         typer.echo(as_csv(listed), nl=False)
     else:
         out = console()
-        only = f"; listed: {len(listed):,}, {' or '.join(phase)}" if phase else ""
+        only = f"; {len(listed):,} listed ({' or '.join(phase)})" if phase else ""
         out.print(f"{heading(exported, now)}: {summary(found)}{only}", soft_wrap=True)
         if listed:
             out.print(table(listed, now))

@@ -13,6 +13,7 @@ from pulumi_vod_workflow.cli.promise import Forgotten, Lost, Part, Same, Start, 
 from pulumi_vod_workflow.cli.stack import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.plan import (
     IDENTITY,
+    SAME_WORK,
     changed_start_fields,
     has_new_triggers,
     work_of,
@@ -34,8 +35,16 @@ def with_same_work(parts: Sequence[Part], steps: Mapping[str, Step]) -> list[Par
             marked.append(part)
             continue
         same = _take(lost[work], part, steps) or _twin(declared[work], part.who, starting)
-        marked.append(replace(part, same=same) if same else part)
+        marked.append(replace(part, same=same, warnings=_warnings(part, same)))
     return marked
+
+
+def _warnings(start: Start, same: Same | None) -> tuple[str, ...]:
+    """Return a start's warnings, without what the review itself says of the same work."""
+    # The provider also compares with runs that stay as they are; most previews leave these out.
+    if same is None and start.who.item is None:
+        return start.warnings
+    return tuple(text for text in start.warnings if not text.startswith(SAME_WORK))
 
 
 def _work(inputs: Properties) -> bytes | None:

@@ -15,7 +15,6 @@ from typing import Final
 from pulumi_vod_workflow.cli.preview import Diagnostic
 from pulumi_vod_workflow.core.batch import STARTS_NONE, STARTS_SOME, UNCLEAR
 from pulumi_vod_workflow.core.batch import TAKES_OVER as ITEMS_TAKEN
-from pulumi_vod_workflow.core.plan import SAME_WORK
 from pulumi_vod_workflow.core.recall import SENT_AGAIN
 from pulumi_vod_workflow.core.recall import TAKES_OVER as RUN_TAKEN
 
@@ -100,7 +99,7 @@ def told_in(diagnostics: Collection[Diagnostic]) -> Mapping[str, Told]:
             text = item.text.removeprefix("warning: ")
             if item.severity != "warning":
                 lines[item.urn].append(text)
-            elif not text.startswith(SAME_WORK):  # the inputs tell that, and what to do about it
+            else:
                 warnings[item.urn].append(text)
     return {urn: Told(tuple(lines[urn]), tuple(warnings[urn])) for urn in {*lines, *warnings}}
 

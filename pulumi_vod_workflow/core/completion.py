@@ -331,7 +331,7 @@ def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallE
 def _forgotten(names: list[str], total: int) -> str:
     """Say of runs that the emulator does not know that a longer wait does not bring them back."""
     return (
-        f"{len(names):,} of {total:,} runs are not known to the emulator that is configured now "
+        f"{len(names):,} of {total:,} runs not found by the emulator that is configured now "
         f"({named(names, LISTED)}): was its store deleted or reset, or is another one configured? "
         "Nothing real is lost: start them again with `pulumi up --replace` their URNs or changed "
         "triggers, or take them out of the program."

@@ -220,7 +220,7 @@ def test_phases_are_chosen(vod: Vod, tmp_path: Path) -> None:
     chosen = ("--phase", "running", "--phase", "failed")
     text = vod("runs", source, *chosen, "--html", str(page)).stdout
     assert "14 runs: 2 failed, 1 terminated" in text
-    assert "6 succeeded; listed: 3, running or failed\n" in text
+    assert "6 succeeded; 3 listed (running or failed)\n" in text
     assert [row["names"][0] for row in rows(vod, source, *chosen)] == [
         "episodes[s01e05]", "making-of", "trailer",
     ]  # fmt: skip
@@ -231,7 +231,7 @@ def test_phases_are_chosen(vod: Vod, tmp_path: Path) -> None:
     assert sum(counted.values()) == 14
     vod("runs", source, "--phase", "running", "--fail-on-failed", code=1)
     none = vod("runs", source, "--phase", "submitted").stdout
-    assert "listed: 0, submitted" in none
+    assert "0 listed (submitted)" in none
     assert "PHASE" not in none
     said = vod("runs", source, "--phase", "done", code=2).stderr
     assert "'done' is not one of" in said

@@ -531,7 +531,7 @@ def test_runs_that_the_emulator_has_lost_are_one_line() -> None:
     with pytest.raises(WaitError) as raised:
         completion.refuse_unfinished(9, {}, gone, 1.0, forgotten=[*gone])
     [line] = str(raised.value).splitlines()
-    assert line.startswith("2 of 9 runs are not known to the emulator that is configured now (a, b")
+    assert line.startswith("2 of 9 runs not found by the emulator that is configured now (a, b")
     assert completion.ON not in line
     with pytest.raises(WaitError) as raised:
         completion.refuse_unfinished(9, {"c": HALF}, {**gone, "d": LOST}, 60.0, forgotten=[*gone])

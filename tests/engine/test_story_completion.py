@@ -268,7 +268,7 @@ def test_a_wait_on_an_emulator_whose_store_is_gone(story: Story) -> None:
     for path in story.folder.glob("runs.sqlite3*"):
         path.unlink()
     outcome = story.failing_up(waiting({"a": "v1"}))
-    assert "1 of 1 runs are not known to the emulator that is configured now (a): " in outcome.text
+    assert "1 of 1 runs not found by the emulator that is configured now (a): " in outcome.text
     for part in ("account", "waits on"):
         assert part not in outcome.text
 

@@ -635,3 +635,25 @@ def test_what_the_review_advises_keeps_the_runs(
         update = project.up()
         assert update.wait() == 0, update.said
         assert emulator.ledger() == paid
+
+
+def test_a_copy_of_a_run_that_stays_is_told(command: auto.PulumiCommand, tmp_path: Path) -> None:
+    """The preview leaves out what does not change: only the provider knows of the other run."""
+    del command
+    settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
+    program = """
+        stays = WorkflowRun("stays", vid="v", template_id="t")
+        WorkflowRun("other", vid="v2", template_id="t")
+    """
+    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url) as project:
+        project.program(program)
+        update = project.up()
+        assert update.wait() == 0, update.said
+        after = "opts=pulumi.ResourceOptions(depends_on=[stays])"  # checked later
+        project.program(f"{program}    WorkflowRun('copy', {after}, vid='v', template_id='t')\n")
+        digest = preview(project)
+        [start] = json.loads(reviewed(digest, "--format=json"))["runs"]
+        [warning] = start["warnings"]
+        assert warning.endswith("each run is paid: stays")
+        assert "paid: stays" in reviewed(digest)
+        assert len(emulator.ledger()) == 2
