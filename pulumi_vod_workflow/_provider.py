@@ -204,11 +204,12 @@ class WorkflowRunProvider(VodProvider):
         from pulumi_vod_workflow.fleet import start_run  # noqa: PLC0415 - with the first call
 
         recalled, notes = self._recalled(inputs)
-        for run in recalled.taken.values():
+        while recalled.taken:
+            [run] = recalled.taken.values()
             taken = self._take_over(run)
             if taken is not None:
                 return taken
-            _, notes = self._recalled(inputs)
+            recalled, notes = self._recalled(inputs)
         note = notes[""]
         connection = self._connection()
         say, stopped = shown_on(Row()), when_to_stop()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -310,7 +310,7 @@ class VodClient:
             skew = self._auth.skew
             try:
                 await tries.begin()
-                return await self._send(request, turn)
+                return await self._send(request, turn, tries)
             except UnclearStartError as error:  # the window has closed while it waited
                 raise _final(failure or error, maybe_accepted=True) from None
             except CallError as error:
@@ -374,8 +374,8 @@ class VodClient:
             side = "ahead of" if ahead > 0 else "behind"
             error.what += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
 
-    async def _send(self, request: ApiRequest, turn: Turn) -> Answer:
-        wire = _Wire(turn)
+    async def _send(self, request: ApiRequest, turn: Turn, tries: _Tries) -> Answer:
+        wire = _Wire(turn, tries)
         headers = {"content-type": request.content_type} if request.content_type else {}
         connecting = self._timeouts.connect
         starts = request.operation == STARTS
@@ -433,8 +433,9 @@ class VodClient:
 class _Wire:
     """What httpx says of a request on its way: first a connection, then a proxy's tunnel."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, tries: _Tries) -> None:
         self._turn = turn
+        self._tries = tries
         self._tunnel = False
         self.reached = True
         """Whether the request itself may have been sent; so it is where nothing is said."""
@@ -442,13 +443,21 @@ class _Wire:
         """Whether it has come past a proxy; so it has on a connection that there was before."""
 
     async def trace(self, event: str, told: Mapping[str, Any]) -> None:
-        """Take note of what httpx does."""
+        """
+        Take note of what httpx does.
+
+        Raises:
+            UnclearStartError: when a repeat has a connection too late: then it is not sent.
+
+        """
         if event.endswith("connect_tcp.started"):
             self.reached = self.through = False
         elif event in {"proxy.start_tls.started", "socks.start_tls.started"}:
             self.through = True
         elif event.endswith("send_request_headers.started"):
             self._tunnel = told["request"].method == b"CONNECT"
+            if not self._tunnel:
+                self._tries.judge()
             self.reached = not self._tunnel
         elif event.endswith("send_request_body.complete") and not self._tunnel:
             self._turn.sent()
@@ -461,6 +470,8 @@ class _Tries:
         self._note = note
         self._clock = clock
         self._noted = False
+        self._first_sent = datetime.min.replace(tzinfo=UTC)
+        """When it was first sent, by the journal; set by the first claim."""
         self._refused: Future[None] | None = None
         self._count = 0
         self._begun = self._latest = 0.0
@@ -484,16 +495,27 @@ class _Tries:
 
         """
         if self._note:
-            first_sent = await self._note.claim()
+            self._first_sent = await self._note.claim()
             self._noted = True
-            # Whoever sent it first, in this operation or an earlier one: its run may have ended.
-            if self.unclear and self._note.is_too_late(first_sent):
-                raise UnclearStartError("too much time has passed since it was first sent")
+            self.judge()
         self._latest = self._clock.monotonic()
         if not self._count:
             self._begun = self._latest
             self._unclear_since = self._latest if self.unclear else None
         self._count += 1
+
+    def judge(self) -> None:
+        """
+        Let a repeat pass only within the window of the first send ever.
+
+        It counts until the request is on its way: before, a new connection may take seconds.
+
+        Raises:
+            UnclearStartError: when too much time has passed, whichever operation sent it first.
+
+        """
+        if self._note and self.unclear and self._note.is_too_late(self._first_sent):
+            raise UnclearStartError("too much time has passed since it was first sent")
 
     def failed(self, error: CallError) -> None:
         """Take note of how the attempt has ended."""

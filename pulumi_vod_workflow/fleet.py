@@ -51,8 +51,8 @@ The emulator has it at once, or not at all.
 
 OTHERS_ANSWER: Final = 65.0
 """
-Seconds to wait for the answer to another operation's start: as long as its client waits for one
-(`client.Timeouts.start`), and the few seconds in which it may be sent again.
+Age in seconds up to which the answer to another operation's start is waited for: as long as its
+client waits for one (`client.Timeouts.start`), and the few seconds in which it is sent again.
 """
 WAITS_FOR_ANOTHER: Final = "another update is starting this: waiting for its run"
 MEANWHILE: Final = "another update has started it meanwhile"
@@ -103,21 +103,21 @@ async def start_run(
         CallError: when no RunId came back.
 
     """
-    started = await _start(client, note, say, stopped)
+    started = await _start(client, note, say, stopped, say)
     if started.reused:
         await _tell(say, [Line(f"{TAKES_OVER.format(started.outputs['runId'])}: {MEANWHILE}")])
     return started.outputs
 
 
 async def _start(
-    client: VodClient, note: Note, say: Say, stopped: Callable[[], bool]
+    client: VodClient, note: Note, say: Say, stopped: Callable[[], bool], say_waiting: Say
 ) -> StartedRun:
     order = note.order
     while True:
         try:
             answer = await client.start_workflow(order.start, order.client_token, stopped, note)
         except ClaimLostError as lost:
-            run = await _run_of_another(note, lost.entry, say, stopped)
+            run = await _run_of_another(note, lost.entry, say_waiting, stopped)
             if run is not None:
                 return StartedRun(execution.just_accepted(run), reused=True)
         else:
@@ -141,7 +141,7 @@ async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
 
 
 async def _run_of_another(
-    note: Note, entry: Entry, say: Say, stopped: Callable[[], bool]
+    note: Note, entry: Entry, say_waiting: Say, stopped: Callable[[], bool]
 ) -> Run | None:
     """
     Wait for the answer to a start that another operation has sent since this one has looked.
@@ -153,21 +153,19 @@ async def _run_of_another(
         UnclearStartError: when no answer is recorded in time.
 
     """
-    until = anyio.current_time() + OTHERS_ANSWER
+    if entry.run is None:
+        await _tell(say_waiting, [Line(WAITS_FOR_ANOTHER, passing=True)])
     while entry.run is None:
-        if stopped() or anyio.current_time() >= until:
+        if stopped() or note.journal.age(entry.sent_at).total_seconds() >= OTHERS_ANSWER:
             raise UnclearStartError(
                 f"another update has sent it {entry.sent_at:%Y-%m-%dT%H:%M:%SZ}, and no answer is "
                 "in the journal"
             )
-        await _tell(say, [Line(WAITS_FOR_ANOTHER, passing=True)])
         await anyio.sleep(TICK)
-        try:
-            await note.claim()
-        except ClaimLostError as lost:
-            entry = lost.entry
-        else:
+        found = await anyio.to_thread.run_sync(note.recorded)
+        if found is None:
             return None
+        entry = found
     return entry.run
 
 
@@ -275,13 +273,19 @@ async def start_all(
 
     """
     started = Started()
+    waiting: list[Line] = []
+
+    def say_waiting(line: Line) -> None:
+        waiting.append(line)
+        if len(waiting) == 1:  # many wait for the same update
+            say(line)
 
     async def start(name: str) -> None:
         if started.hopeless:
             started.untried[name] = f"not sent after {started.hopeless.what}"
             return
         try:
-            run = await _start(client, notes[name], say, stopped)
+            run = await _start(client, notes[name], say, stopped, say_waiting)
             started.accepted[name] = run.outputs
             started.reused += [name] if run.reused else []
             started.failures_in_a_row = 0

@@ -39,7 +39,6 @@ OURS: Final = 0x766F646A
 """What tells SQLite's other files from ours."""
 PATIENCE: Final = 30.0
 """Seconds to wait for another process's transaction."""
-# A released run is kept for two days, longer than any update takes, so that a slower one finds it.
 LAYOUT: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS starts (
@@ -60,21 +59,30 @@ CREATE TABLE IF NOT EXISTS claims (
     request_id TEXT,
     submitted_at TEXT
 );
-DELETE FROM claims WHERE key NOT IN (SELECT key FROM starts)
-AND (released_at IS NULL OR released_at < strftime('%Y-%m-%d', 'now', '-2 days'));
 PRAGMA application_id = {OURS};
 PRAGMA user_version = {VERSION};
 COMMIT;
-"""  # noqa: S608 - made of constants
+"""
+KEPT_RELEASED: Final = timedelta(days=2)
+"""Time for which a released run is kept: longer than any update takes, so a slower one finds it."""
+PRUNED: Final = """
+DELETE FROM claims WHERE key NOT IN (SELECT key FROM starts)
+AND (released_at IS NULL OR released_at < :since)
+"""
 VERSIONS: Final = """
 WITH wanted (key) AS (SELECT value FROM json_each(?))
-SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at
-FROM wanted LEFT JOIN starts USING (key) LEFT JOIN claims USING (key)
+SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at,
+    claims.run_id, claims.request_id, claims.submitted_at
+FROM wanted
+LEFT JOIN starts ON starts.key = wanted.key
+LEFT JOIN claims ON claims.key = wanted.key
 """
 CLAIMED: Final = """
 SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
     claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
-FROM (SELECT :key AS key) LEFT JOIN starts USING (key) LEFT JOIN claims USING (key)
+FROM (SELECT 1)
+LEFT JOIN starts ON starts.key = :key
+LEFT JOIN claims ON claims.key = :key
 """
 SENT: Final = """
 INSERT INTO starts (key, resource, sent_at) VALUES (:key, :resource, :now)
@@ -180,6 +188,7 @@ class Journal:
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._path = path
         self._clock = clock or SystemClock()
+        self._opened = self._clock.now()
         self._lock = threading.RLock()
         """Over what is below; the file's, where both are needed, comes second."""
         self._file = threading.RLock()
@@ -213,6 +222,7 @@ class Journal:
             resources.add(order.resource)
         names = sorted(keys), sorted(resources)
         versions: dict[str, Version] = {}
+        released: dict[str, Any] = {}
         if not make:
             rows = self._rows(KNOWN, *names)
         else:
@@ -228,14 +238,25 @@ class Journal:
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
-            versions = {key: Version(*version) for key, *version in found}
+            versions = {key: Version(*version[:4]) for key, *version in found}
+            released = {key: _run(*run) for key, _, _, _, _, *run in found if run[0]}
             with self._lock:
                 self._held()  # now, and not when a run's acceptance waits for it
-        return Look(
-            {entry.key: entry for _, entry in rows if entry.key in keys},
-            {resource: entry for resource, entry in rows if entry.key not in keys},
-            versions,
-        )
+        known = {entry.key: entry for _, entry in rows if entry.key in keys}
+        for key, version in versions.items():
+            # An update that runs beside this one has started it, and a state holds its run: this
+            # one's view of the state is older.
+            if key not in known and self._is_news(version, released.get(key)):
+                at = datetime.fromisoformat(str(version.released_at))
+                known[key] = Entry(at, released[key], key)
+        others = {resource: entry for resource, entry in rows if entry.key not in keys}
+        return Look(known, others, versions)
+
+    def _is_news(self, version: Version, released: Any) -> bool:
+        """Tell whether another process has released a run since this journal was opened."""
+        if released is None or version.released_at is None or released["runId"] in self._settled:
+            return False
+        return datetime.fromisoformat(version.released_at) > self._opened
 
     def of_stack(self, project: str, stack: str) -> list[tuple[str, Entry]]:
         """
@@ -438,6 +459,8 @@ class Journal:
         if not self._writable:
             try:
                 connection.executescript(LAYOUT)
+                since = self._clock.now() - KEPT_RELEASED
+                connection.execute(PRUNED, {"since": since.isoformat()})
             except sqlite3.Error:
                 self._close()  # and with it the transaction that was begun
                 raise
@@ -532,6 +555,16 @@ class Note:
         if not claim.won:
             raise ClaimLostError(claim.entry)
         return claim.entry.sent_at
+
+    def recorded(self) -> Entry | None:
+        """
+        Return what the journal has of the start now, without a claim; it blocks.
+
+        Raises:
+            JournalError: when it cannot be read.
+
+        """
+        return self.journal.look([self.order]).known.get(self.order.key)
 
     def is_too_late(self, first_sent: datetime) -> bool:
         """Tell whether the window for a repeat is over, or the clock was set back and tells not."""

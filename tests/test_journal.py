@@ -139,6 +139,21 @@ def test_of_two_who_have_looked_one_claims(journal: Journal, path: Path, clock: 
     assert send(theirs, owner=OTHER).won, "who looks now starts it again, as after a destroy"
 
 
+def test_a_run_that_another_update_has_brought_into_a_state_meanwhile_is_reused(
+    journal: Journal, path: Path, clock: Clock
+) -> None:
+    """This one was begun before: its view of the state is older, even if it looks only now."""
+    older = Journal(path, clock)
+    send(journal)
+    journal.accepted(order(), RUN).result()
+    clock.time += timedelta(seconds=1)
+    journal.settled(["lb:1"])
+    assert look(journal) == {}, "its own release is no news"
+    journal.look([], make=True)
+    assert older.look([order()], make=True).known["k"].run == KEPT
+    assert send(Journal(path, clock)).won, "who begins now has seen that state"
+
+
 def test_the_first_owner_does_not_go_on_once_another_has_claimed(
     journal: Journal, path: Path
 ) -> None:

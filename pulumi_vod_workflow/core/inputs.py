@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Self, get_args
+from urllib.parse import unquote
 
 from pydantic import (
     BaseModel,
@@ -92,9 +94,13 @@ def _is_json(value: object) -> bool:
 
 
 _OF_AN_OBJECT: Final = re.compile(
-    r"__str__.{1,20}Output|\bat 0x[0-9a-f]{6,}>", re.IGNORECASE | re.DOTALL
+    r"__str__.{1,20}Output|\bat 0x[0-9a-f]{6,}>|calling[\W_]*str[\W_]*on[\W_]*an[\W_]*output",
+    re.IGNORECASE | re.DOTALL,
 )
-"""The SDK's text for `str` of an Output, also percent-encoded, and Python's `repr` of an object."""
+"""
+The SDK's text for `str` of an Output, also percent-encoded or made a file's name, and Python's
+`repr` of an object.
+"""
 TEXT_OF_AN_OBJECT: Final = (
     "holds Python's text of an Output or of another object, not its value; build the text with "
     "Output.format, Output.concat or .apply"
@@ -106,11 +112,14 @@ def is_text_of_an_object(text: str) -> bool:
     return _OF_AN_OBJECT.search(text) is not None
 
 
-_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"[^a-z0-9]*[a-z][a-z0-9+._-]*://", re.IGNORECASE)
+"""A scheme, also after quotes, blanks, or characters that are not seen."""
 
 
 def _is_path(value: str) -> bool:
-    return bool(value) and not _SCHEME.match(value)
+    if not value or any(unicodedata.category(letter) == "Cc" for letter in value):
+        return False
+    return not _SCHEME.match(unicodedata.normalize("NFKC", unquote(value)))
 
 
 def _is_id(value: str) -> bool:

@@ -112,7 +112,10 @@ def _has_outputs(value: object) -> bool:
         return any(map(_has_outputs, value.values()))
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return any(map(_has_outputs, value))
-    return isinstance(value, Output)
+    if isinstance(value, Output):
+        return True
+    # An input class of the program's own, or of another package.
+    return any(map(_has_outputs, getattr(value, "__dict__", {}).values()))
 
 
 class _Late(Generic[T]):

@@ -1,6 +1,7 @@
 """Rules of the page, checked offline."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
@@ -296,6 +297,39 @@ def test_text_made_of_an_output_is_refused_wherever_it_is(
         [problem] = problems(**place(text))
         assert problem.startswith(f"{path}: {TEXT}"), text
         assert "Output.format, Output.concat or .apply" in problem
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        " tos://b/x",
+        "\ufefftos://b/x",
+        "'tos://b/x'",
+        "<https://b>",
+        "https%3A%2F%2Fb",
+        "\uff48ttps\uff1a\uff0f\uff0fb",
+        "vod_x://b",
+        "x\n",
+        "a\tb",
+    ],
+)
+def test_what_looks_like_a_url_is_no_file_name(name: str) -> None:
+    [problem] = problems(vid=..., direct_url={"file_name": name, "space_name": "s"})
+    assert problem.startswith("directUrl.fileName: must be a non-empty path in the space")
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b c.mp4", "片\u3000名.mp4", "a:b/c", "50%.mp4", "a//b", "{{x}}"]
+)
+def test_what_is_a_path_is_a_file_name(name: str) -> None:
+    assert problems(vid=..., direct_url={"file_name": name, "space_name": "s"}) == []
+
+
+def test_text_of_an_output_that_was_made_a_name_is_refused() -> None:
+    for text in texts_of_an_output():
+        slug = re.sub("[^A-Za-z0-9]+", "-", text)
+        if slug.startswith("Calling-str"):
+            assert problems(callback_args=slug)
 
 
 @pytest.mark.parametrize(

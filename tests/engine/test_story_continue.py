@@ -28,6 +28,36 @@ def program(vid: str, edition: int = 1) -> Program:
     return declare
 
 
+def added(vid: str, *, by_transform: bool) -> Program:
+    """Return a program of a run that may fail, and others that get its id in other ways."""
+
+    def declare() -> None:
+        bad = WorkflowRun("bad", vid=vid, template_id="t1")
+
+        def with_more(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+            item = {"vid": "v3", "callbackArgs": bad.run_id}
+            more = {"items": {"a": item}} if "items" in args.props else {"callbackArgs": bad.run_id}
+            return pulumi.ResourceTransformResult({**args.props, **more}, args.opts)
+
+        opts = pulumi.ResourceOptions(transforms=[with_more] if by_transform else [])
+        WorkflowRun("run", opts, vid="v2", template_id="t2")
+        items: Any = {"a": {"vid": "v3"}}
+        WorkflowBatch("batch", opts, items=items, defaults={"template_id": "t3"})
+
+    return declare
+
+
+def test_a_lost_value_that_a_transform_adds_starts_and_replaces_nothing(story: Story) -> None:
+    """The engine does not skip the resource, as no dependency is declared: the provider refuses."""
+    failed = story.failing_up(added("emu-missing", by_transform=True), continue_on_error=True)
+    assert story.emulator.ledger() == []
+    assert "Inputs depend on a resource that failed" in failed.text
+    story.pays(added("v1", by_transform=False), 3)
+    story.failing_up(added("emu-missing", by_transform=True), continue_on_error=True)
+    assert len(story.emulator.ledger()) == 3, "what is recorded stays"
+    story.pays(added("v1", by_transform=True), 2)
+
+
 def test_what_depends_on_a_failed_resource_is_skipped_and_all_else_goes_on(story: Story) -> None:
     """Nothing is started with values missing, and the rest is started once."""
     failed = story.failing_up(program("emu-missing"), continue_on_error=True)

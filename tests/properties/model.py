@@ -6,6 +6,7 @@ Nothing here is made of the package's own rules. Names are as in the state (`dir
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -128,8 +129,14 @@ _UNFIT = {
 ID: Final = Leaf(_ids(), _UNFIT)
 NAME: Final = Leaf(TEXTS | TYPICAL, {"empty": st.just(""), "type": NO_TEXT})
 TEXT: Final = Leaf(NAME.valid, {**NAME.wrong, "of an Output": OF_AN_OUTPUT})
-URLS: Final = st.sampled_from(["tos://tos-cn-v-1/a.mp4", "https://host/a.mp4", "S3://b/中文"])
-FILE: Final = Leaf(TEXT.valid, {**TEXT.wrong, "URL": URLS})
+URLS: Final = st.sampled_from(["tos://tos-cn-v-1/a.mp4", "https://host/a.mp4", "'S3://b/中文'"])
+CONTROLS: Final = st.characters(categories=["Cc"]).map(lambda letter: f"a{letter}b")
+FILE: Final = Leaf(
+    TEXT.valid.filter(
+        lambda text: not any(unicodedata.category(letter) == "Cc" for letter in text)
+    ),
+    {**TEXT.wrong, "URL": URLS, "control character": CONTROLS},
+)
 ANY_TEXT: Final = Leaf(
     st.text(CHARACTERS, max_size=10) | TYPICAL, {"type": NO_TEXT, "of an Output": OF_AN_OUTPUT}
 )
@@ -338,7 +345,7 @@ RUN: Final = Obj(
             st.builds(
                 lambda v, f: {"vid": v, "directUrl": {"fileName": f, "spaceName": "s"}},
                 ID.valid,
-                TEXTS,
+                FILE.valid,
             ),
             _BOTH,
         ),
@@ -346,7 +353,7 @@ RUN: Final = Obj(
         "built-in without a space": Rule(
             st.builds(
                 lambda f, t: {"vid": ABSENT, "directUrl": {"fileName": f}, "templateId": t},
-                TEXTS,
+                FILE.valid,
                 st.sampled_from(SYSTEM_TEMPLATES),
             ),
             "directUrl.spaceName",
