@@ -327,6 +327,8 @@ def configured(home: Path, config: dict[str, str], environ: dict[str, str] = SHO
         ("shop:Endpoint", "emulator"),
         ("volcengine:endpoint", "emulator"),
         ("VOD:endpoint", "emulator"),
+        ("shop:vodEndpoint", "emulator"),
+        ("shop:vod_endpoint", "emulator"),
         ("shop:endpoint", "http://127.0.0.1:8765"),
         ("shop:endpoint", "http://localhost:8765/"),
         ("shop:endpoint", "http://[::1]:8765"),

@@ -21,9 +21,11 @@ import pytest
 from pulumi_vod_workflow.client import Timeouts, VodClient
 from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.policy import RetryPolicy
+from pulumi_vod_workflow.core.recall import Order
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import TransportError
+from pulumi_vod_workflow.journal import Journal, Note
 
 HOST = "vod.example.com"
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
@@ -599,3 +601,37 @@ def test_a_socks_proxy_that_does_not_get_through(
     gc.collect()  # httpcore leaves the connection to it
     assert says in str(error)
     assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)
+
+
+# -- the window of a repeat --------------------------------------------------------------------
+
+
+def test_a_repeat_whose_connection_takes_longer_than_the_window_is_not_sent(
+    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A connection that broke is made anew for the repeat, and that may take seconds."""
+    vod_emulator.settings(pending_seconds=0, running_seconds=0)
+    vod_emulator.fault(action="StartWorkflow", kind="reset", when="after", times=9)
+    connect, made = anyio.connect_tcp, []
+
+    async def slow(*args: Any, **options: Any) -> Any:
+        made.append(args)
+        if len(made) > 1:
+            await anyio.sleep(1.5)
+        return await connect(*args, **options)
+
+    monkeypatch.setattr(anyio, "connect_tcp", slow)
+    note = Note(Journal(tmp_path / "j"), Order(START, "token", "r", "k"), "me", resend_within=1.2)
+
+    async def go() -> None:
+        client = VodClient(vod_emulator.url, "cn-north-1", KEYS)
+        try:
+            with pytest.raises(TransportError) as caught:
+                await client.start_workflow(START, "token", note=note)
+        finally:
+            await client.aclose()
+        assert caught.value.maybe_accepted
+
+    anyio.run(go)
+    assert len(made) == 2, "or this shows nothing"
+    assert len(vod_emulator.ledger()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import pickle
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
 from pulumi_vod_workflow.core.inputs import respell_path
 from pulumi_vod_workflow.core.plan import RUN_FIELDS
 from pulumi_vod_workflow.resources import args, outputs
+from pulumi_vod_workflow.resources.declaring import derived
 from pulumi_vod_workflow.resources.missing import explained
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
@@ -218,3 +220,29 @@ def test_explained_values_are_plain_ones_to_everybody_else() -> None:
         mapped["b"]
     with pytest.raises(IndexError, match=r"^x has no entry -3: it has 2$"):
         entries[-3]
+
+
+@pulumi.input_type
+class Source:
+    """An input class of a program's own."""
+
+    def __init__(self, file_name: pulumi.Input[str]) -> None:
+        pulumi.set(self, "file_name", file_name)
+
+    @property
+    @pulumi.getter(name="fileName")
+    def file_name(self) -> pulumi.Input[str]:
+        found: pulumi.Input[str] = pulumi.get(self, "file_name")
+        return found
+
+
+@pytest.mark.parametrize("wrap", [lambda it: it, lambda it: {"a": [it]}])
+def test_a_secret_in_an_input_class_of_the_programs_own_is_noticed(
+    wrap: Callable[[object], object],
+) -> None:
+    async def flags(name: str) -> object:
+        secret = pulumi.Output.secret("x") if name == "secret" else pulumi.Output.from_input("x")
+        return await derived({"directUrl": wrap(Source(secret))})["secretInputs"].future()
+
+    assert asyncio.run(flags("secret")) is True
+    assert asyncio.run(flags("plain")) is None
