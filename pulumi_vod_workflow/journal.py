@@ -405,7 +405,7 @@ class Journal:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-        except BaseException as error:  # noqa: BLE001 - whoever waits for a write is told
+        except BaseException as error:  # noqa: BLE001 - each caller that waits gets it
             for _, future in pending:
                 future.set_exception(error)
         else:

@@ -54,7 +54,7 @@ class Tally:
         self._timer: Timer | None = None
 
     def add(self, who: str, count: int, settings: Settings) -> None:
-        """Take note of the runs that a resource starts; a replacement tells of them twice."""
+        """Take note of the runs that a resource starts; a replacement plans them twice."""
         kind = kind_of_run(settings)
         with self._lock:
             self._counts[who] = count

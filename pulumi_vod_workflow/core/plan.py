@@ -89,7 +89,7 @@ SAME_WORK: Final = "same source, workflow and input, each run is paid: "
 
 def work_of(properties: Mapping[str, Any]) -> bytes | None:
     """
-    Return what a run does, whoever declares it: the same bytes for the same work.
+    Return the work of a run: the same bytes for the same work of any resource.
 
     That is its source, workflow and input; `None` while not all of it is known.
     """

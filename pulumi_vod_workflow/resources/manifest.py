@@ -34,7 +34,7 @@ def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> Manifest
     Raises:
         ManifestError: with everything that is wrong with the file's form, by line, and then with
             its items as far as no defaults can put that right. A first row that does not say what
-            the columns are is told alone, and so is a file that cannot be read. It is a
+            the columns are is reported alone, and so is a file that cannot be read. It is a
             `pulumi.RunError`, too: Pulumi shows its message alone.
 
     """
