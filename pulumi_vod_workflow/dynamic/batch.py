@@ -38,7 +38,6 @@ from pulumi_vod_workflow.core.text import named
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.dynamic.error_reporting import reported
 from pulumi_vod_workflow.dynamic.provider import (
-    PROVIDER_KEY,
     VodProvider,
     are_lost,
     ask,
@@ -48,7 +47,9 @@ from pulumi_vod_workflow.dynamic.provider import (
     sent,
     shown_on,
 )
-from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
+from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import cancellation_check
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import Row
+from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
 from pulumi_vod_workflow.errors import (
     WAYS,
     AdoptionError,
@@ -319,7 +320,7 @@ class WorkflowBatchProvider(VodProvider):
     def _start(self, notes: Notes) -> Started:
         if not notes:
             return Started()
-        connection, say, stopped = self._connection(), shown_on(Row()), when_to_stop()
+        connection, say, stopped = self._connection(), shown_on(Row()), cancellation_check()
         return ask(connection, start_all, connection.client, notes, say=say, stopped=stopped)
 
     def _where(self) -> dict[str, str]:

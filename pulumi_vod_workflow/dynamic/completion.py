@@ -24,7 +24,6 @@ from pulumi_vod_workflow.core.text import named
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.dynamic.error_reporting import reported
 from pulumi_vod_workflow.dynamic.provider import (
-    PROVIDER_KEY,
     VodProvider,
     are_lost,
     ask,
@@ -33,7 +32,9 @@ from pulumi_vod_workflow.dynamic.provider import (
     sent,
     shown_on,
 )
-from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
+from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import cancellation_check
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import Row
+from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
 from pulumi_vod_workflow.errors import NotFoundError
 from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
 
@@ -118,7 +119,7 @@ class WorkflowCompletionProvider(VodProvider):
         if not runs:
             return Waited()
         targets = {name: self._target(run) for name, run in runs.items()}
-        say, stopped = shown_on(Row()), when_to_stop()
+        say, stopped = shown_on(Row()), cancellation_check()
         waited = ask(
             self._connection(),
             wait_all,

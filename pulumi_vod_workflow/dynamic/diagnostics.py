@@ -9,7 +9,7 @@ from typing import Final
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.dynamic.sdk_compat.host import tell
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import tell
 
 FEW: Final = 20
 """Resources up to which each that starts runs is a line of its own on the stack's row."""

@@ -19,8 +19,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 from uuid import uuid4
 
+import pulumi
 from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
-from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow.config.clock import SystemClock
@@ -41,14 +41,11 @@ from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import named
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.dynamic.diagnostics import Tally, announce, once
-from pulumi_vod_workflow.dynamic.sdk_compat.host import (
-    Row,
-    notice_cancellation,
-    say_of_stack,
-    settle_in,
-    tell,
-    without_a_slot,
-)
+from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import install_cancel_handler
+from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import Row, say_of_stack, tell
+from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
+from pulumi_vod_workflow.dynamic.sdk_compat.worker_threads import release_worker_thread
 from pulumi_vod_workflow.errors import (
     ConfigurationError,
     Problem,
@@ -66,7 +63,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PROVIDER_KEY = "__provider"
+PULUMI_UNKNOWN: Final = type(pulumi.UNKNOWN)
 TALLY: Final = Tally(say_of_stack)
 """Of all resources: one process serves them during one operation."""
 Properties = Mapping[str, Any]
@@ -82,7 +79,7 @@ def received(properties: Properties) -> dict[str, Any]:
 
 
 def _marked(value: Any) -> Any:
-    if isinstance(value, PulumiUnknown):
+    if isinstance(value, PULUMI_UNKNOWN):
         return UNKNOWN
     if isinstance(value, dict):
         return {key: _marked(item) for key, item in value.items()}
@@ -118,7 +115,7 @@ def refuse_lost(properties: Properties) -> None:
 def sent(value: Any) -> Any:
     """Return a value for the engine, with the SDK's own marks for unknowns and secrets."""
     if value is UNKNOWN:
-        return PulumiUnknown()  # type: ignore[no-untyped-call]  # the SDK's
+        return pulumi.UNKNOWN
     if isinstance(value, Secret):
         return wrap_rpc_secret(sent(value.value))
     if isinstance(value, Mapping):
@@ -140,7 +137,7 @@ def ask(
     **settings: P.kwargs,
 ) -> T:
     """Return what an asynchronous function of clients returns; no slot is held meanwhile."""
-    with without_a_slot():
+    with release_worker_thread():
         return connection.wait(function, *args, **settings)
 
 
@@ -162,11 +159,12 @@ class VodProvider(ResourceProvider):
     update after it have one each.
     """
 
+    serialize_as_secret_always = False  # it holds nothing: its pickle is a name
+
     def configure(self, req: ConfigureRequest) -> None:
         """Take the stack's configuration; it is judged when it is first needed."""
         self._get = req.config.get
-        # The SDK offers no list of the keys; where there is none, mistyped ones are not noticed.
-        self._keys = tuple(getattr(req.config, "_props", ()))
+        self._keys = config_keys(req.config)
         self._just_ended: set[str] = set()
         """Runs of which this very operation has read the end."""
         self._checked: set[str] = set()
@@ -175,8 +173,7 @@ class VodProvider(ResourceProvider):
         """What the runs of this very operation do -> the first of them."""
         self._promised: dict[str, Entry] = {}
         """What this very operation has said that it takes over, by `Order.key`."""
-        notice_cancellation()
-        settle_in()
+        install_cancel_handler()
 
     @cached_property
     def _settings(self) -> Settings:

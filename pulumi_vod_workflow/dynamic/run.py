@@ -36,7 +36,6 @@ from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.dynamic.diagnostics import a_run
 from pulumi_vod_workflow.dynamic.error_reporting import reported
 from pulumi_vod_workflow.dynamic.provider import (
-    PROVIDER_KEY,
     TALLY,
     VodProvider,
     Work,
@@ -49,7 +48,9 @@ from pulumi_vod_workflow.dynamic.provider import (
     shown_on,
     who,
 )
-from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
+from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import cancellation_check
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import Row
+from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal.recorder import Note
 
@@ -128,7 +129,8 @@ class WorkflowRunProvider(VodProvider):
         if any(note.resent for note in notes.values()):  # and there is no time for questions
             Row().say(SENT_AGAIN)
             return []
-        Row().say(f"starts {a_run(self._settings)}", passing=TALLY.is_many)
+        if not TALLY.is_many:  # else the stack's row counts them: a line for each takes as long
+            Row().say(f"starts {a_run(self._settings)}")
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
 
     def _warn_of_same_work(self, inputs: Mapping[str, Any], *, starts: bool) -> None:
@@ -211,7 +213,7 @@ class WorkflowRunProvider(VodProvider):
             recalled, notes = self._recalled(inputs)
         note = notes[""]
         connection = self._connection()
-        say, stopped = shown_on(Row()), when_to_stop()
+        say, stopped = shown_on(Row()), cancellation_check()
         try:
             return ask(connection, start_run, connection.client, note, say=say, stopped=stopped)
         except CallError as error:

@@ -18,9 +18,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
+import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from pulumi_vod_workflow._httpx import httpx
 from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
 from pulumi_vod_workflow.config.endpoint import EMULATOR, Site
 from pulumi_vod_workflow.config.settings import Settings
