@@ -2,8 +2,8 @@
 The keys of a stack's configuration, as the SDK's dynamic provider host knows them.
 
 Private part: `Config._props`, which holds what the public `Config.get` reads.
-Buys: a mistyped key is noticed and named, as `vod:regoin`.
-Without it: a mistyped key is ignored, as by any other provider.
+Buys: a preview refuses a mistyped key, as `vod:endpiont`, with which runs would be paid elsewhere.
+Without it: a mistyped key is ignored, as with any other provider.
 Tested on: 3.268.0 and 3.272.0.
 """
 
