@@ -18,8 +18,8 @@ from pulumi_vod_workflow.dynamic.completion import WorkflowCompletionProvider
 from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
+from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES
 from pulumi_vod_workflow.errors import NotFoundError
-from pulumi_vod_workflow.resources._base import PICKLES
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 GOLDEN_PICKLES = {
