@@ -35,6 +35,7 @@ from pulumi_vod_workflow.core.inputs import (
     is_text_of_an_object,
     respell_path,
     spell,
+    unknown_key,
 )
 from pulumi_vod_workflow.core.paths import SHOWN, below, named, path_of
 from pulumi_vod_workflow.core.plan import (
@@ -55,6 +56,9 @@ from pulumi_vod_workflow.errors import AdoptionError, Problem
 
 BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
 """What a batch is declared with, what is derived of it included."""
+_OFFERED: Final = {"items": "items", "defaults": "defaults"}
+_ITEM_FIELDS: Final = frozenset(map(to_camel, ItemInputs.model_fields))
+OF_ITEMS: Final = "is an input of the items: set it in the defaults, or in an item"
 
 Properties = Mapping[str, Any]
 
@@ -212,7 +216,8 @@ def _form(batch: Properties) -> Iterator[Problem]:
     if is_text_of_an_object(str(_known_map(batch.get("scope")).get("name"))):
         yield Problem(RESOURCE_NAME, TEXT_OF_AN_OBJECT)
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
-        yield Problem(path_of(name), "unknown key; a batch has items and defaults")
+        of_items = to_camel(name) in _ITEM_FIELDS
+        yield Problem(path_of(name), OF_ITEMS if of_items else unknown_key(name, batch, _OFFERED))
 
 
 def _item_problems(

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import PydanticCustomError
 
 from pulumi_vod_workflow.core.batch import Properties
@@ -21,6 +21,7 @@ from pulumi_vod_workflow.core.inputs import (
     allowed,
     declare,
     texts_of_objects,
+    unknown_key,
 )
 from pulumi_vod_workflow.core.paths import named, path_of
 from pulumi_vod_workflow.core.plan import Secret, differ, with_secret_urls
@@ -76,6 +77,7 @@ class CompletionInputs(Model):
 
 
 _SETTINGS: Final = tuple(map(to_camel, CompletionInputs.model_fields))
+_OFFERED: Final = {name: to_snake(name) for name in ("runs", *_SETTINGS)}
 COMPLETION_FIELDS: Final = ("runs", *_SETTINGS, "scope", "secretInputs")
 
 
@@ -85,7 +87,7 @@ def declare_completion(raw: Properties) -> Declaration:
     settings: dict[str, object] = {name: found[name] for name in _SETTINGS if name in found}
     problems = [*declare(settings, CompletionInputs).problems, *_run_problems(found.get("runs"))]
     problems += [
-        Problem(path_of(name), "unknown key; a completion has runs, timeout and on_failure")
+        Problem(path_of(name), unknown_key(name, found, _OFFERED))
         for name in sorted(set(found) - set(COMPLETION_FIELDS))
     ]
     timeout = _seconds(found.get("timeout", DEFAULT_TIMEOUT))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Self, get_args
@@ -289,15 +289,27 @@ def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Pro
     offered = {camel: name for name, camel in _names(model).items() if name not in _DERIVED}
     for key in unknown:
         advice = model.ELSEWHERE.get(to_camel(key))
-        if advice:
-            yield Problem(key, advice)
-            continue
-        near = difflib.get_close_matches(to_camel(key), sorted(offered), n=1, cutoff=0.5)
-        # As the key is spelled: a keyword of Python, or a name of the API.
-        spelled = offered if key.islower() else dict(zip(offered, offered, strict=True))
-        hint = f"did you mean {spelled[near[0]]}? " if near else ""
-        keys = ", ".join(sorted(spelled.values()))
-        yield Problem(key, f"{UNKNOWN_KEY}; {hint}The keys here are {keys}")
+        yield Problem(key, advice or unknown_key(key, raw, offered))
+
+
+def unknown_key(key: str, given: Collection[str], offered: Mapping[str, str]) -> str:
+    """
+    Return what is wrong with a key that no field has.
+
+    Args:
+        key: the key, as it was spelled.
+        given: all keys that were given beside it.
+        offered: spelling in state -> field name, of every key that is allowed there.
+
+    """
+    camel = to_camel(key)
+    if offered.get(camel) == key and camel in given:  # `respell` renames it where it is alone
+        return f"is given twice, as {key} and as {camel}; keep one of them"
+    near = difflib.get_close_matches(camel, sorted(offered), n=1, cutoff=0.5)
+    # As the key is spelled: a keyword of Python, or a name of the API.
+    spelled = offered if key.islower() else dict(zip(offered, offered, strict=True))
+    hint = f"did you mean {spelled[near[0]]}? " if near else ""
+    return f"{UNKNOWN_KEY}; {hint}The keys here are {', '.join(sorted(spelled.values()))}"
 
 
 class DirectUrl(Model):

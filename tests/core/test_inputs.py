@@ -102,7 +102,11 @@ BAD: list[tuple[dict[str, object], str, str]] = [
     ),
     ({"templateID": "t"}, "templateID", "did you mean templateId? The keys here are callbackArgs,"),
     ({"TemplateId": "t"}, "TemplateId", "did you mean templateId?"),
-    ({"templateId": "u"}, "template_id", "unknown key"),
+    (
+        {"templateId": "u"},
+        "template_id",
+        "is given twice, as template_id and as templateId; keep one",
+    ),
     ({"input": {"override_params": {"logo": {}}}}, "input.overrideParams.logo", "list"),
     (
         {"input": {"override_params": {"logo": [{"template_id": "All", "vars": {"a": 1}}]}}},
