@@ -181,9 +181,9 @@ class _Reply:
         return MalformedResponseError(
             self.operation,
             f"the service gave {what} [HTTP {self.status}]",
-            quoted=shown or "(empty)",
+            service_message=shown or "(empty)",
             maybe_accepted=self.operation == STARTS and unclear,
-            can_repeat=unclear or self.status in {429, 503},
+            retryable=unclear or self.status in {429, 503},
         )
 
     def error(self, error: Any, request_id: str | None) -> ApiError:
@@ -208,7 +208,7 @@ class _Reply:
             retry_after=_retry_after(self.headers),
             server_date=_server_date(self.headers),
             maybe_accepted=self.operation == STARTS and failed and not refused,
-            can_repeat=failed or kind is ThrottledError,
+            retryable=failed or kind is ThrottledError,
         )
 
 

@@ -65,7 +65,7 @@ class RetryPolicy:
         `jitter` is a random number from 0 to 1: the wait is anything up to its bound, so that
         many callers that failed together do not come back together.
         """
-        if not error.can_repeat:
+        if not error.retryable:
             return None
         spent, ceiling = attempts.elapsed, self.ceiling
         limit = self.refused_start if operation == STARTS else self.read

@@ -50,7 +50,7 @@ from pulumi_vod_workflow.dynamic.provider import (
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
 from pulumi_vod_workflow.errors import (
-    WAYS,
+    UNKNOWN_START_OPTIONS,
     AdoptionError,
     BatchError,
     CallError,
@@ -308,7 +308,7 @@ class WorkflowBatchProvider(VodProvider):
                 f"{len(errors):,} runs that an earlier update has started, says the journal "
                 f"{self._settings.journal}, cannot be read. Nothing was started now."
             )
-            left = f"If they are gone for good, choose for each item:\n{WAYS}"
+            left = f"If they are gone for good, choose for each item:\n{UNKNOWN_START_OPTIONS}"
             raise BatchError("\n".join([told, *alike, left]))
         self._forget(lost)
         return {
@@ -363,9 +363,9 @@ def _started_here(runs: Mapping[str, Properties]) -> list[str]:
 
 def _reason(error: CallError, declared: Properties) -> str:
     if declared.get("secretInputs") is True:
-        error.withhold()
+        error.redact_service_message()
     if error.maybe_accepted:
-        return error.told
+        return error.description
     return " ".join(line.rstrip(".") + "." for line in str(error).split("\n"))
 
 
@@ -387,7 +387,7 @@ def _told(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -
             f"MAY HAVE BEEN STARTED, but no RunId came back: {len(unclear):,} of {total:,} items:",
             *_alike(unclear),
             ASKED,
-            WAYS,
+            UNKNOWN_START_OPTIONS,
         ]
     return "\n".join(lines)
 

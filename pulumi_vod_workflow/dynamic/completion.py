@@ -129,5 +129,5 @@ class WorkflowCompletionProvider(VodProvider):
         )
         if news.get("secretInputs") is True:
             for error in (*waited.failing.values(), *waited.unreadable.values()):
-                error.withhold()
+                error.redact_service_message()
         return waited

@@ -52,7 +52,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.host import (
 from pulumi_vod_workflow.errors import (
     ConfigurationError,
     Problem,
-    UnclearStartError,
+    UnknownStartOutcomeError,
     VodWorkflowError,
 )
 from pulumi_vod_workflow.journal.recorder import Note
@@ -314,7 +314,7 @@ class VodProvider(ResourceProvider):
 
     def _unclear(
         self, whose: str, entries: Collection[Entry], scope: Properties
-    ) -> UnclearStartError:
+    ) -> UnknownStartOutcomeError:
         """
         Return the question what became of starts.
 
@@ -335,7 +335,9 @@ class VodProvider(ResourceProvider):
             for _, entry in self._journal.of_stack(scope["project"], scope["stack"])
             if entry.key not in asked
         )
-        return UnclearStartError(f"{whose} sent {when} {why}, says the journal {path}", others)
+        return UnknownStartOutcomeError(
+            f"{whose} sent {when} {why}, says the journal {path}", others
+        )
 
     def _forget(self, run_ids: Collection[str]) -> None:
         """Break the promise to take runs over, because they are not there."""

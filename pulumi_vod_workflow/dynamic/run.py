@@ -50,7 +50,7 @@ from pulumi_vod_workflow.dynamic.provider import (
     who,
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
-from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
+from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS, CallError, NotFoundError, Problem
 from pulumi_vod_workflow.journal.recorder import Note
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class WorkflowRunProvider(VodProvider):
             return ask(connection, start_run, connection.client, note, say=say, stopped=stopped)
         except CallError as error:
             if inputs.get("secretInputs") is True:
-                error.withhold()
+                error.redact_service_message()
             raise
 
     def _take_over(self, run: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -231,7 +231,7 @@ class WorkflowRunProvider(VodProvider):
                 return None
             error.remedy = (
                 f"The journal {self._settings.journal} says that this run was started for it. "
-                f"{error.remedy} If it is gone for good, choose:\n{WAYS}"
+                f"{error.remedy} If it is gone for good, choose:\n{UNKNOWN_START_OPTIONS}"
             )
             raise
         return {**execution.just_accepted(run), **outputs}
@@ -256,7 +256,7 @@ class WorkflowRunProvider(VodProvider):
             _, outputs = ask(self._connection(run), read_run, target)
         except CallError as error:
             if run.get("secretInputs") is True:
-                error.withhold()
+                error.redact_service_message()
             raise
         if execution.is_known_to_have_ended(outputs):
             self._just_ended.add(target.run_id)

@@ -43,7 +43,7 @@ def _defect(error: Exception) -> CallError:
         STARTS,
         f"a defect of pulumi_vod_workflow ({type(error).__name__}); please report it",
         maybe_accepted=True,
-        can_repeat=True,
+        retryable=True,
     )
 
 

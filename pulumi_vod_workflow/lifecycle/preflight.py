@@ -87,7 +87,7 @@ class _Inquiry:
             if self._answers[kind] == answers:  # not of a service that is only busy
                 self._hopeless.setdefault(kind, fact)
         except CallError as error:
-            fact = Untold(f"{error.operation}: {error.what}")
+            fact = Untold(f"{error.operation}: {error.summary}")
             if not isinstance(error, (NotFoundError, InvalidRequestError)):
                 self._hopeless.setdefault(kind, fact)
         else:
@@ -101,7 +101,7 @@ async def _workflow(client: VodClient, part: Sequence[Subject]) -> Facts:
     try:
         answer = await client.get_workflow_template(subject.id, BRIEFLY)
     except NotFoundError as error:
-        return {subject: Missing(f"{error.operation}: {error.what}")}
+        return {subject: Missing(f"{error.operation}: {error.summary}")}
     return {subject: workflow_fact(answer.result)}
 
 

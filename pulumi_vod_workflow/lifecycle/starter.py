@@ -21,7 +21,7 @@ from pulumi_vod_workflow.core.response import Answer
 from pulumi_vod_workflow.errors import (
     CallError,
     StoppedError,
-    UnclearStartError,
+    UnknownStartOutcomeError,
 )
 from pulumi_vod_workflow.journal.recorder import Note
 from pulumi_vod_workflow.journal.store import ClaimLostError
@@ -110,7 +110,7 @@ async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
     try:
         await note.accepted(run)
     except Exception as error:  # noqa: BLE001 - the run's id must not be lost
-        why = error.what if isinstance(error, CallError) else type(error).__name__
+        why = error.summary if isinstance(error, CallError) else type(error).__name__
         await _tell(say, [Line(f"run {run['runId']} has started, but {why}")])
     return execution.just_accepted(run)
 
@@ -125,14 +125,14 @@ async def _run_of_another(
         The run, or `None` when the other operation's start was rejected: this one may send it.
 
     Raises:
-        UnclearStartError: when no answer is recorded in time.
+        UnknownStartOutcomeError: when no answer is recorded in time.
 
     """
     if entry.run is None:
         await _tell(say_waiting, [Line(WAITS_FOR_ANOTHER, passing=True)])
     while entry.run is None:
         if stopped() or note.journal.age(entry.sent_at).total_seconds() >= OTHERS_ANSWER:
-            raise UnclearStartError(
+            raise UnknownStartOutcomeError(
                 f"another update has sent it {entry.sent_at:%Y-%m-%dT%H:%M:%SZ}, and no answer is "
                 "in the journal"
             )
@@ -163,7 +163,7 @@ class Started:
     def fail(self, name: str, error: CallError) -> None:
         """Take note of a start that failed."""
         self.failed[name] = error
-        self.failures_in_a_row += error.maybe_accepted or error.can_repeat
+        self.failures_in_a_row += error.maybe_accepted or error.retryable
         if _concerns_all(error) or self.failures_in_a_row >= IN_A_ROW:
             self.hopeless = error
 
@@ -197,7 +197,7 @@ async def start_all(
 
     async def start(name: str) -> None:
         if started.hopeless:
-            started.untried[name] = f"not sent after {started.hopeless.what}"
+            started.untried[name] = f"not sent after {started.hopeless.summary}"
             return
         try:
             run = await _start(client, notes[name], say, stopped, say_waiting)
@@ -205,7 +205,7 @@ async def start_all(
             started.reused += [name] if run.reused else []
             started.failures_in_a_row = 0
         except StoppedError as error:
-            started.untried[name] = error.what
+            started.untried[name] = error.summary
         except CallError as error:
             started.fail(name, error)
         except Exception as error:  # noqa: BLE001 - it must not cancel those that are on their way

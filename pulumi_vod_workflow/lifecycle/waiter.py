@@ -121,10 +121,10 @@ class _Wait:
             except CallError as error:
                 misses += isinstance(error, NotFoundError)
                 too_new = isinstance(error, NotFoundError) and misses < looks
-                if not (error.can_repeat or too_new):
+                if not (error.retryable or too_new):
                     waited.unreadable[name] = error
                     del waited.unfinished[name]
-                    await _tell(self._say, [Line(f"{name}: cannot be read: {error.what}")])
+                    await _tell(self._say, [Line(f"{name}: cannot be read: {error.summary}")])
                     if _concerns_all(error):
                         self._over.set()
                     return

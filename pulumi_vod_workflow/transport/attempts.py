@@ -14,7 +14,7 @@ from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.core.retry import Attempts
 from pulumi_vod_workflow.errors import (
     CallError,
-    UnclearStartError,
+    UnknownStartOutcomeError,
 )
 from pulumi_vod_workflow.journal.recorder import Note
 
@@ -50,7 +50,7 @@ class _Tries:
         Raises:
             JournalError: when that cannot be done; then nothing may be sent.
             ClaimLostError: when another operation has sent it.
-            UnclearStartError: when too much time has passed since it was first sent.
+            UnknownStartOutcomeError: when too much time has passed since it was first sent.
 
         """
         if self._note:
@@ -70,11 +70,11 @@ class _Tries:
         It counts until the request is on its way: before, a new connection may take seconds.
 
         Raises:
-            UnclearStartError: when too much time has passed, whichever operation sent it first.
+            UnknownStartOutcomeError: when too much time has passed since any operation sent it.
 
         """
         if self._note and self.unclear and self._note.is_too_late(self._first_sent):
-            raise UnclearStartError("too much time has passed since it was first sent")
+            raise UnknownStartOutcomeError("too much time has passed since it was first sent")
 
     def failed(self, error: CallError) -> None:
         """Take note of how the attempt has ended."""

@@ -37,7 +37,7 @@ from pulumi_vod_workflow.errors import (
     StoppedError,
     ThrottledError,
     TransportError,
-    UnclearStartError,
+    UnknownStartOutcomeError,
 )
 from pulumi_vod_workflow.journal.recorder import Note
 from pulumi_vod_workflow.transport.attempts import REST, _Tries
@@ -254,7 +254,7 @@ class VodClient:
             try:
                 await tries.begin()
                 return await self._send(request, turn, tries)
-            except UnclearStartError as error:  # the window has closed while it waited
+            except UnknownStartOutcomeError as error:  # the window has closed while it waited
                 raise _final(failure or error, maybe_accepted=True) from None
             except CallError as error:
                 failure = error
@@ -294,7 +294,7 @@ class VodClient:
             self._silent_until = now + HEARTBEAT
             self._say(
                 f"vod: {error.operation} is being repeated, without success for {waited:.0f} s: "
-                f"{error.what}"
+                f"{error.summary}"
             )
 
     def _resync(self, error: ClockSkewError, used: timedelta) -> bool:
@@ -315,7 +315,7 @@ class VodClient:
             now = self._clock.now()
             ahead = (now - service_time(error.server_date, now)).total_seconds()
             side = "ahead of" if ahead > 0 else "behind"
-            error.what += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
+            error.summary += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
 
     async def _send(self, request: ApiRequest, turn: Turn, tries: _Tries) -> Answer:
         wire = _Wire(turn, tries)
@@ -345,7 +345,7 @@ class VodClient:
                     f"{self._host} redirects [HTTP {response.status_code}]; "
                     f"signed requests do not follow: check {self._check}",
                     maybe_accepted=False,
-                    can_repeat=False,
+                    retryable=False,
                 )
             if self._token:  # a result that quotes it would be recorded; errors are looked through
                 body = body.replace(self._token, HIDDEN.encode())
@@ -356,7 +356,7 @@ class VodClient:
 
     def _failure(self, operation: str, error: Exception, wire: _Wire) -> TransportError:
         """Return why no answer came: the proxy's fault until it has led to the endpoint."""
-        what, maybe_sent, can_repeat = _reason(error)
+        what, maybe_sent, retryable = _reason(error)
         sent = maybe_sent and wire.reached
         if self._proxy and not wire.through:
             where = f"{self._host}: through {self._proxy}"
@@ -367,7 +367,7 @@ class VodClient:
             operation,
             f"{where}: {what}",
             maybe_accepted=operation == STARTS and sent,
-            can_repeat=can_repeat,
+            retryable=retryable,
             sent=sent,
             refused=any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error)),
         )
@@ -390,7 +390,7 @@ class _Wire:
         Take note of what httpx does.
 
         Raises:
-            UnclearStartError: when a repeat has a connection too late: then it is not sent.
+            UnknownStartOutcomeError: when a repeat has a connection too late: then it is not sent.
 
         """
         if event.endswith("connect_tcp.started"):

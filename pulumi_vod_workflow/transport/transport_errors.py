@@ -27,9 +27,9 @@ def _reason(error: Exception) -> tuple[str, bool, bool]:
             return f"the proxy refused (HTTP {status})", False, status.startswith("5")
         return "the proxy refused", False, True
     causes = tuple(_causes(error)) if isinstance(error, httpx.ConnectError) else (error,)
-    for kind, (what, can_repeat) in _NOT_SENT.items():
+    for kind, (what, retryable) in _NOT_SENT.items():
         if any(isinstance(cause, kind) for cause in causes):
-            return what, False, can_repeat
+            return what, False, retryable
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return "no answer in time", True, True
     return f"the connection broke before an answer came ({type(error).__name__})", True, True

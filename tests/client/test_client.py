@@ -123,7 +123,7 @@ def test_errors_carry_all_that_the_service_said(
     """Code, number, words, RequestId and status are in the text, and what to make of them."""
     failure = Service(error(status, code, 100010)).fails()
     assert type(failure) is kind
-    assert (failure.maybe_accepted, failure.can_repeat) == (maybe, repeat)
+    assert (failure.maybe_accepted, failure.retryable) == (maybe, repeat)
     for part in (code, "100010", "words", "r1", str(status)):
         assert part in str(failure)
 

@@ -24,7 +24,7 @@ from pulumi_vod_workflow.errors import (
     MalformedResponseError,
     ThrottledError,
     TransportError,
-    UnclearStartError,
+    UnknownStartOutcomeError,
     VodWorkflowError,
 )
 from pulumi_vod_workflow.journal.recorder import Note
@@ -440,7 +440,7 @@ def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
     bound = min(window, began + 4.0)
     if earlier is not None and earlier > window:
         assert begins == []
-        assert isinstance(failure, UnclearStartError)
+        assert isinstance(failure, UnknownStartOutcomeError)
     else:
         assert isinstance(failure, TransportError), "the last attempt's own"
         assert begins[-1] > bound - 1.2, "and it is repeated for as long as it may be"

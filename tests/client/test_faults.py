@@ -126,7 +126,7 @@ def test_with_few_repeats_every_failure_is_told(
     assert len(unclear & paid) > 20
     assert len(unclear - paid) > 20
     assert len(refused) > 30
-    last_words = "".join(done.failed[name].what for name in unclear)
+    last_words = "".join(done.failed[name].summary for name in unclear)
     for part in ("HTTP 500", "HTTP 502", "HTTP 504", "HTTP 200", "no answer", "connection broke"):
         assert part in last_words
     assert "HTTP 503" in last_words, "refused, after an attempt that was not"

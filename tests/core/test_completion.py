@@ -451,7 +451,7 @@ HALF: Final[dict[str, Any]] = {
 }
 
 
-LOST: Final = TransportError("GetWorkflowExecution", "x", maybe_accepted=False, can_repeat=True)
+LOST: Final = TransportError("GetWorkflowExecution", "x", maybe_accepted=False, retryable=True)
 MISSING: Final = NotFoundError("GetWorkflowExecution", code="c", message="m", http_status=404)
 
 

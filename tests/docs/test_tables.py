@@ -49,7 +49,7 @@ def test_every_code_of_the_service_is_told(page: str) -> None:
         with pytest.raises(errors.ApiError) as raised:
             open_envelope("StartWorkflow", 500 if status == "-" else int(status), {}, body)
         told = (ANSWER[repeat], ANSWER[run])
-        assert told == (raised.value.can_repeat, raised.value.maybe_accepted), code
+        assert told == (raised.value.retryable, raised.value.maybe_accepted), code
 
 
 @pytest.mark.parametrize("page", ERRORS)
@@ -77,7 +77,7 @@ def test_every_error_of_the_package_is_told(page: str) -> None:
         assert remedy
         if not issubclass(classes[name], errors.CallError):
             told = (ANSWER[repeat], ANSWER[run])
-            assert told == (classes[name].can_repeat, classes[name].maybe_accepted), name
+            assert told == (classes[name].retryable, classes[name].maybe_accepted), name
 
 
 def test_the_answers_of_calls_that_failed() -> None:
@@ -86,10 +86,10 @@ def test_the_answers_of_calls_that_failed() -> None:
     for error in (
         errors.StoppedError("StartWorkflow"),
         errors.JournalError("file", "why"),
-        errors.UnclearStartError("what"),
+        errors.UnknownStartOutcomeError("what"),
     ):
         *_, repeat, run = rows[type(error).__name__]
-        assert (ANSWER[repeat], ANSWER[run]) == (error.can_repeat, error.maybe_accepted)
+        assert (ANSWER[repeat], ANSWER[run]) == (error.retryable, error.maybe_accepted)
     told: dict[str, set[tuple[bool | None, bool | None]]] = {}
     for code, (*_, repeat, run) in table("errors.md", "codes").items():
         told.setdefault(CODES[code].__name__, set()).add((ANSWER[repeat], ANSWER[run]))

@@ -98,7 +98,7 @@ def _verified(advice: Advice) -> Advice:
     read, errors = connection.wait(read_all, targets)
     secret = {start.run_id for operation, start in accepted if operation.secret}
     for run_id in secret & set(errors):
-        errors[run_id].withhold("an input may be secret")
+        errors[run_id].redact_service_message("an input may be secret")
     phases = {run_id: outputs["phase"] for run_id, (_, outputs) in read.items()}
     troubles = {run_id: " ".join(str(error).split("\n")) for run_id, error in errors.items()}
     return replace(advice, found=[each.verified(phases, troubles) for each in advice.found])

@@ -16,7 +16,7 @@ from pulumi_vod_workflow.cli.recover.model import NOTED, UNDECIDED, Became, Inte
 from pulumi_vod_workflow.cli.runs.render_table import heading
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.text import named
-from pulumi_vod_workflow.errors import WAYS
+from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS
 
 LISTED: Final = 100
 """Runs whose adoption is spelled out; JSON has all."""
@@ -114,7 +114,7 @@ class Advice:
                 f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing of it "
                 "(without --skip-preview: nothing at all), until you have looked for a run of that "
                 "video, workflow and time in the VOD console and chosen for each (what you have "
-                f"removed from the program is not asked about any more):\n{WAYS}"
+                f"removed from the program is not asked about any more):\n{UNKNOWN_START_OPTIONS}"
             )
         if self.of(Became.OTHER):
             yield (

@@ -115,7 +115,7 @@ def watch(
 
 def _told(error: CallError, run: Run) -> str:
     if run.secret:
-        error.withhold()
+        error.redact_service_message()
     return " ".join(str(error).split("\n"))
 
 

@@ -133,7 +133,7 @@ def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallE
         done = tasks_told(outputs)
         tasks = f", {done}" if done else ""
         reason = outputs.get("statusReason", "not read yet")
-        failing = f" (the last question failed: {errors[name].what})" if name in errors else ""
+        failing = f" (the last question failed: {errors[name].summary})" if name in errors else ""
         lines.append(f"  - {name}: {reason}{tasks}{failing}")
     return [*lines, *_more(names)]
 
