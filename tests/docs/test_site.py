@@ -133,14 +133,14 @@ def test_languages_are_in_step(english: Path, chinese: Path) -> None:
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS[1:], ids=lambda path: path.name)
 def test_tables_name_the_same_things(english: Path, chinese: Path) -> None:
-    """Each row has the same code and numbers, and the same cells are empty."""
+    """Each row has the same code, numbers and identifiers, and the same cells are empty."""
 
     def rows(page: Path) -> list[tuple[list[str], list[bool]]]:
         text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
         found = [line for line in text.splitlines() if line.startswith("|")]
         return [
             (
-                sorted(set(re.findall(r"`[^`]+`|\d+(?:[,.]\d+)*", row))),
+                sorted(set(re.findall(r"`[^`]+`|\d+(?:[,.]\d+)*|\w*[a-z][A-Z]\w*", row))),
                 [not cell.strip() for cell in row.split("|")],
             )
             for row in found
@@ -148,6 +148,18 @@ def test_tables_name_the_same_things(english: Path, chinese: Path) -> None:
 
     for said, also_said in zip(rows(english), rows(chinese), strict=True):
         assert said == also_said
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS[1:], ids=lambda path: path.name)
+def test_no_chinese_page_leaves_anything_out(english: Path, chinese: Path) -> None:
+    """All code that the English page's text names, and every page that it links to."""
+
+    def named(page: Path) -> set[str]:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        code = {" ".join(words.split()) for words in re.findall(r"`([^`]+)`", text)}
+        return code | set(re.findall(r"\]\(([^)#]+)", text.replace(".zh.md", ".md")))
+
+    assert named(english) - named(chinese) == set()
 
 
 def test_every_page_has_its_chinese_one() -> None:
