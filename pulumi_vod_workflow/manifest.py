@@ -26,7 +26,7 @@ from unicodedata import normalize
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import (
+from pulumi_vod_workflow.core.inputs.models import (
     MAX_ITEMS,
     UNKNOWN_KEY,
     ItemInputs,

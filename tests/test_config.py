@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.config import (
+from pulumi_vod_workflow.config.settings import (
     EMULATOR_CREDENTIALS,
     Settings,
     Site,
@@ -20,8 +20,8 @@ from pulumi_vod_workflow.config import (
     site_of,
 )
 from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.dynamic.diagnostics import announce
 from pulumi_vod_workflow.errors import ConfigurationError
-from pulumi_vod_workflow.notice import announce
 
 NOTHING: dict[str, str] = {}
 STACK = {"vod:accessKey": "ak-vod", "vod:secretKey": "sk-vod", "vod:sessionToken": "st-vod"}

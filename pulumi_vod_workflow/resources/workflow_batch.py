@@ -10,9 +10,7 @@ from typing import Any
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
-from pulumi_vod_workflow.resources.args import WorkflowItemArgs
-from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import (
+from pulumi_vod_workflow.resources._inputs import (
     check_keys,
     check_options,
     derived,
@@ -20,6 +18,8 @@ from pulumi_vod_workflow.resources.declaring import (
     scope,
     spelled,
 )
+from pulumi_vod_workflow.resources._wait_mixin import Awaitable
+from pulumi_vod_workflow.resources.args import WorkflowItemArgs
 from pulumi_vod_workflow.resources.outputs import WorkflowItemRun
 
 
@@ -113,6 +113,6 @@ def _lines(items: object) -> dict[str, Any]:
 
 
 def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.batch import respell_batch_path  # noqa: PLC0415 - see `spelled`
+    from pulumi_vod_workflow.core.batch.changes import respell_batch_path  # noqa: PLC0415 - see `spelled`
 
     return respell_batch_path(path)

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import check_keys, check_options, derived, scope
+from pulumi_vod_workflow.resources._base import VodResource
+from pulumi_vod_workflow.resources._inputs import check_keys, check_options, derived, scope
+from pulumi_vod_workflow.resources._wait_mixin import Awaitable
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
-from pulumi_vod_workflow.resources.vod_resource import VodResource
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 

@@ -10,9 +10,7 @@ from typing import Any, Never
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
-from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
-from pulumi_vod_workflow.resources.awaitable import Awaitable
-from pulumi_vod_workflow.resources.declaring import (
+from pulumi_vod_workflow.resources._inputs import (
     DERIVED,
     check_keys,
     check_options,
@@ -21,6 +19,8 @@ from pulumi_vod_workflow.resources.declaring import (
     scope,
     spelled,
 )
+from pulumi_vod_workflow.resources._wait_mixin import Awaitable
+from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.outputs import Snapshot, Transcode, WorkflowTask
 
 _INSTEAD = "declare existing_run_id to adopt a run, or look it up with WorkflowRun.get"
@@ -192,6 +192,6 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
 
 
 def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.inputs import respell_path  # noqa: PLC0415 - see `spelled`
+    from pulumi_vod_workflow.core.inputs.models import respell_path  # noqa: PLC0415 - see `spelled`
 
     return respell_path(path)

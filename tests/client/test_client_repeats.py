@@ -15,10 +15,8 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import IN_FLIGHT, VodClient
-from pulumi_vod_workflow.config import load_settings
-from pulumi_vod_workflow.connect import connection_for
-from pulumi_vod_workflow.core.recall import Order
+from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.core.recovery import Order
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     CallError,
@@ -29,7 +27,9 @@ from pulumi_vod_workflow.errors import (
     UnclearStartError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.journal import ClaimLostError, Journal, Note, Version
+from pulumi_vod_workflow.journal.sqlite import ClaimLostError, Journal, Note, Version
+from pulumi_vod_workflow.transport.client import IN_FLIGHT, VodClient
+from pulumi_vod_workflow.transport.event_loop import connection_for
 
 WithClient = Callable[..., None]
 START = {"vid": "v", "templateId": "t"}
@@ -265,7 +265,7 @@ def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:
     for setting, rate in (({}, 50.0), ({"vod:requestsPerSecond": "7"}, 7.0)):
         config = {"vod:endpoint": "emulator", "vod:emulatorStore": str(tmp_path / "s"), **setting}
         settings = load_settings(config.get, {}, tmp_path)
-        assert connection_for(settings).client._rate == rate
+        assert connection_for(settings, say=print).client._rate == rate
 
 
 # -- what is said ------------------------------------------------------------------------------

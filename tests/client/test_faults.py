@@ -10,14 +10,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pulumi_vod_workflow import fleet
-from pulumi_vod_workflow.client import Timeouts, VodClient
-from pulumi_vod_workflow.core.policy import RetryPolicy
-from pulumi_vod_workflow.core.recall import recall_all
+from pulumi_vod_workflow.core.recovery import recall_all
+from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.fleet import Started, start_all
-from pulumi_vod_workflow.journal import Journal
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests import faults
 from tests.client.conftest import notes
 

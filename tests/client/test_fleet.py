@@ -12,15 +12,15 @@ from typing import Any
 import anyio
 import pytest
 
-from pulumi_vod_workflow import fleet
-from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.response import Answer
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import UnclearStartError
-from pulumi_vod_workflow.fleet import Started, Target, Waited, start_all, wait_all
-from pulumi_vod_workflow.journal import Journal
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle.starter import Started, Target, Waited, start_all, wait_all
+from pulumi_vod_workflow.transport.client import VodClient
 from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")

@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
-from pulumi_vod_workflow.client import Timeouts, VodClient
-from pulumi_vod_workflow.core.envelope import Answer
-from pulumi_vod_workflow.core.policy import RetryPolicy
-from pulumi_vod_workflow.core.recall import Order
+from pulumi_vod_workflow.core.recovery import Order
+from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import TransportError
-from pulumi_vod_workflow.journal import Journal, Note
+from pulumi_vod_workflow.journal.sqlite import Journal, Note
+from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 
 HOST = "vod.example.com"
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")

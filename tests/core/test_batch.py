@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.batch import (
+from pulumi_vod_workflow.core.batch.changes import (
     BATCH_FIELDS,
     UNCLEAR,
     BatchPlan,
@@ -34,11 +34,11 @@ from pulumi_vod_workflow.core.batch import (
     unfinished,
     with_secrets,
 )
+from pulumi_vod_workflow.core.changes import Secret, complete, plan_change, refuse_contradictions
 from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, standing
-from pulumi_vod_workflow.core.inputs import SHORT_CLIP
-from pulumi_vod_workflow.core.paths import named, path_of
-from pulumi_vod_workflow.core.plan import Secret, complete, plan_change, refuse_contradictions
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.inputs.models import SHORT_CLIP
+from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.text import named, path_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pytest
 
-from pulumi_vod_workflow.core import completion
+from pulumi_vod_workflow.core.changes import Secret
+from pulumi_vod_workflow.core.completion import results as completion
 from pulumi_vod_workflow.core.execution import EXPIRED, standing
-from pulumi_vod_workflow.core.plan import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import (
     CallError,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core import envelope
-from pulumi_vod_workflow.core.envelope import Answer, open_envelope
+from pulumi_vod_workflow.core import response as envelope
+from pulumi_vod_workflow.core.response import Answer, open_envelope
 from pulumi_vod_workflow.errors import (
     ApiError,
     AuthenticationError,

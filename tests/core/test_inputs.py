@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import (
+from pulumi_vod_workflow.core.inputs.models import (
     RESOURCE_NAME,
     SHORT_CLIP,
     declare,
     doubts,
     spell,
 )
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.request import start_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
 GOOD = {"vid": "v1", "template_id": "t"}

@@ -8,8 +8,7 @@ import pulumi
 import pytest
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import RunInputs, Start
-from pulumi_vod_workflow.core.plan import (
+from pulumi_vod_workflow.core.changes import (
     EFFECTS,
     RUN_FIELDS,
     ChangePlan,
@@ -24,7 +23,8 @@ from pulumi_vod_workflow.core.plan import (
     work_of,
     would_join,
 )
-from pulumi_vod_workflow.core.start import START_FIELDS
+from pulumi_vod_workflow.core.inputs.models import RunInputs, Start
+from pulumi_vod_workflow.core.request import START_FIELDS
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 

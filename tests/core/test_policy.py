@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.policy import Attempts, PollPolicy, RetryPolicy
+from pulumi_vod_workflow.core.retry import Attempts, PollPolicy, RetryPolicy
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     InvalidRequestError,

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import typer
 
-from pulumi_vod_workflow import config, errors
+from pulumi_vod_workflow import errors
 from pulumi_vod_workflow.cli.__main__ import app
-from pulumi_vod_workflow.cli.listing import PHASES
-from pulumi_vod_workflow.cli.table import COLUMNS
-from pulumi_vod_workflow.config import load_settings
-from pulumi_vod_workflow.core.envelope import CODES, open_envelope
+from pulumi_vod_workflow.cli.runs.model import PHASES
+from pulumi_vod_workflow.cli.runs.render_table import COLUMNS
+from pulumi_vod_workflow.config import settings as config
+from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.execution import FAILURES, may_succeed_if_repeated
+from pulumi_vod_workflow.core.response import CODES, open_envelope
 from pulumi_vod_workflow.emulator.errors import TABLE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -34,7 +34,7 @@ from typing import Any, Final, Self
 import httpx
 import yaml
 
-from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
 from tests.engine.project import LONG, ROOT, Project, session, until

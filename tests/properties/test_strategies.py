@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import given
 
-from pulumi_vod_workflow.core import inputs
-from pulumi_vod_workflow.core.inputs import RunInputs
+from pulumi_vod_workflow.core.inputs import models as inputs
+from pulumi_vod_workflow.core.inputs.models import RunInputs
 from pulumi_vod_workflow.resources import args
-from pulumi_vod_workflow.resources.declaring import spelled as spelled_by_us
+from pulumi_vod_workflow.resources._inputs import spelled as spelled_by_us
 from tests.properties import model
 from tests.properties.breaking import ALL
 from tests.properties.model import RUN, Json, Many, Named, Node, Obj

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.output import Unknown
 
-from pulumi_vod_workflow.core import inputs
+from pulumi_vod_workflow.core.inputs import models as inputs
 from tests.properties.harness import UNKNOWN, engine
 from tests.properties.model import RUN, Json
 from tests.properties.spelling import START, names, on_the_wire, places, spelled

@@ -16,13 +16,13 @@ from pulumi._types import _py_properties
 from pydantic.alias_generators import to_camel
 from volcengine.vod.models.business import vod_workflow_pb2
 
-from pulumi_vod_workflow.core import inputs
+from pulumi_vod_workflow.core.changes import RUN_FIELDS
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
-from pulumi_vod_workflow.core.inputs import respell_path
-from pulumi_vod_workflow.core.plan import RUN_FIELDS
+from pulumi_vod_workflow.core.inputs import models as inputs
+from pulumi_vod_workflow.core.inputs.models import respell_path
 from pulumi_vod_workflow.resources import args, outputs
-from pulumi_vod_workflow.resources.declaring import derived
-from pulumi_vod_workflow.resources.missing import explained
+from pulumi_vod_workflow.resources._inputs import derived
+from pulumi_vod_workflow.resources._missing_keys import explained
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
 PACKAGE = Path(args.__file__).parent.parent
@@ -127,7 +127,8 @@ def test_paths_are_spelled_as_in_state(path: str, spelled: str) -> None:
 
 DOCUMENTED = ["resources/args.py", "resources/outputs.py", "resources/workflow_run.py",
               "resources/workflow_batch.py", "resources/workflow_completion.py",
-              "config.py", "client.py", "core/policy.py", "emulator/settings.py"]  # fmt: skip
+              "config/settings.py", "transport/client.py", "core/retry.py",
+              "emulator/settings.py"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
