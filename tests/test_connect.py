@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pulumi_vod_workflow.config.settings import Site, load_settings
+from pulumi_vod_workflow.config.endpoint import Site
+from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.response import Answer
 from pulumi_vod_workflow.dynamic.diagnostics import announce
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator

@@ -18,13 +18,9 @@ import pytest
 
 from pulumi_vod_workflow.core.recovery import Entry, Order
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal.sqlite import (
-    Claim,
-    Journal,
-    Note,
-    Version,
-    journal_at,
-)
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
+from pulumi_vod_workflow.journal.store import Claim, Version
 
 RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z", "phase": "x"}
 ME, OTHER = "mine", "another's"

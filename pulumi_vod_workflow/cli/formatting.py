@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import typer
 
-from pulumi_vod_workflow.core.changes import Secret
 from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
 UNUSABLE: Final = 2

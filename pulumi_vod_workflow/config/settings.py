@@ -9,30 +9,40 @@ because five tools have left seven places to look at.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from pulumi_vod_workflow.config.credentials import Get, _first, _sources
+from pulumi_vod_workflow.config.endpoint import (
+    DEFAULT_REGION,
+    EMULATOR,
+    KNOWN_REGIONS,
+    Site,
+    _region,
+    _url,
+    is_loopback,
+)
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
 
-EMULATOR: Final = "emulator"
-"""The endpoint that names the embedded emulator."""
-EMULATOR_CREDENTIALS: Final = Credentials("AKLTEMULATOR", "emulator-secret-key")
-DEFAULT_REGION: Final = "cn-north-1"
-KNOWN_REGIONS: Final = frozenset({"cn-north-1", "ap-southeast-1"})
 MAX_RATE: Final = 50.0
+
 STORE_NAME: Final = "vod-emulator.sqlite3"
+
 JOURNAL_NAME: Final = "vod-journal.sqlite3"
+
 RESEND_WITHIN: Final = 4.0
+
 MAX_RESEND_WITHIN: Final = 30 * 86400.0
+
 Preflight = Literal["off", "warn", "error"]
 """What a preview does about workflows and videos that the service does not know."""
+
 KEYS: Final = (
     "vod:region",
     "vod:endpoint",
@@ -46,51 +56,6 @@ KEYS: Final = (
     "vod:preflight",
 )
 """The settings there are; README, Configuration, says what each means."""
-
-Get = Callable[[str], str | None]
-
-
-def is_loopback(host: str | None) -> bool:
-    """Tell whether `host` is this machine, by its name or number."""
-    try:
-        return ipaddress.ip_address((host or "").strip("[]")).is_loopback
-    except ValueError:
-        return (host or "").lower() == "localhost"
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where runs are: a URL or `emulator`, and the region of the signatures."""
-
-    endpoint: str
-    """A bare URL in one spelling, or `emulator`."""
-    region: str
-    """Of the signatures; by default `cn-north-1`."""
-    named_by: str = field(default="", compare=False)
-    """The setting that leads there, for advice; empty for the service that is used by default."""
-
-    @property
-    def may_be_emulator(self) -> bool:
-        """Whether this is the embedded emulator or something on this machine."""
-        return self.endpoint == EMULATOR or is_loopback(urlsplit(self.endpoint).hostname)
-
-    @property
-    def service(self) -> str | None:
-        """The endpoint, if it is the real service's."""
-        return None if self.may_be_emulator else self.endpoint
-
-
-def site_of(recorded: Mapping[str, object], configured: Site) -> Site:
-    """Return where a recorded run is; the emulator is wherever it is configured now."""
-    if recorded.get("emulated") is True and configured.may_be_emulator:
-        return configured
-    endpoint = str(recorded.get("endpoint") or configured.endpoint)
-    here = endpoint == configured.endpoint
-    return Site(
-        endpoint,
-        region=str(recorded.get("region") or configured.region),
-        named_by=configured.named_by if here else "the endpoint that the state has of the run",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,54 +245,6 @@ def _without_prefix(texts: Mapping[str, str], project: str, region: str) -> Iter
             yield f"{key} is set, and {known} is not: did you mean {known}?"
 
 
-def _region(
-    setting: Get,
-    environ: Mapping[str, str],
-    endpoint: str | None,
-    profile_region: str | None,
-    problems: list[str],
-) -> tuple[str, str]:
-    """Return the region, and what names it; by default nothing does."""
-    inherited = {
-        "volcengine:region": setting("volcengine:region"),
-        "VOLCENGINE_REGION": environ.get("VOLCENGINE_REGION", "").strip(),
-        "the region of the credentials' profile": profile_region,
-    }
-    if endpoint == EMULATOR:  # what a machine is set up for never matters there
-        inherited = {}
-    for name, value in {"vod:region": setting("vod:region"), **inherited}.items():
-        if not value:
-            continue
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
-            problems.append(f"{name}: must look like cn-north-1")
-        elif endpoint is None and value not in KNOWN_REGIONS:
-            problems.append(
-                f"{name} is {value}, where VOD is not known to be served: set vod:region to "
-                f"{' or '.join(sorted(KNOWN_REGIONS, reverse=True))}, or give the region's URL as "
-                "vod:endpoint, too"
-            )
-        return value, name
-    return DEFAULT_REGION, ""
-
-
-def _url(endpoint: str, problems: list[str]) -> str:
-    """Return the URL in one spelling: runs remember it."""
-    try:
-        parts = urlsplit(endpoint)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:  # an impossible port or address
-        parts, host, port = urlsplit(""), "", None
-    shown = f"[{host}]" if ":" in host else host
-    if parts.scheme not in {"http", "https"} or not re.fullmatch(r"[a-z0-9._-]+|\[.+\]", shown):
-        problems.append("vod:endpoint: must be a URL such as https://host, or emulator")
-    elif "@" in parts.netloc or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        problems.append("vod:endpoint: must be a bare URL: no user, path, query or fragment")
-    elif parts.scheme == "http" and not is_loopback(host):
-        problems.append("vod:endpoint: must be https; plain http only to this machine (loopback)")
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{shown}" + ("" if port in {None, usual} else f":{port}")
-
-
 def _rate(text: str | None, problems: list[str]) -> float:
     try:
         rate = float(text or MAX_RATE)
@@ -388,137 +305,3 @@ def _logged_in(pulumi_home: Path) -> str:
         return str(document["current"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-
-# -- credentials -------------------------------------------------------------------------------
-
-
-class _UnusableError(Exception):
-    """A source that is meant but cannot be used; its text says why."""
-
-
-Names = tuple[str, ...]
-"""Of the key, the secret, the session token, and the region where the place has one."""
-Source = tuple[str, Names, Callable[[], Get]]
-"""The place's name, the names of the triple there, and what opens it."""
-
-
-def _first(
-    sources: Iterator[Source], problems: list[str]
-) -> tuple[Credentials | None, str | None, tuple[str, ...]]:
-    """Return what the first source that holds anything holds, its region, and where we looked."""
-    places: list[str] = []
-    for place, names, opened in sources:
-        try:
-            get = opened()
-            found = _triple(get, place, names, problems)
-        except _UnusableError as error:
-            return None, None, (*places, f"{place} ({error})")
-        places.append(place)
-        if found is not None:
-            return found, get(names[3]) if len(names) > 3 else None, tuple(places)
-        if problems:
-            break
-    return None, None, tuple(places)
-
-
-def _triple(get: Get, place: str, names: Names, problems: list[str]) -> Credentials | None:
-    names = names[:3]
-    values = [(get(name) or "").strip() for name in names]
-    access, secret, token = values
-    held = [name for name, value in zip(names, values, strict=True) if value]
-    missing = [name for name in names[:2] if name not in held]
-    if held and missing:
-        problems.append(
-            f"{place}: {' and '.join(missing)} missing there beside {' and '.join(held)} "
-            "(key, secret and session token are taken from one place only)"
-        )
-    elif not all(re.fullmatch("[!-~]*", value) for value in values):
-        problems.append(f"{place}: a key or token holds a character that none has")
-    elif held:
-        return Credentials(access, secret, token or None)
-    return None
-
-
-def _sources(
-    setting: Get, environ: Mapping[str, str], home: Path, *, emulated: bool
-) -> Iterator[Source]:
-    """Yield each place, in their order."""
-    for space in ("vod",) if emulated else ("vod", "volcengine"):
-        keys = (f"{space}:accessKey", f"{space}:secretKey", f"{space}:sessionToken")
-        yield f"{keys[0]} and {keys[1]} of the stack", keys, lambda: setting
-    if emulated:  # a developer's real keys never matter there
-        own = EMULATOR_CREDENTIALS
-        fixed = {"ak": own.access_key, "sk": own.secret_key}
-        yield "the emulator's own", ("ak", "sk", "session_token"), lambda: _getter(fixed)
-        return
-    names: Names
-    for names in (
-        ("VOLCENGINE_ACCESS_KEY", "VOLCENGINE_SECRET_KEY", "VOLCENGINE_SESSION_TOKEN"),
-        ("VOLC_ACCESSKEY", "VOLC_SECRETKEY", "VOLC_SESSIONTOKEN"),
-    ):
-        yield f"{names[0]} and {names[1]} of the environment", names, lambda: environ.get
-    cli = environ.get("VOLCENGINE_CLI_CONFIG_FILE")
-    profile = environ.get("VOLCENGINE_PROFILE")
-    path = Path(cli) if cli else home / ".volcengine" / "config.json"
-    names = ("access-key", "secret-key", "session-token", "region")
-    yield str(path), names, lambda: _values(path, lambda text: _profile(text, profile), cli)
-    ini, plain = home / ".volc" / "credentials", home / ".volc" / "config"
-    names = ("access_key_id", "secret_access_key", "session_token")
-    yield str(ini), names, lambda: _values(ini, _ini)
-    yield str(plain), ("ak", "sk", "session_token"), lambda: _values(plain, _plain)
-
-
-def _profile(text: str, name: str | None) -> Mapping[str, object]:
-    """Read a profile of the official command line; only those that hold a key can be used."""
-    document = json.loads(text)
-    chosen = name or document.get("current") or "default"
-    profile: Mapping[str, object] | None = document.get("profiles", {}).get(chosen)
-    if profile is None:
-        if name:
-            raise _UnusableError("it has no such profile as VOLCENGINE_PROFILE names")
-        return {}
-    if str(profile.get("mode") or "ak").strip().lower() not in {"ak", "ststoken"}:
-        raise _UnusableError("its profile's mode holds no key; only the mode ak can be used")
-    return profile
-
-
-def _ini(text: str) -> Mapping[str, object]:
-    import configparser  # noqa: PLC0415 - few have the file
-
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read_string(text)
-    except configparser.Error as error:
-        raise ValueError(type(error).__name__) from None
-    return dict(parser["default"]) if parser.has_section("default") else {}
-
-
-def _plain(text: str) -> Mapping[str, object]:
-    document = json.loads(text)  # Go and Python, then Node, spell its keys differently
-    spelled = {"ak": document.get("VOLC_ACCESSKEY"), "sk": document.get("VOLC_SECRETKEY")}
-    return {**spelled, **document}
-
-
-Reader = Callable[[str], Mapping[str, object]]
-
-
-def _getter(values: Mapping[str, object]) -> Get:
-    texts = {key: value for key, value in values.items() if isinstance(value, str)}
-    return texts.get
-
-
-def _values(path: Path, read: Reader, named: str | None = None) -> Get:
-    """Open an official file; where there is none it holds nothing, unless it was `named`."""
-    try:
-        return _getter(read(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, NotADirectoryError):
-        if named:
-            raise _UnusableError(
-                "VOLCENGINE_CLI_CONFIG_FILE names it, and it is not there"
-            ) from None
-        return _getter({})
-    except OSError as error:
-        raise _UnusableError(f"it cannot be read: {type(error).__name__}") from None
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        raise _UnusableError("it is not in its official format") from None

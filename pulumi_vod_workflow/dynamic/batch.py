@@ -11,8 +11,26 @@ from typing import Any, Final
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.batch import changes as batch
-from pulumi_vod_workflow.core.batch.changes import BatchPlan, Properties
+from pulumi_vod_workflow.core.batch.changes import (
+    BatchPlan,
+    carried,
+    plan_batch,
+    same_work,
+    told_same_work,
+)
+from pulumi_vod_workflow.core.batch.inputs import (
+    BATCH_FIELDS,
+    Properties,
+    alike,
+    complete_batch,
+    declare_batch,
+    doubtful,
+    items_of,
+    normalise_batch,
+    recheck,
+    stale_tokens,
+)
+from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
 from pulumi_vod_workflow.core.changes import refuse_contradictions
 from pulumi_vod_workflow.core.recovery import Recalled, Run, resource_of
 from pulumi_vod_workflow.core.request import in_words
@@ -40,8 +58,9 @@ from pulumi_vod_workflow.errors import (
     PreflightError,
     Problem,
 )
-from pulumi_vod_workflow.journal.sqlite import Note
-from pulumi_vod_workflow.lifecycle.starter import Started, Target, read_all, start_all
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.lifecycle.reader import Target, read_all
+from pulumi_vod_workflow.lifecycle.starter import Started, start_all
 
 ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
@@ -66,13 +85,13 @@ class WorkflowBatchProvider(VodProvider):
         """Validate all items and fill in their tokens; free, and offline unless preflight is on."""
         if are_lost(news):
             return CheckResult(sent(received(news)), [])
-        olds = batch.normalise_batch(received(_olds))
-        declaration = batch.declare_batch(received(news), olds)
-        problems = declaration.problems or batch.stale_tokens(olds, declaration.properties)
+        olds = normalise_batch(received(_olds))
+        declaration = declare_batch(received(news), olds)
+        problems = declaration.problems or stale_tokens(olds, declaration.properties)
         failures = self._failures(problems)
         if failures:
             return CheckResult(sent(declaration.properties), failures)
-        inputs = batch.complete_batch(olds, declaration.properties)
+        inputs = complete_batch(olds, declaration.properties)
         self._checked.add(resource_of(inputs))
         if not olds:
             plan, recalled, _ = self._planned({}, inputs)
@@ -80,7 +99,7 @@ class WorkflowBatchProvider(VodProvider):
             wrong = self._asked(plan, recalled, inputs)
             if wrong:
                 return CheckResult(sent(declaration.properties), self._failures(wrong))
-        return CheckResult(sent(batch.with_secrets(inputs)), [])
+        return CheckResult(sent(with_secrets(inputs)), [])
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -93,8 +112,8 @@ class WorkflowBatchProvider(VodProvider):
         """
         if are_lost(_news):
             return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
-        olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
-        self._settle(_started_here(batch.runs_of(olds)))
+        olds, news = normalise_batch(received(_olds)), normalise_batch(received(_news))
+        self._settle(_started_here(runs_of(olds)))
         if resource_of(news) in self._checked:
             plan, recalled, _ = self._planned(olds, news)
             self._tell(plan, recalled, news)
@@ -113,7 +132,7 @@ class WorkflowBatchProvider(VodProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Start all items, each of which is paid; those that fail are recorded with their error."""
         refuse_lost(props)
-        inputs = batch.normalise_batch(received(props))
+        inputs = normalise_batch(received(props))
         scope = inputs["scope"]
         made = self._carry_out({}, inputs)
         return CreateResult(f"{scope['project']}/{scope['stack']}/{scope['name']}", made)
@@ -122,17 +141,17 @@ class WorkflowBatchProvider(VodProvider):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Start the items that ask for it, each of which is paid; the others keep their runs."""
         refuse_lost(_news)
-        olds, news = batch.normalise_batch(received(_olds)), batch.normalise_batch(received(_news))
+        olds, news = normalise_batch(received(_olds)), normalise_batch(received(_news))
         return UpdateResult(self._carry_out(olds, news))
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Ask the service about the runs that are not known to have ended, all at once; free."""
-        found = batch.normalise_batch(received(props))
-        runs, asked = batch.runs_of(found), batch.unfinished(found)
+        found = normalise_batch(received(props))
+        runs, asked = runs_of(found), unfinished(found)
         self._settle(_started_here(runs))
         if not asked:
-            return ReadResult(id_, sent(batch.with_secrets(found)))
+            return ReadResult(id_, sent(with_secrets(found)))
         targets = {key: self._target(run) for key, run in asked.items()}
         told, errors = ask(self._connection(), read_all, targets)
         if errors:
@@ -164,9 +183,9 @@ class WorkflowBatchProvider(VodProvider):
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the runs. The service offers no cancel: unfinished ones go on and are billed."""
-        found = batch.normalise_batch(received(_props))
-        self._settle(_started_here(batch.runs_of(found)), wait=True)
-        runs = batch.unfinished(found)
+        found = normalise_batch(received(_props))
+        self._settle(_started_here(runs_of(found)), wait=True)
+        runs = unfinished(found)
         left = [key for key, run in runs.items() if not run["emulated"]]
         if left:
             Row().say(
@@ -188,10 +207,10 @@ class WorkflowBatchProvider(VodProvider):
         plan = self._plan(olds, news)
         if not plan.start:
             return plan, Recalled(), {}
-        wrong = [f"  - {problem}" for problem in batch.recheck(olds, news, plan.start)]
+        wrong = [f"  - {problem}" for problem in recheck(olds, news, plan.start)]
         if wrong:
             raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT]))
-        items = batch.items_of(news)
+        items = items_of(news)
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
         if recalled.asked:
@@ -202,18 +221,18 @@ class WorkflowBatchProvider(VodProvider):
         return plan.recalled(recalled.taken, recalled.resent), recalled, notes
 
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
-        return batch.plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
+        return plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
 
     def _tell(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
         if plan.start:
             self._announce_starts(news, len(plan.start))
         row = Row()
-        doubtful = map(str, batch.doubtful(news, plan.start))
-        for line in (*earlier_starts(recalled.earlier.values()), *doubtful):
+        doubts = map(str, doubtful(news, plan.start))
+        for line in (*earlier_starts(recalled.earlier.values()), *doubts):
             row.say(line, warning=True)
         if plan.start and news.get("secretInputs") is not True:  # that two are alike is secret, too
-            for line in batch.told_same_work(batch.same_work(batch.items_of(news), plan.start)):
+            for line in told_same_work(same_work(items_of(news), plan.start)):
                 row.say(line, warning=True)
         for line in plan.described():
             row.say(line)
@@ -222,9 +241,9 @@ class WorkflowBatchProvider(VodProvider):
         """Return what the service has against the starts that are not to be made then."""
         if recalled.resent:  # they have no time for questions
             return []
-        items = batch.items_of(news)
+        items = items_of(news)
         starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
-        return self._preflight(starts, batch.alike, secret=news.get("secretInputs") is True)
+        return self._preflight(starts, alike, secret=news.get("secretInputs") is True)
 
     def _carry_out(self, olds: Properties, news: Properties) -> Any:
         """
@@ -239,11 +258,11 @@ class WorkflowBatchProvider(VodProvider):
         taken = self._take_over(recalled.taken, news)
         if len(taken) < len(recalled.taken):
             plan, _, notes = self._planned(olds, news)
-        runs = batch.carried(olds, news, plan)
+        runs = carried(olds, news, plan)
         adopted, rejected = self._adopt(news, plan)
         # Last, for from here on runs may be paid: nothing below may raise once one is accepted.
         started = self._start(notes)
-        items, where = batch.items_of(news), self._where()
+        items, where = items_of(news), self._where()
         ours = {
             key: {**items[key], **run, **where}
             for key, run in {**taken, **started.accepted}.items()
@@ -309,7 +328,7 @@ class WorkflowBatchProvider(VodProvider):
 
     def _adopt(self, news: Properties, plan: BatchPlan) -> tuple[Runs, dict[str, str]]:
         """Read the runs that items name; free."""
-        items = batch.items_of(news)
+        items = items_of(news)
         if not plan.adopt:
             return {}, {}
         connection = self._connection()
@@ -333,8 +352,8 @@ class WorkflowBatchProvider(VodProvider):
     def _state(self, declared: Properties, runs: Runs, **why_not: Mapping[str, str]) -> Any:
         site = self._where()
         common = {name: declared.get(name) or site[name] for name in site}
-        inputs = {name: declared[name] for name in batch.BATCH_FIELDS if name in declared}
-        return sent(batch.with_secrets(batch.record_batch(inputs, runs, site=common, **why_not)))
+        inputs = {name: declared[name] for name in BATCH_FIELDS if name in declared}
+        return sent(with_secrets(record_batch(inputs, runs, site=common, **why_not)))
 
 
 def _started_here(runs: Mapping[str, Properties]) -> list[str]:

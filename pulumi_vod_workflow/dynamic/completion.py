@@ -7,7 +7,17 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from pulumi_vod_workflow.core.completion import results as completion
+from pulumi_vod_workflow.core.completion.failures import refuse_failures, refuse_unfinished
+from pulumi_vod_workflow.core.completion.inputs import awaited, declare_completion
+from pulumi_vod_workflow.core.completion.results import (
+    needs_update,
+    record_completion,
+    result_of,
+    still_valid,
+    summary,
+    with_secrets,
+    without_run,
+)
 from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.core.progress import duration
 from pulumi_vod_workflow.core.text import named
@@ -25,7 +35,7 @@ from pulumi_vod_workflow.dynamic.provider import (
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
 from pulumi_vod_workflow.errors import NotFoundError
-from pulumi_vod_workflow.lifecycle.starter import Waited, wait_all
+from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
 
 
 class WorkflowCompletionProvider(VodProvider):
@@ -38,7 +48,7 @@ class WorkflowCompletionProvider(VodProvider):
         """Validate a wait; offline and free."""
         if are_lost(news):
             return CheckResult(sent(received(news)), [])
-        declaration = completion.declare_completion(received(news))
+        declaration = declare_completion(received(news))
         return CheckResult(sent(declaration.properties), self._failures(declaration.problems))
 
     @reported
@@ -48,7 +58,7 @@ class WorkflowCompletionProvider(VodProvider):
             return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds, news = normalise(received(_olds)), normalise(received(_news))
         renewed = _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
-        changes = renewed or completion.changes(olds, news)
+        changes = renewed or needs_update(olds, news)
         return DiffResult(changes=changes, replaces=[], stables=[], delete_before_replace=False)
 
     @reported
@@ -69,12 +79,12 @@ class WorkflowCompletionProvider(VodProvider):
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return what is recorded: runs that have ended never change again."""
-        return ReadResult(id_, sent(completion.with_secrets(normalise(received(props)))))
+        return ReadResult(id_, sent(with_secrets(normalise(received(props)))))
 
     def _wait(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Any:
-        runs = completion.awaited(news)
-        held = completion.still_valid(olds, runs)
-        without = {name: completion.without_run(run) for name, run in runs.items()}
+        runs = awaited(news)
+        held = still_valid(olds, runs)
+        without = {name: without_run(run) for name, run in runs.items()}
         held |= {name: result for name, result in without.items() if result}
         asked = {name: run for name, run in runs.items() if name not in held}
         missing = [name for name in runs if without[name]]
@@ -87,7 +97,7 @@ class WorkflowCompletionProvider(VodProvider):
             for name, error in waited.unreadable.items()
             if isinstance(error, NotFoundError) and is_emulated(asked[name]["runId"])
         ]
-        completion.refuse_unfinished(
+        refuse_unfinished(
             len(runs),
             waited.unfinished,
             {**waited.failing, **waited.unreadable},
@@ -95,15 +105,14 @@ class WorkflowCompletionProvider(VodProvider):
             forgotten=forgotten,
         )
         read = {
-            name: completion.result_of(runs[name]["runId"], outputs)
-            for name, outputs in waited.ended.items()
+            name: result_of(runs[name]["runId"], outputs) for name, outputs in waited.ended.items()
         }
         results = {name: held.get(name) or read[name] for name in runs}
         if news["onFailure"] == "error":
-            completion.refuse_failures(results)
+            refuse_failures(results)
         if asked:
-            Row().say(f"{completion.summary(results)} after {duration(waited.took)}")
-        return sent(completion.with_secrets(completion.record_completion(news, results)))
+            Row().say(f"{summary(results)} after {duration(waited.took)}")
+        return sent(with_secrets(record_completion(news, results)))
 
     def _waited(self, runs: Mapping[str, Mapping[str, Any]], news: Mapping[str, Any]) -> Waited:
         if not runs:

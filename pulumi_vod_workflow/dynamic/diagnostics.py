@@ -7,7 +7,8 @@ from functools import partial
 from threading import Lock, Timer
 from typing import Final
 
-from pulumi_vod_workflow.config.settings import EMULATOR, Settings
+from pulumi_vod_workflow.config.endpoint import EMULATOR
+from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.dynamic.sdk_compat.host import tell
 
 FEW: Final = 20

@@ -24,14 +24,8 @@ from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.config.settings import (
-    EMULATOR,
-    Settings,
-    home_folder,
-    load_settings,
-    site_of,
-)
-from pulumi_vod_workflow.core.changes import Secret
+from pulumi_vod_workflow.config.endpoint import EMULATOR, site_of
+from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recovery import (
     Entry,
@@ -43,6 +37,7 @@ from pulumi_vod_workflow.core.recovery import (
     recall_all,
     resource_of,
 )
+from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import named
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.dynamic.diagnostics import Tally, announce, once
@@ -60,11 +55,12 @@ from pulumi_vod_workflow.errors import (
     UnclearStartError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.journal.sqlite import Journal, Note, journal_at
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import Where
-    from pulumi_vod_workflow.lifecycle.starter import Target
+    from pulumi_vod_workflow.lifecycle.reader import Target
     from pulumi_vod_workflow.transport.event_loop import Connection
 
 P = ParamSpec("P")
@@ -364,7 +360,7 @@ class VodProvider(ResourceProvider):
 
     def _target(self, run: Properties) -> Target:
         """Return a recorded run as one that can be read."""
-        from pulumi_vod_workflow.lifecycle.starter import Target  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import Target  # noqa: PLC0415 - with the first call
 
         since = run.get("createTime") or run.get("submittedAt")
         return Target(self._connection(run).client, run["runId"], since)

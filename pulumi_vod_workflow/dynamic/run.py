@@ -19,17 +19,19 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.changes import (
     EMULATED_RUN,
     SAME_WORK,
-    after_update,
-    complete,
-    is_recorded,
     plan_change,
-    record,
     refuse_contradictions,
     work_of,
     would_join,
 )
 from pulumi_vod_workflow.core.recovery import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
 from pulumi_vod_workflow.core.request import in_words
+from pulumi_vod_workflow.core.state import (
+    after_update,
+    complete,
+    is_recorded,
+    record,
+)
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.dynamic.diagnostics import a_run
 from pulumi_vod_workflow.dynamic.error_reporting import reported
@@ -49,7 +51,7 @@ from pulumi_vod_workflow.dynamic.provider import (
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
 from pulumi_vod_workflow.errors import WAYS, CallError, NotFoundError, Problem
-from pulumi_vod_workflow.journal.sqlite import Note
+from pulumi_vod_workflow.journal.recorder import Note
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import Where
@@ -75,7 +77,7 @@ class WorkflowRunProvider(VodProvider):
             self._checked.add(who(declared))
             self._warn_of_same_work(olds, starts=False)
             return CheckResult(sent(record(olds)), self._failures(()))
-        from pulumi_vod_workflow.core.inputs.models import declare  # noqa: PLC0415 - and pydantic
+        from pulumi_vod_workflow.core.inputs.validation import declare  # noqa: PLC0415 - and pydantic
 
         declaration = declare(declared)
         failures = self._failures(declaration.problems)
@@ -108,7 +110,7 @@ class WorkflowRunProvider(VodProvider):
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
             return []
-        from pulumi_vod_workflow.core.inputs.models import doubts  # noqa: PLC0415 - loaded by `check`
+        from pulumi_vod_workflow.core.inputs.validation import doubts  # noqa: PLC0415 - loaded by `check`
 
         recalled, notes = self._recalled(inputs)
         for run in recalled.taken.values():
@@ -219,7 +221,7 @@ class WorkflowRunProvider(VodProvider):
 
     def _take_over(self, run: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the run that the journal has, as the service knows it, if it does."""
-        from pulumi_vod_workflow.lifecycle.starter import read_run  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - with the first call
 
         try:
             _, outputs = ask(self._connection(), read_run, self._target(run))
@@ -247,7 +249,7 @@ class WorkflowRunProvider(VodProvider):
 
     def _progress(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
         """Read how far a recorded run is."""
-        from pulumi_vod_workflow.lifecycle.starter import read_run  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - with the first call
 
         target = self._target(run)
         try:
@@ -287,7 +289,7 @@ class WorkflowRunProvider(VodProvider):
         }
 
     def _look_up(self, run_id: str) -> dict[str, Any]:
-        from pulumi_vod_workflow.lifecycle.starter import Target, read_run  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import Target, read_run  # noqa: PLC0415 - with the first call
 
         connection = self._connection()
         told, outputs = ask(connection, read_run, Target(connection.client, run_id))

@@ -10,16 +10,13 @@ transaction, so that they do not disturb each other, and a process that is kille
 
 from __future__ import annotations
 
-import asyncio
 import json
-import math
 import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,6 +24,7 @@ from typing import Any, Final, TypeVar
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import Entry, Order
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.store import Claim, Look, Version
 
 T = TypeVar("T")
 
@@ -35,10 +33,13 @@ VERSION: Final = 2
 Of the file's layout. Version 1 had no claims: a release that knows only that one refuses the file,
 because it would overwrite what another update has sent.
 """
+
 OURS: Final = 0x766F646A
 """What tells SQLite's other files from ours."""
+
 PATIENCE: Final = 30.0
 """Seconds to wait for another process's transaction."""
+
 LAYOUT: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS starts (
@@ -63,12 +64,15 @@ PRAGMA application_id = {OURS};
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
+
 KEPT_RELEASED: Final = timedelta(days=2)
 """Time for which a released run is kept: longer than any update takes, so a slower one finds it."""
+
 PRUNED: Final = """
 DELETE FROM claims WHERE key NOT IN (SELECT key FROM starts)
 AND (released_at IS NULL OR released_at < :since)
 """
+
 VERSIONS: Final = """
 WITH wanted (key) AS (SELECT value FROM json_each(?))
 SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at,
@@ -77,6 +81,7 @@ FROM wanted
 LEFT JOIN starts ON starts.key = wanted.key
 LEFT JOIN claims ON claims.key = wanted.key
 """
+
 CLAIMED: Final = """
 SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
     claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
@@ -84,18 +89,22 @@ FROM (SELECT 1)
 LEFT JOIN starts ON starts.key = :key
 LEFT JOIN claims ON claims.key = :key
 """
+
 SENT: Final = """
 INSERT INTO starts (key, resource, sent_at) VALUES (:key, :resource, :now)
 ON CONFLICT (key) DO UPDATE SET resource = excluded.resource
 """
+
 OWNED: Final = """
 INSERT INTO claims (key, owner) VALUES (:key, :owner)
 ON CONFLICT (key) DO UPDATE SET owner = excluded.owner
 """
+
 REFUSED: Final = """
 DELETE FROM starts WHERE key = :key AND run_id IS NULL
 AND EXISTS (SELECT 1 FROM claims WHERE key = :key AND owner = :owner)
 """
+
 ACCEPTED: Final = """
 INSERT INTO starts VALUES (:key, :resource, :now, :runId, :requestId, :submittedAt)
 ON CONFLICT (key) DO UPDATE SET
@@ -103,72 +112,37 @@ ON CONFLICT (key) DO UPDATE SET
     request_id = excluded.request_id,
     submitted_at = excluded.submitted_at
 """
+
 DECIDED: Final = "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
+
 FORGOTTEN: Final = "DELETE FROM starts WHERE key = :key AND sent_at = :sent AND run_id IS :run"
+
 RELEASED: Final = """
 INSERT OR REPLACE INTO claims
 SELECT key, NULL, :now, run_id, request_id, submitted_at FROM starts
 WHERE run_id IN (SELECT value FROM json_each(:runs))
 """
+
 SETTLED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
+
 KNOWN: Final = """
 SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE key IN (SELECT value FROM json_each(?)) OR resource IN (SELECT value FROM json_each(?))
 ORDER BY sent_at
 """
+
 OF_STACK: Final = """
 SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE json_extract(resource, '$.project') = json_extract(?, '$')
 AND json_extract(resource, '$.stack') = json_extract(?, '$')
 ORDER BY sent_at
 """
+
 HELD: Final = "SELECT run_id FROM starts WHERE run_id IS NOT NULL"
+
 RUN: Final = ("runId", "requestId", "submittedAt")
 
 Change = tuple[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """The record of one start at one moment, which a claim compares with the record of its own."""
-
-    sent_at: str | None = None
-    """`None` where no start is recorded."""
-    run_id: str | None = None
-    owner: str | None = None
-    """The operation that last claimed the start."""
-    released_at: str | None = None
-    """When a state was last seen to hold a run of this start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Starts, as one look at the journal finds them."""
-
-    known: Mapping[str, Entry]
-    """By `Order.key`: starts that no state is known to hold."""
-    earlier: Mapping[str, Entry]
-    """By `Order.resource`: the latest other start of the resource."""
-    versions: Mapping[str, Version] = field(default_factory=dict)
-    """By `Order.key`, of all starts that were asked for; empty unless the file may be written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The outcome of one claim."""
-
-    won: bool
-    """Whether the operation may send the start."""
-    entry: Entry
-    """The start as it is recorded now: the operation's own if the claim is won."""
-
-
-class ClaimLostError(Exception):
-    """Another operation has sent the start since this one has looked; nothing was sent."""
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        super().__init__("another operation has sent this start")
 
 
 class _UnusableError(Exception):
@@ -515,6 +489,7 @@ def _run(run_id: str | None, request_id: str | None, submitted_at: str | None) -
 
 
 _journals: dict[Path, Journal] = {}
+
 _lock = threading.Lock()
 
 
@@ -522,73 +497,3 @@ def journal_at(path: Path) -> Journal:
     """Return this process's one journal of a file."""
     with _lock:
         return _journals.setdefault(path, Journal(path))
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What the client records about a start that it is about to send."""
-
-    journal: Journal
-    order: Order
-    owner: str
-    """The operation that sends it."""
-    seen: Version = field(default_factory=Version)
-    """The start's record when the operation has decided to send it."""
-    resent: bool = False
-    """An earlier operation has sent it, and no answer came: whatever comes now, it may be a run."""
-    resend_within: float = math.inf
-    """Seconds after the first send ever in which it may be sent again."""
-
-    async def claim(self) -> datetime:
-        """
-        Record that it is sent, before each attempt.
-
-        Returns:
-            When it was first sent.
-
-        Raises:
-            JournalError: when that cannot be written.
-            ClaimLostError: when another operation has sent it since this one has looked.
-
-        """
-        claim = await _done(self.journal.claim(self.order, self.owner, self.seen))
-        if not claim.won:
-            raise ClaimLostError(claim.entry)
-        return claim.entry.sent_at
-
-    def recorded(self) -> Entry | None:
-        """
-        Return what the journal has of the start now, without a claim; it blocks.
-
-        Raises:
-            JournalError: when it cannot be read.
-
-        """
-        return self.journal.look([self.order]).known.get(self.order.key)
-
-    def is_too_late(self, first_sent: datetime) -> bool:
-        """Tell whether the window for a repeat is over, or the clock was set back and tells not."""
-        return not 0 <= self.journal.age(first_sent).total_seconds() <= self.resend_within
-
-    def refused(self) -> Future[None]:
-        """Record that it was not accepted; if that is not written, the next operation asks."""
-        return self.journal.refused(self.order, self.owner)
-
-    async def accepted(self, run: Mapping[str, Any]) -> None:
-        """
-        Record which run it has become.
-
-        Raises:
-            JournalError: when that cannot be written.
-
-        """
-        async with asyncio.timeout(PATIENCE + 5):
-            await _done(self.journal.accepted(self.order, run))
-
-
-async def _done(written: Future[T]) -> T:
-    """Wait until something is written; the others that wait for it are not disturbed."""
-    try:
-        return await asyncio.shield(asyncio.wrap_future(written))
-    except JournalError as error:
-        raise JournalError(error.path, error.why) from None

@@ -6,8 +6,7 @@ Nothing here gives up what was accepted: a start that is on its way is never can
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,60 +15,36 @@ import anyio.to_thread
 
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.progress import Line, Progress
+from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recovery import TAKES_OVER, Entry, Run
 from pulumi_vod_workflow.core.response import Answer
-from pulumi_vod_workflow.core.retry import STARTS, PollPolicy
 from pulumi_vod_workflow.errors import (
-    AuthenticationError,
     CallError,
-    JournalError,
-    NotFoundError,
     StoppedError,
-    TransportError,
     UnclearStartError,
 )
-from pulumi_vod_workflow.journal.sqlite import ClaimLostError, Note
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.store import ClaimLostError
+from pulumi_vod_workflow.lifecycle.bulk import TICK, Say, _concerns_all, _defect, _each, _tell
 from pulumi_vod_workflow.transport.client import VodClient
 
-AT_ONCE: Final = 64
-"""Calls at a time: enough for answers that take 1.3 s, few enough to be lost in an outage."""
 IN_A_ROW: Final = 8
 """Failures of the service, with no start accepted in between, after which the rest is not sent."""
+
 STOPPING: Final = (
     "stopping: waiting for the answers to what was sent; if you press Ctrl-C again, the ids of the "
     "runs that were started are lost"
 )
-TICK: Final = 0.5
-"""Seconds between two looks at the time, and at whether to stop."""
-LOOKS: Final = 3
-"""
-Reads that must not find a run before it counts as not there: it may be too new to be seen.
-
-The emulator has it at once, or not at all.
-"""
 
 OTHERS_ANSWER: Final = 65.0
 """
 Age in seconds up to which the answer to another operation's start is waited for: as long as its
 client waits for one (`client.Timeouts.start`), and the few seconds in which it is sent again.
 """
+
 WAITS_FOR_ANOTHER: Final = "another update is starting this: waiting for its run"
+
 MEANWHILE: Final = "another update has started it meanwhile"
-
-Say = Callable[[Line], None]
-Seen = Callable[[str, Mapping[str, Any]], None]
-"""Takes the name of a run, and its outputs as just read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A run, and the client that can read it."""
-
-    client: VodClient
-    run_id: str
-    submitted_at: str | None = None
-    """When it was started, if that is known: a run that is not found may be too old to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,66 +144,6 @@ async def _run_of_another(
     return entry.run
 
 
-Read = tuple[Mapping[str, Any], dict[str, Any]]
-"""The service's record of a run, and its outputs."""
-
-
-async def read_run(target: Target, *, results: bool = True) -> Read:
-    """
-    Return the service's record of a run, and its outputs; free.
-
-    Args:
-        target: the run.
-        results: read what it has produced, too, once it has ended.
-
-    Raises:
-        CallError: when it cannot be read, or is not there and not too old to be.
-
-    """
-    try:
-        answer = await target.client.get_workflow_execution(target.run_id)
-    except NotFoundError as error:
-        now = execution.service_time(error.server_date, SystemClock().now())
-        if not execution.has_expired({"submittedAt": target.submitted_at}, now):
-            if execution.is_emulated(target.run_id):
-                error.remedy = execution.FORGOTTEN
-            raise
-        return {}, dict(execution.EXPIRED)
-    outputs = execution.execution_outputs(answer.result)
-    if results and execution.is_known_to_have_ended(outputs):
-        told = (await target.client.get_workflow_execution_result(target.run_id)).result
-        outputs = execution.merged(outputs, execution.result_outputs(told))
-    return answer.result, outputs
-
-
-async def _each(names: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Do the work for each name, in order, some at a time."""
-    todo = iter(names)
-
-    async def worker() -> None:
-        for name in todo:
-            await work(name)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(AT_ONCE):
-            tasks.start_soon(worker)
-
-
-async def read_all(targets: Mapping[str, Target]) -> tuple[dict[str, Read], dict[str, CallError]]:
-    """Return how far each run is, and why the others could not be read; free, without results."""
-    found: dict[str, Read] = {}
-    errors: dict[str, CallError] = {}
-
-    async def read(name: str) -> None:
-        try:
-            found[name] = await read_run(targets[name], results=False)
-        except CallError as error:
-            errors[name] = error
-
-    await _each(targets, read)
-    return found, errors
-
-
 @dataclass(slots=True)
 class Started:
     """What became of many starts."""
@@ -306,15 +221,6 @@ async def start_all(
     return started
 
 
-def _defect(error: Exception) -> CallError:
-    return CallError(
-        STARTS,
-        f"a defect of pulumi_vod_workflow ({type(error).__name__}); please report it",
-        maybe_accepted=True,
-        can_repeat=True,
-    )
-
-
 async def _count(started: Started, total: int, say: Say, stopped: Callable[[], bool]) -> None:
     """Tell now and then how many are started, and once that it is stopping."""
     begun = anyio.current_time()
@@ -330,132 +236,3 @@ async def _count(started: Started, total: int, say: Say, stopped: Callable[[], b
             failed = f", {len(started.failed):,} not" if started.failed else ""
             text = f"{len(started.accepted):,} of {total:,} started{failed}"
             await _tell(say, [Line(text, passing=True)])
-
-
-async def _tell(say: Say, lines: Iterable[Line]) -> None:
-    """Show lines without holding up the loop, through which everything is sent; never raises."""
-    for line in lines:
-        with suppress(Exception):  # a line that is not shown must not lose a run
-            await anyio.to_thread.run_sync(say, line)
-
-
-def _concerns_all(error: CallError) -> bool:
-    """Tell whether the next start would fail the same way."""
-    return isinstance(error, (AuthenticationError, JournalError)) or (
-        isinstance(error, TransportError) and not error.sent
-    )
-
-
-@dataclass(slots=True)
-class Waited:
-    """What became of many runs that were waited for."""
-
-    ended: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> outputs, results included."""
-    unfinished: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> what was last read; nothing if it was not read at all."""
-    unreadable: dict[str, CallError] = field(default_factory=dict)
-    """Name -> why it cannot be read, for good."""
-    failing: dict[str, CallError] = field(default_factory=dict)
-    """Name -> why it could not be read the last time."""
-    stopped: bool = False
-    """The person has asked to stop."""
-    took: float = 0.0
-    """Seconds."""
-
-
-async def wait_all(
-    targets: Mapping[str, Target],
-    *,
-    timeout: float,  # noqa: ASYNC109 - the time is told, not raised
-    say: Say,
-    stopped: Callable[[], bool],
-    policy: PollPolicy | None = None,
-    seen: Seen | None = None,
-) -> Waited:
-    """
-    Wait until all runs have ended, or the time is over; free, and starts nothing.
-
-    It goes on through 429, 5xx and lost connections; a run that cannot be read for another reason
-    is left, and told.
-
-    Args:
-        targets: name -> run.
-        timeout: seconds.
-        say: where lines about the progress go.
-        stopped: whether the person has asked to stop.
-        policy: when to ask again.
-        seen: takes what was read of a run, each time; on the loop's thread, so it must be quick.
-
-    """
-    return await _Wait(targets, say, policy or PollPolicy(), seen).run(timeout, stopped)
-
-
-class _Wait:
-    """One wait: a task for each run, and one that looks at the time."""
-
-    def __init__(
-        self, targets: Mapping[str, Target], say: Say, policy: PollPolicy, seen: Seen | None
-    ) -> None:
-        self._targets = targets
-        self._say = say
-        self._policy = policy
-        self._seen = seen
-        self._clock = SystemClock()
-        self._began = self._clock.monotonic()
-        self._progress = Progress(targets, self._began)
-        self._over = anyio.Event()
-        self._waited = Waited(unfinished={name: {} for name in targets})
-
-    async def run(self, timeout: float, stopped: Callable[[], bool]) -> Waited:  # noqa: ASYNC109
-        waited = self._waited
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch_all)
-            while not (self._over.is_set() or waited.stopped or self._passed() >= timeout):
-                with anyio.move_on_after(min(TICK, timeout)):
-                    await self._over.wait()
-                waited.stopped = stopped()
-                await _tell(self._say, self._progress.tick(self._clock.monotonic()))
-            tasks.cancel_scope.cancel()
-        waited.took = self._passed()
-        return waited
-
-    def _passed(self) -> float:
-        return self._clock.monotonic() - self._began
-
-    async def _watch_all(self) -> None:
-        async with anyio.create_task_group() as tasks:
-            for name in self._targets:
-                tasks.start_soon(self._watch, name)
-        self._over.set()
-
-    async def _watch(self, name: str) -> None:
-        """Ask how far a run is until it has ended."""
-        waited, misses = self._waited, 0
-        looks = 1 if execution.is_emulated(self._targets[name].run_id) else LOOKS
-        while True:
-            try:
-                _, outputs = await read_run(self._targets[name])
-            except CallError as error:
-                misses += isinstance(error, NotFoundError)
-                too_new = isinstance(error, NotFoundError) and misses < looks
-                if not (error.can_repeat or too_new):
-                    waited.unreadable[name] = error
-                    del waited.unfinished[name]
-                    await _tell(self._say, [Line(f"{name}: cannot be read: {error.what}")])
-                    if _concerns_all(error):
-                        self._over.set()
-                    return
-                waited.failing[name] = error
-            else:
-                misses = 0
-                waited.failing.pop(name, None)
-                waited.unfinished[name] = outputs
-                if self._seen:
-                    self._seen(name, outputs)
-                await _tell(self._say, self._progress.seen(name, outputs, self._clock.monotonic()))
-                if execution.is_known_to_have_ended(outputs):
-                    waited.ended[name] = waited.unfinished.pop(name)
-                    return
-            age = execution.age_of(waited.unfinished[name], self._clock.now()) or 0.0
-            await self._clock.sleep(self._policy.interval(max(age, self._passed())))

@@ -47,9 +47,10 @@ def spelled(declared: object, model: str, names: Mapping[str, str] | None = None
         return {names[key]: item for key, item in declared.items()}
     from pydantic.alias_generators import to_camel  # noqa: PLC0415 - see above
 
-    from pulumi_vod_workflow.core.inputs import models as inputs  # noqa: PLC0415
+    from pulumi_vod_workflow.core.inputs import models  # noqa: PLC0415
+    from pulumi_vod_workflow.core.inputs.property_names import respell  # noqa: PLC0415
 
-    return inputs.respell(declared, getattr(inputs, model), to_camel, unwrapped)
+    return respell(declared, getattr(models, model), to_camel, unwrapped)
 
 
 def _is_plain(declared: Mapping[str, object], names: Mapping[str, str]) -> bool:

@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import ssl
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -25,14 +21,14 @@ import anyio
 
 from pulumi_vod_workflow._httpx import httpx
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
-from pulumi_vod_workflow.config.settings import is_loopback
+from pulumi_vod_workflow.config.endpoint import is_loopback
 from pulumi_vod_workflow.core import operations
 from pulumi_vod_workflow.core.execution import service_time
 from pulumi_vod_workflow.core.operations import ApiRequest
 from pulumi_vod_workflow.core.redaction import HIDDEN, redactor
 from pulumi_vod_workflow.core.response import LARGEST, Answer, open_envelope
-from pulumi_vod_workflow.core.retry import STARTS, Attempts, RetryPolicy
-from pulumi_vod_workflow.core.signing import Credentials, canonical_query, sign
+from pulumi_vod_workflow.core.retry import STARTS, RetryPolicy
+from pulumi_vod_workflow.core.signing import Credentials, canonical_query
 from pulumi_vod_workflow.errors import (
     CallError,
     ClockSkewError,
@@ -43,9 +39,12 @@ from pulumi_vod_workflow.errors import (
     TransportError,
     UnclearStartError,
 )
-from pulumi_vod_workflow.journal.sqlite import Note
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.transport.attempts import REST, _Tries
+from pulumi_vod_workflow.transport.auth import VolcengineAuth
 from pulumi_vod_workflow.transport.network import proxy_for, trusted
 from pulumi_vod_workflow.transport.rate_limiter import URGENT, USUAL, Turn, limiter
+from pulumi_vod_workflow.transport.transport_errors import _causes, _final, _reason
 
 RATE: Final = 50.0
 """Requests a second for each action and account (page, 注意事项; facts 7)."""
@@ -57,67 +56,11 @@ Calls of one action at a time, their repeats included: enough for answers that t
 Who may send has a connection at once: what the limiter let through never waits for one.
 """
 
-REST: Final = 0.5
-"""Seconds between two looks at whether to stop."""
 SILENCE: Final = 8.0
 """Seconds for which a failing call says nothing."""
+
 HEARTBEAT: Final = 30.0
 """Seconds between two lines about failing calls."""
-
-
-class VolcengineAuth(httpx.Auth):
-    """
-    Signs what is really sent, anew at each send; usable with any httpx client.
-
-    It spells the query in canonical order and sets the headers `host`, `x-date`,
-    `x-content-sha256`, `x-security-token` and `authorization`. Leave `follow_redirects` off: httpx
-    signs once for all hops, and would carry the session token to another host.
-
-    Args:
-        credentials: the key triple.
-        region: the region in the signature's scope.
-        service: the service in the signature's scope.
-        clock: where the signature's time comes from.
-
-    """
-
-    requires_request_body = True
-
-    def __init__(
-        self,
-        credentials: Credentials,
-        region: str,
-        *,
-        service: str = "vod",
-        clock: Clock | None = None,
-    ) -> None:
-        self._credentials = credentials
-        self._region = region
-        self._service = service
-        self._clock = clock or SystemClock()
-        self.skew = timedelta(0)
-        """What the service's clock is ahead of ours, once it has told."""
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the signature's headers."""
-        query = canonical_query(request.url.params.multi_items())
-        if query.encode() != request.url.query:
-            request.url = request.url.copy_with(query=query.encode() or None)
-        signature = sign(
-            request.method,
-            # As the official SDK: these two ports are not spelled; what is signed is also sent.
-            host=request.headers["host"].removesuffix(":443").removesuffix(":80"),
-            path=request.url.raw_path.partition(b"?")[0].decode(),
-            query=query,
-            body=request.content,
-            content_type=request.headers.get("content-type"),
-            credentials=self._credentials,
-            region=self._region,
-            service=self._service,
-            at=self._clock.now() + self.skew,
-        )
-        request.headers.update(signature.headers)
-        yield request
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,81 +406,6 @@ class _Wire:
             self._turn.sent()
 
 
-class _Tries:
-    """What has been tried of one call, and what the journal knows of it."""
-
-    def __init__(self, note: Note | None, clock: Clock) -> None:
-        self._note = note
-        self._clock = clock
-        self._noted = False
-        self._first_sent = datetime.min.replace(tzinfo=UTC)
-        """When it was first sent, by the journal; set by the first claim."""
-        self._refused: Future[None] | None = None
-        self._count = 0
-        self._begun = self._latest = 0.0
-        self._unclear_since: float | None = None
-        self.unclear = note is not None and note.resent
-        """Whether it may have been accepted already."""
-
-    @property
-    def underway(self) -> bool:
-        """Whether this operation has sent what may have been accepted: it is seen to the end."""
-        return self.unclear and self._count > 0
-
-    async def begin(self) -> None:
-        """
-        Claim the start before an attempt is made.
-
-        Raises:
-            JournalError: when that cannot be done; then nothing may be sent.
-            ClaimLostError: when another operation has sent it.
-            UnclearStartError: when too much time has passed since it was first sent.
-
-        """
-        if self._note:
-            self._first_sent = await self._note.claim()
-            self._noted = True
-            self.judge()
-        self._latest = self._clock.monotonic()
-        if not self._count:
-            self._begun = self._latest
-            self._unclear_since = self._latest if self.unclear else None
-        self._count += 1
-
-    def judge(self) -> None:
-        """
-        Let a repeat pass only within the window of the first send ever.
-
-        It counts until the request is on its way: before, a new connection may take seconds.
-
-        Raises:
-            UnclearStartError: when too much time has passed, whichever operation sent it first.
-
-        """
-        if self._note and self.unclear and self._note.is_too_late(self._first_sent):
-            raise UnclearStartError("too much time has passed since it was first sent")
-
-    def failed(self, error: CallError) -> None:
-        """Take note of how the attempt has ended."""
-        if error.maybe_accepted and not self.unclear:
-            self.unclear = True
-            self._unclear_since = self._latest
-        if self._note and self._noted and not self.unclear:
-            self._refused = self._note.refused()
-            self._noted = False
-
-    async def ended(self) -> None:
-        """Wait a moment until a refusal is written, or the next operation would have to ask."""
-        if self._refused:
-            with suppress(CallError), anyio.move_on_after(REST):
-                await asyncio.shield(asyncio.wrap_future(self._refused))
-
-    def so_far(self, now: float) -> Attempts:
-        """Return what the policy decides by."""
-        unclear_for = None if self._unclear_since is None else now - self._unclear_since
-        return Attempts(self._count, now - self._begun if self._count else 0.0, unclear_for)
-
-
 def _bare(endpoint: str) -> httpx.URL:
     try:
         url = httpx.URL(endpoint)
@@ -556,54 +424,3 @@ async def _body(response: httpx.Response) -> bytes:
         if len(body) > LARGEST:
             break
     return bytes(body)
-
-
-def _final(error: CallError, *, maybe_accepted: bool) -> CallError:
-    """Return a call's last error, which tells of all its attempts."""
-    error.maybe_accepted = maybe_accepted
-    return error
-
-
-def _reason(error: Exception) -> tuple[str, bool, bool]:
-    """Say what happened, whether the request may have been sent, and whether a repeat can help."""
-    if isinstance(error, httpx.ProxyError):
-        status = str(error)[:3]  # of an HTTP proxy's answer
-        if status.isdigit():
-            return f"the proxy refused (HTTP {status})", False, status.startswith("5")
-        return "the proxy refused", False, True
-    causes = tuple(_causes(error)) if isinstance(error, httpx.ConnectError) else (error,)
-    for kind, (what, can_repeat) in _NOT_SENT.items():
-        if any(isinstance(cause, kind) for cause in causes):
-            return what, False, can_repeat
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
-        return "no answer in time", True, True
-    return f"the connection broke before an answer came ({type(error).__name__})", True, True
-
-
-_NOT_SENT: Final[Mapping[type[Exception], tuple[str, bool]]] = {
-    socket.gaierror: ("its name is not found (DNS): check {check}", True),
-    ssl.SSLCertVerificationError: (
-        "TLS failed: its certificate is not trusted (SSL_CERT_FILE names what is)",
-        False,
-    ),
-    ssl.SSLEOFError: ("the connection was closed while TLS began", True),
-    ssl.SSLZeroReturnError: ("the connection was closed while TLS began", True),
-    ssl.SSLError: ("TLS failed: it does not speak TLS as it should; check {check}", False),
-    ConnectionRefusedError: ("connection refused: nothing listens there; check {check}", True),
-    httpx.ConnectTimeout: ("no connection in time; check {check}", True),
-    httpx.ConnectError: ("no connection: the host or the network cannot be reached", True),
-    httpx.UnsupportedProtocol: ("it is no HTTP endpoint: check {check}", False),
-    httpx.LocalProtocolError: ("the request breaks HTTP: check the credentials", False),
-    UnicodeEncodeError: ("the request cannot be spelled: check the credentials", False),
-}
-"""What kept a request from being sent, the closest cause first, and whether it may pass."""
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and all that led to it: connecting to several addresses fails as a group."""
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for part in error.exceptions:
-                yield from _causes(part)
-        error = error.__cause__ or error.__context__

@@ -21,7 +21,9 @@ from typing import Final, ParamSpec, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from pulumi_vod_workflow._httpx import httpx
-from pulumi_vod_workflow.config.settings import EMULATOR, EMULATOR_CREDENTIALS, Settings, Site
+from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
+from pulumi_vod_workflow.config.endpoint import EMULATOR, Site
+from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.transport.client import VodClient

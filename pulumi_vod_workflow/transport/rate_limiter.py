@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from pulumi_vod_workflow.core.retry import STARTS, Rate
+from pulumi_vod_workflow.core.rate import Rate
+from pulumi_vod_workflow.core.retry import STARTS
 
 URGENT: Final = 0
 """A repeat whose run may have started: late, it would be paid again."""

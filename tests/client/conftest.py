@@ -11,7 +11,8 @@ import pytest
 
 from pulumi_vod_workflow.core.recovery import Order
 from pulumi_vod_workflow.core.signing import Credentials
-from pulumi_vod_workflow.journal.sqlite import Journal, Note
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.transport.client import VodClient
 
 

@@ -27,7 +27,9 @@ from pulumi_vod_workflow.errors import (
     UnclearStartError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.journal.sqlite import ClaimLostError, Journal, Note, Version
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.store import ClaimLostError, Version
 from pulumi_vod_workflow.transport.client import IN_FLIGHT, VodClient
 from pulumi_vod_workflow.transport.event_loop import connection_for
 

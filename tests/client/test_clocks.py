@@ -13,13 +13,15 @@ import httpx
 import pytest
 
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.core.retry import PollPolicy
+from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import ClockSkewError, NotFoundError
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.lifecycle import starter as fleet
-from pulumi_vod_workflow.lifecycle.starter import Target, Waited, read_run, start_all, wait_all
+from pulumi_vod_workflow.lifecycle.reader import Target, read_run
+from pulumi_vod_workflow.lifecycle.starter import start_all
+from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
 from pulumi_vod_workflow.transport.client import VodClient
 from tests.client.conftest import notes
 

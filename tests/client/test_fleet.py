@@ -19,7 +19,9 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import UnclearStartError
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.lifecycle import starter as fleet
-from pulumi_vod_workflow.lifecycle.starter import Started, Target, Waited, start_all, wait_all
+from pulumi_vod_workflow.lifecycle.reader import Target
+from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
 from pulumi_vod_workflow.transport.client import VodClient
 from tests.client.conftest import notes
 

@@ -24,7 +24,8 @@ from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import TransportError
-from pulumi_vod_workflow.journal.sqlite import Journal, Note
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 
 HOST = "vod.example.com"

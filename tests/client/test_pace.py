@@ -10,7 +10,8 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.core.retry import STARTS, Rate
+from pulumi_vod_workflow.core.rate import Rate
+from pulumi_vod_workflow.core.retry import STARTS
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.transport.client import VodClient

@@ -21,7 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.config.settings import is_loopback, load_settings
+from pulumi_vod_workflow.config.endpoint import is_loopback
+from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator

@@ -13,31 +13,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulumi_vod_workflow.core.batch.changes import (
-    BATCH_FIELDS,
     UNCLEAR,
     BatchPlan,
     carried,
+    plan_batch,
+    same_work,
+    told_same_work,
+)
+from pulumi_vod_workflow.core.batch.inputs import (
+    BATCH_FIELDS,
     complete_batch,
     declare_batch,
     doubtful,
     inputs_of,
     items_of,
     normalise_batch,
-    plan_batch,
     recheck,
-    record_batch,
     respell_batch_path,
-    runs_of,
-    same_work,
     stale_tokens,
-    told_same_work,
-    unfinished,
-    with_secrets,
 )
-from pulumi_vod_workflow.core.changes import Secret, complete, plan_change, refuse_contradictions
+from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
+from pulumi_vod_workflow.core.changes import plan_change, refuse_contradictions
 from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, standing
-from pulumi_vod_workflow.core.inputs.models import SHORT_CLIP
+from pulumi_vod_workflow.core.inputs.validation import SHORT_CLIP
 from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.state import complete
 from pulumi_vod_workflow.core.text import named, path_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError

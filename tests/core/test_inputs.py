@@ -12,13 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs.models import (
-    RESOURCE_NAME,
-    SHORT_CLIP,
-    declare,
-    doubts,
-    spell,
-)
+from pulumi_vod_workflow.core.inputs.property_names import spell
+from pulumi_vod_workflow.core.inputs.validation import RESOURCE_NAME, SHORT_CLIP, declare, doubts
 from pulumi_vod_workflow.core.request import start_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 

@@ -3,7 +3,7 @@
 import json
 
 from pulumi_vod_workflow.core import operations
-from pulumi_vod_workflow.core.inputs.models import spell
+from pulumi_vod_workflow.core.inputs.property_names import spell
 from pulumi_vod_workflow.core.request import start_of
 
 

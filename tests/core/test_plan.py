@@ -13,18 +13,15 @@ from pulumi_vod_workflow.core.changes import (
     RUN_FIELDS,
     ChangePlan,
     Effect,
-    Secret,
-    after_update,
-    complete,
-    is_recorded,
     keeps_token,
     plan_change,
-    record,
     work_of,
     would_join,
 )
 from pulumi_vod_workflow.core.inputs.models import RunInputs, Start
 from pulumi_vod_workflow.core.request import START_FIELDS
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.state import after_update, complete, is_recorded, record
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.retry import Attempts, PollPolicy, RetryPolicy
+from pulumi_vod_workflow.core.polling import PollPolicy
+from pulumi_vod_workflow.core.retry import Attempts, RetryPolicy
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     InvalidRequestError,

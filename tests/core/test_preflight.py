@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.core.batch.changes import alike
+from pulumi_vod_workflow.core.batch.inputs import alike
 from pulumi_vod_workflow.core.preflight import (
     Fact,
     Found,

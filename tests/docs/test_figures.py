@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import FEW, FIRST_BEAT, SLOWEST_BEAT
-from pulumi_vod_workflow.core.retry import PollPolicy
 
 
 def test_the_figures_are_the_codes() -> None:

@@ -23,7 +23,7 @@ from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator, create_a
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.settings import parsed
 from pulumi_vod_workflow.emulator.store import Store
-from pulumi_vod_workflow.transport.client import VolcengineAuth
+from pulumi_vod_workflow.transport.auth import VolcengineAuth
 
 Call = Callable[..., httpx.Response]
 BASE = {"Vid": "v", "TemplateId": "t"}

@@ -18,7 +18,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime import rpc
 
-from pulumi_vod_workflow.config.settings import EMULATOR_CREDENTIALS
+from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.emulator import EmulatorSettings, create_app

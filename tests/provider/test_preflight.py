@@ -13,7 +13,7 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
-from pulumi_vod_workflow.core.batch.changes import items_of, normalise_batch
+from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.recovery import order_of
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.dynamic import diagnostics as notice
@@ -22,7 +22,8 @@ from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal.sqlite import Journal, Note
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 RUN: dict[str, Any] = {"vid": "v1", "templateId": "t1", "scope": SCOPE, "__provider": "x"}

@@ -18,19 +18,20 @@ from volcengine.vod.models.business import vod_workflow_pb2
 
 from pulumi_vod_workflow.core.changes import RUN_FIELDS
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
-from pulumi_vod_workflow.core.inputs import models as inputs
-from pulumi_vod_workflow.core.inputs.models import respell_path
+from pulumi_vod_workflow.core.inputs import models
+from pulumi_vod_workflow.core.inputs.models import ItemInputs
+from pulumi_vod_workflow.core.inputs.property_names import respell_path
 from pulumi_vod_workflow.resources import args, outputs
 from pulumi_vod_workflow.resources._inputs import derived
 from pulumi_vod_workflow.resources._missing_keys import explained
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
 PACKAGE = Path(args.__file__).parent.parent
-MODELS = {f"{name}Args": getattr(inputs, name) for name in (
+MODELS = {f"{name}Args": getattr(models, name) for name in (
     "Clip", "DirectUrl", "EnhanceOverride", "LogoOverride", "OverrideParams", "SnapshotOverride",
     "TranscodeAudioOverride", "TranscodeVideoOverride", "WorkflowParams",
 )}  # fmt: skip
-MODELS["WorkflowItemArgs"] = inputs.ItemInputs
+MODELS["WorkflowItemArgs"] = ItemInputs
 
 
 def spelled(made: type[Any]) -> set[str]:

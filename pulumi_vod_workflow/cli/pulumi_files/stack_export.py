@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
-from pulumi_vod_workflow.core.changes import Secret
+from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
 SECRET: Final = Secret("[secret]")

@@ -83,7 +83,7 @@ def recover(
 def _verified(advice: Advice) -> Advice:
     """Read the runs that were accepted."""
     from pulumi_vod_workflow.cli.runs.watch import reach  # noqa: PLC0415 - makes calls
-    from pulumi_vod_workflow.lifecycle.starter import read_all  # noqa: PLC0415 - makes calls
+    from pulumi_vod_workflow.lifecycle.reader import read_all  # noqa: PLC0415 - makes calls
 
     accepted = advice.of(Became.ACCEPTED)
     runs = {

@@ -27,10 +27,11 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
 )
 from pulumi_vod_workflow.cli.runs.model import without_secret_parts
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.batch import changes as batch
-from pulumi_vod_workflow.core.changes import Secret
+from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
+from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.recovery import Entry, Order, Recall, order_of, recall, resource_of
 from pulumi_vod_workflow.core.request import in_words
+from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import named
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import VodWorkflowError
@@ -267,7 +268,7 @@ def _declared(resource: Resource) -> dict[str, dict[str, Any]]:
         return {"": normalise(inputs)}
     if isinstance(inputs.get("items"), Secret):  # it may be any number of starts, known by no name
         return {"": inputs}
-    return batch.items_of(batch.normalise_batch(without_secret_parts(inputs)))
+    return items_of(normalise_batch(without_secret_parts(inputs)))
 
 
 def _runs_of(resource: Resource) -> dict[str, dict[str, Any]]:
@@ -280,5 +281,5 @@ def _runs_of(resource: Resource) -> dict[str, dict[str, Any]]:
     # A run's own inputs are recorded only where they are not its item's.
     return {
         key: {**run, "clientToken": None if "inputs" in plain["runs"][key] else tokens.get(key)}
-        for key, run in batch.runs_of(plain).items()
+        for key, run in runs_of(plain).items()
     }

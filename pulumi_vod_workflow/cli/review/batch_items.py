@@ -12,15 +12,9 @@ from pulumi_vod_workflow.cli.pulumi_files.provider_messages import Told
 from pulumi_vod_workflow.cli.review.model import Forgotten, Free, FreeOf, Part, Start, Who
 from pulumi_vod_workflow.cli.review.run_items import field_changes, start_of
 from pulumi_vod_workflow.cli.review.value_diff import comparable, settled
-from pulumi_vod_workflow.core.batch.changes import (
-    ITEM_FIELDS,
-    UNCLEAR,
-    BatchPlan,
-    items_of,
-    normalise_batch,
-    plan_batch,
-    runs_of,
-)
+from pulumi_vod_workflow.core.batch.changes import UNCLEAR, BatchPlan, plan_batch
+from pulumi_vod_workflow.core.batch.inputs import ITEM_FIELDS, items_of, normalise_batch
+from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 

@@ -18,9 +18,12 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     Stack,
 )
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.batch import changes as batch
-from pulumi_vod_workflow.core.changes import Secret, record
-from pulumi_vod_workflow.core.completion import results as completion
+from pulumi_vod_workflow.core.batch.inputs import items_of
+from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.completion.failures import remedy
+from pulumi_vod_workflow.core.completion.results import without_run
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.state import record
 
 
 class Phase(StrEnum):
@@ -108,7 +111,7 @@ class Run:
     def remedy(self) -> str:
         """What to do about it; empty if nothing is wrong."""
         wrong = self.phase in BAD or self.phase == "expired"
-        return completion.remedy({**self.outputs, "phase": self.phase}) if wrong else ""
+        return remedy({**self.outputs, "phase": self.phase}) if wrong else ""
 
     def age(self, now: datetime) -> float | None:
         """Return the seconds since it was made."""
@@ -186,15 +189,15 @@ def _items(stack: Stack) -> Iterator[Run]:
             for part, field in (("items", "vid"), ("defaults", "templateId"))
             if isinstance(resource.outputs.get(part), Secret)
         }
-        for key, outputs_of_run in batch.runs_of(outputs).items():
+        for key, outputs_of_run in runs_of(outputs).items():
             yield Run((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
-        items = batch.items_of(outputs)
+        items = items_of(outputs)
         without = {**(outputs.get("rejected") or {}), **(outputs.get("unclear") or {})}
         for key in sorted(without):
             why = {name: outputs[name][key] for name in ("rejected", "unclear")
                    if key in (outputs.get(name) or {})}  # fmt: skip
             item = {name: value for name, value in items.get(key, {}).items() if name in DECLARED}
-            told = {**hidden, **item, **(completion.without_run(why) or {})}
+            told = {**hidden, **item, **(without_run(why) or {})}
             yield Run((f"{resource.name}[{key}]",), told, secret)
 
 

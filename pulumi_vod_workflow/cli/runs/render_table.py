@@ -26,8 +26,8 @@ from pulumi_vod_workflow.cli.runs.model import (
     has_secret_products,
     products,
 )
-from pulumi_vod_workflow.core.changes import Secret
 from pulumi_vod_workflow.core.progress import duration, tasks_told
+from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import named
 
 COLOURS: Final = {

@@ -19,10 +19,12 @@ from pulumi_vod_workflow.cli.formatting import shown
 from pulumi_vod_workflow.cli.runs.model import Run, in_order
 from pulumi_vod_workflow.cli.runs.render_table import summary, table
 from pulumi_vod_workflow.config.clock import Clock
-from pulumi_vod_workflow.config.settings import EMULATOR, Settings, site_of
+from pulumi_vod_workflow.config.endpoint import EMULATOR, site_of
+from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.errors import CallError
-from pulumi_vod_workflow.lifecycle.starter import Target, wait_all
+from pulumi_vod_workflow.lifecycle.reader import Target
+from pulumi_vod_workflow.lifecycle.waiter import wait_all
 from pulumi_vod_workflow.transport.event_loop import Connection, connection_for
 
 AROUND: Final = 8

@@ -13,195 +13,46 @@ list (facts 10).
 from __future__ import annotations
 
 import difflib
-import re
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Self, get_args
-from urllib.parse import unquote
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
     ModelWrapValidatorHandler,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from pulumi_vod_workflow.core.inputs.types import (
+    CallbackArgs,
+    ClientToken,
+    FileName,
+    Flag,
+    FlagMap,
+    Id,
+    Index,
+    Milliseconds,
+    Pixels,
+    Priority,
+    Seconds,
+    TemplateChoice,
+    TemplateChoices,
+    Text,
+    TextMap,
+    TriggerMap,
+    allowed,
+)
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
-from pulumi_vod_workflow.core.text import SOURCE, path_of
-from pulumi_vod_workflow.core.values import PLAIN, UNKNOWN, normalise
+from pulumi_vod_workflow.core.text import SOURCE
+from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
-
-MAX_EXACT_INTEGER: Final = 2**53 - 1
-"""Numbers travel as IEEE doubles: from the next one on, two integers can be one double."""
 
 MAX_ITEMS: Final = 10_000
 """Runs of one batch: its state still is a file that a backend takes."""
-
-SHORTEST_CLIP: Final = 1000  # milliseconds
-"""A shorter clip is probably one in seconds."""
-
-MAX_INT32: Final = 2**31 - 1
-"""The page gives no upper limit; official SDKs cannot spell or read a larger integer."""
-
-# -- what is allowed, said once for each kind of value ----------------------------------------
-
-
-def allowed(text: str) -> WrapValidator:
-    """Let unknowns pass, and answer anything that does not fit with what would."""
-
-    def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-        if value is UNKNOWN:
-            return value
-        try:
-            return handler(value)
-        except ValidationError as error:
-            if all(item["loc"] for item in error.errors()):
-                raise  # the container fits; some of its items do not
-        raise PydanticCustomError("allowed", "must be {allowed}", {"allowed": text})
-
-    return WrapValidator(validate)
-
-
-def _holds(test: Callable[[Any], bool]) -> WrapValidator:
-    """Refuse a well-typed value that fails `test`; `allowed` says why."""
-
-    def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-        result = handler(value)
-        if not test(result):
-            raise PydanticCustomError("test", "not allowed")
-        return result
-
-    return WrapValidator(validate)
-
-
-def _is_json(value: object) -> bool:
-    """Tell whether `value` is exactly representable JSON; unknowns count as such."""
-    if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(_is_json(item) for item in value)
-    if isinstance(value, (int, float)):  # bool is an int; NaN compares false
-        return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
-    return value is None or value is UNKNOWN or isinstance(value, str)
-
-
-_OF_AN_OBJECT: Final = re.compile(
-    r"__str__.{1,20}Output|\bat 0x[0-9a-f]{6,}>|calling[\W_]*str[\W_]*on[\W_]*an[\W_]*output",
-    re.IGNORECASE | re.DOTALL,
-)
-"""
-The SDK's text for `str` of an Output, also percent-encoded or made a file's name, and Python's
-`repr` of an object.
-"""
-TEXT_OF_AN_OBJECT: Final = (
-    "holds Python's text of an Output or of another object, not its value; build the text with "
-    "Output.format, Output.concat or .apply"
-)
-
-
-def is_text_of_an_object(text: str) -> bool:
-    """Tell whether a program has put an Output, or another object, into `text` itself."""
-    return _OF_AN_OBJECT.search(text) is not None
-
-
-_SCHEME: Final = re.compile(r"[^a-z0-9]*[a-z][a-z0-9+._-]*://", re.IGNORECASE)
-"""A scheme, also after quotes, blanks, or characters that are not seen."""
-
-
-def _is_path(value: str) -> bool:
-    if not value or any(unicodedata.category(letter) == "Cc" for letter in value):
-        return False
-    return not _SCHEME.match(unicodedata.normalize("NFKC", unquote(value)))
-
-
-def _is_id(value: str) -> bool:
-    return bool(value) and value == value.strip() and value.isprintable()
-
-
-def is_item_key(value: str) -> bool:
-    """Tell whether `value` can be an item's key; Pulumi keeps `__` for itself, and hides it."""
-    return _is_id(value) and len(value) <= 200 and not value.startswith("__")
-
-
-ITEM_KEYS: Final = (
-    "a printable string of 1 to 200 characters, without white space around it, that does not begin "
-    "with two underscores"
-)
-
-
-def _is_template_choice(ids: list[object]) -> bool:
-    return "All" not in ids or len(ids) == 1
-
-
-Id = Annotated[
-    str, _holds(_is_id), allowed("a non-empty, printable string without white space around it")
-]
-ItemKey = Annotated[str, _holds(is_item_key), allowed(ITEM_KEYS)]
-Text = Annotated[str, Field(min_length=1), allowed("a non-empty string")]
-FileName = Annotated[
-    str,
-    _holds(_is_path),
-    allowed("a non-empty path in the space, without scheme:// (a result's file_name is one)"),
-]
-Flag = Annotated[bool, allowed("true or false")]
-Priority = Annotated[int, Field(ge=-5, le=5), allowed("an integer from -5 to 5")]
-CallbackArgs = Annotated[
-    str,
-    _holds(lambda text: len(text.encode()) <= 512),
-    allowed("a string of at most 512 bytes in UTF-8"),
-]
-ClientToken = Annotated[
-    str,
-    Field(pattern=r"^[\x20-\x7e]{1,64}\z"),
-    allowed("1 to 64 printable ASCII characters; upper and lower case differ"),
-]
-Milliseconds = Annotated[
-    int, Field(ge=0, le=MAX_INT32), allowed("an integer of milliseconds, 0 to 2147483647")
-]
-Seconds = Annotated[
-    float,
-    Field(ge=0, le=MAX_EXACT_INTEGER, allow_inf_nan=False),
-    allowed("a number of seconds, 0 or more"),
-]
-Pixels = Annotated[
-    int, Field(ge=0, le=4096), allowed("an integer of pixels from 0 to 4096; 0 scales")
-]
-Index = Annotated[int, Field(ge=0, le=MAX_INT32), allowed("an integer, 0 to 2147483647")]
-TemplateChoice = Annotated[
-    str,
-    _holds(lambda text: _is_id(text) and (text == "All" or text.lower() != "all")),
-    allowed("a template id, or All (spelled like that) for every template of the kind"),
-]
-TemplateChoices = Annotated[
-    list[TemplateChoice],
-    Field(min_length=1),
-    _holds(_is_template_choice),
-    allowed("a non-empty list of template ids, or [All] alone"),
-]
-TextMap = Annotated[
-    dict[str, Annotated[str, allowed("a string")]], allowed("a map of strings to strings")
-]
-FlagMap = Annotated[dict[str, Flag], allowed("a map of condition names to true or false")]
-TriggerMap = Annotated[
-    dict[
-        str,
-        Annotated[
-            Any,
-            _holds(_is_json),
-            allowed("JSON with numbers below 2**53; write a larger one as text"),
-        ],
-    ],
-    allowed("a map of names to values; a new or changed value starts a new run"),
-]
-
 
 # -- the objects of the page -------------------------------------------------------------------
 
@@ -260,6 +111,7 @@ class Model(BaseModel):
 
 
 REQUIRED: Final = "is required"
+
 UNKNOWN_KEY: Final = "unknown key"
 
 
@@ -488,147 +340,3 @@ class RunInputs(ItemInputs):
     scope: Scope | None = None
     secret_inputs: Flag | None = None
     """Whether anything above is secret, so that what is made of it is kept secret too."""
-
-
-# -- one spelling ------------------------------------------------------------------------------
-
-
-@cache
-def _nested(model: type[Model], name: str) -> type[Model] | None:
-    """Return the model of a field's value or of its list's items, if it has one."""
-    pending: list[object] = [model.model_fields[name].annotation]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, type) and issubclass(part, Model):
-            return part
-        pending.extend(get_args(part))
-    return None
-
-
-@cache
-def _fields(
-    model: type[Model], spelling: Callable[[str], str]
-) -> Mapping[str, tuple[str, str, type[Model] | None]]:
-    """Either spelling of each field -> its name, how `spelling` spells it, and what it holds."""
-    return {
-        either: (name, spelling(name), _nested(model, name))
-        for name, camel in _names(model).items()
-        for either in (name, camel)
-    }
-
-
-def respell(
-    value: object,
-    model: type[Model] | None,
-    spelling: Callable[[str], str],
-    unwrap: Callable[[object], object] = lambda value: value,
-) -> Any:
-    """
-    Return `value` with the keys that `model` knows spelled by `spelling`; other keys stay.
-
-    `unwrap` sees each value first: it may turn a program's argument classes into mappings.
-    """
-    value = unwrap(value)
-    if isinstance(value, PLAIN):
-        return value
-    if isinstance(value, Mapping):
-        fields = _fields(model, spelling) if model else {}
-        result = {}
-        for key, item in value.items():
-            name, right, nested = fields.get(key) or ("", key, None)
-            if name and right in result:  # said twice: keep both, so that one is reported
-                right = name if key == right else key
-            result[right] = respell(item, nested, spelling, unwrap)
-        return result
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [respell(item, model, spelling, unwrap) for item in value]
-    return value
-
-
-def respell_path(path: str, model: type[Model] = RunInputs) -> str:
-    """Return a property's dotted path as in state, for example `input.overrideParams.logo[0]`."""
-    result, current = "", model
-    for part in re.split(r"(\.|\[[^\]]*\])", path):
-        name, right, nested = _fields(current, to_camel).get(part) or ("", part, None)
-        result += right
-        if name:
-            current = nested or Model  # what is below has names of its own
-    return result
-
-
-def spell(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
-    """Return `raw` in its one spelling: lowerCamelCase, integral floats as ints, no `None`."""
-    result: dict[str, Any] = respell(normalise(raw), model, to_camel)
-    return result
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """A declaration in its one spelling, with all that is wrong with it."""
-
-    properties: dict[str, Any]
-    problems: tuple[Problem, ...]
-
-
-def declare_part(raw: Mapping[str, object], model: type[Model]) -> tuple[Problem, ...]:
-    """Check what is there of a declaration: the rest of it may add what is required."""
-    return tuple(item for item in declare(raw, model).problems if item.reason != REQUIRED)
-
-
-def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declaration:
-    """Spell and check `raw` against `model`; nothing is sent anywhere."""
-    properties = spell(raw, model)
-    texts = {path: Problem(path, TEXT_OF_AN_OBJECT) for path in texts_of_objects(properties)}
-    problems: dict[Problem, None] = dict.fromkeys(texts.values())
-    try:
-        model.model_validate(properties)
-    except ValidationError as error:
-        found = (Problem(path_of(*item["loc"]), item["msg"]) for item in error.errors())
-        problems |= dict.fromkeys(problem for problem in found if problem.path not in texts)
-    return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
-
-
-RESOURCE_NAME: Final = "the resource's name"
-"""Path of what is wrong with the name, which is no property."""
-
-
-def texts_of_objects(value: object, *path: int | str) -> Iterator[str]:
-    """Yield the path of each text and each map with a key that a program made of an object."""
-    if isinstance(value, str):
-        if is_text_of_an_object(value):
-            yield RESOURCE_NAME if path == ("scope", "name") else path_of(*path)
-    elif isinstance(value, Mapping):
-        if any(isinstance(key, str) and is_text_of_an_object(key) for key in value):
-            yield path_of(*path)
-        for key, item in value.items():
-            if not is_text_of_an_object(str(key)):  # it would make the path unreadable
-                yield from texts_of_objects(item, *path, str(key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from texts_of_objects(item, *path, index)
-
-
-SHORT_CLIP: Final = (
-    "the clip is shorter than one second; start_time and end_time are in milliseconds"
-)
-
-
-def doubts(properties: Mapping[str, object]) -> Iterator[Problem]:
-    """Yield what is allowed in a valid, spelled declaration, and is probably not meant."""
-    kinds: Any = properties
-    for key in ("input", "overrideParams"):
-        kinds = kinds.get(key) if isinstance(kinds, Mapping) else None
-    if not isinstance(kinds, Mapping):
-        return
-    for kind in ("transcodeAudio", "transcodeVideo"):
-        overrides = kinds.get(kind)
-        for index, override in enumerate(overrides if isinstance(overrides, list) else ()):
-            clip = override.get("clip") if isinstance(override, Mapping) else None
-            if isinstance(clip, Mapping) and _is_short(
-                clip.get("startTime", 0), clip.get("endTime")
-            ):
-                yield Problem(path_of("input", "overrideParams", kind, index, "clip"), SHORT_CLIP)
-
-
-def _is_short(start: object, end: object) -> bool:
-    return isinstance(start, int) and isinstance(end, int) and 0 < end - start < SHORTEST_CLIP
