@@ -37,7 +37,8 @@ LIMITS: Final = {
 }
 
 OPENINGS: Final = {
-    "pages": "What|Who|Whose|Whoever|Nobody|It|That|They|Others|The rest|The others",
+    "pages": "What|Who|Whose|Whoever|Nobody|It|They|Others|The (?:rest|others)|"
+    "(?:That|This|These|Those) (?:is|are|was|were|has|have|means|makes|costs|can|may|will|must)",
     "docstrings": "What|Who|Whose|Where|When|How",
     "messages": "What|Who|Whose|Whoever|Nobody",
 }
@@ -48,7 +49,7 @@ WORDS: Final = re.compile(
     r"tells?|told|telling|says?|said|saying|asks?|asked|asking"  # rule 4
     r"|go(?:es)? on|going on|went on|gone on|become[s]?|became|com(?:es?|ing) to|came to"
     r"|st(?:ands?|anding|ood) for|hold[s]?|held|tak(?:es?|en|ing)(?: \w+)? over|took(?: \w+)? over"
-    r"|the person|a person|persons|who|whom|whoever|nobody|whatever"  # rule 2
+    r"|the person|a person|persons|who|whom|whoever|nobody"  # rule 2
     r"|anew|unasked|of its own|simply|just|easy|easily|e\.g\."  # the table, rule 12
     r")\b",
     re.IGNORECASE,
