@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -116,11 +117,43 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
 @pytest.mark.xdist_group("site")
 def test_the_repositorys_own_pages_are_the_sites(site: Path) -> None:
     """They are written once: links lead to the site's pages, those to other files are names."""
-    home = (site / "index.html").read_text()
-    assert 'href="safety/"' in home
-    assert 'href="contributing/"' in home
-    assert "README.zh.md" not in home
+    security = (site / "security" / "index.html").read_text()
+    assert 'href="../safety/"' in security
+    assert 'href="../changelog/"' in security
+    assert "pyproject.toml" in (site / "contributing" / "index.html").read_text()
+    assert 'href="pyproject.toml"' not in (site / "contributing" / "index.html").read_text()
     assert "Map of the code" in (site / "contributing" / "index.html").read_text()
+
+
+GROUPS = {
+    "index.html": ["Learn", "How-to guides", "Reference", "Background"],
+    "zh/index.html": ["学习", "操作指南", "参考", "背景"],
+}
+
+
+@pytest.mark.xdist_group("site")
+@pytest.mark.parametrize("home", GROUPS)
+def test_the_navigation_lists_each_page_by_its_title(site: Path, home: str) -> None:
+    """In groups; on the Chinese site all labels are Chinese, and name the pages in English."""
+    side = (site / home).read_text().partition('data-md-level="0"')[2]
+    side = side.partition('class="md-sidebar md-sidebar--secondary"')[0]
+    groups = re.findall(r'md-nav__link--active|for="__nav_\d+"[^>]*>\s*<span[^>]*>\s*([^<]+?)\s*<', side)
+    assert list(dict.fromkeys(filter(None, groups))) == GROUPS[home]
+    shown = re.findall(
+        r'<a href="([^"#:]+)" class="md-nav__link">.*?<span class="md-ellipsis">\s*([^<]+?)\s*<',
+        side,
+        re.DOTALL,
+    )
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    pages = {page for page in pages if ".zh" not in page} - {"index.md"}
+    assert {f"{link.strip('./')}.md" for link, _ in shown} == pages
+    for link, label in shown:
+        page = (site / home).parent / link / "index.html"
+        title = re.search(r"<h1[^>]*>(.*?)<a class=.headerlink", page.read_text(), re.DOTALL)
+        assert title, link
+        is_english = home == "zh/index.html" and f"{link.strip('./')}.md" not in TRANSLATED
+        assert label == html.unescape(re.sub("<[^>]+>", "", title[1])) or is_english
+        assert label.endswith("（英文）") == is_english, label
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=lambda path: path.name)
