@@ -32,7 +32,7 @@ from pulumi_vod_workflow.core.batch.inputs import (
 )
 from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
 from pulumi_vod_workflow.core.changes import refuse_contradictions
-from pulumi_vod_workflow.core.recovery import Recalled, Run, resource_of
+from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
 from pulumi_vod_workflow.core.request import in_words
 from pulumi_vod_workflow.core.text import named
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
@@ -58,7 +58,7 @@ from pulumi_vod_workflow.errors import (
     PreflightError,
     Problem,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.lifecycle.reader import Target, read_all
 from pulumi_vod_workflow.lifecycle.starter import Started, start_all
 
@@ -72,7 +72,7 @@ NOT_STARTED: Final = (
     "service decides."
 )
 Runs = dict[str, dict[str, Any]]
-Notes = dict[str, Note]
+Notes = dict[str, StartRecorder]
 
 
 class WorkflowBatchProvider(VodProvider):
@@ -92,7 +92,7 @@ class WorkflowBatchProvider(VodProvider):
         if failures:
             return CheckResult(sent(declaration.properties), failures)
         inputs = complete_batch(olds, declaration.properties)
-        self._checked.add(resource_of(inputs))
+        self._checked.add(resource_key_of(inputs))
         if not olds:
             plan, recalled, _ = self._planned({}, inputs)
             self._tell(plan, recalled, inputs)
@@ -114,7 +114,7 @@ class WorkflowBatchProvider(VodProvider):
             return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds, news = normalise_batch(received(_olds)), normalise_batch(received(_news))
         self._settle(_started_here(runs_of(olds)))
-        if resource_of(news) in self._checked:
+        if resource_key_of(news) in self._checked:
             plan, recalled, _ = self._planned(olds, news)
             self._tell(plan, recalled, news)
             wrong = self._asked(plan, recalled, news)
@@ -195,7 +195,7 @@ class WorkflowBatchProvider(VodProvider):
 
     # -- starting -----------------------------------------------------------------------------
 
-    def _planned(self, olds: Properties, news: Properties) -> tuple[BatchPlan, Recalled, Notes]:
+    def _planned(self, olds: Properties, news: Properties) -> tuple[BatchPlan, RecoveryPlan, Notes]:
         """
         Return what is to be done, what the journal has of it, and notes for what is to be sent.
 
@@ -206,30 +206,32 @@ class WorkflowBatchProvider(VodProvider):
         """
         plan = self._plan(olds, news)
         if not plan.start:
-            return plan, Recalled(), {}
+            return plan, RecoveryPlan(), {}
         wrong = [f"  - {problem}" for problem in recheck(olds, news, plan.start)]
         if wrong:
             raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT]))
         items = items_of(news)
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
-        if recalled.asked:
+        if recalled.undecided:
             secret = news.get("secretInputs") is True
-            asked = [key if secret else f"{key}: {in_words(items[key])}" for key in recalled.asked]
+            asked = [
+                key if secret else f"{key}: {in_words(items[key])}" for key in recalled.undecided
+            ]
             which = f"of {plan.total:,} items {len(asked):,} ({named(asked, 50)}) were"
-            raise self._unclear(which, recalled.asked.values(), news["scope"])
-        return plan.recalled(recalled.taken, recalled.resent), recalled, notes
+            raise self._unclear(which, recalled.undecided.values(), news["scope"])
+        return plan.recalled(recalled.reused, recalled.resent), recalled, notes
 
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
         return plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
 
-    def _tell(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> None:
+    def _tell(self, plan: BatchPlan, recalled: RecoveryPlan, news: Properties) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
         if plan.start:
             self._announce_starts(news, len(plan.start))
         row = Row()
         doubts = map(str, doubtful(news, plan.start))
-        for line in (*earlier_starts(recalled.earlier.values()), *doubts):
+        for line in (*earlier_starts(recalled.superseded.values()), *doubts):
             row.say(line, warning=True)
         if plan.start and news.get("secretInputs") is not True:  # that two are alike is secret, too
             for line in told_same_work(same_work(items_of(news), plan.start)):
@@ -237,7 +239,7 @@ class WorkflowBatchProvider(VodProvider):
         for line in plan.described():
             row.say(line)
 
-    def _asked(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> list[Problem]:
+    def _asked(self, plan: BatchPlan, recalled: RecoveryPlan, news: Properties) -> list[Problem]:
         """Return what the service has against the starts that are not to be made then."""
         if recalled.resent:  # they have no time for questions
             return []
@@ -255,8 +257,8 @@ class WorkflowBatchProvider(VodProvider):
 
         """
         plan, recalled, notes = self._planned(olds, news)
-        taken = self._take_over(recalled.taken, news)
-        if len(taken) < len(recalled.taken):
+        taken = self._take_over(recalled.reused, news)
+        if len(taken) < len(recalled.reused):
             plan, _, notes = self._planned(olds, news)
         runs = carried(olds, news, plan)
         adopted, rejected = self._adopt(news, plan)
@@ -346,7 +348,7 @@ class WorkflowBatchProvider(VodProvider):
                 failed[key] = str(error)
             else:
                 runs[key] = {**start, **items[key], **outputs, "runId": run_id, **self._where()}
-        self._journal.decided(*(resource_of(items[key]) for key in runs))
+        self._journal.discard_undecided(*(resource_key_of(items[key]) for key in runs))
         return runs, failed
 
     def _state(self, declared: Properties, runs: Runs, **why_not: Mapping[str, str]) -> Any:

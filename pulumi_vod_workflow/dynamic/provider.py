@@ -28,14 +28,14 @@ from pulumi_vod_workflow.config.endpoint import EMULATOR, site_of
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recovery import (
-    Entry,
-    Recall,
-    Recalled,
-    can_be_ordered,
-    order_of,
-    recall,
-    recall_all,
-    resource_of,
+    RecoveryAction,
+    RecoveryPlan,
+    StartRecord,
+    is_fully_known,
+    plan_recovery,
+    recovery_action,
+    resource_key_of,
+    start_intent,
 )
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import named
@@ -55,7 +55,7 @@ from pulumi_vod_workflow.errors import (
     UnknownStartOutcomeError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def sent(value: Any) -> Any:
 
 def who(declared: Properties) -> str:
     """Return who declares a resource; empty as long as that is not all known."""
-    return resource_of(declared) if is_known(declared.get("scope")) else ""
+    return resource_key_of(declared) if is_known(declared.get("scope")) else ""
 
 
 def ask(
@@ -173,7 +173,7 @@ class VodProvider(ResourceProvider):
         """Who has been declared in this very operation."""
         self._works: dict[bytes, Work] = {}
         """What the runs of this very operation do -> the first of them."""
-        self._promised: dict[str, Entry] = {}
+        self._promised: dict[str, StartRecord] = {}
         """What this very operation has said that it takes over, by `Order.key`."""
         notice_cancellation()
         settle_in()
@@ -274,7 +274,9 @@ class VodProvider(ResourceProvider):
     def _journal(self) -> Journal:
         return journal_at(self._settings.journal)
 
-    def _recall(self, declared: Mapping[str, Properties]) -> tuple[Recalled, dict[str, Note]]:
+    def _recall(
+        self, declared: Mapping[str, Properties]
+    ) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
         """
         Return what an operation that was cut short has left of starts, and notes for the others.
 
@@ -287,33 +289,35 @@ class VodProvider(ResourceProvider):
         """
         site, settings = self._settings.site, self._settings
         orders = {
-            name: order_of(inputs, endpoint=site.endpoint, region=site.region)
+            name: start_intent(inputs, endpoint=site.endpoint, region=site.region)
             for name, inputs in declared.items()
-            if can_be_ordered(inputs)
+            if is_fully_known(inputs)
         }
-        look = self._journal.look(orders.values(), make=True)
-        entries = {**look.known, **self._promised}
+        look = self._journal.lookup(orders.values(), create=True)
+        entries = {**look.records, **self._promised}
         now, within = SystemClock().now(), settings.resend_within
-        recalled = recall_all(orders, entries, look.earlier, now, within)
-        self._promised |= {orders[name].key: entries[orders[name].key] for name in recalled.taken}
+        recalled = plan_recovery(orders, entries, look.superseded, now, within)
+        self._promised |= {
+            orders[name].record_key: entries[orders[name].record_key] for name in recalled.reused
+        }
         resent, owner = recalled.resent, uuid4().hex
         # What is sent once more goes first: it has the least time.
         notes = {
-            name: Note(
+            name: StartRecorder(
                 self._journal,
                 orders[name],
                 owner,
-                look.versions[orders[name].key],
+                look.versions[orders[name].record_key],
                 resent=name in resent,
                 resend_within=within,
             )
             for name in [*resent, *(name for name in orders if name not in resent)]
-            if name not in recalled.taken
+            if name not in recalled.reused
         }
         return recalled, notes
 
     def _unclear(
-        self, whose: str, entries: Collection[Entry], scope: Properties
+        self, whose: str, entries: Collection[StartRecord], scope: Properties
     ) -> UnknownStartOutcomeError:
         """
         Return the question what became of starts.
@@ -329,11 +333,11 @@ class VodProvider(ResourceProvider):
         gone = any(entry.run for entry in entries)
         why = "and is too old to be found" if gone else "and never answered"
         path = self._settings.journal
-        asked, now = {entry.key for entry in entries}, SystemClock().now()
+        asked, now = {entry.record_key for entry in entries}, SystemClock().now()
         others = sum(
-            recall(entry, now, self._settings.resend_within) is Recall.ASK
-            for _, entry in self._journal.of_stack(scope["project"], scope["stack"])
-            if entry.key not in asked
+            recovery_action(entry, now, self._settings.resend_within) is RecoveryAction.REFUSE
+            for _, entry in self._journal.list_stack(scope["project"], scope["stack"])
+            if entry.record_key not in asked
         )
         return UnknownStartOutcomeError(
             f"{whose} sent {when} {why}, says the journal {path}", others
@@ -356,7 +360,7 @@ class VodProvider(ResourceProvider):
 
         """
         with suppress(VodWorkflowError):
-            written = self._journal.settled(run_ids)
+            written = self._journal.release(run_ids)
             if written and wait:
                 written.result()
 
@@ -368,11 +372,11 @@ class VodProvider(ResourceProvider):
         return Target(self._connection(run).client, run["runId"], since)
 
 
-def _time(entry: Entry) -> str:
+def _time(entry: StartRecord) -> str:
     return f"{entry.sent_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def earlier_starts(entries: Iterable[Entry]) -> Iterator[str]:
+def earlier_starts(entries: Iterable[StartRecord]) -> Iterator[str]:
     """Say what was started earlier for those who now ask for other runs."""
     answered = [entry.run["runId"] for entry in entries if entry.run]
     unclear = sum(entry.run is None for entry in entries)

@@ -24,7 +24,12 @@ from pulumi_vod_workflow.core.changes import (
     work_of,
     would_join,
 )
-from pulumi_vod_workflow.core.recovery import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
+from pulumi_vod_workflow.core.recovery import (
+    REUSES_RUN,
+    SENT_AGAIN_MESSAGE,
+    RecoveryPlan,
+    resource_key_of,
+)
 from pulumi_vod_workflow.core.request import in_words
 from pulumi_vod_workflow.core.state import (
     after_update,
@@ -51,7 +56,7 @@ from pulumi_vod_workflow.dynamic.provider import (
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS, CallError, NotFoundError, Problem
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import Where
@@ -113,20 +118,20 @@ class WorkflowRunProvider(VodProvider):
         from pulumi_vod_workflow.core.inputs.validation import doubts  # noqa: PLC0415 - loaded by `check`
 
         recalled, notes = self._recalled(inputs)
-        for run in recalled.taken.values():
+        for run in recalled.reused.values():
             Row().say(
-                f"{TAKES_OVER.format(run['runId'])}: an earlier update has started it, and no "
+                f"{REUSES_RUN.format(run['runId'])}: an earlier update has started it, and no "
                 f"state is known to hold it, says the journal {self._settings.journal} (for a "
                 "new, paid run change a trigger)"
             )
-        if recalled.taken:
+        if recalled.reused:
             return []
         self._announce_starts(inputs, 1)
-        for line in (*earlier_starts(recalled.earlier.values()), *map(str, doubts(inputs))):
+        for line in (*earlier_starts(recalled.superseded.values()), *map(str, doubts(inputs))):
             Row().say(line, warning=True)
         self._warn_of_same_work(inputs, starts=True)
         if any(note.resent for note in notes.values()):  # and there is no time for questions
-            Row().say(SENT_AGAIN)
+            Row().say(SENT_AGAIN_MESSAGE)
             return []
         Row().say(f"starts {a_run(self._settings)}", passing=TALLY.is_many)
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
@@ -143,7 +148,7 @@ class WorkflowRunProvider(VodProvider):
         elif first.token != this.token and (first.starts or starts):
             Row().say(f"{SAME_WORK}{first.name}", warning=True)
 
-    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, dict[str, Note]]:
+    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
         """
         Return what the journal has of a start, and the note for sending it, under no name.
 
@@ -152,10 +157,10 @@ class WorkflowRunProvider(VodProvider):
 
         """
         recalled, notes = self._recall({"": inputs})
-        if recalled.asked:
+        if recalled.undecided:
             secret = inputs.get("secretInputs") is True
             what = "it" if secret else f"it ({in_words(inputs)})"
-            raise self._unclear(f"{what} was", recalled.asked.values(), inputs["scope"])
+            raise self._unclear(f"{what} was", recalled.undecided.values(), inputs["scope"])
         return recalled, notes
 
     @reported
@@ -203,8 +208,8 @@ class WorkflowRunProvider(VodProvider):
         from pulumi_vod_workflow.lifecycle.starter import start_run  # noqa: PLC0415 - with the first call
 
         recalled, notes = self._recalled(inputs)
-        while recalled.taken:
-            [run] = recalled.taken.values()
+        while recalled.reused:
+            [run] = recalled.reused.values()
             taken = self._take_over(run)
             if taken is not None:
                 return taken
@@ -304,7 +309,7 @@ class WorkflowRunProvider(VodProvider):
     def _adopt(self, run_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         found = self._look_up(run_id)
         refuse_contradictions(run_id, inputs, found)
-        self._journal.decided(resource_of(inputs))
+        self._journal.discard_undecided(resource_key_of(inputs))
         return {**found, **inputs}
 
 

@@ -16,14 +16,14 @@ import anyio.to_thread
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.recovery import TAKES_OVER, Entry, Run
+from pulumi_vod_workflow.core.recovery import REUSES_RUN, Run, StartRecord
 from pulumi_vod_workflow.core.response import Answer
 from pulumi_vod_workflow.errors import (
     CallError,
     StoppedError,
     UnknownStartOutcomeError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.store import ClaimLostError
 from pulumi_vod_workflow.lifecycle.bulk import TICK, Say, _concerns_all, _defect, _each, _tell
 from pulumi_vod_workflow.transport.client import VodClient
@@ -58,7 +58,7 @@ class StartedRun:
 
 
 async def start_run(
-    client: VodClient, note: Note, *, say: Say, stopped: Callable[[], bool]
+    client: VodClient, note: StartRecorder, *, say: Say, stopped: Callable[[], bool]
 ) -> dict[str, Any]:
     """
     Start a run, which is paid, or reuse the run of another operation that has sent the same start.
@@ -80,26 +80,26 @@ async def start_run(
     """
     started = await _start(client, note, say, stopped, say)
     if started.reused:
-        await _tell(say, [Line(f"{TAKES_OVER.format(started.outputs['runId'])}: {MEANWHILE}")])
+        await _tell(say, [Line(f"{REUSES_RUN.format(started.outputs['runId'])}: {MEANWHILE}")])
     return started.outputs
 
 
 async def _start(
-    client: VodClient, note: Note, say: Say, stopped: Callable[[], bool], say_waiting: Say
+    client: VodClient, note: StartRecorder, say: Say, stopped: Callable[[], bool], say_waiting: Say
 ) -> StartedRun:
-    order = note.order
+    order = note.intent
     while True:
         try:
             answer = await client.start_workflow(order.start, order.client_token, stopped, note)
         except ClaimLostError as lost:
-            run = await _run_of_another(note, lost.entry, say_waiting, stopped)
+            run = await _run_of_another(note, lost.record, say_waiting, stopped)
             if run is not None:
                 return StartedRun(execution.just_accepted(run), reused=True)
         else:
             return StartedRun(await _accepted(note, answer, say))
 
 
-async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
+async def _accepted(note: StartRecorder, answer: Answer, say: Say) -> dict[str, Any]:
     """Record an accepted start's run, and return its outputs; never raises."""
     moment = execution.service_time(answer.server_date, SystemClock().now())
     run = {
@@ -108,7 +108,7 @@ async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
         "submittedAt": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
     }
     try:
-        await note.accepted(run)
+        await note.record_accepted(run)
     except Exception as error:  # noqa: BLE001 - the run's id must not be lost
         why = error.summary if isinstance(error, CallError) else type(error).__name__
         await _tell(say, [Line(f"run {run['runId']} has started, but {why}")])
@@ -116,7 +116,7 @@ async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
 
 
 async def _run_of_another(
-    note: Note, entry: Entry, say_waiting: Say, stopped: Callable[[], bool]
+    note: StartRecorder, entry: StartRecord, say_waiting: Say, stopped: Callable[[], bool]
 ) -> Run | None:
     """
     Wait for the answer to a start that another operation has sent since this one has looked.
@@ -137,7 +137,7 @@ async def _run_of_another(
                 "in the journal"
             )
         await anyio.sleep(TICK)
-        found = await anyio.to_thread.run_sync(note.recorded)
+        found = await anyio.to_thread.run_sync(note.has_record)
         if found is None:
             return None
         entry = found
@@ -170,7 +170,7 @@ class Started:
 
 async def start_all(
     client: VodClient,
-    notes: Mapping[str, Note],
+    notes: Mapping[str, StartRecorder],
     *,
     say: Say,
     stopped: Callable[[], bool],
@@ -217,7 +217,7 @@ async def start_all(
         tasks.cancel_scope.cancel()
     if started.reused:
         count = f"{len(started.reused):,} runs of {len(notes):,}"
-        await _tell(say, [Line(f"{TAKES_OVER.format(count)}: {MEANWHILE}")])
+        await _tell(say, [Line(f"{REUSES_RUN.format(count)}: {MEANWHILE}")])
     return started
 
 

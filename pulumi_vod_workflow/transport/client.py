@@ -39,7 +39,7 @@ from pulumi_vod_workflow.errors import (
     TransportError,
     UnknownStartOutcomeError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.transport.attempts import REST, _Tries
 from pulumi_vod_workflow.transport.auth import VolcengineAuth
 from pulumi_vod_workflow.transport.network import proxy_for, trusted
@@ -169,7 +169,7 @@ class VodClient:
         start: Mapping[str, Any],
         client_token: str,
         stopped: Callable[[], bool] | None = None,
-        note: Note | None = None,
+        note: StartRecorder | None = None,
     ) -> Answer:
         """
         Start a run: costs one run, unless an unfinished one has the same token and start.
@@ -216,7 +216,7 @@ class VodClient:
         self,
         request: ApiRequest,
         stopped: Callable[[], bool] | None = None,
-        note: Note | None = None,
+        note: StartRecorder | None = None,
         policy: RetryPolicy | None = None,
     ) -> Answer:
         """
@@ -233,7 +233,7 @@ class VodClient:
         self,
         request: ApiRequest,
         stopped: Callable[[], bool] | None,
-        note: Note | None,
+        note: StartRecorder | None,
         policy: RetryPolicy,
     ) -> Answer:
         tries = _Tries(note, self._clock)

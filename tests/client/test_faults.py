@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.recovery import recall_all
+from pulumi_vod_workflow.core.recovery import plan_recovery
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
@@ -41,14 +41,14 @@ def started(
     """Start runs faster than the account's rate, by a client that does not wait for long."""
     asked = notes(COUNT, journal)
     asked = {name: asked[name] for name in (asked if only is None else only)}
-    orders = {name: note.order for name, note in asked.items()}
+    orders = {name: note.intent for name, note in asked.items()}
     now = datetime.now(UTC)
-    look = journal.look(orders.values(), make=True)
-    known = recall_all(orders, look.known, {}, now, 600)
-    assert not known.taken
-    assert not known.asked
+    look = journal.lookup(orders.values(), create=True)
+    known = plan_recovery(orders, look.records, {}, now, 600)
+    assert not known.reused
+    assert not known.undecided
     resent = {
-        name: replace(note, resent=name in known.resent, seen=look.versions[note.order.key])
+        name: replace(note, resent=name in known.resent, seen=look.versions[note.intent.record_key])
         for name, note in asked.items()
     }
 
@@ -90,8 +90,8 @@ def tells_the_truth(done: Started, emulator: VodEmulator, journal: Journal) -> N
         assert promise in str(error)
         for hidden in ("emulator-secret-key", "Signature=", "token-"):
             assert hidden not in str(error)
-    entries = journal.look(note.order for note in asked.values()).known
-    written = {name: entries.get(note.order.key) for name, note in asked.items()}
+    entries = journal.lookup(note.intent for note in asked.values()).records
+    written = {name: entries.get(note.intent.record_key) for name, note in asked.items()}
     assert {name for name, entry in written.items() if entry and entry.run is None} == unclear
     assert accepted == {
         name: entry.run["runId"] for name, entry in written.items() if entry and entry.run

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.recovery import Order
+from pulumi_vod_workflow.core.recovery import StartIntent
 from pulumi_vod_workflow.core.response import Answer
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import TransportError
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 
@@ -622,7 +622,9 @@ def test_a_repeat_whose_connection_takes_longer_than_the_window_is_not_sent(
         return await connect(*args, **options)
 
     monkeypatch.setattr(anyio, "connect_tcp", slow)
-    note = Note(Journal(tmp_path / "j"), Order(START, "token", "r", "k"), "me", resend_within=1.2)
+    note = StartRecorder(
+        Journal(tmp_path / "j"), StartIntent(START, "token", "r", "k"), "me", resend_within=1.2
+    )
 
     async def go() -> None:
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS)

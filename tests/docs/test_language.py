@@ -155,7 +155,9 @@ def test_sentences_are_short_and_name_who_acts(kind: str) -> None:
             count += 1
             if len(re.findall(r"\w[\w'’-]*", sentence)) > LONGEST:
                 long.append(f"{text.place}: {sentence}")
-            if opening.match(sentence) and (kind != "docstrings" or number + text.place.count("+") == 0):
+            if opening.match(sentence) and (
+                kind != "docstrings" or number + text.place.count("+") == 0
+            ):
                 openings.append(f"{text.place}: {sentence}")
     assert count > 500, "something is read"
     percent = 100 * len(long) / count

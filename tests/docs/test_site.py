@@ -137,7 +137,9 @@ def test_the_navigation_lists_each_page_by_its_title(site: Path, home: str) -> N
     """In groups; on the Chinese site all labels are Chinese, and name the pages in English."""
     side = (site / home).read_text().partition('data-md-level="0"')[2]
     side = side.partition('class="md-sidebar md-sidebar--secondary"')[0]
-    groups = re.findall(r'md-nav__link--active|for="__nav_\d+"[^>]*>\s*<span[^>]*>\s*([^<]+?)\s*<', side)
+    groups = re.findall(
+        r'md-nav__link--active|for="__nav_\d+"[^>]*>\s*<span[^>]*>\s*([^<]+?)\s*<', side
+    )
     assert list(dict.fromkeys(filter(None, groups))) == GROUPS[home]
     shown = re.findall(
         r'<a href="([^"#:]+)" class="md-nav__link">.*?<span class="md-ellipsis">\s*([^<]+?)\s*<',

@@ -29,7 +29,14 @@ from pulumi_vod_workflow.cli.runs.model import without_secret_parts
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
-from pulumi_vod_workflow.core.recovery import Entry, Order, Recall, order_of, recall, resource_of
+from pulumi_vod_workflow.core.recovery import (
+    RecoveryAction,
+    StartIntent,
+    StartRecord,
+    recovery_action,
+    resource_key_of,
+    start_intent,
+)
 from pulumi_vod_workflow.core.request import in_words
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import named
@@ -75,7 +82,7 @@ class Start:
     resource: str
     """Who declares it, as the journal names it."""
     run_id: str = ""
-    entry: Entry | None = None
+    entry: StartRecord | None = None
     exact: bool = True
     """Whether the journal was asked for this very start; for its name only, if that is secret."""
     phase: str = ""
@@ -173,7 +180,7 @@ def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal)
                 f"--forget {name}: that is the name of several, so nothing was forgotten. Give, "
                 f"quoted, which one: {' or '.join(sorted(whose))}"
             )
-    journal.forget(start.entry for name in names for start in starts[name] if start.entry)
+    journal.delete(start.entry for name in names for start in starts[name] if start.entry)
 
 
 class _Books:
@@ -190,13 +197,18 @@ class _Books:
     def starts(self, resource: Resource) -> Iterator[Start]:
         declared, held = _declared(resource), self._held.get(resource.urn, {})
         orders = {key: self._order(inputs) for key, inputs in declared.items()}
-        look = self._journal.look(orders.values())
-        known, others = look.known, look.earlier
+        look = self._journal.lookup(orders.values())
+        known, others = look.records, look.superseded
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
             what = in_words(declared[key])
             start = Start(
-                name, key, Became.UNSENT, order.resource, exact=bool(order.key), what=what
+                name,
+                key,
+                Became.UNSENT,
+                order.resource_key,
+                exact=bool(order.record_key),
+                what=what,
             )
             if "existingRunId" in declared[key]:
                 run_id = shown(declared[key]["existingRunId"])
@@ -204,8 +216,8 @@ class _Books:
                 became = Became.RECORDED if kept else Became.ADOPTED
                 yield replace(start, became=became, run_id=run_id)
                 continue
-            other = others.get(order.resource)
-            entry = known.get(order.key) if start.exact else other
+            other = others.get(order.resource_key)
+            entry = known.get(order.record_key) if start.exact else other
             yield self._told(start, entry) or self._otherwise(start, order, other, held.get(key))
 
     def noted(self, told: Collection[Start]) -> Iterator[Interrupted]:
@@ -213,7 +225,7 @@ class _Books:
         starts: dict[tuple[str, str], list[Start]] = defaultdict(list)
         names = {start.name for start in told if start.became is not Became.HELD}
         run_ids = {start.run_id for start in told}
-        for scope, entry in self._journal.of_stack(self._stack.project, self._stack.name):
+        for scope, entry in self._journal.list_stack(self._stack.project, self._stack.name):
             who = json.loads(scope)
             name, key = shown(who["name"]), shown(who.get("item", ""))
             start = Start(f"{name}[{key}]" if key else name, key, Became.UNSENT, scope)
@@ -226,22 +238,26 @@ class _Books:
             operation = Operation(type=NOTED, resource=Resource(urn=urn, type=kind))
             yield Interrupted(operation, tuple(noted_starts), secret=True)  # it cannot be known
 
-    def _told(self, start: Start, entry: Entry | None) -> Start | None:
+    def _told(self, start: Start, entry: StartRecord | None) -> Start | None:
         """Return what the journal's note of a start says, if there is one."""
         if entry is None:
             return None
         run_id = str(entry.run["runId"]) if entry.run else ""
         became = {
-            Recall.TAKE: Became.ACCEPTED,
-            Recall.SEND: Became.RESENT,
-            Recall.ASK: Became.TOO_OLD if run_id else Became.UNCLEAR,
-        }[recall(entry, self._now, self._settings.resend_within)]
+            RecoveryAction.REUSE: Became.ACCEPTED,
+            RecoveryAction.SEND: Became.RESENT,
+            RecoveryAction.REFUSE: Became.TOO_OLD if run_id else Became.UNCLEAR,
+        }[recovery_action(entry, self._now, self._settings.resend_within)]
         if run_id in self._run_ids:
             became = Became.RECORDED
         return replace(start, became=became, run_id=run_id, entry=entry)
 
     def _otherwise(
-        self, start: Start, order: Order, other: Entry | None, held: Mapping[str, Any] | None
+        self,
+        start: Start,
+        order: StartIntent,
+        other: StartRecord | None,
+        held: Mapping[str, Any] | None,
     ) -> Start:
         """Return what is known of a start of which the journal has nothing."""
         if held and (held.get("clientToken") == order.client_token or not start.exact):
@@ -253,12 +269,12 @@ class _Books:
             return replace(another, became=Became.OTHER, what="")
         return start
 
-    def _order(self, declared: Mapping[str, Any]) -> Order:
+    def _order(self, declared: Mapping[str, Any]) -> StartIntent:
         """Return the start; without a key where a secret keeps it from being compared."""
         if has_secrets(declared) or "clientToken" not in declared:
-            return Order({}, "", resource_of(declared), "")
+            return StartIntent({}, "", resource_key_of(declared), "")
         site = self._settings.site
-        return order_of(declared, endpoint=site.endpoint, region=site.region)
+        return start_intent(declared, endpoint=site.endpoint, region=site.region)
 
 
 def _declared(resource: Resource) -> dict[str, dict[str, Any]]:
