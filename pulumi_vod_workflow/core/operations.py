@@ -33,7 +33,7 @@ VERSIONS: Final[Mapping[Operation, str]] = {
     "GetMediaInfos": "2022-12-01",
 }
 
-LONGEST_GET: Final = 2048
+MAX_GET_QUERY_BYTES: Final = 2048
 """Bytes of parameters up to which a start is sent as GET."""
 
 
@@ -66,7 +66,7 @@ def start_workflow(start: Mapping[str, Any], client_token: str) -> ApiRequest:
         if name in parameters:
             parameters[name] = canonical_json(parameters[name]).decode()
     texts = {name: _text(value) for name, value in parameters.items()}
-    if sum(len(name) + len(text.encode()) for name, text in texts.items()) <= LONGEST_GET:
+    if sum(len(name) + len(text.encode()) for name, text in texts.items()) <= MAX_GET_QUERY_BYTES:
         return _request("StartWorkflow", **texts)
     envelope = _request("StartWorkflow")
     return ApiRequest(
@@ -93,7 +93,7 @@ def get_workflow_template(template_id: str) -> ApiRequest:
     return _request("GetWorkflowTemplate", TemplateId=template_id)
 
 
-MOST_VIDS: Final = 20
+MAX_VIDS_PER_CALL: Final = 20
 """Videos of one question."""
 
 

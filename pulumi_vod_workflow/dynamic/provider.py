@@ -24,7 +24,7 @@ from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.config.endpoint import EMULATOR, site_of
+from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recovery import (
@@ -61,7 +61,7 @@ from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import Where
     from pulumi_vod_workflow.lifecycle.reader import Target
-    from pulumi_vod_workflow.transport.event_loop import Connection
+    from pulumi_vod_workflow.transport.event_loop import BlockingClient
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,14 +134,14 @@ def who(declared: Properties) -> str:
 
 
 def ask(
-    connection: Connection,
+    connection: BlockingClient,
     function: Callable[P, Awaitable[T]],
     *args: P.args,
     **settings: P.kwargs,
 ) -> T:
     """Return what an asynchronous function of clients returns; no slot is held meanwhile."""
     with without_a_slot():
-        return connection.wait(function, *args, **settings)
+        return connection.run(function, *args, **settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +205,15 @@ class VodProvider(ResourceProvider):
         announce(self._settings)
         TALLY.add(who(inputs), count, self._settings)
 
-    def _connection(self, run: Properties | None = None) -> Connection:
+    def _connection(self, run: Properties | None = None) -> BlockingClient:
         """Return the connection to where a recorded run is, by default to the configured site."""
-        from pulumi_vod_workflow.transport.event_loop import connection_for  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.transport.event_loop import client_for  # noqa: PLC0415 - with the first call
 
         settings = self._settings
-        site = site_of(run or {}, settings.site)
+        site = endpoint_of_run(run or {}, settings.site)
         if site.endpoint == EMULATOR:
             announce(replace(settings, site=site))
-        return connection_for(settings, site, say=tell)
+        return client_for(settings, site, say=tell)
 
     def _preflight(
         self,

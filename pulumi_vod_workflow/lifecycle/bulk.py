@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.retry import STARTS
+from pulumi_vod_workflow.core.retry import START_WORKFLOW
 from pulumi_vod_workflow.errors import AuthenticationError, CallError, JournalError, TransportError
 
 AT_ONCE: Final = 64
@@ -40,7 +40,7 @@ async def _each(names: Iterable[str], work: Callable[[str], Awaitable[None]]) ->
 
 def _defect(error: Exception) -> CallError:
     return CallError(
-        STARTS,
+        START_WORKFLOW,
         f"a defect of pulumi_vod_workflow ({type(error).__name__}); please report it",
         maybe_accepted=True,
         retryable=True,

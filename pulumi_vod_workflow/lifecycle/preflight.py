@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from pulumi_vod_workflow.core.operations import MOST_VIDS
+from pulumi_vod_workflow.core.operations import MAX_VIDS_PER_CALL
 from pulumi_vod_workflow.core.preflight import (
     QUESTIONS,
     Fact,
@@ -33,9 +33,9 @@ from pulumi_vod_workflow.transport.client import VodClient
 
 LIMIT: Final = 5.0
 """Seconds for all questions about a resource together, the wait for their turns included."""
-BRIEFLY: Final = RetryPolicy(read=2.0, unreachable=0.0, base=0.25)
+BRIEFLY: Final = RetryPolicy(read_budget=2.0, unreachable_budget=0.0, initial_backoff=0.25)
 """A hiccup is no reason to leave something unchecked; a network that is not there is."""
-AT_ONCE: Final[Mapping[Field, int]] = {"templateId": 1, "vid": MOST_VIDS}
+AT_ONCE: Final[Mapping[Field, int]] = {"templateId": 1, "vid": MAX_VIDS_PER_CALL}
 """How many the service takes in one question."""
 
 Facts = dict[Subject, Fact]

@@ -17,7 +17,7 @@ from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.core.recovery import REUSES_RUN, Run, StartRecord
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.errors import (
     CallError,
     StoppedError,
@@ -99,7 +99,7 @@ async def _start(
             return StartedRun(await _accepted(note, answer, say))
 
 
-async def _accepted(note: StartRecorder, answer: Answer, say: Say) -> dict[str, Any]:
+async def _accepted(note: StartRecorder, answer: ApiResponse, say: Say) -> dict[str, Any]:
     """Record an accepted start's run, and return its outputs; never raises."""
     moment = execution.service_time(answer.server_date, SystemClock().now())
     run = {

@@ -18,11 +18,11 @@ from pulumi_vod_workflow.errors import (
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 
-REST: Final = 0.5
+CANCEL_CHECK_INTERVAL: Final = 0.5
 """Seconds between two looks at whether to stop."""
 
 
-class _Tries:
+class AttemptTracker:
     """What has been tried of one call, and what the journal knows of it."""
 
     def __init__(self, note: StartRecorder | None, clock: Clock) -> None:
@@ -88,7 +88,7 @@ class _Tries:
     async def ended(self) -> None:
         """Wait a moment until a refusal is written, or the next operation would have to ask."""
         if self._refused:
-            with suppress(CallError), anyio.move_on_after(REST):
+            with suppress(CallError), anyio.move_on_after(CANCEL_CHECK_INTERVAL):
                 await asyncio.shield(asyncio.wrap_future(self._refused))
 
     def so_far(self, now: float) -> Attempts:

@@ -30,8 +30,8 @@ from pulumi_vod_workflow.errors import (
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.journal.store import ClaimLostError, RecordVersion
-from pulumi_vod_workflow.transport.client import IN_FLIGHT, VodClient
-from pulumi_vod_workflow.transport.event_loop import connection_for
+from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, VodClient
+from pulumi_vod_workflow.transport.event_loop import client_for
 
 WithClient = Callable[..., None]
 START = {"vid": "v", "templateId": "t"}
@@ -162,12 +162,12 @@ def test_a_prompt_repeat_does_not_queue_behind_a_batch(with_client: WithClient) 
 
     async def use(client: VodClient) -> None:
         async with anyio.create_task_group() as tasks:
-            for number in range(4 * IN_FLIGHT):
+            for number in range(4 * MAX_IN_FLIGHT):
                 tasks.start_soon(client.start_workflow, START, str(number))
 
     with_client(handler, use)
     assert order.count("0") == 2
-    assert order.index("0", 1) < 2 * IN_FLIGHT
+    assert order.index("0", 1) < 2 * MAX_IN_FLIGHT
 
 
 def test_a_repeat_that_would_come_too_late_is_not_sent(
@@ -267,7 +267,7 @@ def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:
     for setting, rate in (({}, 50.0), ({"vod:requestsPerSecond": "7"}, 7.0)):
         config = {"vod:endpoint": "emulator", "vod:emulatorStore": str(tmp_path / "s"), **setting}
         settings = load_settings(config.get, {}, tmp_path)
-        assert connection_for(settings, say=print).client._rate == rate
+        assert client_for(settings, say=print).client._rate == rate
 
 
 # -- what is said ------------------------------------------------------------------------------

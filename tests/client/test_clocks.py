@@ -158,7 +158,7 @@ def waited(
                 timeout=60,
                 say=lambda _: None,
                 stopped=lambda: False,
-                policy=PollPolicy(latest=2),
+                policy=PollPolicy(max_interval=2),
             )
         finally:
             await client.aclose()

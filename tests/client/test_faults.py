@@ -23,9 +23,9 @@ from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 COUNT = 1000
-PATIENT = RetryPolicy(unclear_start=60)
+PATIENT = RetryPolicy(ambiguous_start_budget=60)
 """However slow the machine is: here no run ends meanwhile."""
-IMPATIENT = RetryPolicy(refused_start=0, unclear_start=0.3, base=0.2)
+IMPATIENT = RetryPolicy(rejected_start_budget=0, ambiguous_start_budget=0.3, initial_backoff=0.2)
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
 

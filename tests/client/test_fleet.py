@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import UnknownStartOutcomeError
@@ -48,7 +48,7 @@ def test_a_defect_in_one_start_does_not_cancel_the_others(
     """It may have been accepted, and so it says; the others are all known."""
     right = VodClient.start_workflow
 
-    async def wrong(self: VodClient, start: dict[str, Any], token: str, *more: Any) -> Answer:
+    async def wrong(self: VodClient, start: dict[str, Any], token: str, *more: Any) -> ApiResponse:
         answer = await right(self, start, token, *more)
         if token == "token-7":
             raise KeyError("a defect")

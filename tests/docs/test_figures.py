@@ -8,4 +8,4 @@ from pulumi_vod_workflow.core.progress import FEW, FIRST_BEAT, SLOWEST_BEAT
 
 def test_the_figures_are_the_codes() -> None:
     assert (FEW, FIRST_BEAT, SLOWEST_BEAT) == (10, 30, 600)
-    assert PollPolicy() == PollPolicy(soonest=1, latest=30, share=0.1)
+    assert PollPolicy() == PollPolicy(min_interval=1, max_interval=30, age_fraction=0.1)

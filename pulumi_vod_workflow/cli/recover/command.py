@@ -95,7 +95,7 @@ def _verified(advice: Advice) -> Advice:
         targets, connection = reach(runs, advice.settings, lambda text: typer.echo(text, err=True))
     except ConfigurationError as error:
         return replace(advice, unread=str(error))
-    read, errors = connection.wait(read_all, targets)
+    read, errors = connection.run(read_all, targets)
     secret = {start.run_id for operation, start in accepted if operation.secret}
     for run_id in secret & set(errors):
         errors[run_id].redact_service_message("an input may be secret")

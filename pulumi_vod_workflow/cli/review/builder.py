@@ -93,7 +93,7 @@ def _service(config: Mapping[str, Any]) -> str | None:
         site = load_settings(values.get, {}, Path(os.devnull)).site
     except ConfigurationError:
         return None
-    return None if site.may_be_emulator else site.endpoint
+    return None if site.is_local else site.endpoint
 
 
 def _decisive(steps: Iterable[Step]) -> dict[str, Step]:

@@ -19,13 +19,13 @@ from pulumi_vod_workflow.cli.formatting import shown
 from pulumi_vod_workflow.cli.runs.model import Run, in_order
 from pulumi_vod_workflow.cli.runs.render_table import summary, table
 from pulumi_vod_workflow.config.clock import Clock
-from pulumi_vod_workflow.config.endpoint import EMULATOR, site_of
+from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.progress import Line
 from pulumi_vod_workflow.errors import CallError
 from pulumi_vod_workflow.lifecycle.reader import Target
 from pulumi_vod_workflow.lifecycle.waiter import wait_all
-from pulumi_vod_workflow.transport.event_loop import Connection, connection_for
+from pulumi_vod_workflow.transport.event_loop import BlockingClient, client_for
 
 AROUND: Final = 8
 """Lines of a terminal that the table leaves to others."""
@@ -33,7 +33,7 @@ AROUND: Final = 8
 
 def reach(
     runs: Mapping[str, Mapping[str, Any]], settings: Settings, say: Callable[[str], None]
-) -> tuple[dict[str, Target], Connection]:
+) -> tuple[dict[str, Target], BlockingClient]:
     """
     Return recorded runs, of which there are some, as ones that can be read, and what waits for it.
 
@@ -41,11 +41,11 @@ def reach(
         ConfigurationError: when there are no credentials for where they are.
 
     """
-    sites = {name: site_of(run, settings.site) for name, run in runs.items()}
+    sites = {name: endpoint_of_run(run, settings.site) for name, run in runs.items()}
     for site in dict.fromkeys(sites.values()):
         if site.endpoint == EMULATOR:
             say(f"vod: {replace(settings, site=site).where_runs_start}")
-    reached = {name: connection_for(settings, site, say=say) for name, site in sites.items()}
+    reached = {name: client_for(settings, site, say=say) for name, site in sites.items()}
     targets = {
         name: Target(
             reached[name].client, run["runId"], run.get("createTime") or run.get("submittedAt")
@@ -105,7 +105,7 @@ def watch(
         return in_order(known.values()), False
     targets, connection = reach(asked, settings, say)
     with _stopped() as stopped, _live(drawn, out):
-        waited = connection.wait(
+        waited = connection.run(
             wait_all, targets, timeout=math.inf, say=tell, stopped=stopped, seen=seen
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
