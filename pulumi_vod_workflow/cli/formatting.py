@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import typer
 
-from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.core.progress import format_duration
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
@@ -84,5 +84,5 @@ def ago(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     if seconds < 48 * 3600:
-        return duration(max(0.0, seconds))
+        return format_duration(max(0.0, seconds))
     return f"{seconds // 86400:.0f} days"

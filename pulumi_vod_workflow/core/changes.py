@@ -16,7 +16,11 @@ from enum import Enum
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.execution import agrees, contradictions, may_succeed_if_repeated
+from pulumi_vod_workflow.core.execution import (
+    is_consistent_with,
+    may_succeed_if_repeated,
+    mismatched_fields,
+)
 from pulumi_vod_workflow.core.request import START_FIELDS, told_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import AdoptionError
@@ -142,7 +146,7 @@ def _asks_always(key: str, recorded: Mapping[str, Any], declared: Mapping[str, A
     asked, told = told_of(declared, key), told_of(recorded, key)
     if "existingRunId" in recorded:
         # Somebody else started it: what is not declared, or was not told, asks for nothing.
-        return asked is not None and not agrees(asked, told)
+        return asked is not None and not is_consistent_with(asked, told)
     return differ(told, asked)
 
 
@@ -238,7 +242,7 @@ def refuse_contradictions(
         AdoptionError: when it was started with something else.
 
     """
-    wrong = contradictions(declared, found)
+    wrong = mismatched_fields(declared, found)
     if wrong:
         raise AdoptionError(
             f"existingRunId: {run_id} was started with another {' and '.join(wrong)} than is "

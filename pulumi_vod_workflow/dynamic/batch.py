@@ -59,8 +59,8 @@ from pulumi_vod_workflow.errors import (
     Problem,
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.lifecycle.reader import Target, read_all
-from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
+from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
 ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
@@ -153,12 +153,12 @@ class WorkflowBatchProvider(VodProvider):
         if not asked:
             return ReadResult(id_, sent(with_secrets(found)))
         targets = {key: self._target(run) for key, run in asked.items()}
-        told, errors = ask(self._connection(), read_all, targets)
+        told, errors = ask(self._connection(), read_many, targets)
         if errors:
             self._report_unreadable(found, errors, len(asked))
         for key, (_, outputs) in told.items():
             runs[key] = {**runs[key], **outputs}
-            if execution.is_known_to_have_ended(outputs):
+            if execution.is_terminal(outputs):
                 self._just_ended.add(runs[key]["runId"])
         phases = Counter(run["phase"] for run in runs.values())
         Row().say(", ".join(f"{count:,} {phase}" for phase, count in sorted(phases.items())))
@@ -272,12 +272,12 @@ class WorkflowBatchProvider(VodProvider):
         unclear: dict[str, str] = {}
         for key, error in started.failed.items():
             (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
-        rejected |= started.untried
+        rejected |= started.skipped
         new_runs = {**adopted, **ours}
         runs = {**runs, **new_runs}
         if rejected or unclear:
             told = _told(rejected, unclear, len(plan.start) + len(plan.adopt))
-            if not runs or (started.hopeless and not new_runs):
+            if not runs or (started.abort_error and not new_runs):
                 raise BatchError(told)
             Row().say(told, warning=True)
         common = {name: olds[name] for name in ("region", "endpoint") if name in olds}
@@ -298,7 +298,7 @@ class WorkflowBatchProvider(VodProvider):
             return {}
         connection = self._connection()
         targets = {key: self._target(run) for key, run in taken.items()}
-        found, errors = ask(connection, read_all, targets)
+        found, errors = ask(connection, read_many, targets)
         lost = [
             taken[key]["runId"]
             for key, error in errors.items()
@@ -314,15 +314,15 @@ class WorkflowBatchProvider(VodProvider):
             raise BatchError("\n".join([told, *alike, left]))
         self._forget(lost)
         return {
-            key: {**execution.just_accepted(taken[key]), **outputs}
+            key: {**execution.submitted_outputs(taken[key]), **outputs}
             for key, (_, outputs) in found.items()
         }
 
-    def _start(self, notes: Notes) -> Started:
+    def _start(self, notes: Notes) -> StartResults:
         if not notes:
-            return Started()
+            return StartResults()
         connection, say, stopped = self._connection(), shown_on(Row()), when_to_stop()
-        return ask(connection, start_all, connection.client, notes, say=say, stopped=stopped)
+        return ask(connection, start_many, connection.client, notes, say=say, stopped=stopped)
 
     def _where(self) -> dict[str, str]:
         site = self._settings.site
@@ -335,13 +335,13 @@ class WorkflowBatchProvider(VodProvider):
             return {}, {}
         connection = self._connection()
         targets = {
-            key: Target(connection.client, items[key]["existingRunId"]) for key in plan.adopt
+            key: RunRef(connection.client, items[key]["existingRunId"]) for key in plan.adopt
         }
-        found, errors = ask(connection, read_all, targets)
+        found, errors = ask(connection, read_many, targets)
         runs: Runs = {}
         failed = {key: _reason(error, news) for key, error in errors.items()}
         for key, (told, outputs) in found.items():
-            run_id, start = targets[key].run_id, execution.start_told(told)
+            run_id, start = targets[key].run_id, execution.start_inputs_of(told)
             try:
                 refuse_contradictions(run_id, items[key], start)
             except AdoptionError as error:

@@ -26,7 +26,7 @@ from pulumi.runtime.rpc import wrap_rpc_secret
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
-from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.core.recovery import (
     RecoveryAction,
     RecoveryPlan,
@@ -60,7 +60,7 @@ from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import Where
-    from pulumi_vod_workflow.lifecycle.reader import Target
+    from pulumi_vod_workflow.lifecycle.reader import RunRef
     from pulumi_vod_workflow.transport.event_loop import BlockingClient
 
 P = ParamSpec("P")
@@ -364,12 +364,12 @@ class VodProvider(ResourceProvider):
             if written and wait:
                 written.result()
 
-    def _target(self, run: Properties) -> Target:
+    def _target(self, run: Properties) -> RunRef:
         """Return a recorded run as one that can be read."""
-        from pulumi_vod_workflow.lifecycle.reader import Target  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import RunRef  # noqa: PLC0415 - with the first call
 
         since = run.get("createTime") or run.get("submittedAt")
-        return Target(self._connection(run).client, run["runId"], since)
+        return RunRef(self._connection(run).client, run["runId"], since)
 
 
 def _time(entry: StartRecord) -> str:
@@ -387,6 +387,6 @@ def earlier_starts(entries: Iterable[StartRecord]) -> Iterator[str]:
         yield f"an earlier update has sent {times} what was never answered: it may be a run, too"
 
 
-def shown_on(row: Row) -> Callable[[Line], None]:
+def shown_on(row: Row) -> Callable[[ProgressMessage], None]:
     """Return what shows the lines of a long operation on a resource's row."""
-    return lambda line: row.say(line.text, passing=line.passing)
+    return lambda line: row.say(line.text, passing=line.ephemeral)

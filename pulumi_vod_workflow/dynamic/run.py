@@ -201,7 +201,7 @@ class WorkflowRunProvider(VodProvider):
             return CreateResult(existing, sent(record(self._adopt(existing, inputs))))
         run = self._start(inputs)
         # The service has accepted: nothing below may raise, or the run's id would be lost.
-        outputs = {**execution.nothing_yet(), **run, **self._whereabouts(run["runId"])}
+        outputs = {**execution.empty_result_lists(), **run, **self._whereabouts(run["runId"])}
         return CreateResult(run["runId"], sent(record({**inputs, **outputs})))
 
     def _start(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ class WorkflowRunProvider(VodProvider):
                 f"{error.remedy} If it is gone for good, choose:\n{UNKNOWN_START_OPTIONS}"
             )
             raise
-        return {**execution.just_accepted(run), **outputs}
+        return {**execution.submitted_outputs(run), **outputs}
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -248,8 +248,8 @@ class WorkflowRunProvider(VodProvider):
         if "runId" not in found:  # WorkflowRun.get: only the id is known
             return ReadResult(id_, sent(record(self._look_up(id_))))
         self._settle(_started_here(found))
-        if not execution.is_known_to_have_ended(found):
-            found = execution.merged(found, self._progress(found))
+        if not execution.is_terminal(found):
+            found = execution.merge_outputs(found, self._progress(found))
         return ReadResult(id_, sent(record(found)))
 
     def _progress(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -263,7 +263,7 @@ class WorkflowRunProvider(VodProvider):
             if run.get("secretInputs") is True:
                 error.redact_service_message()
             raise
-        if execution.is_known_to_have_ended(outputs):
+        if execution.is_terminal(outputs):
             self._just_ended.add(target.run_id)
         if outputs["phase"] != run.get("phase"):
             Row().say(f"{outputs['phase']} ({outputs['statusReason']})")
@@ -279,7 +279,7 @@ class WorkflowRunProvider(VodProvider):
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
         self._settle(_started_here(_props), wait=True)
-        if not execution.is_known_to_have_ended(_props) and _props.get("emulated") is not True:
+        if not execution.is_terminal(_props) and _props.get("emulated") is not True:
             Row().say(
                 f"{_id} is forgotten, not cancelled: it was not known to have ended, goes on, and "
                 "is billed (the service has no call that cancels a run)"
@@ -294,13 +294,13 @@ class WorkflowRunProvider(VodProvider):
         }
 
     def _look_up(self, run_id: str) -> dict[str, Any]:
-        from pulumi_vod_workflow.lifecycle.reader import Target, read_run  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run  # noqa: PLC0415 - with the first call
 
         connection = self._connection()
-        told, outputs = ask(connection, read_run, Target(connection.client, run_id))
+        told, outputs = ask(connection, read_run, RunRef(connection.client, run_id))
         return {
-            **execution.start_told(told),
-            **execution.nothing_yet(),
+            **execution.start_inputs_of(told),
+            **execution.empty_result_lists(),
             **outputs,
             "runId": run_id,
             **self._whereabouts(run_id),

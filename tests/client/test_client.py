@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.core.execution import start_told
+from pulumi_vod_workflow.core.execution import start_inputs_of
 from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
@@ -302,7 +302,7 @@ def test_a_long_start_arrives_whole() -> None:
             return told.result, template.result
 
         told, template = anyio.run(go)
-        assert start_told(told) == LONG
+        assert start_inputs_of(told) == LONG
         assert emulator.ledger()[0]["clientToken"] == "token"
         assert template["WorkflowTemplate"]["TemplateId"] == "t"
         assert template["WorkflowTemplate"]["CommitId"]

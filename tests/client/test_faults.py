@@ -16,7 +16,7 @@ from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.lifecycle import starter as fleet
-from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests import faults
 from tests.client.conftest import notes
@@ -37,7 +37,7 @@ def journal(tmp_path: Path) -> Journal:
 
 def started(
     emulator: VodEmulator, journal: Journal, policy: RetryPolicy, only: Iterable[str] | None = None
-) -> Started:
+) -> StartResults:
     """Start runs faster than the account's rate, by a client that does not wait for long."""
     asked = notes(COUNT, journal)
     asked = {name: asked[name] for name in (asked if only is None else only)}
@@ -52,7 +52,7 @@ def started(
         for name, note in asked.items()
     }
 
-    async def go() -> Started:
+    async def go() -> StartResults:
         client = VodClient(
             emulator.url,
             "cn-north-1",
@@ -62,7 +62,7 @@ def started(
             policy=policy,
         )
         try:
-            return await start_all(client, resent, say=lambda _: None, stopped=lambda: False)
+            return await start_many(client, resent, say=lambda _: None, is_cancelled=lambda: False)
         finally:
             await client.aclose()
 
@@ -76,13 +76,13 @@ def paid_by(emulator: VodEmulator) -> dict[str, str]:
     return ledger
 
 
-def tells_the_truth(done: Started, emulator: VodEmulator, journal: Journal) -> None:
+def tells_the_truth(done: StartResults, emulator: VodEmulator, journal: Journal) -> None:
     """What is said of every start, and what the journal holds of it, is what became of it."""
     ledger = paid_by(emulator)
     accepted = {name: run["runId"] for name, run in done.accepted.items()}
     assert accepted == {name: ledger[name] for name in accepted}
     asked = notes(COUNT, journal)
-    assert sorted([*done.accepted, *done.failed, *done.untried]) == sorted(asked)
+    assert sorted([*done.accepted, *done.failed, *done.skipped]) == sorted(asked)
     unclear = {name for name, error in done.failed.items() if error.maybe_accepted}
     assert ledger.keys() <= accepted.keys() | unclear
     for name, error in done.failed.items():
@@ -133,6 +133,6 @@ def test_with_few_repeats_every_failure_is_told(
     faults.end(vod_emulator)
     again = started(vod_emulator, journal, PATIENT, only=done.failed)
     assert again.accepted.keys() == done.failed.keys()
-    whole = Started(accepted={**done.accepted, **again.accepted})
+    whole = StartResults(accepted={**done.accepted, **again.accepted})
     tells_the_truth(whole, vod_emulator, journal)
     assert len(vod_emulator.ledger()) == COUNT

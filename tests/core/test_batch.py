@@ -34,7 +34,7 @@ from pulumi_vod_workflow.core.batch.inputs import (
 )
 from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
 from pulumi_vod_workflow.core.changes import plan_change, refuse_contradictions
-from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, standing
+from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, classify_status
 from pulumi_vod_workflow.core.inputs.validation import SHORT_CLIP
 from pulumi_vod_workflow.core.request import start_of
 from pulumi_vod_workflow.core.secrets import Secret
@@ -116,7 +116,7 @@ class Stack:
 
     def read(self, key: str, status: str) -> None:
         """Record how far an item's run is, as a refresh does."""
-        where = standing(status)
+        where = classify_status(status)
         told = {"status": status, "phase": where.phase, "statusReason": where.reason}
         runs = runs_of(self.state)
         runs[key] |= told
@@ -1098,7 +1098,7 @@ def test_an_item_is_planned_as_a_single_run_is(
     if before in {"rejected", "unclear"}:
         stack.up(one(vid="x", triggers={"n": 3}), **{before: "a"})
     stack.read("a", status)
-    where = standing(status)
+    where = classify_status(status)
     single_run |= {"status": status, "phase": where.phase}
 
     raw = one(**{"triggers": {"n": 1}, **changes})
@@ -1339,7 +1339,7 @@ def test_the_record_of_a_run_is_not_respelled() -> None:
 def test_a_reason_is_recorded_where_it_says_more_than_the_phase(outputs: Any, needed: bool) -> None:
     """There are thousands of runs, and most of them are plain."""
     if isinstance(outputs, str):
-        where = standing(outputs)
+        where = classify_status(outputs)
         outputs = {"status": outputs, "phase": where.phase, "statusReason": where.reason}
     kept = recorded({}, {"a": {"runId": "lb:1", **outputs}})["runs"]["a"]
     assert ("statusReason" in kept) is needed

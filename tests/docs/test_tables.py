@@ -16,7 +16,7 @@ from pulumi_vod_workflow.cli.runs.model import PHASES
 from pulumi_vod_workflow.cli.runs.render_table import COLUMNS
 from pulumi_vod_workflow.config import settings as config
 from pulumi_vod_workflow.config.settings import load_settings
-from pulumi_vod_workflow.core.execution import FAILURES, may_succeed_if_repeated
+from pulumi_vod_workflow.core.execution import FAILURE_REASONS, may_succeed_if_repeated
 from pulumi_vod_workflow.core.response import ERROR_CLASS_BY_CODE, parse_response
 from pulumi_vod_workflow.emulator.errors import TABLE
 
@@ -55,7 +55,7 @@ def test_every_code_of_the_service_is_told(page: str) -> None:
 @pytest.mark.parametrize("page", ERRORS)
 def test_every_failure_of_a_run_is_told(page: str) -> None:
     rows = table(page, "statuses")
-    assert list(rows) == list(FAILURES)
+    assert list(rows) == list(FAILURE_REASONS)
     for status, (cause, remedy, repeat) in rows.items():
         assert cause
         assert remedy

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from volcengine.vod.models.business import vod_workflow_pb2
 
 from pulumi_vod_workflow.core.changes import RUN_FIELDS
-from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
+from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, to_property_names
 from pulumi_vod_workflow.core.inputs import models
 from pulumi_vod_workflow.core.inputs.models import ItemInputs
 from pulumi_vod_workflow.core.inputs.property_names import respell_path
@@ -97,7 +97,7 @@ def test_the_files_of_a_snapshot_have_the_fields_of_all_kinds() -> None:
 
 def test_incoming_names_become_the_types_names() -> None:
     """What is read from the wire is found again by the attributes."""
-    told = camel({"Type": "AIDynpost", "AIDynpost": {"ImgXLen": 1, "StoreUri": "s"}})
+    told = to_property_names({"Type": "AIDynpost", "AIDynpost": {"ImgXLen": 1, "StoreUri": "s"}})
     assert told == {"type": "AIDynpost", "aiDynpost": {"imgXLen": 1, "storeUri": "s"}}
 
 

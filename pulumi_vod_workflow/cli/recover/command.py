@@ -83,7 +83,7 @@ def recover(
 def _verified(advice: Advice) -> Advice:
     """Read the runs that were accepted."""
     from pulumi_vod_workflow.cli.runs.watch import reach  # noqa: PLC0415 - makes calls
-    from pulumi_vod_workflow.lifecycle.reader import read_all  # noqa: PLC0415 - makes calls
+    from pulumi_vod_workflow.lifecycle.reader import read_many  # noqa: PLC0415 - makes calls
 
     accepted = advice.of(Became.ACCEPTED)
     runs = {
@@ -95,7 +95,7 @@ def _verified(advice: Advice) -> Advice:
         targets, connection = reach(runs, advice.settings, lambda text: typer.echo(text, err=True))
     except ConfigurationError as error:
         return replace(advice, unread=str(error))
-    read, errors = connection.run(read_all, targets)
+    read, errors = connection.run(read_many, targets)
     secret = {start.run_id for operation, start in accepted if operation.secret}
     for run_id in secret & set(errors):
         errors[run_id].redact_service_message("an input may be secret")

@@ -11,7 +11,7 @@ from typing import Final
 from pulumi_vod_workflow.cli.review.model import Free, Promise, Same, Start, Who
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.core.changes import SAME_WORK
-from pulumi_vod_workflow.core.execution import ENDED
+from pulumi_vod_workflow.core.execution import TERMINAL_PHASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,9 @@ def forgotten_by_end(promise: Promise) -> dict[str, list[str]]:
     """Return the names of those that are only forgotten, by whether their runs have ended."""
     found: dict[str, list[str]] = {UNFINISHED: [], UNREAD: [], HAVE_ENDED: []}
     for part in promise.forgotten:
-        words = HAVE_ENDED if part.phase in ENDED else UNFINISHED if part.phase else UNREAD
+        words = (
+            HAVE_ENDED if part.phase in TERMINAL_PHASES else UNFINISHED if part.phase else UNREAD
+        )
         found[words].append(part.who.label)
     return {words: names for words, names in found.items() if names}
 

@@ -21,7 +21,7 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.completion.failures import remedy
-from pulumi_vod_workflow.core.completion.results import without_run
+from pulumi_vod_workflow.core.completion.results import result_without_run
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import record
 
@@ -98,13 +98,15 @@ class Run:
     @property
     def ended(self) -> bool:
         """Whether there is nothing more to come of it."""
-        return not self.run_id or execution.is_known_to_have_ended(self.outputs)
+        return not self.run_id or execution.is_terminal(self.outputs)
 
     @property
     def reason(self) -> str:
         """What its status means."""
         told, status = self.outputs.get("statusReason"), self.outputs.get("status")
-        known = execution.standing(str(status)).reason if status else execution.SUBMITTED_REASON
+        known = (
+            execution.classify_status(str(status)).reason if status else execution.SUBMITTED_REASON
+        )
         return str(told or known)
 
     @property
@@ -115,7 +117,7 @@ class Run:
 
     def age(self, now: datetime) -> float | None:
         """Return the seconds since it was made."""
-        return execution.age_of(self.outputs, now)
+        return execution.run_age(self.outputs, now)
 
     @property
     def began(self) -> datetime | None:
@@ -142,7 +144,7 @@ class Run:
     def now_known(self, outputs: Mapping[str, Any]) -> Run:
         """Return it with what was just read, what is secret of that marked."""
         read = record({**outputs, **({"secretInputs": True} if self.secret else {})})
-        return replace(self, outputs=execution.merged(self.outputs, read), trouble="")
+        return replace(self, outputs=execution.merge_outputs(self.outputs, read), trouble="")
 
 
 def runs_in(stack: Stack) -> list[Run]:
@@ -197,7 +199,7 @@ def _items(stack: Stack) -> Iterator[Run]:
             why = {name: outputs[name][key] for name in ("rejected", "unclear")
                    if key in (outputs.get(name) or {})}  # fmt: skip
             item = {name: value for name, value in items.get(key, {}).items() if name in DECLARED}
-            told = {**hidden, **item, **(without_run(why) or {})}
+            told = {**hidden, **item, **(result_without_run(why) or {})}
             yield Run((f"{resource.name}[{key}]",), told, secret)
 
 

@@ -25,7 +25,7 @@ from pulumi_vod_workflow.cli.runs.model import (
 from pulumi_vod_workflow.cli.runs.page_script import HASH, SCRIPT
 from pulumi_vod_workflow.cli.runs.page_style import STYLE
 from pulumi_vod_workflow.cli.runs.render_table import as_csv, heading, outcome
-from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.core.progress import format_duration
 
 SIGNS: Final = {
     "failed": "✕", "terminated": "■", "unclear": "?", "rejected": "⊘",
@@ -201,7 +201,7 @@ def _row(number: int, run: Run, bars: Iterable[str], card: int | None) -> str:
         "workflow": _text(run.workflow or "-"),
         "made": f'<time datetime="{_iso(began)}">{began:%Y-%m-%d %H:%M}</time>'
         if began else "-",
-        "took": "-" if run.duration is None else duration(run.duration),
+        "took": "-" if run.duration is None else format_duration(run.duration),
         "result": result,
         "id": _text(run.run_id or "-"),
     }  # fmt: skip
@@ -299,7 +299,10 @@ def _transcodes(runs: Sequence[Run]) -> str:
                 ("Format", _text(product.format or "-")),
                 ("Codec", _text(", ".join(map(line, product.codecs)) or "-")),
                 ("Pixels", _pixels(product)),
-                ("Length", duration(product.seconds) if product.seconds is not None else "-"),
+                (
+                    "Length",
+                    format_duration(product.seconds) if product.seconds is not None else "-",
+                ),
                 ("Size", decimal(int(product.size)) if product.size is not None else "-"),
                 ("Stored at", _uris(product)),
             ],

@@ -26,7 +26,7 @@ from pulumi_vod_workflow.cli.runs.model import (
     has_secret_products,
     products,
 )
-from pulumi_vod_workflow.core.progress import duration, tasks_told
+from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import named
 
@@ -74,7 +74,7 @@ def made(run: Run) -> str:
         *_made([product for product in found if not product.is_snapshot]),
         *_made([product for product in found if product.is_snapshot], "snapshot"),
     ]
-    return "; ".join(parts) or ("" if run.ended else tasks_told(run.outputs)) or "-"
+    return "; ".join(parts) or ("" if run.ended else tasks_summary(run.outputs)) or "-"
 
 
 def outcome(run: Run) -> str:
@@ -103,7 +103,7 @@ def table(runs: Sequence[Run], now: datetime, most: int | None = None) -> Render
                         overflow="fold" if most is None else "ellipsis",
                         no_wrap=most is not None)  # fmt: skip
     for run in runs[:most]:
-        took = "-" if run.duration is None else duration(run.duration)
+        took = "-" if run.duration is None else format_duration(run.duration)
         phase = Text(line(run.phase), style=COLOURS.get(run.phase, ""))
         cells = (line(run.name), ago(run.age(now)), took, outcome(run), line(run.run_id) or "-")
         grid.add_row(phase, *map(Text, cells))

@@ -21,10 +21,10 @@ from pulumi_vod_workflow.cli.runs.render_table import summary, table
 from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.errors import CallError
-from pulumi_vod_workflow.lifecycle.reader import Target
-from pulumi_vod_workflow.lifecycle.waiter import wait_all
+from pulumi_vod_workflow.lifecycle.reader import RunRef
+from pulumi_vod_workflow.lifecycle.waiter import wait_for_runs
 from pulumi_vod_workflow.transport.event_loop import BlockingClient, client_for
 
 AROUND: Final = 8
@@ -33,7 +33,7 @@ AROUND: Final = 8
 
 def reach(
     runs: Mapping[str, Mapping[str, Any]], settings: Settings, say: Callable[[str], None]
-) -> tuple[dict[str, Target], BlockingClient]:
+) -> tuple[dict[str, RunRef], BlockingClient]:
     """
     Return recorded runs, of which there are some, as ones that can be read, and what waits for it.
 
@@ -47,7 +47,7 @@ def reach(
             say(f"vod: {replace(settings, site=site).where_runs_start}")
     reached = {name: client_for(settings, site, say=say) for name, site in sites.items()}
     targets = {
-        name: Target(
+        name: RunRef(
             reached[name].client, run["runId"], run.get("createTime") or run.get("submittedAt")
         )
         for name, run in runs.items()
@@ -85,8 +85,8 @@ def watch(
     def say(text: str) -> None:
         out.print(shown(text), soft_wrap=True)
 
-    def tell(line: Line) -> None:
-        if not (line.passing or out.is_terminal):
+    def tell(line: ProgressMessage) -> None:
+        if not (line.ephemeral or out.is_terminal):
             say(line.text)
 
     def seen(name: str, outputs: Mapping[str, Any]) -> None:
@@ -106,11 +106,11 @@ def watch(
     targets, connection = reach(asked, settings, say)
     with _stopped() as stopped, _live(drawn, out):
         waited = connection.run(
-            wait_all, targets, timeout=math.inf, say=tell, stopped=stopped, seen=seen
+            wait_for_runs, targets, timeout=math.inf, say=tell, stopped=stopped, seen=seen
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
         known[name] = replace(known[name], trouble=_told(error, known[name]))
-    return in_order(known.values()), waited.stopped
+    return in_order(known.values()), waited.cancelled
 
 
 def _told(error: CallError, run: Run) -> str:

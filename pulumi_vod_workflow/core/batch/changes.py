@@ -25,7 +25,7 @@ from pulumi_vod_workflow.core.changes import (
     refuse_contradictions,
     work_of,
 )
-from pulumi_vod_workflow.core.execution import is_known_to_have_ended
+from pulumi_vod_workflow.core.execution import is_terminal
 from pulumi_vod_workflow.core.state import after_update
 from pulumi_vod_workflow.core.text import named, path_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
@@ -186,7 +186,7 @@ def plan_batch(
         start=start,
         adopt=tuple(adopt),
         forget=tuple(forgotten),
-        ended=tuple(key for key, run in forgotten.items() if is_known_to_have_ended(run)),
+        ended=tuple(key for key, run in forgotten.items() if is_terminal(run)),
         free=(
             *(key for key in BATCH_FIELDS if differ(recorded.get(key), declared.get(key))),
             *(

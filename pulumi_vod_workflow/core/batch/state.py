@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import Properties, inputs_of, items_of
 from pulumi_vod_workflow.core.changes import differ
-from pulumi_vod_workflow.core.execution import is_emulated, is_known_to_have_ended
+from pulumi_vod_workflow.core.execution import is_emulated, is_terminal
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import (
     with_secret_urls,
@@ -107,4 +107,4 @@ def _with_secrets(run: Properties) -> dict[str, Any]:
 
 def unfinished(batch: Properties) -> dict[str, dict[str, Any]]:
     """Return the runs that the service has to be asked about."""
-    return {key: run for key, run in runs_of(batch).items() if not is_known_to_have_ended(run)}
+    return {key: run for key, run in runs_of(batch).items() if not is_terminal(run)}

@@ -104,7 +104,7 @@ def _is_run(run: object) -> bool:
     return run is UNKNOWN or (isinstance(run, str) and bool(run) and run == run.strip())
 
 
-def awaited(declared: Properties) -> dict[str, dict[str, Any]]:
+def runs_to_wait_for(declared: Properties) -> dict[str, dict[str, Any]]:
     """Return name -> what is known of the run: `runId` and where it is, or why it has none."""
     return {
         name: dict(run) if isinstance(run, Mapping) else {"runId": run}
