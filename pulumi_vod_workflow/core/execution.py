@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
-from pulumi_vod_workflow.core.request import START_FIELDS, start_of
+from pulumi_vod_workflow.core.request import REQUEST_FIELDS, request_fields
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
 Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "terminated", "expired"]
@@ -138,11 +138,11 @@ def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def start_inputs_of(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return what GetWorkflowExecution's Result says was started, as start inputs."""
-    told = {key: to_property_names(result.get(key[0].upper() + key[1:])) for key in START_FIELDS}
+    told = {key: to_property_names(result.get(key[0].upper() + key[1:])) for key in REQUEST_FIELDS}
     direct_url = told["directUrl"]
     if isinstance(direct_url, Mapping):  # the service may spell an absent part as ""
         told["directUrl"] = {key: value for key, value in direct_url.items() if value}
-    return {key: value for key, value in start_of(told).items() if value != ""}
+    return {key: value for key, value in request_fields(told).items() if value != ""}
 
 
 def mismatched_fields(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _STARTED: Final = frozenset(
-    {*(key[0].upper() + key[1:] for key in START_FIELDS), "RunId", "ClientToken", "SpaceName"}
+    {*(key[0].upper() + key[1:] for key in REQUEST_FIELDS), "RunId", "ClientToken", "SpaceName"}
 )
 _EXECUTION: Final = _STARTED | {
     "Status",

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 from pydantic.alias_generators import to_pascal
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.inputs.models import Start
-from pulumi_vod_workflow.core.inputs.property_names import respell
+from pulumi_vod_workflow.core.inputs.models import StartRequestModel
+from pulumi_vod_workflow.core.inputs.property_names import rename_keys
 
 Operation = Literal[
     "StartWorkflow",
@@ -60,7 +60,7 @@ def start_workflow(start: Mapping[str, Any], client_token: str) -> ApiRequest:
     `DirectUrl` and `Input` are strings holding JSON in both forms, as the page's POST example and
     the official SDK's GET have them.
     """
-    wire = respell(start, Start, to_pascal)
+    wire = rename_keys(start, StartRequestModel, to_pascal)
     parameters: dict[str, object] = {**wire, "ClientToken": client_token}
     for name in ("DirectUrl", "Input"):
         if name in parameters:

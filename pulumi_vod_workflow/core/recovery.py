@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import RETENTION
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.values import is_known
 
 Run = Mapping[str, Any]
@@ -41,12 +41,16 @@ class StartIntent:
 def is_fully_known(declared: Mapping[str, Any]) -> bool:
     """Tell whether checked inputs ask for a start that is all known, whatever else is not."""
     token, scope = declared.get("clientToken"), declared.get("scope")
-    return token is not None and is_known([token, scope, start_of(declared)])
+    return token is not None and is_known([token, scope, request_fields(declared)])
 
 
 def start_intent(declared: Mapping[str, Any], *, endpoint: str, region: str) -> StartIntent:
     """Return the start that checked inputs ask for at a site, if they `can_be_ordered`."""
-    start, token, resource = start_of(declared), declared["clientToken"], resource_key_of(declared)
+    start, token, resource = (
+        request_fields(declared),
+        declared["clientToken"],
+        resource_key_of(declared),
+    )
     where = {"resource": resource, "endpoint": endpoint, "region": region}
     what = canonical_json({**where, "clientToken": token, "start": start})
     return StartIntent(start, token, resource, hashlib.sha256(what).hexdigest())

@@ -13,28 +13,33 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.changes import (
     BatchPlan,
-    carried,
+    kept_runs,
     plan_batch,
     same_work,
-    told_same_work,
+    same_work_warnings,
 )
 from pulumi_vod_workflow.core.batch.inputs import (
     BATCH_FIELDS,
     Properties,
-    alike,
-    complete_batch,
-    declare_batch,
-    doubtful,
+    check_batch,
+    check_restarted_items,
+    find_item_doubts,
+    group_problems,
     items_of,
     normalise_batch,
-    recheck,
     stale_tokens,
+    with_derived_batch_inputs,
 )
-from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
-from pulumi_vod_workflow.core.changes import refuse_contradictions
+from pulumi_vod_workflow.core.batch.state import (
+    runs_of,
+    to_batch_state,
+    unfinished_runs,
+    with_secrets,
+)
+from pulumi_vod_workflow.core.changes import check_adopted_run
 from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
-from pulumi_vod_workflow.core.request import in_words
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.request import describe_start
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.dynamic.error_reporting import reported
 from pulumi_vod_workflow.dynamic.provider import (
@@ -86,19 +91,19 @@ class WorkflowBatchProvider(VodProvider):
         if are_lost(news):
             return CheckResult(sent(received(news)), [])
         olds = normalise_batch(received(_olds))
-        declaration = declare_batch(received(news), olds)
-        problems = declaration.problems or stale_tokens(olds, declaration.properties)
+        declaration = check_batch(received(news), olds)
+        problems = declaration.problems or stale_tokens(olds, declaration.values)
         failures = self._failures(problems)
         if failures:
-            return CheckResult(sent(declaration.properties), failures)
-        inputs = complete_batch(olds, declaration.properties)
+            return CheckResult(sent(declaration.values), failures)
+        inputs = with_derived_batch_inputs(olds, declaration.values)
         self._checked.add(resource_key_of(inputs))
         if not olds:
             plan, recalled, _ = self._planned({}, inputs)
             self._tell(plan, recalled, inputs)
             wrong = self._asked(plan, recalled, inputs)
             if wrong:
-                return CheckResult(sent(declaration.properties), self._failures(wrong))
+                return CheckResult(sent(declaration.values), self._failures(wrong))
         return CheckResult(sent(with_secrets(inputs)), [])
 
     @reported
@@ -148,7 +153,7 @@ class WorkflowBatchProvider(VodProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Ask the service about the runs that are not known to have ended, all at once; free."""
         found = normalise_batch(received(props))
-        runs, asked = runs_of(found), unfinished(found)
+        runs, asked = runs_of(found), unfinished_runs(found)
         self._settle(_started_here(runs))
         if not asked:
             return ReadResult(id_, sent(with_secrets(found)))
@@ -185,12 +190,12 @@ class WorkflowBatchProvider(VodProvider):
         """Forget the runs. The service offers no cancel: unfinished ones go on and are billed."""
         found = normalise_batch(received(_props))
         self._settle(_started_here(runs_of(found)), wait=True)
-        runs = unfinished(found)
+        runs = unfinished_runs(found)
         left = [key for key, run in runs.items() if not run["emulated"]]
         if left:
             Row().say(
                 f"{len(left):,} runs are forgotten, not cancelled: they were not known to have "
-                f"ended, go on, and are billed: {named(left, 20)}"
+                f"ended, go on, and are billed: {list_names(left, 20)}"
             )
 
     # -- starting -----------------------------------------------------------------------------
@@ -207,7 +212,7 @@ class WorkflowBatchProvider(VodProvider):
         plan = self._plan(olds, news)
         if not plan.start:
             return plan, RecoveryPlan(), {}
-        wrong = [f"  - {problem}" for problem in recheck(olds, news, plan.start)]
+        wrong = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
         if wrong:
             raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT]))
         items = items_of(news)
@@ -216,11 +221,12 @@ class WorkflowBatchProvider(VodProvider):
         if recalled.undecided:
             secret = news.get("secretInputs") is True
             asked = [
-                key if secret else f"{key}: {in_words(items[key])}" for key in recalled.undecided
+                key if secret else f"{key}: {describe_start(items[key])}"
+                for key in recalled.undecided
             ]
-            which = f"of {plan.total:,} items {len(asked):,} ({named(asked, 50)}) were"
+            which = f"of {plan.total:,} items {len(asked):,} ({list_names(asked, 50)}) were"
             raise self._unclear(which, recalled.undecided.values(), news["scope"])
-        return plan.recalled(recalled.reused, recalled.resent), recalled, notes
+        return plan.with_recovery(recalled.reused, recalled.resent), recalled, notes
 
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
         return plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
@@ -230,13 +236,13 @@ class WorkflowBatchProvider(VodProvider):
         if plan.start:
             self._announce_starts(news, len(plan.start))
         row = Row()
-        doubts = map(str, doubtful(news, plan.start))
+        doubts = map(str, find_item_doubts(news, plan.start))
         for line in (*earlier_starts(recalled.superseded.values()), *doubts):
             row.say(line, warning=True)
         if plan.start and news.get("secretInputs") is not True:  # that two are alike is secret, too
-            for line in told_same_work(same_work(items_of(news), plan.start)):
+            for line in same_work_warnings(same_work(items_of(news), plan.start)):
                 row.say(line, warning=True)
-        for line in plan.described():
+        for line in plan.summary_lines():
             row.say(line)
 
     def _asked(self, plan: BatchPlan, recalled: RecoveryPlan, news: Properties) -> list[Problem]:
@@ -245,7 +251,7 @@ class WorkflowBatchProvider(VodProvider):
             return []
         items = items_of(news)
         starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
-        return self._preflight(starts, alike, secret=news.get("secretInputs") is True)
+        return self._preflight(starts, group_problems, secret=news.get("secretInputs") is True)
 
     def _carry_out(self, olds: Properties, news: Properties) -> Any:
         """
@@ -260,7 +266,7 @@ class WorkflowBatchProvider(VodProvider):
         taken = self._take_over(recalled.reused, news)
         if len(taken) < len(recalled.reused):
             plan, _, notes = self._planned(olds, news)
-        runs = carried(olds, news, plan)
+        runs = kept_runs(olds, news, plan)
         adopted, rejected = self._adopt(news, plan)
         # Last, for from here on runs may be paid: nothing below may raise once one is accepted.
         started = self._start(notes)
@@ -343,7 +349,7 @@ class WorkflowBatchProvider(VodProvider):
         for key, (told, outputs) in found.items():
             run_id, start = targets[key].run_id, execution.start_inputs_of(told)
             try:
-                refuse_contradictions(run_id, items[key], start)
+                check_adopted_run(run_id, items[key], start)
             except AdoptionError as error:
                 failed[key] = str(error)
             else:
@@ -355,7 +361,7 @@ class WorkflowBatchProvider(VodProvider):
         site = self._where()
         common = {name: declared.get(name) or site[name] for name in site}
         inputs = {name: declared[name] for name in BATCH_FIELDS if name in declared}
-        return sent(with_secrets(record_batch(inputs, runs, site=common, **why_not)))
+        return sent(with_secrets(to_batch_state(inputs, runs, site=common, **why_not)))
 
 
 def _started_here(runs: Mapping[str, Properties]) -> list[str]:
@@ -400,7 +406,7 @@ def _alike(reasons: Mapping[str, str]) -> list[str]:
     for key, why in sorted(reasons.items()):
         alike[why].append(key)
     first = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1]))
-    lines = [f"  - {named(keys, 10)}: {why}" for why, keys in first[:20]]
+    lines = [f"  - {list_names(keys, 10)}: {why}" for why, keys in first[:20]]
     if len(first) > 20:
         lines.append(f"  - and {sum(len(keys) for _, keys in first[20:]):,} more")
     return lines

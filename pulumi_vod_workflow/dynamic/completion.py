@@ -8,19 +8,19 @@ from typing import Any
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from pulumi_vod_workflow.core.completion.failures import raise_if_failed, raise_if_unfinished
-from pulumi_vod_workflow.core.completion.inputs import declare_completion, runs_to_wait_for
+from pulumi_vod_workflow.core.completion.inputs import check_completion, runs_to_wait_for
 from pulumi_vod_workflow.core.completion.results import (
     needs_update,
-    record_completion,
     result_of,
     result_without_run,
     reusable_results,
     summary,
+    to_completion_state,
     with_secrets,
 )
 from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.core.progress import format_duration
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.dynamic.error_reporting import reported
 from pulumi_vod_workflow.dynamic.provider import (
@@ -48,8 +48,8 @@ class WorkflowCompletionProvider(VodProvider):
         """Validate a wait; offline and free."""
         if are_lost(news):
             return CheckResult(sent(received(news)), [])
-        declaration = declare_completion(received(news))
-        return CheckResult(sent(declaration.properties), self._failures(declaration.problems))
+        declaration = check_completion(received(news))
+        return CheckResult(sent(declaration.values), self._failures(declaration.problems))
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -89,7 +89,7 @@ class WorkflowCompletionProvider(VodProvider):
         asked = {name: run for name, run in runs.items() if name not in held}
         missing = [name for name in runs if without[name]]
         if asked and missing:  # it will fail for them, or record them; say so before a long wait
-            which = named(missing, 20)
+            which = list_names(missing, 20)
             Row().say(f"were not started, so have no run to wait for: {which}", warning=True)
         waited = self._waited(asked, news)
         forgotten = [
@@ -112,7 +112,7 @@ class WorkflowCompletionProvider(VodProvider):
             raise_if_failed(results)
         if asked:
             Row().say(f"{summary(results)} after {format_duration(waited.duration)}")
-        return sent(with_secrets(record_completion(news, results)))
+        return sent(with_secrets(to_completion_state(news, results)))
 
     def _waited(self, runs: Mapping[str, Mapping[str, Any]], news: Mapping[str, Any]) -> WaitResult:
         if not runs:

@@ -38,7 +38,7 @@ from pulumi_vod_workflow.core.recovery import (
     start_intent,
 )
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.dynamic.diagnostics import Tally, announce, once
 from pulumi_vod_workflow.dynamic.sdk_compat.host import (
@@ -59,7 +59,7 @@ from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
 
 if TYPE_CHECKING:
-    from pulumi_vod_workflow.core.preflight import Where
+    from pulumi_vod_workflow.core.preflight import GroupedFindings
     from pulumi_vod_workflow.lifecycle.reader import RunRef
     from pulumi_vod_workflow.transport.event_loop import BlockingClient
 
@@ -218,7 +218,7 @@ class VodProvider(ResourceProvider):
     def _preflight(
         self,
         starts: Mapping[str, Properties],
-        told: Callable[[Where], Iterable[Problem]],
+        told: Callable[[GroupedFindings], Iterable[Problem]],
         *,
         secret: bool,
     ) -> list[Problem]:
@@ -240,28 +240,28 @@ class VodProvider(ResourceProvider):
         if mode == "off":
             return []
         from pulumi_vod_workflow.core.preflight import (  # noqa: PLC0415 - only those who ask
-            Untold,
-            judge,
-            subjects_of,
+            LookupUnavailable,
+            evaluate,
+            references_of,
         )
-        from pulumi_vod_workflow.lifecycle.preflight import facts_about  # noqa: PLC0415
+        from pulumi_vod_workflow.lifecycle.preflight import look_up  # noqa: PLC0415
 
-        subjects = subjects_of(starts.values())
+        subjects = references_of(starts.values())
         if not subjects:
             return []
         try:
             connection = self._connection()
-            facts = ask(connection, facts_about, connection.client, subjects)
+            facts = ask(connection, look_up, connection.client, subjects)
         except ConfigurationError as error:  # no credentials: a preview needs none
-            facts = dict.fromkeys(subjects, Untold(" ".join(str(error).split())))
-        found, row = judge(starts, facts, secret=secret), Row()
-        for where, warning in ((found.unchecked, True), (found.notes, False)):
+            facts = dict.fromkeys(subjects, LookupUnavailable(" ".join(str(error).split())))
+        found, row = evaluate(starts, facts, secret=secret), Row()
+        for where, warning in ((found.skipped, True), (found.notes, False)):
             for problem in told(where):
                 # Said once, however many resources, whatever the RequestIds.
                 line = f"preflight: {problem}"
                 what = re.sub(r"RequestId [^\]]*", "", line)
                 once(what, partial(row.say, line, warning=warning))
-        wrong = [*told(found.wrong)]
+        wrong = [*told(found.errors)]
         if mode == "error":
             return wrong
         for problem in wrong:
@@ -381,7 +381,7 @@ def earlier_starts(entries: Iterable[StartRecord]) -> Iterator[str]:
     answered = [entry.run["runId"] for entry in entries if entry.run]
     unclear = sum(entry.run is None for entry in entries)
     if answered:
-        yield f"an earlier update has started {named(answered)} for it, which is not cancelled"
+        yield f"an earlier update has started {list_names(answered)} for it, which is not cancelled"
     if unclear:
         times = "once" if unclear == 1 else f"{unclear:,} times"
         yield f"an earlier update has sent {times} what was never answered: it may be a run, too"

@@ -11,14 +11,14 @@ from pulumi_vod_workflow.core.completion.failures import (
     raise_if_failed,
     raise_if_unfinished,
 )
-from pulumi_vod_workflow.core.completion.inputs import declare_completion, runs_to_wait_for
+from pulumi_vod_workflow.core.completion.inputs import check_completion, runs_to_wait_for
 from pulumi_vod_workflow.core.completion.results import (
     needs_update,
-    record_completion,
     result_of,
     result_without_run,
     reusable_results,
     summary,
+    to_completion_state,
     with_secrets,
 )
 from pulumi_vod_workflow.core.execution import EXPIRED, classify_status
@@ -38,14 +38,14 @@ RUNS: Final = {"a": "lb:1"}
 
 
 def says(**raw: Any) -> list[str]:
-    declaration = declare_completion({"runs": RUNS, **raw})
+    declaration = check_completion({"runs": RUNS, **raw})
     return [str(problem) for problem in declaration.problems]
 
 
 def declared(**raw: Any) -> dict[str, Any]:
-    declaration = declare_completion({"runs": RUNS, **raw})
+    declaration = check_completion({"runs": RUNS, **raw})
     assert declaration.problems == ()
-    return declaration.properties
+    return declaration.values
 
 
 # -- declaring ---------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def test_results_are_held_by_the_id_of_their_run() -> None:
 )
 def test_what_makes_it_wait_again(change: dict[str, Any], changes: bool) -> None:
     """Other runs, or other settings; results that are still valid are not read again."""
-    recorded = record_completion(declared(scope={"name": "n"}), {"a": ended()})
+    recorded = to_completion_state(declared(scope={"name": "n"}), {"a": ended()})
     assert needs_update(recorded, declared(**{"scope": {"name": "n"}, **change})) is changes
     assert needs_update({}, declared())
 
@@ -324,7 +324,7 @@ def test_what_makes_it_wait_again(change: dict[str, Any], changes: bool) -> None
 def test_when_a_run_was_submitted_is_no_reason_to_wait_again(submitted: Any) -> None:
     """One that was adopted has no such time, which the engine calls unknown in every preview."""
     run = {"runId": "lb:1", "region": "cn-north-1"}
-    recorded = record_completion(declared(runs={"a": run}), {"a": ended()})
+    recorded = to_completion_state(declared(runs={"a": run}), {"a": ended()})
     again = {**run, "submittedAt": submitted}
     assert not needs_update(recorded, declared(runs={"a": again}))
     assert needs_update(recorded, declared(runs={"a": {**again, "region": UNKNOWN}}))
@@ -335,7 +335,7 @@ def test_what_is_recorded() -> None:
     """The declaration, the results, and who did not succeed; results are secret if inputs are."""
     results = {"a": ended(), "b": ended("2003"), "c": GONE, "d": REFUSED, "e": ended("Terminated")}
     results["f"] = UNCLEAR
-    recorded = record_completion({**declared(), "more": 1}, results)
+    recorded = to_completion_state({**declared(), "more": 1}, results)
     assert recorded == {
         "runs": RUNS,
         "timeout": 3600,

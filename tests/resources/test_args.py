@@ -21,7 +21,7 @@ from pulumi_vod_workflow.core.changes import RUN_FIELDS
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, to_property_names
 from pulumi_vod_workflow.core.inputs import models
 from pulumi_vod_workflow.core.inputs.models import ItemInputs
-from pulumi_vod_workflow.core.inputs.property_names import respell_path
+from pulumi_vod_workflow.core.inputs.property_names import rename_path
 from pulumi_vod_workflow.resources import args, outputs
 from pulumi_vod_workflow.resources._inputs import derived
 from pulumi_vod_workflow.resources._missing_keys import explained
@@ -140,7 +140,7 @@ def test_a_signature_has_the_keywords_that_are_allowed_and_no_others(kind: type[
 )
 def test_paths_are_spelled_as_in_state(path: str, spelled: str) -> None:
     """`ignore_changes` takes Python's names at any depth; users' own keys stay."""
-    assert respell_path(path) == spelled
+    assert rename_path(path) == spelled
 
 
 DOCUMENTED = ["resources/args.py", "resources/outputs.py", "resources/workflow_run.py",

@@ -37,9 +37,9 @@ from pulumi_vod_workflow.core.recovery import (
     resource_key_of,
     start_intent,
 )
-from pulumi_vod_workflow.core.request import in_words
+from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal.sqlite import Journal
@@ -172,7 +172,7 @@ def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal)
             printed = sorted({line(each.name) for those in starts.values() for each in those})
             raise NothingToForgetError(
                 f"--forget {name}: no start of that name waits for a decision, so nothing was "
-                f"forgotten. There is {named(printed, 20) or 'none'}."
+                f"forgotten. There is {list_names(printed, 20) or 'none'}."
             )
         whose = {line(start.resource) for start in starts[name]}
         if len(whose) > 1:
@@ -201,7 +201,7 @@ class _Books:
         known, others = look.records, look.superseded
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
-            what = in_words(declared[key])
+            what = describe_start(declared[key])
             start = Start(
                 name,
                 key,

@@ -15,7 +15,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.recover.model import NOTED, UNDECIDED, Became, Interrupted, Start
 from pulumi_vod_workflow.cli.runs.render_table import heading
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS
 
 LISTED: Final = 100
@@ -82,7 +82,7 @@ class Advice:
     def _lines(self) -> Iterator[str]:
         yield heading(self.stack, self.now)
         if self.forgotten:
-            yield f"The journal has forgotten {named([*map(line, self.forgotten)], 20)}."
+            yield f"The journal has forgotten {list_names([*map(line, self.forgotten)], 20)}."
             yield "What of that is still declared is started by `pulumi up`, as its preview says."
         if not self.found:
             yield "No start of ours was cut short or left without an answer: nothing to recover."
@@ -138,7 +138,7 @@ class Advice:
         troubled = [line(start.name) for _, start in self.of(Became.ACCEPTED) if start.trouble]
         if troubled:
             yield (
-                f"{named(troubled, 20)}: could not be read. `pulumi up` reads it, too, and starts "
+                f"{list_names(troubled, 20)}: could not be read. `pulumi up` reads it, too, and starts "
                 "nothing if that fails: check that the account and the region are the run's."
             )
         if self.of(Became.RESENT):
@@ -158,7 +158,7 @@ class Advice:
             yield f"{self._names(Became.UNSENT)}: {usual if self.has_journal else LOST}"
 
     def _names(self, *kinds: Became) -> str:
-        return named([*dict.fromkeys(line(start.name) for _, start in self.of(*kinds))], 20)
+        return list_names([*dict.fromkeys(line(start.name) for _, start in self.of(*kinds))], 20)
 
     def _adoptions(self) -> Iterator[str]:
         """Say what to write into the program."""
@@ -204,7 +204,7 @@ def _starts(starts: Sequence[Start]) -> Iterator[str]:
     for start in starts:
         together[_became(start)].append(line(start.name))
     for words, names in together.items():
-        yield f"  {named(names, 10)}: {words}"
+        yield f"  {list_names(names, 10)}: {words}"
 
 
 def _became(start: Start) -> str:

@@ -38,9 +38,9 @@ def batch_parts(step: Step, told: Told, service: str | None) -> Iterator[Part]:
     yield from starts
     adopted = told.adopts(batch.plan.adopt) if told.lines else batch.plan.adopt
     yield from (FreeOf(Who(step.urn, key), Free.ADOPTED) for key in adopted)
-    yield from (forgotten[key] for key in batch.plan.forget)
+    yield from (forgotten[key] for key in batch.plan.drop)
     if step.op in UPDATES and not starts:
-        yield FreeOf(Who(step.urn), Free.RECORDED, ", ".join(batch.plan.free))
+        yield FreeOf(Who(step.urn), Free.RECORDED, ", ".join(batch.plan.state_only))
 
 
 def _open(batch: Properties) -> Properties:

@@ -10,7 +10,7 @@ from typing import Final
 
 from pulumi_vod_workflow.cli.review.model import Free, Promise, Same, Start, Who
 from pulumi_vod_workflow.cli.review.value_diff import Change
-from pulumi_vod_workflow.core.changes import SAME_WORK
+from pulumi_vod_workflow.core.changes import SAME_WORK_WARNING
 from pulumi_vod_workflow.core.execution import TERMINAL_PHASES
 
 
@@ -93,7 +93,7 @@ def _same_text(who: Who, same: Same) -> str:
     """Say who else does the same work, and how to pay for it once."""
     item = f"{who.item}: " if who.item and not same.alias else ""
     if same.lost is None:
-        return f"{item}{SAME_WORK}{same.who.label}"
+        return f"{item}{SAME_WORK_WARNING}{same.who.label}"
     if same.alias and who.item:  # the same for all items of a batch
         whose, found = same.who.name, ""
     else:

@@ -23,7 +23,7 @@ from pulumi_vod_workflow.cli.review.value_diff import (
     settled,
     unknown_paths,
 )
-from pulumi_vod_workflow.core.batch.changes import NEW, why_new
+from pulumi_vod_workflow.core.batch.changes import NEW, restart_reason_text
 from pulumi_vod_workflow.core.changes import EFFECTS, ChangePlan, Effect, plan_change
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import AdoptionError
@@ -99,7 +99,7 @@ def _replacement(
     if forced:
         reasons |= {*_plan(recorded, declared, service).new_run}
     fields = [name for name in (*ASKING, "emulated") if name in reasons]
-    whys = [why_new(fields, recorded, declared)] if fields else []
+    whys = [restart_reason_text(fields, recorded, declared)] if fields else []
     if forced:
         whys += [why for name, why in ENGINE.items() if name in reasons] or [DEPENDS]
     start = replace(
@@ -138,6 +138,7 @@ def field_changes(
     return tuple(
         change
         for name in fields
-        if EFFECTS.get(name) in (Effect.NEW_RUN, Effect.TRIGGER, Effect.OURS, Effect.ADOPTION)
+        if EFFECTS.get(name)
+        in (Effect.NEW_RUN, Effect.TRIGGER, Effect.CLIENT_TOKEN, Effect.ADOPTION)
         for change in changes_of(name, recorded, declared)
     )

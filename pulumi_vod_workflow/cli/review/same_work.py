@@ -20,10 +20,10 @@ from pulumi_vod_workflow.cli.review.batch_items import items_declared
 from pulumi_vod_workflow.cli.review.model import Forgotten, Lost, Part, Same, Start, Who
 from pulumi_vod_workflow.core.changes import (
     IDENTITY,
-    SAME_WORK,
+    SAME_WORK_WARNING,
     changed_start_fields,
     has_new_triggers,
-    work_of,
+    work_digest,
 )
 from pulumi_vod_workflow.core.values import normalise
 
@@ -51,12 +51,12 @@ def _warnings(start: Start, same: Same | None) -> tuple[str, ...]:
     # The provider also compares with runs that stay as they are; most previews leave these out.
     if same is None and start.who.item is None:
         return start.warnings
-    return tuple(text for text in start.warnings if not text.startswith(SAME_WORK))
+    return tuple(text for text in start.warnings if not text.startswith(SAME_WORK_WARNING))
 
 
 def _work(inputs: Properties) -> bytes | None:
     hidden = any(holds(inputs.get(name), HIDDEN) for name in IDENTITY)
-    return None if hidden else work_of(inputs)
+    return None if hidden else work_digest(inputs)
 
 
 def _lost_runs(parts: Sequence[Part]) -> defaultdict[bytes, list[tuple[Same, Properties]]]:

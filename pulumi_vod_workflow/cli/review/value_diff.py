@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN
-from pulumi_vod_workflow.core.request import told_of
-from pulumi_vod_workflow.core.text import below, path_of
+from pulumi_vod_workflow.core.request import request_value
+from pulumi_vod_workflow.core.text import join_path, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 
@@ -35,7 +35,7 @@ def changes_of(
     field: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]
 ) -> Iterator[Change]:
     """Yield what differs within one field, as far as it can be seen."""
-    before, after = told_of(recorded, field), told_of(declared, field)
+    before, after = request_value(recorded, field), request_value(declared, field)
     if field == "triggers":
         yield from _triggers(before or {}, after or {})
         return
@@ -75,7 +75,7 @@ def _leaves(path: str, before: Any, after: Any) -> Iterator[Change]:
 
 
 def _under(path: str, key: str) -> str:
-    return below(path, path_of(key))
+    return join_path(path, property_path(key))
 
 
 def unknown_paths(declared: Mapping[str, Any]) -> tuple[str, ...]:

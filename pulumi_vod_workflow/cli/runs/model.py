@@ -23,7 +23,7 @@ from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.completion.failures import remedy
 from pulumi_vod_workflow.core.completion.results import result_without_run
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.state import record
+from pulumi_vod_workflow.core.state import to_state
 
 
 class Phase(StrEnum):
@@ -143,7 +143,7 @@ class Run:
 
     def now_known(self, outputs: Mapping[str, Any]) -> Run:
         """Return it with what was just read, what is secret of that marked."""
-        read = record({**outputs, **({"secretInputs": True} if self.secret else {})})
+        read = to_state({**outputs, **({"secretInputs": True} if self.secret else {})})
         return replace(self, outputs=execution.merge_outputs(self.outputs, read), trouble="")
 
 

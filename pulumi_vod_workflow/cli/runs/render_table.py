@@ -28,7 +28,7 @@ from pulumi_vod_workflow.cli.runs.model import (
 )
 from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 
 COLOURS: Final = {
     "failed": "bold red", "terminated": "red", "unclear": "bold yellow", "rejected": "yellow",
@@ -118,7 +118,7 @@ def hints(runs: Sequence[Run]) -> str:
     for run in runs:
         if run.remedy:
             of[run.remedy].append(line(run.name))
-    told = [f"hint: {named(who, NAMED)}: {line(what)}\n" for what, who in of.items()]
+    told = [f"hint: {list_names(who, NAMED)}: {line(what)}\n" for what, who in of.items()]
     return "".join([*told, "\n"]) if told else ""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from pulumi_vod_workflow.core.batch.inputs import Properties
 from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import (
     CallError,
     RunsFailedError,
@@ -150,7 +150,7 @@ def _lost_emulated_runs(names: list[str], total: int) -> str:
     """Say of runs that the emulator does not know that a longer wait does not bring them back."""
     return (
         f"{len(names):,} of {total:,} runs not found by the emulator that is configured now "
-        f"({named(names, MAX_FAILURES_LISTED)}): was its store deleted or reset, or is another one configured? "
+        f"({list_names(names, MAX_FAILURES_LISTED)}): was its store deleted or reset, or is another one configured? "
         "Nothing real is lost: start them again with `pulumi up --replace` their URNs or changed "
         "triggers, or take them out of the program."
     )

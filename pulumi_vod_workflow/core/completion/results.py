@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import Properties
-from pulumi_vod_workflow.core.changes import differ
+from pulumi_vod_workflow.core.changes import values_differ
 from pulumi_vod_workflow.core.completion.failures import failed_names
 from pulumi_vod_workflow.core.completion.inputs import COMPLETION_FIELDS
 from pulumi_vod_workflow.core.execution import is_terminal
@@ -57,8 +57,8 @@ def reusable_results(
 
 def needs_update(recorded: Properties, declared: Properties) -> bool:
     """Tell whether other runs are to be waited for, or something else is to be recorded."""
-    return differ(_identified(recorded), _identified(declared)) or any(
-        differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
+    return values_differ(_identified(recorded), _identified(declared)) or any(
+        values_differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
     )
 
 
@@ -80,7 +80,7 @@ def _identified(properties: Properties) -> object:
     }
 
 
-def record_completion(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:
+def to_completion_state(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:
     """Return a wait's state: its declaration, and what the runs have come to."""
     inputs = {name: declared[name] for name in COMPLETION_FIELDS if name in declared}
     return {**inputs, "results": dict(results), "failed": failed_names(results)}
