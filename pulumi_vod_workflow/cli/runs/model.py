@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import moment, shown
+from pulumi_vod_workflow.cli.formatting import escape_controls, format_moment
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     COMPLETION_TYPE,
@@ -69,7 +69,7 @@ class Run:
     @property
     def run_id(self) -> str:
         """The service's id of it, `[secret]` if that is secret; empty if there is none."""
-        return shown(self.outputs.get("runId") or "")
+        return escape_controls(self.outputs.get("runId") or "")
 
     @property
     def phase(self) -> str:
@@ -82,13 +82,13 @@ class Run:
         vid, direct_url = self.outputs.get("vid"), self.outputs.get("directUrl")
         if isinstance(direct_url, Mapping) and not vid:
             parts = (direct_url.get("spaceName"), direct_url.get("fileName"))
-            return "/".join(shown(part) for part in parts if part)
-        return shown(vid or direct_url or "")
+            return "/".join(escape_controls(part) for part in parts if part)
+        return escape_controls(vid or direct_url or "")
 
     @property
     def workflow(self) -> str:
         """The workflow's id; empty if the state has none."""
-        return shown(self.outputs.get("templateId") or "")
+        return escape_controls(self.outputs.get("templateId") or "")
 
     @property
     def wrong(self) -> bool:
@@ -122,17 +122,17 @@ class Run:
     @property
     def began(self) -> datetime | None:
         """When it was made, or accepted."""
-        return moment(self.outputs.get("createTime") or self.outputs.get("submittedAt"))
+        return format_moment(self.outputs.get("createTime") or self.outputs.get("submittedAt"))
 
     @property
     def started(self) -> datetime | None:
         """When processing began."""
-        return moment(self.outputs.get("startTime"))
+        return format_moment(self.outputs.get("startTime"))
 
     @property
     def finished(self) -> datetime | None:
         """When it ended."""
-        return moment(self.outputs.get("endTime"))
+        return format_moment(self.outputs.get("endTime"))
 
     @property
     def duration(self) -> float | None:
@@ -171,7 +171,7 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (rank.get(run.phase, len(rank)), run.names, run.run_id))
 
 
-def counts(runs: Iterable[Run]) -> dict[str, int]:
+def counts_by_phase(runs: Iterable[Run]) -> dict[str, int]:
     """Return how many runs are in each phase, in the order of the list."""
     counter = Counter(run.phase for run in in_order(runs))
     return dict(counter)
@@ -241,7 +241,7 @@ def without_secret_parts(outputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class OutputFile:
     """Files that a run has made: a transcode, or a snapshot."""
 
     kind: str
@@ -261,13 +261,13 @@ class Product:
     """Where the files are stored; a secret one is `Secret`."""
 
 
-def products(run: Run) -> list[Product]:
+def output_files(run: Run) -> list[OutputFile]:
     """Return what a run has produced, as far as the state tells; nothing where that is secret."""
     transcodes, snapshots = (_list(run.outputs.get(key)) for key in ("transcodes", "snapshots"))
     return [*map(_transcode, transcodes), *map(_snapshot, snapshots)]
 
 
-def has_secret_products(run: Run) -> bool:
+def has_secret_output_files(run: Run) -> bool:
     """Tell whether it may have produced what is secret as a whole."""
     return any(isinstance(run.outputs.get(key), Secret) for key in ("transcodes", "snapshots"))
 
@@ -284,10 +284,10 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _transcode(told: Mapping[str, Any]) -> Product:
+def _transcode(told: Mapping[str, Any]) -> OutputFile:
     video, audio = _map(told.get("videoStreamMeta")), _map(told.get("audioStreamMeta"))
     uri = told.get("storeUri")
-    return Product(
+    return OutputFile(
         kind=str(told.get("fileType") or "file"),
         is_snapshot=False,
         count=1,
@@ -301,11 +301,11 @@ def _transcode(told: Mapping[str, Any]) -> Product:
     )
 
 
-def _snapshot(told: Mapping[str, Any]) -> Product:
+def _snapshot(told: Mapping[str, Any]) -> OutputFile:
     files = next((value for value in told.values() if isinstance(value, Mapping)), {})
     many = files.get("storeUris")
     uris = tuple(many) if isinstance(many, list) else tuple(filter(None, [files.get("storeUri")]))
-    return Product(
+    return OutputFile(
         kind=str(told.get("type") or "snapshot"),
         is_snapshot=True,
         count=len(uris) or int(_number(files.get("captureNum")) or 1),

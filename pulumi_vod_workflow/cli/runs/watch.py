@@ -15,7 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.formatting import shown
+from pulumi_vod_workflow.cli.formatting import escape_controls
 from pulumi_vod_workflow.cli.runs.model import Run, in_order
 from pulumi_vod_workflow.cli.runs.render_table import summary, table
 from pulumi_vod_workflow.config.clock import Clock
@@ -31,7 +31,7 @@ AROUND: Final = 8
 """Lines of a terminal that the table leaves to others."""
 
 
-def reach(
+def connect_runs(
     runs: Mapping[str, Mapping[str, Any]], settings: Settings, say: Callable[[str], None]
 ) -> tuple[dict[str, RunRef], BlockingClient]:
     """
@@ -83,7 +83,7 @@ def watch(
     }
 
     def say(text: str) -> None:
-        out.print(shown(text), soft_wrap=True)
+        out.print(escape_controls(text), soft_wrap=True)
 
     def tell(line: ProgressMessage) -> None:
         if not (line.ephemeral or out.is_terminal):
@@ -103,7 +103,7 @@ def watch(
         del asked[name]
     if not asked:
         return in_order(known.values()), False
-    targets, connection = reach(asked, settings, say)
+    targets, connection = connect_runs(asked, settings, say)
     with _stopped() as stopped, _live(drawn, out):
         waited = connection.run(
             wait_for_runs, targets, timeout=math.inf, say=tell, stopped=stopped, seen=seen
