@@ -46,7 +46,7 @@ class AdaptiveRate:
         if self.reduction and self._since(now) < self.DEBOUNCE:
             return self
         least = self.allowed * self.MIN_FRACTION
-        return replace(self, cut=self.allowed - max(least, self.at(now) / 2), cut_at=now)
+        return replace(self, reduction=self.allowed - max(least, self.at(now) / 2), reduced_at=now)
 
     def burst_window(self, now: float) -> tuple[int, float]:
         """Return how many requests may be sent within how many seconds."""

@@ -328,7 +328,7 @@ class WorkflowBatchProvider(VodProvider):
         if not notes:
             return StartResults()
         connection, say, stopped = self._connection(), shown_on(Row()), when_to_stop()
-        return ask(connection, start_many, connection.client, notes, say=say, stopped=stopped)
+        return ask(connection, start_many, connection.client, notes, say=say, is_cancelled=stopped)
 
     def _where(self) -> dict[str, str]:
         site = self._settings.site

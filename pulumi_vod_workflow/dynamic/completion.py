@@ -125,7 +125,7 @@ class WorkflowCompletionProvider(VodProvider):
             targets,
             timeout=news["timeout"],
             say=say,
-            stopped=stopped,
+            is_cancelled=stopped,
         )
         if news.get("secretInputs") is True:
             for error in (*waited.failing.values(), *waited.unreadable.values()):

@@ -218,7 +218,9 @@ class WorkflowRunProvider(VodProvider):
         connection = self._connection()
         say, stopped = shown_on(Row()), when_to_stop()
         try:
-            return ask(connection, start_run, connection.client, note, say=say, stopped=stopped)
+            return ask(
+                connection, start_run, connection.client, note, say=say, is_cancelled=stopped
+            )
         except CallError as error:
             if inputs.get("secretInputs") is True:
                 error.redact_service_message()

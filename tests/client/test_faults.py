@@ -48,7 +48,9 @@ def started(
     assert not known.reused
     assert not known.undecided
     resent = {
-        name: replace(note, resent=name in known.resent, seen=look.versions[note.intent.record_key])
+        name: replace(
+            note, resent=name in known.resent, seen_version=look.versions[note.intent.record_key]
+        )
         for name, note in asked.items()
     }
 

@@ -100,7 +100,7 @@ def _verified(advice: RecoveryReport) -> RecoveryReport:
             runs, advice.settings, lambda text: typer.echo(text, err=True)
         )
     except ConfigurationError as error:
-        return replace(advice, unread=str(error))
+        return replace(advice, unreadable=str(error))
     read, errors = connection.run(read_many, targets)
     secret = {start.run_id for operation, start in accepted if operation.secret}
     for run_id in secret & set(errors):

@@ -220,7 +220,7 @@ class _StateAndJournal:
                 run_id = escape_controls(declared[key]["existingRunId"])
                 kept = run_id in self._run_ids
                 became = StartOutcome.RECORDED if kept else StartOutcome.ADOPTED
-                yield replace(start, became=became, run_id=run_id)
+                yield replace(start, outcome=became, run_id=run_id)
                 continue
             other = others.get(order.resource_key)
             entry = known.get(order.record_key) if start.exact else other
@@ -260,7 +260,7 @@ class _StateAndJournal:
         }[recovery_action(entry, self._now, self._settings.resend_within)]
         if run_id in self._run_ids:
             became = StartOutcome.RECORDED
-        return replace(start, became=became, run_id=run_id, entry=entry)
+        return replace(start, outcome=became, run_id=run_id, entry=entry)
 
     def _otherwise(
         self,
@@ -271,12 +271,12 @@ class _StateAndJournal:
     ) -> InterruptedStart:
         """Return what is known of a start of which the journal has nothing."""
         if held and (held.get("clientToken") == order.client_token or not start.exact):
-            return replace(start, became=StartOutcome.RECORDED, run_id=str(held["runId"]))
+            return replace(start, outcome=StartOutcome.RECORDED, run_id=str(held["runId"]))
         if held and self._settings.journal.exists():
-            return replace(start, became=StartOutcome.HELD, run_id=str(held["runId"]))
+            return replace(start, outcome=StartOutcome.HELD, run_id=str(held["runId"]))
         another = self._told(start, other)
         if another and another.outcome is not StartOutcome.RECORDED:
-            return replace(another, became=StartOutcome.OTHER, what="")
+            return replace(another, outcome=StartOutcome.OTHER, what="")
         return start
 
     def _order(self, declared: Mapping[str, Any]) -> StartIntent:

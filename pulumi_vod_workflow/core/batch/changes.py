@@ -66,7 +66,7 @@ class BatchPlan:
             for key, why in self.start.items()
             if key not in taken
         }
-        return replace(self, start=start, take=tuple(taken))
+        return replace(self, start=start, reuse=tuple(taken))
 
     def summary_lines(self) -> Iterator[str]:
         """Say, for a person, what is not paid, and last, for a row shows the last, what is."""
