@@ -123,9 +123,10 @@ def test_credentials_are_looked_for_in_the_order_that_is_told() -> None:
         assert names[0].replace("/home/of", "~") in row
 
 
-def test_every_option_phase_and_column_of_runs_is_told() -> None:
+@pytest.mark.parametrize("name", ["runs.md", "runs.zh.md"])
+def test_every_option_phase_and_column_of_runs_is_told(name: str) -> None:
     """In the part of the page that is about this command."""
-    page = (DOCS / "runs.md").read_text().partition("## `vod-workflow recover`")[0]
+    page = (DOCS / name).read_text().partition("## `vod-workflow recover`")[0]
     command = typer.main.get_command(app).commands["runs"]  # type: ignore[attr-defined]
     options = {option for each in command.params for option in each.opts if option[:2] == "--"}
     assert {"--phase", "--html", "--format"} <= options
