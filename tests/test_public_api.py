@@ -162,11 +162,9 @@ def test_the_public_api_is_as_recorded(package: griffe.Module) -> None:
     changes = difflib.unified_diff(
         recorded.splitlines(), text.splitlines(), "recorded", "sources", lineterm="", n=0
     )
-    assert recorded == text, "\n".join(
-        [
-            "The public API has changed. If that is intended:",
-            f"  {COMMAND}",
-            "Keep a removed or renamed name as a deprecated one for a release.",
-            *changes,
-        ]
-    )
+    if recorded != text:
+        message = (
+            f"The public API has changed. If that is intended, run\n  {COMMAND}\n"
+            "Keep a removed or renamed name as a deprecated one for a release."
+        )
+        pytest.fail("\n".join([message, *changes]), pytrace=False)
