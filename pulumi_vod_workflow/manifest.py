@@ -31,6 +31,8 @@ from pulumi_vod_workflow.core.inputs.types import ItemKey
 from pulumi_vod_workflow.core.inputs.validation import check_partial_inputs
 from pulumi_vod_workflow.errors import ManifestError, Problem
 
+__all__ = ["ManifestItems", "load_manifest"]
+
 DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 JSON_LINES: Final = (".jsonl", ".ndjson")
 OTHER_DELIMITERS: Final = ";\t,|，；、"  # noqa: RUF001 - as they are written in China
