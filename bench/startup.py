@@ -13,7 +13,9 @@ from bench.report import Figure, Measured, say
 from bench.stacks import ROOT
 
 OURS: Final = "import pulumi_vod_workflow._provider"
-ALL: Final = f"{OURS}, pulumi_vod_workflow.core.inputs, pulumi_vod_workflow.fleet"
+ALL: Final = (
+    f"{OURS}, pulumi_vod_workflow.core.inputs.models, pulumi_vod_workflow.lifecycle.starter"
+)
 """And what the first start loads: the models, and the client."""
 NEEDED: Final = "import pulumi, pulumi.dynamic, httpx, pydantic"
 ROUNDS: Final = 15

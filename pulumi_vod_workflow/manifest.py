@@ -26,14 +26,9 @@ from unicodedata import normalize
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import (
-    MAX_ITEMS,
-    UNKNOWN_KEY,
-    ItemInputs,
-    ItemKey,
-    PartialInputs,
-    declare_part,
-)
+from pulumi_vod_workflow.core.inputs.models import MAX_ITEMS, UNKNOWN_KEY, ItemInputs, PartialInputs
+from pulumi_vod_workflow.core.inputs.types import ItemKey
+from pulumi_vod_workflow.core.inputs.validation import declare_part
 from pulumi_vod_workflow.errors import ManifestError, Problem
 
 DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}

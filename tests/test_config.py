@@ -11,17 +11,12 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.config import (
-    EMULATOR_CREDENTIALS,
-    Settings,
-    Site,
-    home_folder,
-    load_settings,
-    site_of,
-)
+from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
+from pulumi_vod_workflow.config.endpoint import Site, site_of
+from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.dynamic.diagnostics import announce
 from pulumi_vod_workflow.errors import ConfigurationError
-from pulumi_vod_workflow.notice import announce
 
 NOTHING: dict[str, str] = {}
 STACK = {"vod:accessKey": "ak-vod", "vod:secretKey": "sk-vod", "vod:sessionToken": "st-vod"}

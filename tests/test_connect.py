@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from pulumi_vod_workflow.config import Site, load_settings
-from pulumi_vod_workflow.connect import Connection, connection_for
-from pulumi_vod_workflow.core.envelope import Answer
+from pulumi_vod_workflow.config.endpoint import Site
+from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.dynamic.diagnostics import announce
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
 from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.transport.event_loop import Connection, connection_for
 
 START = {"vid": "v", "templateId": "t"}
 REAL = "https://vod.volcengineapi.com"
@@ -32,6 +35,9 @@ def started(connection: Connection, start: dict[str, str], token: str) -> Answer
     return connection.wait(connection.client.start_workflow, start, token)
 
 
+connected = partial(connection_for, say=lambda _: None)
+
+
 def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
     """Four slots of the host, one loop: every start arrives once, and one line announces it all."""
     store = tmp_path / "new folder" / "runs.sqlite3"
@@ -40,6 +46,7 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
     say = said.append
 
     def start(number: int) -> str:
+        announce(settings, say)
         connection = connection_for(settings, say=say)
         return str(started(connection, START, f"token-{number % 10}").result["RunId"])
 
@@ -59,13 +66,13 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
 def test_the_emulators_keys_never_leave_for_a_real_site(tmp_path: Path) -> None:
     """A real run's record is not asked for with the keys that everybody knows."""
     settings = load_settings(config(tmp_path / "a").get, {}, tmp_path)
-    assert started(connection_for(settings), START, "x").result["RunId"]
+    assert started(connected(settings), START, "x").result["RunId"]
     with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
-        connection_for(settings, Site(REAL, "cn-north-1"))
+        connected(settings, Site(REAL, "cn-north-1"))
     assert "or unset vod:endpoint" in str(told.value)
     keys = {"vod:accessKey": "AKLTEMULATOR", "vod:secretKey": "emulator-secret-key"}
     with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
-        connection_for(load_settings(keys.get, {}, tmp_path))
+        connected(load_settings(keys.get, {}, tmp_path))
     assert "unset" not in str(told.value), "there is nothing to unset"
 
 
@@ -76,19 +83,19 @@ def test_a_store_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> Non
     for store in (tmp_path, broken, broken / "below"):
         settings = load_settings(config(store).get, {}, tmp_path)
         with pytest.raises(ConfigurationError, match="Set vod:emulatorStore to another file"):
-            connection_for(settings)
+            connected(settings)
 
 
 def test_a_missing_key_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
     """A preview needs none; an emulated run is still readable when the stack has moved on."""
     settings = load_settings({"vod:emulatorStore": str(tmp_path / "b")}.get, {}, tmp_path)
     with pytest.raises(ConfigurationError, match="No credentials"):
-        connection_for(settings)
-    emulated = connection_for(settings, Site("emulator", "cn-north-1"))
+        connected(settings)
+    emulated = connected(settings, Site("emulator", "cn-north-1"))
     assert started(emulated, START, "x").result["RunId"]
     keyed = {"vod:accessKey": "AK", "vod:secretKey": "SK", "vod:emulatorStore": str(tmp_path / "c")}
     real = load_settings(keyed.get, {}, tmp_path)
-    moved = connection_for(real, Site("emulator", "cn-north-1"))
+    moved = connected(real, Site("emulator", "cn-north-1"))
     assert started(moved, START, "x").result["RunId"]
 
 
@@ -105,7 +112,7 @@ def test_no_log_of_others_holds_our_requests(
         emulator.fault(action="StartWorkflow", kind="reset")
         emulator.fault(action="StartWorkflow", kind="http", status=503)
         secret = {**START, "callbackArgs": "s3cr3t"}
-        assert started(connection_for(settings), secret, "t0k3n").result["RunId"]
+        assert started(connected(settings), secret, "t0k3n").result["RunId"]
         assert not [r for r in caplog.records if r.name.startswith("http")]
         httpx.get(f"{emulator.url}/_emulator/ledger")
     for hidden in ("s3cr3t", "t0k3n", "emulator-secret-key", "Signature="):

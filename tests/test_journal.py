@@ -16,15 +16,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.recall import Entry, Order
+from pulumi_vod_workflow.core.recovery import Entry, Order
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal import (
-    Claim,
-    Journal,
-    Note,
-    Version,
-    journal_at,
-)
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
+from pulumi_vod_workflow.journal.store import Claim, Version
 
 RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z", "phase": "x"}
 ME, OTHER = "mine", "another's"
@@ -174,8 +170,8 @@ def test_two_processes_that_reach_the_same_starts_share_them(path: Path) -> None
     """Each start is claimed by one of them, and the other is given its run."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from pulumi_vod_workflow.core.recall import Order\n"
-        "from pulumi_vod_workflow.journal import Journal\n"
+        "from pulumi_vod_workflow.core.recovery import Order\n"
+        "from pulumi_vod_workflow.journal.sqlite import Journal\n"
         "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
         "orders = [Order({}, 't', f'r{n}', f'{n}') for n in range(200)]\n"
         "seen = journal.look(orders, make=True).versions\n"
@@ -361,8 +357,8 @@ def test_processes_do_not_disturb_each_other(path: Path) -> None:
     """Two that write to one file at once lose nothing."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from pulumi_vod_workflow.core.recall import Order\n"
-        "from pulumi_vod_workflow.journal import Journal\n"
+        "from pulumi_vod_workflow.core.recovery import Order\n"
+        "from pulumi_vod_workflow.journal.sqlite import Journal\n"
         "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
         "for n in range(100):\n"
         "    order = Order({}, 't', f'{who}-{n}', f'{who}-{n}')\n"

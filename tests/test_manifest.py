@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pulumi_vod_workflow
-from pulumi_vod_workflow.core.inputs import ITEM_KEYS, MAX_ITEMS, ItemInputs, is_item_key
+from pulumi_vod_workflow.core.inputs.models import MAX_ITEMS, ItemInputs
+from pulumi_vod_workflow.core.inputs.types import ITEM_KEYS, is_item_key
 from pulumi_vod_workflow.errors import ManifestError, VodWorkflowError
 from pulumi_vod_workflow.manifest import ManifestItems, load_manifest
 

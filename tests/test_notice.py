@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from pulumi_vod_workflow import notice
-from pulumi_vod_workflow.config import load_settings
-from pulumi_vod_workflow.notice import FEW, Tally
+from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.dynamic import diagnostics as notice
+from pulumi_vod_workflow.dynamic.diagnostics import FEW, Tally
 
 
 def test_the_total_is_told_at_once_for_few_and_now_and_then_for_many(tmp_path: Path) -> None:

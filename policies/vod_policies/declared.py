@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from pulumi_policy.proxy import UnknownValueError
 
-from pulumi_vod_workflow.core.batch import items_of, normalise_batch
-from pulumi_vod_workflow.core.inputs import declare
-from pulumi_vod_workflow.core.paths import below, named, path_of
+from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
+from pulumi_vod_workflow.core.inputs.validation import declare
+from pulumi_vod_workflow.core.text import below, named, path_of
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 

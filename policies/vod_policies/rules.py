@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pulumi_vod_workflow.core.paths import below, path_of
+from pulumi_vod_workflow.core.text import below, path_of
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 from vod_policies.moments import tells_now

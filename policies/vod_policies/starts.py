@@ -9,9 +9,10 @@ from typing import Any
 
 from pulumi_policy import ReportViolation, ResourceValidationArgs
 
-from pulumi_vod_workflow.config import home_folder, load_settings
-from pulumi_vod_workflow.core.batch import normalise_batch, plan_batch
-from pulumi_vod_workflow.core.plan import plan_change
+from pulumi_vod_workflow.config.settings import home_folder, load_settings
+from pulumi_vod_workflow.core.batch.changes import plan_batch
+from pulumi_vod_workflow.core.batch.inputs import normalise_batch
+from pulumi_vod_workflow.core.changes import plan_change
 from pulumi_vod_workflow.errors import AdoptionError, ConfigurationError
 from vod_policies.declared import RUN, received
 from vod_policies.policy import VodPolicy

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.recover import recover
-from pulumi_vod_workflow.cli.review import review
-from pulumi_vod_workflow.cli.runs import runs
+from pulumi_vod_workflow.cli.recover.command import recover
+from pulumi_vod_workflow.cli.review.command import review
+from pulumi_vod_workflow.cli.runs.command import runs
 
 app = typer.Typer(
     name="vod-workflow",

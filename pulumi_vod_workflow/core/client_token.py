@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.request import start_of
 from pulumi_vod_workflow.core.values import is_known
 
 TOKEN_PREFIX: Final = "pvw1-"  # noqa: S105 - not a password

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
-from pulumi_vod_workflow.core.start import START_FIELDS, start_of
+from pulumi_vod_workflow.core.request import START_FIELDS, start_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
 Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "terminated", "expired"]

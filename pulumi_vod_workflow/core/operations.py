@@ -14,7 +14,8 @@ from typing import Any, Final, Literal
 from pydantic.alias_generators import to_pascal
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.inputs import Start, respell
+from pulumi_vod_workflow.core.inputs.models import Start
+from pulumi_vod_workflow.core.inputs.property_names import respell
 
 Operation = Literal[
     "StartWorkflow",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from pulumi_vod_workflow.core.operations import Operation
-from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 
 Field = Literal["templateId", "vid"]
 """What a start has that can be asked about."""

@@ -17,9 +17,9 @@ from typing import Any
 
 import uvicorn
 
-from pulumi_vod_workflow.emulator import control
+from pulumi_vod_workflow.emulator import control_api as control
 from pulumi_vod_workflow.emulator.app import Emulator, access_log, create_app
-from pulumi_vod_workflow.emulator.events import Courier
+from pulumi_vod_workflow.emulator.callbacks import Courier
 from pulumi_vod_workflow.emulator.server import uvicorn_config
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parsed
 

@@ -11,13 +11,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator import control, page
+from pulumi_vod_workflow.emulator import control_api as control
+from pulumi_vod_workflow.emulator import dashboard as page
 from pulumi_vod_workflow.emulator.errors import Refusal
 from pulumi_vod_workflow.emulator.faults import Happening, ResetFault, hang_up, happen
-from pulumi_vod_workflow.emulator.service import Call, Service
-from pulumi_vod_workflow.emulator.settings import EmulatorSettings
-from pulumi_vod_workflow.emulator.verify import verify
-from pulumi_vod_workflow.emulator.wire import (
+from pulumi_vod_workflow.emulator.http import (
     VERSIONS,
     Answer,
     Receive,
@@ -27,6 +25,9 @@ from pulumi_vod_workflow.emulator.wire import (
     read,
     receive_body,
 )
+from pulumi_vod_workflow.emulator.service import Call, Service
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings
+from pulumi_vod_workflow.emulator.signature import verify
 
 log = logging.getLogger("pulumi_vod_workflow.emulator")
 access_log = logging.getLogger("pulumi_vod_workflow.emulator.access")

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pulumi_vod_workflow.emulator.errors import Refusal
-from pulumi_vod_workflow.emulator.wire import VERSIONS, Answer, Receive
+from pulumi_vod_workflow.emulator.http import VERSIONS, Answer, Receive
 
 
 class ResetFault(ConnectionResetError):  # noqa: N818 - it is wanted

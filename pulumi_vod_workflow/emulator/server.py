@@ -11,9 +11,9 @@ from typing import Any, Self
 import uvicorn
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.emulator import control
+from pulumi_vod_workflow.emulator import control_api as control
 from pulumi_vod_workflow.emulator.app import create_app
-from pulumi_vod_workflow.emulator.events import Courier
+from pulumi_vod_workflow.emulator.callbacks import Courier
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator import contract
+from pulumi_vod_workflow.emulator import validation as contract
 from pulumi_vod_workflow.emulator.errors import Refusal
 from pulumi_vod_workflow.emulator.faults import Happening
 from pulumi_vod_workflow.emulator.outputs import Outputs, fate_told, source_name
@@ -26,8 +26,8 @@ from pulumi_vod_workflow.emulator.settings import (
     parsed,
     span,
 )
+from pulumi_vod_workflow.emulator.signature import Keys
 from pulumi_vod_workflow.emulator.store import Fate, Run, Store, iso, new_run_id
-from pulumi_vod_workflow.emulator.verify import Keys
 
 KEPT_REQUESTS: Final = 1000
 SPACE: Final = "emulated-space"

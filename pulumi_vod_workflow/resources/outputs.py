@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pulumi
 
-from pulumi_vod_workflow.resources.missing import Explained, explained
+from pulumi_vod_workflow.resources._missing_keys import Explained, explained
 
 _SCHEME: Final = re.compile("^[a-z]+://")
 

@@ -8,10 +8,10 @@ from datetime import datetime
 import pytest
 from typer.testing import CliRunner, Result
 
-from pulumi_vod_workflow.cli import recover as recover_command
-from pulumi_vod_workflow.cli import runs as runs_command
 from pulumi_vod_workflow.cli.__main__ import app
-from pulumi_vod_workflow.clock import SystemClock
+from pulumi_vod_workflow.cli.recover import command as recover_command
+from pulumi_vod_workflow.cli.runs import command as runs_command
+from pulumi_vod_workflow.config.clock import SystemClock
 from tests.cli.exports import NOW
 
 Vod = Callable[..., Result]

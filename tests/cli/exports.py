@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pulumi_vod_workflow.cli.stack import (
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     COMPLETION_TYPE,
     OF_SECRETS,

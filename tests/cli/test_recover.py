@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.cli.stack import BATCH_TYPE, RUN_TYPE
-from pulumi_vod_workflow.clock import SystemClock
-from pulumi_vod_workflow.core.recall import order_of
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
+from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.core.recovery import order_of
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal import Journal
+from pulumi_vod_workflow.journal.sqlite import Journal
 from tests.cli.conftest import Vod
 from tests.cli.exports import NOW, SECRET, batch, creating, provider, run, written
 from tests.cli.test_watch import config, started

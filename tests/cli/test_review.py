@@ -16,16 +16,16 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner, Result
 
 from pulumi_vod_workflow.cli.__main__ import app
-from pulumi_vod_workflow.cli.changes import Change
-from pulumi_vod_workflow.cli.look_alike import LOOKS_ALIKE, SAME_TEXT, why_alike
-from pulumi_vod_workflow.cli.preview import UNKNOWN_TEXT, Preview, read_preview
-from pulumi_vod_workflow.cli.promising import promise_of
-from pulumi_vod_workflow.cli.review_markdown import LONGEST, as_markdown
-from pulumi_vod_workflow.cli.review_text import rows
-from pulumi_vod_workflow.cli.stack import SIGNATURE
-from pulumi_vod_workflow.cli.visible import Sides, code, entities, sides, visible
-from pulumi_vod_workflow.core.batch import STARTS_SOME, TAKES_OVER
-from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT, Preview, read_preview
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import SIGNATURE
+from pulumi_vod_workflow.cli.review.builder import promise_of
+from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, why_alike
+from pulumi_vod_workflow.cli.review.render_common import rows
+from pulumi_vod_workflow.cli.review.render_markdown import LONGEST, as_markdown
+from pulumi_vod_workflow.cli.review.sanitize import Sides, code, entities, sides, visible
+from pulumi_vod_workflow.cli.review.value_diff import Change
+from pulumi_vod_workflow.core.batch.changes import STARTS_SOME, TAKES_OVER
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 
 PREVIEWS = Path(__file__).parent / "previews"

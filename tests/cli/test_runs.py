@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.cli.listing import PHASES
-from pulumi_vod_workflow.cli.stack import BATCH_TYPE, RUN_TYPE
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
+from pulumi_vod_workflow.cli.runs.model import PHASES
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
     SECRET,

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pulumi_vod_workflow.cli.listing import runs_in
-from pulumi_vod_workflow.cli.stack import read_stack
-from pulumi_vod_workflow.cli.watch import watch
-from pulumi_vod_workflow.clock import SystemClock
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import read_stack
+from pulumi_vod_workflow.cli.runs.model import runs_in
+from pulumi_vod_workflow.cli.runs.watch import watch
+from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.cli.conftest import Vod
 from tests.cli.exports import SECRET, batch, provider, run, written

@@ -9,10 +9,11 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.core.recall import Order
+from pulumi_vod_workflow.core.recovery import Order
 from pulumi_vod_workflow.core.signing import Credentials
-from pulumi_vod_workflow.journal import Journal, Note
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.transport.client import VodClient
 
 
 class Moments:

@@ -13,8 +13,8 @@ from volcengine.auth.SignerV4 import SignerV4
 from volcengine.base.Request import Request
 from volcengine.Credentials import Credentials as OfficialCredentials
 
-from pulumi_vod_workflow.client import VolcengineAuth
 from pulumi_vod_workflow.core.signing import Credentials
+from pulumi_vod_workflow.transport.auth import VolcengineAuth
 
 TEXT = st.text(
     st.sampled_from("aZ09-_.~ +*/&=%?'()!;中文é\U0001f3ac") | st.characters(codec="utf-8"),

@@ -10,10 +10,9 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import Timeouts, VodClient
-from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.execution import start_told
-from pulumi_vod_workflow.core.policy import RetryPolicy
+from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.errors import (
@@ -30,6 +29,7 @@ from pulumi_vod_workflow.errors import (
     TransportError,
     VodWorkflowError,
 )
+from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests.client.conftest import Moments
 
 START = {"vid": "v", "templateId": "t"}
@@ -123,7 +123,7 @@ def test_errors_carry_all_that_the_service_said(
     """Code, number, words, RequestId and status are in the text, and what to make of them."""
     failure = Service(error(status, code, 100010)).fails()
     assert type(failure) is kind
-    assert (failure.maybe_accepted, failure.can_repeat) == (maybe, repeat)
+    assert (failure.maybe_accepted, failure.retryable) == (maybe, repeat)
     for part in (code, "100010", "words", "r1", str(status)):
         assert part in str(failure)
 

@@ -15,10 +15,8 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import IN_FLIGHT, VodClient
-from pulumi_vod_workflow.config import load_settings
-from pulumi_vod_workflow.connect import connection_for
-from pulumi_vod_workflow.core.recall import Order
+from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.core.recovery import Order
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     CallError,
@@ -26,10 +24,14 @@ from pulumi_vod_workflow.errors import (
     MalformedResponseError,
     ThrottledError,
     TransportError,
-    UnclearStartError,
+    UnknownStartOutcomeError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.journal import ClaimLostError, Journal, Note, Version
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.store import ClaimLostError, Version
+from pulumi_vod_workflow.transport.client import IN_FLIGHT, VodClient
+from pulumi_vod_workflow.transport.event_loop import connection_for
 
 WithClient = Callable[..., None]
 START = {"vid": "v", "templateId": "t"}
@@ -265,7 +267,7 @@ def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:
     for setting, rate in (({}, 50.0), ({"vod:requestsPerSecond": "7"}, 7.0)):
         config = {"vod:endpoint": "emulator", "vod:emulatorStore": str(tmp_path / "s"), **setting}
         settings = load_settings(config.get, {}, tmp_path)
-        assert connection_for(settings).client._rate == rate
+        assert connection_for(settings, say=print).client._rate == rate
 
 
 # -- what is said ------------------------------------------------------------------------------
@@ -438,7 +440,7 @@ def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
     bound = min(window, began + 4.0)
     if earlier is not None and earlier > window:
         assert begins == []
-        assert isinstance(failure, UnclearStartError)
+        assert isinstance(failure, UnknownStartOutcomeError)
     else:
         assert isinstance(failure, TransportError), "the last attempt's own"
         assert begins[-1] > bound - 1.2, "and it is repeated for as long as it may be"

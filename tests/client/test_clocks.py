@@ -12,15 +12,17 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow import fleet
-from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.clock import SystemClock
-from pulumi_vod_workflow.core.policy import PollPolicy
+from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import ClockSkewError, NotFoundError
-from pulumi_vod_workflow.fleet import Target, Waited, read_run, start_all, wait_all
-from pulumi_vod_workflow.journal import Journal
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle.reader import Target, read_run
+from pulumi_vod_workflow.lifecycle.starter import start_all
+from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
+from pulumi_vod_workflow.transport.client import VodClient
 from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")

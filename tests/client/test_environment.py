@@ -10,10 +10,10 @@ import certifi
 import pytest
 
 from pulumi_vod_workflow._httpx import httpx
-from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
-from pulumi_vod_workflow.network import proxy_for
+from pulumi_vod_workflow.transport.client import VodClient
+from pulumi_vod_workflow.transport.network import proxy_for
 
 KEYS = Credentials("AK", "SK")
 REAL = "https://vod.volcengineapi.com"

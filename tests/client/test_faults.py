@@ -10,14 +10,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pulumi_vod_workflow import fleet
-from pulumi_vod_workflow.client import Timeouts, VodClient
-from pulumi_vod_workflow.core.policy import RetryPolicy
-from pulumi_vod_workflow.core.recall import recall_all
+from pulumi_vod_workflow.core.recovery import recall_all
+from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.fleet import Started, start_all
-from pulumi_vod_workflow.journal import Journal
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests import faults
 from tests.client.conftest import notes
 
@@ -126,7 +126,7 @@ def test_with_few_repeats_every_failure_is_told(
     assert len(unclear & paid) > 20
     assert len(unclear - paid) > 20
     assert len(refused) > 30
-    last_words = "".join(done.failed[name].what for name in unclear)
+    last_words = "".join(done.failed[name].summary for name in unclear)
     for part in ("HTTP 500", "HTTP 502", "HTTP 504", "HTTP 200", "no answer", "connection broke"):
         assert part in last_words
     assert "HTTP 503" in last_words, "refused, after an attempt that was not"

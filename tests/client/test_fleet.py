@@ -12,15 +12,17 @@ from typing import Any
 import anyio
 import pytest
 
-from pulumi_vod_workflow import fleet
-from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.core.envelope import Answer
 from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.response import Answer
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.errors import UnclearStartError
-from pulumi_vod_workflow.fleet import Started, Target, Waited, start_all, wait_all
-from pulumi_vod_workflow.journal import Journal
+from pulumi_vod_workflow.errors import UnknownStartOutcomeError
+from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle.reader import Target
+from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
+from pulumi_vod_workflow.transport.client import VodClient
 from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
@@ -165,7 +167,7 @@ def test_a_start_that_another_operation_never_hears_of_is_asked_about(
     first, second, _ = both_started(vod_emulator, 1, after=0.3, stopped=stopped, say=say)
     assert len(first.accepted) == len(vod_emulator.ledger()) == 1
     [error] = second.failed.values()
-    assert isinstance(error, UnclearStartError)
+    assert isinstance(error, UnknownStartOutcomeError)
     assert "another update has sent it" in str(error)
     assert waits.is_set()
 

@@ -10,11 +10,12 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.core.policy import STARTS, Rate
+from pulumi_vod_workflow.core.rate import Rate
+from pulumi_vod_workflow.core.retry import STARTS
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.pace import URGENT, USUAL, Limiter, limiter
+from pulumi_vod_workflow.transport.client import VodClient
+from pulumi_vod_workflow.transport.rate_limiter import URGENT, USUAL, Limiter, limiter
 
 READS = "GetWorkflowExecution"
 START = {"vid": "v", "templateId": "t"}

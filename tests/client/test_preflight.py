@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 import anyio
 import pytest
 
-from pulumi_vod_workflow import preflight
-from pulumi_vod_workflow.client import VodClient
 from pulumi_vod_workflow.core.preflight import Fact, Found, Missing, Subject, Untold
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.preflight import facts_about
+from pulumi_vod_workflow.lifecycle import preflight
+from pulumi_vod_workflow.lifecycle.preflight import facts_about
+from pulumi_vod_workflow.transport.client import VodClient
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 Ask = Callable[[Sequence[Subject]], dict[Subject, Fact]]

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.config import is_loopback, load_settings
-from pulumi_vod_workflow.core.policy import RetryPolicy
+from pulumi_vod_workflow.config.endpoint import is_loopback
+from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.errors import (
@@ -32,6 +32,7 @@ from pulumi_vod_workflow.errors import (
     TransportError,
     VodWorkflowError,
 )
+from pulumi_vod_workflow.transport.client import VodClient
 
 ACCESS_KEY = "AKLT-of-who-asks"  # long: two letters may come by chance among encrypted bytes
 KEY, TOKEN = "s3cr3t-k3y", "s3cr3t/T0k3n+w1th=escapes&=="

@@ -12,33 +12,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.batch import (
-    BATCH_FIELDS,
+from pulumi_vod_workflow.core.batch.changes import (
     UNCLEAR,
     BatchPlan,
     carried,
+    plan_batch,
+    same_work,
+    told_same_work,
+)
+from pulumi_vod_workflow.core.batch.inputs import (
+    BATCH_FIELDS,
     complete_batch,
     declare_batch,
     doubtful,
     inputs_of,
     items_of,
     normalise_batch,
-    plan_batch,
     recheck,
-    record_batch,
     respell_batch_path,
-    runs_of,
-    same_work,
     stale_tokens,
-    told_same_work,
-    unfinished,
-    with_secrets,
 )
+from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
+from pulumi_vod_workflow.core.changes import plan_change, refuse_contradictions
 from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, standing
-from pulumi_vod_workflow.core.inputs import SHORT_CLIP
-from pulumi_vod_workflow.core.paths import named, path_of
-from pulumi_vod_workflow.core.plan import Secret, complete, plan_change, refuse_contradictions
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.inputs.validation import SHORT_CLIP
+from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.state import complete
+from pulumi_vod_workflow.core.text import named, path_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -288,8 +289,8 @@ KEY: Final = "items: each key must be a printable string"
         ({"items": {" k": ITEM, "k ": ITEM}}, [KEY]),
         ({"items": {"a\nb": ITEM}}, [KEY]),
         ({"items": {"__k": ITEM}}, [KEY]),
-        ({"items": {"k": ITEM}, "default": ITEM}, ["default: unknown key; a batch has"]),
-        ({"items": {"k": ITEM}, "vid": "v"}, ["vid: unknown key; a batch has"]),
+        ({"items": {"k": ITEM}, "default": ITEM}, ["default: unknown key; did you mean defaults?"]),
+        ({"items": {"k": ITEM}, "template_id": "t"}, ["template_id: is an input of the items"]),
         ({"items": {"k": "v"}}, ["items.k: must be an object of a run's inputs"]),
         ({"items": {"k": [ITEM]}}, ["items.k: must be an object of a run's inputs"]),
         ({"items": {"k": ITEM}, "defaults": []}, ["defaults: must be an object of a run's inputs"]),
@@ -308,7 +309,7 @@ KEY: Final = "items: each key must be a printable string"
         ),
         ({"items": {"k": {**ITEM, "secretInputs": True}}}, ["items.k.secretInputs: unknown key"]),
         ({"items": {"k": {**ITEM, "scope": {}}}}, ["items.k.scope: unknown key"]),
-        ({"items": UNKNOWN, "default": ITEM}, ["default: unknown key; a batch has"]),
+        ({"items": UNKNOWN, "default": ITEM}, ["default: unknown key; did you mean defaults?"]),
         (
             {"items": {"k": {**ITEM, "TemplateId": "t"}}},
             ["items.k.TemplateId: unknown key; did you mean templateId?"],

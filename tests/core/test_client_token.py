@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.batch import complete_batch, items_of, normalise_batch
+from pulumi_vod_workflow.core.batch.inputs import complete_batch, items_of, normalise_batch
 from pulumi_vod_workflow.core.client_token import client_token
-from pulumi_vod_workflow.core.inputs import spell
+from pulumi_vod_workflow.core.inputs.property_names import spell
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core import envelope
-from pulumi_vod_workflow.core.envelope import Answer, open_envelope
+from pulumi_vod_workflow.core import response as envelope
+from pulumi_vod_workflow.core.response import Answer, open_envelope
 from pulumi_vod_workflow.errors import (
     ApiError,
     AuthenticationError,
@@ -141,7 +141,7 @@ def test_every_code_has_its_class(
     """A code says what to do, whether a run may exist, and whether a repeat can help."""
     error = error_of(status, code, Message="words", CodeN=100010)
     assert type(error) is kind
-    assert (error.maybe_accepted, error.can_repeat) == (maybe, repeat)
+    assert (error.maybe_accepted, error.retryable) == (maybe, repeat)
     assert (error.code, error.code_n, error.message) == (code, 100010, "words")
     assert (error.http_status, error.request_id) == (status, "r1")
     assert error_of(status, code, READ).maybe_accepted is False
@@ -184,7 +184,7 @@ def test_what_is_no_envelope_tells_by_its_status(
 ) -> None:
     """An answer that cannot be read leaves a start open unless its status refused it."""
     error = malformed(status, body)
-    assert (error.maybe_accepted, error.can_repeat) == (maybe, repeat)
+    assert (error.maybe_accepted, error.retryable) == (maybe, repeat)
     assert malformed(status, body, READ).maybe_accepted is False
     assert len(str(error)) < 1000
 
@@ -196,7 +196,7 @@ def test_a_start_without_a_run_id_may_have_been_accepted(run_id: object, status:
     document = {"ResponseMetadata": {}, "Result": {"RunId": run_id}}
     error = malformed(status, document)
     assert error.maybe_accepted
-    assert error.can_repeat
+    assert error.retryable
 
 
 @pytest.mark.parametrize("status", [200, 201, 404, 500, 503])
@@ -265,18 +265,18 @@ def test_a_date_that_is_none_is_not_passed_on(date: str) -> None:
 def test_little_of_a_body_is_shown() -> None:
     """A page of HTML or a long message is cut and kept printable."""
     page = malformed(502, b"<html>\x1b[31m\r\n" + b"x" * 100_000)
-    assert len(page.what) < 300
-    assert page.what.isprintable()
+    assert len(page.summary) < 300
+    assert page.summary.isprintable()
     words = error_of(400, "C" * 10_000, Message="m\n\x1b" * 10_000)
-    assert len(words.what) < 1000
-    assert words.what.isprintable()
+    assert len(words.summary) < 1000
+    assert words.summary.isprintable()
 
 
 def test_an_endless_body_is_refused() -> None:
     """More than any result can be is not parsed."""
     body = json.dumps({"ResponseMetadata": {}, "Result": {"RunId": "lb:1"}}).encode()
     error = malformed(200, body + b" " * envelope.LARGEST)
-    assert "bytes" in error.what
+    assert "bytes" in error.summary
     assert error.maybe_accepted
 
 

@@ -12,14 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import (
-    RESOURCE_NAME,
-    SHORT_CLIP,
-    declare,
-    doubts,
-    spell,
-)
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.inputs.property_names import spell
+from pulumi_vod_workflow.core.inputs.validation import RESOURCE_NAME, SHORT_CLIP, declare, doubts
+from pulumi_vod_workflow.core.request import start_of
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
 GOOD = {"vid": "v1", "template_id": "t"}
@@ -102,7 +97,11 @@ BAD: list[tuple[dict[str, object], str, str]] = [
     ),
     ({"templateID": "t"}, "templateID", "did you mean templateId? The keys here are callbackArgs,"),
     ({"TemplateId": "t"}, "TemplateId", "did you mean templateId?"),
-    ({"templateId": "u"}, "template_id", "unknown key"),
+    (
+        {"templateId": "u"},
+        "template_id",
+        "is given twice, as template_id and as templateId; keep one",
+    ),
     ({"input": {"override_params": {"logo": {}}}}, "input.overrideParams.logo", "list"),
     (
         {"input": {"override_params": {"logo": [{"template_id": "All", "vars": {"a": 1}}]}}},

@@ -3,8 +3,8 @@
 import json
 
 from pulumi_vod_workflow.core import operations
-from pulumi_vod_workflow.core.inputs import spell
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.inputs.property_names import spell
+from pulumi_vod_workflow.core.request import start_of
 
 
 def start(**raw: object) -> operations.ApiRequest:

@@ -8,23 +8,20 @@ import pulumi
 import pytest
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs import RunInputs, Start
-from pulumi_vod_workflow.core.plan import (
+from pulumi_vod_workflow.core.changes import (
     EFFECTS,
     RUN_FIELDS,
     ChangePlan,
     Effect,
-    Secret,
-    after_update,
-    complete,
-    is_recorded,
     keeps_token,
     plan_change,
-    record,
     work_of,
     would_join,
 )
-from pulumi_vod_workflow.core.start import START_FIELDS
+from pulumi_vod_workflow.core.inputs.models import RunInputs, Start
+from pulumi_vod_workflow.core.request import START_FIELDS
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.state import after_update, complete, is_recorded, record
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 

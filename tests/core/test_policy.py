@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.policy import Attempts, PollPolicy, RetryPolicy
+from pulumi_vod_workflow.core.polling import PollPolicy
+from pulumi_vod_workflow.core.retry import Attempts, RetryPolicy
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -26,20 +27,20 @@ START, READ = "StartWorkflow", "GetWorkflowExecution"
 def throttled(retry_after: float | None = None) -> ThrottledError:
     return ThrottledError(
         START, code="RequestLimitExceeded", message="", http_status=429, retry_after=retry_after,
-        can_repeat=True,
+        retryable=True,
     )  # fmt: skip
 
 
 def failed(*, maybe: bool = True) -> ServiceFailureError:
     return ServiceFailureError(
         START, code="InternalError", message="", http_status=500, maybe_accepted=maybe,
-        can_repeat=True,
+        retryable=True,
     )  # fmt: skip
 
 
-def network(*, sent: bool, can_repeat: bool = True, refused: bool = False) -> TransportError:
+def network(*, sent: bool, retryable: bool = True, refused: bool = False) -> TransportError:
     return TransportError(
-        START, "x", maybe_accepted=sent, can_repeat=can_repeat, sent=sent, refused=refused
+        START, "x", maybe_accepted=sent, retryable=retryable, sent=sent, refused=refused
     )
 
 
@@ -89,7 +90,7 @@ def test_refusals_are_not_repeated(kind: type[InvalidRequestError], operation: s
     """What a repeat cannot change is told at once."""
     error = kind(operation, code="x", message="", http_status=400)
     assert POLICY.delay(operation, error, Attempts(1, 0.0), 0.5) is None
-    assert POLICY.delay(START, network(sent=False, can_repeat=False), Attempts(1, 0), 0.5) is None
+    assert POLICY.delay(START, network(sent=False, retryable=False), Attempts(1, 0), 0.5) is None
 
 
 def test_the_wait_grows_to_a_ceiling() -> None:
@@ -123,7 +124,7 @@ def test_retry_after_is_honoured_or_the_call_fails() -> None:
 
 def test_an_answer_of_garbage_is_repeated_like_a_failure() -> None:
     """A page from a proxy says nothing about the start."""
-    error = MalformedResponseError(START, "x", maybe_accepted=True, can_repeat=True)
+    error = MalformedResponseError(START, "x", maybe_accepted=True, retryable=True)
     assert last_moment(START, error, unclear=True) == 4
 
 

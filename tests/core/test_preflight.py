@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.core.batch import alike
+from pulumi_vod_workflow.core.batch.inputs import alike
 from pulumi_vod_workflow.core.preflight import (
     Fact,
     Found,
@@ -18,7 +18,7 @@ from pulumi_vod_workflow.core.preflight import (
     video_facts,
     workflow_fact,
 )
-from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 WORKFLOW, VIDEO = Subject("templateId", "t"), Subject("vid", "v")

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.core.recall import Entry, Recall, order_of, recall, recall_all, resource_of
+from pulumi_vod_workflow.core.recovery import (
+    Entry,
+    Recall,
+    order_of,
+    recall,
+    recall_all,
+    resource_of,
+)
 
 NOW = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
 SITE: dict[str, Any] = {"endpoint": "https://vod.example", "region": "cn-north-1"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pulumi_vod_workflow.core.policy import PollPolicy
+from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import FEW, FIRST_BEAT, SLOWEST_BEAT
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import typer
 
-from pulumi_vod_workflow import config, errors
+from pulumi_vod_workflow import errors
 from pulumi_vod_workflow.cli.__main__ import app
-from pulumi_vod_workflow.cli.listing import PHASES
-from pulumi_vod_workflow.cli.table import COLUMNS
-from pulumi_vod_workflow.config import load_settings
-from pulumi_vod_workflow.core.envelope import CODES, open_envelope
+from pulumi_vod_workflow.cli.runs.model import PHASES
+from pulumi_vod_workflow.cli.runs.render_table import COLUMNS
+from pulumi_vod_workflow.config import settings as config
+from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.execution import FAILURES, may_succeed_if_repeated
+from pulumi_vod_workflow.core.response import CODES, open_envelope
 from pulumi_vod_workflow.emulator.errors import TABLE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -48,7 +49,7 @@ def test_every_code_of_the_service_is_told(page: str) -> None:
         with pytest.raises(errors.ApiError) as raised:
             open_envelope("StartWorkflow", 500 if status == "-" else int(status), {}, body)
         told = (ANSWER[repeat], ANSWER[run])
-        assert told == (raised.value.can_repeat, raised.value.maybe_accepted), code
+        assert told == (raised.value.retryable, raised.value.maybe_accepted), code
 
 
 @pytest.mark.parametrize("page", ERRORS)
@@ -76,7 +77,7 @@ def test_every_error_of_the_package_is_told(page: str) -> None:
         assert remedy
         if not issubclass(classes[name], errors.CallError):
             told = (ANSWER[repeat], ANSWER[run])
-            assert told == (classes[name].can_repeat, classes[name].maybe_accepted), name
+            assert told == (classes[name].retryable, classes[name].maybe_accepted), name
 
 
 def test_the_answers_of_calls_that_failed() -> None:
@@ -85,10 +86,10 @@ def test_the_answers_of_calls_that_failed() -> None:
     for error in (
         errors.StoppedError("StartWorkflow"),
         errors.JournalError("file", "why"),
-        errors.UnclearStartError("what"),
+        errors.UnknownStartOutcomeError("what"),
     ):
         *_, repeat, run = rows[type(error).__name__]
-        assert (ANSWER[repeat], ANSWER[run]) == (error.can_repeat, error.maybe_accepted)
+        assert (ANSWER[repeat], ANSWER[run]) == (error.retryable, error.maybe_accepted)
     told: dict[str, set[tuple[bool | None, bool | None]]] = {}
     for code, (*_, repeat, run) in table("errors.md", "codes").items():
         told.setdefault(CODES[code].__name__, set()).add((ANSWER[repeat], ANSWER[run]))
@@ -122,9 +123,10 @@ def test_credentials_are_looked_for_in_the_order_that_is_told() -> None:
         assert names[0].replace("/home/of", "~") in row
 
 
-def test_every_option_phase_and_column_of_runs_is_told() -> None:
+@pytest.mark.parametrize("name", ["runs.md", "runs.zh.md"])
+def test_every_option_phase_and_column_of_runs_is_told(name: str) -> None:
     """In the part of the page that is about this command."""
-    page = (DOCS / "runs.md").read_text().partition("## `vod-workflow recover`")[0]
+    page = (DOCS / name).read_text().partition("## `vod-workflow recover`")[0]
     command = typer.main.get_command(app).commands["runs"]  # type: ignore[attr-defined]
     options = {option for each in command.params for option in each.opts if option[:2] == "--"}
     assert {"--phase", "--html", "--format"} <= options

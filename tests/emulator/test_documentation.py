@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
-from pulumi_vod_workflow.emulator.control import _BOOKS, _CONTROLS
-from pulumi_vod_workflow.emulator.page import RUNS, SHOWN, SHOWN_REQUESTS
+from pulumi_vod_workflow.emulator.control_api import _BOOKS, _CONTROLS
+from pulumi_vod_workflow.emulator.dashboard import RUNS, SHOWN, SHOWN_REQUESTS
+from pulumi_vod_workflow.emulator.http import VERSIONS
 from pulumi_vod_workflow.emulator.service import KEPT_REQUESTS
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings as Settings
-from pulumi_vod_workflow.emulator.wire import VERSIONS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "emulator.md").read_text()
 Call = Callable[..., httpx.Response]

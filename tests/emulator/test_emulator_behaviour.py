@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.settings import Rule
 from tests.emulator.conftest import send

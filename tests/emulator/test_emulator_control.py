@@ -18,12 +18,12 @@ from typing import Any
 import httpx
 import pytest
 
-from pulumi_vod_workflow.client import VolcengineAuth
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator, create_app
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.settings import parsed
 from pulumi_vod_workflow.emulator.store import Store
+from pulumi_vod_workflow.transport.auth import VolcengineAuth
 
 Call = Callable[..., httpx.Response]
 BASE = {"Vid": "v", "TemplateId": "t"}

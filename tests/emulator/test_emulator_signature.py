@@ -17,7 +17,7 @@ from volcengine.Credentials import Credentials as OfficialCredentials
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.errors import Refusal
-from pulumi_vod_workflow.emulator.verify import Keys, Signed, verify
+from pulumi_vod_workflow.emulator.signature import Keys, Signed, verify
 
 Call = Callable[..., httpx.Response]
 KEYS = Keys("AKLTEXAMPLE", "c2VjcmV0")

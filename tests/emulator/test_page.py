@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from pulumi_vod_workflow.core.execution import EXPIRED, FAILURES, RETENTION, standing
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.emulator import page as page_module
-from pulumi_vod_workflow.emulator.page import phase
+from pulumi_vod_workflow.emulator import dashboard as page_module
+from pulumi_vod_workflow.emulator.dashboard import phase
 from pulumi_vod_workflow.emulator.store import Run
 from pulumi_vod_workflow.emulator.timeline import Axis
 

@@ -20,8 +20,8 @@ from pulumi.runtime.rpc import UNKNOWN
 
 import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
-from pulumi_vod_workflow.core.batch import STARTS_SOME
-from pulumi_vod_workflow.core.recall import TAKES_OVER
+from pulumi_vod_workflow.core.batch.changes import STARTS_SOME
+from pulumi_vod_workflow.core.recovery import TAKES_OVER
 from pulumi_vod_workflow.emulator import VodEmulator
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"

@@ -34,7 +34,7 @@ from typing import Any, Final, Self
 import httpx
 import yaml
 
-from pulumi_vod_workflow.config import load_settings
+from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
 from tests.engine.project import LONG, ROOT, Project, session, until
@@ -86,7 +86,11 @@ def blocks(page: Path) -> list[Block]:
 
 
 def pages() -> Iterator[Path]:
-    """Yield the pages in English: of the site, and of the repository."""
+    """
+    Yield the pages in English: of the site, and of the repository.
+
+    The Chinese ones have the same blocks, which tests/docs/test_site.py holds.
+    """
     for path in sorted(
         [*ROOT.glob("*.md"), *ROOT.glob("policies/*.md"), *ROOT.glob("docs/**/*.md")]
     ):

@@ -10,9 +10,9 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.core.request import start_of
 from pulumi_vod_workflow.core.signing import Credentials
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.transport.client import VodClient
 from tests.engine.harness import RUN_TYPE, Story
 
 FOLDER = Path(__file__).parent / "states"

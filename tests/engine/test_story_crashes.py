@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal import OURS
+from pulumi_vod_workflow.journal.sqlite import OURS
 from tests.engine.harness import Story, run
 from tests.engine.project import Project
 from torture.crash import crash, first

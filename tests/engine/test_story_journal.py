@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from pulumi_vod_workflow.config import RESEND_WITHIN
+from pulumi_vod_workflow.config.settings import RESEND_WITHIN
 from tests.engine.harness import WAYS, Outcome, Program, Story, run
 from tests.engine.test_story_batch import batch, items
 

@@ -21,8 +21,8 @@ from pulumi_vod_workflow import (
     WorkflowParamsArgs,
     WorkflowRun,
 )
-from pulumi_vod_workflow.core.inputs import spell
-from pulumi_vod_workflow.core.start import start_of
+from pulumi_vod_workflow.core.inputs.property_names import spell
+from pulumi_vod_workflow.core.request import start_of
 from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE, Program, Story, run
 
 

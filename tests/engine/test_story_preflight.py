@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pulumi
 
 from pulumi_vod_workflow import WorkflowRun
-from pulumi_vod_workflow.core.start import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.engine.test_story_batch import batch, items
 

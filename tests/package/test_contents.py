@@ -92,7 +92,7 @@ def test_what_people_have_lying_about_is_left_out(built: Built, tmp_path: Path) 
         for name in RUBBISH:
             (copy / folder / name).parent.mkdir(exist_ok=True, parents=True)
             (copy / folder / name).write_text("secret")
-    for name in ("client.py.orig", "core/keys.json"):
+    for name in ("transport/client.py.orig", "core/keys.json"):
         (copy / NAME / name).write_text("secret")
     again = build(copy, tmp_path / "dist")
     assert again.wheel_files == built.wheel_files

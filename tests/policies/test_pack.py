@@ -14,7 +14,7 @@ from pulumi_policy import PolicyResourceOptions, ResourceValidationArgs
 from pulumi_policy.policy import PolicyCustomTimeouts, PolicyProviderResource
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from pulumi_vod_workflow.core.batch import complete_batch
+from pulumi_vod_workflow.core.batch.inputs import complete_batch
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 from vod_policies import recorded, starts

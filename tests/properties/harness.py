@@ -18,13 +18,13 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime import rpc
 
-from pulumi_vod_workflow import connect
-from pulumi_vod_workflow._adapter import VodProvider
-from pulumi_vod_workflow._provider import WorkflowRunProvider
-from pulumi_vod_workflow.client import VodClient
-from pulumi_vod_workflow.config import EMULATOR_CREDENTIALS
+from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
+from pulumi_vod_workflow.dynamic.provider import VodProvider
+from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.emulator import EmulatorSettings, create_app
 from pulumi_vod_workflow.emulator.service import Service
+from pulumi_vod_workflow.transport import event_loop as connect
+from pulumi_vod_workflow.transport.client import VodClient
 
 Json = dict[str, Any]
 PROVIDER: Final = "the pickle"
@@ -131,6 +131,6 @@ def engine(of: type[VodProvider] = WorkflowRunProvider) -> Iterator[Engine]:
         config = {"vod:endpoint": "emulator", "vod:journal": f"{folder}/journal.sqlite3"}
         provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
         connection = connect.Connection(client, portal)
-        patch.setattr(connect, "connection_for", lambda *_: connection)
+        patch.setattr(connect, "connection_for", lambda *_, **__: connection)
         yield Engine(provider, emulator.service, slots)
         emulator.service.store.close()

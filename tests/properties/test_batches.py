@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
+from pulumi_vod_workflow.dynamic.batch import WorkflowBatchProvider
 from tests.properties.breaking import mistakes
 from tests.properties.harness import engine
 from tests.properties.model import ID, RUN, Json

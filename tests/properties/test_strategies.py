@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import given
 
-from pulumi_vod_workflow.core import inputs
-from pulumi_vod_workflow.core.inputs import RunInputs
+from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, _names
+from pulumi_vod_workflow.core.inputs.property_names import _nested
 from pulumi_vod_workflow.resources import args
-from pulumi_vod_workflow.resources.declaring import spelled as spelled_by_us
+from pulumi_vod_workflow.resources._inputs import spelled as spelled_by_us
 from tests.properties import model
 from tests.properties.breaking import ALL
 from tests.properties.model import RUN, Json, Many, Named, Node, Obj
@@ -30,12 +30,12 @@ CLASSES = {
 }
 
 
-def fields_of(made: type[inputs.Model], name: str = "") -> set[str]:
+def fields_of(made: type[Model], name: str = "") -> set[str]:
     """Return the names of all fields that the package knows."""
     found = set()
-    for field, right in inputs._names(made).items():
+    for field, right in _names(made).items():
         called = f"{name}.{right}" if name else right
-        nested = inputs._nested(made, field)
+        nested = _nested(made, field)
         below = fields_of(nested, called) if nested else set()
         found |= {called} | below
     return found

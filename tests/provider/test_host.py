@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from pulumi_vod_workflow._host import without_a_slot
+from pulumi_vod_workflow.dynamic.sdk_compat.host import without_a_slot
 
 SLOTS = 4
 

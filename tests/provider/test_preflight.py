@@ -13,16 +13,17 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
-from pulumi_vod_workflow import notice
-from pulumi_vod_workflow._adapter import VodProvider
-from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
-from pulumi_vod_workflow._provider import WorkflowRunProvider
-from pulumi_vod_workflow._report import OperationFailedError
-from pulumi_vod_workflow.core.batch import items_of, normalise_batch
-from pulumi_vod_workflow.core.recall import order_of
+from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
+from pulumi_vod_workflow.core.recovery import order_of
 from pulumi_vod_workflow.core.values import normalise
+from pulumi_vod_workflow.dynamic import diagnostics as notice
+from pulumi_vod_workflow.dynamic.batch import WorkflowBatchProvider
+from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
+from pulumi_vod_workflow.dynamic.provider import VodProvider
+from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal import Journal, Note
+from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.sqlite import Journal
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 RUN: dict[str, Any] = {"vid": "v1", "templateId": "t1", "scope": SCOPE, "__provider": "x"}
@@ -185,6 +186,6 @@ made = WorkflowRunProvider()
 raw = {{"vod:endpoint": "https://vod.example.com", "vod:journal": {str(tmp_path / "j")!r}}}
 made.configure(ConfigureRequest(config=Config(raw_config=raw, project_name="p")))
 assert not made.check({{}}, {RUN!r}).failures
-sys.exit("httpx" in sys.modules or "pulumi_vod_workflow.preflight" in sys.modules)
+sys.exit("httpx" in sys.modules or "pulumi_vod_workflow.lifecycle.preflight" in sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

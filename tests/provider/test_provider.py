@@ -12,14 +12,14 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.output import Unknown
 
-from pulumi_vod_workflow._adapter import VodProvider
-from pulumi_vod_workflow._batch_provider import WorkflowBatchProvider
-from pulumi_vod_workflow._completion_provider import WorkflowCompletionProvider
-from pulumi_vod_workflow._provider import WorkflowRunProvider
-from pulumi_vod_workflow._report import OperationFailedError
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS
+from pulumi_vod_workflow.dynamic.batch import WorkflowBatchProvider
+from pulumi_vod_workflow.dynamic.completion import WorkflowCompletionProvider
+from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
+from pulumi_vod_workflow.dynamic.provider import VodProvider
+from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.errors import NotFoundError
-from pulumi_vod_workflow.resources.vod_resource import PICKLES
+from pulumi_vod_workflow.resources._base import PICKLES
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 GOLDEN_PICKLES = {
@@ -138,7 +138,7 @@ def test_a_defect_is_told_without_its_traceback_or_values() -> None:
         provider().create(broken)  # lacks its token
     message = str(caught.value)
     assert "a defect of pulumi_vod_workflow" in message
-    assert "KeyError at _provider.py:" in message
+    assert "KeyError at run.py:" in message
     assert "may have started" in message
     assert "s3cr3t" not in message
     assert caught.value.__cause__ is None

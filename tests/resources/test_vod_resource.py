@@ -200,8 +200,8 @@ def test_the_module_can_be_loaded_again() -> None:
     told = ran(
         """
 import importlib
-from pulumi_vod_workflow.resources import vod_resource
-importlib.reload(vod_resource)
+from pulumi_vod_workflow.resources import _base
+importlib.reload(_base)
 from pulumi.dynamic import Resource, ResourceProvider
 class Other(Resource):
     pass

@@ -1,0 +1,342 @@
+"""
+What `pulumi preview` says in each of its forms for programs, in the core's terms; nothing decided.
+
+The forms are the digest of `--json`, the engine's events (`--json` that streams, `--event-log`),
+and the summary of `--output json`, which has no inputs. The engine writes a secret as `[secret]`
+or as an object with a signature, and an unknown value as one fixed UUID. What a state has marked as
+made of secrets is hidden here too where a file shows it all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import SIGNATURE
+from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.errors import VodWorkflowError
+
+UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""How the engine writes any value that is not known yet."""
+SECRET_TEXT: Final = "[secret]"  # noqa: S105 - how the engine writes one
+FAILED_PROGRAM: Final = "error: python inline source runtime error"
+"""How the Automation API's language host says that a program failed: as if the program said it."""
+
+CREATES: Final = ("replace", "create-replacement", "create")
+"""The first that a resource has counts: only it tells what the engine itself replaces."""
+UPDATES: Final = ("update",)
+DELETES: Final = ("delete", "delete-replaced", "discard", "discard-replaced")
+READS: Final = ("read", "read-replacement")
+
+HOW: Final = "Make it by `pulumi preview --json > preview.json`, and give this command that file."
+
+
+class PreviewError(VodWorkflowError):
+    """What was given cannot be reviewed; the text says why, and what to do."""
+
+
+class Hidden:
+    """A value that is a secret."""
+
+    def __repr__(self) -> str:
+        return "HIDDEN"
+
+
+HIDDEN: Final = Hidden()
+
+
+def holds(value: object, mark: object) -> bool:
+    """Tell whether any part of `value` is the mark: `HIDDEN`, or `UNKNOWN`."""
+    if isinstance(value, Mapping):
+        return any(holds(item, mark) for item in value.values())
+    if isinstance(value, list):
+        return any(holds(item, mark) for item in value)
+    return value is mark
+
+
+def _marked(value: Any) -> Any:
+    """Return what the file has of a value with the marks for secrets and unknowns."""
+    if isinstance(value, dict):
+        if SIGNATURE in value:
+            return HIDDEN
+        return {key: _marked(item) for key, item in value.items() if key != "__provider"}
+    if isinstance(value, list):
+        return [_marked(item) for item in value]
+    if isinstance(value, str):
+        return {UNKNOWN_TEXT: UNKNOWN, SECRET_TEXT: HIDDEN}.get(value, value)
+    return value
+
+
+_OURS: Final = frozenset({"scope", "secretInputs", "runId", "runs", "phase", "status", "emulated"})
+"""What is no secret of a resource that is made of secrets; its results are not shown anyhow."""
+
+
+def _hidden(properties: dict[str, Any]) -> dict[str, Any]:
+    """Hide all of a resource that has secrets, if none is hidden: then the file shows them."""
+    if properties.get("secretInputs") is not True or holds(properties, HIDDEN):
+        return properties
+    return {key: item if key in _OURS else HIDDEN for key, item in properties.items()}
+
+
+def _properties(value: object) -> object:
+    return _hidden(_marked(value)) if isinstance(value, dict) else value or {}
+
+
+Properties = Annotated[dict[str, Any], BeforeValidator(_properties)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class State(_Part):
+    """A resource before or after a step."""
+
+    inputs: Properties = Field(default_factory=dict)
+    outputs: Properties = Field(default_factory=dict)
+
+
+class Step(_Part):
+    """What the engine would do with a resource, as the digest names its parts or as events do."""
+
+    op: str
+    urn: str
+    old_state: State | None = Field(default=None, validation_alias=AliasChoices("oldState", "old"))
+    new_state: State | None = Field(default=None, validation_alias=AliasChoices("newState", "new"))
+    replace_reasons: Annotated[tuple[str, ...], BeforeValidator(lambda value: value or ())] = Field(
+        default=(), validation_alias=AliasChoices("replaceReasons", "keys")
+    )
+    """The properties for which the provider asks for a replacement."""
+
+    @property
+    def type(self) -> str:
+        """The resource's own type, without its parents'."""
+        parts = self.urn.split("::", 3)
+        return parts[2].rpartition("$")[2] if len(parts) == 4 else ""
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The outputs in the state; empty if there is none."""
+        return self.old_state.outputs if self.old_state else {}
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """The checked inputs; empty if it is no longer declared."""
+        return self.new_state.inputs if self.new_state else {}
+
+
+_COLOUR: Final = re.compile(r"<\{%.*?%\}>")
+"""How the engine marks colours where it is not told to leave them out."""
+
+
+class Diagnostic(_Part):
+    """A line that the engine, a provider or the program has said."""
+
+    prefix: str = ""
+    message: str = ""
+    severity: str = "info"
+    urn: str = ""
+    ephemeral: bool = False
+
+    @property
+    def text(self) -> str:
+        """The line, without colours."""
+        return _COLOUR.sub("", self.prefix + self.message).strip()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the engine's digest has it."""
+        return not self.ephemeral and self.severity != "debug"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the preview failed for it."""
+        return self.severity == "error" or self.text.startswith(FAILED_PROGRAM)
+
+
+class Preview(_Part):
+    """A preview that did not fail."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    """The stack's configuration, keys and secrets included: never to be shown."""
+    steps: tuple[Step, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    has_inputs: bool = True
+    """Whether steps tell what is declared, and lines what the providers say of it."""
+
+    @property
+    def stack(self) -> tuple[str, str]:
+        """Project and stack, as far as any step names them."""
+        for step in self.steps:
+            parts = step.urn.removeprefix("urn:pulumi:").split("::", 3)
+            if len(parts) == 4:
+                return parts[1], parts[0]
+        return "", ""
+
+
+class _Prelude(_Part):
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Resource(_Part):
+    metadata: Step
+
+
+class _Result(_Part):
+    """The end of a preview, as an event or as the summary of `--output json`."""
+
+    result: str = ""
+    is_preview: bool = True
+
+
+class _Event(_Part):
+    prelude_event: _Prelude | None = None
+    resource_pre_event: _Resource | None = None
+    diagnostic_event: Diagnostic | None = None
+    stdout_event: Diagnostic | None = None
+    summary_event: _Result | None = None
+
+
+class _Summary(_Result):
+    resources: tuple[Step, ...] = ()
+
+
+def read_preview(data: bytes) -> Preview:
+    """
+    Read what `pulumi preview` has written, in whichever of its forms for programs.
+
+    Raises:
+        PreviewError: when it is something else, or the preview failed.
+
+    """
+    if not data.strip():
+        raise PreviewError(
+            "There is nothing to read: the preview wrote no output, or failed before it did. " + HOW
+        )
+    found = _values(data)
+    try:
+        preview = _preview(found)
+    except (ValidationError, RecursionError):  # its text would quote values
+        raise PreviewError(
+            "This looks like a preview, but its steps are not as Pulumi writes them: was it "
+            f"edited, or cut? {HOW}"
+        ) from None
+    errors = [item.text for item in preview.diagnostics if item.is_error]
+    if errors:
+        raise _failed("\n".join(["It says:", *(f"  - {text}" for text in errors)]))
+    return preview
+
+
+def _failed(why: str) -> PreviewError:
+    return PreviewError(
+        f"The preview failed, so it cannot tell what would be started. {why}\n"
+        "Nothing was started. Correct that, and preview again."
+    )
+
+
+def _preview(found: list[Any]) -> Preview:
+    """
+    Tell the form by what there is.
+
+    Raises:
+        PreviewError: when it is none of the forms, or the preview failed.
+        ValidationError: when it is one of them, and not whole.
+
+    """
+    first = found[0]
+    if not isinstance(first, dict):
+        raise PreviewError(f"This is JSON, but not that of a preview. {HOW}")
+    if "sequence" in first:
+        return _of_events(map(_Event.model_validate, found))
+    if len(found) > 1:
+        raise PreviewError(f"There is more than one JSON document in it. {HOW}")
+    if "changeSummary" in first or "steps" in first:
+        return Preview.model_validate(first)
+    if "result" in first and "duration" in first:
+        summary = _Summary.model_validate(first)
+        _refuse_failed(summary)
+        return Preview(steps=summary.resources, has_inputs=False)
+    raise PreviewError(f"This is JSON, but not that of a preview. {HOW}")
+
+
+def _of_events(events: Iterable[_Event]) -> Preview:
+    """
+    Return what the digest of the same events has.
+
+    Raises:
+        PreviewError: when they are not those of one preview to its end.
+
+    """
+    config: dict[str, Any] = {}
+    steps: list[Step] = []
+    said: list[Diagnostic] = []
+    ends: list[_Result] = []
+    for event in events:
+        if event.prelude_event:
+            config = event.prelude_event.config
+        if event.resource_pre_event:
+            steps.append(event.resource_pre_event.metadata)
+        said += [item for item in (event.diagnostic_event, event.stdout_event) if item]
+        ends += [event.summary_event] if event.summary_event else []
+    shown = tuple(item for item in said if item.is_shown)
+    if not any(item.is_error for item in shown):  # else the lines say more
+        if len(ends) != 1 or not ends[0].is_preview:
+            raise PreviewError(
+                "These are events, but not those of one preview to its end: was it cut, or is it "
+                f"of an update? {HOW}"
+            )
+        _refuse_failed(ends[0])
+    return Preview(config=config, steps=tuple(steps), diagnostics=shown)
+
+
+def _refuse_failed(end: _Result) -> None:
+    """
+    Let pass only a preview that came to a good end.
+
+    Raises:
+        PreviewError: when it did not.
+
+    """
+    if end.result not in ("", "succeeded"):
+        raise _failed("Why is on its standard error.")
+
+
+def _values(data: bytes) -> list[Any]:
+    """
+    Return the JSON documents in it: one, or one on each line.
+
+    Raises:
+        PreviewError: when there is anything else in it.
+
+    """
+    try:
+        return [json.loads(data)]
+    except (ValueError, RecursionError):
+        pass
+    try:
+        # PowerShell writes UTF-16.
+        text = data.decode("utf-16" if data[:1] in (b"\xff", b"\xfe") else "utf-8-sig")
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except (ValueError, RecursionError):
+        raise PreviewError(_not_json(data)) from None
+
+
+def _not_json(data: bytes) -> str:
+    start = data.lstrip()
+    if start.startswith(b"Previewing"):
+        return f"This is a preview for people: --json is missing. {HOW}"
+    return f"This is not JSON, or not all of it. Is anything else in it, as by 2>&1? {HOW}"

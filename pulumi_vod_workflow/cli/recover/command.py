@@ -1,0 +1,104 @@
+"""`vod-workflow recover`: which runs an update that was cut short has started, and how to go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pulumi_vod_workflow.cli.formatting import of_known_form, told_plainly
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
+from pulumi_vod_workflow.cli.recover.model import Became, forget, interrupted
+from pulumi_vod_workflow.cli.recover.render_text import Advice
+from pulumi_vod_workflow.cli.runs.command import Cwd, Endpoint, Source, StackName
+from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.core.execution import is_emulated
+from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.journal.sqlite import Journal
+
+JOURNAL = "Instead of the stack's vod:journal: the file of the machine where the update ran."
+
+
+class Format(StrEnum):
+    """How the starts are written."""
+
+    text = "text"
+    json = "json"
+
+
+FORGET = (
+    "Take the start that NAME, as it is printed, has sent out of the journal, once you have looked "
+    "for its run. What is still declared is then started, as its preview says. Can be given more "
+    "than once."
+)
+
+
+def recover(
+    *,
+    source: Source = None,
+    stack: StackName = None,
+    cwd: Cwd = None,
+    journal: Annotated[Path | None, typer.Option(help=JOURNAL)] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not look whether the runs are there.")
+    ] = False,
+    forgotten: Annotated[
+        list[str] | None, typer.Option("--forget", metavar="NAME", help=FORGET)
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", "-f", help="How to write it.")] = Format.text,
+    endpoint: Endpoint = None,
+) -> None:
+    """
+    Say what an update that was cut short has started, and how to go on without paying twice.
+
+    Run it on the machine where that update ran: what was sent is in the journal there. It starts
+    nothing, and changes nothing but the journal, with --forget; without --offline it reads the runs
+    that it finds, which is free.
+
+    Exit code: 0 if the next `pulumi up` goes on by itself; 1 if a person has to decide something
+    first; 2 if something cannot be read.
+    """
+    with told_plainly():
+        exported, now = read_stack(source, stack, cwd), SystemClock().now()
+        settings = exported.settings(
+            cwd, endpoint=endpoint, journal=str(journal) if journal else None
+        )
+        books = Journal(settings.journal)
+        with of_known_form(ExportError):
+            found = interrupted(exported, books, settings, now)
+            if forgotten:
+                forget(found, forgotten, books)
+                found = interrupted(exported, books, settings, now)
+        advice = Advice(exported, found, settings, now, forgotten=forgotten or ())
+        if not offline:
+            advice = _verified(advice)
+    typer.echo(advice.as_json() if form is Format.json else advice.text())
+    if advice.needs_a_decision:
+        raise typer.Exit(1)
+
+
+def _verified(advice: Advice) -> Advice:
+    """Read the runs that were accepted."""
+    from pulumi_vod_workflow.cli.runs.watch import reach  # noqa: PLC0415 - makes calls
+    from pulumi_vod_workflow.lifecycle.reader import read_all  # noqa: PLC0415 - makes calls
+
+    accepted = advice.of(Became.ACCEPTED)
+    runs = {
+        start.run_id: {**start.run, "emulated": is_emulated(start.run_id)} for _, start in accepted
+    }
+    if not runs:
+        return advice
+    try:
+        targets, connection = reach(runs, advice.settings, lambda text: typer.echo(text, err=True))
+    except ConfigurationError as error:
+        return replace(advice, unread=str(error))
+    read, errors = connection.wait(read_all, targets)
+    secret = {start.run_id for operation, start in accepted if operation.secret}
+    for run_id in secret & set(errors):
+        errors[run_id].redact_service_message("an input may be secret")
+    phases = {run_id: outputs["phase"] for run_id, (_, outputs) in read.items()}
+    troubles = {run_id: " ".join(str(error).split("\n")) for run_id, error in errors.items()}
+    return replace(advice, found=[each.verified(phases, troubles) for each in advice.found])

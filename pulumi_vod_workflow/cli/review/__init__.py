@@ -1,0 +1,1 @@
+"""`vod-workflow review`."""

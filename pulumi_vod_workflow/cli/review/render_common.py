@@ -1,0 +1,172 @@
+"""What a review says, for every form of it: its headline, and one row for runs that are alike."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pulumi_vod_workflow.cli.review.model import Free, Promise, Same, Start, Who
+from pulumi_vod_workflow.cli.review.value_diff import Change
+from pulumi_vod_workflow.core.changes import SAME_WORK
+from pulumi_vod_workflow.core.execution import ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run, or the items of a batch that start for the same reason."""
+
+    name: str
+    first: Start
+    """One of them; what is said of it is true of all."""
+    items: tuple[str, ...]
+    count: int | None
+    changes: tuple[tuple[str, Change], ...]
+    """Of each item, named, or of all of them alike, under no name."""
+    outputs: int | None
+    sames: tuple[str, ...]
+    """Which other runs do the same work, and what to do about it."""
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def headline(promise: Promise) -> str:
+    """Say how many runs would be started, and what is paid."""
+    certain, at_most = promise.certain, promise.at_most
+    if at_most is None:
+        return f"{counted(certain, 'run')} or more would be started: how many is not known yet"
+    if not at_most:
+        return "no run would be started"
+    if certain == at_most:
+        return f"{counted(at_most, 'run')} would be started ({_outputs(promise)})"
+    runs = f"up to {counted(at_most, 'run')} would be started, {certain:,} for certain"
+    return f"{runs} ({_outputs(promise)})"
+
+
+def _outputs(promise: Promise) -> str:
+    unknown = promise.of_unknown_workflow
+    parts = []
+    if promise.outputs:
+        parts.append(counted(promise.outputs, "paid output"))
+    if unknown:
+        parts.append(f"{counted(unknown, 'run')} of unknown template")
+    return ", ".join(parts)
+
+
+def rows(promise: Promise) -> list[Row]:
+    """Return what starts, items of a batch together that do so for the same reason."""
+    alike: dict[tuple[object, ...], list[Start]] = {}
+    for start in promise.starts:
+        kind = start.same and (start.same.lost, start.same.alias)
+        same = (start.who.urn, start.why, start.unknown, start.certain, start.joins, kind)
+        alike.setdefault(same, []).append(start)
+    return [_row(starts) for starts in alike.values()]
+
+
+def _row(starts: list[Start]) -> Row:
+    first = starts[0]
+    counts = [start.count for start in starts]
+    outputs = [start.outputs for start in starts]
+    alike = all(start.changes == first.changes for start in starts)
+    changed = [first] if alike else starts
+    return Row(
+        first.who.name,
+        first,
+        tuple(start.who.item for start in starts if start.who.item is not None),
+        None if None in counts else sum(count for count in counts if count),
+        tuple(
+            ("" if alike else start.who.item or "", change)
+            for start in changed
+            for change in start.changes
+        ),
+        None if None in outputs else sum(number for number in outputs if number),
+        tuple(dict.fromkeys(_same_text(start.who, start.same) for start in starts if start.same)),
+    )
+
+
+def _same_text(who: Who, same: Same) -> str:
+    """Say who else does the same work, and how to pay for it once."""
+    item = f"{who.item}: " if who.item and not same.alias else ""
+    if same.lost is None:
+        return f"{item}{SAME_WORK}{same.who.label}"
+    if same.alias and who.item:  # the same for all items of a batch
+        whose, found = same.who.name, ""
+    else:
+        whose, found = same.who.label, ", ".join(filter(None, (same.run_id, same.phase)))
+    run = f" ({found})" if found else ""
+    return f"{item}same work as {whose}{run}, {same.lost.value}; free: {_remedy(who, same)}"
+
+
+def _remedy(who: Who, same: Same) -> str:
+    """Return what keeps the run that there is, as Python."""
+    if same.alias:
+        declared = f", and {', '.join(same.differs)} as before" if same.differs else ""
+        return f"ResourceOptions(aliases=[{_alias(same.who, who)}]){declared}"
+    return f"existing_run_id={json.dumps(same.run_id)}" if same.run_id else "existing_run_id"
+
+
+def _alias(old: Who, new: Who) -> str:
+    """Return the alias, as Python: by its name where that is all that differs."""
+    if old.urn.removesuffix(old.name) == new.urn.removesuffix(new.name):
+        return f"pulumi.Alias(name={json.dumps(old.name, ensure_ascii=False)})"
+    return json.dumps(old.urn, ensure_ascii=False)
+
+
+def says_more(row: Row) -> bool:
+    """Tell whether why it starts says more than what has changed."""
+    changed = {re.split(r"[.\[]", change.path)[0] for _, change in row.changes}
+    asked = row.first.why.replace(" (not known yet)", "").split(", ")
+    return not changed.issuperset(asked)
+
+
+def doubts(start: Start) -> Iterator[str]:
+    """Say why a start is not certain."""
+    if start.joins:
+        yield f"{start.joins}: free if joined, as it is while that run is unfinished"
+    elif not start.certain:
+        yield "it may turn out that nothing is started"
+
+
+WHAT: dict[Free, str] = {
+    Free.ADOPTED: "adopt an existing run",
+    Free.TAKEN: "take over what an earlier update has started",
+    Free.RECORDED: "only recorded",
+    Free.WAITS: "wait for runs",
+    Free.READ: "looked up",
+}
+
+
+def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str]]]:
+    """Return what is free, as (name, item, detail), by kind."""
+    found: dict[Free, list[tuple[str, str | None, str]]] = {}
+    for kind in Free:
+        parts = [part for part in promise.free if part.what is kind]
+        if parts:
+            found[kind] = [(part.who.name, part.who.item, part.detail) for part in parts]
+    return found
+
+
+UNFINISHED: Final = "unfinished when last read, so that they go on"
+HAVE_ENDED: Final = "ended when last read"
+UNREAD: Final = "not cancelled: those that are unfinished go on"
+
+
+def forgotten_by_end(promise: Promise) -> dict[str, list[str]]:
+    """Return the names of those that are only forgotten, by whether their runs have ended."""
+    found: dict[str, list[str]] = {UNFINISHED: [], UNREAD: [], HAVE_ENDED: []}
+    for part in promise.forgotten:
+        words = HAVE_ENDED if part.phase in ENDED else UNFINISHED if part.phase else UNREAD
+        found[words].append(part.who.label)
+    return {words: names for words, names in found.items() if names}
+
+
+def limit_text(promise: Promise, max_starts: int) -> str:
+    """Say that there are more starts than allowed."""
+    found = "an unknown number of" if promise.at_most is None else f"{promise.at_most:,}"
+    runs = "run" if promise.at_most == 1 else "runs"
+    return f"{found} {runs} may be started, more than --max-starts {max_starts:,} allows"

@@ -1,0 +1,105 @@
+"""A review as JSON: the schema is in docs/review.md, and grows only by new keys."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN, holds
+from pulumi_vod_workflow.cli.review.model import Promise, Same, Start, Who
+from pulumi_vod_workflow.cli.review.sanitize import sides
+from pulumi_vod_workflow.cli.review.value_diff import ABSENT, Change
+from pulumi_vod_workflow.core.values import is_known
+
+VERSION: Final = 1
+
+
+def as_json(promise: Promise, max_starts: int | None) -> dict[str, Any]:
+    """Return the review as plain data."""
+    return {
+        "version": VERSION,
+        "project": promise.project,
+        "stack": promise.stack,
+        "where": [*promise.where],
+        "starts": {
+            "certain": promise.certain,
+            "atMost": promise.at_most,
+            "maxStarts": max_starts,
+            "exceeded": promise.exceeds(max_starts),
+        },
+        "paidOutputs": {
+            "known": promise.outputs,
+            "runsOfUnknownWorkflows": promise.of_unknown_workflow,
+        },
+        "runs": [_start(start) for start in promise.starts],
+        "free": [
+            {**_who(part.who), "what": part.what.name.lower(), "detail": part.detail}
+            for part in promise.free
+        ],
+        "forgotten": [
+            {**_who(part.who), "runId": part.run_id, "phase": part.phase}
+            for part in promise.forgotten
+        ],
+    }
+
+
+def _who(who: Who) -> dict[str, Any]:
+    return {"resource": who.name, "urn": who.urn, "item": who.item}
+
+
+def _start(start: Start) -> dict[str, Any]:
+    return {
+        **_who(start.who),
+        "count": start.count,
+        "certain": start.certain,
+        "why": start.why,
+        "changes": [
+            {
+                "path": item.path,
+                "from": _value(item.before),
+                "to": _value(item.after),
+                "looksAlike": _alike(item),
+            }
+            for item in start.changes
+        ],
+        "notKnownYet": [*start.unknown],
+        "joins": start.joins or None,
+        "templateId": _value(ABSENT if start.template is None else start.template),
+        "paidOutputs": start.outputs,
+        "replaces": start.replaces,
+        "warnings": [*start.warnings],
+        "sameWork": None if start.same is None else _same(start.same),
+    }
+
+
+def _same(same: Same) -> dict[str, Any]:
+    return {
+        **_who(same.who),
+        "lost": None if same.lost is None else same.lost.name.lower(),
+        "runId": same.run_id,
+        "phase": same.phase,
+        "remedy": _remedy(same),
+        "differs": [*same.differs],
+    }
+
+
+def _remedy(same: Same) -> str | None:
+    if same.lost is None:
+        return None
+    return "aliases" if same.alias else "existingRunId"
+
+
+def _alike(change: Change) -> dict[str, str] | None:
+    """Return how two values differ that a person would take for the same, if they do."""
+    shown = sides(change)
+    if not shown.alike:
+        return None
+    return {"why": shown.alike, "from": shown.before, "to": shown.after}
+
+
+def _value(value: Any) -> dict[str, Any] | None:
+    """Return a value so that a secret, or an unknown one, cannot be taken for text."""
+    if value is ABSENT:
+        return None
+    if holds(value, HIDDEN):
+        return {"secret": True}
+    return {"value": value} if is_known(value) else {"unknown": True}

@@ -1,0 +1,116 @@
+"""Text of users, services and engines, made harmless where it is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pulumi_vod_workflow.cli.formatting import line
+from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN, holds
+from pulumi_vod_workflow.cli.review.look_alikes import (
+    common,
+    decomposed_shown,
+    told_apart,
+    why_alike,
+)
+from pulumi_vod_workflow.cli.review.value_diff import ABSENT, Change
+from pulumi_vod_workflow.core.values import is_known
+
+LONGEST: Final = 80
+"""Characters of a value that are shown."""
+
+
+BEFORE: Final = 20
+"""Characters that are shown before the first that differs, where a value does not fit."""
+
+
+def visible(text: object) -> str:
+    """Return a text on one line, in which nothing is hidden and no form of Unicode is."""
+    return decomposed_shown(line(text))
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Return no more of a text than fits."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """A change as it is shown."""
+
+    before: str
+    after: str
+    alike: str = ""
+    """Why a person would take both for the same; empty if not."""
+
+
+def sides(change: Change) -> Sides:
+    """Return both sides of a change, so that what differs can be seen."""
+    if not (_is_plain(change.before) and _is_plain(change.after)):
+        return Sides(_side(change.before), _side(change.after))
+    before, after = _json(change.before), _json(change.after)
+    alike = why_alike(before, after)
+    if alike:
+        before, after = told_apart(before, after)
+    before, after = visible(before), visible(after)
+    alone = common(before, after) - BEFORE
+    cut = max(0, alone) if max(len(before), len(after)) > LONGEST else 0
+    start = "…" if cut else ""
+    return Sides(shortened(start + before[cut:]), shortened(start + after[cut:]), alike)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is not ABSENT and not holds(value, HIDDEN) and is_known(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _side(value: Any) -> str:
+    """Return a value as JSON, or what there is to say of it."""
+    if value is ABSENT:
+        return "not set"
+    if holds(value, HIDDEN):
+        return "(secret)"
+    if not is_known(value):
+        return "(not known yet)"
+    return shortened(visible(_json(value)))
+
+
+def change_text(change: Change, item: str = "") -> str:
+    """Return a change, of one item if it is named, as it is shown."""
+    path = shortened(visible(f"{item}: {change.path}" if item else change.path))
+    if change.before is HIDDEN and change.after is HIDDEN:
+        return f"{path}: a secret"
+    shown = sides(change)
+    alike = f" ({shown.alike})" if shown.alike else ""
+    return f"{path}: {shown.before} → {shown.after}{alike}"
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:=+-]*")
+
+
+def code(text: str) -> str:
+    """
+    Return text as code in Markdown, whatever it is made of.
+
+    GitHub looks for no mentions, issues, links or commits in code. What is not plain stands as
+    entities, which no Markdown takes for structure.
+    """
+    text = visible(text)
+    if _PLAIN.fullmatch(text):
+        return f"`{text}`"
+    return f"<code>{entities(text)}</code>"
+
+
+_HARMLESS: Final = frozenset(" \"'(),;→-=+%?")
+
+
+def entities(text: str) -> str:
+    """Return text with all that Markdown, HTML or GitHub could take for more as entities."""
+    return "".join(
+        char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};" for char in visible(text)
+    )

@@ -1,0 +1,152 @@
+"""Which values of a declaration differ from those recorded, and where; it decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN
+from pulumi_vod_workflow.core.request import told_of
+from pulumi_vod_workflow.core.text import below, path_of
+from pulumi_vod_workflow.core.values import UNKNOWN
+
+
+class Absent:
+    """A value that is not there."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value that differs; any side may be `ABSENT`, `HIDDEN`, or `UNKNOWN`."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+def changes_of(
+    field: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]
+) -> Iterator[Change]:
+    """Yield what differs within one field, as far as it can be seen."""
+    before, after = told_of(recorded, field), told_of(declared, field)
+    if field == "triggers":
+        yield from _triggers(before or {}, after or {})
+        return
+    found = [*_leaves(field, _or_absent(before), _or_absent(after))]
+    # What is hidden on both sides has changed, if nothing else has: why else would it be asked for?
+    yield from found or [Change(field, _or_absent(before), _or_absent(after))]
+
+
+def _or_absent(value: object) -> object:
+    return ABSENT if value is None else value
+
+
+def _triggers(before: Any, after: Any) -> Iterator[Change]:
+    """Yield those added or changed; a removed one asks for nothing."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        yield Change("triggers", before or ABSENT, after)
+        return
+    hidden = []
+    for name, value in sorted(after.items()):
+        change = Change(_under("triggers", name), before.get(name, ABSENT), value)
+        if value is HIDDEN and change.before is HIDDEN:
+            hidden.append(change)
+        elif value is UNKNOWN or value != change.before:
+            yield change
+    yield from hidden
+
+
+def _leaves(path: str, before: Any, after: Any) -> Iterator[Change]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({*before, *after}):
+            yield from _leaves(_under(path, key), before.get(key, ABSENT), after.get(key, ABSENT))
+    elif _alike(before, after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _leaves(f"{path}[{index}]", one, other)
+    elif after is UNKNOWN or after is HIDDEN or before != after:
+        yield Change(path, before, after)
+
+
+def _under(path: str, key: str) -> str:
+    return below(path, path_of(key))
+
+
+def unknown_paths(declared: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name what is not known yet."""
+    return tuple(path for key in sorted(declared) for path in _unknown(key, declared[key]))
+
+
+def _unknown(path: str, value: Any) -> Iterator[str]:
+    if value is UNKNOWN:
+        yield path
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _unknown(_under(path, key), value[key])
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unknown(f"{path}[{index}]", item)
+
+
+def comparable(recorded: Any, declared: Any) -> tuple[Any, Any]:
+    """
+    Return both without what is hidden on either side, so that core's rules can compare the rest.
+
+    Only that a run is named, `existingRunId`, stays: it matters, whichever run that is.
+    """
+    old, new = _or_empty(recorded), _or_empty(declared)
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        pairs = {key: comparable(old.get(key), new.get(key)) for key in {*old, *new}}
+        hidden = {key for key in pairs if old.get(key) is HIDDEN or new.get(key) is HIDDEN}
+        kept = [
+            {key: pair[side] for key, pair in pairs.items() if key in whole and key not in hidden}
+            for side, whole in enumerate((old, new))
+        ]
+        for whole, part in zip((old, new), kept, strict=True):
+            if "existingRunId" in whole:
+                part["existingRunId"] = _named_run(whole["existingRunId"])
+        return kept[0], kept[1]
+    if _alike(recorded, declared):
+        both = [comparable(*pair) for pair in zip(recorded, declared, strict=True)]
+        seen = [pair for pair in both if HIDDEN not in pair]
+        return [one for one, _ in seen], [other for _, other in seen]
+    return _seen(recorded), _seen(declared)
+
+
+def _or_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+def _named_run(value: object) -> object:
+    return "a run" if value is HIDDEN else value
+
+
+def _seen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _seen(item) for key, item in value.items() if item is not HIDDEN}
+    if isinstance(value, list):
+        return [_seen(item) for item in value if item is not HIDDEN]
+    return value
+
+
+def settled(recorded: Any, declared: Any) -> Any:
+    """Return the declaration as if what is not known yet turned out to be what is recorded."""
+    if declared is UNKNOWN:
+        return recorded
+    if isinstance(declared, Mapping):
+        known = recorded if isinstance(recorded, Mapping) else {}
+        whole = {key: settled(known.get(key), item) for key, item in declared.items()}
+        return {key: item for key, item in whole.items() if item is not None}
+    if _alike(recorded, declared):
+        return [settled(*pair) for pair in zip(recorded, declared, strict=True)]
+    return declared
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return isinstance(one, list) and isinstance(other, list) and len(one) == len(other)

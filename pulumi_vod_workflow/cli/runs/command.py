@@ -1,0 +1,152 @@
+"""`vod-workflow runs`: what became of the runs that a stack's state tells of."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pulumi_vod_workflow.cli.formatting import STOPPED, UNUSABLE, of_known_form, told_plainly
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
+from pulumi_vod_workflow.cli.runs.model import BAD, PHASES, Phase, runs_in
+from pulumi_vod_workflow.cli.runs.render_html import render
+from pulumi_vod_workflow.cli.runs.render_table import (
+    as_csv,
+    as_json,
+    console,
+    heading,
+    hints,
+    summary,
+    table,
+)
+from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.errors import ConfigurationError
+
+FROM_STATE = "Read from the state, for free: `pulumi refresh --run-program` brings it up to date."
+FROM_SERVICE = (
+    "Read from the service, for free; the state is unchanged: `pulumi refresh --run-program` "
+    "records it."
+)
+INTERRUPTED = (
+    "An update was cut short: `vod-workflow recover` says what became of what it was starting."
+)
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[EXPORT]",
+        help="A file that `pulumi stack export` has written, or - for the standard input. Without "
+        "one, Pulumi is asked for it.",
+        show_default=False,
+    ),
+]
+StackName = Annotated[
+    str | None,
+    typer.Option("--stack", "-s", help="The stack to ask Pulumi for [the selected one]."),
+]
+Cwd = Annotated[
+    Path | None,
+    typer.Option("--cwd", "-C", help="The program's folder, to ask Pulumi in [this one]."),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(help="Instead of the stack's vod:endpoint: a URL, or emulator."),
+]
+
+
+class Format(StrEnum):
+    """How the runs are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+Form = Annotated[Format, typer.Option("--format", "-f", help="How to write it.")]
+
+
+def runs(
+    *,
+    source: Source = None,
+    stack: StackName = None,
+    cwd: Cwd = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            "-w",
+            help="Read unfinished runs from the service until all have ended; Ctrl-C stops it. "
+            "Free; the state is not changed.",
+        ),
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a page with a timeline, too: one file that loads nothing."),
+    ] = None,
+    form: Form = Format.table,
+    phase: Annotated[
+        list[Phase] | None,
+        typer.Option(
+            metavar="PHASE",
+            help="List only runs in this phase; give it again for another one. The phases: "
+            f"{', '.join(PHASES)}.",
+            show_default=False,
+        ),
+    ] = None,
+    fail_on_failed: Annotated[
+        bool,
+        typer.Option("--fail-on-failed", help="End with 1 if a run did not do what was asked for."),
+    ] = False,
+    endpoint: Endpoint = None,
+) -> None:
+    """
+    List a stack's runs by phase: how old they are, what they made, what to do about failures.
+
+    Offline and free, from the stack's state; only --watch asks the service. Secrets are not shown.
+    What --phase leaves out is followed and counted all the same: it changes no exit code.
+
+    Exit code: 0; 1 with --fail-on-failed, if a run has failed, was ended, was rejected, or may
+    have started unseen; 2 if something cannot be read or written; 130 after Ctrl-C.
+    """
+    with told_plainly():
+        exported, clock, stopped = read_stack(source, stack, cwd), SystemClock(), False
+        with of_known_form(ExportError):
+            found = runs_in(exported)
+        if watch:
+            from pulumi_vod_workflow.cli.runs.watch import watch as follow  # noqa: PLC0415 - makes calls
+
+            told = console(stderr=True)
+            found, stopped = follow(found, exported.settings(cwd, endpoint=endpoint), told, clock)
+        now = clock.now()
+        listed = [run for run in found if not phase or run.phase in phase]
+        if html is not None:
+            _write(html, render(exported, listed, now, live=watch, of=len(found)))
+    if form is Format.json:
+        typer.echo(as_json(exported, found, listed, now, "service" if watch else "state"))
+    elif form is Format.csv:
+        typer.echo(as_csv(listed), nl=False)
+    else:
+        out = console()
+        only = f"; {len(listed):,} listed ({' or '.join(phase)})" if phase else ""
+        out.print(f"{heading(exported, now)}: {summary(found)}{only}", soft_wrap=True)
+        if listed:
+            out.print(table(listed, now))
+            out.print(hints(listed), soft_wrap=True, end="")
+        if exported.interrupted:
+            out.print(INTERRUPTED, soft_wrap=True)
+        out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
+    if stopped:
+        raise typer.Exit(STOPPED)
+    if any(run.trouble for run in found):
+        raise typer.Exit(UNUSABLE)
+    if fail_on_failed and any(run.phase in BAD for run in found):
+        raise typer.Exit(1)
+
+
+def _write(file: Path, page: bytes) -> None:
+    try:
+        file.write_bytes(page)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from None

@@ -1,0 +1,369 @@
+"""The runs of a stack as one page for a browser: nothing is loaded, and one script of ours runs."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from html import escape
+from typing import Any, Final
+
+from rich.filesize import decimal
+
+from pulumi_vod_workflow.cli.formatting import clock_time, line
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
+from pulumi_vod_workflow.cli.runs.model import (
+    PHASES,
+    Product,
+    Run,
+    counts,
+    has_secret_products,
+    products,
+)
+from pulumi_vod_workflow.cli.runs.page_script import HASH, SCRIPT
+from pulumi_vod_workflow.cli.runs.page_style import STYLE
+from pulumi_vod_workflow.cli.runs.render_table import as_csv, heading, outcome
+from pulumi_vod_workflow.core.progress import duration
+
+SIGNS: Final = {
+    "failed": "✕", "terminated": "■", "unclear": "?", "rejected": "⊘",
+    "running": "▶", "pending": "…", "submitted": "…", "expired": "◌", "succeeded": "✓",
+}  # fmt: skip
+"""Beside each phase's word: nothing is told by colour alone."""
+TICKS: Final = 2
+"""Parts of the time axis."""
+NAMED: Final = 20
+"""Runs with the same problem that are named without being asked for."""
+LARGEST_LINK: Final = 1_500_000
+"""Characters of the link to the CSV; Chromium follows none above 2 MiB."""
+SHOWN_URIS: Final = 3
+"""Addresses that are shown without being asked for."""
+
+
+def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool, of: int) -> bytes:
+    """
+    Return the page.
+
+    Args:
+        stack: whose runs.
+        runs: as they are to be listed.
+        now: the time to which unfinished runs are drawn if they were just read.
+        live: whether they were just read, not taken from the state.
+        of: how many runs the stack has; the page says so if it lists fewer.
+
+    """
+    title = f"Runs of {line(stack.name) or 'an empty stack'}"
+    until = now if live else (stack.written or now)
+    read = (
+        f"Unfinished runs were read from the service at {clock_time(now)}; the state is unchanged."
+        if live
+        else "This is what the state tells: <code>pulumi refresh --run-program</code> brings it up "
+        "to date."
+    )
+    if len(runs) < of:
+        read += f" The page lists {len(runs):,} of {of:,} runs."
+    age = f'<time class="age" datetime="{_iso(stack.written)}"></time>' if stack.written else ""
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src '{HASH}'; base-uri 'none'"
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title><style>{STYLE}</style></head><body>
+<header><h1>{escape(title)}</h1>
+<p>{escape(heading(stack))}{age}. {read}</p></header>
+<main>{_figures(runs)}{_attention(runs)}{_timeline(runs, until)}{_transcodes(runs)}{
+        _snapshots(runs)
+    }</main>
+<script>{SCRIPT}</script></body></html>
+""".encode()
+
+
+def _figures(runs: Sequence[Run]) -> str:
+    made_of = [product for run in runs for product in products(run)]
+    size = sum(product.size or 0 for product in made_of)
+    files = sum(product.count for product in made_of)
+    figures = [
+        f"<li><b>{len(runs):,}</b> {'run' if len(runs) == 1 else 'runs'}</li>",
+        *(f"<li><b>{count:,}</b> {_badge(phase)}</li>" for phase, count in counts(runs).items()),
+        f"<li><b>{files:,}</b> {'file' if files == 1 else 'files'}</li>" if files else "",
+        f"<li><b>{decimal(int(size))}</b> of transcodes</li>" if size else "",
+    ]
+    return f'<ul class="figures">{"".join(figures)}</ul>'
+
+
+def _class(run: Run) -> str:
+    return run.phase if run.phase in PHASES else "running"
+
+
+def _link(number: int, run: Run) -> str:
+    """Return a run's name as a jump to its row."""
+    return f'<a href="#run-{number}">{_text(run.name)}</a>'
+
+
+def _badge(phase: str) -> str:
+    known = phase if phase in PHASES else "running"
+    sign = SIGNS.get(phase, "?")
+    return f'<span class="badge {known}"><i aria-hidden="true">{sign}</i> {_text(phase)}</span>'
+
+
+def _text(value: Any) -> str:
+    return escape(line(value))
+
+
+def _prose(value: Any) -> str:
+    """Return a sentence of ours, with what stands in backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", _text(value))
+
+
+def _iso(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+# -- the runs and their timeline ---------------------------------------------------------------
+
+
+def _timeline(runs: Sequence[Run], until: datetime) -> str:
+    if not runs:
+        return "<section><h2>Runs</h2><p>There are no runs in this state.</p></section>"
+    times = [moment for run in runs for moment in (run.began, run.started, run.finished) if moment]
+    if any(not run.ended and run.began for run in runs):
+        times.append(until)
+    axis = _Axis(min(times, default=until), max(times, default=until))
+    cards = {number: card for card, same in enumerate(_alike(runs)) for number in same}
+    rows = "".join(
+        _row(number, run, _bars(run, until, axis), cards.get(number))
+        for number, run in enumerate(runs)
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    return (
+        f'<section><h2>Runs</h2><div class="tools">{_filter(runs)}{_download(runs)}</div>'
+        '<p class="legend"><span class="key queue"></span>queued'
+        '<span class="key work"></span>processed, in the colour of its phase'
+        '<span class="key open"></span>not ended when last read. Times are UTC.</p>'
+        f'<table id="runs"><thead><tr>{head}<th scope="col" class="axis">{axis.ticks()}</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+COLUMNS: Final = (
+    "Phase", "Run", "Source", "Workflow", "Made", "Took", "Outputs or reason", "Run id",
+)  # fmt: skip
+
+
+def _filter(runs: Sequence[Run]) -> str:
+    """Return the filter; the script shows it, because it does nothing without one."""
+    phases = "".join(f'<option value="{_text(phase)}">{_text(phase)}</option>'
+                     for phase in counts(runs))  # fmt: skip
+    return (
+        '<div id="filter" role="search" hidden><input id="words" type="search" autocomplete="off" '
+        'placeholder="Filter: name, source, workflow, id, reason" aria-label="Filter the runs">'
+        f'<select id="phase" aria-label="Phase"><option value="">every phase</option>{phases}'
+        '</select><output id="shown"></output></div>'
+    )
+
+
+def _download(runs: Sequence[Run]) -> str:
+    # With its mark: spreadsheets read UTF-8 only then.
+    content = base64.b64encode(as_csv(runs).encode("utf-8-sig")).decode()
+    if len(content) > LARGEST_LINK:
+        return "<span>As CSV: <code>vod-workflow runs --format csv</code></span>"
+    return f'<a download="runs.csv" href="data:text/csv;charset=utf-8;base64,{content}">CSV</a>'
+
+
+class _Axis:
+    """Where moments are on the time axis, in percent of its width."""
+
+    def __init__(self, begin: datetime, end: datetime) -> None:
+        self._begin = begin
+        self._span = max(end - begin, timedelta(seconds=1))
+
+    def at(self, moment: datetime) -> float:
+        return min(100.0, max(0.0, 100 * ((moment - self._begin) / self._span)))
+
+    def ticks(self) -> str:
+        form = "%H:%M:%S" if self._span < timedelta(hours=20) else "%m-%d %H:%M"
+        moments = (self._begin + self._span * part / TICKS for part in range(TICKS + 1))
+        told = "".join(f"<span>{moment:{form}}</span>" for moment in moments)
+        return f'<div class="ticks">{told}</div>'
+
+
+def _row(number: int, run: Run, bars: Iterable[str], card: int | None) -> str:
+    began = run.began
+    result = _prose(outcome(run))
+    if card is not None:
+        result = f'<a href="#why-{card}">{result}</a>'
+    cells = {
+        "name": _text(run.name),
+        "source": _text(run.source or "-"),
+        "workflow": _text(run.workflow or "-"),
+        "made": f'<time datetime="{_iso(began)}">{began:%Y-%m-%d %H:%M}</time>'
+        if began else "-",
+        "took": "-" if run.duration is None else duration(run.duration),
+        "result": result,
+        "id": _text(run.run_id or "-"),
+    }  # fmt: skip
+    whole = {"name": run.name, "source": run.source, "workflow": run.workflow,
+             "result": outcome(run), "id": run.run_id}  # fmt: skip
+    told = "".join(
+        f'<td class="{name}{" none" * (cell == "-")}" data-label="{label}">'
+        f'<span title="{_text(whole.get(name, ""))}">{cell}</span></td>'
+        for (name, cell), label in zip(cells.items(), COLUMNS[1:], strict=True)
+    )
+    return (
+        f'<tr id="run-{number}" class="{_class(run)}" data-run="{number}" '
+        f'data-phase="{_text(run.phase)}"><td class="phase">{_badge(run.phase)}</td>{told}'
+        '<td class="axis">'
+        f'<div class="track" role="img" aria-label="{_text(_spoken(run))}">'
+        f"{''.join(bars)}</div></td></tr>"
+    )
+
+
+def _spoken(run: Run) -> str:
+    """Say what the bar shows."""
+    times = {"made": run.began, "started": run.started, "ended": run.finished}
+    told = (f"{name} {clock_time(moment)}" for name, moment in times.items() if moment)
+    return ", ".join([run.phase, *told])
+
+
+def _bars(run: Run, until: datetime, axis: _Axis) -> Iterator[str]:
+    if run.began is None:
+        return
+    end = run.finished or (run.began if run.ended else max(until, run.began))
+    started = run.started or (run.began if run.finished else end)
+    title = _text(_spoken(run))
+    for kind, first, last in (("queue", run.began, started), ("work", started, end)):
+        if last > first or (kind == "work" and run.ended):
+            left, right = axis.at(first), axis.at(last)
+            open_end = " open" if not run.ended and last == end else ""
+            yield (
+                f'<span class="bar {kind}{open_end}" title="{title}" '
+                f'style="left:{left:.3f}%;width:{right - left:.3f}%"></span>'
+            )
+
+
+# -- what went wrong, what was made ------------------------------------------------------------
+
+
+def _alike(runs: Sequence[Run]) -> list[list[int]]:
+    """Return the numbers of runs that need attention, those with the same problem together."""
+    found: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for number, run in enumerate(runs):
+        if run.wrong:
+            found[run.phase, run.reason, run.remedy, run.trouble].append(number)
+    return list(found.values())
+
+
+def _attention(runs: Sequence[Run]) -> str:
+    cards = "".join(
+        f'<li id="why-{card}" class="{_class(runs[same[0]])}"><p>{_badge(runs[same[0]].phase)} '
+        f"{_names([(number, runs[number]) for number in same])}</p>"
+        f"<dl>{_why(runs[same[0]])}</dl></li>"
+        for card, same in enumerate(_alike(runs))
+    )
+    if not cards:
+        return ""
+    return (
+        f'<section><h2>Needs attention</h2><ul class="cards" id="attention">{cards}</ul></section>'
+    )
+
+
+def _names(runs: Sequence[tuple[int, Run]]) -> str:
+    links = [f"<strong>{_link(number, run)}</strong>" for number, run in runs]
+    first, rest = ", ".join(links[:NAMED]), ", ".join(links[NAMED:])
+    more = f"<details><summary>{len(links) - NAMED:,} more</summary>{rest}</details>"
+    return f"{first}{more if rest else ''}"
+
+
+def _why(run: Run) -> str:
+    code, _, meaning = run.reason.partition(": ")
+    status = str(run.outputs.get("status") or "") if run.phase != "expired" else ""
+    parts = {"Code": status, "Meaning": meaning if code == status else run.reason,
+             "What to do": run.remedy, "Cannot be read": run.trouble}  # fmt: skip
+    return "".join(
+        f"<div><dt>{name}</dt><dd>{_prose(value)}</dd></div>"
+        for name, value in parts.items()
+        if value and (run.remedy or name != "Meaning")
+    )
+
+
+def _transcodes(runs: Sequence[Run]) -> str:
+    rows = (
+        (
+            number,
+            [
+                ("Run", _link(number, run)),
+                ("Kind", _text(product.kind)),
+                ("Format", _text(product.format or "-")),
+                ("Codec", _text(", ".join(map(line, product.codecs)) or "-")),
+                ("Pixels", _pixels(product)),
+                ("Length", duration(product.seconds) if product.seconds is not None else "-"),
+                ("Size", decimal(int(product.size)) if product.size is not None else "-"),
+                ("Stored at", _uris(product)),
+            ],
+        )
+        for number, run in enumerate(runs)
+        for product in products(run)
+        if not product.is_snapshot
+    )
+    return _facts("Transcodes", "transcodes", rows, runs)
+
+
+def _snapshots(runs: Sequence[Run]) -> str:
+    rows = (
+        (
+            number,
+            [
+                ("Run", _link(number, run)),
+                ("Type", _text(product.kind)),
+                ("Files", f"{product.count:,}"),
+                ("Format", _text(product.format or "-")),
+                ("Pixels", _pixels(product)),
+                ("Stored at", _uris(product)),
+            ],
+        )
+        for number, run in enumerate(runs)
+        for product in products(run)
+        if product.is_snapshot
+    )
+    return _facts("Snapshots", "snapshots", rows, runs)
+
+
+Cells = list[tuple[str, str]]
+"""Of a row: each column's name, and what is in it."""
+
+
+def _facts(title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Sequence[Run]) -> str:
+    found = list(rows)
+    hidden = [line(run.name) for run in runs if has_secret_products(run)]
+    note = f"<p>Secret, and not shown: {escape(', '.join(hidden))}.</p>" if hidden else ""
+    if not found:
+        empty = "" if note else "<p>None recorded: a refresh, or a wait, records them.</p>"
+        return f"<section><h2>{title}</h2>{note}{empty}</section>"
+    head = "".join(f"<th scope=col>{label}</th>" for label, _ in found[0][1])
+    body = "".join(
+        f'<tr data-run="{number}">'
+        + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in row)
+        + "</tr>"
+        for number, row in found
+    )
+    return (
+        f'<section><h2>{title}</h2>{note}<table id="{name}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></section>"
+    )
+
+
+def _pixels(product: Product) -> str:
+    if product.width and product.height:
+        return f"{_text(product.width)}&times;{_text(product.height)}"
+    return "-"
+
+
+def _uris(product: Product) -> str:
+    found = [f"<code>{_text(uri)}</code>" for uri in product.uris]
+    if len(found) <= SHOWN_URIS:
+        return "<br>".join(found) or "-"
+    first, rest = found[0], "<br>".join(found[1:])
+    return f"{first}<details><summary>{len(found) - 1:,} more</summary>{rest}</details>"

@@ -1,0 +1,193 @@
+"""The runs of a stack as a table for a person, as JSON for a program, as CSV for a sheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+from pulumi_vod_workflow.cli.formatting import ago, clock_time, line
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
+from pulumi_vod_workflow.cli.runs.model import (
+    DECLARED,
+    Product,
+    Run,
+    counts,
+    has_secret_products,
+    products,
+)
+from pulumi_vod_workflow.core.progress import duration, tasks_told
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.text import named
+
+COLOURS: Final = {
+    "failed": "bold red", "terminated": "red", "unclear": "bold yellow", "rejected": "yellow",
+    "running": "cyan", "pending": "blue", "submitted": "blue", "expired": "dim",
+    "succeeded": "green",
+}  # fmt: skip
+NAMED: Final = 20
+"""Runs that a hint names."""
+PLAIN_WIDTH: Final = 200
+"""Columns where there is no terminal: wide enough for a run to be one line."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return where to write."""
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = PLAIN_WIDTH
+    return made
+
+
+def heading(stack: Stack, now: datetime | None = None) -> str:
+    """Say which stack this is, of when its state, and how old that is `now`."""
+    whose = f"{line(stack.name)} of {line(stack.project)}" if stack.name else "an empty stack"
+    if stack.written is None:
+        return f"{whose}; its state does not say when it was written"
+    told = f"{whose}, by its state of {clock_time(stack.written)}"
+    return f"{told} ({ago((now - stack.written).total_seconds())} ago)" if now else told
+
+
+def summary(runs: Sequence[Run]) -> str:
+    """Say how many runs are in which phase."""
+    told = ", ".join(f"{count:,} {line(phase)}" for phase, count in counts(runs).items())
+    noun = "run" if len(runs) == 1 else "runs"
+    return f"{len(runs):,} {noun}: {told}" if runs else "no runs"
+
+
+def made(run: Run) -> str:
+    """Say in a few words what a run has produced."""
+    if has_secret_products(run):
+        return "[secret]"
+    found = products(run)
+    parts = [
+        *_made([product for product in found if not product.is_snapshot]),
+        *_made([product for product in found if product.is_snapshot], "snapshot"),
+    ]
+    return "; ".join(parts) or ("" if run.ended else tasks_told(run.outputs)) or "-"
+
+
+def outcome(run: Run) -> str:
+    """Return the reason if something is wrong with a run, and else its products."""
+    if run.trouble:
+        return f"cannot be read: {line(run.trouble)}"
+    return line(run.reason) if run.wrong else made(run)
+
+
+def _made(found: Sequence[Product], noun: str = "") -> Iterator[str]:
+    kinds: Counter[str] = Counter()
+    for product in found:
+        kinds[noun or line(product.kind)] += product.count
+    sizes = [product.size for product in found if product.size]
+    total = f", {decimal(int(sum(sizes)))}" if sizes else ""
+    if kinds:
+        counted = (f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in kinds.items())
+        yield " + ".join(counted) + total
+
+
+def table(runs: Sequence[Run], now: datetime, most: int | None = None) -> RenderableType:
+    """Return the table; with `most`, of no more than so many runs, each on one line."""
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("PHASE", "RUN", "AGE", "TOOK", "OUTPUTS OR REASON", "RUN ID"):
+        grid.add_column(name, justify="right" if name in {"AGE", "TOOK"} else "left",
+                        overflow="fold" if most is None else "ellipsis",
+                        no_wrap=most is not None)  # fmt: skip
+    for run in runs[:most]:
+        took = "-" if run.duration is None else duration(run.duration)
+        phase = Text(line(run.phase), style=COLOURS.get(run.phase, ""))
+        cells = (line(run.name), ago(run.age(now)), took, outcome(run), line(run.run_id) or "-")
+        grid.add_row(phase, *map(Text, cells))
+    if most is not None and len(runs) > most:
+        return Group(grid, Text(f"... and {len(runs) - most:,} more"))
+    return grid
+
+
+def hints(runs: Sequence[Run]) -> str:
+    """Return one line for each remedy, with the runs that it is for, and an empty one."""
+    of: dict[str, list[str]] = defaultdict(list)
+    for run in runs:
+        if run.remedy:
+            of[run.remedy].append(line(run.name))
+    told = [f"hint: {named(who, NAMED)}: {line(what)}\n" for what, who in of.items()]
+    return "".join([*told, "\n"]) if told else ""
+
+
+def as_json(
+    stack: Stack, runs: Sequence[Run], listed: Sequence[Run], now: datetime, source: str
+) -> str:
+    """Return the counts of all runs and the listed ones as JSON; secrets are `[secret]`."""
+    told = {
+        "stack": stack.name,
+        "project": stack.project,
+        "stateWrittenAt": stack.written.isoformat() if stack.written else None,
+        "source": source,
+        "counts": counts(runs),
+        "runs": [_as_json(run, now) for run in listed],
+    }
+    return json.dumps(told, indent=2, default=_plain)
+
+
+TOLD: Final = (
+    *DECLARED, "status", "submittedAt", "createTime", "startTime", "endTime",
+    "region", "endpoint", "emulated", "transcodes", "snapshots",
+)  # fmt: skip
+
+
+def _as_json(run: Run, now: datetime) -> dict[str, Any]:
+    told = {name: run.outputs[name] for name in TOLD if name in run.outputs}
+    why = {"statusReason": run.reason} | ({"remedy": run.remedy} if run.remedy else {})
+    return {
+        "names": run.names,
+        "runId": run.run_id or None,
+        "phase": run.phase,
+        **why,
+        **({"trouble": run.trouble} if run.trouble else {}),
+        "ageSeconds": run.age(now),
+        "durationSeconds": run.duration,
+        **told,
+    }
+
+
+def as_csv(runs: Sequence[Run]) -> str:
+    """
+    Return a row for each run, as CSV with a header.
+
+    A spreadsheet would run a text that begins like a formula: such a text gets an apostrophe first.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in runs:
+        told = {**run.outputs, "names": run.name, "source": run.source,
+                "outputs": made(run).removeprefix("-"),
+                "templateId": run.workflow, "runId": run.run_id, "phase": run.phase,
+                "statusReason": run.reason, "remedy": run.remedy, "trouble": run.trouble,
+                "durationSeconds": run.duration}  # fmt: skip
+        writer.writerow([_cell(told.get(name)) for name in COLUMNS])
+    return out.getvalue()
+
+
+COLUMNS: Final = (
+    "names", "phase", "status", "statusReason", "remedy", "trouble", "source", "templateId",
+    "runId", "createTime", "startTime", "endTime", "durationSeconds", "outputs",
+)  # fmt: skip
+"""Of the CSV, named as in the JSON."""
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else line(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _plain(value: Any) -> str:
+    return "[secret]" if isinstance(value, Secret) else line(value)

@@ -1,0 +1,307 @@
+"""
+Many runs as one resource: items over shared defaults, each of them planned as a run of its own.
+
+Each recorded run is known with what it was started with, so that `plan_change` decides for an item
+as it does for a resource. Going back to that, after another start was rejected, costs nothing.
+
+What is recorded of an item is small, for there are thousands: what a run has in common with the
+batch (region, endpoint) or with its item (what it was started with) is left out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from pulumi_vod_workflow.core.batch.inputs import BATCH_FIELDS, Properties, inputs_of, items_of
+from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.changes import (
+    EMULATED_RUN,
+    SAME_WORK,
+    differ,
+    plan_change,
+    refuse_contradictions,
+    work_of,
+)
+from pulumi_vod_workflow.core.execution import is_known_to_have_ended
+from pulumi_vod_workflow.core.state import after_update
+from pulumi_vod_workflow.core.text import named, path_of
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.errors import AdoptionError
+
+# -- planning ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """What a change of a batch asks for, item by item."""
+
+    start: Mapping[str, str] = field(default_factory=dict)
+    """Key -> why; each of them is one paid run."""
+    take: tuple[str, ...] = ()
+    """Keys of items whose run an earlier update has started; free."""
+    adopt: tuple[str, ...] = ()
+    """Keys of items that name an existing run; free."""
+    forget: tuple[str, ...] = ()
+    """Keys that are no longer declared; their runs are not cancelled."""
+    ended: tuple[str, ...] = ()
+    """Those of them whose runs are known to have ended."""
+    free: tuple[str, ...] = ()
+    """Properties that are only recorded."""
+    total: int | None = None
+    """How many items are declared; `None` while the map itself is unknown."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        asked = self.start or self.take or self.adopt
+        return bool(asked or self.free or self.total is None)
+
+    def recalled(self, taken: Collection[str], resent: Collection[str]) -> BatchPlan:
+        """Return the plan with what an earlier update has left in the journal."""
+        start = {
+            key: f"{why}; {UNCLEAR}" if key in resent and UNCLEAR not in why else why
+            for key, why in self.start.items()
+            if key not in taken
+        }
+        return replace(self, start=start, take=tuple(taken))
+
+    def described(self) -> Iterator[str]:
+        """Say, for a person, what is not paid, and last, for a row shows the last, what is."""
+        if self.total is None:
+            yield (
+                "its items are not known yet: each that turns out to be new or changed is started, "
+                "and paid"
+            )
+            return
+        if self.take:
+            yield f"{TAKES_OVER}{named(self.take)}"
+        if self.adopt:
+            yield f"adopts, which is free: {named(self.adopt)}"
+        unfinished = [key for key in self.forget if key not in self.ended]
+        if unfinished:
+            yield f"forgets unfinished runs, which go on: {named(unfinished)}"
+        if self.ended:
+            yield f"forgets runs that have ended: {named(self.ended)}"
+        if self.start:
+            why: dict[str, list[str]] = defaultdict(list)
+            for key, reason in self.start.items():
+                why[reason].append(key)
+            whys = "; ".join(f"{reason}: {named(keys)}" for reason, keys in sorted(why.items()))
+            yield STARTS_SOME.format(f"{len(self.start):,}", f"{self.total:,}") + whys
+        elif self.changes:
+            yield STARTS_NONE.format(f"{self.total:,}")
+
+
+def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...]]:
+    """Return the keys of items that do the same work, of which at least one is started."""
+    sources: dict[Any, list[str]] = defaultdict(list)
+    for key, item in items.items():
+        source = item.get("vid") if item is not UNKNOWN else None
+        sources[source if isinstance(source, str) else None].append(key)
+    works: dict[bytes, list[str]] = defaultdict(list)
+    for keys in sources.values():
+        for key in keys if len(keys) > 1 else ():
+            work = work_of(items[key]) if items[key] is not UNKNOWN else None
+            if work is not None:
+                works[work].append(key)
+    return [
+        tuple(keys) for keys in works.values() if len(keys) > 1 and not {*keys}.isdisjoint(starts)
+    ]
+
+
+def told_same_work(groups: Sequence[Collection[str]]) -> Iterator[str]:
+    """Say once which items do the same work."""
+    if groups:
+        alike = "; ".join(named(keys, 10) for keys in groups[:10])
+        more = f"; and {len(groups) - 10:,} more groups" if len(groups) > 10 else ""
+        yield f"{SAME_WORK}{alike}{more}"
+
+
+STARTS_SOME: Final = "starts {} of {} items, each a paid run: "
+"""What is said before the items that start, in a preview and in an update."""
+
+STARTS_NONE: Final = "starts none of {} items"
+
+TAKES_OVER: Final = (
+    "takes over, which is free, what an earlier update has started and no state is known to hold: "
+)
+
+NEW: Final = "new"
+
+REJECTED: Final = "not started before"
+
+UNCLEAR: Final = "may have been started before: found again, or paid again if that run has ended"
+
+
+def plan_batch(
+    recorded: Properties,
+    declared: Properties,
+    *,
+    service: str | None,
+    just_ended: Collection[str] = (),
+) -> BatchPlan:
+    """
+    Compare a batch's recorded state with its new declaration, offline.
+
+    Args:
+        recorded: the outputs in the state; nothing before the batch is created.
+        declared: the checked inputs.
+        service: the endpoint of the real service, if the configuration now names one.
+        just_ended: ids of runs whose end this very operation has read: see `plan_change`.
+
+    Raises:
+        AdoptionError: when items name their recorded run as one with another source.
+
+    """
+    if not isinstance(declared.get("items"), Mapping):
+        return BatchPlan()
+    after, runs = items_of(declared), runs_of(recorded)
+    by_id = {run["runId"]: run for run in runs.values()}
+    start: dict[str, str] = {}
+    adopt: list[str] = []
+    wrong: list[str] = []
+    for key, item in after.items():
+        run = runs.get(key)
+        try:
+            _refuse_another(item, by_id)
+            why = _asks(key, item, run, recorded, service=service, just_ended=just_ended)
+        except AdoptionError:
+            wrong.append(path_of("items", key))
+            continue
+        if why == ADOPT:
+            adopt.append(key)
+        elif why:
+            start[key] = why
+    if wrong:
+        raise AdoptionError(
+            f"existingRunId of {named(wrong, 20)}: the run was started with another source or "
+            "workflow than is declared here. Nothing was started. Declare what it was started "
+            "with, or name another run."
+        )
+    forgotten = {key: run for key, run in runs.items() if key not in after}
+    return BatchPlan(
+        start=start,
+        adopt=tuple(adopt),
+        forget=tuple(forgotten),
+        ended=tuple(key for key, run in forgotten.items() if is_known_to_have_ended(run)),
+        free=(
+            *(key for key in BATCH_FIELDS if differ(recorded.get(key), declared.get(key))),
+            *(
+                name
+                for name in ("rejected", "unclear")
+                if {*recorded.get(name, ())} - {*start, *adopt}
+            ),
+        ),
+        total=len(after),
+    )
+
+
+ADOPT: Final = "adopted"
+
+
+def _refuse_another(item: Any, by_id: Mapping[str, Properties]) -> None:
+    """
+    Let an item name a run of this batch, its own or another item's, only with that run's source.
+
+    Raises:
+        AdoptionError: when the item is declared with another source.
+
+    """
+    run = None if item is UNKNOWN else by_id.get(str(item.get("existingRunId")))
+    if run is not None:
+        refuse_contradictions(run["runId"], item, run)
+
+
+def _asks(
+    key: str,
+    item: Any,
+    run: Properties | None,
+    recorded: Properties,
+    *,
+    service: str | None,
+    just_ended: Collection[str],
+) -> str | None:
+    """Say why an item starts a run, or that it adopts one; `None` if it does neither."""
+    if item is UNKNOWN:
+        return "not known yet"
+    if run is None:
+        return _first(key, item, recorded)
+    why = _again(run, item, service, just_ended=run["runId"] in just_ended)
+    if why and why != ADOPT and _is_unclear(key, item, recorded):
+        return f"{why}; {UNCLEAR}"
+    return why
+
+
+def _first(key: str, item: Properties, recorded: Properties) -> str:
+    """Say why an item without a run starts, or that it adopts one."""
+    if item.get("existingRunId") is UNKNOWN:
+        return "existingRunId (not known yet)"
+    if "existingRunId" in item:
+        return ADOPT
+    if _is_unclear(key, item, recorded):
+        return UNCLEAR
+    known = {**(recorded.get("rejected") or {}), **(recorded.get("unclear") or {})}
+    return REJECTED if key in known else NEW
+
+
+def _is_unclear(key: str, item: Properties, recorded: Properties) -> bool:
+    """Tell whether this very start was sent before, without an answer."""
+    sent = (recorded.get("clientTokens") or {}).get(key)
+    return key in (recorded.get("unclear") or {}) and sent == item.get("clientToken")
+
+
+def _again(
+    run: Properties, item: Properties, service: str | None, *, just_ended: bool
+) -> str | None:
+    """Say why an item that has a run starts another, or adopts one; `None` if it does neither."""
+    if _stands_for(run, item):
+        return None
+    # Items have no token of their own: a derived one only follows what it is derived from.
+    recorded = {**run, "clientToken": item.get("clientToken")}
+    plan = plan_change(recorded, item, service=service, just_ended=just_ended)
+    if plan.new_run:
+        return why_new(plan.new_run, run, item)
+    if not plan.adopt:
+        return None
+    known = item["existingRunId"] is not UNKNOWN
+    return ADOPT if known else "existingRunId (not known yet)"
+
+
+def _stands_for(run: Properties, item: Properties) -> bool:
+    """Tell quickly, for there may be thousands, that nothing asks for anything."""
+    return (
+        run.get("phase") != "failed"
+        and not run["emulated"]
+        and not differ(inputs_of(run), inputs_of(item))
+    )
+
+
+def why_new(asking: Collection[str], run: Properties, item: Properties) -> str:
+    """Say which properties ask for a new run, and why where their name does not say it."""
+    words = {
+        "emulated": EMULATED_RUN,
+        "rerunOnFailure": f"rerunOnFailure after {run.get('status')}",
+    }
+    return ", ".join(
+        f"{name} (not known yet)" if not is_known(item.get(name)) else words.get(name, name)
+        for name in asking
+    )
+
+
+def carried(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict[str, Any]:
+    """
+    Return the recorded runs that go on standing for an item, under its new declaration.
+
+    Those that are to be replaced stay too, as what they are, until their item's new run is there.
+    """
+    after = items_of(declared)
+    runs: dict[str, Any] = {}
+    for key, run in runs_of(recorded).items():
+        if key in after and not (key in plan.start or key in plan.adopt):
+            runs[key] = after_update(run, after[key])
+        elif key in after:
+            runs[key] = run
+    return runs

@@ -1,0 +1,84 @@
+"""Property names: lowerCamelCase in the state, snake_case in Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, get_args
+
+from pydantic.alias_generators import to_camel
+
+from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, _names
+from pulumi_vod_workflow.core.values import PLAIN, normalise
+
+# -- one spelling ------------------------------------------------------------------------------
+
+
+@cache
+def _nested(model: type[Model], name: str) -> type[Model] | None:
+    """Return the model of a field's value or of its list's items, if it has one."""
+    pending: list[object] = [model.model_fields[name].annotation]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, type) and issubclass(part, Model):
+            return part
+        pending.extend(get_args(part))
+    return None
+
+
+@cache
+def _fields(
+    model: type[Model], spelling: Callable[[str], str]
+) -> Mapping[str, tuple[str, str, type[Model] | None]]:
+    """Either spelling of each field -> its name, how `spelling` spells it, and what it holds."""
+    return {
+        either: (name, spelling(name), _nested(model, name))
+        for name, camel in _names(model).items()
+        for either in (name, camel)
+    }
+
+
+def respell(
+    value: object,
+    model: type[Model] | None,
+    spelling: Callable[[str], str],
+    unwrap: Callable[[object], object] = lambda value: value,
+) -> Any:
+    """
+    Return `value` with the keys that `model` knows spelled by `spelling`; other keys stay.
+
+    `unwrap` sees each value first: it may turn a program's argument classes into mappings.
+    """
+    value = unwrap(value)
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        fields = _fields(model, spelling) if model else {}
+        result = {}
+        for key, item in value.items():
+            name, right, nested = fields.get(key) or ("", key, None)
+            if name and right in result:  # said twice: keep both, so that one is reported
+                right = name if key == right else key
+            result[right] = respell(item, nested, spelling, unwrap)
+        return result
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [respell(item, model, spelling, unwrap) for item in value]
+    return value
+
+
+def respell_path(path: str, model: type[Model] = RunInputs) -> str:
+    """Return a property's dotted path as in state, for example `input.overrideParams.logo[0]`."""
+    result, current = "", model
+    for part in re.split(r"(\.|\[[^\]]*\])", path):
+        name, right, nested = _fields(current, to_camel).get(part) or ("", part, None)
+        result += right
+        if name:
+            current = nested or Model  # what is below has names of its own
+    return result
+
+
+def spell(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
+    """Return `raw` in its one spelling: lowerCamelCase, integral floats as ints, no `None`."""
+    result: dict[str, Any] = respell(normalise(raw), model, to_camel)
+    return result

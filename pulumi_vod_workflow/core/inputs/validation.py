@@ -1,0 +1,92 @@
+"""Raw properties become checked inputs, or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import (
+    ValidationError,
+)
+
+from pulumi_vod_workflow.core.inputs.models import REQUIRED, Model, RunInputs
+from pulumi_vod_workflow.core.inputs.property_names import spell
+from pulumi_vod_workflow.core.inputs.types import TEXT_OF_AN_OBJECT, is_text_of_an_object
+from pulumi_vod_workflow.core.text import path_of
+from pulumi_vod_workflow.errors import Problem
+
+SHORTEST_CLIP: Final = 1000  # milliseconds
+"""A shorter clip is probably one in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A declaration in its one spelling, with all that is wrong with it."""
+
+    properties: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def declare_part(raw: Mapping[str, object], model: type[Model]) -> tuple[Problem, ...]:
+    """Check what is there of a declaration: the rest of it may add what is required."""
+    return tuple(item for item in declare(raw, model).problems if item.reason != REQUIRED)
+
+
+def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declaration:
+    """Spell and check `raw` against `model`; nothing is sent anywhere."""
+    properties = spell(raw, model)
+    texts = {path: Problem(path, TEXT_OF_AN_OBJECT) for path in texts_of_objects(properties)}
+    problems: dict[Problem, None] = dict.fromkeys(texts.values())
+    try:
+        model.model_validate(properties)
+    except ValidationError as error:
+        found = (Problem(path_of(*item["loc"]), item["msg"]) for item in error.errors())
+        problems |= dict.fromkeys(problem for problem in found if problem.path not in texts)
+    return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
+
+
+RESOURCE_NAME: Final = "the resource's name"
+"""Path of what is wrong with the name, which is no property."""
+
+
+def texts_of_objects(value: object, *path: int | str) -> Iterator[str]:
+    """Yield the path of each text and each map with a key that a program made of an object."""
+    if isinstance(value, str):
+        if is_text_of_an_object(value):
+            yield RESOURCE_NAME if path == ("scope", "name") else path_of(*path)
+    elif isinstance(value, Mapping):
+        if any(isinstance(key, str) and is_text_of_an_object(key) for key in value):
+            yield path_of(*path)
+        for key, item in value.items():
+            if not is_text_of_an_object(str(key)):  # it would make the path unreadable
+                yield from texts_of_objects(item, *path, str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from texts_of_objects(item, *path, index)
+
+
+SHORT_CLIP: Final = (
+    "the clip is shorter than one second; start_time and end_time are in milliseconds"
+)
+
+
+def doubts(properties: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield what is allowed in a valid, spelled declaration, and is probably not meant."""
+    kinds: Any = properties
+    for key in ("input", "overrideParams"):
+        kinds = kinds.get(key) if isinstance(kinds, Mapping) else None
+    if not isinstance(kinds, Mapping):
+        return
+    for kind in ("transcodeAudio", "transcodeVideo"):
+        overrides = kinds.get(kind)
+        for index, override in enumerate(overrides if isinstance(overrides, list) else ()):
+            clip = override.get("clip") if isinstance(override, Mapping) else None
+            if isinstance(clip, Mapping) and _is_short(
+                clip.get("startTime", 0), clip.get("endTime")
+            ):
+                yield Problem(path_of("input", "overrideParams", kind, index, "clip"), SHORT_CLIP)
+
+
+def _is_short(start: object, end: object) -> bool:
+    return isinstance(start, int) and isinstance(end, int) and 0 < end - start < SHORTEST_CLIP

@@ -1,0 +1,1 @@
+"""The only folder that touches private parts of Pulumi's SDK."""

@@ -1,0 +1,168 @@
+"""
+What was received, as bytes, and what it asks for: the forms in which clients send parameters.
+
+Clients differ (facts 5): parameters come in the query, in a JSON body or in a form body. Action and
+Version come in the query (facts 3, D-call). A name that comes twice must come with one value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.signature import Signed
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+VERSIONS: Final = {
+    "StartWorkflow": "2020-08-01",
+    "GetWorkflowExecution": "2020-08-01",
+    "GetWorkflowExecutionResult": "2022-12-01",
+    "GetWorkflowTemplate": "2023-07-01",
+    "ListWorkflowTemplate": "2023-07-01",
+    "GetMediaInfos": "2022-12-01",
+}
+"""The calls there are, and the one version of each (the page; facts 1 to 3)."""
+LARGEST: Final = 1 << 20
+"""Bytes of a body; more is refused."""
+LONGEST_QUERY: Final = 60_000
+"""Bytes; beyond 64 KiB the HTTP parser itself refuses."""
+COMMON: Final = frozenset(
+    {
+        "Action",
+        "Version",
+        "X-Algorithm",
+        "X-Content-Sha256",
+        "X-Credential",
+        "X-Date",
+        "X-Expires",
+        "X-NotSignBody",
+        "X-Security-Token",
+        "X-Signature",
+        "X-SignedHeaders",
+        "X-SignedQueries",
+    }
+)
+"""The public common parameters (facts 5): no call's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back: a document of JSON, or bytes as they are; header names in lower case."""
+
+    status: int
+    content: Mapping[str, Any] | bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
+    """Bytes that are announced beyond the content, and never come."""
+
+    @property
+    def body(self) -> bytes:
+        """The content as it is sent."""
+        if isinstance(self.content, bytes):
+            return self.content
+        # "replace": a message may quote what no UTF-8 can spell.
+        return json.dumps(self.content, ensure_ascii=False).encode(errors="replace")
+
+
+async def receive_body(receive: Receive) -> bytes | None:
+    """Return the whole body; `None` if it is larger than allowed."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= LARGEST:
+            parts.append(part)
+        if not message.get("more_body"):
+            break
+    return b"".join(parts) if size <= LARGEST else None
+
+
+def read(scope: Scope, body: bytes | None) -> Signed:
+    """
+    Return the request as it was signed.
+
+    Raises:
+        Refusal: for what is no request of this API at all.
+
+    """
+    method = scope["method"]
+    if method not in {"GET", "POST"}:
+        raise Refusal("MethodNotAllowed", method)
+    if scope["path"] not in {"", "/"}:
+        raise Refusal("InvalidActionOrVersion", scope["path"], "")
+    raw = scope.get("query_string", b"")
+    if len(raw) > LONGEST_QUERY:
+        raise Refusal("InvalidParameter", f"the query is longer than {LONGEST_QUERY} bytes")
+    if body is None:
+        raise Refusal("InvalidParameter", f"the body is longer than {LARGEST} bytes")
+    try:
+        query = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+        headers = {name.decode("ascii").lower(): value.decode() for name, value in scope["headers"]}
+    except ValueError:
+        raise Refusal("InvalidParameter", "the query or a header is not well encoded") from None
+    return Signed(method, "/", query, headers, body)
+
+
+def parameters_of(request: Signed) -> dict[str, Any]:
+    """
+    Return a call's own parameters, from the query and the body.
+
+    Raises:
+        Refusal: for a body that is none, or a name with two values.
+
+    """
+    pairs: list[tuple[str, Any]] = [
+        (name, value) for name, value in request.query if name not in COMMON
+    ]
+    if request.body:
+        pairs += _of_body(request.body, request.headers.get("content-type", ""))
+    return _once(pairs)
+
+
+def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:
+    try:
+        text = body.decode()
+        if "form" in content_type:
+            return list(parse_qsl(text, keep_blank_values=True, errors="strict"))
+        document = parse_json(text)
+    except ValueError:
+        raise Refusal("InvalidParameter", "the body is not JSON") from None
+    if not isinstance(document, Mapping):
+        raise Refusal("InvalidParameter", "the body is not an object of JSON")
+    return list(document.items())
+
+
+def parse_json(text: str) -> Any:
+    """
+    Return what a text of JSON says, if it says it once.
+
+    Raises:
+        ValueError: for what is no JSON, nested too deep, or cannot be spelled in UTF-8.
+        Refusal: for a name with two values.
+
+    """
+    try:
+        document = json.loads(text, object_pairs_hook=_once)
+        json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise Refusal("InvalidParameter", f"{name} is given twice, with different values")
+    return found

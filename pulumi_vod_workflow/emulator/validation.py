@@ -1,0 +1,269 @@
+"""
+A second, strict reading of StartWorkflow's parameters (the page; facts 10 for the SDK-only ones).
+
+An unknown parameter is an error. Every refusal names the path, spelled as on the wire.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.http import parse_json
+from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES
+
+LARGEST_FLOAT: Final = 3.4028235e38
+"""Official clients have a 32-bit float for the answer."""
+
+Rule = Callable[[Any, str], Any]
+
+
+def _bad(path: str, what: str) -> Refusal:
+    return Refusal("InvalidParameter", f"{path} {what}")
+
+
+def _text(value: Any, path: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise _bad(path, "must be a non-empty string")
+    return value
+
+
+def _boolean(value: Any, path: str) -> bool:
+    """Read what clients spell: Go true, Python True, PHP 1."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false", "1", "0"}:
+        return value.lower() in {"true", "1"}
+    raise _bad(path, "must be true or false")
+
+
+def _integer(low: int, high: int = 2**31 - 1) -> Rule:
+    """Allow a range; official clients have 32 bits for the answer."""
+
+    def rule(value: Any, path: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise _bad(path, f"must be an integer from {low} to {high}")
+        return value
+
+    return rule
+
+
+def _digits(low: int, high: int = 2**31 - 1) -> Rule:
+    """Read it as a number, or as the text that a query or a form has."""
+
+    def rule(value: Any, path: str) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,10}", value):
+            value = int(value)
+        return _integer(low, high)(value, path)
+
+    return rule
+
+
+def _one_of(*words: str) -> Rule:
+    def rule(value: Any, path: str) -> Any:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise _bad(path, f"must be one of {', '.join(words)}")
+        return value
+
+    return rule
+
+
+def _number(value: Any, path: str) -> Any:
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not numeric or not 0 <= value <= LARGEST_FLOAT:
+        raise _bad(path, "must be a number, 0 or more")
+    return value
+
+
+def _list(item: Rule, *, least: int = 0) -> Rule:
+    def rule(value: Any, path: str) -> list[Any]:
+        if not isinstance(value, list) or len(value) < least:
+            raise _bad(path, f"must be a list of at least {least}")
+        return [item(part, f"{path}[{index}]") for index, part in enumerate(value)]
+
+    return rule
+
+
+def _map(item: Rule) -> Rule:
+    def rule(value: Any, path: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _bad(path, "must be an object")
+        return {key: item(part, f"{path}.{key}") for key, part in value.items()}
+
+    return rule
+
+
+def _string(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise _bad(path, "must be a string")
+    return value
+
+
+def _flag(value: Any, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise _bad(path, "must be true or false")
+    return value
+
+
+def _object(rules: Mapping[str, Rule], *required: str) -> Rule:
+    def rule(value: Any, path: str) -> dict[str, Any]:
+        if value == []:  # PHP's empty object
+            value = {}
+        if not isinstance(value, dict):
+            raise _bad(path, "must be an object")
+        for key in required:
+            if key not in value:
+                raise _bad(f"{path}.{key}", "is required")
+        return _known(value, rules, required, f"{path}.")
+
+    return rule
+
+
+def _clip(value: Any, path: str) -> dict[str, Any]:
+    clip: dict[str, Any] = _object({"StartTime": _integer(0), "EndTime": _integer(0)})(value, path)
+    if 0 < clip.get("EndTime", 0) <= clip.get("StartTime", 0):
+        raise _bad(f"{path}.EndTime", "must be after StartTime")
+    return clip
+
+
+def _json_text(rule: Rule) -> Rule:
+    def parse(value: Any, path: str) -> Any:
+        try:
+            document = parse_json(_text(value, path))
+        except ValueError:
+            raise _bad(path, "must be a string of JSON") from None
+        return rule(document, path)
+
+    return parse
+
+
+_IDS = _list(_text, least=1)
+_PIXELS = _integer(0, 4096)
+_AUDIO: Final[dict[str, Rule]] = {"Clip": _clip, "FileName": _text, "TemplateId": _IDS}
+_OVERRIDES = _object(
+    {
+        "Logo": _list(_object({"Vars": _map(_string), "TemplateId": _text}, "TemplateId")),
+        "Snapshot": _list(
+            _object(
+                {
+                    "FileName": _text,
+                    "FileIndex": _text,
+                    "OffsetTime": _integer(0),
+                    "TemplateId": _IDS,
+                    "SampleOffsets": _list(_number),
+                    "OffsetTimeList": _list(_integer(0)),
+                    "Width": _PIXELS,
+                    "Height": _PIXELS,
+                },
+                "TemplateId",
+            )
+        ),
+        "TranscodeAudio": _list(_object(_AUDIO, "TemplateId")),
+        "TranscodeVideo": _list(
+            _object(
+                {**_AUDIO, "LogoTemplateId": _text, "OutputIndex": _list(_integer(0))},
+                "TemplateId",
+            )
+        ),
+        "Enhance": _object({"StorageMode": _text, "FileName": _text}),
+    }
+)
+
+
+def _callback_args(value: Any, path: str) -> str:
+    if len(_string(value, path).encode()) > 512:
+        raise _bad(path, "must be at most 512 bytes")
+    return str(value)
+
+
+def _client_token(value: Any, path: str) -> str:
+    text = _text(value, path)
+    if len(text) > 64 or not all(" " <= char <= "~" for char in text):
+        raise _bad(path, "must be at most 64 printable ASCII characters")
+    return text
+
+
+_START: Final[Mapping[str, Rule]] = {
+    "Vid": _text,
+    "DirectUrl": _json_text(
+        _object({"SpaceName": _text, "FileName": _text, "BucketName": _text}, "FileName")
+    ),
+    "TemplateId": _text,
+    "Input": _json_text(_object({"OverrideParams": _OVERRIDES, "Condition": _map(_flag)})),
+    "Priority": _digits(-5, 5),
+    "CallbackArgs": _callback_args,
+    "EnableLowPriority": _boolean,
+    "ClientToken": _client_token,
+    "TaskListId": _text,
+}
+
+
+def _known(
+    parameters: Mapping[str, Any],
+    rules: Mapping[str, Rule],
+    required: Sequence[str] = (),
+    path: str = "",
+) -> dict[str, Any]:
+    """
+    Apply the rules; what has none is refused.
+
+    Java spells every parameter that is not set, at any depth, as "": it is as good as not sent.
+    """
+    for name in parameters:
+        if name not in rules:
+            raise _bad(f"{path}{name}", "is not a parameter")
+    return {
+        name: rules[name](value, f"{path}{name}")
+        for name, value in parameters.items()
+        if value != "" or name in required
+    }
+
+
+def start(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return StartWorkflow's parameters, typed; refuse what breaks a rule."""
+    typed = _known(parameters, _START, ["TemplateId"])
+    if ("Vid" in typed) == ("DirectUrl" in typed):
+        raise _bad("Vid", "or DirectUrl must be set, and not both")
+    if "TemplateId" not in typed:
+        raise Refusal("MissingParameter", "TemplateId")
+    built_in = typed["TemplateId"] in SYSTEM_TEMPLATES
+    if built_in and "DirectUrl" in typed and "SpaceName" not in typed["DirectUrl"]:
+        raise _bad("DirectUrl.SpaceName", "is required for a built-in workflow")
+    return typed
+
+
+def read(parameters: Mapping[str, Any], key: str, **optional: Rule) -> dict[str, Any]:
+    """Return the parameters of a read of one thing."""
+    if key not in parameters:
+        raise Refusal("MissingParameter", key)
+    return _known(parameters, {key: _text, **optional}, [key])
+
+
+NEED_TASKS: Final[Rule] = _boolean
+
+_LIST: Final[Mapping[str, Rule]] = {
+    **dict.fromkeys(("SpaceName", "TemplateId", "Name", "Type"), _text),
+    "Limit": _digits(0, 100),
+    "Offset": _digits(0),
+    "OrderByKey": _one_of("created_at", "updated_at"),
+    "Order": _one_of("asc", "desc"),
+}
+
+
+MOST_VIDS: Final = 20
+"""Vids of one question (docs/4/65603)."""
+
+
+def media_infos(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the Vids that GetMediaInfos asks about, each once."""
+    vids: list[str] = read(parameters, "Vids")["Vids"].split(",")
+    if len(vids) > MOST_VIDS or not all(vids):
+        raise _bad("Vids", f"must be 1 to {MOST_VIDS} Vids, separated by commas")
+    return list(dict.fromkeys(vids))
+
+
+def list_templates(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ListWorkflowTemplate's parameters; a Limit of 0 is, as for SDKs, the default."""
+    return _known(parameters, _LIST)

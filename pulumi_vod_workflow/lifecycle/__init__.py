@@ -1,0 +1,1 @@
+"""The flow of each operation, for any host."""

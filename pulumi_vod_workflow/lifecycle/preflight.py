@@ -1,0 +1,126 @@
+"""
+Asks the service about the workflows and videos of starts: free, read-only, briefly, each once.
+
+Nothing here fails: what could not be asked is said to be so. What was told, that something is
+missing and that it could not be asked too, is kept for as long as the client is: for one preview
+or one update.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import anyio
+
+from pulumi_vod_workflow.core.operations import MOST_VIDS
+from pulumi_vod_workflow.core.preflight import (
+    QUESTIONS,
+    Fact,
+    Field,
+    Missing,
+    Subject,
+    Untold,
+    video_facts,
+    workflow_fact,
+)
+from pulumi_vod_workflow.core.retry import RetryPolicy
+from pulumi_vod_workflow.errors import CallError, InvalidRequestError, NotFoundError
+from pulumi_vod_workflow.transport.client import VodClient
+
+LIMIT: Final = 5.0
+"""Seconds for all questions about a resource together, the wait for their turns included."""
+BRIEFLY: Final = RetryPolicy(read=2.0, unreachable=0.0, base=0.25)
+"""A hiccup is no reason to leave something unchecked; a network that is not there is."""
+AT_ONCE: Final[Mapping[Field, int]] = {"templateId": 1, "vid": MOST_VIDS}
+"""How many the service takes in one question."""
+
+Facts = dict[Subject, Fact]
+
+
+async def facts_about(client: VodClient, subjects: Iterable[Subject]) -> Facts:
+    """
+    Return what the service tells of each subject, within `LIMIT` seconds; free, and never raises.
+
+    All questions are asked at once, at the account's rate; a subject that was asked about before
+    is not again, and one that is being asked about is asked about once.
+    """
+    return await _inquiries.setdefault(client, _Inquiry()).about(client, [*subjects])
+
+
+class _Inquiry:
+    """What one client has asked."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Subject, asyncio.Task[Facts]] = {}
+        self._answers: dict[Field, int] = dict.fromkeys(QUESTIONS, 0)
+        self._hopeless: dict[Field, Untold] = {}
+        """Why there is no use in asking any more."""
+
+    async def about(self, client: VodClient, subjects: Sequence[Subject]) -> Facts:
+        for kind in QUESTIONS:
+            new = [item for item in subjects if item.field == kind and item not in self._asked]
+            for part in _parts([] if kind in self._hopeless else new, AT_ONCE[kind]):
+                task = asyncio.create_task(self._ask(client, kind, part))
+                self._asked.update(dict.fromkeys(part, task))
+        tasks = {self._asked[item] for item in subjects if item in self._asked}
+        if tasks:
+            await asyncio.wait(tasks)
+        return {
+            item: self._asked[item].result()[item]
+            if item in self._asked
+            else self._hopeless[item.field]
+            for item in subjects
+        }
+
+    async def _ask(self, client: VodClient, kind: Field, part: Sequence[Subject]) -> Facts:
+        answers = self._answers[kind]
+        fact: Fact
+        try:
+            with anyio.fail_after(LIMIT):
+                facts = await ANSWERS[kind](client, part)
+        except TimeoutError:
+            fact = Untold(f"{QUESTIONS[kind]}: no answer within {LIMIT:.0f} s")
+            if self._answers[kind] == answers:  # not of a service that is only busy
+                self._hopeless.setdefault(kind, fact)
+        except CallError as error:
+            fact = Untold(f"{error.operation}: {error.summary}")
+            if not isinstance(error, (NotFoundError, InvalidRequestError)):
+                self._hopeless.setdefault(kind, fact)
+        else:
+            self._answers[kind] += 1
+            return facts
+        return dict.fromkeys(part, fact)
+
+
+async def _workflow(client: VodClient, part: Sequence[Subject]) -> Facts:
+    [subject] = part
+    try:
+        answer = await client.get_workflow_template(subject.id, BRIEFLY)
+    except NotFoundError as error:
+        return {subject: Missing(f"{error.operation}: {error.summary}")}
+    return {subject: workflow_fact(answer.result)}
+
+
+async def _videos(client: VodClient, part: Sequence[Subject]) -> Facts:
+    answer = await client.get_media_infos([item.id for item in part], BRIEFLY)
+    facts = video_facts([item.id for item in part], answer.result, answer.request_id)
+    return {item: facts[item.id] for item in part}
+
+
+ANSWERS: Final[Mapping[Field, Callable[[VodClient, Sequence[Subject]], Awaitable[Facts]]]] = {
+    "templateId": _workflow,
+    "vid": _videos,
+}
+
+
+_inquiries: WeakKeyDictionary[VodClient, _Inquiry] = WeakKeyDictionary()
+
+
+def _parts(items: Iterable[Subject], size: int) -> Iterator[list[Subject]]:
+    rest = iter(items)
+    while part := [*islice(rest, size)]:
+        yield part

@@ -1,0 +1,73 @@
+"""Reads runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.core import execution
+from pulumi_vod_workflow.errors import (
+    CallError,
+    NotFoundError,
+)
+from pulumi_vod_workflow.lifecycle.bulk import _each
+from pulumi_vod_workflow.transport.client import VodClient
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A run, and the client that can read it."""
+
+    client: VodClient
+    run_id: str
+    submitted_at: str | None = None
+    """When it was started, if that is known: a run that is not found may be too old to be."""
+
+
+Read = tuple[Mapping[str, Any], dict[str, Any]]
+"""The service's record of a run, and its outputs."""
+
+
+async def read_run(target: Target, *, results: bool = True) -> Read:
+    """
+    Return the service's record of a run, and its outputs; free.
+
+    Args:
+        target: the run.
+        results: read what it has produced, too, once it has ended.
+
+    Raises:
+        CallError: when it cannot be read, or is not there and not too old to be.
+
+    """
+    try:
+        answer = await target.client.get_workflow_execution(target.run_id)
+    except NotFoundError as error:
+        now = execution.service_time(error.server_date, SystemClock().now())
+        if not execution.has_expired({"submittedAt": target.submitted_at}, now):
+            if execution.is_emulated(target.run_id):
+                error.remedy = execution.FORGOTTEN
+            raise
+        return {}, dict(execution.EXPIRED)
+    outputs = execution.execution_outputs(answer.result)
+    if results and execution.is_known_to_have_ended(outputs):
+        told = (await target.client.get_workflow_execution_result(target.run_id)).result
+        outputs = execution.merged(outputs, execution.result_outputs(told))
+    return answer.result, outputs
+
+
+async def read_all(targets: Mapping[str, Target]) -> tuple[dict[str, Read], dict[str, CallError]]:
+    """Return how far each run is, and why the others could not be read; free, without results."""
+    found: dict[str, Read] = {}
+    errors: dict[str, CallError] = {}
+
+    async def read(name: str) -> None:
+        try:
+            found[name] = await read_run(targets[name], results=False)
+        except CallError as error:
+            errors[name] = error
+
+    await _each(targets, read)
+    return found, errors
