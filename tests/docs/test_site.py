@@ -137,21 +137,20 @@ def test_the_navigation_lists_each_page_by_its_title(site: Path, home: str) -> N
     """In groups; on the Chinese site all labels are Chinese, and name the pages in English."""
     side = (site / home).read_text().partition('data-md-level="0"')[2]
     side = side.partition('class="md-sidebar md-sidebar--secondary"')[0]
-    groups = re.findall(r'md-nav__link--active|for="__nav_\d+"[^>]*>\s*<span[^>]*>\s*([^<]+?)\s*<', side)
-    assert list(dict.fromkeys(filter(None, groups))) == GROUPS[home]
+    groups = re.findall(r'for="__nav_\d+"[^>]*>\s*<span[^>]*>\s*([^<]+?)\s*<', side)
+    assert list(dict.fromkeys(groups)) == GROUPS[home]
     shown = re.findall(
         r'<a href="([^"#:]+)" class="md-nav__link">.*?<span class="md-ellipsis">\s*([^<]+?)\s*<',
         side,
         re.DOTALL,
     )
-    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    pages = {page for page in pages if ".zh" not in page} - {"index.md"}
-    assert {f"{link.strip('./')}.md" for link, _ in shown} == pages
+    linked = {Path(f"{link.strip('./')}.md") for link, _ in shown}
+    assert linked == {*PAGES} - {Path("index.md")}
     for link, label in shown:
         page = (site / home).parent / link / "index.html"
         title = re.search(r"<h1[^>]*>(.*?)<a class=.headerlink", page.read_text(), re.DOTALL)
         assert title, link
-        is_english = home == "zh/index.html" and f"{link.strip('./')}.md" not in TRANSLATED
+        is_english = home == "zh/index.html" and Path(f"{link.strip('./')}.md") not in TRANSLATED
         assert label == html.unescape(re.sub("<[^>]+>", "", title[1])) or is_english
         assert label.endswith("（英文）") == is_english, label
 
@@ -203,8 +202,10 @@ def test_no_chinese_page_leaves_anything_out(english: Path, chinese: Path) -> No
 
 
 def test_every_page_has_its_chinese_one() -> None:
-    """A new page needs one, docstrings, or a place in `ENGLISH_ONLY`."""
+    """A new page needs one, docstrings, or a place in `ENGLISH_ONLY`; then a Chinese title."""
     assert set(DOCS.rglob("*.zh.md")) == {DOCS / page.with_suffix(".zh.md") for page in TRANSLATED}
+    titles = re.findall(r"^    (\S+\.md): ", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert {Path(page) for page in titles} == {*PAGES} - {*TRANSLATED}
 
 
 @pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)
