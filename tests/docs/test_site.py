@@ -125,6 +125,7 @@ def test_the_repositorys_own_pages_are_the_sites(site: Path) -> None:
     assert "Map of the code" in (site / "contributing" / "index.html").read_text()
 
 
+IN_ENGLISH = "\N{FULLWIDTH LEFT PARENTHESIS}英文\N{FULLWIDTH RIGHT PARENTHESIS}"
 GROUPS = {
     "index.html": ["Learn", "How-to guides", "Reference", "Background"],
     "zh/index.html": ["学习", "操作指南", "参考", "背景"],
@@ -152,7 +153,7 @@ def test_the_navigation_lists_each_page_by_its_title(site: Path, home: str) -> N
         assert title, link
         is_english = home == "zh/index.html" and Path(f"{link.strip('./')}.md") not in TRANSLATED
         assert label == html.unescape(re.sub("<[^>]+>", "", title[1])) or is_english
-        assert label.endswith("（英文）") == is_english, label
+        assert label.endswith(IN_ENGLISH) == is_english, label
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=lambda path: path.name)
