@@ -117,7 +117,7 @@ def test_with_few_repeats_every_failure_is_told(
 
     Asked for again when the service is well, they are found, or started then.
     """
-    monkeypatch.setattr(fleet, "IN_A_ROW", COUNT)  # no giving up
+    monkeypatch.setattr(fleet, "MAX_CONSECUTIVE_FAILURES", COUNT)  # no giving up
     faults.spread(vod_emulator, 0.3, seed=2)
     done = started(vod_emulator, journal, IMPATIENT)
     tells_the_truth(done, vod_emulator, journal)

@@ -154,7 +154,7 @@ def test_a_start_that_another_operation_never_hears_of_is_asked_about(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     """The wait for the other's run has an end, and a Ctrl-C ends it at once."""
-    monkeypatch.setattr(fleet, "OTHERS_ANSWER", 60.0 if ends == "stopped" else 0.9)
+    monkeypatch.setattr(fleet, "OTHER_UPDATE_TIMEOUT", 60.0 if ends == "stopped" else 0.9)
     waits = threading.Event()
 
     def stopped() -> bool:

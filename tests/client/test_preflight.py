@@ -98,7 +98,7 @@ def test_silence_ends_in_time_and_is_not_waited_for_again(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other action still answers."""
-    monkeypatch.setattr(preflight, "LIMIT", 0.5)
+    monkeypatch.setattr(preflight, "LOOKUP_TIMEOUT", 0.5)
     vod_emulator.fault(action="GetMediaInfos", kind="hang", times=9, seconds=30)
     subjects = [*workflows("t"), *videos("v")]
     (first, second), took = told(vod_emulator.url, subjects, [*workflows("u"), *videos("w")])
@@ -113,7 +113,7 @@ def test_a_service_that_is_only_slow_is_asked_on(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One question of three is lost: what was answered stands, and others are asked."""
-    monkeypatch.setattr(preflight, "LIMIT", 1.0)
+    monkeypatch.setattr(preflight, "LOOKUP_TIMEOUT", 1.0)
     vod_emulator.fault(action="GetWorkflowTemplate", kind="hang", times=1, seconds=30)
     (first, second), _ = told(vod_emulator.url, workflows("a", "b", "c"), workflows("d"))
     kinds = [type(fact).__name__ for fact in first.values()]

@@ -17,6 +17,7 @@ from pulumi_vod_workflow.cli.runs.render_table import COLUMNS
 from pulumi_vod_workflow.config import settings as config
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.execution import FAILURE_REASONS, may_succeed_if_repeated
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.response import ERROR_CLASS_BY_CODE, parse_response
 from pulumi_vod_workflow.emulator.errors import TABLE
 
@@ -136,3 +137,15 @@ def test_every_option_phase_and_column_of_runs_is_told(name: str) -> None:
         assert option in page, option
     for word in (*PHASES, *COLUMNS):
         assert f"`{word}`" in page, word
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_the_readme_is_short_and_has_every_built_in_workflow(page: str) -> None:
+    """With its number of paid outputs, as the review counts them."""
+    text = (DOCS.parent / page).read_text()
+    assert len(text.splitlines()) <= 100
+    rows = re.findall(r"^- `([0-9a-f]{32})`.*?(\d+)[^\d]*$", text, re.MULTILINE)
+    assert {name: int(outputs) for name, outputs in rows} == SYSTEM_TEMPLATES
+    glossary = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", text, re.MULTILINE)[1:]
+    words = ["Vid", "space", "workflow", "template", "run", "RunId", "ClientToken", "trigger"]
+    assert [row for row, word in zip(glossary, words, strict=True) if word not in row] == []
