@@ -16,7 +16,6 @@ LAYERS = (
     "core",
     "manifest",
     "config",
-    "_httpx",
     "journal",
     "transport",
     "lifecycle",
@@ -118,10 +117,9 @@ def test_layers_import_only_downwards(module: str) -> None:
 
 def test_no_module_imports_itself_in_a_circle() -> None:
     """Imports inside functions and for type checkers count, too."""
-    # Two circles are left among the resources.
+    # One circle is left among the resources.
     graph = {name: ours(path) - {name} for name, path in MODULES.items()}
     graph["resources._wait_mixin"] -= {"resources.workflow_completion"}
-    graph["resources._transforms"] -= {"resources._base"}
     TopologicalSorter(graph).prepare()
 
 
@@ -148,10 +146,7 @@ def test_what_only_one_layer_knows() -> None:
             if name.partition(".")[0] in users:
                 top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
                 users[name.partition(".")[0]].add(top)
-    assert users["httpx"] == {"_httpx", "emulator"}
-    assert {layer_of(name) for name, path in MODULES.items() if "_httpx" in ours(path)} == {
-        "transport"
-    }
+    assert users["httpx"] == {"transport", "emulator"}
     assert users["pulumi"] == {"dynamic", "resources"}
     assert users["grpc"] == {"dynamic"}
 
@@ -167,19 +162,6 @@ def test_what_needs_no_pulumi_does_not_load_it(module: str) -> None:
 def test_what_makes_no_call_does_not_load_httpx(module: str) -> None:
     """A program that declares runs, and their preview, start without the client's import time."""
     code = f"import sys, pulumi_vod_workflow.{module}; sys.exit('httpx' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("before", ["", "import httpx;"])
-def test_httpx_comes_without_its_program(before: str) -> None:
-    """A first start does not wait for it; whoever has httpx already, or loads it, has all of it."""
-    code = f"""{before}
-import sys, pulumi_vod_workflow.transport.event_loop
-loaded = {{"click", "rich", "pygments"}} & {{*sys.modules}}
-assert bool(loaded) == bool({before!r}), loaded
-from httpx._main import main
-assert callable(main)
-"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

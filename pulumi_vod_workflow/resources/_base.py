@@ -1,51 +1,23 @@
 """
-What the resources of this package are: dynamic ones that cost a program as little as can be.
+What the resources of this package are: dynamic ones whose outputs are typed properties.
 
-A program loads no provider: it names it (`PICKLES`), and the SDK's host loads it. And the SDK makes
-an output for each property of a resource: four futures and a task, which the program waits for at
-its end; with the thirty of a run that is more than all else. So outputs are made when something
-looks at them (`LateOutput`).
+The SDK makes an output for each property of a resource, and waits for all of them at the program's
+end: that is most of what many runs cost a program (docs/upstream). A batch is one resource.
 """
 
-# ruff: noqa: SLF001 - an output's parts are ours here
+# ruff: noqa: SLF001 - a property is a part of its class
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, SupportsIndex, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 
 import pulumi
-from pulumi import CustomResource, Output, ResourceOptions
+from pulumi import ResourceOptions
 from pulumi.dynamic import Resource
-from pulumi.runtime import resource as runtime_resource
-from pulumi.runtime import rpc
-from pulumi.runtime.proto import source_pb2
 
+from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES, register
 from pulumi_vod_workflow.resources._missing_keys import MissingError, explained, names
 from pulumi_vod_workflow.resources._transforms import followed
-
-PICKLES: Final[Mapping[str, str]] = {
-    "WorkflowRun": (
-        "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRlcp"
-        "STlCmBlC4="
-    ),
-    "WorkflowBatch": (
-        "gASVRAAAAAAAAACMI3B1bHVtaV92b2Rfd29ya2Zsb3cuX2JhdGNoX3Byb3ZpZGVylIwVV29ya2Zsb3dCYXRjaF"
-        "Byb3ZpZGVylJOUKYGULg=="
-    ),
-    "WorkflowCompletion": (
-        "gASVTgAAAAAAAACMKHB1bHVtaV92b2Rfd29ya2Zsb3cuX2NvbXBsZXRpb25fcHJvdmlkZXKUjBpXb3JrZmxvd0"
-        "NvbXBsZXRpb25Qcm92aWRlcpSTlCmBlC4="
-    ),
-}
-"""
-Resource -> its provider as the SDK pickles it: a reference to the class, by name.
-
-FROZEN, as in every state. Kept as text, it is also the same whatever the versions of Python and of
-the SDK's pickling: another one would show as a change of every resource.
-"""
 
 
 class VodResource(Resource):
@@ -70,7 +42,7 @@ class VodResource(Resource):
             return
         cls._kind = name
         annotations = inspect.get_annotations(cls)
-        cls.__annotations__ = {}
+        cls.__annotations__ = {}  # else the SDK reads them again for each resource
         cls._names = {attribute: vars(cls)[attribute].name for attribute in annotations}
         given = inspect.signature(cls.__init__).parameters
         cls._inputs = {name: spelled for name, spelled in cls._names.items() if name in given}
@@ -92,24 +64,9 @@ class VodResource(Resource):
     def _register(
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None
     ) -> None:
-        """
-        Register it, with an output for each property; what the engine answers fills them in.
-
-        No constructor: where its traces cannot be ours, the SDK takes who calls the third from its
-        own for the program.
-        """
+        """Register it, with an output for each property; what the engine answers fills them in."""
         unset = dict.fromkeys(self._names.values())
-        pickled = {"__provider": PICKLES[self._kind]}
-        CustomResource.__init__(
-            self,
-            f"pulumi-python:{self._resource_type_name}",
-            resource_name,
-            {**unset, **properties, **pickled},
-            followed(opts),
-        )
-        for output in vars(self).values():
-            if isinstance(output, Output) and not isinstance(output, LateOutput):
-                _untracked(output)
+        register(self, self._kind, resource_name, {**unset, **properties}, followed(opts))
 
 
 def _output(attribute: str, name: str, of_type: Any) -> property:
@@ -132,131 +89,3 @@ def _has_parts(annotation: Any) -> bool:
     if get_origin(annotation) in (Sequence, Mapping):
         return True
     return any(map(_has_parts, get_args(annotation)))
-
-
-class LateOutput(Output[Any]):
-    """
-    A property of a resource, which becomes an output of the SDK's when something looks at it.
-
-    What the SDK keeps in an output is private, and differs from version to version: the first time
-    that any of it is missed, the SDK makes an output, and this one takes all it has, its class too.
-    """
-
-    def __init__(self, resource: Resource, name: str) -> None:
-        self._late = (resource, name)
-        self._told: tuple[Any, ...] | None = None
-        self._resolve: Callable[..., None] | None = None
-
-    def __getattr__(self, item: str) -> Any:
-        """Become an output, for one's own is missing."""
-        if item.startswith("__"):
-            raise AttributeError(item)
-        return getattr(_become(self), item)
-
-    def _untrack(self) -> None:  # here and not when it is missed: the SDK holds a lock then
-        _become(self)
-        Output._untrack(self)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        """Let nobody's pickle hold this class: a program's own provider may capture an output."""
-        return _become(self).__reduce_ex__(protocol)
-
-
-def _become(output: LateOutput) -> Output[Any]:
-    resource, name = output._late
-    output._resolve = _SDKS(resource, {name: None}, custom=True)[name]
-    made = vars(resource)[name]
-    _untracked(made)
-    vars(resource)[name] = output
-    vars(output).update(vars(made))
-    output.__class__ = Output  # type: ignore[assignment]  # as it is from now on
-    if output._told is not None:
-        output._resolve(*output._told)
-    return output
-
-
-def _settle(output: LateOutput, *told: Any) -> None:
-    """Take what the engine has answered, or that it failed: what the SDK calls a resolver."""
-    if output._resolve:
-        output._resolve(*told)
-    else:
-        output._told = told
-
-
-def transfer_properties(
-    res: Resource,
-    props: Mapping[str, Any],
-    custom: bool,  # noqa: FBT001 - the SDK's
-) -> dict[str, Any]:
-    """Put the outputs of a resource in their places, and return what settles them, by property."""
-    if not isinstance(res, VodResource):
-        transferred: dict[str, Any] = _SDKS(res, props, custom)
-        return transferred
-    outputs = {name: LateOutput(res, name) for name in props if name not in {"urn", "id"}}
-    vars(res).update(outputs)
-    return {name: partial(_settle, output) for name, output in outputs.items()}
-
-
-def _untracked(output: Any) -> None:
-    """
-    Spare the SDK waiting for an output for its own sake, where the SDK in use knows how to.
-
-    At a program's end it waits for every output there is, each time all of them. The registration,
-    which it waits for as well, settles them; what is made of them (`apply`, exports) is waited for
-    as ever.
-    """
-    untrack = getattr(type(output), "_untrack", None)  # of the class: an output has any attribute
-    if untrack is not None:
-        untrack(output)
-
-
-def _get_stack_trace() -> Any:
-    """
-    Return how the program came to declare a resource: the program's calls, the latest first.
-
-    The SDK has those of this package and of what runs the program, too. The engine writes a trace
-    again with each resource that follows: that is more than all else that a run has in a state.
-    """
-    frame = _above(inspect.currentframe())
-    if frame is None or not isinstance(frame.f_locals.get("res"), VodResource):
-        return _SDKS_TRACE()
-    calls = []
-    while _is_of(frame, {"pulumi", "pulumi_vod_workflow"}):
-        frame = _above(frame)
-    while frame is not None and not _is_of(frame, {"runpy", "pulumi", "asyncio"}):
-        calls.append(source_pb2.StackFrame(pc=_position(frame)))
-        frame = _above(frame)
-    return source_pb2.StackTrace(frames=calls)
-
-
-def _above(frame: FrameType | None) -> FrameType | None:
-    return None if frame is None else frame.f_back
-
-
-def _is_of(frame: FrameType | None, packages: AbstractSet[str]) -> bool:
-    name = "" if frame is None else str(frame.f_globals.get("__name__"))
-    return name.partition(".")[0] in packages
-
-
-def _position(frame: FrameType) -> Any:
-    """Return where a call is, if that is a file."""
-    path = Path(frame.f_code.co_filename)
-    if not path.is_absolute():
-        return None
-    return source_pb2.SourcePosition(uri=path.as_uri(), line=frame.f_lineno)
-
-
-# The SDK offers no way in: what it calls for each resource to make its outputs, and its trace, is
-# replaced where it is as expected. What was there is kept with it: this module may be loaded again.
-def _replaced(module: Any, ours: Callable[..., Any]) -> Any:
-    """Put ours in the place of the SDK's function of that name, and return that one."""
-    found = getattr(module, ours.__name__, None)
-    sdks = getattr(found, "replaced", found)
-    if sdks and [*inspect.signature(sdks).parameters] == [*inspect.signature(ours).parameters]:
-        vars(ours)["replaced"] = sdks
-        setattr(module, ours.__name__, ours)
-    return sdks
-
-
-_SDKS: Final = _replaced(rpc, transfer_properties)
-_SDKS_TRACE: Final = _replaced(runtime_resource, _get_stack_trace)

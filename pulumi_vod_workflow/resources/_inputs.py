@@ -2,13 +2,14 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, ParamSpec, TypeVar
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from pulumi_vod_workflow.core.text import property_path
+from pulumi_vod_workflow.resources._outputs import alone, is_known, value_of
 from pulumi_vod_workflow.resources._transforms import follow
 from pulumi_vod_workflow.resources.args import ARGS
 
@@ -166,29 +167,6 @@ def _has_outputs(value: object) -> bool:
     return any(map(_has_outputs, getattr(value, "__dict__", {}).values()))
 
 
-class _Late(Generic[T]):
-    """An awaitable that, unlike a coroutine, does not complain if the program ends before it."""
-
-    def __init__(self, make: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        self._make = make
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._make().__await__()
-
-
-async def _true() -> bool:
-    return True
-
-
-def _flag(test: Callable[[], Coroutine[Any, Any, bool]]) -> Output[bool | None]:
-    """Return an output that is true or absent: itself never secret, and known in a preview."""
-
-    async def told() -> bool | None:
-        return await test() or None
-
-    return Output(set(), _Late(told), _Late(_true))
-
-
 def derived(value: object) -> dict[str, Any]:
     """
     Return the properties that tell the provider what it cannot see in the others.
@@ -204,10 +182,13 @@ def derived(value: object) -> dict[str, Any]:
         return {"secretInputs": None}
     whole = Output.from_input(value)
 
-    async def is_lost() -> bool:
-        return not pulumi.runtime.is_dry_run() and not await whole.is_known()
+    async def is_secret() -> bool | None:
+        return await whole.is_secret() or None
 
-    return {"secretInputs": _flag(whole.is_secret), "unknownInputs": _flag(is_lost)}
+    async def is_lost() -> bool | None:
+        return (not pulumi.runtime.is_dry_run() and not await is_known(whole)) or None
+
+    return {"secretInputs": alone(is_secret), "unknownInputs": alone(is_lost)}
 
 
 def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
@@ -219,17 +200,15 @@ def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
     }
     parent = opts.parent if opts else None
     if parent is not None:
+
+        async def types_of_parent() -> str:
+            urn = await value_of(parent.urn)
+            follow()  # by now its transforms are registered
+            return str(urn.split("::")[2])
+
         # Without its dependency: waiting for a component waits for its children, this one too.
-        urn: Any = parent.urn.future()
-        alone = Output[str](set(), urn, parent.urn.is_known())
-        who["parent"] = alone.apply(_types_of)
+        who["parent"] = alone(types_of_parent)
     return who
-
-
-def _types_of(urn: str) -> str:
-    """Return the types in the URN of a parent. By now its transforms are registered."""
-    follow()
-    return urn.split("::")[2]
 
 
 def respelled(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from datetime import timedelta
 
-from pulumi_vod_workflow._httpx import httpx
+import httpx
+
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.signing import Credentials, canonical_query, sign
 

@@ -18,8 +18,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import anyio
+import httpx
 
-from pulumi_vod_workflow._httpx import httpx
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.config.endpoint import is_loopback
 from pulumi_vod_workflow.core import operations

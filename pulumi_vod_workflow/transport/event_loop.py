@@ -18,9 +18,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
+import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from pulumi_vod_workflow._httpx import httpx
 from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint
 from pulumi_vod_workflow.config.settings import Settings
@@ -89,6 +89,13 @@ def client_for(
                 named_by=site.named_by,
             )
         return BlockingClient(_clients[key], _portal())
+
+
+def run_in_loop(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run an asynchronous function in the process's event loop, and wait for its result."""
+    with _lock:
+        portal = _portal()
+    return portal.call(partial(function, *args, **kwargs))
 
 
 def _credentials(settings: Settings, site: ServiceEndpoint) -> Credentials:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 from urllib.request import getproxies
 
-from pulumi_vod_workflow._httpx import httpx
+import httpx
+
 from pulumi_vod_workflow.errors import ConfigurationError
 
 PROXY_VARIABLES: Final = ("https_proxy", "all_proxy")

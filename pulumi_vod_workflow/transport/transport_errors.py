@@ -7,7 +7,8 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pulumi_vod_workflow._httpx import httpx
+import httpx
+
 from pulumi_vod_workflow.errors import (
     CallError,
 )

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import certifi
+import httpx
 import pytest
 
-from pulumi_vod_workflow._httpx import httpx
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.transport.client import VodClient

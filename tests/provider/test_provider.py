@@ -18,8 +18,8 @@ from pulumi_vod_workflow.dynamic.completion import WorkflowCompletionProvider
 from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
+from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES
 from pulumi_vod_workflow.errors import NotFoundError
-from pulumi_vod_workflow.resources._base import PICKLES
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 GOLDEN_PICKLES = {
@@ -221,6 +221,7 @@ def test_update_keeps_what_was_read_and_drops_what_is_no_longer_declared() -> No
 def test_nothing_is_done_with_values_missing(made: type[VodProvider]) -> None:
     """The engine skips what depends on a failed resource; if it does not, nothing is started."""
     lost, one = {"scope": SCOPE, "unknownInputs": True, "__provider": "x"}, made()
+    one.configure(ConfigureRequest(config=Config(raw_config={}, project_name="p")))
     result = one.check({}, lost)
     assert result.failures == []
     assert result.inputs["unknownInputs"] is True

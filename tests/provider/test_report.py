@@ -19,7 +19,7 @@ def test_another_status_may_be_loaded_in_the_process(other: str, ours_first: boo
     order = [OURS, other] if ours_first else [other, OURS]
     code = f"""
 import {", ".join(order)}, sys
-from pulumi_vod_workflow.dynamic.error_reporting import Status
+from pulumi_vod_workflow.dynamic.sdk_compat.status_details import Status
 theirs = sys.modules[{other.rsplit(", ", maxsplit=1)[-1]!r}].Status
 said = {{"code": 2, "message": "vod: 失败\\nA run may exist."}}
 assert Status(**said).SerializeToString() == theirs(**said).SerializeToString()

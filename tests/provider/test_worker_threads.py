@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from pulumi_vod_workflow.dynamic.sdk_compat.host import without_a_slot
+from pulumi_vod_workflow.dynamic.sdk_compat.worker_threads import release_worker_thread
 
 SLOTS = 4
 
@@ -20,7 +20,7 @@ def test_a_word_gets_through_however_many_wait(waits: int, before: int) -> None:
     waiting = threading.Semaphore(0)
 
     def waits_on() -> None:
-        with without_a_slot():
+        with release_worker_thread():
             waiting.release()
             ended.wait(30)
 

@@ -1,0 +1,102 @@
+"""
+The private parts of the SDK: each is used where it is as known, and missed where it is not.
+
+Against the SDK that is installed: `tests/package` runs this with the oldest that is supported, too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from pulumi.dynamic import Config
+
+from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
+from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
+from pulumi_vod_workflow.emulator import VodEmulator
+from tests.provider.sdk_host import KNOWN, UNKNOWN, Host, host, shown
+
+SLOTS = 4
+"""Threads of the SDK's host."""
+MANY = 3 * SLOTS
+NOT_FOUND = "GetWorkflowExecution: the service answered ResourceNotFound"
+
+
+def config(emulator: VodEmulator, folder: Path) -> dict[str, str]:
+    return {
+        "vod:endpoint": emulator.url,
+        "vod:accessKey": "AKLTEMULATOR",
+        "vod:secretKey": "emulator-secret-key",
+        "vod:journal": str(folder / "journal"),
+    }
+
+
+def wait_for(run: str, sdk: Host) -> Any:
+    inputs = sdk.check("wait", "WorkflowCompletion", runs={"run": run})
+    return sdk.create("wait", "WorkflowCompletion", **inputs)
+
+
+@pytest.mark.vod_emulator(runningSeconds=3600)
+def test_every_part_is_used_where_it_is_known(vod_emulator: VodEmulator, tmp_path: Path) -> None:
+    with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
+        # The URN of the call, and the engine's log: a line on the resource's row.
+        inputs = sdk.check("run", vid="v", templateId="t")
+        assert sdk.engine.of("run") == ["starts a paid run"]
+        run = sdk.create("run", **inputs).result().id
+        # A status: a message without a traceback.
+        inputs = sdk.check("gone", existingRunId="no-such-run")
+        with pytest.raises(grpc.RpcError) as caught:
+            sdk.create("gone", **inputs).result()
+        assert shown(caught.value).startswith(NOT_FOUND)
+        # Threads: many operations wait, and another goes on.
+        waits = [wait_for(run, sdk) for _ in range(MANY)]
+        assert sdk.check("other", vid="v", templateId="other")
+        assert not [shown(wait.exception()) for wait in waits if wait.done()]
+        # A cancellation: all of them end.
+        sdk.cancel()
+        for wait in waits:
+            with pytest.raises(grpc.RpcError) as caught:
+                wait.result()
+            assert "stopped" in shown(caught.value)
+    assert len(vod_emulator.ledger()) == 1
+
+
+@pytest.mark.vod_emulator(runningSeconds=3600)
+def test_no_part_is_missed_where_none_is_known(vod_emulator: VodEmulator, tmp_path: Path) -> None:
+    """What is started, recorded and refused is the same; what each module says is missing is."""
+    with host(UNKNOWN, config(vod_emulator, tmp_path)) as sdk:
+        inputs = sdk.check("run", vid="v", templateId="t")
+        assert not sdk.engine.logged
+        run = sdk.create("run", **inputs).result().id
+        inputs = sdk.check("gone", existingRunId="no-such-run")
+        with pytest.raises(grpc.RpcError) as caught:
+            sdk.create("gone", **inputs).result()
+        assert shown(caught.value).startswith("Traceback")
+        assert shown(caught.value).rpartition("OperationFailedError: ")[2].startswith(NOT_FOUND)
+        # As many operations as the host has threads; there is no other way for the engine's call.
+        waits = [wait_for(run, sdk) for _ in range(SLOTS - 1)]
+        assert sdk.check("other", vid="v", templateId="other")
+        sdk.cancel()
+        with pytest.raises(grpc.FutureTimeoutError):
+            waits[0].result(timeout=1)
+    assert "vod: starts a paid run" in "".join(sdk.said)
+    assert len(vod_emulator.ledger()) == 1
+
+
+def test_the_keys_of_a_configuration_are_seen_where_they_are_known() -> None:
+    known = Config(raw_config={"vod:regoin": "x"}, project_name="p")
+    assert config_keys(known) == ("vod:regoin",)
+    del known._props
+    assert config_keys(known) == ()
+
+
+def test_a_program_without_callback_servers_has_no_transforms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`tests/engine/test_story_transforms.py` has those that have some."""
+    from pulumi.runtime import _callbacks
+
+    monkeypatch.delattr(_callbacks, "_CallbackServicer")
+    run_last(print, print)
