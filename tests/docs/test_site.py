@@ -125,6 +125,7 @@ def test_the_repositorys_own_pages_are_the_sites(site: Path) -> None:
     assert "Map of the code" in (site / "contributing" / "index.html").read_text()
 
 
+IN_ENGLISH = "\N{FULLWIDTH LEFT PARENTHESIS}英文\N{FULLWIDTH RIGHT PARENTHESIS}"
 GROUPS = {
     "index.html": ["Learn", "How-to guides", "Reference", "Background"],
     "zh/index.html": ["学习", "操作指南", "参考", "背景"],
@@ -137,23 +138,22 @@ def test_the_navigation_lists_each_page_by_its_title(site: Path, home: str) -> N
     """In groups; on the Chinese site all labels are Chinese, and name the pages in English."""
     side = (site / home).read_text().partition('data-md-level="0"')[2]
     side = side.partition('class="md-sidebar md-sidebar--secondary"')[0]
-    groups = re.findall(r'md-nav__link--active|for="__nav_\d+"[^>]*>\s*<span[^>]*>\s*([^<]+?)\s*<', side)
-    assert list(dict.fromkeys(filter(None, groups))) == GROUPS[home]
+    groups = re.findall(r'for="__nav_\d+"[^>]*>\s*<span[^>]*>\s*([^<]+?)\s*<', side)
+    assert list(dict.fromkeys(groups)) == GROUPS[home]
     shown = re.findall(
         r'<a href="([^"#:]+)" class="md-nav__link">.*?<span class="md-ellipsis">\s*([^<]+?)\s*<',
         side,
         re.DOTALL,
     )
-    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    pages = {page for page in pages if ".zh" not in page} - {"index.md"}
-    assert {f"{link.strip('./')}.md" for link, _ in shown} == pages
+    linked = {Path(f"{link.strip('./')}.md") for link, _ in shown}
+    assert linked == {*PAGES} - {Path("index.md")}
     for link, label in shown:
         page = (site / home).parent / link / "index.html"
         title = re.search(r"<h1[^>]*>(.*?)<a class=.headerlink", page.read_text(), re.DOTALL)
         assert title, link
-        is_english = home == "zh/index.html" and f"{link.strip('./')}.md" not in TRANSLATED
+        is_english = home == "zh/index.html" and Path(f"{link.strip('./')}.md") not in TRANSLATED
         assert label == html.unescape(re.sub("<[^>]+>", "", title[1])) or is_english
-        assert label.endswith("（英文）") == is_english, label
+        assert label.endswith(IN_ENGLISH) == is_english, label
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=lambda path: path.name)
@@ -203,8 +203,10 @@ def test_no_chinese_page_leaves_anything_out(english: Path, chinese: Path) -> No
 
 
 def test_every_page_has_its_chinese_one() -> None:
-    """A new page needs one, docstrings, or a place in `ENGLISH_ONLY`."""
+    """A new page needs one, docstrings, or a place in `ENGLISH_ONLY`; then a Chinese title."""
     assert set(DOCS.rglob("*.zh.md")) == {DOCS / page.with_suffix(".zh.md") for page in TRANSLATED}
+    titles = re.findall(r"^    (\S+\.md): ", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert {Path(page) for page in titles} == {*PAGES} - {*TRANSLATED}
 
 
 @pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 INCLUDED: Final = re.compile(r"\{\{ (\S+\.md) \}\}\s*")
+IN_ENGLISH: Final = "\N{FULLWIDTH LEFT PARENTHESIS}英文\N{FULLWIDTH RIGHT PARENTHESIS}"
 TITLE: Final = re.compile(r"^# (.+)$", re.MULTILINE)
 LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 
@@ -41,7 +42,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
         markdown = (ROOT / source).read_text(encoding="utf-8")
     if config["theme"]["language"] == "zh" and not page.file.src_uri.endswith(".zh.md"):
         chinese = config["extra"]["chinese_titles"].get(page.file.src_uri)
-        page.meta["title"] = f"{chinese or TITLE.findall(markdown)[0]}（英文）"
+        page.meta["title"] = f"{chinese or TITLE.findall(markdown)[0]}{IN_ENGLISH}"
     shown = pages(Path(config["docs_dir"]))
     here = os.path.dirname(page.file.src_uri)  # noqa: PTH120 - a URI, not a path
 
