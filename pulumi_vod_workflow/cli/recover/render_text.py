@@ -140,8 +140,8 @@ class RecoveryReport:
             yield (
                 f"{self._names(StartOutcome.ACCEPTED)}: on this machine, with this journal, "
                 "`pulumi up` takes over what was accepted, if it is declared as it was: free, and "
-                "its preview says so. On another machine name the run in the program first, free as "
-                "well:"
+                "its preview says so. On another machine name the run in the program first, "
+                "free as well:"
             ) + "".join(self._adoptions())
         troubled = [
             escape_line(start.name) for _, start in self.of(StartOutcome.ACCEPTED) if start.trouble
