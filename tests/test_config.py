@@ -15,8 +15,8 @@ from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
 from pulumi_vod_workflow.config.endpoint import ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.signing import Credentials
-from pulumi_vod_workflow.dynamic.diagnostics import announce
 from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
 
 NOTHING: dict[str, str] = {}
 STACK = {"vod:accessKey": "ak-vod", "vod:secretKey": "sk-vod", "vod:sessionToken": "st-vod"}
@@ -390,8 +390,9 @@ def test_what_may_be_a_setting_without_its_prefix_is_doubted(
     found = configured(tmp_path, {key: value})
     assert found.doubts == (f"{key} is set, and {known} is not: did you mean {known}?",)
     said: list[str] = []
-    announce(found, said.append)
-    announce(found, said.append)
+    announcements = Announcements(said.append, print)
+    announcements.announce_endpoint(found)
+    announcements.announce_endpoint(found)
     assert said.count(f"vod: {found.doubts[0]}") == 1
     with pytest.raises(ConfigurationError) as caught:
         found.require_credentials()

@@ -13,10 +13,10 @@ import pytest
 from pulumi_vod_workflow.config.endpoint import ServiceEndpoint
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.response import ApiResponse
-from pulumi_vod_workflow.dynamic.diagnostics import announce
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
 from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.transport.event_loop import BlockingClient, client_for
 
 START = {"vid": "v", "templateId": "t"}
@@ -44,9 +44,10 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
     settings = load_settings(config(store).get, {}, tmp_path)
     said: list[str] = []
     say = said.append
+    announcements = Announcements(say, print)
 
     def start(number: int) -> str:
-        announce(settings, say)
+        announcements.announce_endpoint(settings)
         connection = client_for(settings, say=say)
         return str(started(connection, START, f"token-{number % 10}").result["RunId"])
 

@@ -170,16 +170,16 @@ def test_two_processes_that_reach_the_same_starts_share_them(path: Path) -> None
     """Each start is claimed by one of them, and the other is given its run."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from pulumi_vod_workflow.core.recovery import Order\n"
+        "from pulumi_vod_workflow.core.recovery import StartIntent\n"
         "from pulumi_vod_workflow.journal.sqlite import Journal\n"
         "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
-        "orders = [Order({}, 't', f'r{n}', f'{n}') for n in range(200)]\n"
-        "seen = journal.look(orders, make=True).versions\n"
+        "orders = [StartIntent({}, 't', f'r{n}', f'{n}') for n in range(200)]\n"
+        "seen = journal.lookup(orders, create=True).versions\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for order in orders:\n"
-        "    if journal.claim(order, who, seen[order.key]).result().won:\n"
-        "        print(order.key)\n"
-        "        journal.accepted(order, {'runId': f'lb:{who}'}).result()\n"
+        "    if journal.claim(order, who, seen[order.record_key]).result().won:\n"
+        "        print(order.record_key)\n"
+        "        journal.record_accepted(order, {'runId': f'lb:{who}'}).result()\n"
     )
     both = [
         subprocess.Popen(
@@ -357,13 +357,13 @@ def test_processes_do_not_disturb_each_other(path: Path) -> None:
     """Two that write to one file at once lose nothing."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from pulumi_vod_workflow.core.recovery import Order\n"
+        "from pulumi_vod_workflow.core.recovery import StartIntent\n"
         "from pulumi_vod_workflow.journal.sqlite import Journal\n"
         "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
         "for n in range(100):\n"
-        "    order = Order({}, 't', f'{who}-{n}', f'{who}-{n}')\n"
+        "    order = StartIntent({}, 't', f'{who}-{n}', f'{who}-{n}')\n"
         "    journal.claim(order, who).result()\n"
-        "    journal.accepted(order, {'runId': f'lb:{who}-{n}'}).result()\n"
+        "    journal.record_accepted(order, {'runId': f'lb:{who}-{n}'}).result()\n"
     )
     both = [subprocess.Popen([sys.executable, "-c", code, str(path), who]) for who in "ab"]
     assert [process.wait(60) for process in both] == [0, 0]

@@ -34,7 +34,7 @@ class Effect(Enum):
 
     NEW_RUN = "a new, paid run"
     TRIGGER = "a new, paid run if a value is added or changed, nothing if one is removed"
-    CLIENT_TOKEN = "a new, paid run, unless the run was adopted"
+    CLIENT_TOKEN = "a new, paid run, unless the run was adopted"  # noqa: S105 - a word
     ADOPTION = "another run is adopted; nothing is started"
     RERUN = "a new, paid run if it is set and the recorded one failed by a system error"
     FREE = "recorded; nothing is started"

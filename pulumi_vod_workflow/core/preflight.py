@@ -151,7 +151,7 @@ class PreflightReport:
     """What could not be asked."""
 
 
-Level = Literal["wrong", "notes", "unchecked"]
+Level = Literal["errors", "notes", "skipped"]
 Said = tuple[Level, str, str, str]
 """The level, the field, what is true, and how we know and what to do: the first one's stands."""
 
@@ -186,11 +186,11 @@ def _evaluate_start(
     told = {subject.field: facts[subject] for subject in references_of([start])}
     for path, fact in told.items():
         if isinstance(fact, LookupUnavailable):
-            yield "unchecked", path, "not checked", fact.reason
+            yield "skipped", path, "not checked", fact.reason
         elif isinstance(fact, NotFound):
             yield _not_found_problems(path, fact, built_in=start[path] in SYSTEM_TEMPLATES)
         elif fact.unusable:
-            yield "wrong", path, f"this {fact.unusable}", "use the id of a workflow"
+            yield "errors", path, f"this {fact.unusable}", "use the id of a workflow"
     workflow, video = told.get("templateId"), told.get("vid")
     direct_url = start.get("directUrl")
     source = direct_url.get("spaceName") if isinstance(direct_url, Mapping) else None
@@ -200,7 +200,7 @@ def _evaluate_start(
     if mine and isinstance(source, str) and source and source != mine:
         names = "" if secret else f" ({source}, not {mine})"
         yield (
-            "wrong",
+            "errors",
             "templateId",
             f"the source is in another space than this workflow{names}",
             "use a workflow of the source's space",
@@ -218,9 +218,10 @@ def _not_found_problems(path: Field, fact: NotFound, *, built_in: bool) -> Said:
     whose = "and that the credentials' account and the region are the ones it belongs to"
     if path == "vid":
         how = f"{fact.service_message}. Check the Vid, {whose}"
-        return "wrong", path, "the service knows no such video", how
+        return "errors", path, "the service knows no such video", how
     how = (
-        f"{fact.service_message}. Check the id (a template for transcoding, snapshots or watermarks is no "
-        f"workflow), {whose}. If it is a built-in workflow, vod:preflight must be warn or off"
+        f"{fact.service_message}. Check the id (a template for transcoding, snapshots or "
+        f"watermarks is no workflow), {whose}. If it is a built-in workflow, vod:preflight must be "
+        "warn or off"
     )
-    return "wrong", path, "the service knows no such workflow", how
+    return "errors", path, "the service knows no such workflow", how

@@ -135,8 +135,8 @@ def plan_recovery(
     Decide about starts.
 
     Args:
-        orders: name -> a start that is asked for.
-        entries: `Order.key` -> what the journal holds of it.
+        intents: name -> a start that is asked for.
+        records: `Order.key` -> what the journal holds of it.
         earlier: `Order.resource` -> what the journal holds of another start of it.
         now: by the clock of the entries.
         resend_within: as in `recall`.

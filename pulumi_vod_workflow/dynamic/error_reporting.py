@@ -1,5 +1,5 @@
 """
-How an operation's failure reaches the person: one clear message, no traceback.
+The message of a failed operation: no traceback, no cause, no secret.
 
 The SDK's dynamic provider host turns any exception into its whole traceback (pulumi-facts B.3);
 `sdk_compat.status_details` puts the message in its place.
@@ -11,49 +11,62 @@ import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from pulumi_vod_workflow.dynamic.sdk_compat.status_details import set_status_details
 from pulumi_vod_workflow.errors import VodWorkflowError, start_hint
 
+
+class _Provider(Protocol):
+    @property
+    def paid_operations(self) -> frozenset[str]: ...
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S", bound=_Provider)
 
 
 class OperationFailedError(Exception):
-    """What the host is given: the message alone, without causes or secrets."""
+    """The message alone: the SDK's host prints whatever else an exception holds."""
 
 
-def reported(operation: Callable[P, R], *, pays: bool = False) -> Callable[P, R]:
+def report_errors(
+    method: Callable[Concatenate[S, P], R],
+) -> Callable[Concatenate[S, P], R]:
     """
-    Make `operation` fail with its error's message alone.
+    Make a provider's method fail with the message of its error alone.
 
-    Args:
-        operation: a provider's method.
-        pays: whether it starts runs, so that a defect in it may have.
+    Raises:
+        OperationFailedError: for every exception of the method.
 
     """
 
-    @wraps(operation)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+    @wraps(method)
+    def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return operation(*args, **kwargs)
+            return method(self, *args, **kwargs)
         except VodWorkflowError as error:
             message = str(error)
-        except Exception as error:  # noqa: BLE001 - its text may hold a secret, its traceback too
-            message = _defect(operation.__name__, error, pays=pays)
+        except Exception as error:  # noqa: BLE001 - its text and traceback may hold a secret
+            may_start_runs = method.__name__ in self.paid_operations
+            message = _internal_error_message(method.__name__, error, may_start_runs)
         set_status_details(message)
         raise OperationFailedError(message)
 
     return wrapper
 
 
-def _defect(operation: str, error: Exception, *, pays: bool) -> str:
-    """Say where something went wrong that should not; a maintainer needs no more."""
+def _internal_error_message(operation: str, error: Exception, may_start_runs: bool) -> str:  # noqa: FBT001
+    """Return what a maintainer needs to find a defect: the error's class and place."""
     trace = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in trace[:-6:-1])
-    started = start_hint(maybe_accepted=True, retryable=True) if pays else "Nothing was started."
+    hint = (
+        start_hint(maybe_accepted=True, retryable=True)
+        if may_start_runs
+        else "Nothing was started."
+    )
     return (
-        f"{operation} failed by a defect of pulumi_vod_workflow, not of your program. {started}\n"
+        f"{operation} failed by a defect of pulumi_vod_workflow, not of your program. {hint}\n"
         f"Please report it with this line: {type(error).__name__} at {places}"
     )

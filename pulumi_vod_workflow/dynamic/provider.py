@@ -1,389 +1,166 @@
 """
-What the Pulumi dynamic providers share: the engine's values and ours, settings, lines, connections.
+The Python dynamic provider: each method translates, makes one call, and translates back.
 
-A provider is pickled by reference into every state: the classes' own modules stay where they are
-for ever (`_provider`, `_batch_provider`, `_completion_provider`); this one is not in any state.
-
-A preview asks a provider without any call, unless preflight is on: what makes calls (`connect`,
-`fleet`, and with them httpx) is loaded with the first, as far as runs are concerned.
+A preview makes no calls of the service, unless preflight is on. So `transport`, and with it httpx,
+is loaded with the first call.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
-from uuid import uuid4
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, TypeVar
 
-import pulumi
-from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
-from pulumi.runtime.rpc import wrap_rpc_secret
-
-from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
-from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
-from pulumi_vod_workflow.core.progress import ProgressMessage
-from pulumi_vod_workflow.core.recovery import (
-    RecoveryAction,
-    RecoveryPlan,
-    StartRecord,
-    is_fully_known,
-    plan_recovery,
-    recovery_action,
-    resource_key_of,
-    start_intent,
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
 )
-from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.text import list_names
-from pulumi_vod_workflow.core.values import UNKNOWN, is_known
-from pulumi_vod_workflow.dynamic.diagnostics import Tally, announce, once
-from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import install_cancel_handler
+
+from pulumi_vod_workflow.config.endpoint import ServiceEndpoint
+from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.dynamic.error_reporting import report_errors
+from pulumi_vod_workflow.dynamic.sdk_compat.call_context import current_call
+from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import (
+    cancellation_check,
+    install_cancel_handler,
+)
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
-from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import Row, say_of_stack, tell
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import (
+    EngineLogger,
+    log_stack_status,
+    print_line,
+)
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
 from pulumi_vod_workflow.dynamic.sdk_compat.worker_threads import release_worker_thread
-from pulumi_vod_workflow.errors import (
-    ConfigurationError,
-    Problem,
-    UnknownStartOutcomeError,
-    VodWorkflowError,
-)
-from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
+from pulumi_vod_workflow.dynamic.values import from_engine, to_engine
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.host import Host
+from pulumi_vod_workflow.lifecycle.session import Lifecycle, Session
 
 if TYPE_CHECKING:
-    from pulumi_vod_workflow.core.preflight import GroupedFindings
-    from pulumi_vod_workflow.lifecycle.reader import RunRef
-    from pulumi_vod_workflow.transport.event_loop import BlockingClient
+    from pulumi_vod_workflow.transport.client import VodClient
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PULUMI_UNKNOWN: Final = type(pulumi.UNKNOWN)
-TALLY: Final = Tally(say_of_stack)
-"""Of all resources: one process serves them during one operation."""
-Properties = Mapping[str, Any]
+ANNOUNCEMENTS: Final = Announcements(print_line, log_stack_status)
+"""Of all resources: one process serves them during one engine operation."""
 
 
-def received(properties: Properties) -> dict[str, Any]:
-    """
-    Return what the engine sent: the core's own mark for unknowns, and nothing of the SDK's.
+class BlockingService:
+    """Calls of the service that block the thread of the SDK's host, and release its worker slot."""
 
-    The provider's pickle is a property of the resource; deeper down the same key is the user's.
-    """
-    return {key: _marked(item) for key, item in properties.items() if key != PROVIDER_KEY}
+    def client(self, settings: Settings, endpoint: ServiceEndpoint) -> VodClient:
+        """Return the client of an endpoint."""
+        from pulumi_vod_workflow.transport.event_loop import client_for  # noqa: PLC0415 - see above
 
+        return client_for(settings, endpoint, say=print_line).client
 
-def _marked(value: Any) -> Any:
-    if isinstance(value, PULUMI_UNKNOWN):
-        return UNKNOWN
-    if isinstance(value, dict):
-        return {key: _marked(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_marked(item) for item in value]
-    return value
+    async def call(
+        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run an asynchronous function of clients in the process's event loop."""
+        from pulumi_vod_workflow.transport.event_loop import run_in_loop  # noqa: PLC0415 - see above
 
-
-def are_lost(properties: Properties) -> bool:
-    """
-    Tell whether the engine has removed unknown values from a declaration, outside a preview.
-
-    They depend on a resource that failed (`up --continue-on-error`) or is left out (`--target`).
-    The engine itself skips the resource, if its check and diff do not fail.
-    """
-    return properties.get("unknownInputs") is True
-
-
-def refuse_lost(properties: Properties) -> None:
-    """
-    Let nothing be started or recorded with values missing.
-
-    Raises:
-        VodWorkflowError: when the engine did not skip the resource.
-
-    """
-    if are_lost(properties):
-        raise VodWorkflowError(
-            "Inputs depend on a resource that failed or is left out. No run was started."
-        )
-
-
-def sent(value: Any) -> Any:
-    """Return a value for the engine, with the SDK's own marks for unknowns and secrets."""
-    if value is UNKNOWN:
-        return pulumi.UNKNOWN
-    if isinstance(value, Secret):
-        return wrap_rpc_secret(sent(value.value))
-    if isinstance(value, Mapping):
-        return {key: sent(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [sent(item) for item in value]
-    return value
-
-
-def who(declared: Properties) -> str:
-    """Return who declares a resource; empty as long as that is not all known."""
-    return resource_key_of(declared) if is_known(declared.get("scope")) else ""
-
-
-def ask(
-    connection: BlockingClient,
-    function: Callable[P, Awaitable[T]],
-    *args: P.args,
-    **settings: P.kwargs,
-) -> T:
-    """Return what an asynchronous function of clients returns; no slot is held meanwhile."""
-    with release_worker_thread():
-        return connection.run(function, *args, **settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A declared run, as the first that does its work."""
-
-    name: str
-    token: str
-    starts: bool
-    """Whether this operation starts it."""
+        with release_worker_thread():
+            return run_in_loop(function, *args, **kwargs)
 
 
 class VodProvider(ResourceProvider):
     """
-    A dynamic provider's settings and connections.
+    A dynamic provider for one kind of resource.
 
-    One instance serves the host's threads during one engine operation; a preview and the
-    update after it have one each.
+    One instance serves the host's threads during one engine operation. A preview and the update
+    after it have one each.
     """
 
+    _lifecycle: ClassVar[Lifecycle]
     serialize_as_secret_always = False  # it holds nothing: its pickle is a name
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Take the stack's configuration; it is judged when it is first needed."""
-        self._get = req.config.get
-        self._keys = config_keys(req.config)
-        self._just_ended: set[str] = set()
-        """Runs of which this very operation has read the end."""
-        self._checked: set[str] = set()
-        """Who has been declared in this very operation."""
-        self._works: dict[bytes, Work] = {}
-        """What the runs of this very operation do -> the first of them."""
-        self._promised: dict[str, StartRecord] = {}
-        """What this very operation has said that it takes over, by `Order.key`."""
+        """Keep the stack's configuration. The first operation that needs it validates it."""
+        get, keys = req.config.get, config_keys(req.config)
+        self._session = Session(
+            lambda: load_settings(get, os.environ, home_folder(), keys),
+            BlockingService(),
+            ANNOUNCEMENTS,
+        )
         install_cancel_handler()
 
-    @cached_property
-    def _settings(self) -> Settings:
-        return load_settings(self._get, os.environ, home_folder(), self._keys)
-
     @property
-    def _service(self) -> str | None:
-        """The endpoint of the real service, if that is where runs are started now."""
-        return self._settings.site.service
+    def paid_operations(self) -> frozenset[str]:
+        """Names of the methods that may start runs."""
+        return self._lifecycle.PAID_OPERATIONS
 
-    def _failures(self, problems: Iterable[Problem]) -> list[CheckFailure]:
-        """
-        Return all that is wrong with a declaration, and with the settings.
+    @report_errors
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Validate a declaration; free."""
+        olds, news = from_engine(_olds), from_engine(news)
+        checked = _run(self._lifecycle.check(self._session, _host(), olds, news))
+        failures = [CheckFailure("", text) for text in checked.failures]
+        return CheckResult(to_engine(checked.inputs), failures)
 
-        The path goes into the text: the engine prints a failing property's value, secret or not.
-        """
-        failures = [CheckFailure("", str(problem)) for problem in problems]
-        try:
-            self._settings  # noqa: B018 - judged here, so that a preview refuses what is wrong
-        except ConfigurationError as error:
-            failures.append(CheckFailure("", str(error)))
-        return failures
+    @report_errors
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """Decide what a change does; free."""
+        olds, news = from_engine(_olds), from_engine(_news)
+        diff = _run(self._lifecycle.diff(self._session, _host(), _id, olds, news))
+        changes = diff.changes or _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
+        return DiffResult(changes, [*diff.replaces], stables=[], delete_before_replace=False)
 
-    def _announce_starts(self, inputs: Properties, count: int) -> None:
-        """Say, in a preview too, where runs are started, and on the stack's row how many so far."""
-        announce(self._settings)
-        TALLY.add(who(inputs), count, self._settings)
+    @report_errors
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Create the resource. A run and a batch start what is declared, which is paid."""
+        made = _run(self._lifecycle.create(self._session, _host(), from_engine(props)))
+        return CreateResult(made.id, to_engine(made.state))
 
-    def _connection(self, run: Properties | None = None) -> BlockingClient:
-        """Return the connection to where a recorded run is, by default to the configured site."""
-        from pulumi_vod_workflow.transport.event_loop import client_for  # noqa: PLC0415 - with the first call
+    @report_errors
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Read the current outputs; free."""
+        found = _run(self._lifecycle.read(self._session, _host(), id_, from_engine(props)))
+        return ReadResult(found.id, to_engine(found.state))
 
-        settings = self._settings
-        site = endpoint_of_run(run or {}, settings.site)
-        if site.endpoint == EMULATOR:
-            announce(replace(settings, site=site))
-        return client_for(settings, site, say=tell)
+    @report_errors
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        """Update the resource. A batch starts new and changed items, which is paid."""
+        olds, news = from_engine(_olds), from_engine(_news)
+        state = _run(self._lifecycle.update(self._session, _host(), _id, olds, news))
+        return UpdateResult(to_engine(state))
 
-    def _preflight(
-        self,
-        starts: Mapping[str, Properties],
-        told: Callable[[GroupedFindings], Iterable[Problem]],
-        *,
-        secret: bool,
-    ) -> list[Problem]:
-        """
-        Ask the service whether what starts need is there, if `vod:preflight` says so; free.
-
-        What could not be asked never stands in the way of a start.
-
-        Args:
-            starts: name -> inputs of what will be started: not of what may be taken over or joined.
-            told: how to say what is found.
-            secret: whether the inputs are not to be told.
-
-        Returns:
-            What the starts are to be refused for; all else is said on the resource's row.
-
-        """
-        mode = self._settings.preflight
-        if mode == "off":
-            return []
-        from pulumi_vod_workflow.core.preflight import (  # noqa: PLC0415 - only those who ask
-            LookupUnavailable,
-            evaluate,
-            references_of,
-        )
-        from pulumi_vod_workflow.lifecycle.preflight import look_up  # noqa: PLC0415
-
-        subjects = references_of(starts.values())
-        if not subjects:
-            return []
-        try:
-            connection = self._connection()
-            facts = ask(connection, look_up, connection.client, subjects)
-        except ConfigurationError as error:  # no credentials: a preview needs none
-            facts = dict.fromkeys(subjects, LookupUnavailable(" ".join(str(error).split())))
-        found, row = evaluate(starts, facts, secret=secret), Row()
-        for where, warning in ((found.skipped, True), (found.notes, False)):
-            for problem in told(where):
-                # Said once, however many resources, whatever the RequestIds.
-                line = f"preflight: {problem}"
-                what = re.sub(r"RequestId [^\]]*", "", line)
-                once(what, partial(row.say, line, warning=warning))
-        wrong = [*told(found.errors)]
-        if mode == "error":
-            return wrong
-        for problem in wrong:
-            row.say(f"preflight: {problem}", warning=True)
-        return []
-
-    # -- the journal --------------------------------------------------------------------------
-
-    @cached_property
-    def _journal(self) -> Journal:
-        return journal_at(self._settings.journal)
-
-    def _recall(
-        self, declared: Mapping[str, Properties]
-    ) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
-        """
-        Return what an operation that was cut short has left of starts, and notes for the others.
-
-        Args:
-            declared: name -> checked inputs; those whose start is not all known are left out.
-
-        Raises:
-            JournalError: when no start could be written down.
-
-        """
-        site, settings = self._settings.site, self._settings
-        orders = {
-            name: start_intent(inputs, endpoint=site.endpoint, region=site.region)
-            for name, inputs in declared.items()
-            if is_fully_known(inputs)
-        }
-        look = self._journal.lookup(orders.values(), create=True)
-        entries = {**look.records, **self._promised}
-        now, within = SystemClock().now(), settings.resend_within
-        recalled = plan_recovery(orders, entries, look.superseded, now, within)
-        self._promised |= {
-            orders[name].record_key: entries[orders[name].record_key] for name in recalled.reused
-        }
-        resent, owner = recalled.resent, uuid4().hex
-        # What is sent once more goes first: it has the least time.
-        notes = {
-            name: StartRecorder(
-                self._journal,
-                orders[name],
-                owner,
-                look.versions[orders[name].record_key],
-                resent=name in resent,
-                resend_within=within,
-            )
-            for name in [*resent, *(name for name in orders if name not in resent)]
-            if name not in recalled.reused
-        }
-        return recalled, notes
-
-    def _unclear(
-        self, whose: str, entries: Collection[StartRecord], scope: Properties
-    ) -> UnknownStartOutcomeError:
-        """
-        Return the question what became of starts.
-
-        Args:
-            whose: what was sent.
-            entries: what the journal has of it.
-            scope: of the resource that declares it: its project and stack.
-
-        """
-        times = sorted({_time(entry) for entry in entries})
-        when = times[0] if len(times) == 1 else f"between {times[0]} and {times[-1]}"
-        gone = any(entry.run for entry in entries)
-        why = "and is too old to be found" if gone else "and never answered"
-        path = self._settings.journal
-        asked, now = {entry.record_key for entry in entries}, SystemClock().now()
-        others = sum(
-            recovery_action(entry, now, self._settings.resend_within) is RecoveryAction.REFUSE
-            for _, entry in self._journal.list_stack(scope["project"], scope["stack"])
-            if entry.record_key not in asked
-        )
-        return UnknownStartOutcomeError(
-            f"{whose} sent {when} {why}, says the journal {path}", others
-        )
-
-    def _forget(self, run_ids: Collection[str]) -> None:
-        """Break the promise to take runs over, because they are not there."""
-        self._settle(run_ids, wait=True)
-        for key, entry in [*self._promised.items()]:
-            if entry.run and entry.run["runId"] in run_ids:
-                del self._promised[key]
-
-    def _settle(self, run_ids: Iterable[str], *, wait: bool = False) -> None:
-        """
-        Let the journal forget runs that a state holds; never raises.
-
-        Args:
-            run_ids: of those that were started here: what was adopted is not ours to forget.
-            wait: until it is written, because the state is about to lose them.
-
-        """
-        with suppress(VodWorkflowError):
-            written = self._journal.release(run_ids)
-            if written and wait:
-                written.result()
-
-    def _target(self, run: Properties) -> RunRef:
-        """Return a recorded run as one that can be read."""
-        from pulumi_vod_workflow.lifecycle.reader import RunRef  # noqa: PLC0415 - with the first call
-
-        since = run.get("createTime") or run.get("submittedAt")
-        return RunRef(self._connection(run).client, run["runId"], since)
+    @report_errors
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Remove the resource from the state; free. Unfinished runs continue and are billed."""
+        _run(self._lifecycle.delete(self._session, _host(), _id, from_engine(_props)))
 
 
-def _time(entry: StartRecord) -> str:
-    return f"{entry.sent_at:%Y-%m-%dT%H:%M:%SZ}"
+def _host() -> Host:
+    """Return the call of the engine that this thread answers."""
+    call = current_call()
+    return Host(
+        urn=call.urn if call else "",
+        logger=EngineLogger(call.urn if call else ""),
+        is_cancelled=cancellation_check(),
+        deadline=call.timeout if call else None,
+        preview=call.preview if call else False,
+    )
 
 
-def earlier_starts(entries: Iterable[StartRecord]) -> Iterator[str]:
-    """Say what was started earlier for those who now ask for other runs."""
-    answered = [entry.run["runId"] for entry in entries if entry.run]
-    unclear = sum(entry.run is None for entry in entries)
-    if answered:
-        yield f"an earlier update has started {list_names(answered)} for it, which is not cancelled"
-    if unclear:
-        times = "once" if unclear == 1 else f"{unclear:,} times"
-        yield f"an earlier update has sent {times} what was never answered: it may be a run, too"
+def _run(operation: Coroutine[Any, Any, T]) -> T:
+    """
+    Return the result of an operation, run on this thread.
 
-
-def shown_on(row: Row) -> Callable[[ProgressMessage], None]:
-    """Return what shows the lines of a long operation on a resource's row."""
-    return lambda line: row.say(line.text, passing=line.ephemeral)
+    No event loop is needed: `BlockingService` is all that an operation awaits, and it blocks.
+    """
+    try:
+        operation.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    operation.close()
+    raise RuntimeError("an operation awaited something other than the service")

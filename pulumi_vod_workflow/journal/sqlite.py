@@ -185,8 +185,8 @@ class Journal:
         Return what is known of starts, and the latest other start of each of their resources.
 
         Args:
-            orders: the starts.
-            make: make sure that they can be claimed, so that a preview already tells if not.
+            intents: the starts.
+            create: make sure that they can be claimed, so that a preview already tells if not.
 
         Raises:
             JournalError: when the file cannot be read, or written if it is to be.

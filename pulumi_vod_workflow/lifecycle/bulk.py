@@ -39,6 +39,7 @@ async def for_each(names: Iterable[str], work: Callable[[str], Awaitable[None]])
 
 
 def internal_error(error: Exception) -> CallError:
+    """Return the error of a start that failed by a defect of this package."""
     return CallError(
         START_WORKFLOW,
         f"a defect of pulumi_vod_workflow ({type(error).__name__}); please report it",

@@ -9,9 +9,11 @@ or one update.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -20,15 +22,26 @@ from pulumi_vod_workflow.core.operations import MAX_VIDS_PER_CALL
 from pulumi_vod_workflow.core.preflight import (
     QUESTIONS,
     Field,
+    GroupedFindings,
     LookupResult,
     LookupUnavailable,
     NotFound,
     Reference,
+    evaluate,
+    references_of,
     video_facts,
     workflow_fact,
 )
 from pulumi_vod_workflow.core.retry import RetryPolicy
-from pulumi_vod_workflow.errors import CallError, InvalidRequestError, NotFoundError
+from pulumi_vod_workflow.errors import (
+    CallError,
+    ConfigurationError,
+    InvalidRequestError,
+    NotFoundError,
+    Problem,
+)
+from pulumi_vod_workflow.lifecycle.host import Host
+from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.transport.client import VodClient
 
 LOOKUP_TIMEOUT: Final = 5.0
@@ -63,6 +76,7 @@ class LookupCache:
         """Why there is no use in asking any more."""
 
     async def about(self, client: VodClient, subjects: Sequence[Reference]) -> Facts:
+        """Return the result of each lookup, and make those that are new."""
         for kind in QUESTIONS:
             new = [item for item in subjects if item.field == kind and item not in self._asked]
             for part in _parts([] if kind in self._hopeless else new, MAX_IDS_PER_CALL[kind]):
@@ -126,3 +140,53 @@ def _parts(items: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
     rest = iter(items)
     while part := [*islice(rest, size)]:
         yield part
+
+
+async def preflight_problems(
+    session: Session,
+    host: Host,
+    starts: Mapping[str, Mapping[str, Any]],
+    group: Callable[[GroupedFindings], Iterable[Problem]],
+    *,
+    secret: bool,
+) -> list[Problem]:
+    """
+    Look up, as `vod:preflight` asks, whether the references of starts exist; free.
+
+    A reference that could not be looked up never rejects a start.
+
+    Args:
+        session: the engine operation.
+        host: gets warnings and notes.
+        starts: name -> inputs of starts that will be sent for the first time.
+        group: turns findings into problems.
+        secret: whether messages must not show the inputs.
+
+    Returns:
+        The problems that the starts are rejected for.
+
+    """
+    references = references_of(starts.values())
+    if not references:
+        return []
+    try:
+        client = session.client()
+        results = await session.call(look_up, client, references)
+    except ConfigurationError as error:  # a preview needs no credentials
+        results = dict.fromkeys(references, LookupUnavailable(" ".join(str(error).split())))
+    report = evaluate(starts, results, secret=secret)
+    for findings, log in (
+        (report.skipped, host.logger.warning),
+        (report.notes, host.logger.info),
+    ):
+        for problem in group(findings):
+            line = f"preflight: {problem}"
+            # Equal for all resources, whatever the RequestId.
+            key = re.sub(r"RequestId [^\]]*", "", line)
+            session.announcements.once(key, partial(log, line))
+    errors = [*group(report.errors)]
+    if session.settings.preflight == "error":
+        return errors
+    for problem in errors:
+        host.logger.warning(f"preflight: {problem}")
+    return []

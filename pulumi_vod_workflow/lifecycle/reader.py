@@ -35,7 +35,7 @@ async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
     Return the service's record of a run, and its outputs; free.
 
     Args:
-        target: the run.
+        run: the run.
         results: read what it has produced, too, once it has ended.
 
     Raises:

@@ -74,9 +74,9 @@ async def start_run(
 
     Args:
         client: of the site.
-        note: the start, and the journal's page for it.
+        recorder: the start, and the journal's page for it.
         say: where a line goes if the journal fails, or another operation has sent the start.
-        stopped: whether the user has asked to stop.
+        is_cancelled: whether the user has asked to stop.
 
     Returns:
         The run's outputs, as far as the start's answer gives them.
@@ -210,9 +210,9 @@ async def start_many(
 
     Args:
         client: of the site.
-        notes: name -> the start, and the journal's page for it.
+        recorders: name -> the start, and the journal's page for it.
         say: where lines about the progress go.
-        stopped: whether the person has asked to stop: what is not yet sent is left.
+        is_cancelled: whether the person has asked to stop: what is not yet sent is left.
 
     """
     started = StartResults()

@@ -68,12 +68,12 @@ async def wait_for_runs(
     is left, and told.
 
     Args:
-        targets: name -> run.
+        runs: name -> run.
         timeout: seconds.
         say: where lines about the progress go.
-        stopped: whether the person has asked to stop.
+        is_cancelled: whether the person has asked to stop.
         policy: when to ask again.
-        seen: takes what was read of a run, each time; on the loop's thread, so it must be quick.
+        on_read: takes what was read of a run, each time; on the loop's thread, so it must be quick.
 
     """
     return await RunWaiter(runs, say, policy or PollPolicy(), on_read).run(timeout, is_cancelled)
@@ -84,22 +84,23 @@ class RunWaiter:
 
     def __init__(
         self,
-        targets: Mapping[str, RunRef],
+        runs: Mapping[str, RunRef],
         say: OnProgress,
         policy: PollPolicy,
-        seen: OnRead | None,
+        on_read: OnRead | None,
     ) -> None:
-        self._targets = targets
+        self._targets = runs
         self._say = say
         self._policy = policy
-        self._seen = seen
+        self._seen = on_read
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
-        self._progress = ProgressTracker(targets, self._began)
+        self._progress = ProgressTracker(runs, self._began)
         self._over = anyio.Event()
-        self._waited = WaitResult(unfinished={name: {} for name in targets})
+        self._waited = WaitResult(unfinished={name: {} for name in runs})
 
     async def run(self, timeout: float, is_cancelled: Callable[[], bool]) -> WaitResult:  # noqa: ASYNC109
+        """Wait until all runs have ended, the time is over, or the user cancels."""
         waited = self._waited
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_all)

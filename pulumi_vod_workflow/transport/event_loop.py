@@ -91,6 +91,13 @@ def client_for(
         return BlockingClient(_clients[key], _portal())
 
 
+def run_in_loop(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run an asynchronous function in the process's event loop, and wait for its result."""
+    with _lock:
+        portal = _portal()
+    return portal.call(partial(function, *args, **kwargs))
+
+
 def _credentials(settings: Settings, site: ServiceEndpoint) -> Credentials:
     """Return the keys for a site: the emulator's own never leave for a real one."""
     if site.endpoint == EMULATOR and settings.site.endpoint != EMULATOR:

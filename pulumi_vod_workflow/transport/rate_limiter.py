@@ -79,7 +79,7 @@ class OperationLimiter:
         finally:
             self._waiting.remove(ticket)
             heapq.heapify(self._waiting)
-            self._wake_next()
+            self.wake_next()
             if self._starts and not self._waiting:
                 self._limiter.wake_all()  # reads may go faster again
         turn = Permit()
@@ -90,7 +90,7 @@ class OperationLimiter:
         """Give a turn back whose request was never sent."""
         if turn.sent_at is None and turn in self._given:
             self._given.remove(turn)
-            self._wake_next()
+            self.wake_next()
 
     def slow_to(self, allowed: float) -> None:
         """Go at this rate from now on, if it is lower."""
@@ -106,7 +106,7 @@ class OperationLimiter:
         """Whether requests wait because the service has objected."""
         return bool(self._waiting) and self.rate.at(_now()) < self.rate.allowed
 
-    def _wake_next(self) -> None:
+    def wake_next(self) -> None:
         """Let who is first look again whether it may go."""
         if self._waiting:
             self._waiting[0].woken.set()
@@ -157,7 +157,7 @@ class RateLimiter:
     def wake_all(self) -> None:
         """Let all who wait look again whether they may go."""
         for pace in self._operations.values():
-            pace._wake_next()
+            pace.wake_next()
 
     @property
     def starts_are_throttled(self) -> bool:

@@ -172,7 +172,8 @@ def test_the_end_of_steady_progress_is_told(second: int) -> None:
         assert [*progress.update(f"k{done}", run("0"), BEGAN + done + 1)] == []
     told = progress.summary(BEGAN + second)
     assert told == (
-        f"{second} of 1,000 ended, {1_000 - second} pending, about {format_duration(1_000 - second)} left"
+        f"{second} of 1,000 ended, {1_000 - second} pending, "
+        f"about {format_duration(1_000 - second)} left"
     )
 
 

@@ -65,7 +65,7 @@ def test_a_page_works_as_written(page: Path, tmp_path: Path, like: Project) -> N
         assert reader.all_said.count("tos://tos-cn-v-emulator/") >= 5
         assert len(reader.ledger()) == 1, "the one run"
     if page == ROOT / "docs" / "many-videos.md":
-        sources = [start.get("vid") for start in reader.ledger()]
+        sources = [str(start.get("vid")) for start in reader.ledger()]
         assert sorted(sources[:2]) == [
             "v0d399g10001csunlgaljhtddi6hgvn0",
             "v0d399g10001csunlgaljhtddi6hgvn1",

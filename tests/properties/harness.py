@@ -13,17 +13,16 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from anyio.from_thread import start_blocking_portal
 from google.protobuf.struct_pb2 import Struct
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime import rpc
 
 from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
+from pulumi_vod_workflow.dynamic import provider as provider_module
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.emulator import EmulatorSettings, create_app
 from pulumi_vod_workflow.emulator.service import Service
-from pulumi_vod_workflow.transport import event_loop as connect
 from pulumi_vod_workflow.transport.client import VodClient
 
 Json = dict[str, Any]
@@ -125,12 +124,10 @@ def engine(of: type[VodProvider] = WorkflowRunProvider) -> Iterator[Engine]:
     with (
         pytest.MonkeyPatch.context() as patch,
         tempfile.TemporaryDirectory(dir=memory) as folder,
-        start_blocking_portal() as portal,
         ThreadPoolExecutor(4) as slots,
     ):
         config = {"vod:endpoint": "emulator", "vod:journal": f"{folder}/journal.sqlite3"}
         provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
-        connection = connect.BlockingClient(client, portal)
-        patch.setattr(connect, "connection_for", lambda *_, **__: connection)
+        patch.setattr(provider_module.BlockingService, "client", lambda *_: client)
         yield Engine(provider, emulator.service, slots)
         emulator.service.store.close()

@@ -16,14 +16,16 @@ from pulumi.output import Unknown
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.core.values import normalise
-from pulumi_vod_workflow.dynamic import diagnostics as notice
+from pulumi_vod_workflow.dynamic import provider as provider_module
 from pulumi_vod_workflow.dynamic.batch import WorkflowBatchProvider
 from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import log_stack_status, print_line
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
 RUN: dict[str, Any] = {"vid": "v1", "templateId": "t1", "scope": SCOPE, "__provider": "x"}
@@ -36,7 +38,8 @@ def configured(
     vod_emulator: VodEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
     """Configure a provider for the emulator, as a process that has said nothing yet."""
-    monkeypatch.setattr(notice, "_announced", set())
+    fresh = Announcements(print_line, log_stack_status)
+    monkeypatch.setattr(provider_module, "ANNOUNCEMENTS", fresh)
 
     def configure(made: VodProvider, mode: str, **config: str) -> None:
         raw = {

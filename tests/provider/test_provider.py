@@ -221,6 +221,7 @@ def test_update_keeps_what_was_read_and_drops_what_is_no_longer_declared() -> No
 def test_nothing_is_done_with_values_missing(made: type[VodProvider]) -> None:
     """The engine skips what depends on a failed resource; if it does not, nothing is started."""
     lost, one = {"scope": SCOPE, "unknownInputs": True, "__provider": "x"}, made()
+    one.configure(ConfigureRequest(config=Config(raw_config={}, project_name="p")))
     result = one.check({}, lost)
     assert result.failures == []
     assert result.inputs["unknownInputs"] is True

@@ -88,7 +88,8 @@ class RecoveryReport:
     def _lines(self) -> Iterator[str]:
         yield heading(self.stack, self.now)
         if self.discarded:
-            yield f"The journal has forgotten {list_names([*map(escape_line, self.discarded)], 20)}."
+            names = list_names([*map(escape_line, self.discarded)], 20)
+            yield f"The journal has forgotten {names}."
             yield "What of that is still declared is started by `pulumi up`, as its preview says."
         if not self.found:
             yield "No start of ours was cut short or left without an answer: nothing to recover."
@@ -124,8 +125,8 @@ class RecoveryReport:
             )
         if self.of(StartOutcome.OTHER):
             yield (
-                f"{self._names(StartOutcome.OTHER)}: `pulumi up` starts it anew, which is paid, for it "
-                "is declared otherwise than what was sent (or for another vod:endpoint or "
+                f"{self._names(StartOutcome.OTHER)}: `pulumi up` starts it anew, which is paid, "
+                "for it is declared otherwise than what was sent (or for another vod:endpoint or "
                 "vod:region). To keep the run that there is, declare it as it was, or adopt it."
             )
         if self.of(*UNDECIDED):
@@ -137,17 +138,18 @@ class RecoveryReport:
             )
         if self.of(StartOutcome.ACCEPTED):
             yield (
-                f"{self._names(StartOutcome.ACCEPTED)}: on this machine, with this journal, `pulumi up` "
-                "takes over what was accepted, if it is declared as it was: free, and its preview "
-                "says so. On another machine name the run in the program first, free as well:"
+                f"{self._names(StartOutcome.ACCEPTED)}: on this machine, with this journal, "
+                "`pulumi up` takes over what was accepted, if it is declared as it was: free, and "
+                "its preview says so. On another machine name the run in the program first, "
+                "free as well:"
             ) + "".join(self._adoptions())
         troubled = [
             escape_line(start.name) for _, start in self.of(StartOutcome.ACCEPTED) if start.trouble
         ]
         if troubled:
             yield (
-                f"{list_names(troubled, 20)}: could not be read. `pulumi up` reads it, too, and starts "
-                "nothing if that fails: check that the account and the region are the run's."
+                f"{list_names(troubled, 20)}: could not be read. `pulumi up` reads it, too, and "
+                "starts nothing if that fails: check that the account and the region are the run's."
             )
         if self.of(StartOutcome.RESENT):
             yield (

@@ -66,7 +66,8 @@ def _lines(promise: Review, max_starts: int | None, most: int) -> Iterator[str]:
     if free:
         total = sum(map(len, free.values()))
         lines = (
-            f"- {FREE_REASON_TEXT[kind]}: {_named((_name(name, item) for name, item, _ in parts), most)}"
+            f"- {FREE_REASON_TEXT[kind]}: "
+            f"{_named((_name(name, item) for name, item, _ in parts), most)}"
             for kind, parts in free.items()
         )
         yield from _details(f"Free: {pluralise(total, 'change')}", lines)

@@ -57,7 +57,8 @@ def render_html(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool,
     title = f"Runs of {escape_line(stack.name) or 'an empty stack'}"
     until = now if live else (stack.written or now)
     read = (
-        f"Unfinished runs were read from the service at {format_clock_time(now)}; the state is unchanged."
+        f"Unfinished runs were read from the service at {format_clock_time(now)}; "
+        "the state is unchanged."
         if live
         else "This is what the state tells: <code>pulumi refresh --run-program</code> brings it up "
         "to date."

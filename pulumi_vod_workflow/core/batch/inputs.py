@@ -70,6 +70,7 @@ def _known_map(value: object) -> Mapping[str, Any]:
 
 
 def apply_defaults(defaults: object, item: Properties) -> dict[str, Any]:
+    """Return an item with the shared defaults under its own inputs."""
     if not isinstance(defaults, Mapping):  # unknown: what the item leaves open may be anything
         defaults = dict.fromkeys(map(to_camel, SharedInputs.model_fields), UNKNOWN)
     other = {"vid": "directUrl", "directUrl": "vid"}
@@ -318,10 +319,10 @@ def stale_tokens(old: Properties, declared: Properties) -> Iterator[Problem]:
     derived = with_derived_batch_inputs(old, declared)["clientTokens"] if given else {}
     stale = [key for key in derived if key in given and given[key] != derived[key]]
     if stale:
-        yield Problem("clientTokens", STALE_TOKEN.format(list_names(stale, 20)))
+        yield Problem("clientTokens", UNCHANGED.format(list_names(stale, 20)))
 
 
-STALE_TOKEN: Final = (
+UNCHANGED: Final = (
     "must change for {}: with the recorded token the service may answer with the recorded run "
     "instead of starting the new one. No run was started. Remove clientTokens from ignore_changes"
 )

@@ -150,7 +150,8 @@ def _lost_emulated_runs(names: list[str], total: int) -> str:
     """Say of runs that the emulator does not know that a longer wait does not bring them back."""
     return (
         f"{len(names):,} of {total:,} runs not found by the emulator that is configured now "
-        f"({list_names(names, MAX_FAILURES_LISTED)}): was its store deleted or reset, or is another one configured? "
+        f"({list_names(names, MAX_FAILURES_LISTED)}): was its store deleted or reset, or is "
+        "another one configured? "
         "Nothing real is lost: start them again with `pulumi up --replace` their URNs or changed "
         "triggers, or take them out of the program."
     )

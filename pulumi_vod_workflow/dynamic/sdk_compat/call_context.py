@@ -30,6 +30,10 @@ class ProviderCall:
     context: grpc.ServicerContext
     urn: str
     """The resource's URN; empty if the request has none."""
+    timeout: float | None = None
+    """Seconds that the engine allows for the operation, if it names a limit."""
+    preview: bool = False
+    """Whether the engine only plans."""
 
 
 def current_call() -> ProviderCall | None:
@@ -38,7 +42,12 @@ def current_call() -> ProviderCall | None:
     while frame is not None:
         context, request = frame.f_locals.get("context"), frame.f_locals.get("request")
         if isinstance(context, grpc.ServicerContext):
-            return ProviderCall(context, str(getattr(request, "urn", "")))
+            return ProviderCall(
+                context,
+                urn=str(getattr(request, "urn", "")),
+                timeout=getattr(request, "timeout", 0) or None,
+                preview=bool(getattr(request, "preview", False)),
+            )
         frame = frame.f_back
     return None
 

@@ -20,58 +20,68 @@ import grpc
 from pulumi.runtime.proto.engine_pb2 import LogRequest, LogSeverity
 from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 
-from pulumi_vod_workflow.dynamic.sdk_compat.call_context import current_call, host_servicer
+from pulumi_vod_workflow.dynamic.sdk_compat.call_context import host_servicer
 
 LOG_TIMEOUT: Final = 2.0  # seconds
 """Longest wait until the engine takes a line."""
 
 
-def tell(line: str) -> None:
-    """Show the person who runs the operation a line."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the host shows it to the person
+def print_line(line: str) -> None:
+    """Show a line of the operation."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the engine shows it to the user
 
 
-def say_of_stack(text: str) -> None:
-    """Show a passing line on the stack's row, if there are rows; never raises."""
-    engine = _engine()
-    if engine is not None:
-        request = LogRequest(severity=LogSeverity.INFO, message=text, ephemeral=True)
-        with suppress(grpc.RpcError):
-            engine.Log(request, timeout=LOG_TIMEOUT)
+def log_stack_status(text: str) -> None:
+    """Show a line on the stack's row until the next one; a log without rows omits it."""
+    _log(LogRequest(severity=LogSeverity.INFO, message=text, ephemeral=True))
 
 
-class Row:
-    """The row of the resource that the current call is about."""
+class EngineLogger:
+    """
+    The row of one resource. No method raises.
 
-    def __init__(self) -> None:
-        call = current_call()
-        self._urn = call.urn if call else ""
+    Args:
+        urn: the resource's; empty for lines on standard error.
 
-    def say(self, text: str, *, passing: bool = False, warning: bool = False) -> None:
-        """
-        Show a line on the resource's row, or plainly where that cannot be done; never raises.
+    """
 
-        Args:
-            text: what to say.
-            passing: only until the next one; not shown at all where there are no rows.
-            warning: as a warning.
+    def __init__(self, urn: str) -> None:
+        self._urn = urn
 
-        """
-        engine = _engine() if self._urn else None
-        if engine is not None:
+    def info(self, text: str) -> None:
+        """Show a lasting line."""
+        self._show(text, LogRequest(severity=LogSeverity.INFO, message=text, urn=self._urn))
+
+    def warning(self, text: str) -> None:
+        """Show a lasting line as a warning."""
+        self._show(text, LogRequest(severity=LogSeverity.WARNING, message=text, urn=self._urn))
+
+    def status(self, text: str) -> None:
+        """Show a line until the next one; a log without rows omits it."""
+        if self._urn:
             request = LogRequest(
-                severity=LogSeverity.WARNING if warning else LogSeverity.INFO,
-                message=text,
-                urn=self._urn,
-                ephemeral=passing,
+                severity=LogSeverity.INFO, message=text, urn=self._urn, ephemeral=True
             )
-            with suppress(grpc.RpcError):
-                engine.Log(request, timeout=LOG_TIMEOUT)
-                return
-        if not passing:
-            name = self._urn.rpartition("::")[2]
-            with suppress(OSError, ValueError):  # nobody listens any more
-                tell(f"vod: {name}: {text}" if name else f"vod: {text}")
+            _log(request)
+
+    def _show(self, text: str, request: LogRequest) -> None:
+        if self._urn and _log(request):
+            return
+        name = self._urn.rpartition("::")[2]
+        with suppress(OSError, ValueError):  # standard error is closed
+            print_line(f"vod: {name}: {text}" if name else f"vod: {text}")
+
+
+def _log(request: LogRequest) -> bool:
+    """Send a line to the engine, and return whether the engine took it."""
+    engine = _engine()
+    if engine is None:
+        return False
+    try:
+        engine.Log(request, timeout=LOG_TIMEOUT)
+    except grpc.RpcError:
+        return False
+    return True
 
 
 @cache

@@ -1,0 +1,85 @@
+"""Lines about an operation as a whole; each resource has a row of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from threading import Lock, Timer
+from typing import Final
+
+from pulumi_vod_workflow.config.endpoint import EMULATOR
+from pulumi_vod_workflow.config.settings import Settings
+
+MAX_RESOURCES_COUNTED_AT_ONCE: Final = 20
+"""Up to here each resource that starts runs updates the stack's row at once."""
+COUNT_INTERVAL: Final = 0.2  # seconds
+"""Between two updates of the stack's row beyond that: a log has a line for each update."""
+
+
+class Announcements:
+    """
+    The lines that all operations of a process share.
+
+    Args:
+        print_line: shows a line of the operation.
+        stack_status: shows a line on the stack's row until the next one.
+
+    """
+
+    def __init__(
+        self, print_line: Callable[[str], None], stack_status: Callable[[str], None]
+    ) -> None:
+        self.print_line = print_line
+        self._stack_status = stack_status
+        self._lock = Lock()
+        self._shown: set[str] = set()
+        self._counts: dict[str, int] = {}
+        self._timer: Timer | None = None
+
+    def once(self, key: str, show: Callable[[], None]) -> None:
+        """Show a line, unless an operation of this process has shown one with this key."""
+        with self._lock:
+            new = key not in self._shown
+            self._shown.add(key)
+        if new:
+            show()
+
+    def announce_endpoint(self, settings: Settings) -> None:
+        """Show where runs start, whether they are paid, and settings that look mistyped; once."""
+        for line in (settings.where_runs_start, *settings.doubts):
+            self.once(line, partial(self.print_line, f"vod: {line}"))
+
+    def count_starts(self, resource_key: str, count: int, settings: Settings) -> None:
+        """Count the runs that a resource starts. A replacement plans them twice, counted once."""
+        kind = kind_of_run(settings)
+        with self._lock:
+            self._counts[resource_key] = count
+            if self.has_many_starts:
+                if self._timer is None:
+                    self._timer = Timer(COUNT_INTERVAL, self._show_count, [kind])
+                    self._timer.daemon = True
+                    self._timer.start()
+                return
+        self._show_count(kind)
+
+    @property
+    def has_many_starts(self) -> bool:
+        """Whether too many resources start runs for a lasting line each."""
+        return len(self._counts) > MAX_RESOURCES_COUNTED_AT_ONCE
+
+    def _show_count(self, kind: str) -> None:
+        with self._lock:
+            self._timer = None
+            total = sum(self._counts.values())
+            self._stack_status(f"{total:,} {kind} run{'' if total == 1 else 's'} so far")
+
+
+def kind_of_run(settings: Settings) -> str:
+    """Return the cost of a new run: `paid`, or `emulated`, which is free."""
+    return "emulated" if settings.site.endpoint == EMULATOR else "paid"
+
+
+def a_run(settings: Settings) -> str:
+    """Return the same with its article and noun."""
+    kind = kind_of_run(settings)
+    return f"{'an' if kind == 'emulated' else 'a'} {kind} run"

@@ -1,0 +1,468 @@
+"""The lifecycle of a `WorkflowBatch`. `create` and `update` start items; all else is free."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pulumi_vod_workflow.core import execution
+from pulumi_vod_workflow.core.batch.changes import (
+    BatchPlan,
+    kept_runs,
+    plan_batch,
+    same_work,
+    same_work_warnings,
+)
+from pulumi_vod_workflow.core.batch.inputs import (
+    BATCH_FIELDS,
+    check_batch,
+    check_restarted_items,
+    find_item_doubts,
+    group_problems,
+    items_of,
+    normalise_batch,
+    stale_tokens,
+    with_derived_batch_inputs,
+)
+from pulumi_vod_workflow.core.batch.state import (
+    runs_of,
+    to_batch_state,
+    unfinished_runs,
+    with_secrets,
+)
+from pulumi_vod_workflow.core.changes import check_adopted_run
+from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
+from pulumi_vod_workflow.core.request import describe_start
+from pulumi_vod_workflow.core.text import list_names
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.errors import (
+    UNKNOWN_START_OPTIONS,
+    AdoptionError,
+    BatchError,
+    CallError,
+    NotFoundError,
+    PreflightError,
+    Problem,
+)
+from pulumi_vod_workflow.journal.recorder import StartRecorder
+from pulumi_vod_workflow.lifecycle.host import (
+    Checked,
+    Diff,
+    Host,
+    Properties,
+    Recorded,
+    has_lost_inputs,
+    has_secret_inputs,
+    require_all_inputs,
+)
+from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
+from pulumi_vod_workflow.lifecycle.session import Session
+from pulumi_vod_workflow.lifecycle.start_records import (
+    drop_reuse,
+    plan_recovery,
+    release,
+    superseded_warnings,
+    unknown_outcome_error,
+)
+from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
+
+UNKNOWN_OUTCOMES: Final = (
+    "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
+    "within vod:resendWithin. Look for their runs in the VOD console, then choose for each item:"
+)
+CORRECT_ITEMS: Final = "Nothing of the batch was started. Correct the items."
+REJECTED_BY_PREFLIGHT: Final = (
+    "Nothing of the batch was started. Correct the items, or set vod:preflight to warn: then the "
+    "service decides."
+)
+MAX_REASONS_LISTED: Final = 20
+Runs = dict[str, dict[str, Any]]
+Recorders = dict[str, StartRecorder]
+
+
+PAID_OPERATIONS: Final[frozenset[str]] = frozenset({"create", "update"})
+"""Names of the operations that may start runs."""
+
+
+async def check(session: Session, host: Host, olds: Properties, news: Properties) -> Checked:
+    """
+    Validate all items and add their tokens; free. It makes calls only with `vod:preflight`.
+
+    Raises:
+        CallError: when starts must not be sent, because an earlier send has no answer.
+
+    """
+    if has_lost_inputs(news):
+        return Checked(news)
+    recorded = normalise_batch(olds)
+    checked = check_batch(news, recorded)
+    problems = checked.problems or stale_tokens(recorded, checked.values)
+    failures = session.failures(problems)
+    if failures:
+        return Checked(checked.values, failures)
+    inputs = with_derived_batch_inputs(recorded, checked.values)
+    session.checked_resources.add(resource_key_of(inputs))
+    if not recorded:
+        plan, recovery, _ = _plan_with_recovery(session, {}, inputs)
+        rejected = await _announce_plan(session, host, inputs, plan, recovery)
+        if rejected:
+            return Checked(checked.values, session.failures(rejected))
+    return Checked(with_secrets(inputs))
+
+
+async def diff(session: Session, host: Host, _id: str, olds: Properties, news: Properties) -> Diff:
+    """
+    Plan which items start a run, and announce them; free. It makes calls only with `vod:preflight`.
+
+    Raises:
+        CallError: as `check`.
+        PreflightError: when the preflight rejects a start.
+
+    """
+    if has_lost_inputs(news):
+        return Diff(changes=True)
+    recorded, declared = normalise_batch(olds), normalise_batch(news)
+    release(session, _own_run_ids(runs_of(recorded)))
+    if resource_key_of(declared) not in session.checked_resources:
+        # A refresh compares the state with itself. The program decides what `pulumi up` starts.
+        return Diff(changes=_plan(session, recorded, declared).changes)
+    plan, recovery, _ = _plan_with_recovery(session, recorded, declared)
+    rejected = await _announce_plan(session, host, declared, plan, recovery)
+    if rejected:
+        lines = [f"  - {problem}" for problem in rejected]
+        raise PreflightError("\n".join(["refused by preflight:", *lines, REJECTED_BY_PREFLIGHT]))
+    return Diff(changes=plan.changes)
+
+
+async def create(session: Session, host: Host, props: Properties) -> Recorded:
+    """
+    Start all items, each of which is paid. Items that fail are recorded with their error.
+
+    Raises:
+        BatchError: when there is no run to record.
+
+    """
+    require_all_inputs(props)
+    inputs = normalise_batch(props)
+    scope = inputs["scope"]
+    state = await _apply(session, host, {}, inputs)
+    return Recorded(f"{scope['project']}/{scope['stack']}/{scope['name']}", state)
+
+
+async def update(
+    session: Session, host: Host, _id: str, olds: Properties, news: Properties
+) -> Properties:
+    """
+    Start the items that need a new run, each of which is paid. The other items keep their runs.
+
+    Raises:
+        BatchError: as `create`.
+
+    """
+    require_all_inputs(news)
+    return await _apply(session, host, normalise_batch(olds), normalise_batch(news))
+
+
+async def read(session: Session, host: Host, id_: str, props: Properties) -> Recorded:
+    """
+    Read all runs that have not ended, concurrently; free.
+
+    Raises:
+        BatchError: when no run can be read.
+
+    """
+    state = normalise_batch(props)
+    runs, unfinished = runs_of(state), unfinished_runs(state)
+    release(session, _own_run_ids(runs))
+    if not unfinished:
+        return Recorded(id_, with_secrets(state))
+    refs = {key: session.run_ref(run) for key, run in unfinished.items()}
+    found, errors = await session.call(read_many, refs)
+    if errors:
+        reasons = {key: _reason(error, state) for key, error in errors.items()}
+        lines = [
+            f"{len(errors):,} of {len(unfinished):,} runs could not be read:",
+            *_group_by_reason(reasons),
+        ]
+        if len(errors) == len(unfinished):
+            raise BatchError("\n".join(lines))
+        host.logger.warning("\n".join(lines))
+    for key, (_, outputs) in found.items():
+        runs[key] = {**runs[key], **outputs}
+        if execution.is_terminal(outputs):
+            session.ended_runs.add(runs[key]["runId"])
+    phases = Counter(run["phase"] for run in runs.values())
+    host.logger.info(", ".join(f"{count:,} {phase}" for phase, count in sorted(phases.items())))
+    without_run = {name: state.get(name) or {} for name in ("rejected", "unclear")}
+    return Recorded(id_, _state(session, state, runs, **without_run))
+
+
+async def delete(session: Session, host: Host, _id: str, props: Properties) -> None:
+    """Remove the runs from the state. Unfinished runs continue, and VOD bills them."""
+    state = normalise_batch(props)
+    release(session, _own_run_ids(runs_of(state)), wait=True)
+    billed = [key for key, run in unfinished_runs(state).items() if not run["emulated"]]
+    if billed:
+        host.logger.info(
+            f"{len(billed):,} runs are forgotten, not cancelled: they were not known to have "
+            f"ended, go on, and are billed: {list_names(billed, 20)}"
+        )
+
+
+# -- planning and announcing -------------------------------------------------------------------
+
+
+def _plan(session: Session, olds: Properties, news: Properties) -> BatchPlan:
+    return plan_batch(olds, news, service=session.service_url, just_ended=session.ended_runs)
+
+
+def _plan_with_recovery(
+    session: Session, olds: Properties, news: Properties
+) -> tuple[BatchPlan, RecoveryPlan, Recorders]:
+    """
+    Return the plan, what the journal contributes to it, and a recorder for each start to send.
+
+    Raises:
+        CallError: when starts must not be sent.
+        BatchError: when items that start again break a rule of today.
+
+    """
+    plan = _plan(session, olds, news)
+    if not plan.start:
+        return plan, RecoveryPlan(), {}
+    wrong = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
+    if wrong:
+        raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT_ITEMS]))
+    items = items_of(news)
+    known = {key: items[key] for key in plan.start if is_known(items[key])}
+    recovery, recorders = plan_recovery(session, known)
+    if recovery.undecided:
+        secret = has_secret_inputs(news)
+        names = [
+            key if secret else f"{key}: {describe_start(items[key])}" for key in recovery.undecided
+        ]
+        subject = f"of {plan.total:,} items {len(names):,} ({list_names(names, 50)}) were"
+        raise unknown_outcome_error(session, subject, recovery.undecided.values(), news["scope"])
+    return plan.with_recovery(recovery.reused, recovery.resent), recovery, recorders
+
+
+async def _announce_plan(
+    session: Session,
+    host: Host,
+    news: Properties,
+    plan: BatchPlan,
+    recovery: RecoveryPlan,
+) -> list[Problem]:
+    """
+    Announce, in a preview too, what starts, what it costs, and what is doubtful.
+
+    Returns:
+        The problems that the preflight rejects starts for.
+
+    """
+    items = items_of(news)
+    if plan.start:
+        session.announce_starts(news, len(plan.start))
+    for line in (
+        *superseded_warnings(recovery.superseded.values()),
+        *map(str, find_item_doubts(news, plan.start)),
+    ):
+        host.logger.warning(line)
+    if plan.start and not has_secret_inputs(news):  # equality would reveal a secret
+        for line in same_work_warnings(same_work(items, plan.start)):
+            host.logger.warning(line)
+    for line in plan.summary_lines():
+        host.logger.info(line)
+    # Repeated starts have no time for a preflight.
+    if session.settings.preflight == "off" or recovery.resent:
+        return []
+    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
+        preflight_problems,
+    )
+
+    starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
+    return await preflight_problems(
+        session, host, starts, group_problems, secret=has_secret_inputs(news)
+    )
+
+
+# -- starting ----------------------------------------------------------------------------------
+
+
+async def _apply(session: Session, host: Host, olds: Properties, news: Properties) -> Properties:
+    """
+    Carry out the plan, and return the state. In a preview nothing is started.
+
+    Raises:
+        BatchError: when the service accepted nothing, and either cannot accept any other start or
+            there is no run to record.
+
+    """
+    if host.preview:
+        return with_secrets({**news, "runs": UNKNOWN})
+    plan, recovery, recorders = _plan_with_recovery(session, olds, news)
+    reused = await _reuse_runs(session, recovery.reused, news)
+    if len(reused) < len(recovery.reused):  # an emulator lost some: they start now
+        plan, _, recorders = _plan_with_recovery(session, olds, news)
+    runs = kept_runs(olds, news, plan)
+    adopted, rejected = await _adopt(session, news, plan)
+    # Last, because runs may be paid from here on: nothing below may raise once one is accepted.
+    started = await _start(session, host, recorders)
+    items, location = items_of(news), session.endpoint_outputs()
+    own = {
+        key: {**items[key], **run, **location}
+        for key, run in {**reused, **started.accepted}.items()
+    }
+    unclear: dict[str, str] = {}
+    for key, error in started.failed.items():
+        (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
+    rejected |= started.skipped
+    new_runs = {**adopted, **own}
+    runs = {**runs, **new_runs}
+    if rejected or unclear:
+        report = _failure_report(rejected, unclear, len(plan.start) + len(plan.adopt))
+        if not runs or (started.abort_error and not new_runs):
+            raise BatchError(report)
+        host.logger.warning(report)
+    recorded: Properties = {name: olds[name] for name in ("region", "endpoint") if name in olds}
+    return _state(
+        session,
+        {**news, **recorded},
+        runs,
+        rejected=_without_request_ids(rejected),
+        unclear=_without_request_ids(unclear),
+    )
+
+
+async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Properties) -> Runs:
+    """
+    Return the runs of the journal as the service knows them.
+
+    Runs that an emulator has lost are left out: nothing was paid for them.
+
+    Raises:
+        BatchError: when other runs cannot be read.
+
+    """
+    if not reused:
+        return {}
+    refs = {key: session.run_ref(run) for key, run in reused.items()}
+    found, errors = await session.call(read_many, refs)
+    lost = [
+        reused[key]["runId"]
+        for key, error in errors.items()
+        if isinstance(error, NotFoundError) and execution.is_emulated(reused[key]["runId"])
+    ]
+    if len(lost) < len(errors):
+        reasons = {key: _reason(error, news) for key, error in errors.items()}
+        summary = (
+            f"{len(errors):,} runs that an earlier update has started, says the journal "
+            f"{session.settings.journal}, cannot be read. Nothing was started now."
+        )
+        options = f"If they are gone for good, choose for each item:\n{UNKNOWN_START_OPTIONS}"
+        raise BatchError("\n".join([summary, *_group_by_reason(reasons), options]))
+    drop_reuse(session, lost)
+    return {
+        key: {**execution.submitted_outputs(reused[key]), **outputs}
+        for key, (_, outputs) in found.items()
+    }
+
+
+async def _start(session: Session, host: Host, recorders: Recorders) -> StartResults:
+    if not recorders:
+        return StartResults()
+    return await session.call(
+        start_many,
+        session.client(),
+        recorders,
+        say=host.report,
+        is_cancelled=host.is_cancelled,
+    )
+
+
+async def _adopt(
+    session: Session, news: Properties, plan: BatchPlan
+) -> tuple[Runs, dict[str, str]]:
+    """Read the runs that items name; free. Return them, and why the others are not adopted."""
+    items = items_of(news)
+    if not plan.adopt:
+        return {}, {}
+    client = session.client()
+    refs = {key: RunRef(client, items[key]["existingRunId"]) for key in plan.adopt}
+    found, errors = await session.call(read_many, refs)
+    runs: Runs = {}
+    failed = {key: _reason(error, news) for key, error in errors.items()}
+    for key, (record, outputs) in found.items():
+        run_id, start = refs[key].run_id, execution.start_inputs_of(record)
+        try:
+            check_adopted_run(run_id, items[key], start)
+        except AdoptionError as error:
+            failed[key] = str(error)
+        else:
+            location = session.endpoint_outputs()
+            runs[key] = {**start, **items[key], **outputs, "runId": run_id, **location}
+    session.journal.discard_undecided(*(resource_key_of(items[key]) for key in runs))
+    return runs, failed
+
+
+def _state(
+    session: Session, declared: Properties, runs: Runs, **without_run: Mapping[str, str]
+) -> Properties:
+    location = session.endpoint_outputs()
+    site = {name: declared.get(name) or location[name] for name in location}
+    inputs: Properties = {name: declared[name] for name in BATCH_FIELDS if name in declared}
+    return with_secrets(to_batch_state(inputs, runs, site=site, **without_run))
+
+
+def _own_run_ids(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the ids of the runs that were not adopted."""
+    return [run["runId"] for run in runs.values() if "existingRunId" not in run]
+
+
+# -- reporting failures ------------------------------------------------------------------------
+
+
+def _reason(error: CallError, declared: Properties) -> str:
+    if has_secret_inputs(declared):
+        error.redact_service_message()
+    if error.maybe_accepted:
+        return error.description
+    return " ".join(line.rstrip(".") + "." for line in str(error).split("\n"))
+
+
+def _without_request_ids(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return reasons without their RequestIds, so that a repeated reason is no change."""
+    return {key: re.sub(r", RequestId [^\]]*", "", why) for key, why in reasons.items()}
+
+
+def _failure_report(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -> str:
+    lines: list[str] = []
+    if rejected:
+        lines += [
+            f"not started or adopted: {len(rejected):,} of {total:,} items:",
+            *_group_by_reason(rejected),
+            "The next `pulumi up` tries them again, as they are declared then.",
+        ]
+    if unclear:
+        lines += [
+            f"MAY HAVE BEEN STARTED, but no RunId came back: {len(unclear):,} of {total:,} items:",
+            *_group_by_reason(unclear),
+            UNKNOWN_OUTCOMES,
+            UNKNOWN_START_OPTIONS,
+        ]
+    return "\n".join(lines)
+
+
+def _group_by_reason(reasons: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason, the most frequent first, with the keys of its items."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for key, reason in sorted(reasons.items()):
+        groups[reason].append(key)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1]))
+    shown, more = ordered[:MAX_REASONS_LISTED], ordered[MAX_REASONS_LISTED:]
+    lines = [f"  - {list_names(keys, 10)}: {reason}" for reason, keys in shown]
+    if more:
+        lines.append(f"  - and {sum(len(keys) for _, keys in more):,} more")
+    return lines

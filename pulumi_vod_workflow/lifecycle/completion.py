@@ -1,0 +1,150 @@
+"""The lifecycle of a `WorkflowCompletion`: it waits, and starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pulumi_vod_workflow.core.completion.failures import raise_if_failed, raise_if_unfinished
+from pulumi_vod_workflow.core.completion.inputs import check_completion, runs_to_wait_for
+from pulumi_vod_workflow.core.completion.results import (
+    needs_update,
+    result_of,
+    result_without_run,
+    reusable_results,
+    summary,
+    to_completion_state,
+    with_secrets,
+)
+from pulumi_vod_workflow.core.execution import is_emulated
+from pulumi_vod_workflow.core.progress import format_duration
+from pulumi_vod_workflow.core.text import list_names
+from pulumi_vod_workflow.core.values import UNKNOWN, normalise
+from pulumi_vod_workflow.errors import NotFoundError
+from pulumi_vod_workflow.lifecycle.host import (
+    Checked,
+    Diff,
+    Host,
+    Properties,
+    Recorded,
+    has_lost_inputs,
+    has_secret_inputs,
+    require_all_inputs,
+)
+from pulumi_vod_workflow.lifecycle.session import Session
+from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
+
+PAID_OPERATIONS: Final[frozenset[str]] = frozenset()
+"""Names of the operations that may start runs."""
+
+
+async def check(session: Session, _host: Host, _olds: Properties, news: Properties) -> Checked:
+    """Validate a wait; offline and free."""
+    if has_lost_inputs(news):
+        return Checked(news)
+    checked = check_completion(news)
+    return Checked(checked.values, session.failures(checked.problems))
+
+
+async def diff(
+    _session: Session, _host: Host, _id: str, olds: Properties, news: Properties
+) -> Diff:
+    """Decide whether other runs are awaited, or another setting is recorded; offline and free."""
+    if has_lost_inputs(news):
+        return Diff(changes=True)
+    return Diff(changes=needs_update(normalise(olds), normalise(news)))
+
+
+async def create(session: Session, host: Host, props: Properties) -> Recorded:
+    """
+    Wait for all runs, and record their results; free.
+
+    Raises:
+        WaitError: when runs failed, have not ended in time, or the user cancels.
+
+    """
+    require_all_inputs(props)
+    inputs = normalise(props)
+    scope = inputs["scope"]
+    state = await _wait(session, host, {}, inputs)
+    return Recorded(f"{scope['project']}/{scope['stack']}/{scope['name']}", state)
+
+
+async def read(_session: Session, _host: Host, id_: str, props: Properties) -> Recorded:
+    """Return the recorded results: runs that have ended never change again."""
+    return Recorded(id_, with_secrets(normalise(props)))
+
+
+async def update(
+    session: Session, host: Host, _id: str, olds: Properties, news: Properties
+) -> Properties:
+    """
+    Wait for the runs whose results are not recorded yet; free.
+
+    Raises:
+        WaitError: as `create`.
+
+    """
+    require_all_inputs(news)
+    return await _wait(session, host, normalise(olds), normalise(news))
+
+
+async def delete(_session: Session, _host: Host, _id: str, _props: Properties) -> None:
+    """Remove the results from the state; free."""
+
+
+async def _wait(
+    session: Session, host: Host, olds: Mapping[str, Any], news: Mapping[str, Any]
+) -> Properties:
+    if host.preview:
+        return {**news, "results": UNKNOWN}
+    runs = runs_to_wait_for(news)
+    results = reusable_results(olds, runs)
+    without_run = {name: result_without_run(run) for name, run in runs.items()}
+    results |= {name: result for name, result in without_run.items() if result}
+    awaited = {name: run for name, run in runs.items() if name not in results}
+    not_started = [name for name in runs if without_run[name]]
+    if awaited and not_started:  # a line before a long wait that may fail because of them
+        names = list_names(not_started, 20)
+        host.logger.warning(f"were not started, so have no run to wait for: {names}")
+    waited = await _wait_for(session, host, awaited, news)
+    lost = [
+        name
+        for name, error in waited.unreadable.items()
+        if isinstance(error, NotFoundError) and is_emulated(awaited[name]["runId"])
+    ]
+    raise_if_unfinished(
+        len(runs),
+        waited.unfinished,
+        {**waited.failing, **waited.unreadable},
+        took=None if waited.cancelled else waited.duration,
+        forgotten=lost,
+    )
+    read_now = {
+        name: result_of(runs[name]["runId"], outputs) for name, outputs in waited.ended.items()
+    }
+    results = {name: results.get(name) or read_now[name] for name in runs}
+    if news["onFailure"] == "error":
+        raise_if_failed(results)
+    if awaited:
+        host.logger.info(f"{summary(results)} after {format_duration(waited.duration)}")
+    return with_secrets(to_completion_state(news, results))
+
+
+async def _wait_for(
+    session: Session, host: Host, runs: Mapping[str, Mapping[str, Any]], news: Mapping[str, Any]
+) -> WaitResult:
+    if not runs:
+        return WaitResult()
+    timeout = news["timeout"]
+    waited = await session.call(
+        wait_for_runs,
+        {name: session.run_ref(run) for name, run in runs.items()},
+        timeout=timeout if host.deadline is None else min(timeout, host.deadline),
+        say=host.report,
+        is_cancelled=host.is_cancelled,
+    )
+    if has_secret_inputs(news):
+        for error in (*waited.failing.values(), *waited.unreadable.values()):
+            error.redact_service_message()
+    return waited

@@ -1,0 +1,188 @@
+"""What the operations of one engine operation share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
+from pulumi_vod_workflow.config.settings import Settings
+from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of
+from pulumi_vod_workflow.core.values import is_known
+from pulumi_vod_workflow.errors import ConfigurationError, Problem
+from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.host import Checked, Diff, Host, Properties, Recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pulumi_vod_workflow.lifecycle.reader import RunRef
+    from pulumi_vod_workflow.transport.client import VodClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Service(Protocol):
+    """How a host reaches the service."""
+
+    def client(self, settings: Settings, endpoint: ServiceEndpoint) -> VodClient:
+        """
+        Return the client of an endpoint.
+
+        Raises:
+            ConfigurationError: when there are no credentials for it.
+
+        """
+
+    async def call(
+        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run an asynchronous function of clients, and return its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOfItsWork:
+    """The first declared run with this source, workflow and input."""
+
+    name: str
+    token: str
+    starts: bool
+    """Whether this operation starts it."""
+
+
+class Session:
+    """
+    Settings, journal and service of one preview, update, refresh or destroy.
+
+    The engine starts a provider process for each of them. Operations of many resources use one
+    session from several threads.
+    """
+
+    def __init__(
+        self,
+        load_settings: Callable[[], Settings],
+        service: Service,
+        announcements: Announcements,
+    ) -> None:
+        self._load_settings = load_settings
+        self._service = service
+        self.announcements = announcements
+        self.ended_runs: set[str] = set()
+        """Ids of runs whose end this very operation has read."""
+        self.checked_resources: set[str] = set()
+        """Keys of resources that the program has declared in this very operation."""
+        self.works: dict[bytes, FirstOfItsWork] = {}
+        """Source, workflow and input -> the first run of this very operation that has them."""
+        self.promised_reuse: dict[str, StartRecord] = {}
+        """Record key -> the run that this very operation has announced to reuse."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """
+        The stack's settings, read at the first use.
+
+        Raises:
+            ConfigurationError: with everything that is wrong with them.
+
+        """
+        return self._load_settings()
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The records of starts."""
+        return journal_at(self.settings.journal)
+
+    @property
+    def service_url(self) -> str | None:
+        """The endpoint of the real service, if runs start there now."""
+        return self.settings.site.service
+
+    def failures(self, problems: Iterable[Problem]) -> tuple[str, ...]:
+        """
+        Return the texts of all problems: of a declaration, and of the settings.
+
+        The path is part of the text. The engine prints the value of a property that fails by name,
+        even a secret one.
+        """
+        failures = [str(problem) for problem in problems]
+        try:
+            self.settings  # noqa: B018 - a preview must reject wrong settings, too
+        except ConfigurationError as error:
+            failures.append(str(error))
+        return tuple(failures)
+
+    def client(self, run: Mapping[str, Any] | None = None) -> VodClient:
+        """
+        Return the client for the endpoint of a recorded run, by default the configured endpoint.
+
+        Raises:
+            ConfigurationError: when there are no credentials for it.
+
+        """
+        endpoint = endpoint_of_run(run or {}, self.settings.site)
+        if endpoint.endpoint == EMULATOR:
+            self.announcements.announce_endpoint(replace(self.settings, site=endpoint))
+        return self._service.client(self.settings, endpoint)
+
+    async def call(
+        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run an asynchronous function of clients, and return its result."""
+        return await self._service.call(function, *args, **kwargs)
+
+    def run_ref(self, run: Mapping[str, Any]) -> RunRef:
+        """Return a recorded run as one that can be read."""
+        from pulumi_vod_workflow.lifecycle.reader import RunRef  # noqa: PLC0415 - loads httpx
+
+        since = run.get("createTime") or run.get("submittedAt")
+        return RunRef(self.client(run), run["runId"], since)
+
+    def endpoint_outputs(self) -> dict[str, Any]:
+        """Return the outputs that record where a new run starts."""
+        site = self.settings.site
+        return {"region": site.region, "endpoint": site.endpoint}
+
+    def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
+        """Show, in a preview too, where runs start, and how many the stack starts so far."""
+        self.announcements.announce_endpoint(self.settings)
+        self.announcements.count_starts(known_resource_key(inputs), count, self.settings)
+
+
+def known_resource_key(inputs: Mapping[str, Any]) -> str:
+    """Return the key of the declaring resource; empty while its name is not fully known."""
+    return resource_key_of(inputs) if is_known(inputs.get("scope")) else ""
+
+
+class Lifecycle(Protocol):
+    """The operations of one kind of resource: a module of this folder."""
+
+    PAID_OPERATIONS: frozenset[str]
+    """Names of the operations that may start runs."""
+
+    async def check(
+        self, session: Session, host: Host, olds: Properties, news: Properties, /
+    ) -> Checked:
+        """Validate a declaration; free."""
+
+    async def diff(
+        self, session: Session, host: Host, id_: str, olds: Properties, news: Properties, /
+    ) -> Diff:
+        """Decide what a change does; free."""
+
+    async def create(self, session: Session, host: Host, props: Properties, /) -> Recorded:
+        """Create the resource."""
+
+    async def read(self, session: Session, host: Host, id_: str, props: Properties, /) -> Recorded:
+        """Read the current outputs; free."""
+
+    async def update(
+        self, session: Session, host: Host, id_: str, olds: Properties, news: Properties, /
+    ) -> Properties:
+        """Update the resource."""
+
+    async def delete(self, session: Session, host: Host, id_: str, props: Properties, /) -> None:
+        """Remove the resource from the state; free."""
