@@ -61,7 +61,8 @@ class Engine(Mocks):
 
 
 def program():
-    run = package.WorkflowRun("run", vid="v", template_id="t", triggers={"a": pulumi.Output.secret(1)})
+    secret = {"a": pulumi.Output.secret(1)}
+    run = package.WorkflowRun("run", vid="v", template_id="t", triggers=secret)
     run.wait()
     package.WorkflowBatch("batch", items={"a": {"vid": "v"}}, defaults={"template_id": "t"}).wait()
 
