@@ -76,7 +76,5 @@ def emulator(vod_emulator: VodEmulator) -> VodEmulator:
 
 
 @pytest.fixture
-def story(
-    emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand, new: Path
-) -> Story:
+def story(emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand, new: Path) -> Story:
     return Story(emulator, tmp_path, command, new)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -203,6 +203,8 @@ class Story:
         shutil.copytree(new / "state", self.state)
         shutil.copy(new / f"Pulumi.{NAME}.yaml", folder)
         self.config = {**emulator.config}
+        self.shown = Outcome("")
+        """The last preview of `pays`."""
         self.write_config()
         self.stack = Stack(NAME, Workspace(folder, command), StackInitMode.SELECT)
 
@@ -285,12 +287,20 @@ class Story:
     def pays_for(self, program: Program, *, promised: int, paid: int, **options: Any) -> Outcome:
         """Preview, then up, where the service refuses some of the starts that were shown."""
         before = len(self.emulator.ledger())
-        preview = self.preview(program, **options)
+        self.shown = preview = self.preview(program, **options)
         assert not preview.failed, preview.text
         assert len(self.emulator.ledger()) == before, "a preview starts nothing"
         outcome = self.up(program, **options)
         assert sorted(outcome.changed) == sorted(preview.changed), f"{outcome.ops} {preview.ops}"
         assert (preview.starts, len(self.emulator.ledger()) - before) == (promised, paid)
+        return outcome
+
+    def stays(self, program: Program, **options: Any) -> Outcome:
+        """Up: nothing changes, and nothing is paid."""
+        before = len(self.emulator.ledger())
+        outcome = self.up(program, **options)
+        assert outcome.changed == []
+        assert len(self.emulator.ledger()) == before
         return outcome
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
