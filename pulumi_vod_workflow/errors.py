@@ -4,10 +4,10 @@ Everything this package raises.
     VodWorkflowError
       ConfigurationError        settings or credentials, before any request
       ManifestError             a file that cannot be read as a batch's items: .problems
-      CallError                 one call failed: .operation .maybe_accepted .can_repeat
+      CallError                 one call failed: .operation .maybe_accepted .retryable
         StoppedError              it was not sent, because the person has asked to stop
         JournalError              it was not sent, because the journal cannot take note of it
-        UnclearStartError         it was not sent, because it was sent before and never answered
+        UnknownStartOutcomeError  it was not sent, because it was sent before and never answered
         TransportError            no usable answer came
         MalformedResponseError    the answer breaks the service's own contract
         ApiError                  the service answered with an error: .code .code_n .request_id ...
@@ -27,14 +27,49 @@ Everything this package raises.
         WaitStoppedError          the person has stopped it
 
 The first question about any of them is *may a run have started?* (`maybe_accepted`): if so, the
-same ClientToken finds it again. The second is whether a repeat can help (`can_repeat`).
+same ClientToken finds it again. The second is whether a repeat can help (`retryable`).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+__all__ = [
+    "AdoptionError",
+    "ApiError",
+    "AuthenticationError",
+    "BatchError",
+    "CallError",
+    "ClockSkewError",
+    "ConfigurationError",
+    "InvalidRequestError",
+    "JournalError",
+    "MalformedResponseError",
+    "ManifestError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PreflightError",
+    "Problem",
+    "RunsFailedError",
+    "ServiceFailureError",
+    "StoppedError",
+    "ThrottledError",
+    "TransportError",
+    "UnknownStartOutcomeError",
+    "VodWorkflowError",
+    "WaitError",
+    "WaitStoppedError",
+    "WaitTimeoutError",
+]
+
+
+def _warn_renamed(old: str, new: str) -> None:
+    """Warn the caller's caller about a name that the next release removes."""
+    text = f"{old} was renamed to {new}; the next release removes the old name"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +90,14 @@ class VodWorkflowError(Exception):
 
     maybe_accepted: bool = False
     """A run may have been started although no RunId came back."""
-    can_repeat: bool = False
+    retryable: bool = False
     """Doing the same again later can help."""
+
+    @property
+    def can_repeat(self) -> bool:
+        """Deprecated: the name of `retryable` in version 0.1."""
+        _warn_renamed("can_repeat", "retryable")
+        return self.retryable
 
 
 class ConfigurationError(VodWorkflowError):
@@ -99,7 +140,7 @@ class BatchError(VodWorkflowError):
 class WaitError(VodWorkflowError):
     """Runs were waited for, and not all of them have succeeded; nothing was started or lost."""
 
-    can_repeat = True
+    retryable = True
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
@@ -117,7 +158,7 @@ class WaitStoppedError(WaitError):
     """The person has asked to stop (Ctrl-C)."""
 
 
-WAYS: Final = (
+UNKNOWN_START_OPTIONS: Final = (
     "  - adopt it: existing_run_id with its RunId (free);\n"
     "  - start again: add or change a trigger of it (a new run, paid), or set vod:resendWithin for "
     "once to more seconds than have passed (the same ClientToken: free while that run goes on);\n"
@@ -126,15 +167,15 @@ WAYS: Final = (
 """What a person can do about a start of unknown fate."""
 
 
-def start_advice(*, maybe_accepted: bool, can_repeat: bool) -> str:
+def start_hint(*, maybe_accepted: bool, retryable: bool) -> str:
     """Say what to do after a start that failed: may a run exist, can a repeat help."""
     if maybe_accepted:
         return (
             "A run may have started. If so the journal has a note of it, and the next update does "
             "not send it again unasked, unless within vod:resendWithin. Look for the run in the "
-            f"VOD console, then choose:\n{WAYS}"
+            f"VOD console, then choose:\n{UNKNOWN_START_OPTIONS}"
         )
-    if can_repeat:
+    if retryable:
         return "Nothing was started by this call. Running the same update again can help."
     return "Nothing was started by this call. A repeat alone does not help."
 
@@ -145,45 +186,68 @@ class CallError(VodWorkflowError):
 
     Attributes:
         operation: the API's Action.
-        what: what happened.
-        quoted: the service's own words, which may repeat what it was sent; `what` never does.
+        summary: what happened. Never contains what was sent.
+        service_message: the service's own words, which may repeat what was sent.
 
     """
 
     def __init__(
         self,
         operation: str,
-        what: str,
+        summary: str,
         *,
         maybe_accepted: bool,
-        can_repeat: bool,
-        quoted: str = "",
+        retryable: bool,
+        service_message: str = "",
     ) -> None:
         self.operation = operation
-        self.what = what
-        self.quoted = quoted
+        self.summary = summary
+        self.service_message = service_message
         self.maybe_accepted = maybe_accepted
-        self.can_repeat = can_repeat
-        super().__init__(what)
+        self.retryable = retryable
+        super().__init__(summary)
 
-    def withhold(self, why: str = "some inputs are secret") -> None:
-        """Keep the service's words from being shown: what they may repeat is secret."""
-        self.quoted = f"(its words are withheld, because {why})"
+    def redact_service_message(self, why: str = "some inputs are secret") -> None:
+        """Replace `service_message` by a reason: the service may repeat a secret."""
+        self.service_message = f"(its words are withheld, because {why})"
+
+    @property
+    def description(self) -> str:
+        """Operation, `summary` and `service_message`, without advice."""
+        quoted = f": {self.service_message}" if self.service_message else ""
+        return f"{self.operation}: {self.summary}{quoted}"
+
+    @property
+    def what(self) -> str:
+        """Deprecated: the name of `summary` in version 0.1."""
+        _warn_renamed("what", "summary")
+        return self.summary
+
+    @property
+    def quoted(self) -> str:
+        """Deprecated: the name of `service_message` in version 0.1."""
+        _warn_renamed("quoted", "service_message")
+        return self.service_message
 
     @property
     def told(self) -> str:
-        """What happened, and the service's words, without advice."""
-        quoted = f": {self.quoted}" if self.quoted else ""
-        return f"{self.operation}: {self.what}{quoted}"
+        """Deprecated: the name of `description` in version 0.1."""
+        _warn_renamed("told", "description")
+        return self.description
+
+    def withhold(self, why: str = "some inputs are secret") -> None:
+        """Deprecated: the name of `redact_service_message` in version 0.1."""
+        _warn_renamed("withhold", "redact_service_message")
+        self.redact_service_message(why)
 
     def __str__(self) -> str:
         if self.operation == "StartWorkflow":
-            advice = start_advice(maybe_accepted=self.maybe_accepted, can_repeat=self.can_repeat)
-        elif self.can_repeat:
+            advice = start_hint(maybe_accepted=self.maybe_accepted, retryable=self.retryable)
+        elif self.retryable:
             advice = "Nothing is lost; running the same command again can help."
         else:
             advice = "Nothing is lost; a repeat alone does not help."
-        return f"{self.told}\n{advice}"
+        return f"{self.description}\n{advice}"
 
 
 class StoppedError(CallError):
@@ -191,7 +255,7 @@ class StoppedError(CallError):
 
     def __init__(self, operation: str) -> None:
         what = "not sent, because the update was cancelled"
-        super().__init__(operation, what, maybe_accepted=False, can_repeat=True)
+        super().__init__(operation, what, maybe_accepted=False, retryable=True)
 
 
 class JournalError(CallError):
@@ -208,28 +272,29 @@ class JournalError(CallError):
         self.path = path
         self.why = why
         what = f"the journal {path} is needed to start nothing twice: {why}"
-        super().__init__("StartWorkflow", what, maybe_accepted=False, can_repeat=False)
+        super().__init__("StartWorkflow", what, maybe_accepted=False, retryable=False)
 
 
-class UnclearStartError(CallError):
+class UnknownStartOutcomeError(CallError):
     """
     A start was sent before, and what became of it is not known, so it is not sent again unasked.
 
     Args:
-        what: whose start, when, and which journal tells.
+        summary: whose start, when, and which journal tells.
         others: how many other starts of the stack the journal has without an answer.
 
     """
 
-    def __init__(self, what: str, others: int = 0) -> None:
+    def __init__(self, summary: str, others: int = 0) -> None:
         self.others = others
-        super().__init__("StartWorkflow", what, maybe_accepted=True, can_repeat=False)
+        super().__init__("StartWorkflow", summary, maybe_accepted=True, retryable=False)
 
     def __str__(self) -> str:
         return (
-            f"{self.told}.\nA run may have started, and may have ended: then the service might not "
+            f"{self.description}.\n"
+            "A run may have started, and may have ended: then the service might not "
             "find it again, but start, and bill, a second one. So nothing was sent now. Look for "
-            f"the run in the VOD console, then choose:\n{WAYS}\n{self._all()}"
+            f"the run in the VOD console, then choose:\n{UNKNOWN_START_OPTIONS}\n{self._all()}"
         )
 
     def _all(self) -> str:
@@ -256,16 +321,16 @@ class TransportError(CallError):
     def __init__(
         self,
         operation: str,
-        what: str,
+        summary: str,
         *,
         maybe_accepted: bool,
-        can_repeat: bool,
+        retryable: bool,
         sent: bool = True,
         refused: bool = False,
     ) -> None:
         self.sent = sent
         self.refused = refused
-        super().__init__(operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat)
+        super().__init__(operation, summary, maybe_accepted=maybe_accepted, retryable=retryable)
 
 
 class MalformedResponseError(CallError):
@@ -302,7 +367,7 @@ class ApiError(CallError):
         retry_after: float | None = None,
         server_date: str | None = None,
         maybe_accepted: bool = False,
-        can_repeat: bool = False,
+        retryable: bool = False,
     ) -> None:
         self.code = code
         self.code_n = code_n
@@ -317,7 +382,11 @@ class ApiError(CallError):
         if retry_after is not None:
             what += f", and asked to wait {retry_after:.0f} s"
         super().__init__(
-            operation, what, maybe_accepted=maybe_accepted, can_repeat=can_repeat, quoted=message
+            operation,
+            what,
+            maybe_accepted=maybe_accepted,
+            retryable=retryable,
+            service_message=message,
         )
 
     def __str__(self) -> str:
@@ -380,3 +449,15 @@ class ThrottledError(ApiError):
 
 class ServiceFailureError(ApiError):
     """The service failed."""
+
+
+if TYPE_CHECKING:
+    UnclearStartError = UnknownStartOutcomeError
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Return the class that `UnclearStartError` named in version 0.1."""
+        if name == "UnclearStartError":
+            _warn_renamed("UnclearStartError", "UnknownStartOutcomeError")
+            return UnknownStartOutcomeError
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

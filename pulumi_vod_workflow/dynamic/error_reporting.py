@@ -22,7 +22,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from google.protobuf.proto_builder import MakeSimpleProtoClass
 
 from pulumi_vod_workflow.dynamic.sdk_compat.host import host_call
-from pulumi_vod_workflow.errors import VodWorkflowError, start_advice
+from pulumi_vod_workflow.errors import VodWorkflowError, start_hint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +71,7 @@ def _defect(operation: str, error: Exception, *, pays: bool) -> str:
     """Say where something went wrong that should not; a maintainer needs no more."""
     trace = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in trace[:-6:-1])
-    started = start_advice(maybe_accepted=True, can_repeat=True) if pays else "Nothing was started."
+    started = start_hint(maybe_accepted=True, retryable=True) if pays else "Nothing was started."
     return (
         f"{operation} failed by a defect of pulumi_vod_workflow, not of your program. {started}\n"
         f"Please report it with this line: {type(error).__name__} at {places}"

@@ -59,6 +59,8 @@ class VodResource(Resource):
 
     _names: ClassVar[Mapping[str, str]]
     """Attribute -> property."""
+    _inputs: ClassVar[Mapping[str, str]]
+    """Keyword -> property, of each keyword whose property is an output, too."""
     _kind: ClassVar[str] = "Resource"
     """Its name in `PICKLES`, and in its type unless a program gives its own class another."""
 
@@ -70,6 +72,8 @@ class VodResource(Resource):
         annotations = inspect.get_annotations(cls)
         cls.__annotations__ = {}
         cls._names = {attribute: vars(cls)[attribute].name for attribute in annotations}
+        given = inspect.signature(cls.__init__).parameters
+        cls._inputs = {name: spelled for name, spelled in cls._names.items() if name in given}
         for attribute, spelled_name in cls._names.items():
             setattr(cls, attribute, _output(attribute, spelled_name, annotations[attribute]))
 

@@ -1,23 +1,62 @@
 """How a declaration reaches the provider: names, secrets, and who declares it."""
 
+import functools
 import inspect
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from pulumi_vod_workflow.core.text import path_of
+from pulumi_vod_workflow.core.text import property_path
 from pulumi_vod_workflow.resources._transforms import follow
 from pulumi_vod_workflow.resources.args import ARGS
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
-DERIVED: Final = ("scope", "secret_inputs", "secretInputs", "unknown_inputs", "unknownInputs")
-"""Keywords that no program gives: the properties of these names are added here."""
+_DERIVED: Final = frozenset(
+    {
+        "scope",
+        "secret_inputs",
+        "secretInputs",
+        "unknown_inputs",
+        "unknownInputs",
+        "client_tokens",
+        "clientTokens",
+        "__lines",
+        "__provider",
+    }
+)
+"""Keywords that no program gives: this package adds the properties of these names."""
 
 _ARGS: Final = tuple(ARGS)
 _PLAIN: Final = (str, int, float, Output)
+
+
+def accepts_any_keyword(init: Callable[P, None]) -> Callable[P, None]:
+    """
+    Return a constructor that has the signature of `init` and hands all keywords to `_declare`.
+
+    Type checkers, `help` and the reference see the signature. The body of `init` never runs: the
+    provider checks mistyped and missing keywords with all other problems, at preview.
+
+    Raises:
+        TypeError: for a keyword whose property the class itself adds. It would be lost.
+
+    """
+
+    # The SDK takes the caller of the third `__init__` on the stack for the program.
+    @functools.wraps(init)
+    def __init__(  # noqa: N807
+        self: Any, resource_name: str, opts: ResourceOptions | None = None, **given: object
+    ) -> None:
+        for name in given:
+            if name in _DERIVED:
+                raise TypeError(f"{self._kind} has no argument {name!r}")
+        self._declare(resource_name, opts, given)
+
+    return __init__  # type: ignore[return-value]  # it takes all that `init` takes
 
 
 def unwrapped(value: object) -> object:
@@ -48,13 +87,21 @@ def spelled(declared: object, model: str, names: Mapping[str, str] | None = None
     from pydantic.alias_generators import to_camel  # noqa: PLC0415 - see above
 
     from pulumi_vod_workflow.core.inputs import models  # noqa: PLC0415
-    from pulumi_vod_workflow.core.inputs.property_names import respell  # noqa: PLC0415
+    from pulumi_vod_workflow.core.inputs.property_names import rename_keys  # noqa: PLC0415
 
-    return respell(declared, getattr(models, model), to_camel, unwrapped)
+    return rename_keys(declared, getattr(models, model), to_camel, unwrapped)
 
 
 def _is_plain(declared: Mapping[str, object], names: Mapping[str, str]) -> bool:
     return all(key in names and isinstance(item, _PLAIN) for key, item in declared.items())
+
+
+def respelled_keys(declared: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """Return what is declared under the names of the state; a key that is given twice stays."""
+    return {
+        key if names.get(key) in declared else names.get(key, key): item
+        for key, item in declared.items()
+    }
 
 
 def check_keys(kind: str, declared: Mapping[str, object]) -> None:
@@ -84,7 +131,7 @@ def _misnamed(value: object, where: tuple[int | str, ...]) -> Iterator[tuple[str
     if isinstance(value, Mapping):
         kinds = sorted({type(key).__name__ for key in value if not isinstance(key, str)})
         if kinds:
-            yield path_of(*where), " or ".join(kinds)
+            yield property_path(*where), " or ".join(kinds)
         for key, item in value.items():
             if not isinstance(item, _PLAIN):
                 yield from _misnamed(item, (*where, str(key)))

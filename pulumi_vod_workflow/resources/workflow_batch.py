@@ -11,6 +11,7 @@ import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._inputs import (
+    accepts_any_keyword,
     check_keys,
     check_options,
     derived,
@@ -65,6 +66,7 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
     defaults: Output[Mapping[str, Any] | None] = pulumi.property("defaults")
     """What the items have in common as declared, keys in lowerCamelCase."""
 
+    @accepts_any_keyword
     def __init__(
         self,
         resource_name: str,
@@ -89,12 +91,18 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
             pulumi.RunError: for `import_`, and for maps with keys that are no strings.
 
         """
+
+    def _declare(
+        self, resource_name: str, opts: ResourceOptions | None, declared: Mapping[str, object]
+    ) -> None:
         check_options("WorkflowBatch", opts, "name the runs as existing_run_id of its items")
-        check_keys("WorkflowBatch", {"items": items, "defaults": defaults})
+        check_keys("WorkflowBatch", declared)
+        items = declared.get("items")
         lines = _lines(items)
         if isinstance(items, Mapping):
             items = {key: spelled(item, "ItemInputs") for key, item in items.items()}
-        given = {"items": items, "defaults": spelled(defaults, "SharedInputs")}
+        defaults = spelled(declared.get("defaults"), "SharedInputs")
+        given = {**declared, "items": items, "defaults": defaults}
         properties = {
             **given,
             **lines,
@@ -113,6 +121,6 @@ def _lines(items: object) -> dict[str, Any]:
 
 
 def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.batch.inputs import respell_batch_path  # noqa: PLC0415 - see `spelled`
+    from pulumi_vod_workflow.core.batch.inputs import rename_batch_path  # noqa: PLC0415 - see `spelled`
 
-    return respell_batch_path(path)
+    return rename_batch_path(path)

@@ -12,7 +12,14 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._base import VodResource
-from pulumi_vod_workflow.resources._inputs import check_keys, check_options, derived, scope
+from pulumi_vod_workflow.resources._inputs import (
+    accepts_any_keyword,
+    check_keys,
+    check_options,
+    derived,
+    respelled_keys,
+    scope,
+)
 from pulumi_vod_workflow.resources._wait_mixin import Awaitable
 from pulumi_vod_workflow.resources.outputs import WorkflowResult
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
@@ -47,6 +54,7 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
     on_failure: Output[str] = pulumi.property("onFailure")
     """`error` or `record`."""
 
+    @accepts_any_keyword
     def __init__(
         self,
         resource_name: str,
@@ -74,15 +82,21 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
                 of the same name.
 
         """
+
+    def _declare(
+        self, resource_name: str, opts: ResourceOptions | None, declared: Mapping[str, object]
+    ) -> None:
         check_options("WorkflowCompletion", opts, "declare it; waiting again is free")
-        check_keys("WorkflowCompletion", {"runs": runs})
+        check_keys("WorkflowCompletion", declared)
+        runs: Any = declared.get("runs")
+        timeout = declared.get("timeout")
         if timeout is None and opts is not None and opts.custom_timeouts is not None:
             timeout = opts.custom_timeouts.create
         awaited = _merged(list(_parts(runs)))
         properties = {
+            **respelled_keys(declared, self._inputs),
             "runs": awaited,
             "timeout": timeout,
-            "onFailure": on_failure,
             "scope": scope(resource_name, opts),
             **derived([awaited, *map(_telling, _each(runs))]),
         }

@@ -5,13 +5,13 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Never
+from typing import Any
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._inputs import (
-    DERIVED,
+    accepts_any_keyword,
     check_keys,
     check_options,
     derived,
@@ -103,6 +103,7 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
     rerun_on_failure: Output[bool | None] = pulumi.property("rerunOnFailure")
     """Whether a recorded system error asks for a new, paid run."""
 
+    @accepts_any_keyword
     def __init__(
         self,
         resource_name: str,
@@ -120,7 +121,6 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
         triggers: Input[Mapping[str, Any]] | None = None,
         existing_run_id: Input[str] | None = None,
         rerun_on_failure: Input[bool] | None = None,
-        **mistyped: Never,
     ) -> None:
         """
         Declare a run.
@@ -149,34 +149,19 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
             existing_run_id: adopt this run: it is only read, nothing is ever started.
             rerun_on_failure: replace, and pay for, a run whose recorded failure is a system error
                 (2xxx), on every `up` that begins with one recorded; default false.
-            mistyped: any other keyword is refused at preview, with the nearest right name.
 
         Raises:
             TypeError: for a keyword that only this class itself gives, and for options elsewhere.
             pulumi.RunError: for `import_`, and for maps with keys that are no strings.
 
         """
+
+    def _declare(
+        self, resource_name: str, opts: ResourceOptions | None, declared: Mapping[str, object]
+    ) -> None:
         check_options("WorkflowRun", opts, _INSTEAD)
-        for name in DERIVED:
-            if name in mistyped:  # it would be lost: what is declared under that name is ours
-                raise TypeError(f"WorkflowRun has no argument {name!r}")
-        declared = {
-            "template_id": template_id,
-            "vid": vid,
-            "direct_url": direct_url,
-            "input": input,
-            "priority": priority,
-            "callback_args": callback_args,
-            "enable_low_priority": enable_low_priority,
-            "task_list_id": task_list_id,
-            "client_token": client_token,
-            "triggers": triggers,
-            "existing_run_id": existing_run_id,
-            "rerun_on_failure": rerun_on_failure,
-            **mistyped,
-        }
         check_keys("WorkflowRun", declared)
-        given = spelled(declared, "RunInputs", self._names)
+        given = spelled(declared, "RunInputs", self._inputs)
         properties = {**given, "scope": scope(resource_name, opts), **derived(given)}
         self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
 
@@ -192,6 +177,6 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
 
 
 def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.inputs.property_names import respell_path  # noqa: PLC0415 - see `spelled`
+    from pulumi_vod_workflow.core.inputs.property_names import rename_path  # noqa: PLC0415 - see `spelled`
 
-    return respell_path(path)
+    return rename_path(path)

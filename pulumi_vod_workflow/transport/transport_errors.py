@@ -13,13 +13,13 @@ from pulumi_vod_workflow.errors import (
 )
 
 
-def _final(error: CallError, *, maybe_accepted: bool) -> CallError:
+def with_outcome(error: CallError, *, maybe_accepted: bool) -> CallError:
     """Return a call's last error, which tells of all its attempts."""
     error.maybe_accepted = maybe_accepted
     return error
 
 
-def _reason(error: Exception) -> tuple[str, bool, bool]:
+def classify_transport_error(error: Exception) -> tuple[str, bool, bool]:
     """Say what happened, whether the request may have been sent, and whether a repeat can help."""
     if isinstance(error, httpx.ProxyError):
         status = str(error)[:3]  # of an HTTP proxy's answer
@@ -27,9 +27,9 @@ def _reason(error: Exception) -> tuple[str, bool, bool]:
             return f"the proxy refused (HTTP {status})", False, status.startswith("5")
         return "the proxy refused", False, True
     causes = tuple(_causes(error)) if isinstance(error, httpx.ConnectError) else (error,)
-    for kind, (what, can_repeat) in _NOT_SENT.items():
+    for kind, (what, retryable) in _NOT_SENT.items():
         if any(isinstance(cause, kind) for cause in causes):
-            return what, False, can_repeat
+            return what, False, retryable
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return "no answer in time", True, True
     return f"the connection broke before an answer came ({type(error).__name__})", True, True

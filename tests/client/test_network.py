@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.recovery import Order
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.recovery import StartIntent
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import TransportError
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 
@@ -32,7 +32,7 @@ HOST = "vod.example.com"
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 HIDDEN = Credentials("AK-hidden", "hidden-secret", "hidden-token")
 START = {"vid": "v", "templateId": "t"}
-ONCE = RetryPolicy(refused_start=0, unclear_start=0, unreachable=0)
+ONCE = RetryPolicy(rejected_start_budget=0, ambiguous_start_budget=0, unreachable_budget=0)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
@@ -76,7 +76,7 @@ def passing_to(port: int) -> Handler:
     return join
 
 
-async def start(endpoint: str, keys: Credentials = HIDDEN, **options: Any) -> Answer:
+async def start(endpoint: str, keys: Credentials = HIDDEN, **options: Any) -> ApiResponse:
     settings = {"policy": ONCE, "timeouts": Timeouts(connect=2, start=2), **options}
     client = VodClient(endpoint, "cn-north-1", keys, **settings)
     try:
@@ -109,10 +109,10 @@ def test_a_name_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    repeating = RetryPolicy(unreachable=0.5, base=0.05)
+    repeating = RetryPolicy(unreachable_budget=0.5, initial_backoff=0.05)
     error = anyio.run(lambda: failed("https://nowhere.invalid", policy=repeating))
     assert "nowhere.invalid: its name is not found (DNS)" in str(error)
-    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)
+    assert (error.maybe_accepted, error.retryable, error.sent) == (False, True, False)
     assert len(asked) > 2
 
 
@@ -129,7 +129,7 @@ def test_a_name_that_nobody_answers_for(monkeypatch: pytest.MonkeyPatch) -> None
 
     error = anyio.run(go)
     assert "no connection in time" in str(error)
-    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)
+    assert (error.maybe_accepted, error.retryable, error.sent) == (False, True, False)
 
 
 def test_the_machines_own_resolver() -> None:
@@ -226,7 +226,7 @@ def test_a_certificate_of_ones_own_is_taken_if_named(
 ) -> None:
     """What the failures below are compared with: the start arrives."""
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         emulator = passing_to(port_of(vod_emulator))
         async with serving(emulator, tls_with(certificates["good"])) as port:
             return await start(f"https://{HOST}:{port}", KEYS)
@@ -258,7 +258,7 @@ def test_a_certificate_that_does_not_vouch(
 
     error = anyio.run(go)
     assert "TLS failed: its certificate is not trusted" in str(error)
-    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, False, False)
+    assert (error.maybe_accepted, error.retryable, error.sent) == (False, False, False)
     assert b"".join(seen) == b""
 
 
@@ -289,7 +289,7 @@ async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("handler", "says", "can_repeat"),
+    ("handler", "says", "retryable"),
     [
         (speak_plainly, "it does not speak TLS as it should", False),
         (close, "the connection was closed while TLS began", True),
@@ -298,7 +298,7 @@ async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
     ],
 )
 def test_who_does_not_speak_tls(
-    trusted: None, handler: Handler, says: str, can_repeat: bool
+    trusted: None, handler: Handler, says: str, retryable: bool
 ) -> None:
     """What breaks or hangs before TLS is spoken was not sent, and shows no key to who listens."""
     seen = bytearray()
@@ -324,7 +324,7 @@ def test_who_does_not_speak_tls(
 
     error = anyio.run(go)
     assert any(part in str(error) for part in says.split("|"))
-    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, can_repeat, False)
+    assert (error.maybe_accepted, error.retryable, error.sent) == (False, retryable, False)
     assert seen.startswith(b"\x16\x03"), "the client's hello"
     for secret in (b"hidden", b"HMAC-SHA256", b"StartWorkflow"):
         assert secret not in seen
@@ -363,10 +363,10 @@ def started_through(
     certificates: dict[str, Path],
     through: Callable[[int], None],
     **settings: Any,
-) -> Answer:
+) -> ApiResponse:
     """Start a run at the emulator, over TLS, by way of a proxy."""
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         behind = passing_to(port_of(emulator))
         async with serving(behind, tls_with(certificates["good"])) as port, serving(proxy) as at:
             proxy.then = passing_to(port)
@@ -407,7 +407,7 @@ REFUSED = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("proxy", "says", "can_repeat"),
+    ("proxy", "says", "retryable"),
     [
         (Proxy(REFUSED % 407), "): the proxy refused (HTTP 407)", False),
         (Proxy(REFUSED % 403), "): the proxy refused (HTTP 403)", False),
@@ -420,12 +420,12 @@ REFUSED = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n"
     ids=["407", "403", "502", "503", "drops the tunnel", "resets the tunnel", "hangs in it"],
 )
 def test_a_proxy_that_does_not_get_through(
-    through: Callable[[int], None], proxy: Proxy, says: str, can_repeat: bool
+    through: Callable[[int], None], proxy: Proxy, says: str, retryable: bool
 ) -> None:
     """No start was sent, and the proxy's own password is not shown either."""
     error = behind(proxy, through)
     assert any(part in str(error) for part in says.split("|"))
-    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, can_repeat, False)
+    assert (error.maybe_accepted, error.retryable, error.sent) == (False, retryable, False)
     assert [head.split()[:2] for head in proxy.heads] == [[b"CONNECT", b"vod.example.com:443"]]
 
 
@@ -443,7 +443,7 @@ def test_a_proxy_that_does_not_answer(through: Callable[[int], None], then: Hand
     """CONNECT is asked for, and no tunnel comes of it: nothing was sent."""
     proxy = Proxy(answer=b"", then=then)
     error = behind(proxy, through)
-    assert error.can_repeat
+    assert error.retryable
     assert (error.maybe_accepted, error.sent) == (False, False)
 
 
@@ -458,11 +458,11 @@ def test_a_proxy_that_is_not_there(through: Callable[[int], None]) -> None:
     port = free_port()
     through(port)
     error = anyio.run(lambda: failed(f"https://{HOST}"))
-    assert error.what == (
+    assert error.summary == (
         f"{HOST}: through the proxy of HTTPS_PROXY (http://127.0.0.1:{port}): connection refused: "
         "nothing listens there; check HTTPS_PROXY"
     )
-    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)
+    assert (error.maybe_accepted, error.retryable, error.sent) == (False, True, False)
 
 
 def test_a_proxy_that_nobody_knows(trusted: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -470,7 +470,7 @@ def test_a_proxy_that_nobody_knows(trusted: None, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HTTPS_PROXY", "proxy.invalid:3128")
     error = anyio.run(lambda: failed(f"https://{HOST}"))
     told = f"{HOST}: through the proxy of HTTPS_PROXY (http://proxy.invalid:3128): "
-    assert error.what.startswith(told)
+    assert error.summary.startswith(told)
     assert (error.maybe_accepted, error.sent) == (False, False)
 
 
@@ -492,7 +492,7 @@ def test_an_endpoint_where_nothing_listens(trusted: None, named_by: str, check: 
         return error, anyio.current_time() - began
 
     error, took = anyio.run(go)
-    assert error.what == (
+    assert error.summary == (
         f"{HOST}:{port}: connection refused: nothing listens there; check {check}"
     )
     assert took < 5
@@ -535,7 +535,7 @@ def test_a_proxy_that_speaks_tls(
     """Its certificate is one to trust as the endpoint's is: TLS through TLS."""
     proxy = Proxy()
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         behind, tls = passing_to(port_of(vod_emulator)), tls_with(certificates[which])
         async with (
             serving(behind, tls_with(certificates["good"])) as port,
@@ -566,7 +566,7 @@ def test_a_socks_proxy_in_between(
     """With the extra `socks`; the proxy looks the name up."""
     proxy = Socks()
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         behind = passing_to(port_of(vod_emulator))
         async with serving(behind, tls_with(certificates["good"])) as port, serving(proxy) as at:
             proxy.then = passing_to(port)
@@ -601,7 +601,7 @@ def test_a_socks_proxy_that_does_not_get_through(
     error = anyio.run(go)
     gc.collect()  # httpcore leaves the connection to it
     assert says in str(error)
-    assert (error.maybe_accepted, error.can_repeat, error.sent) == (False, True, False)
+    assert (error.maybe_accepted, error.retryable, error.sent) == (False, True, False)
 
 
 # -- the window of a repeat --------------------------------------------------------------------
@@ -622,7 +622,9 @@ def test_a_repeat_whose_connection_takes_longer_than_the_window_is_not_sent(
         return await connect(*args, **options)
 
     monkeypatch.setattr(anyio, "connect_tcp", slow)
-    note = Note(Journal(tmp_path / "j"), Order(START, "token", "r", "k"), "me", resend_within=1.2)
+    note = StartRecorder(
+        Journal(tmp_path / "j"), StartIntent(START, "token", "r", "k"), "me", resend_within=1.2
+    )
 
     async def go() -> None:
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS)

@@ -16,8 +16,9 @@ from pulumi_vod_workflow.cli.runs.model import PHASES
 from pulumi_vod_workflow.cli.runs.render_table import COLUMNS
 from pulumi_vod_workflow.config import settings as config
 from pulumi_vod_workflow.config.settings import load_settings
-from pulumi_vod_workflow.core.execution import FAILURES, may_succeed_if_repeated
-from pulumi_vod_workflow.core.response import CODES, open_envelope
+from pulumi_vod_workflow.core.execution import FAILURE_REASONS, may_succeed_if_repeated
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.response import ERROR_CLASS_BY_CODE, parse_response
 from pulumi_vod_workflow.emulator.errors import TABLE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -41,21 +42,21 @@ def table(page: str, name: str) -> dict[str, list[str]]:
 def test_every_code_of_the_service_is_told(page: str) -> None:
     """Its status, whether a repeat helps, and whether a run may have started."""
     rows = table(page, "codes")
-    assert set(rows) == set(CODES) >= set(TABLE)
+    assert set(rows) == set(ERROR_CLASS_BY_CODE) >= set(TABLE)
     for code, (status, cause, remedy, repeat, run) in rows.items():
         assert cause
         assert remedy
         body = json.dumps({"ResponseMetadata": {"Error": {"Code": code}}}).encode()
         with pytest.raises(errors.ApiError) as raised:
-            open_envelope("StartWorkflow", 500 if status == "-" else int(status), {}, body)
+            parse_response("StartWorkflow", 500 if status == "-" else int(status), {}, body)
         told = (ANSWER[repeat], ANSWER[run])
-        assert told == (raised.value.can_repeat, raised.value.maybe_accepted), code
+        assert told == (raised.value.retryable, raised.value.maybe_accepted), code
 
 
 @pytest.mark.parametrize("page", ERRORS)
 def test_every_failure_of_a_run_is_told(page: str) -> None:
     rows = table(page, "statuses")
-    assert list(rows) == list(FAILURES)
+    assert list(rows) == list(FAILURE_REASONS)
     for status, (cause, remedy, repeat) in rows.items():
         assert cause
         assert remedy
@@ -77,7 +78,7 @@ def test_every_error_of_the_package_is_told(page: str) -> None:
         assert remedy
         if not issubclass(classes[name], errors.CallError):
             told = (ANSWER[repeat], ANSWER[run])
-            assert told == (classes[name].can_repeat, classes[name].maybe_accepted), name
+            assert told == (classes[name].retryable, classes[name].maybe_accepted), name
 
 
 def test_the_answers_of_calls_that_failed() -> None:
@@ -86,13 +87,15 @@ def test_the_answers_of_calls_that_failed() -> None:
     for error in (
         errors.StoppedError("StartWorkflow"),
         errors.JournalError("file", "why"),
-        errors.UnclearStartError("what"),
+        errors.UnknownStartOutcomeError("what"),
     ):
         *_, repeat, run = rows[type(error).__name__]
-        assert (ANSWER[repeat], ANSWER[run]) == (error.can_repeat, error.maybe_accepted)
+        assert (ANSWER[repeat], ANSWER[run]) == (error.retryable, error.maybe_accepted)
     told: dict[str, set[tuple[bool | None, bool | None]]] = {}
     for code, (*_, repeat, run) in table("errors.md", "codes").items():
-        told.setdefault(CODES[code].__name__, set()).add((ANSWER[repeat], ANSWER[run]))
+        told.setdefault(ERROR_CLASS_BY_CODE[code].__name__, set()).add(
+            (ANSWER[repeat], ANSWER[run])
+        )
     for name, answers in told.items():
         *_, repeat, run = rows[name]
         repeats, runs = ({answer[index] for answer in answers} for index in (0, 1))
@@ -117,15 +120,16 @@ def test_credentials_are_looked_for_in_the_order_that_is_told() -> None:
     page = (DOCS / "configuration.md").read_text()
     told = page.partition("| place | names |\n")[2].partition("\n\n")[0].splitlines()[1:]
     settings = load_settings(lambda _: None, {}, Path("/home/of"))
-    assert len(told) == len(settings.places)
-    for row, place in zip(told, settings.places, strict=True):
+    assert len(told) == len(settings.searched)
+    for row, place in zip(told, settings.searched, strict=True):
         names = re.findall(r"[A-Za-z]+:accessKey|[A-Z_]{8,}KEY|/home/of\S+", place)
         assert names[0].replace("/home/of", "~") in row
 
 
-def test_every_option_phase_and_column_of_runs_is_told() -> None:
+@pytest.mark.parametrize("name", ["runs.md", "runs.zh.md"])
+def test_every_option_phase_and_column_of_runs_is_told(name: str) -> None:
     """In the part of the page that is about this command."""
-    page = (DOCS / "runs.md").read_text().partition("## `vod-workflow recover`")[0]
+    page = (DOCS / name).read_text().partition("## `vod-workflow recover`")[0]
     command = typer.main.get_command(app).commands["runs"]  # type: ignore[attr-defined]
     options = {option for each in command.params for option in each.opts if option[:2] == "--"}
     assert {"--phase", "--html", "--format"} <= options
@@ -133,3 +137,15 @@ def test_every_option_phase_and_column_of_runs_is_told() -> None:
         assert option in page, option
     for word in (*PHASES, *COLUMNS):
         assert f"`{word}`" in page, word
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_the_readme_is_short_and_has_every_built_in_workflow(page: str) -> None:
+    """With its number of paid outputs, as the review counts them."""
+    text = (DOCS.parent / page).read_text()
+    assert len(text.splitlines()) <= 100
+    rows = re.findall(r"^- `([0-9a-f]{32})`.*?(\d+)[^\d]*$", text, re.MULTILINE)
+    assert {name: int(outputs) for name, outputs in rows} == SYSTEM_TEMPLATES
+    glossary = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", text, re.MULTILINE)[1:]
+    words = ["Vid", "space", "workflow", "template", "run", "RunId", "ClientToken", "trigger"]
+    assert [row for row, word in zip(glossary, words, strict=True) if word not in row] == []

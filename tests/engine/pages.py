@@ -86,7 +86,11 @@ def blocks(page: Path) -> list[Block]:
 
 
 def pages() -> Iterator[Path]:
-    """Yield the pages in English: of the site, and of the repository."""
+    """
+    Yield the pages in English: of the site, and of the repository.
+
+    The Chinese ones have the same blocks, which tests/docs/test_site.py holds.
+    """
     for path in sorted(
         [*ROOT.glob("*.md"), *ROOT.glob("policies/*.md"), *ROOT.glob("docs/**/*.md")]
     ):

@@ -26,14 +26,14 @@ def test_bad_input_is_refused_at_preview_all_at_once(story: Story) -> None:
     def bad() -> None:
         secret = pulumi.Output.secret
         logo = {"template_id": "x", "vars": {"a": secret(SECRET)}, "colour": 1}
-        WorkflowRun(
+        WorkflowRun(  # type: ignore[call-arg]  # a mistake
             "run",
             vid="v1",
             priority=secret(777),
             callback_args=secret(SECRET * 100),
             input={"override_params": {"logo": [logo]}},
             direct_url=DirectUrlArgs(file_nam="x"),  # type: ignore[call-arg]  # a mistake
-            templat_id="t",  # type: ignore[arg-type]  # a mistake
+            templat_id="t",
         )
 
     preview = story.preview(bad)

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.engine.project import Project
@@ -66,19 +66,31 @@ def test_advice_is_in_the_programs_spelling_and_doubts_are_warnings(story: Story
     }
 
     def one() -> None:
-        WorkflowRun("typo", vid="v1", templat_id="t1", triggers=integers)  # type: ignore[arg-type]
+        mistyped: Any = {"templat_id": "t1", "run_id": "lb:1", "callbackArgs": "a"}
+        WorkflowRun("typo", vid="v1", callback_args="b", triggers=integers, **mistyped)
 
     def many() -> None:
         items: Any = {"a": {"direct_url": {"file_name": "tos://tos-cn-v-1/f.mp4"}}}
         defaults: Any = {"template_id": "t1", "existing_run_id": "lb:1"}
-        WorkflowBatch("batch", items=items, defaults=defaults)
+        mistyped: Any = {"item": {}, "priority": 1}
+        WorkflowBatch("batch", items=items, defaults=defaults, **mistyped)
+
+    def ends() -> None:
+        mistyped: Any = {"onFailure": "error", "run": "lb:1"}
+        WorkflowCompletion("ends", runs="lb:1", on_failure="record", **mistyped)
 
     for program, told in (
         (one, "templat_id: unknown key; did you mean template_id? The keys here are callback_args"),
+        (one, "run_id: unknown key; The keys here are callback_args"),
+        (one, "callback_args: is given twice, as callback_args and as callbackArgs; keep one"),
         (one, "triggers.a: must be JSON with numbers below 2**53"),
         (one, "triggers.b: must be JSON with numbers below 2**53"),
         (many, "items.a.directUrl.fileName: must be a non-empty path in the space, without"),
         (many, "defaults.existing_run_id: names the run of one item: set existing_run_id in that"),
+        (many, "item: unknown key; did you mean items?"),
+        (many, "priority: is an input of the items: set it in the defaults, or in an item"),
+        (ends, "on_failure: is given twice, as on_failure and as onFailure; keep one"),
+        (ends, "run: unknown key; did you mean runs? The keys here are on_failure, runs, timeout"),
     ):
         shown = refused.get(program) or refused.setdefault(program, story.preview(program))
         assert shown.failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import inspect
 import json
 import pickle
 from collections.abc import Callable
@@ -17,13 +18,15 @@ from pydantic.alias_generators import to_camel
 from volcengine.vod.models.business import vod_workflow_pb2
 
 from pulumi_vod_workflow.core.changes import RUN_FIELDS
-from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
+from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, to_property_names
 from pulumi_vod_workflow.core.inputs import models
 from pulumi_vod_workflow.core.inputs.models import ItemInputs
-from pulumi_vod_workflow.core.inputs.property_names import respell_path
+from pulumi_vod_workflow.core.inputs.property_names import rename_path
 from pulumi_vod_workflow.resources import args, outputs
 from pulumi_vod_workflow.resources._inputs import derived
 from pulumi_vod_workflow.resources._missing_keys import explained
+from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
+from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
 PACKAGE = Path(args.__file__).parent.parent
@@ -94,7 +97,7 @@ def test_the_files_of_a_snapshot_have_the_fields_of_all_kinds() -> None:
 
 def test_incoming_names_become_the_types_names() -> None:
     """What is read from the wire is found again by the attributes."""
-    told = camel({"Type": "AIDynpost", "AIDynpost": {"ImgXLen": 1, "StoreUri": "s"}})
+    told = to_property_names({"Type": "AIDynpost", "AIDynpost": {"ImgXLen": 1, "StoreUri": "s"}})
     assert told == {"type": "AIDynpost", "aiDynpost": {"imgXLen": 1, "storeUri": "s"}}
 
 
@@ -102,11 +105,25 @@ def test_a_run_has_every_output() -> None:
     assert spelled(WorkflowRun) == {*OUTPUT_FIELDS, *RUN_FIELDS} - {"scope", "secretInputs"}
 
 
-@pytest.mark.parametrize("name", ["scope", "secret_inputs", "secretInputs"])
-def test_a_keyword_that_only_the_class_itself_gives_is_refused(name: str) -> None:
-    """It would be lost without a word: what is declared under that name is ours."""
-    with pytest.raises(TypeError, match=f"no argument '{name}'"):
-        WorkflowRun("run", vid="v", template_id="t", **{name: "mine"})  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", [WorkflowRun, WorkflowBatch, WorkflowCompletion])
+@pytest.mark.parametrize("name", ["scope", "secret_inputs", "secretInputs", "client_tokens"])
+def test_a_keyword_that_only_the_class_itself_gives_is_refused(kind: Any, name: str) -> None:
+    """The class replaces the value, so a program that gives one would not notice its loss."""
+    with pytest.raises(TypeError, match=f"{kind.__name__} has no argument '{name}'"):
+        kind("run", **{name: "mine"})
+
+
+@pytest.mark.parametrize("kind", [WorkflowRun, WorkflowBatch, WorkflowCompletion])
+def test_a_signature_has_the_keywords_that_are_allowed_and_no_others(kind: type[Any]) -> None:
+    """`help` shows what the reference shows, although mistyped keywords reach the preview."""
+    parameters = inspect.signature(kind).parameters.values()
+    assert {parameter.kind.name for parameter in parameters} == {
+        "POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY",
+    }  # fmt: skip
+    with pytest.raises(
+        TypeError, match=rf"^{kind.__name__}\.__init__\(\) missing 1 .*resource_name"
+    ):
+        kind()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +140,7 @@ def test_a_keyword_that_only_the_class_itself_gives_is_refused(name: str) -> Non
 )
 def test_paths_are_spelled_as_in_state(path: str, spelled: str) -> None:
     """`ignore_changes` takes Python's names at any depth; users' own keys stay."""
-    assert respell_path(path) == spelled
+    assert rename_path(path) == spelled
 
 
 DOCUMENTED = ["resources/args.py", "resources/outputs.py", "resources/workflow_run.py",

@@ -1,9 +1,10 @@
 """
-What the site adds to Markdown, so that each page is written once and reads well on its own, too.
+Adapt the repository's Markdown to the site, so that each page is written once.
 
-`{{ README.md }}` alone in a page stands for that file of the repository. Links are written as they
-work in the repository: those to files that the site has as pages lead to the pages, those to other
-files of the repository become their names.
+- `{{ SECURITY.md }}` alone in a page is replaced by that file of the repository.
+- Links are written for the repository. A link to a file that the site shows leads to its page. Any
+  other link to a file of the repository is replaced by its text.
+- The Chinese navigation marks each page that is in English only, and has a Chinese title for it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 INCLUDED: Final = re.compile(r"\{\{ (\S+\.md) \}\}\s*")
+IN_ENGLISH: Final = "\N{FULLWIDTH LEFT PARENTHESIS}英文\N{FULLWIDTH RIGHT PARENTHESIS}"
+TITLE: Final = re.compile(r"^# (.+)$", re.MULTILINE)
 LINK: Final = re.compile(r"\[([^\]]+)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
-LANGUAGES: Final = re.compile(r"^\[(?:English|中文)\]\(README[^)]*\)\n+", re.MULTILINE)
-"""A README's link to the other one: the site has a switch for that."""
 
 
 def pages(folder: Path) -> dict[str, str]:
@@ -33,12 +34,15 @@ def pages(folder: Path) -> dict[str, str]:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
-    """Put an included file in its place, and lead links where they lead on the site."""
+    """Insert an included file, set a page's Chinese title, and adapt its links."""
     source = f"docs/{page.file.src_uri}"
     included = INCLUDED.fullmatch(markdown)
     if included:
         source = included[1]
-        markdown = LANGUAGES.sub("", (ROOT / source).read_text(encoding="utf-8"))
+        markdown = (ROOT / source).read_text(encoding="utf-8")
+    if config["theme"]["language"] == "zh" and not page.file.src_uri.endswith(".zh.md"):
+        chinese = config["extra"]["chinese_titles"].get(page.file.src_uri)
+        page.meta["title"] = f"{chinese or TITLE.findall(markdown)[0]}{IN_ENGLISH}"
     shown = pages(Path(config["docs_dir"]))
     here = os.path.dirname(page.file.src_uri)  # noqa: PTH120 - a URI, not a path
 
