@@ -77,6 +77,8 @@ format: $(READY) ## Fix style, as far as that can be done
 types: $(READY) ## Check types
 	@echo "==> mypy" >&2
 	@$(PYTHON) -m mypy
+	@echo "==> pyright" >&2
+	@$(PYTHON) -m basedpyright
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation site into build/site

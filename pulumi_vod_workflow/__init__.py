@@ -68,11 +68,13 @@ _MODULES = (
 """Where the names are looked for: what takes longer to load comes later."""
 
 
-def __getattr__(name: str) -> Any:
-    """Load Pulumi only for those who declare resources; the emulator and core do without."""
-    if name in __all__:
-        for module in _MODULES:
-            found = getattr(import_module(f"{__name__}.{module}"), name, None)
-            if found is not None:
-                return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # type checkers know which names there are
+
+    def __getattr__(name: str) -> Any:
+        """Load Pulumi only for those who declare resources; the emulator and core do without."""
+        if name in __all__:
+            for module in _MODULES:
+                found = getattr(import_module(f"{__name__}.{module}"), name, None)
+                if found is not None:
+                    return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,8 +28,10 @@ from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.core.inputs.models import MAX_ITEMS, UNKNOWN_KEY, ItemInputs, PartialInputs
 from pulumi_vod_workflow.core.inputs.types import ItemKey
-from pulumi_vod_workflow.core.inputs.validation import declare_part
+from pulumi_vod_workflow.core.inputs.validation import check_partial_inputs
 from pulumi_vod_workflow.errors import ManifestError, Problem
+
+__all__ = ["ManifestItems", "load_manifest"]
 
 DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 JSON_LINES: Final = (".jsonl", ".ndjson")
@@ -157,7 +159,7 @@ def _wrong_with(read: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, s
     """Yield the line and reason of what is wrong with items whatever the defaults are."""
     unknown: dict[str, list[int]] = defaultdict(list)
     for line, item in read:
-        for problem in declare_part(item, PartialInputs):
+        for problem in check_partial_inputs(item, PartialInputs):
             if problem.reason.startswith(UNKNOWN_KEY):  # often a column: told once
                 unknown[str(problem)].append(line)
             else:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
-from pulumi_vod_workflow.config.endpoint import Site, site_of
+from pulumi_vod_workflow.config.endpoint import ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.dynamic.diagnostics import announce
@@ -206,7 +206,7 @@ def test_a_region_where_vod_is_not_known_to_be(
         "or ap-southeast-1, or give the region's URL as vod:endpoint, too"
     )
     url = "https://vod.cn-beijing.volcengineapi.com"
-    assert settings(tmp_path, {**config, "vod:endpoint": url}, environ).site == Site(
+    assert settings(tmp_path, {**config, "vod:endpoint": url}, environ).site == ServiceEndpoint(
         url, "cn-beijing"
     )
     assert settings(tmp_path, {**config, "vod:endpoint": "emulator"}, environ).site.endpoint
@@ -222,43 +222,49 @@ def test_what_leads_to_the_endpoint(tmp_path: Path) -> None:
     }
     assert [site.named_by for site in named_by.values()] == [*named_by]
     here = named_by["vod:endpoint"]
-    assert site_of({"endpoint": "https://a"}, here).named_by == "vod:endpoint"
-    assert "the state has" in site_of({"endpoint": "https://b"}, here).named_by
+    assert endpoint_of_run({"endpoint": "https://a"}, here).named_by == "vod:endpoint"
+    assert "the state has" in endpoint_of_run({"endpoint": "https://b"}, here).named_by
 
 
 @pytest.mark.parametrize(
     ("config", "environ", "site"),
     [
-        ({}, {}, Site("https://vod.volcengineapi.com", "cn-north-1")),
+        ({}, {}, ServiceEndpoint("https://vod.volcengineapi.com", "cn-north-1")),
         (
             {"vod:region": "ap-southeast-1"},
             {},
-            Site("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
+            ServiceEndpoint("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
         ),
         (
             {"volcengine:region": "ap-southeast-1"},
             {"VOLCENGINE_REGION": "cn-north-1"},
-            Site("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
+            ServiceEndpoint("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
         ),
         (
             {},
             {"VOLCENGINE_REGION": "ap-southeast-1"},
-            Site("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
+            ServiceEndpoint("https://vod.ap-southeast-1.volcengineapi.com", "ap-southeast-1"),
         ),
         (
             {"vod:endpoint": "HTTPS://Vod.Example.com:443/"},
             {},
-            Site("https://vod.example.com", "cn-north-1"),
+            ServiceEndpoint("https://vod.example.com", "cn-north-1"),
         ),
-        ({"vod:endpoint": "http://[::1]:8080"}, {}, Site("http://[::1]:8080", "cn-north-1")),
+        (
+            {"vod:endpoint": "http://[::1]:8080"},
+            {},
+            ServiceEndpoint("http://[::1]:8080", "cn-north-1"),
+        ),
         (
             {"vod:endpoint": "emulator"},
             {"VOLCENGINE_REGION": "ap-southeast-1"},
-            Site("emulator", "cn-north-1"),
+            ServiceEndpoint("emulator", "cn-north-1"),
         ),
     ],
 )
-def test_sites(tmp_path: Path, config: dict[str, str], environ: dict[str, str], site: Site) -> None:
+def test_sites(
+    tmp_path: Path, config: dict[str, str], environ: dict[str, str], site: ServiceEndpoint
+) -> None:
     """The region has its host; an endpoint has one spelling, because runs remember it."""
     assert settings(tmp_path, config, environ).site == site
 
@@ -362,7 +368,7 @@ def test_a_projects_own_keys_are_its_own(tmp_path: Path, key: str, value: str) -
     """The same names are common; what is said of them would be said at every preview."""
     found = configured(tmp_path, {key: value})
     assert found.doubts == ()
-    assert found.site == Site("https://vod.volcengineapi.com", "cn-north-1")
+    assert found.site == ServiceEndpoint("https://vod.volcengineapi.com", "cn-north-1")
 
 
 @pytest.mark.parametrize(
@@ -467,14 +473,19 @@ def test_the_emulators_file_is_beside_the_stacks(
 
 def test_a_run_is_where_it_was_started() -> None:
     """A real run stays at its site; an emulated one is wherever the emulator is configured now."""
-    here = Site("https://vod.volcengineapi.com", "cn-north-1")
+    here = ServiceEndpoint("https://vod.volcengineapi.com", "cn-north-1")
     there = {"emulated": False, "endpoint": "https://elsewhere", "region": "ap-southeast-1"}
-    assert site_of(there, here) == Site("https://elsewhere", "ap-southeast-1")
-    assert site_of(there, Site("emulator", "cn-north-1")).endpoint == "https://elsewhere"
+    assert endpoint_of_run(there, here) == ServiceEndpoint("https://elsewhere", "ap-southeast-1")
+    assert (
+        endpoint_of_run(there, ServiceEndpoint("emulator", "cn-north-1")).endpoint
+        == "https://elsewhere"
+    )
     emulated = {"emulated": True, "endpoint": "http://127.0.0.1:1", "region": "cn-north-1"}
-    assert site_of(emulated, Site("emulator", "cn-north-1")).endpoint == "emulator"
-    assert site_of(emulated, here).endpoint == "http://127.0.0.1:1"
-    assert site_of({}, here) == here
+    assert (
+        endpoint_of_run(emulated, ServiceEndpoint("emulator", "cn-north-1")).endpoint == "emulator"
+    )
+    assert endpoint_of_run(emulated, here).endpoint == "http://127.0.0.1:1"
+    assert endpoint_of_run({}, here) == here
 
 
 def test_no_secret_in_a_repr(tmp_path: Path) -> None:

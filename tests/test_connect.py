@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pulumi_vod_workflow.config.endpoint import Site
+from pulumi_vod_workflow.config.endpoint import ServiceEndpoint
 from pulumi_vod_workflow.config.settings import load_settings
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.dynamic.diagnostics import announce
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
 from pulumi_vod_workflow.errors import ConfigurationError
-from pulumi_vod_workflow.transport.event_loop import Connection, connection_for
+from pulumi_vod_workflow.transport.event_loop import BlockingClient, client_for
 
 START = {"vid": "v", "templateId": "t"}
 REAL = "https://vod.volcengineapi.com"
@@ -31,11 +31,11 @@ def config(store: Path, **more: str) -> dict[str, str]:
     }
 
 
-def started(connection: Connection, start: dict[str, str], token: str) -> Answer:
-    return connection.wait(connection.client.start_workflow, start, token)
+def started(connection: BlockingClient, start: dict[str, str], token: str) -> ApiResponse:
+    return connection.run(connection.client.start_workflow, start, token)
 
 
-connected = partial(connection_for, say=lambda _: None)
+connected = partial(client_for, say=lambda _: None)
 
 
 def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
@@ -47,12 +47,12 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
 
     def start(number: int) -> str:
         announce(settings, say)
-        connection = connection_for(settings, say=say)
+        connection = client_for(settings, say=say)
         return str(started(connection, START, f"token-{number % 10}").result["RunId"])
 
     with ThreadPoolExecutor(4) as threads:
         runs = list(threads.map(start, range(20)))
-    assert connection_for(settings, say=say).client is connection_for(settings, say=say).client
+    assert client_for(settings, say=say).client is client_for(settings, say=say).client
     books = Store(store)
     assert {entry["runId"] for entry in books.ledger()} == set(runs)
     assert len(books.ledger()) == 10
@@ -68,7 +68,7 @@ def test_the_emulators_keys_never_leave_for_a_real_site(tmp_path: Path) -> None:
     settings = load_settings(config(tmp_path / "a").get, {}, tmp_path)
     assert started(connected(settings), START, "x").result["RunId"]
     with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
-        connected(settings, Site(REAL, "cn-north-1"))
+        connected(settings, ServiceEndpoint(REAL, "cn-north-1"))
     assert "or unset vod:endpoint" in str(told.value)
     keys = {"vod:accessKey": "AKLTEMULATOR", "vod:secretKey": "emulator-secret-key"}
     with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
@@ -91,11 +91,11 @@ def test_a_missing_key_is_missed_only_when_it_is_needed(tmp_path: Path) -> None:
     settings = load_settings({"vod:emulatorStore": str(tmp_path / "b")}.get, {}, tmp_path)
     with pytest.raises(ConfigurationError, match="No credentials"):
         connected(settings)
-    emulated = connected(settings, Site("emulator", "cn-north-1"))
+    emulated = connected(settings, ServiceEndpoint("emulator", "cn-north-1"))
     assert started(emulated, START, "x").result["RunId"]
     keyed = {"vod:accessKey": "AK", "vod:secretKey": "SK", "vod:emulatorStore": str(tmp_path / "c")}
     real = load_settings(keyed.get, {}, tmp_path)
-    moved = connected(real, Site("emulator", "cn-north-1"))
+    moved = connected(real, ServiceEndpoint("emulator", "cn-north-1"))
     assert started(moved, START, "x").result["RunId"]
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.recovery import Entry, Order
+from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
-from pulumi_vod_workflow.journal.store import Claim, Version
+from pulumi_vod_workflow.journal.store import ClaimResult, RecordVersion
 
 RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z", "phase": "x"}
 ME, OTHER = "mine", "another's"
@@ -43,8 +43,8 @@ class Clock:
         raise NotImplementedError
 
 
-def order(key: str = "k", resource: str = "r") -> Order:
-    return Order({"vid": "v"}, "token", resource, key)
+def order(key: str = "k", resource: str = "r") -> StartIntent:
+    return StartIntent({"vid": "v"}, "token", resource, key)
 
 
 @pytest.fixture
@@ -62,19 +62,19 @@ def journal(path: Path, clock: Clock) -> Journal:
     return Journal(path, clock)
 
 
-def look(journal: Journal, *keys: str) -> dict[str, Entry]:
+def look(journal: Journal, *keys: str) -> dict[str, StartRecord]:
     """What a journal has of starts."""
-    return dict(journal.look([order(key) for key in keys or ("k",)]).known)
+    return dict(journal.lookup([order(key) for key in keys or ("k",)]).records)
 
 
-def send(journal: Journal, key: str = "k", resource: str = "r", owner: str = ME) -> Claim:
+def send(journal: Journal, key: str = "k", resource: str = "r", owner: str = ME) -> ClaimResult:
     """Claim a start as an operation does that looks right before."""
     wanted = order(key, resource)
-    seen = journal.look([wanted], make=True).versions[key]
+    seen = journal.lookup([wanted], create=True).versions[key]
     return journal.claim(wanted, owner, seen).result()
 
 
-def seen(path: Path, *keys: str) -> dict[str, Entry]:
+def seen(path: Path, *keys: str) -> dict[str, StartRecord]:
     """What another process would read."""
     return look(Journal(path), *keys)
 
@@ -84,21 +84,21 @@ def test_a_send_is_written_before_and_its_run_after(
 ) -> None:
     """Each is in the file once it is said to be."""
     send(journal)
-    assert seen(path) == {"k": Entry(clock.time)}
-    journal.accepted(order(), RUN).result()
-    assert seen(path) == {"k": Entry(clock.time, KEPT)} == look(journal)
+    assert seen(path) == {"k": StartRecord(clock.time)}
+    journal.record_accepted(order(), RUN).result()
+    assert seen(path) == {"k": StartRecord(clock.time, KEPT)} == look(journal)
 
 
 def test_a_refused_start_leaves_nothing(journal: Journal, path: Path) -> None:
     send(journal)
-    journal.refused(order(), ME).result()
+    journal.record_rejected(order(), ME).result()
     assert seen(path) == {}
 
 
 def test_a_refusal_does_not_take_a_run_back(journal: Journal, path: Path) -> None:
     send(journal)
-    journal.accepted(order(), RUN).result()
-    journal.refused(order(), ME).result()
+    journal.record_accepted(order(), RUN).result()
+    journal.record_rejected(order(), ME).result()
     assert seen(path)["k"].run == KEPT
 
 
@@ -108,29 +108,29 @@ def test_a_repeat_keeps_the_time_of_the_first_send(
     """How long ago the first was is what counts, whoever repeats it."""
     first = clock.time
     for owner in (ME, ME, OTHER):
-        assert send(journal, owner=owner) == Claim(won=True, entry=Entry(first))
+        assert send(journal, owner=owner) == ClaimResult(won=True, record=StartRecord(first))
         clock.time += timedelta(minutes=5)
-    assert seen(path) == {"k": Entry(first)}
+    assert seen(path) == {"k": StartRecord(first)}
 
 
 def test_of_two_who_have_looked_one_claims(journal: Journal, path: Path, clock: Clock) -> None:
     """The other is given what is recorded instead: that it is sent, then its run."""
     theirs = Journal(path, clock)
-    version = theirs.look([order()], make=True).versions["k"]
-    assert version == Version()
+    version = theirs.lookup([order()], create=True).versions["k"]
+    assert version == RecordVersion()
     assert send(journal).won
-    sent = Claim(won=False, entry=Entry(clock.time))
+    sent = ClaimResult(won=False, record=StartRecord(clock.time))
     assert theirs.claim(order(), OTHER, version).result() == sent
-    journal.accepted(order(), RUN).result()
+    journal.record_accepted(order(), RUN).result()
     lost = theirs.claim(order(), OTHER, version).result()
-    assert lost == Claim(won=False, entry=Entry(clock.time, KEPT))
+    assert lost == ClaimResult(won=False, record=StartRecord(clock.time, KEPT))
     assert seen(path)["k"].run == KEPT, "a run is never lost to a claim"
     assert send(theirs, owner=OTHER) == lost, "nor to one that has just looked"
-    journal.settled(["lb:1"])
-    journal.look([], make=True)
+    journal.release(["lb:1"])
+    journal.lookup([], create=True)
     late = theirs.claim(order(), OTHER, version).result()
     assert not late.won, "a state holds its run since"
-    assert late.entry.run == KEPT
+    assert late.record.run == KEPT
     assert seen(path) == {}
     assert send(theirs, owner=OTHER).won, "who looks now starts it again, as after a destroy"
 
@@ -141,12 +141,12 @@ def test_a_run_that_another_update_has_brought_into_a_state_meanwhile_is_reused(
     """This one was begun before: its view of the state is older, even if it looks only now."""
     older = Journal(path, clock)
     send(journal)
-    journal.accepted(order(), RUN).result()
+    journal.record_accepted(order(), RUN).result()
     clock.time += timedelta(seconds=1)
-    journal.settled(["lb:1"])
+    journal.release(["lb:1"])
     assert look(journal) == {}, "its own release is no news"
-    journal.look([], make=True)
-    assert older.look([order()], make=True).known["k"].run == KEPT
+    journal.lookup([], create=True)
+    assert older.lookup([order()], create=True).records["k"].run == KEPT
     assert send(Journal(path, clock)).won, "who begins now has seen that state"
 
 
@@ -154,15 +154,15 @@ def test_the_first_owner_does_not_go_on_once_another_has_claimed(
     journal: Journal, path: Path
 ) -> None:
     """Within the window another operation may repeat a start; then that one alone does."""
-    version = journal.look([order()], make=True).versions["k"]
+    version = journal.lookup([order()], create=True).versions["k"]
     assert journal.claim(order(), ME, version).result().won
     assert send(Journal(path), owner=OTHER).won
     assert not journal.claim(order(), ME, version).result().won
-    journal.refused(order(), ME).result()
+    journal.record_rejected(order(), ME).result()
     assert [*seen(path)] == ["k"], (
         "and what it hears of its own attempt says nothing of the other's"
     )
-    Journal(path).refused(order(), OTHER).result()
+    Journal(path).record_rejected(order(), OTHER).result()
     assert journal.claim(order(), ME, version).result().won, "nobody has it any more"
 
 
@@ -243,24 +243,24 @@ def layout_of(path: Path) -> int:
 
 def test_what_a_state_holds_is_forgotten(journal: Journal, path: Path) -> None:
     send(journal)
-    journal.accepted(order(), RUN).result()
+    journal.record_accepted(order(), RUN).result()
     later = Journal(path)
-    assert later.settled(["lb:other"]) is None
-    written = later.settled(["lb:1", "lb:other"])
+    assert later.release(["lb:other"]) is None
+    written = later.release(["lb:1", "lb:other"])
     assert look(later) == {}, "at once, for this process"
     assert written is not None
     written.result()
     assert seen(path) == {}
-    assert later.settled(["lb:1"]) is None
+    assert later.release(["lb:1"]) is None
 
 
 def test_a_run_that_is_joined_again_is_remembered_again(journal: Journal, path: Path) -> None:
     """As when a replacement is forced: the service may answer with the run of the state."""
     send(journal)
-    journal.accepted(order(), RUN).result()
-    journal.settled(["lb:1"])
+    journal.record_accepted(order(), RUN).result()
+    journal.release(["lb:1"])
     send(journal)
-    journal.accepted(order(), RUN).result()
+    journal.record_accepted(order(), RUN).result()
     assert look(journal)["k"].run == seen(path)["k"].run == KEPT
 
 
@@ -268,9 +268,9 @@ def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
     """Another start of the same resource, or a run that is named for it, answers the question."""
     for key, resource in (("a", "r"), ("b", "r"), ("c", "other")):
         send(journal, key, resource)
-    journal.accepted(order("b"), RUN).result()
+    journal.record_accepted(order("b"), RUN).result()
     assert [*seen(path, "a", "b", "c")] == ["b", "c"]
-    journal.decided("other")
+    journal.discard_undecided("other")
     send(journal, "d")
     assert [*seen(path, "a", "b", "c", "d")] == ["b", "d"]
 
@@ -278,41 +278,41 @@ def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
 def test_an_answer_is_written_even_if_the_send_is_gone(journal: Journal, path: Path) -> None:
     """A user may have discarded it, or removed the file."""
     send(journal)
-    Journal(path).forget(look(journal).values())
-    journal.accepted(order(), RUN).result()
+    Journal(path).delete(look(journal).values())
+    journal.record_accepted(order(), RUN).result()
     assert seen(path)["k"].run == KEPT
 
 
 def test_other_starts_of_a_resource_are_found(journal: Journal, clock: Clock) -> None:
     """The latest, and none that a state holds."""
 
-    def found(*orders: Order) -> tuple[object, object]:
-        look = journal.look(orders)
-        return look.known, look.earlier
+    def found(*orders: StartIntent) -> tuple[object, object]:
+        look = journal.lookup(orders)
+        return look.records, look.superseded
 
     for key in "ab":
         send(journal, key)
         clock.time += timedelta(seconds=1)
-    first, second = (Entry(clock.time - timedelta(seconds=ago)) for ago in (2, 1))
+    first, second = (StartRecord(clock.time - timedelta(seconds=ago)) for ago in (2, 1))
     assert found(order("a"), order("c", "other")) == ({"a": first}, {"r": second})
     assert found(order("a"), order("b")) == ({"a": first, "b": second}, {})
     assert found(order("", "r")) == ({}, {"r": second}), "a start that is not all known"
-    journal.accepted(order("b"), RUN).result()
-    assert journal.look([order("c")]).earlier["r"].run == KEPT
-    journal.settled(["lb:1"])
+    journal.record_accepted(order("b"), RUN).result()
+    assert journal.lookup([order("c")]).superseded["r"].run == KEPT
+    journal.release(["lb:1"])
     assert found(order("c")) == ({}, {})
 
 
 def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
     """What has nothing to remember leaves nothing behind."""
     assert look(journal) == {}
-    assert journal.settled(["lb:1"]) is None
-    journal.decided("r")
+    assert journal.release(["lb:1"]) is None
+    journal.discard_undecided("r")
     assert not path.parent.exists()
 
 
 def test_only_its_owner_reads_it(journal: Journal, path: Path) -> None:
-    journal.look([], make=True)
+    journal.lookup([], create=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -343,7 +343,7 @@ def test_many_writes_share_few_transactions(path: Path) -> None:
             return connection
 
     journal = Traced(path)
-    journal.look([], make=True)
+    journal.lookup([], create=True)
     with journal._file:  # a transaction that takes its time
         first = journal.claim(order("first"), ME)
         rest = [journal.claim(order(str(number)), ME) for number in range(500)]
@@ -427,8 +427,8 @@ def test_a_file_that_cannot_be_used_says_so(
     damage(path)
     journal = Journal(path)
     uses: tuple[Callable[[], object], ...] = (
-        lambda: journal.look([], make=True),
-        lambda: journal.look([order()]),
+        lambda: journal.lookup([], create=True),
+        lambda: journal.lookup([order()]),
         lambda: send(journal),
     )
     for use in uses:
@@ -437,13 +437,13 @@ def test_a_file_that_cannot_be_used_says_so(
         assert str(path) in str(raised.value)
         assert told in str(raised.value)
         assert "Nothing was started" in str(raised.value)
-    assert journal.settled(["lb:1"]) is None, "what costs nothing goes on"
+    assert journal.release(["lb:1"]) is None, "what costs nothing goes on"
 
 
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="make it writable, or set vod:journal to a file"):
-        Journal(tmp_path / "file" / "journal").look([], make=True)
+        Journal(tmp_path / "file" / "journal").lookup([], create=True)
 
 
 def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
@@ -455,7 +455,7 @@ def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
 
     async def send(key: str) -> None:
         try:
-            await Note(journal, order(key), ME).claim()
+            await StartRecorder(journal, order(key), ME).claim()
         except JournalError as error:
             errors.append(error)
 
@@ -480,7 +480,7 @@ def test_it_can_be_used_from_any_thread(journal: Journal, path: Path) -> None:
 def test_a_forgotten_journal_closes_its_file(path: Path) -> None:
     """Python 3.13 warns of those that are left open."""
     journal = Journal(path)
-    journal.look([], make=True)
+    journal.lookup([], create=True)
     connection = journal._connection
     assert connection is not None
     connection.execute("SELECT 1")

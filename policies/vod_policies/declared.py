@@ -14,8 +14,8 @@ from typing import Any, Final
 from pulumi_policy.proxy import UnknownValueError
 
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
-from pulumi_vod_workflow.core.inputs.validation import declare
-from pulumi_vod_workflow.core.text import below, named, path_of
+from pulumi_vod_workflow.core.inputs.validation import check_inputs
+from pulumi_vod_workflow.core.text import join_path, list_names, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 
@@ -50,8 +50,8 @@ def declaration(kind: str, properties: Inputs) -> Inputs | None:
     `--target` leaves out, which has no inputs.
     """
     if kind == RUN:
-        declared = declare(properties)
-        return None if declared.problems else declared.properties
+        declared = check_inputs(properties)
+        return None if declared.problems else declared.values
     # The tokens are what the provider adds to a batch that it has found to be right.
     if kind == BATCH and "clientTokens" in properties:
         return normalise_batch(properties)
@@ -77,10 +77,12 @@ def problems(kind: str, declared: Inputs, rule: Rule) -> Iterator[Problem]:
                 where[problem].append(key)
     for problem, keys in where.items():
         if problem in shared:
-            yield Problem(below("defaults", problem.path), problem.reason)
+            yield Problem(join_path("defaults", problem.path), problem.reason)
         else:
-            others = f" (and so {len(keys) - 1:,} more: {named(keys[1:], 5)})" if keys[1:] else ""
-            first = below(path_of("items", keys[0]), problem.path)
+            others = (
+                f" (and so {len(keys) - 1:,} more: {list_names(keys[1:], 5)})" if keys[1:] else ""
+            )
+            first = join_path(property_path("items", keys[0]), problem.path)
             yield Problem(first, problem.reason + others)
 
 

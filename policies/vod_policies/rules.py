@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pulumi_vod_workflow.core.text import below, path_of
+from pulumi_vod_workflow.core.text import join_path, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 from vod_policies.moments import tells_now
@@ -81,7 +81,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, str | float]]:
     """Yield each text and number of a JSON value, with its path."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(below(path, path_of(key)), item)
+            yield from _leaves(join_path(path, property_path(key)), item)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _leaves(f"{path}[{index}]", item)

@@ -9,28 +9,28 @@ from typing import Any, Final
 
 import typer
 
-from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.core.progress import format_duration
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
-UNUSABLE: Final = 2
+EXIT_UNUSABLE: Final = 2
 """Exit code when the command cannot do its work, as of a mistyped option."""
-STOPPED: Final = 130
+EXIT_CANCELLED: Final = 130
 """Exit code after Ctrl-C."""
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
+def exit_on_error() -> Iterator[None]:
     """End the command with a message instead of a traceback."""
     try:
         yield
     except VodWorkflowError as error:
-        typer.echo(f"error: {shown(error)}", err=True)
-        raise typer.Exit(UNUSABLE) from None
+        typer.echo(f"error: {escape_controls(error)}", err=True)
+        raise typer.Exit(EXIT_UNUSABLE) from None
 
 
 @contextmanager
-def of_known_form(kind: type[VodWorkflowError]) -> Iterator[None]:
+def as_unreadable_file(kind: type[VodWorkflowError]) -> Iterator[None]:
     """
     Read what only our own provider writes.
 
@@ -47,7 +47,7 @@ def of_known_form(kind: type[VodWorkflowError]) -> Iterator[None]:
         ) from None
 
 
-def shown(value: Any) -> str:
+def escape_controls(value: Any) -> str:
     """Return a text that moves no cursor, hides nothing, and tells no secret."""
     if isinstance(value, Secret):
         return "[secret]"
@@ -60,12 +60,12 @@ def shown(value: Any) -> str:
     )
 
 
-def line(value: Any) -> str:
+def escape_line(value: Any) -> str:
     """Return the same on one line."""
-    return shown(value).replace("\n", "\\n")
+    return escape_controls(value).replace("\n", "\\n")
 
 
-def moment(value: Any) -> datetime | None:
+def format_moment(value: Any) -> datetime | None:
     """Return a recorded time, if it is one, in UTC."""
     try:
         found = datetime.fromisoformat(str(value))
@@ -74,15 +74,15 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def clock_time(value: datetime) -> str:
+def format_clock_time(value: datetime) -> str:
     """Return a time for a person, to the second."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def ago(seconds: float | None) -> str:
+def format_age(seconds: float | None) -> str:
     """Return an age for a person."""
     if seconds is None:
         return "-"
     if seconds < 48 * 3600:
-        return duration(max(0.0, seconds))
+        return format_duration(max(0.0, seconds))
     return f"{seconds // 86400:.0f} days"

@@ -28,7 +28,7 @@ Source = tuple[str, Names, Callable[[], Get]]
 """The place's name, the names of the triple there, and what opens it."""
 
 
-def _first(
+def _resolve_credentials(
     sources: Iterator[Source], problems: list[str]
 ) -> tuple[Credentials | None, str | None, tuple[str, ...]]:
     """Return what the first source that holds anything holds, its region, and where we looked."""
@@ -36,7 +36,7 @@ def _first(
     for place, names, opened in sources:
         try:
             get = opened()
-            found = _triple(get, place, names, problems)
+            found = _read_credentials(get, place, names, problems)
         except _UnusableError as error:
             return None, None, (*places, f"{place} ({error})")
         places.append(place)
@@ -47,7 +47,9 @@ def _first(
     return None, None, tuple(places)
 
 
-def _triple(get: Get, place: str, names: Names, problems: list[str]) -> Credentials | None:
+def _read_credentials(
+    get: Get, place: str, names: Names, problems: list[str]
+) -> Credentials | None:
     names = names[:3]
     values = [(get(name) or "").strip() for name in names]
     access, secret, token = values

@@ -28,7 +28,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ServiceEndpoint:
     """Where runs are: a URL or `emulator`, and the region of the signatures."""
 
     endpoint: str
@@ -39,23 +39,23 @@ class Site:
     """The setting that leads there, for advice; empty for the service that is used by default."""
 
     @property
-    def may_be_emulator(self) -> bool:
+    def is_local(self) -> bool:
         """Whether this is the embedded emulator or something on this machine."""
         return self.endpoint == EMULATOR or is_loopback(urlsplit(self.endpoint).hostname)
 
     @property
     def service(self) -> str | None:
         """The endpoint, if it is the real service's."""
-        return None if self.may_be_emulator else self.endpoint
+        return None if self.is_local else self.endpoint
 
 
-def site_of(recorded: Mapping[str, object], configured: Site) -> Site:
+def endpoint_of_run(recorded: Mapping[str, object], configured: ServiceEndpoint) -> ServiceEndpoint:
     """Return where a recorded run is; the emulator is wherever it is configured now."""
-    if recorded.get("emulated") is True and configured.may_be_emulator:
+    if recorded.get("emulated") is True and configured.is_local:
         return configured
     endpoint = str(recorded.get("endpoint") or configured.endpoint)
     here = endpoint == configured.endpoint
-    return Site(
+    return ServiceEndpoint(
         endpoint,
         region=str(recorded.get("region") or configured.region),
         named_by=configured.named_by if here else "the endpoint that the state has of the run",

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 from urllib.parse import unquote
 
-from pulumi_vod_workflow.config.credentials import Get, _first, _sources
+from pulumi_vod_workflow.config.credentials import Get, _resolve_credentials, _sources
 from pulumi_vod_workflow.config.endpoint import (
     DEFAULT_REGION,
     EMULATOR,
     KNOWN_REGIONS,
-    Site,
+    ServiceEndpoint,
     _region,
     _url,
     is_loopback,
@@ -62,7 +62,7 @@ KEYS: Final = (
 class Settings:
     """What the configuration amounts to."""
 
-    site: Site
+    site: ServiceEndpoint
     """Where runs are started."""
     credentials: Credentials | None
     """The one triple, if any place had one."""
@@ -82,7 +82,7 @@ class Settings:
     Whether a preview asks the service if workflow and video of a start are there: `off`, the
     default; `warn` says what is wrong; `error` refuses it, too.
     """
-    places: tuple[str, ...] = field(repr=False)
+    searched: tuple[str, ...] = field(repr=False)
     """Where credentials were looked for."""
     encrypted: str = ""
     """What to do about keys that the stack has and that cannot be read here; empty if none are."""
@@ -101,7 +101,7 @@ class Settings:
         if self.credentials is None and self.encrypted:
             raise ConfigurationError(self.encrypted)
         if self.credentials is None:
-            places = "\n".join(f"  - {place}" for place in self.places)
+            places = "\n".join(f"  - {place}" for place in self.searched)
             doubts = "".join(f" {doubt}" for doubt in self.doubts)
             raise ConfigurationError(
                 f"No credentials for Volcengine. Looked at, in this order:\n{places}\n"
@@ -117,7 +117,7 @@ class Settings:
             return (
                 f"embedded emulator, nothing is real or paid; its runs are in {self.emulator_store}"
             )
-        if self.site.may_be_emulator:
+        if self.site.is_local:
             return f"runs are started at {self.site.endpoint}, on this machine"
         return f"runs are started, and paid, at {self.site.endpoint} ({self.site.region})"
 
@@ -166,7 +166,7 @@ def load_settings(
     texts = {key: value for key in keys if isinstance(value := config(key), str)}
     problems += _meant_as_endpoint(texts, project)
     sources = _sources(setting, environ, home, emulated=endpoint == EMULATOR)
-    credentials, profile_region, places = _first(sources, problems)
+    credentials, profile_region, places = _resolve_credentials(sources, problems)
     region, named_by = _region(setting, environ, endpoint, profile_region, problems)
     if endpoint is None:
         subdomain = "" if region == DEFAULT_REGION else f".{region}"
@@ -181,14 +181,14 @@ def load_settings(
     if problems:
         raise ConfigurationError("\n".join(problems))
     return Settings(
-        site=Site(endpoint, region, named_by),
+        site=ServiceEndpoint(endpoint, region, named_by),
         credentials=credentials,
         requests_per_second=rate,
         emulator_store=_file(chosen_store, STORE_NAME, environ, home),
         journal=_file(chosen_journal, JOURNAL_NAME, environ, home),
         resend_within=resend_within,
         preflight=preflight,
-        places=places,
+        searched=places,
         doubts=tuple(_without_prefix(texts, project, region)),
     )
 

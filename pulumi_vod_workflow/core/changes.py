@@ -16,8 +16,12 @@ from enum import Enum
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.execution import agrees, contradictions, may_succeed_if_repeated
-from pulumi_vod_workflow.core.request import START_FIELDS, told_of
+from pulumi_vod_workflow.core.execution import (
+    is_consistent_with,
+    may_succeed_if_repeated,
+    mismatched_fields,
+)
+from pulumi_vod_workflow.core.request import REQUEST_FIELDS, request_value
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -30,7 +34,7 @@ class Effect(Enum):
 
     NEW_RUN = "a new, paid run"
     TRIGGER = "a new, paid run if a value is added or changed, nothing if one is removed"
-    OURS = "a new, paid run, unless the run was adopted"
+    CLIENT_TOKEN = "a new, paid run, unless the run was adopted"
     ADOPTION = "another run is adopted; nothing is started"
     RERUN = "a new, paid run if it is set and the recorded one failed by a system error"
     FREE = "recorded; nothing is started"
@@ -48,7 +52,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "triggers": Effect.TRIGGER,
     "rerunOnFailure": Effect.RERUN,
     "existingRunId": Effect.ADOPTION,
-    "clientToken": Effect.OURS,
+    "clientToken": Effect.CLIENT_TOKEN,
     "scope": Effect.FREE,
     "secretInputs": Effect.FREE,
 }
@@ -70,7 +74,7 @@ class ChangePlan:
     """Recorded in place, which is free."""
 
 
-def differ(old: object, new: object) -> bool:
+def values_differ(old: object, new: object) -> bool:
     """Tell whether two values are not one and the same, whatever their spelling."""
     if old is None or new is None:  # as most fields are
         return old is not new
@@ -79,27 +83,31 @@ def differ(old: object, new: object) -> bool:
     return not is_known(new) or canonical_json(old) != canonical_json(new)
 
 
-EMULATED_RUN: Final = "its run is an emulated one"
+EMULATED_RUN_REASON: Final = "its run is an emulated one"
 """Why a run is started that is recorded already."""
 
-SAME_WORK: Final = "same source, workflow and input, each run is paid: "
+SAME_WORK_WARNING: Final = "same source, workflow and input, each run is paid: "
 """What is said of a start, before the names of those that do the same work."""
 
 
-def work_of(properties: Mapping[str, Any]) -> bytes | None:
+def work_digest(properties: Mapping[str, Any]) -> bytes | None:
     """
     Return the work of a run: the same bytes for the same work of any resource.
 
     That is its source, workflow and input; `None` while not all of it is known.
     """
-    told = {key: told_of(properties, key) for key in sorted(IDENTITY)}
+    told = {key: request_value(properties, key) for key in sorted(IDENTITY)}
     source = told["vid"] or told["directUrl"]
     return canonical_json(told) if source and told["templateId"] and is_known(told) else None
 
 
 def changed_start_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the fields of which the service would be told something else."""
-    return tuple(key for key in START_FIELDS if differ(told_of(old, key), told_of(new, key)))
+    return tuple(
+        key
+        for key in REQUEST_FIELDS
+        if values_differ(request_value(old, key), request_value(new, key))
+    )
 
 
 def has_new_triggers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -107,7 +115,7 @@ def has_new_triggers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     before, after = old.get("triggers") or {}, new.get("triggers") or {}
     if after is UNKNOWN:
         return True
-    return any(key not in before or differ(before[key], after[key]) for key in after)
+    return any(key not in before or values_differ(before[key], after[key]) for key in after)
 
 
 def keeps_token(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -119,7 +127,7 @@ def keeps_token(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return not changed_start_fields(old, new) and not has_new_triggers(old, new)
 
 
-def would_join(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def token_collides_with_recorded_run(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """
     Tell whether a new run is asked for that the service may answer with the recorded one.
 
@@ -138,32 +146,32 @@ def would_join(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     )
 
 
-def _asks_always(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
-    asked, told = told_of(declared, key), told_of(recorded, key)
+def _value_changed(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    asked, told = request_value(declared, key), request_value(recorded, key)
     if "existingRunId" in recorded:
         # Somebody else started it: what is not declared, or was not told, asks for nothing.
-        return asked is not None and not agrees(asked, told)
-    return differ(told, asked)
+        return asked is not None and not is_consistent_with(asked, told)
+    return values_differ(told, asked)
 
 
-def _asks_if_new(_: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+def _trigger_added(_: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     return has_new_triggers(recorded, declared)
 
 
-def _asks_if_ours(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+def _own_token_changed(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     # The token of an adopted run was not ours: ceasing to name that run starts nothing.
-    return "existingRunId" not in recorded and differ(recorded.get(key), declared.get(key))
+    return "existingRunId" not in recorded and values_differ(recorded.get(key), declared.get(key))
 
 
-def _asks_after_failure(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+def _failed_retryably(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     return declared.get(key) in (True, UNKNOWN) and may_succeed_if_repeated(recorded)
 
 
-_ASKS: Final[Mapping[Effect, Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool]]] = {
-    Effect.NEW_RUN: _asks_always,
-    Effect.TRIGGER: _asks_if_new,
-    Effect.OURS: _asks_if_ours,
-    Effect.RERUN: _asks_after_failure,
+_RESTARTS: Final[Mapping[Effect, Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool]]] = {
+    Effect.NEW_RUN: _value_changed,
+    Effect.TRIGGER: _trigger_added,
+    Effect.CLIENT_TOKEN: _own_token_changed,
+    Effect.RERUN: _failed_retryably,
 }
 
 
@@ -201,13 +209,13 @@ def plan_change(
     if adopted is not None:
         if leaves_emulator or adopted != recorded.get("runId"):
             return ChangePlan(adopt=("existingRunId",))
-        refuse_contradictions(adopted, declared, recorded)
+        check_adopted_run(adopted, declared, recorded)
         return ChangePlan(free=_free_changes(recorded, declared))
 
     asking = [
         key
         for key, effect in EFFECTS.items()
-        if effect in _ASKS and _ASKS[effect](key, recorded, declared)
+        if effect in _RESTARTS and _RESTARTS[effect](key, recorded, declared)
     ]
     if len(asking) > 1 and "clientToken" in asking:
         asking.remove("clientToken")  # it only follows the others
@@ -224,13 +232,11 @@ def _free_changes(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> t
         key
         for key in RUN_FIELDS
         if (key in declared or EFFECTS[key] is not Effect.NEW_RUN)
-        and differ(recorded.get(key), declared.get(key))
+        and values_differ(recorded.get(key), declared.get(key))
     )
 
 
-def refuse_contradictions(
-    run_id: str, declared: Mapping[str, Any], found: Mapping[str, Any]
-) -> None:
+def check_adopted_run(run_id: str, declared: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """
     Let only that run be adopted which is declared.
 
@@ -238,7 +244,7 @@ def refuse_contradictions(
         AdoptionError: when it was started with something else.
 
     """
-    wrong = contradictions(declared, found)
+    wrong = mismatched_fields(declared, found)
     if wrong:
         raise AdoptionError(
             f"existingRunId: {run_id} was started with another {' and '.join(wrong)} than is "

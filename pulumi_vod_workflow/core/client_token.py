@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.values import is_known
 
 TOKEN_PREFIX: Final = "pvw1-"  # noqa: S105 - not a password
@@ -28,7 +28,7 @@ def client_token(properties: Mapping[str, Any]) -> str | None:
     """
     material = {
         "scope": properties.get("scope") or {},
-        "start": start_of(properties),
+        "start": request_fields(properties),
         "triggers": properties.get("triggers") or {},
     }
     if not is_known(material):

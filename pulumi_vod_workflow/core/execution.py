@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
-from pulumi_vod_workflow.core.request import START_FIELDS, start_of
+from pulumi_vod_workflow.core.request import REQUEST_FIELDS, request_fields
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
 Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "terminated", "expired"]
 
-ENDED: Final[frozenset[str]] = frozenset({"succeeded", "failed", "terminated", "expired"})
+TERMINAL_PHASES: Final[frozenset[str]] = frozenset({"succeeded", "failed", "terminated", "expired"})
 """Phases that never change again."""
 
 RETENTION: Final = timedelta(days=30)
@@ -43,7 +43,7 @@ _OUTPUTS_MAY_EXIST: Final = "outputs may exist all the same; a repeat can help, 
 _SYSTEM: Final = "a repeat can help, and is paid again"
 _USER: Final = "a repeat alone does not help"
 
-FAILURES: Final[Mapping[str, str]] = {
+FAILURE_REASONS: Final[Mapping[str, str]] = {
     "1001": f"the source is damaged or cannot be parsed; {_USER}",
     "1002": f"the source lacks an audio or video stream; {_USER}",
     "1003": f"the source could not be downloaded (user side); {_USER}",
@@ -61,31 +61,33 @@ FAILURES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StatusInfo:
     """Where a run stands: our phase, and the reason in the service's terms."""
 
     phase: Phase
     reason: str
 
 
-def standing(status: str) -> Standing:
+def classify_status(status: str) -> StatusInfo:
     """Classify the service's status string."""
-    known: Mapping[str, Standing] = {
-        "PendingStart": Standing("pending", "PendingStart: queued"),
-        "Running": Standing("running", "Running: being processed"),
-        "0": Standing("succeeded", "0: finished without an unhandled exception"),
-        "Terminated": Standing(
+    known: Mapping[str, StatusInfo] = {
+        "PendingStart": StatusInfo("pending", "PendingStart: queued"),
+        "Running": StatusInfo("running", "Running: being processed"),
+        "0": StatusInfo("succeeded", "0: finished without an unhandled exception"),
+        "Terminated": StatusInfo(
             "terminated", "Terminated: ended by a user of the account; a repeat is a new, paid run"
         ),
     }
     if status in known:
         return known[status]
-    if status in FAILURES:
-        return Standing("failed", f"{status}: {FAILURES[status]}")
+    if status in FAILURE_REASONS:
+        return StatusInfo("failed", f"{status}: {FAILURE_REASONS[status]}")
     if len(status) == 4 and status.isascii() and status.isdigit() and status[0] in "12":
         whose, remedy = ("user", _USER) if status[0] == "1" else ("system", _SYSTEM)
-        return Standing("failed", f"{status}: a {whose} error without a documented name; {remedy}")
-    return Standing(
+        return StatusInfo(
+            "failed", f"{status}: a {whose} error without a documented name; {remedy}"
+        )
+    return StatusInfo(
         "running", f"{status}: a status this version does not know; taken as not yet ended"
     )
 
@@ -95,12 +97,12 @@ def may_succeed_if_repeated(recorded: Mapping[str, Any]) -> bool:
     return recorded.get("phase") == "failed" and str(recorded.get("status", "")).startswith("2")
 
 
-def just_accepted(run: Mapping[str, Any]) -> dict[str, Any]:
+def submitted_outputs(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of a run that has been accepted, and not been read since."""
     return {**run, "phase": "submitted", "statusReason": SUBMITTED_REASON}
 
 
-FORGOTTEN: Final = (
+RECORD_GONE: Final = (
     "The emulator that is configured now does not know this run: was its store deleted or reset, "
     "or is another one configured? Nothing real is lost: `pulumi up --replace` its URN, or destroy "
     "it."
@@ -114,7 +116,7 @@ def is_emulated(run_id: str) -> bool:
 
 
 def _status_outputs(status: str) -> dict[str, Any]:
-    where = standing(status)
+    where = classify_status(status)
     return {"status": status, "phase": where.phase, "statusReason": where.reason}
 
 
@@ -128,38 +130,40 @@ def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
         "spaceName": result.get("SpaceName"),
         "templateName": result.get("TemplateName"),
         "jobSource": result.get("JobSource"),
-        "tasks": camel(result.get("TasksDetail")),
+        "tasks": to_property_names(result.get("TasksDetail")),
         "extra": _extra(result, _EXECUTION),
     }
     return {key: value for key, value in outputs.items() if value not in (None, "", [], {})}
 
 
-def start_told(result: Mapping[str, Any]) -> dict[str, Any]:
+def start_inputs_of(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return what GetWorkflowExecution's Result says was started, as start inputs."""
-    told = {key: camel(result.get(key[0].upper() + key[1:])) for key in START_FIELDS}
+    told = {key: to_property_names(result.get(key[0].upper() + key[1:])) for key in REQUEST_FIELDS}
     direct_url = told["directUrl"]
     if isinstance(direct_url, Mapping):  # the service may spell an absent part as ""
         told["directUrl"] = {key: value for key, value in direct_url.items() if value}
-    return {key: value for key, value in start_of(told).items() if value != ""}
+    return {key: value for key, value in request_fields(told).items() if value != ""}
 
 
-def contradictions(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
+def mismatched_fields(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the declared parts of a source that are not those of the run that was found."""
     return tuple(
         key
         for key in _SOURCE
         if is_known(declared.get(key))
         and declared.get(key) is not None
-        and not agrees(declared[key], found.get(key))
+        and not is_consistent_with(declared[key], found.get(key))
     )
 
 
-def agrees(declared: object, told: object) -> bool:
+def is_consistent_with(declared: object, told: object) -> bool:
     """Tell whether nothing declared differs from what the service told, which may be less."""
     if isinstance(declared, Mapping) and isinstance(told, Mapping):
-        return all(key not in told or agrees(item, told[key]) for key, item in declared.items())
+        return all(
+            key not in told or is_consistent_with(item, told[key]) for key, item in declared.items()
+        )
     if isinstance(declared, list) and isinstance(told, list):
-        return len(declared) == len(told) and all(map(agrees, declared, told))
+        return len(declared) == len(told) and all(map(is_consistent_with, declared, told))
     return declared is not UNKNOWN and declared == told
 
 
@@ -167,7 +171,7 @@ _SOURCE: Final = ("vid", "directUrl", "templateId")
 """Which media, by which workflow: another one is another run."""
 
 
-def nothing_yet() -> dict[str, Any]:
+def empty_result_lists() -> dict[str, Any]:
     """Return the lists that a program can go through before anything is in them."""
     return {"tasks": [], "transcodes": [], "snapshots": []}
 
@@ -183,15 +187,15 @@ def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
     if status in {"PendingStart", "Running"}:
         return _status_outputs(status)
     outputs = {
-        "transcodes": camel(result.get("TranscodeInfos")) or [],
-        "snapshots": camel(result.get("Snapshots")) or [],
+        "transcodes": to_property_names(result.get("TranscodeInfos")) or [],
+        "snapshots": to_property_names(result.get("Snapshots")) or [],
     }
     extra = _extra(result, _RESULT)
     return {**outputs, "extra": extra} if extra else outputs
 
 
 _STARTED: Final = frozenset(
-    {*(key[0].upper() + key[1:] for key in START_FIELDS), "RunId", "ClientToken", "SpaceName"}
+    {*(key[0].upper() + key[1:] for key in REQUEST_FIELDS), "RunId", "ClientToken", "SpaceName"}
 )
 _EXECUTION: Final = _STARTED | {
     "Status",
@@ -208,7 +212,7 @@ _RESULT: Final = _STARTED | {"Status", "TranscodeInfos", "Snapshots"}
 def _extra(result: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
     """Return what the service tells beyond what this version knows."""
     return {
-        _lower_first(key): camel(value)
+        _lower_first(key): to_property_names(value)
         for key, value in result.items()
         if key not in known and value not in (None, "", [], {})
     }
@@ -240,16 +244,16 @@ OUTPUT_FIELDS: Final = (
 _VERBATIM: Final = frozenset({"FileExtra", "Vars", "Condition"})  # their keys are the user's
 
 
-def camel(value: Any) -> Any:  # the same tree, keys in lowerCamelCase, unknown ones too
+def to_property_names(value: Any) -> Any:  # the same tree, keys in lowerCamelCase, unknown ones too
     """Return `value` spelled as in state, carrying also what this version does not know."""
     if isinstance(value, Mapping):
         return {
-            _lower_first(key): item if key in _VERBATIM else camel(item)
+            _lower_first(key): item if key in _VERBATIM else to_property_names(item)
             for key, item in value.items()
             if item is not None
         }
     if isinstance(value, list):
-        return [camel(item) for item in value]
+        return [to_property_names(item) for item in value]
     return value
 
 
@@ -259,12 +263,12 @@ def _lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def is_known_to_have_ended(recorded: Mapping[str, Any]) -> bool:
+def is_terminal(recorded: Mapping[str, Any]) -> bool:
     """Tell whether there is nothing more to ask the service about a recorded run."""
-    return recorded.get("phase") in ENDED
+    return recorded.get("phase") in TERMINAL_PHASES
 
 
-def merged(recorded: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+def merge_outputs(recorded: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's state with what was read last; `extra` comes from two calls."""
     extra = {**(recorded.get("extra") or {}), **(outputs.get("extra") or {})}
     return {**recorded, **outputs, **({"extra": extra} if extra else {})}
@@ -276,11 +280,11 @@ def has_expired(recorded: Mapping[str, Any], now: datetime) -> bool:
 
     Anything else that is not found is a wrong account or region, which is an error.
     """
-    age = age_of(recorded, now)
+    age = run_age(recorded, now)
     return age is not None and age > RETENTION.total_seconds()
 
 
-def age_of(recorded: Mapping[str, Any], now: datetime) -> float | None:
+def run_age(recorded: Mapping[str, Any], now: datetime) -> float | None:
     """Return the seconds since a run was made, or accepted; `None` if that is not known."""
     since = recorded.get("createTime") or recorded.get("submittedAt")
     try:

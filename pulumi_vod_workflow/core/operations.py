@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 from pydantic.alias_generators import to_pascal
 
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.inputs.models import Start
-from pulumi_vod_workflow.core.inputs.property_names import respell
+from pulumi_vod_workflow.core.inputs.models import StartRequestModel
+from pulumi_vod_workflow.core.inputs.property_names import rename_keys
 
 Operation = Literal[
     "StartWorkflow",
@@ -33,7 +33,7 @@ VERSIONS: Final[Mapping[Operation, str]] = {
     "GetMediaInfos": "2022-12-01",
 }
 
-LONGEST_GET: Final = 2048
+MAX_GET_QUERY_BYTES: Final = 2048
 """Bytes of parameters up to which a start is sent as GET."""
 
 
@@ -60,13 +60,13 @@ def start_workflow(start: Mapping[str, Any], client_token: str) -> ApiRequest:
     `DirectUrl` and `Input` are strings holding JSON in both forms, as the page's POST example and
     the official SDK's GET have them.
     """
-    wire = respell(start, Start, to_pascal)
+    wire = rename_keys(start, StartRequestModel, to_pascal)
     parameters: dict[str, object] = {**wire, "ClientToken": client_token}
     for name in ("DirectUrl", "Input"):
         if name in parameters:
             parameters[name] = canonical_json(parameters[name]).decode()
     texts = {name: _text(value) for name, value in parameters.items()}
-    if sum(len(name) + len(text.encode()) for name, text in texts.items()) <= LONGEST_GET:
+    if sum(len(name) + len(text.encode()) for name, text in texts.items()) <= MAX_GET_QUERY_BYTES:
         return _request("StartWorkflow", **texts)
     envelope = _request("StartWorkflow")
     return ApiRequest(
@@ -93,7 +93,7 @@ def get_workflow_template(template_id: str) -> ApiRequest:
     return _request("GetWorkflowTemplate", TemplateId=template_id)
 
 
-MOST_VIDS: Final = 20
+MAX_VIDS_PER_CALL: Final = 20
 """Videos of one question."""
 
 

@@ -14,13 +14,13 @@ class PollPolicy:
     seconds where so many runs are awaited that the limiter, not this, decides.
     """
 
-    soonest: float = 1.0
+    min_interval: float = 1.0
     """Seconds between two questions at least."""
-    latest: float = 30.0
+    max_interval: float = 30.0
     """Seconds between two questions at most."""
-    share: float = 0.1
+    age_fraction: float = 0.1
     """Part of the run's age to wait."""
 
     def interval(self, age: float) -> float:
         """Return the seconds until the next question about a run of this age in seconds."""
-        return min(self.latest, max(self.soonest, age * self.share))
+        return min(self.max_interval, max(self.min_interval, age * self.age_fraction))

@@ -32,7 +32,7 @@ TASKS: Final = frozenset({"TranscodeVideo", "TranscodeAudio", "ByteHD", "Snapsho
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Reference:
     """A workflow or a video that is asked about."""
 
     field: Field
@@ -50,28 +50,28 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NotFound:
     """The service knows no such thing."""
 
-    said: str
+    service_message: str
     """In its own codes, without what it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class LookupUnavailable:
     """The service could not be asked, or gave no answer to the question."""
 
-    why: str
+    reason: str
     """Without what it was sent."""
 
 
-Fact = Found | Missing | Untold
+LookupResult = Found | NotFound | LookupUnavailable
 
 
-def subjects_of(starts: Iterable[Mapping[str, Any]]) -> list[Subject]:
+def references_of(starts: Iterable[Mapping[str, Any]]) -> list[Reference]:
     """Name what is to be asked about starts, each once: what is known, and not adopted."""
     found = (
-        Subject(field, start[field])
+        Reference(field, start[field])
         for start in starts
         if "existingRunId" not in start
         for field in get_args(Field)
@@ -83,11 +83,11 @@ def subjects_of(starts: Iterable[Mapping[str, Any]]) -> list[Subject]:
 # -- answers -----------------------------------------------------------------------------------
 
 
-def workflow_fact(result: Mapping[str, Any]) -> Fact:
+def workflow_fact(result: Mapping[str, Any]) -> LookupResult:
     """Return what GetWorkflowTemplate's result says."""
     template = result.get("WorkflowTemplate")
     if not isinstance(template, Mapping):
-        return Untold("GetWorkflowTemplate: the answer tells of no workflow")
+        return LookupUnavailable("GetWorkflowTemplate: the answer tells of no workflow")
     return Found(_text(template.get("SpaceName")), _unusable(template))
 
 
@@ -104,7 +104,7 @@ def _unusable(template: Mapping[str, Any]) -> str:
 
 def video_facts(
     vids: Collection[str], result: Mapping[str, Any], request_id: str | None
-) -> dict[str, Fact]:
+) -> dict[str, LookupResult]:
     """Return what GetMediaInfos' result says of each video that it was asked about."""
     missing, listed = result.get("NotExistVids"), result.get("MediaInfoList")
     infos = [item.get("BasicInfo") for item in _list(listed) if isinstance(item, Mapping)]
@@ -114,14 +114,14 @@ def video_facts(
         if isinstance(info, Mapping)
     }
     said = f"GetMediaInfos names it in NotExistVids [RequestId {request_id or 'none'}]"
-    facts: dict[str, Fact] = {}
+    facts: dict[str, LookupResult] = {}
     for vid in vids:
         if vid in spaces:
             facts[vid] = Found(spaces[vid])
         elif vid in _list(missing):
-            facts[vid] = Missing(said)
+            facts[vid] = NotFound(said)
         else:
-            facts[vid] = Untold("GetMediaInfos: the answer does not tell of it")
+            facts[vid] = LookupUnavailable("GetMediaInfos: the answer does not tell of it")
     return facts
 
 
@@ -135,19 +135,19 @@ def _text(value: object) -> str:
 
 # -- findings ----------------------------------------------------------------------------------
 
-Where = dict[tuple[str, str], list[str]]
+GroupedFindings = dict[tuple[str, str], list[str]]
 """(field, what is said of it) -> the names of the starts of which it is true."""
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class PreflightReport:
     """What the service's answers mean for starts."""
 
-    wrong: Where = field(default_factory=dict)
+    errors: GroupedFindings = field(default_factory=dict)
     """What speaks against them."""
-    notes: Where = field(default_factory=dict)
+    notes: GroupedFindings = field(default_factory=dict)
     """What is no problem, but not sure either."""
-    unchecked: Where = field(default_factory=dict)
+    skipped: GroupedFindings = field(default_factory=dict)
     """What could not be asked."""
 
 
@@ -156,9 +156,12 @@ Said = tuple[Level, str, str, str]
 """The level, the field, what is true, and how we know and what to do: the first one's stands."""
 
 
-def judge(
-    starts: Mapping[str, Mapping[str, Any]], facts: Mapping[Subject, Fact], *, secret: bool = False
-) -> Findings:
+def evaluate(
+    starts: Mapping[str, Mapping[str, Any]],
+    facts: Mapping[Reference, LookupResult],
+    *,
+    secret: bool = False,
+) -> PreflightReport:
     """
     Say what the answers mean.
 
@@ -169,23 +172,23 @@ def judge(
 
     """
     texts: dict[tuple[Level, str, str], str] = {}
-    found: dict[Level, Where] = {level: defaultdict(list) for level in get_args(Level)}
+    found: dict[Level, GroupedFindings] = {level: defaultdict(list) for level in get_args(Level)}
     for name, start in starts.items():
-        for level, path, what, how in _judged(start, facts, secret=secret):
+        for level, path, what, how in _evaluate_start(start, facts, secret=secret):
             text = texts.setdefault((level, path, what), f"{what}: {how}")
             found[level][path, text].append(name)
-    return Findings(**{level: dict(where) for level, where in found.items()})
+    return PreflightReport(**{level: dict(where) for level, where in found.items()})
 
 
-def _judged(
-    start: Mapping[str, Any], facts: Mapping[Subject, Fact], *, secret: bool
+def _evaluate_start(
+    start: Mapping[str, Any], facts: Mapping[Reference, LookupResult], *, secret: bool
 ) -> Iterator[Said]:
-    told = {subject.field: facts[subject] for subject in subjects_of([start])}
+    told = {subject.field: facts[subject] for subject in references_of([start])}
     for path, fact in told.items():
-        if isinstance(fact, Untold):
-            yield "unchecked", path, "not checked", fact.why
-        elif isinstance(fact, Missing):
-            yield _missing(path, fact, built_in=start[path] in SYSTEM_TEMPLATES)
+        if isinstance(fact, LookupUnavailable):
+            yield "unchecked", path, "not checked", fact.reason
+        elif isinstance(fact, NotFound):
+            yield _not_found_problems(path, fact, built_in=start[path] in SYSTEM_TEMPLATES)
         elif fact.unusable:
             yield "wrong", path, f"this {fact.unusable}", "use the id of a workflow"
     workflow, video = told.get("templateId"), told.get("vid")
@@ -204,20 +207,20 @@ def _judged(
         )
 
 
-def _missing(path: Field, fact: Missing, *, built_in: bool) -> Said:
+def _not_found_problems(path: Field, fact: NotFound, *, built_in: bool) -> Said:
     if built_in:
         return (
             "notes",
             path,
             "a built-in workflow that the service does not list",
-            f"it is taken for right ({fact.said})",
+            f"it is taken for right ({fact.service_message})",
         )
     whose = "and that the credentials' account and the region are the ones it belongs to"
     if path == "vid":
-        how = f"{fact.said}. Check the Vid, {whose}"
+        how = f"{fact.service_message}. Check the Vid, {whose}"
         return "wrong", path, "the service knows no such video", how
     how = (
-        f"{fact.said}. Check the id (a template for transcoding, snapshots or watermarks is no "
+        f"{fact.service_message}. Check the id (a template for transcoding, snapshots or watermarks is no "
         f"workflow), {whose}. If it is a built-in workflow, vod:preflight must be warn or off"
     )
     return "wrong", path, "the service knows no such workflow", how

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import RETENTION
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.values import is_known
 
 Run = Mapping[str, Any]
@@ -25,65 +25,71 @@ Run = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class StartIntent:
     """A start that is asked for."""
 
     start: Mapping[str, Any]
     """As `start.start_of` returns it."""
     client_token: str
     """What makes a repeat the same start."""
-    resource: str
+    resource_key: str
     """Who declares it."""
-    key: str
+    record_key: str
     """What the journal knows it by: a hash, so that no input is in the journal."""
 
 
-def can_be_ordered(declared: Mapping[str, Any]) -> bool:
+def is_fully_known(declared: Mapping[str, Any]) -> bool:
     """Tell whether checked inputs ask for a start that is all known, whatever else is not."""
     token, scope = declared.get("clientToken"), declared.get("scope")
-    return token is not None and is_known([token, scope, start_of(declared)])
+    return token is not None and is_known([token, scope, request_fields(declared)])
 
 
-def order_of(declared: Mapping[str, Any], *, endpoint: str, region: str) -> Order:
+def start_intent(declared: Mapping[str, Any], *, endpoint: str, region: str) -> StartIntent:
     """Return the start that checked inputs ask for at a site, if they `can_be_ordered`."""
-    start, token, resource = start_of(declared), declared["clientToken"], resource_of(declared)
+    start, token, resource = (
+        request_fields(declared),
+        declared["clientToken"],
+        resource_key_of(declared),
+    )
     where = {"resource": resource, "endpoint": endpoint, "region": region}
     what = canonical_json({**where, "clientToken": token, "start": start})
-    return Order(start, token, resource, hashlib.sha256(what).hexdigest())
+    return StartIntent(start, token, resource, hashlib.sha256(what).hexdigest())
 
 
-def resource_of(declared: Mapping[str, Any]) -> str:
+def resource_key_of(declared: Mapping[str, Any]) -> str:
     """Return who declares a run, as the journal names it."""
     return canonical_json(declared.get("scope") or {}).decode()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StartRecord:
     """What the journal holds of a start that no state is known to hold."""
 
     sent_at: datetime
     """When it was first sent, by this machine's clock."""
     run: Run | None = None
     """If an answer came."""
-    key: str = field(default="", compare=False)
+    record_key: str = field(default="", compare=False)
     """`Order.key` of what was sent."""
 
 
-TAKES_OVER: Final = "takes {} over, which is free"
+REUSES_RUN: Final = "takes {} over, which is free"
 """What is said of a run that is taken over."""
-SENT_AGAIN: Final = "was sent before and never answered: it is sent again as the same start"
+SENT_AGAIN_MESSAGE: Final = "was sent before and never answered: it is sent again as the same start"
 """What is said of a start that is sent once more."""
 
 
-class Recall(Enum):
+class RecoveryAction(Enum):
     """What to do about a start that is asked for."""
 
     SEND = "nothing speaks against sending it"
-    TAKE = "it was accepted: its run is taken over, which is free"
-    ASK = "its run may have ended, or is too old to be read: a person decides"
+    REUSE = "it was accepted: its run is taken over, which is free"
+    REFUSE = "its run may have ended, or is too old to be read: a person decides"
 
 
-def recall(entry: Entry | None, now: datetime, resend_within: float) -> Recall:
+def recovery_action(
+    entry: StartRecord | None, now: datetime, resend_within: float
+) -> RecoveryAction:
     """
     Decide whether a start is sent.
 
@@ -94,35 +100,37 @@ def recall(entry: Entry | None, now: datetime, resend_within: float) -> Recall:
 
     """
     if entry is None:
-        return Recall.SEND
+        return RecoveryAction.SEND
     age = now - entry.sent_at
     if entry.run is not None:
-        return Recall.TAKE if age < RETENTION else Recall.ASK
+        return RecoveryAction.REUSE if age < RETENTION else RecoveryAction.REFUSE
     # A clock that was set back tells nothing.
-    return Recall.SEND if 0 <= age.total_seconds() <= resend_within else Recall.ASK
+    return (
+        RecoveryAction.SEND if 0 <= age.total_seconds() <= resend_within else RecoveryAction.REFUSE
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class RecoveryPlan:
     """What there is to do about many starts."""
 
-    taken: Mapping[str, Run] = field(default_factory=dict)
+    reused: Mapping[str, Run] = field(default_factory=dict)
     """Name -> the run that is taken over."""
-    resent: Mapping[str, Entry] = field(default_factory=dict)
+    resent: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> what is sent once more."""
-    asked: Mapping[str, Entry] = field(default_factory=dict)
+    undecided: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> what a person decides."""
-    earlier: Mapping[str, Entry] = field(default_factory=dict)
+    superseded: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> another start of who is about to start one, which no state is known to hold."""
 
 
-def recall_all(
-    orders: Mapping[str, Order],
-    entries: Mapping[str, Entry],
-    earlier: Mapping[str, Entry],
+def plan_recovery(
+    intents: Mapping[str, StartIntent],
+    records: Mapping[str, StartRecord],
+    earlier: Mapping[str, StartRecord],
     now: datetime,
     resend_within: float,
-) -> Recalled:
+) -> RecoveryPlan:
     """
     Decide about starts.
 
@@ -134,19 +142,25 @@ def recall_all(
         resend_within: as in `recall`.
 
     """
-    known = {name: entries[order.key] for name, order in orders.items() if order.key in entries}
-    found = {name: recall(entry, now, resend_within) for name, entry in known.items()}
-    return Recalled(
-        taken={
+    known = {
+        name: records[order.record_key]
+        for name, order in intents.items()
+        if order.record_key in records
+    }
+    found = {name: recovery_action(entry, now, resend_within) for name, entry in known.items()}
+    return RecoveryPlan(
+        reused={
             name: entry.run
             for name, entry in known.items()
-            if entry.run is not None and found[name] is Recall.TAKE
+            if entry.run is not None and found[name] is RecoveryAction.REUSE
         },
-        resent={name: known[name] for name, what in found.items() if what is Recall.SEND},
-        asked={name: known[name] for name, what in found.items() if what is Recall.ASK},
-        earlier={
-            name: earlier[order.resource]
-            for name, order in orders.items()
-            if name not in known and order.resource in earlier
+        resent={name: known[name] for name, what in found.items() if what is RecoveryAction.SEND},
+        undecided={
+            name: known[name] for name, what in found.items() if what is RecoveryAction.REFUSE
+        },
+        superseded={
+            name: earlier[order.resource_key]
+            for name, order in intents.items()
+            if name not in known and order.resource_key in earlier
         },
     )

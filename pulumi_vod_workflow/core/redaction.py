@@ -12,43 +12,45 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
-HIDDEN: Final = "(redacted)"
-WINDOW: Final = 32 << 10
+REDACTED: Final = "(redacted)"
+MAX_SCANNED_CHARS: Final = 32 << 10
 """Characters of a text that are looked at: more than is ever shown, however much is hidden."""
-SHORTEST: Final = 4
+MIN_SECRET_CHARS: Final = 4
 """Characters of a secret; to hide less would only garble."""
 DIGITS: Final = "0123456789abcdefABCDEF"
-HEAD: Final = 12
+PREFIX_CHARS: Final = 12
 """Characters of a secret by which it is known when the quotation of it was cut."""
 
 
 @lru_cache(maxsize=8)
-def redactor(*secrets: str) -> Callable[[str], str]:
+def make_redactor(*secrets: str) -> Callable[[str], str]:
     """
     Return what hides `secrets`, and anything that may be a signature, in a text.
 
     A signature is known by its form, 64 hexadecimal digits: one that the service computed itself,
     and tells, would sign the request as well. A text is cut after its first 32,768 characters.
     """
-    known = sorted({text for text in secrets if len(text) >= SHORTEST}, key=len, reverse=True)
-    digits = _any(pattern for digit in DIGITS for pattern in _spellings(digit))
+    known = sorted(
+        {text for text in secrets if len(text) >= MIN_SECRET_CHARS}, key=len, reverse=True
+    )
+    digits = _any(pattern for digit in DIGITS for pattern in _encodings(digit))
     pattern = re.compile("|".join([*map(_secret, known), f"{digits}{{64}}"]), re.IGNORECASE)
-    heads = [re.escape(text[:HEAD]) for text in known]
+    heads = [re.escape(text[:PREFIX_CHARS]) for text in known]
     plain = re.compile("|".join([*heads, f"[{DIGITS}]{{64}}"]), re.IGNORECASE)
 
     def hide(text: str) -> str:
         # Without the zeros of UTF-16, which would stand between its characters.
-        text = text[:WINDOW].replace("\0", "")
+        text = text[:MAX_SCANNED_CHARS].replace("\0", "")
         if not _ESCAPED.search(text) and not plain.search(text):
             return text  # as nearly all: what is not escaped is there as it is, or not at all
-        return pattern.sub(HIDDEN, text)
+        return pattern.sub(REDACTED, text)
 
     return hide
 
 
 def _secret(text: str) -> str:
     """Match a text by its beginning: the end of a quotation may have been cut."""
-    head, tail = text[:HEAD], text[HEAD:]
+    head, tail = text[:PREFIX_CHARS], text[PREFIX_CHARS:]
     rest = _spelled(tail) if re.search(_BREAK, tail) else ""
     return f"{_spelled(head)}(?:{rest}|{_WORD})" if rest else f"{_spelled(head)}{_WORD}"
 
@@ -59,7 +61,7 @@ _WORD: Final = r"[^\s\"'<>]*"
 
 
 def _spelled(text: str) -> str:
-    return "".join(_any(_spellings(char)) for char in text)
+    return "".join(_any(_encodings(char)) for char in text)
 
 
 def _any(patterns: Iterable[str]) -> str:
@@ -67,7 +69,7 @@ def _any(patterns: Iterable[str]) -> str:
     return f"(?:{'|'.join(dict.fromkeys(patterns))})"
 
 
-def _spellings(char: str) -> Iterable[str]:
+def _encodings(char: str) -> Iterable[str]:
     """
     Yield patterns: as it is, in JSON, in a URL, in HTML; each escaped more than once, too.
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.values import PLAIN
 
-START_FIELDS: Final = (
+REQUEST_FIELDS: Final = (
     "vid",
     "directUrl",
     "templateId",
@@ -39,7 +39,7 @@ The list is not complete, and nothing tells the tasks of a workflow that is not 
 _DEFAULTS: Final = {"priority": 0, "enableLowPriority": False, "callbackArgs": ""}
 
 
-def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
+def request_fields(properties: Mapping[str, object]) -> dict[str, Any]:
     """
     Return what StartWorkflow is sent, of spelled properties: only what means something.
 
@@ -47,11 +47,11 @@ def start_of(properties: Mapping[str, object]) -> dict[str, Any]:
     no characters are one and the same start (the page's defaults), so writing a default down never
     pays for a second run.
     """
-    told = {key: told_of(properties, key) for key in START_FIELDS}
+    told = {key: request_value(properties, key) for key in REQUEST_FIELDS}
     return {key: value for key, value in told.items() if value is not None}
 
 
-def in_words(properties: Mapping[str, object]) -> str:
+def describe_start(properties: Mapping[str, object]) -> str:
     """Return source and workflow, by which a run is found in the console; no secret, if marked."""
     url = properties.get("directUrl")
     named = {
@@ -62,7 +62,7 @@ def in_words(properties: Mapping[str, object]) -> str:
     return ", ".join(f"{word} {value}" for word, value in named.items() if isinstance(value, str))
 
 
-def told_of(properties: Mapping[str, object], key: str) -> object:
+def request_value(properties: Mapping[str, object], key: str) -> object:
     """Return what StartWorkflow is sent of one field, `None` if nothing; see `start_of`."""
     value = properties.get(key)
     if value is None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from pulumi_vod_workflow.core.redaction import WINDOW, redactor
+from pulumi_vod_workflow.core.redaction import MAX_SCANNED_CHARS, make_redactor
 from pulumi_vod_workflow.errors import (
     ApiError,
     AuthenticationError,
@@ -28,15 +28,15 @@ from pulumi_vod_workflow.errors import (
     ThrottledError,
 )
 
-STARTS: Final = "StartWorkflow"
-EXCERPT: Final = 200
+START_WORKFLOW: Final = "StartWorkflow"
+MAX_EXCERPT_CHARS: Final = 200
 """Characters of an unreadable body that are shown."""
-LONGEST_MESSAGE: Final = 400
+MAX_MESSAGE_CHARS: Final = 400
 """Characters of the service's own words that are shown."""
-LARGEST: Final = 8 << 20
+MAX_BODY_BYTES: Final = 8 << 20
 """Bytes of an answer: a result of thousands of outputs fits many times over."""
 
-CODES: Final[Mapping[str, type[ApiError]]] = {
+ERROR_CLASS_BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     **dict.fromkeys(
         (
             "MissingAuthenticationToken",
@@ -99,12 +99,12 @@ CODES: Final[Mapping[str, type[ApiError]]] = {
 }
 """The part of a code before its first dot -> its class (facts 5 and 8); others go by status."""
 
-REFUSED: Final = frozenset({"ServiceUnavailable", "ServiceUnavailableTemp"})
+REJECTED_CODES: Final = frozenset({"ServiceUnavailable", "ServiceUnavailableTemp"})
 """Failures that come before a start is accepted (facts 8), unless the status contradicts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """A successful call."""
 
     result: Mapping[str, Any]
@@ -113,13 +113,13 @@ class Answer:
     """The `Date` header, if it is a moment in time: the service's own clock."""
 
 
-def open_envelope(
+def parse_response(
     operation: str,
     http_status: int,
     headers: Mapping[str, str],
     body: bytes,
     hide: Callable[[str], str] | None = None,
-) -> Answer:
+) -> ApiResponse:
     """
     Return what the service answered; header names are lower-case.
 
@@ -132,21 +132,23 @@ def open_envelope(
         MalformedResponseError: when this is no envelope, or lacks what it promises.
 
     """
-    reply = _Reply(operation, http_status, headers, body, hide or redactor())
-    if len(body) > LARGEST:
-        raise reply.malformed(f"more than {LARGEST} bytes")
+    reply = _ResponseParser(operation, http_status, headers, body, hide or make_redactor())
+    if len(body) > MAX_BODY_BYTES:
+        raise reply.malformed(f"more than {MAX_BODY_BYTES} bytes")
     opened = _opened(body)
     if opened is None:  # here and not where it was found out: a parser's error holds all it read
         raise reply.malformed("an answer that is no envelope")
     said, error, result = opened
-    request_id = reply.shown(said, EXCERPT) if isinstance(said, str) and said else None
+    request_id = reply.shown(said, MAX_EXCERPT_CHARS) if isinstance(said, str) and said else None
     if error:  # an empty one says nothing
         raise reply.error(error, request_id)
     if not isinstance(result, Mapping):
         raise reply.malformed("neither a result nor an error")
-    if operation == STARTS and not (isinstance(result.get("RunId"), str) and result["RunId"]):
+    if operation == START_WORKFLOW and not (
+        isinstance(result.get("RunId"), str) and result["RunId"]
+    ):
         raise reply.malformed("a success without a RunId", accepted=True)
-    return Answer(result, request_id, _server_date(headers))
+    return ApiResponse(result, request_id, _server_date(headers))
 
 
 def _opened(body: bytes) -> tuple[Any, Any, Any] | None:
@@ -160,7 +162,7 @@ def _opened(body: bytes) -> tuple[Any, Any, Any] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
+class _ResponseParser:
     """What arrived, and the errors that it can mean."""
 
     operation: str
@@ -176,38 +178,40 @@ class _Reply:
         return line if len(line) <= longest else f"{line[:longest]}..."
 
     def malformed(self, what: str, *, accepted: bool = False) -> MalformedResponseError:
-        shown = self.shown(self.body[: 4 * WINDOW].decode(errors="replace"), EXCERPT)
+        shown = self.shown(
+            self.body[: 4 * MAX_SCANNED_CHARS].decode(errors="replace"), MAX_EXCERPT_CHARS
+        )
         unclear = accepted or self.status < 300 or (self.status >= 500 and self.status != 503)
         return MalformedResponseError(
             self.operation,
             f"the service gave {what} [HTTP {self.status}]",
             service_message=shown or "(empty)",
-            maybe_accepted=self.operation == STARTS and unclear,
+            maybe_accepted=self.operation == START_WORKFLOW and unclear,
             retryable=unclear or self.status in {429, 503},
         )
 
     def error(self, error: Any, request_id: str | None) -> ApiError:
         fields = error if isinstance(error, Mapping) else {}
-        code = self.shown(str(fields.get("Code") or "(no code)"), EXCERPT)
+        code = self.shown(str(fields.get("Code") or "(no code)"), MAX_EXCERPT_CHARS)
         base = code.partition(".")[0]  # InvalidParameter.DomainAlreadyExist is an InvalidParameter
         number = fields.get("CodeN")
-        kind = CODES.get(base) or _kind_by_status(self.status)
+        kind = ERROR_CLASS_BY_CODE.get(base) or _kind_by_status(self.status)
         failed = kind is ServiceFailureError
         refused = (
             self.status not in {500, 502, 504}
-            if base in REFUSED
-            else (self.status == 503 and base not in CODES)
+            if base in REJECTED_CODES
+            else (self.status == 503 and base not in ERROR_CLASS_BY_CODE)
         )
         return kind(
             self.operation,
             code=code,
             code_n=number if isinstance(number, int) else None,
-            message=self.shown(str(fields.get("Message") or ""), LONGEST_MESSAGE),
+            message=self.shown(str(fields.get("Message") or ""), MAX_MESSAGE_CHARS),
             http_status=self.status,
             request_id=request_id,
             retry_after=_retry_after(self.headers),
             server_date=_server_date(self.headers),
-            maybe_accepted=self.operation == STARTS and failed and not refused,
+            maybe_accepted=self.operation == START_WORKFLOW and failed and not refused,
             retryable=failed or kind is ThrottledError,
         )
 

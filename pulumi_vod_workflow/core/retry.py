@@ -12,7 +12,7 @@ from typing import Final
 
 from pulumi_vod_workflow.errors import ApiError, TransportError, VodWorkflowError
 
-STARTS: Final = "StartWorkflow"
+START_WORKFLOW: Final = "StartWorkflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Attempts:
     """How many have failed."""
     elapsed: float
     """Since the first attempt began."""
-    unclear_for: float | None = None
+    ambiguous_for: float | None = None
     """Since the first attempt of unknown fate began, if there was one."""
 
 
@@ -36,27 +36,27 @@ class RetryPolicy:
     (Retry-After), the call fails at once and says so, rather than to come back too early.
     """
 
-    refused_start: float = 120.0
+    rejected_start_budget: float = 120.0
     """Seconds for a start that was surely refused (429, 503)."""
-    unclear_start: float = 4.0
+    ambiguous_start_budget: float = 4.0
     """
     Seconds, since it was sent, for a start of unknown fate: short, because a run that has ended is
     not found again but started, and paid, anew. Snapshots of a clip take seconds.
     """
-    read: float = 60.0
+    read_budget: float = 60.0
     """Seconds for a read."""
-    unreachable: float = 20.0
+    unreachable_budget: float = 20.0
     """Seconds while no connection is made: the network may come back."""
-    refused: float = 5.0
+    rejected_budget: float = 5.0
     """Seconds while connections are refused: a wrong setting, or a server that is not there."""
-    base: float = 0.5
+    initial_backoff: float = 0.5
     """Seconds that the first wait is at most; it doubles with each attempt."""
-    ceiling: float = 15.0
+    max_backoff: float = 15.0
     """Seconds that any wait is at most, unless the service asked for more."""
-    prompt: float = 1.0
+    max_backoff_ambiguous: float = 1.0
     """The same for a start of unknown fate."""
 
-    def delay(
+    def next_delay(
         self, operation: str, error: VodWorkflowError, attempts: Attempts, jitter: float
     ) -> float | None:
         """
@@ -67,13 +67,19 @@ class RetryPolicy:
         """
         if not error.retryable:
             return None
-        spent, ceiling = attempts.elapsed, self.ceiling
-        limit = self.refused_start if operation == STARTS else self.read
+        spent, ceiling = attempts.elapsed, self.max_backoff
+        limit = self.rejected_start_budget if operation == START_WORKFLOW else self.read_budget
         if isinstance(error, TransportError) and not error.sent:
-            limit = min(limit, self.unreachable, self.refused if error.refused else limit)
-        if operation == STARTS and attempts.unclear_for is not None:
-            spent, ceiling, limit = attempts.unclear_for, self.prompt, self.unclear_start
-        wait = jitter * min(ceiling, self.base * 2.0 ** min(attempts.count - 1, 10))
+            limit = min(
+                limit, self.unreachable_budget, self.rejected_budget if error.refused else limit
+            )
+        if operation == START_WORKFLOW and attempts.ambiguous_for is not None:
+            spent, ceiling, limit = (
+                attempts.ambiguous_for,
+                self.max_backoff_ambiguous,
+                self.ambiguous_start_budget,
+            )
+        wait = jitter * min(ceiling, self.initial_backoff * 2.0 ** min(attempts.count - 1, 10))
         if isinstance(error, ApiError) and error.retry_after is not None:
             wait += error.retry_after
         return wait if spent + wait <= limit else None

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.changes import RUN_FIELDS, keeps_token
 from pulumi_vod_workflow.core.client_token import client_token
-from pulumi_vod_workflow.core.request import START_FIELDS
+from pulumi_vod_workflow.core.request import REQUEST_FIELDS
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 
-def is_recorded(old: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+def is_unchanged(old: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
     """
     Tell whether a declaration is the recorded one, but for what is derived of it.
 
@@ -36,7 +36,7 @@ def is_same(old: object, new: object) -> bool:
     return type(old) is type(new) and old == new  # true is not 1
 
 
-def complete(old: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+def with_derived_inputs(old: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return a valid declaration with what is derived from it and from the old inputs.
 
@@ -58,20 +58,20 @@ def complete(old: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, A
     return inputs
 
 
-MADE_OF_INPUTS: Final = frozenset(
+DERIVED_FROM_INPUTS: Final = frozenset(
     {"clientToken", "spaceName", "templateName", "tasks", "transcodes", "snapshots", "extra"}
 )
 """What could tell a secret input: outputs that follow the inputs, and the token, their hash."""
 
-RESULTS: Final = frozenset({"tasks", "transcodes", "snapshots", "extra"})
+RESULT_OUTPUTS: Final = frozenset({"tasks", "transcodes", "snapshots", "extra"})
 """What the service tells in a form of its own, fields included that are not known here."""
 
 _URL: Final = re.compile("https?://", re.IGNORECASE)
 
 
-def record(properties: Mapping[str, Any]) -> dict[str, Any]:
+def to_state(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's properties as they are to be recorded: inputs, outputs or both."""
-    return _marked(properties, MADE_OF_INPUTS)
+    return _marked(properties, DERIVED_FROM_INPUTS)
 
 
 def with_secret_urls(outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,10 @@ def with_secret_urls(outputs: Mapping[str, Any]) -> dict[str, Any]:
     No documented field holds any (facts 2: a StoreUri is a path and grants nothing), so this is for
     those that are not known here. Which part of a URL signs it differs: query, path or user.
     """
-    return {key: _marked_urls(value) if key in RESULTS else value for key, value in outputs.items()}
+    return {
+        key: _marked_urls(value) if key in RESULT_OUTPUTS else value
+        for key, value in outputs.items()
+    }
 
 
 def _marked_urls(value: Any) -> Any:
@@ -102,15 +105,15 @@ def _marked(properties: Mapping[str, Any], names: AbstractSet[str]) -> dict[str,
     }
 
 
-def after_update(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+def updated_state(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return a run's record with its new declaration.
 
     No output is lost. What was read of an adopted run's start stays, though it is not declared,
     and is as secret as it was.
     """
-    stays = set(START_FIELDS) if "existingRunId" in declared else set()
+    stays = set(REQUEST_FIELDS) if "existingRunId" in declared else set()
     replaced = set(RUN_FIELDS) - stays
     kept = {key: value for key, value in recorded.items() if key not in replaced}
     undeclared = set(kept) & stays - set(declared)
-    return _marked({**kept, **declared}, MADE_OF_INPUTS | undeclared)
+    return _marked({**kept, **declared}, DERIVED_FROM_INPUTS | undeclared)

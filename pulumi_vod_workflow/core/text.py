@@ -8,11 +8,11 @@ from typing import Final
 
 SOURCE: Final = "vid, directUrl"
 """Path of what is wrong with both together."""
-SHOWN: Final = 100
+MAX_LISTED: Final = 100
 """Keys, or problems, named in one text."""
 
 
-def path_of(*parts: int | str) -> str:
+def property_path(*parts: int | str) -> str:
     """Return a path as Pulumi spells it: `items.key[0]`, or `items["a key"][0]`."""
     if parts == (SOURCE,):
         return SOURCE
@@ -27,12 +27,12 @@ def _step(part: int | str) -> str:
     return f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
 
 
-def below(path: str, part: str) -> str:
+def join_path(path: str, part: str) -> str:
     """Return the path of a part of what is at `path`."""
     return path + ("." if part and not part.startswith("[") else "") + part
 
 
-def named(keys: Collection[str], most: int = SHOWN) -> str:
+def list_names(keys: Collection[str], most: int = MAX_LISTED) -> str:
     """Name the first of many keys, and say how many more there are."""
     shown = ", ".join(list(keys)[:most])
     return shown if len(keys) <= most else f"{shown} and {len(keys) - most:,} more"

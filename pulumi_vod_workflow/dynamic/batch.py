@@ -13,28 +13,33 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.changes import (
     BatchPlan,
-    carried,
+    kept_runs,
     plan_batch,
     same_work,
-    told_same_work,
+    same_work_warnings,
 )
 from pulumi_vod_workflow.core.batch.inputs import (
     BATCH_FIELDS,
     Properties,
-    alike,
-    complete_batch,
-    declare_batch,
-    doubtful,
+    check_batch,
+    check_restarted_items,
+    find_item_doubts,
+    group_problems,
     items_of,
     normalise_batch,
-    recheck,
     stale_tokens,
+    with_derived_batch_inputs,
 )
-from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
-from pulumi_vod_workflow.core.changes import refuse_contradictions
-from pulumi_vod_workflow.core.recovery import Recalled, Run, resource_of
-from pulumi_vod_workflow.core.request import in_words
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.batch.state import (
+    runs_of,
+    to_batch_state,
+    unfinished_runs,
+    with_secrets,
+)
+from pulumi_vod_workflow.core.changes import check_adopted_run
+from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
+from pulumi_vod_workflow.core.request import describe_start
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.dynamic.error_reporting import reported
 from pulumi_vod_workflow.dynamic.provider import (
@@ -58,9 +63,9 @@ from pulumi_vod_workflow.errors import (
     PreflightError,
     Problem,
 )
-from pulumi_vod_workflow.journal.recorder import Note
-from pulumi_vod_workflow.lifecycle.reader import Target, read_all
-from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.journal.recorder import StartRecorder
+from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
+from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
 ASKED = (
     "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
@@ -72,7 +77,7 @@ NOT_STARTED: Final = (
     "service decides."
 )
 Runs = dict[str, dict[str, Any]]
-Notes = dict[str, Note]
+Notes = dict[str, StartRecorder]
 
 
 class WorkflowBatchProvider(VodProvider):
@@ -86,19 +91,19 @@ class WorkflowBatchProvider(VodProvider):
         if are_lost(news):
             return CheckResult(sent(received(news)), [])
         olds = normalise_batch(received(_olds))
-        declaration = declare_batch(received(news), olds)
-        problems = declaration.problems or stale_tokens(olds, declaration.properties)
+        declaration = check_batch(received(news), olds)
+        problems = declaration.problems or stale_tokens(olds, declaration.values)
         failures = self._failures(problems)
         if failures:
-            return CheckResult(sent(declaration.properties), failures)
-        inputs = complete_batch(olds, declaration.properties)
-        self._checked.add(resource_of(inputs))
+            return CheckResult(sent(declaration.values), failures)
+        inputs = with_derived_batch_inputs(olds, declaration.values)
+        self._checked.add(resource_key_of(inputs))
         if not olds:
             plan, recalled, _ = self._planned({}, inputs)
             self._tell(plan, recalled, inputs)
             wrong = self._asked(plan, recalled, inputs)
             if wrong:
-                return CheckResult(sent(declaration.properties), self._failures(wrong))
+                return CheckResult(sent(declaration.values), self._failures(wrong))
         return CheckResult(sent(with_secrets(inputs)), [])
 
     @reported
@@ -114,7 +119,7 @@ class WorkflowBatchProvider(VodProvider):
             return DiffResult(changes=True, replaces=[], stables=[], delete_before_replace=False)
         olds, news = normalise_batch(received(_olds)), normalise_batch(received(_news))
         self._settle(_started_here(runs_of(olds)))
-        if resource_of(news) in self._checked:
+        if resource_key_of(news) in self._checked:
             plan, recalled, _ = self._planned(olds, news)
             self._tell(plan, recalled, news)
             wrong = self._asked(plan, recalled, news)
@@ -148,17 +153,17 @@ class WorkflowBatchProvider(VodProvider):
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Ask the service about the runs that are not known to have ended, all at once; free."""
         found = normalise_batch(received(props))
-        runs, asked = runs_of(found), unfinished(found)
+        runs, asked = runs_of(found), unfinished_runs(found)
         self._settle(_started_here(runs))
         if not asked:
             return ReadResult(id_, sent(with_secrets(found)))
         targets = {key: self._target(run) for key, run in asked.items()}
-        told, errors = ask(self._connection(), read_all, targets)
+        told, errors = ask(self._connection(), read_many, targets)
         if errors:
             self._report_unreadable(found, errors, len(asked))
         for key, (_, outputs) in told.items():
             runs[key] = {**runs[key], **outputs}
-            if execution.is_known_to_have_ended(outputs):
+            if execution.is_terminal(outputs):
                 self._just_ended.add(runs[key]["runId"])
         phases = Counter(run["phase"] for run in runs.values())
         Row().say(", ".join(f"{count:,} {phase}" for phase, count in sorted(phases.items())))
@@ -185,17 +190,17 @@ class WorkflowBatchProvider(VodProvider):
         """Forget the runs. The service offers no cancel: unfinished ones go on and are billed."""
         found = normalise_batch(received(_props))
         self._settle(_started_here(runs_of(found)), wait=True)
-        runs = unfinished(found)
+        runs = unfinished_runs(found)
         left = [key for key, run in runs.items() if not run["emulated"]]
         if left:
             Row().say(
                 f"{len(left):,} runs are forgotten, not cancelled: they were not known to have "
-                f"ended, go on, and are billed: {named(left, 20)}"
+                f"ended, go on, and are billed: {list_names(left, 20)}"
             )
 
     # -- starting -----------------------------------------------------------------------------
 
-    def _planned(self, olds: Properties, news: Properties) -> tuple[BatchPlan, Recalled, Notes]:
+    def _planned(self, olds: Properties, news: Properties) -> tuple[BatchPlan, RecoveryPlan, Notes]:
         """
         Return what is to be done, what the journal has of it, and notes for what is to be sent.
 
@@ -206,44 +211,47 @@ class WorkflowBatchProvider(VodProvider):
         """
         plan = self._plan(olds, news)
         if not plan.start:
-            return plan, Recalled(), {}
-        wrong = [f"  - {problem}" for problem in recheck(olds, news, plan.start)]
+            return plan, RecoveryPlan(), {}
+        wrong = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
         if wrong:
             raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT]))
         items = items_of(news)
         known = {key: items[key] for key in plan.start if is_known(items[key])}
         recalled, notes = self._recall(known)
-        if recalled.asked:
+        if recalled.undecided:
             secret = news.get("secretInputs") is True
-            asked = [key if secret else f"{key}: {in_words(items[key])}" for key in recalled.asked]
-            which = f"of {plan.total:,} items {len(asked):,} ({named(asked, 50)}) were"
-            raise self._unclear(which, recalled.asked.values(), news["scope"])
-        return plan.recalled(recalled.taken, recalled.resent), recalled, notes
+            asked = [
+                key if secret else f"{key}: {describe_start(items[key])}"
+                for key in recalled.undecided
+            ]
+            which = f"of {plan.total:,} items {len(asked):,} ({list_names(asked, 50)}) were"
+            raise self._unclear(which, recalled.undecided.values(), news["scope"])
+        return plan.with_recovery(recalled.reused, recalled.resent), recalled, notes
 
     def _plan(self, olds: Properties, news: Properties) -> BatchPlan:
         return plan_batch(olds, news, service=self._service, just_ended=self._just_ended)
 
-    def _tell(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> None:
+    def _tell(self, plan: BatchPlan, recalled: RecoveryPlan, news: Properties) -> None:
         """Say, in a preview too, what is started, and where that is paid."""
         if plan.start:
             self._announce_starts(news, len(plan.start))
         row = Row()
-        doubts = map(str, doubtful(news, plan.start))
-        for line in (*earlier_starts(recalled.earlier.values()), *doubts):
+        doubts = map(str, find_item_doubts(news, plan.start))
+        for line in (*earlier_starts(recalled.superseded.values()), *doubts):
             row.say(line, warning=True)
         if plan.start and news.get("secretInputs") is not True:  # that two are alike is secret, too
-            for line in told_same_work(same_work(items_of(news), plan.start)):
+            for line in same_work_warnings(same_work(items_of(news), plan.start)):
                 row.say(line, warning=True)
-        for line in plan.described():
+        for line in plan.summary_lines():
             row.say(line)
 
-    def _asked(self, plan: BatchPlan, recalled: Recalled, news: Properties) -> list[Problem]:
+    def _asked(self, plan: BatchPlan, recalled: RecoveryPlan, news: Properties) -> list[Problem]:
         """Return what the service has against the starts that are not to be made then."""
         if recalled.resent:  # they have no time for questions
             return []
         items = items_of(news)
         starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
-        return self._preflight(starts, alike, secret=news.get("secretInputs") is True)
+        return self._preflight(starts, group_problems, secret=news.get("secretInputs") is True)
 
     def _carry_out(self, olds: Properties, news: Properties) -> Any:
         """
@@ -255,10 +263,10 @@ class WorkflowBatchProvider(VodProvider):
 
         """
         plan, recalled, notes = self._planned(olds, news)
-        taken = self._take_over(recalled.taken, news)
-        if len(taken) < len(recalled.taken):
+        taken = self._take_over(recalled.reused, news)
+        if len(taken) < len(recalled.reused):
             plan, _, notes = self._planned(olds, news)
-        runs = carried(olds, news, plan)
+        runs = kept_runs(olds, news, plan)
         adopted, rejected = self._adopt(news, plan)
         # Last, for from here on runs may be paid: nothing below may raise once one is accepted.
         started = self._start(notes)
@@ -270,12 +278,12 @@ class WorkflowBatchProvider(VodProvider):
         unclear: dict[str, str] = {}
         for key, error in started.failed.items():
             (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
-        rejected |= started.untried
+        rejected |= started.skipped
         new_runs = {**adopted, **ours}
         runs = {**runs, **new_runs}
         if rejected or unclear:
             told = _told(rejected, unclear, len(plan.start) + len(plan.adopt))
-            if not runs or (started.hopeless and not new_runs):
+            if not runs or (started.abort_error and not new_runs):
                 raise BatchError(told)
             Row().say(told, warning=True)
         common = {name: olds[name] for name in ("region", "endpoint") if name in olds}
@@ -296,7 +304,7 @@ class WorkflowBatchProvider(VodProvider):
             return {}
         connection = self._connection()
         targets = {key: self._target(run) for key, run in taken.items()}
-        found, errors = ask(connection, read_all, targets)
+        found, errors = ask(connection, read_many, targets)
         lost = [
             taken[key]["runId"]
             for key, error in errors.items()
@@ -312,15 +320,15 @@ class WorkflowBatchProvider(VodProvider):
             raise BatchError("\n".join([told, *alike, left]))
         self._forget(lost)
         return {
-            key: {**execution.just_accepted(taken[key]), **outputs}
+            key: {**execution.submitted_outputs(taken[key]), **outputs}
             for key, (_, outputs) in found.items()
         }
 
-    def _start(self, notes: Notes) -> Started:
+    def _start(self, notes: Notes) -> StartResults:
         if not notes:
-            return Started()
+            return StartResults()
         connection, say, stopped = self._connection(), shown_on(Row()), when_to_stop()
-        return ask(connection, start_all, connection.client, notes, say=say, stopped=stopped)
+        return ask(connection, start_many, connection.client, notes, say=say, is_cancelled=stopped)
 
     def _where(self) -> dict[str, str]:
         site = self._settings.site
@@ -333,27 +341,27 @@ class WorkflowBatchProvider(VodProvider):
             return {}, {}
         connection = self._connection()
         targets = {
-            key: Target(connection.client, items[key]["existingRunId"]) for key in plan.adopt
+            key: RunRef(connection.client, items[key]["existingRunId"]) for key in plan.adopt
         }
-        found, errors = ask(connection, read_all, targets)
+        found, errors = ask(connection, read_many, targets)
         runs: Runs = {}
         failed = {key: _reason(error, news) for key, error in errors.items()}
         for key, (told, outputs) in found.items():
-            run_id, start = targets[key].run_id, execution.start_told(told)
+            run_id, start = targets[key].run_id, execution.start_inputs_of(told)
             try:
-                refuse_contradictions(run_id, items[key], start)
+                check_adopted_run(run_id, items[key], start)
             except AdoptionError as error:
                 failed[key] = str(error)
             else:
                 runs[key] = {**start, **items[key], **outputs, "runId": run_id, **self._where()}
-        self._journal.decided(*(resource_of(items[key]) for key in runs))
+        self._journal.discard_undecided(*(resource_key_of(items[key]) for key in runs))
         return runs, failed
 
     def _state(self, declared: Properties, runs: Runs, **why_not: Mapping[str, str]) -> Any:
         site = self._where()
         common = {name: declared.get(name) or site[name] for name in site}
         inputs = {name: declared[name] for name in BATCH_FIELDS if name in declared}
-        return sent(with_secrets(record_batch(inputs, runs, site=common, **why_not)))
+        return sent(with_secrets(to_batch_state(inputs, runs, site=common, **why_not)))
 
 
 def _started_here(runs: Mapping[str, Properties]) -> list[str]:
@@ -398,7 +406,7 @@ def _alike(reasons: Mapping[str, str]) -> list[str]:
     for key, why in sorted(reasons.items()):
         alike[why].append(key)
     first = sorted(alike.items(), key=lambda item: (-len(item[1]), item[1]))
-    lines = [f"  - {named(keys, 10)}: {why}" for why, keys in first[:20]]
+    lines = [f"  - {list_names(keys, 10)}: {why}" for why, keys in first[:20]]
     if len(first) > 20:
         lines.append(f"  - and {sum(len(keys) for _, keys in first[20:]):,} more")
     return lines

@@ -7,20 +7,20 @@ from typing import Any
 
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from pulumi_vod_workflow.core.completion.failures import refuse_failures, refuse_unfinished
-from pulumi_vod_workflow.core.completion.inputs import awaited, declare_completion
+from pulumi_vod_workflow.core.completion.failures import raise_if_failed, raise_if_unfinished
+from pulumi_vod_workflow.core.completion.inputs import check_completion, runs_to_wait_for
 from pulumi_vod_workflow.core.completion.results import (
     needs_update,
-    record_completion,
     result_of,
-    still_valid,
+    result_without_run,
+    reusable_results,
     summary,
+    to_completion_state,
     with_secrets,
-    without_run,
 )
 from pulumi_vod_workflow.core.execution import is_emulated
-from pulumi_vod_workflow.core.progress import duration
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.progress import format_duration
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.dynamic.error_reporting import reported
 from pulumi_vod_workflow.dynamic.provider import (
@@ -35,7 +35,7 @@ from pulumi_vod_workflow.dynamic.provider import (
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
 from pulumi_vod_workflow.errors import NotFoundError
-from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
+from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
 
 
 class WorkflowCompletionProvider(VodProvider):
@@ -48,8 +48,8 @@ class WorkflowCompletionProvider(VodProvider):
         """Validate a wait; offline and free."""
         if are_lost(news):
             return CheckResult(sent(received(news)), [])
-        declaration = declare_completion(received(news))
-        return CheckResult(sent(declaration.properties), self._failures(declaration.problems))
+        declaration = check_completion(received(news))
+        return CheckResult(sent(declaration.values), self._failures(declaration.problems))
 
     @reported
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -82,14 +82,14 @@ class WorkflowCompletionProvider(VodProvider):
         return ReadResult(id_, sent(with_secrets(normalise(received(props)))))
 
     def _wait(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Any:
-        runs = awaited(news)
-        held = still_valid(olds, runs)
-        without = {name: without_run(run) for name, run in runs.items()}
+        runs = runs_to_wait_for(news)
+        held = reusable_results(olds, runs)
+        without = {name: result_without_run(run) for name, run in runs.items()}
         held |= {name: result for name, result in without.items() if result}
         asked = {name: run for name, run in runs.items() if name not in held}
         missing = [name for name in runs if without[name]]
         if asked and missing:  # it will fail for them, or record them; say so before a long wait
-            which = named(missing, 20)
+            which = list_names(missing, 20)
             Row().say(f"were not started, so have no run to wait for: {which}", warning=True)
         waited = self._waited(asked, news)
         forgotten = [
@@ -97,11 +97,11 @@ class WorkflowCompletionProvider(VodProvider):
             for name, error in waited.unreadable.items()
             if isinstance(error, NotFoundError) and is_emulated(asked[name]["runId"])
         ]
-        refuse_unfinished(
+        raise_if_unfinished(
             len(runs),
             waited.unfinished,
             {**waited.failing, **waited.unreadable},
-            took=None if waited.stopped else waited.took,
+            took=None if waited.cancelled else waited.duration,
             forgotten=forgotten,
         )
         read = {
@@ -109,23 +109,23 @@ class WorkflowCompletionProvider(VodProvider):
         }
         results = {name: held.get(name) or read[name] for name in runs}
         if news["onFailure"] == "error":
-            refuse_failures(results)
+            raise_if_failed(results)
         if asked:
-            Row().say(f"{summary(results)} after {duration(waited.took)}")
-        return sent(with_secrets(record_completion(news, results)))
+            Row().say(f"{summary(results)} after {format_duration(waited.duration)}")
+        return sent(with_secrets(to_completion_state(news, results)))
 
-    def _waited(self, runs: Mapping[str, Mapping[str, Any]], news: Mapping[str, Any]) -> Waited:
+    def _waited(self, runs: Mapping[str, Mapping[str, Any]], news: Mapping[str, Any]) -> WaitResult:
         if not runs:
-            return Waited()
+            return WaitResult()
         targets = {name: self._target(run) for name, run in runs.items()}
         say, stopped = shown_on(Row()), when_to_stop()
         waited = ask(
             self._connection(),
-            wait_all,
+            wait_for_runs,
             targets,
             timeout=news["timeout"],
             say=say,
-            stopped=stopped,
+            is_cancelled=stopped,
         )
         if news.get("secretInputs") is True:
             for error in (*waited.failing.values(), *waited.unreadable.values()):

@@ -24,21 +24,21 @@ from pulumi.output import Unknown as PulumiUnknown
 from pulumi.runtime.rpc import wrap_rpc_secret
 
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.config.endpoint import EMULATOR, site_of
+from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
-from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.core.recovery import (
-    Entry,
-    Recall,
-    Recalled,
-    can_be_ordered,
-    order_of,
-    recall,
-    recall_all,
-    resource_of,
+    RecoveryAction,
+    RecoveryPlan,
+    StartRecord,
+    is_fully_known,
+    plan_recovery,
+    recovery_action,
+    resource_key_of,
+    start_intent,
 )
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.dynamic.diagnostics import Tally, announce, once
 from pulumi_vod_workflow.dynamic.sdk_compat.host import (
@@ -55,13 +55,13 @@ from pulumi_vod_workflow.errors import (
     UnknownStartOutcomeError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
 
 if TYPE_CHECKING:
-    from pulumi_vod_workflow.core.preflight import Where
-    from pulumi_vod_workflow.lifecycle.reader import Target
-    from pulumi_vod_workflow.transport.event_loop import Connection
+    from pulumi_vod_workflow.core.preflight import GroupedFindings
+    from pulumi_vod_workflow.lifecycle.reader import RunRef
+    from pulumi_vod_workflow.transport.event_loop import BlockingClient
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -130,18 +130,18 @@ def sent(value: Any) -> Any:
 
 def who(declared: Properties) -> str:
     """Return who declares a resource; empty as long as that is not all known."""
-    return resource_of(declared) if is_known(declared.get("scope")) else ""
+    return resource_key_of(declared) if is_known(declared.get("scope")) else ""
 
 
 def ask(
-    connection: Connection,
+    connection: BlockingClient,
     function: Callable[P, Awaitable[T]],
     *args: P.args,
     **settings: P.kwargs,
 ) -> T:
     """Return what an asynchronous function of clients returns; no slot is held meanwhile."""
     with without_a_slot():
-        return connection.wait(function, *args, **settings)
+        return connection.run(function, *args, **settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class VodProvider(ResourceProvider):
         """Who has been declared in this very operation."""
         self._works: dict[bytes, Work] = {}
         """What the runs of this very operation do -> the first of them."""
-        self._promised: dict[str, Entry] = {}
+        self._promised: dict[str, StartRecord] = {}
         """What this very operation has said that it takes over, by `Order.key`."""
         notice_cancellation()
         settle_in()
@@ -205,20 +205,20 @@ class VodProvider(ResourceProvider):
         announce(self._settings)
         TALLY.add(who(inputs), count, self._settings)
 
-    def _connection(self, run: Properties | None = None) -> Connection:
+    def _connection(self, run: Properties | None = None) -> BlockingClient:
         """Return the connection to where a recorded run is, by default to the configured site."""
-        from pulumi_vod_workflow.transport.event_loop import connection_for  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.transport.event_loop import client_for  # noqa: PLC0415 - with the first call
 
         settings = self._settings
-        site = site_of(run or {}, settings.site)
+        site = endpoint_of_run(run or {}, settings.site)
         if site.endpoint == EMULATOR:
             announce(replace(settings, site=site))
-        return connection_for(settings, site, say=tell)
+        return client_for(settings, site, say=tell)
 
     def _preflight(
         self,
         starts: Mapping[str, Properties],
-        told: Callable[[Where], Iterable[Problem]],
+        told: Callable[[GroupedFindings], Iterable[Problem]],
         *,
         secret: bool,
     ) -> list[Problem]:
@@ -240,28 +240,28 @@ class VodProvider(ResourceProvider):
         if mode == "off":
             return []
         from pulumi_vod_workflow.core.preflight import (  # noqa: PLC0415 - only those who ask
-            Untold,
-            judge,
-            subjects_of,
+            LookupUnavailable,
+            evaluate,
+            references_of,
         )
-        from pulumi_vod_workflow.lifecycle.preflight import facts_about  # noqa: PLC0415
+        from pulumi_vod_workflow.lifecycle.preflight import look_up  # noqa: PLC0415
 
-        subjects = subjects_of(starts.values())
+        subjects = references_of(starts.values())
         if not subjects:
             return []
         try:
             connection = self._connection()
-            facts = ask(connection, facts_about, connection.client, subjects)
+            facts = ask(connection, look_up, connection.client, subjects)
         except ConfigurationError as error:  # no credentials: a preview needs none
-            facts = dict.fromkeys(subjects, Untold(" ".join(str(error).split())))
-        found, row = judge(starts, facts, secret=secret), Row()
-        for where, warning in ((found.unchecked, True), (found.notes, False)):
+            facts = dict.fromkeys(subjects, LookupUnavailable(" ".join(str(error).split())))
+        found, row = evaluate(starts, facts, secret=secret), Row()
+        for where, warning in ((found.skipped, True), (found.notes, False)):
             for problem in told(where):
                 # Said once, however many resources, whatever the RequestIds.
                 line = f"preflight: {problem}"
                 what = re.sub(r"RequestId [^\]]*", "", line)
                 once(what, partial(row.say, line, warning=warning))
-        wrong = [*told(found.wrong)]
+        wrong = [*told(found.errors)]
         if mode == "error":
             return wrong
         for problem in wrong:
@@ -274,7 +274,9 @@ class VodProvider(ResourceProvider):
     def _journal(self) -> Journal:
         return journal_at(self._settings.journal)
 
-    def _recall(self, declared: Mapping[str, Properties]) -> tuple[Recalled, dict[str, Note]]:
+    def _recall(
+        self, declared: Mapping[str, Properties]
+    ) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
         """
         Return what an operation that was cut short has left of starts, and notes for the others.
 
@@ -287,33 +289,35 @@ class VodProvider(ResourceProvider):
         """
         site, settings = self._settings.site, self._settings
         orders = {
-            name: order_of(inputs, endpoint=site.endpoint, region=site.region)
+            name: start_intent(inputs, endpoint=site.endpoint, region=site.region)
             for name, inputs in declared.items()
-            if can_be_ordered(inputs)
+            if is_fully_known(inputs)
         }
-        look = self._journal.look(orders.values(), make=True)
-        entries = {**look.known, **self._promised}
+        look = self._journal.lookup(orders.values(), create=True)
+        entries = {**look.records, **self._promised}
         now, within = SystemClock().now(), settings.resend_within
-        recalled = recall_all(orders, entries, look.earlier, now, within)
-        self._promised |= {orders[name].key: entries[orders[name].key] for name in recalled.taken}
+        recalled = plan_recovery(orders, entries, look.superseded, now, within)
+        self._promised |= {
+            orders[name].record_key: entries[orders[name].record_key] for name in recalled.reused
+        }
         resent, owner = recalled.resent, uuid4().hex
         # What is sent once more goes first: it has the least time.
         notes = {
-            name: Note(
+            name: StartRecorder(
                 self._journal,
                 orders[name],
                 owner,
-                look.versions[orders[name].key],
+                look.versions[orders[name].record_key],
                 resent=name in resent,
                 resend_within=within,
             )
             for name in [*resent, *(name for name in orders if name not in resent)]
-            if name not in recalled.taken
+            if name not in recalled.reused
         }
         return recalled, notes
 
     def _unclear(
-        self, whose: str, entries: Collection[Entry], scope: Properties
+        self, whose: str, entries: Collection[StartRecord], scope: Properties
     ) -> UnknownStartOutcomeError:
         """
         Return the question what became of starts.
@@ -329,11 +333,11 @@ class VodProvider(ResourceProvider):
         gone = any(entry.run for entry in entries)
         why = "and is too old to be found" if gone else "and never answered"
         path = self._settings.journal
-        asked, now = {entry.key for entry in entries}, SystemClock().now()
+        asked, now = {entry.record_key for entry in entries}, SystemClock().now()
         others = sum(
-            recall(entry, now, self._settings.resend_within) is Recall.ASK
-            for _, entry in self._journal.of_stack(scope["project"], scope["stack"])
-            if entry.key not in asked
+            recovery_action(entry, now, self._settings.resend_within) is RecoveryAction.REFUSE
+            for _, entry in self._journal.list_stack(scope["project"], scope["stack"])
+            if entry.record_key not in asked
         )
         return UnknownStartOutcomeError(
             f"{whose} sent {when} {why}, says the journal {path}", others
@@ -356,33 +360,33 @@ class VodProvider(ResourceProvider):
 
         """
         with suppress(VodWorkflowError):
-            written = self._journal.settled(run_ids)
+            written = self._journal.release(run_ids)
             if written and wait:
                 written.result()
 
-    def _target(self, run: Properties) -> Target:
+    def _target(self, run: Properties) -> RunRef:
         """Return a recorded run as one that can be read."""
-        from pulumi_vod_workflow.lifecycle.reader import Target  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import RunRef  # noqa: PLC0415 - with the first call
 
         since = run.get("createTime") or run.get("submittedAt")
-        return Target(self._connection(run).client, run["runId"], since)
+        return RunRef(self._connection(run).client, run["runId"], since)
 
 
-def _time(entry: Entry) -> str:
+def _time(entry: StartRecord) -> str:
     return f"{entry.sent_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def earlier_starts(entries: Iterable[Entry]) -> Iterator[str]:
+def earlier_starts(entries: Iterable[StartRecord]) -> Iterator[str]:
     """Say what was started earlier for those who now ask for other runs."""
     answered = [entry.run["runId"] for entry in entries if entry.run]
     unclear = sum(entry.run is None for entry in entries)
     if answered:
-        yield f"an earlier update has started {named(answered)} for it, which is not cancelled"
+        yield f"an earlier update has started {list_names(answered)} for it, which is not cancelled"
     if unclear:
         times = "once" if unclear == 1 else f"{unclear:,} times"
         yield f"an earlier update has sent {times} what was never answered: it may be a run, too"
 
 
-def shown_on(row: Row) -> Callable[[Line], None]:
+def shown_on(row: Row) -> Callable[[ProgressMessage], None]:
     """Return what shows the lines of a long operation on a resource's row."""
-    return lambda line: row.say(line.text, passing=line.passing)
+    return lambda line: row.say(line.text, passing=line.ephemeral)

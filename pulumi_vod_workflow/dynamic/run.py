@@ -17,20 +17,25 @@ from pulumi.dynamic import (
 
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.changes import (
-    EMULATED_RUN,
-    SAME_WORK,
+    EMULATED_RUN_REASON,
+    SAME_WORK_WARNING,
+    check_adopted_run,
     plan_change,
-    refuse_contradictions,
-    work_of,
-    would_join,
+    token_collides_with_recorded_run,
+    work_digest,
 )
-from pulumi_vod_workflow.core.recovery import SENT_AGAIN, TAKES_OVER, Recalled, resource_of
-from pulumi_vod_workflow.core.request import in_words
+from pulumi_vod_workflow.core.recovery import (
+    REUSES_RUN,
+    SENT_AGAIN_MESSAGE,
+    RecoveryPlan,
+    resource_key_of,
+)
+from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.state import (
-    after_update,
-    complete,
-    is_recorded,
-    record,
+    is_unchanged,
+    to_state,
+    updated_state,
+    with_derived_inputs,
 )
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.dynamic.diagnostics import a_run
@@ -51,10 +56,10 @@ from pulumi_vod_workflow.dynamic.provider import (
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.host import Row, when_to_stop
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS, CallError, NotFoundError, Problem
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 
 if TYPE_CHECKING:
-    from pulumi_vod_workflow.core.preflight import Where
+    from pulumi_vod_workflow.core.preflight import GroupedFindings
 
 WOULD_JOIN = (
     "clientToken: must change, too: with the same one, source, workflow and input, the service may "
@@ -73,26 +78,26 @@ class WorkflowRunProvider(VodProvider):
         if are_lost(news):
             return CheckResult(sent(received(news)), [])
         olds, declared = normalise(received(_olds)), normalise(received(news))
-        if is_recorded(olds, declared):
+        if is_unchanged(olds, declared):
             self._checked.add(who(declared))
             self._warn_of_same_work(olds, starts=False)
-            return CheckResult(sent(record(olds)), self._failures(()))
-        from pulumi_vod_workflow.core.inputs.validation import declare  # noqa: PLC0415 - and pydantic
+            return CheckResult(sent(to_state(olds)), self._failures(()))
+        from pulumi_vod_workflow.core.inputs.validation import check_inputs  # noqa: PLC0415 - and pydantic
 
-        declaration = declare(declared)
+        declaration = check_inputs(declared)
         failures = self._failures(declaration.problems)
-        if not declaration.problems and would_join(olds, declaration.properties):
+        if not declaration.problems and token_collides_with_recorded_run(olds, declaration.values):
             failures.append(CheckFailure("", WOULD_JOIN))
         if failures:
-            return CheckResult(sent(declaration.properties), failures)
-        self._checked.add(who(declaration.properties))
-        inputs = complete(olds, declaration.properties)
+            return CheckResult(sent(declaration.values), failures)
+        self._checked.add(who(declaration.values))
+        inputs = with_derived_inputs(olds, declaration.values)
         if "clientToken" not in inputs and inputs.get("existingRunId", UNKNOWN) is UNKNOWN:
             inputs["clientToken"] = UNKNOWN  # else the engine shows it as removed
         wrong = [] if olds else self._announce(inputs)
         if wrong:
-            return CheckResult(sent(declaration.properties), self._failures(wrong))
-        return CheckResult(sent(record(inputs)), [])
+            return CheckResult(sent(declaration.values), self._failures(wrong))
+        return CheckResult(sent(to_state(inputs)), [])
 
     def _announce(self, inputs: Mapping[str, Any]) -> list[Problem]:
         """
@@ -110,30 +115,30 @@ class WorkflowRunProvider(VodProvider):
             which = "a run" if inputs.get("secretInputs") is True else existing
             Row().say(f"adopts {which}, which is free: nothing is started")
             return []
-        from pulumi_vod_workflow.core.inputs.validation import doubts  # noqa: PLC0415 - loaded by `check`
+        from pulumi_vod_workflow.core.inputs.validation import find_doubts  # noqa: PLC0415 - loaded by `check`
 
         recalled, notes = self._recalled(inputs)
-        for run in recalled.taken.values():
+        for run in recalled.reused.values():
             Row().say(
-                f"{TAKES_OVER.format(run['runId'])}: an earlier update has started it, and no "
+                f"{REUSES_RUN.format(run['runId'])}: an earlier update has started it, and no "
                 f"state is known to hold it, says the journal {self._settings.journal} (for a "
                 "new, paid run change a trigger)"
             )
-        if recalled.taken:
+        if recalled.reused:
             return []
         self._announce_starts(inputs, 1)
-        for line in (*earlier_starts(recalled.earlier.values()), *map(str, doubts(inputs))):
+        for line in (*earlier_starts(recalled.superseded.values()), *map(str, find_doubts(inputs))):
             Row().say(line, warning=True)
         self._warn_of_same_work(inputs, starts=True)
         if any(note.resent for note in notes.values()):  # and there is no time for questions
-            Row().say(SENT_AGAIN)
+            Row().say(SENT_AGAIN_MESSAGE)
             return []
         Row().say(f"starts {a_run(self._settings)}", passing=TALLY.is_many)
         return self._preflight({"": inputs}, _as_told, secret=inputs.get("secretInputs") is True)
 
     def _warn_of_same_work(self, inputs: Mapping[str, Any], *, starts: bool) -> None:
         """Warn if two runs of this operation do the same work, and it starts one of them."""
-        work = work_of(inputs) if is_known(inputs.get("scope", UNKNOWN)) else None
+        work = work_digest(inputs) if is_known(inputs.get("scope", UNKNOWN)) else None
         if work is None or inputs.get("secretInputs") is True:  # that two are alike is secret, too
             return
         this = Work(str(inputs["scope"].get("name")), str(inputs.get("clientToken")), starts)
@@ -141,9 +146,9 @@ class WorkflowRunProvider(VodProvider):
         if first.name == this.name:
             self._works[work] = this  # a replacement is checked twice
         elif first.token != this.token and (first.starts or starts):
-            Row().say(f"{SAME_WORK}{first.name}", warning=True)
+            Row().say(f"{SAME_WORK_WARNING}{first.name}", warning=True)
 
-    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[Recalled, dict[str, Note]]:
+    def _recalled(self, inputs: Mapping[str, Any]) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
         """
         Return what the journal has of a start, and the note for sending it, under no name.
 
@@ -152,10 +157,10 @@ class WorkflowRunProvider(VodProvider):
 
         """
         recalled, notes = self._recall({"": inputs})
-        if recalled.asked:
+        if recalled.undecided:
             secret = inputs.get("secretInputs") is True
-            what = "it" if secret else f"it ({in_words(inputs)})"
-            raise self._unclear(f"{what} was", recalled.asked.values(), inputs["scope"])
+            what = "it" if secret else f"it ({describe_start(inputs)})"
+            raise self._unclear(f"{what} was", recalled.undecided.values(), inputs["scope"])
         return recalled, notes
 
     @reported
@@ -168,7 +173,7 @@ class WorkflowRunProvider(VodProvider):
         plan = plan_change(olds, news, service=self._service, just_ended=_id in self._just_ended)
         declared = who(news) in self._checked  # not by a refresh, which compares a state
         if "emulated" in plan.new_run and declared:
-            Row().say(f"{EMULATED_RUN}: {a_run(self._settings)} is started")
+            Row().say(f"{EMULATED_RUN_REASON}: {a_run(self._settings)} is started")
         if "rerunOnFailure" in plan.new_run and declared:
             Row().say(
                 f"failed with {olds.get('status')}; rerun_on_failure asks for a new run, which is "
@@ -193,18 +198,18 @@ class WorkflowRunProvider(VodProvider):
         inputs = normalise(received(props))
         existing = inputs.get("existingRunId")
         if existing is not None:
-            return CreateResult(existing, sent(record(self._adopt(existing, inputs))))
+            return CreateResult(existing, sent(to_state(self._adopt(existing, inputs))))
         run = self._start(inputs)
         # The service has accepted: nothing below may raise, or the run's id would be lost.
-        outputs = {**execution.nothing_yet(), **run, **self._whereabouts(run["runId"])}
-        return CreateResult(run["runId"], sent(record({**inputs, **outputs})))
+        outputs = {**execution.empty_result_lists(), **run, **self._whereabouts(run["runId"])}
+        return CreateResult(run["runId"], sent(to_state({**inputs, **outputs})))
 
     def _start(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         from pulumi_vod_workflow.lifecycle.starter import start_run  # noqa: PLC0415 - with the first call
 
         recalled, notes = self._recalled(inputs)
-        while recalled.taken:
-            [run] = recalled.taken.values()
+        while recalled.reused:
+            [run] = recalled.reused.values()
             taken = self._take_over(run)
             if taken is not None:
                 return taken
@@ -213,7 +218,9 @@ class WorkflowRunProvider(VodProvider):
         connection = self._connection()
         say, stopped = shown_on(Row()), when_to_stop()
         try:
-            return ask(connection, start_run, connection.client, note, say=say, stopped=stopped)
+            return ask(
+                connection, start_run, connection.client, note, say=say, is_cancelled=stopped
+            )
         except CallError as error:
             if inputs.get("secretInputs") is True:
                 error.redact_service_message()
@@ -234,18 +241,18 @@ class WorkflowRunProvider(VodProvider):
                 f"{error.remedy} If it is gone for good, choose:\n{UNKNOWN_START_OPTIONS}"
             )
             raise
-        return {**execution.just_accepted(run), **outputs}
+        return {**execution.submitted_outputs(run), **outputs}
 
     @reported
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Ask the service how far the run is; a run that has ended is not asked again."""
         found = normalise(received(props))
         if "runId" not in found:  # WorkflowRun.get: only the id is known
-            return ReadResult(id_, sent(record(self._look_up(id_))))
+            return ReadResult(id_, sent(to_state(self._look_up(id_))))
         self._settle(_started_here(found))
-        if not execution.is_known_to_have_ended(found):
-            found = execution.merged(found, self._progress(found))
-        return ReadResult(id_, sent(record(found)))
+        if not execution.is_terminal(found):
+            found = execution.merge_outputs(found, self._progress(found))
+        return ReadResult(id_, sent(to_state(found)))
 
     def _progress(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
         """Read how far a recorded run is."""
@@ -258,7 +265,7 @@ class WorkflowRunProvider(VodProvider):
             if run.get("secretInputs") is True:
                 error.redact_service_message()
             raise
-        if execution.is_known_to_have_ended(outputs):
+        if execution.is_terminal(outputs):
             self._just_ended.add(target.run_id)
         if outputs["phase"] != run.get("phase"):
             Row().say(f"{outputs['phase']} ({outputs['statusReason']})")
@@ -269,12 +276,12 @@ class WorkflowRunProvider(VodProvider):
         """Record settings that are not sent to the service; free."""
         refuse_lost(_news)
         olds, declared = normalise(received(_olds)), normalise(received(_news))
-        return UpdateResult(sent(after_update(olds, declared)))
+        return UpdateResult(sent(updated_state(olds, declared)))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Forget the run. The service offers no cancel: an unfinished one goes on and is billed."""
         self._settle(_started_here(_props), wait=True)
-        if not execution.is_known_to_have_ended(_props) and _props.get("emulated") is not True:
+        if not execution.is_terminal(_props) and _props.get("emulated") is not True:
             Row().say(
                 f"{_id} is forgotten, not cancelled: it was not known to have ended, goes on, and "
                 "is billed (the service has no call that cancels a run)"
@@ -289,13 +296,13 @@ class WorkflowRunProvider(VodProvider):
         }
 
     def _look_up(self, run_id: str) -> dict[str, Any]:
-        from pulumi_vod_workflow.lifecycle.reader import Target, read_run  # noqa: PLC0415 - with the first call
+        from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run  # noqa: PLC0415 - with the first call
 
         connection = self._connection()
-        told, outputs = ask(connection, read_run, Target(connection.client, run_id))
+        told, outputs = ask(connection, read_run, RunRef(connection.client, run_id))
         return {
-            **execution.start_told(told),
-            **execution.nothing_yet(),
+            **execution.start_inputs_of(told),
+            **execution.empty_result_lists(),
             **outputs,
             "runId": run_id,
             **self._whereabouts(run_id),
@@ -303,12 +310,12 @@ class WorkflowRunProvider(VodProvider):
 
     def _adopt(self, run_id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         found = self._look_up(run_id)
-        refuse_contradictions(run_id, inputs, found)
-        self._journal.decided(resource_of(inputs))
+        check_adopted_run(run_id, inputs, found)
+        self._journal.discard_undecided(resource_key_of(inputs))
         return {**found, **inputs}
 
 
-def _as_told(where: Where) -> list[Problem]:
+def _as_told(where: GroupedFindings) -> list[Problem]:
     return [Problem(field, reason) for field, reason in where]
 
 

@@ -19,7 +19,7 @@ import uvicorn
 
 from pulumi_vod_workflow.emulator import control_api as control
 from pulumi_vod_workflow.emulator.app import Emulator, access_log, create_app
-from pulumi_vod_workflow.emulator.callbacks import Courier
+from pulumi_vod_workflow.emulator.callbacks import CallbackDispatcher
 from pulumi_vod_workflow.emulator.server import uvicorn_config
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parsed
 
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"VOD emulator on http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
     server = uvicorn.Server(uvicorn_config(app))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    courier = Courier(app.service)
+    courier = CallbackDispatcher(app.service)
     courier.start()
     with contextlib.suppress(KeyboardInterrupt):  # passed on by uvicorn when it has shut down
         server.run(sockets=[listener])

@@ -13,8 +13,13 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.emulator import control_api as control
 from pulumi_vod_workflow.emulator import dashboard as page
-from pulumi_vod_workflow.emulator.errors import Refusal
-from pulumi_vod_workflow.emulator.faults import Happening, ResetFault, hang_up, happen
+from pulumi_vod_workflow.emulator.errors import ServiceError
+from pulumi_vod_workflow.emulator.faults import (
+    ActiveFault,
+    ResetFault,
+    abort_connection,
+    apply_fault,
+)
 from pulumi_vod_workflow.emulator.http import (
     VERSIONS,
     Answer,
@@ -70,7 +75,7 @@ class Emulator:
         cut = bool(answer.missing)
         await send({"type": "http.response.body", "body": answer.body, "more_body": cut})
         if cut:
-            await hang_up(receive, with_what_is_sent=True)
+            await abort_connection(receive, with_what_is_sent=True)
 
     async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
         path = scope["path"]
@@ -89,17 +94,17 @@ class Emulator:
         try:
             await asyncio.sleep(self.service.latency())
             done = self._answer(scope, body, metadata, noted)
-            if isinstance(done, Happening):
-                answer = await happen(done, receive)
+            if isinstance(done, ActiveFault):
+                answer = await apply_fault(done, receive)
             else:
                 answer = Answer(200, {"ResponseMetadata": metadata, "Result": done.result})
-        except Refusal as refusal:
+        except ServiceError as refusal:
             answer = _refused(metadata, refusal)
         except ResetFault:
             raise  # in process this is how a connection breaks
         except Exception:
             log.exception("emulator: a defect of its own, at request %s", metadata["RequestId"])
-            answer = _refused(metadata, Refusal("InternalError"))
+            answer = _refused(metadata, ServiceError("InternalError"))
         record = _record(scope, metadata, answer, noted, time.perf_counter() - began)
         self.service.requests.append(record)
         if access_log.isEnabledFor(logging.INFO):
@@ -108,7 +113,7 @@ class Emulator:
 
     def _answer(
         self, scope: Scope, body: bytes | None, metadata: dict[str, Any], noted: dict[str, Any]
-    ) -> Call | Happening:
+    ) -> Call | ActiveFault:
         """
         Do what is asked for, in the order in which the service refuses.
 
@@ -121,16 +126,16 @@ class Emulator:
         metadata |= {"Action": action, "Version": version}
         for name in ("Action", "Version"):
             if not query.get(name):
-                raise Refusal("MissingParameter", name)
+                raise ServiceError("MissingParameter", name)
         if VERSIONS.get(action) != version:
-            raise Refusal("InvalidActionOrVersion", action, version)
+            raise ServiceError("InvalidActionOrVersion", action, version)
         number = service.count(action)
         # Either time is good, so that neither moving the emulator's clock nor a client that takes
         # over its Date breaks signing.
         moments = (datetime.now(UTC), datetime.fromtimestamp(service.store.now(), UTC))
         try:
             metadata["Region"] = verify(request, service.keys, moments)
-        except Refusal as refusal:
+        except ServiceError as refusal:
             raise self._as_configured(refusal) from None
         service.limit(action)
         service.store.tick()
@@ -143,23 +148,23 @@ class Emulator:
         if fault.when == "after":
             try:
                 noted["runId"] = service.call(action, parameters).run_id
-            except Refusal:  # it took no effect: the fault is still to come
+            except ServiceError:  # it took no effect: the fault is still to come
                 service.store.give_back(fault)
                 raise
         noted["fault"] = f"{fault.kind}, {fault.when}"
         return fault
 
-    def _as_configured(self, refusal: Refusal) -> Refusal:
+    def _as_configured(self, refusal: ServiceError) -> ServiceError:
         """Refuse as the one or the other of the pages has it."""
         behaviour = self.service.behaviour
         if refusal.code == "InvalidTimestamp":
-            return Refusal(refusal.code, status=behaviour.expired_status)
+            return ServiceError(refusal.code, status=behaviour.expired_status)
         if refusal.code == "InvalidAccessKey":
-            return Refusal(behaviour.access_key_code, message=refusal.message)
+            return ServiceError(behaviour.access_key_code, message=refusal.message)
         return refusal
 
 
-def _refused(metadata: dict[str, Any], refusal: Refusal) -> Answer:
+def _refused(metadata: dict[str, Any], refusal: ServiceError) -> Answer:
     error: dict[str, Any] = {"Code": refusal.code, "Message": refusal.message}
     if refusal.number is not None:
         error = {"CodeN": refusal.number, **error}

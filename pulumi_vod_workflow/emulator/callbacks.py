@@ -17,13 +17,13 @@ from pulumi_vod_workflow.emulator.service import Service, produced
 from pulumi_vod_workflow.emulator.settings import Subscription
 from pulumi_vod_workflow.emulator.store import Delivery, Run, iso
 
-WAITS: Final = (5.0, 10.0, 30.0)
+RETRY_WAITS: Final = (5.0, 10.0, 30.0)
 """Seconds of the emulator's clock before each retry; after the last an event is dropped."""
-PATIENCE: Final = 5.0
+ANSWER_TIMEOUT: Final = 5.0
 """Real seconds that a receiver may take in all."""
-GLANCE: Final = 0.05
+CHECK_INTERVAL: Final = 0.05
 """Real seconds between two looks for an event that is due."""
-AT_ONCE: Final = 16
+MAX_CONCURRENT_DELIVERIES: Final = 16
 """Events under way, so that a slow subscriber does not hold up the others."""
 
 log = logging.getLogger("pulumi_vod_workflow.emulator")
@@ -74,7 +74,7 @@ def signature(url: str, timestamp: str, private_key: str, body: bytes) -> str:
     return hashlib.md5(text.encode()).hexdigest()  # noqa: S324 - as documented
 
 
-class Courier:
+class CallbackDispatcher:
     """
     Carries events that are due to their subscribers, in a thread of its own.
 
@@ -93,7 +93,7 @@ class Courier:
     def stop(self) -> None:
         """Stop, after the events that are on their way."""
         self._stop.set()
-        self._thread.join(timeout=2 * PATIENCE)
+        self._thread.join(timeout=2 * ANSWER_TIMEOUT)
 
     def _run(self) -> None:
         asyncio.run(self._watch())
@@ -103,33 +103,33 @@ class Courier:
         while not self._stop.is_set():
             delivery = None
             try:
-                if len(under_way) < AT_ONCE:
-                    delivery = self._service.store.take_delivery(2 * PATIENCE)
+                if len(under_way) < MAX_CONCURRENT_DELIVERIES:
+                    delivery = self._service.store.take_delivery(2 * ANSWER_TIMEOUT)
             except sqlite3.Error:
                 log.exception("emulator: the store does not tell which events are due")
             if delivery is None:
-                await asyncio.sleep(GLANCE)
+                await asyncio.sleep(CHECK_INTERVAL)
                 continue
-            task = asyncio.create_task(self._carry(delivery))
+            task = asyncio.create_task(self._deliver(delivery))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
         await asyncio.gather(*under_way)
 
-    async def _carry(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery) -> None:
         store = self._service.store
         try:
-            if await self._taken(delivery):
+            if await self._post(delivery):
                 store.delivered(delivery)
                 return
             attempts = delivery.attempts
-            wait = WAITS[attempts] if attempts < len(WAITS) else None
+            wait = RETRY_WAITS[attempts] if attempts < len(RETRY_WAITS) else None
             store.undelivered(delivery, wait)
             if wait is None:
                 log.warning("emulator: the event of %s is dropped", delivery.run.run_id)
         except Exception:
             log.exception("emulator: an event could not be carried; it will be taken again")
 
-    async def _taken(self, delivery: Delivery) -> bool:
+    async def _post(self, delivery: Delivery) -> bool:
         import httpx  # noqa: PLC0415 - most emulators never send an event, and start sooner so
 
         to = Subscription.model_validate_json(delivery.subscription)
@@ -141,10 +141,12 @@ class Courier:
             headers["x-vod-signature"] = signature(to.url, timestamp, to.private_key, body)
         try:
             async with (
-                asyncio.timeout(PATIENCE),
+                asyncio.timeout(ANSWER_TIMEOUT),
                 httpx.AsyncClient(trust_env=False, follow_redirects=False) as client,
             ):
-                answer = await client.post(to.url, content=body, headers=headers, timeout=PATIENCE)
+                answer = await client.post(
+                    to.url, content=body, headers=headers, timeout=ANSWER_TIMEOUT
+                )
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return False
         return answer.status_code == httpx.codes.OK

@@ -46,12 +46,14 @@ def answer(service: Service, scope: Mapping[str, Any], body: bytes) -> tuple[int
     if not is_local(scope):
         return 403, {"error": "the emulator's controls answer only on the loopback interface"}
     name = f"{scope['method']} {scope['path'].removeprefix('/_emulator/')}"
-    if name in _BOOKS:
-        return 200, _BOOKS[name](service)
-    if name not in _CONTROLS:
-        return 404, {"error": f"no such control; there are {', '.join([*_BOOKS, *_CONTROLS])}"}
+    if name in READ_ROUTES:
+        return 200, READ_ROUTES[name](service)
+    if name not in WRITE_ROUTES:
+        return 404, {
+            "error": f"no such control; there are {', '.join([*READ_ROUTES, *WRITE_ROUTES])}"
+        }
     try:
-        _CONTROLS[name](service, _document(body))
+        WRITE_ROUTES[name](service, _document(body))
     except ValueError as error:
         return 400, {"error": str(error)}
     return 200, {"ok": True}
@@ -69,7 +71,7 @@ def _settings(service: Service) -> dict[str, Any]:
     return shown
 
 
-_BOOKS: Final[Mapping[str, Callable[[Service], dict[str, Any]]]] = {
+READ_ROUTES: Final[Mapping[str, Callable[[Service], dict[str, Any]]]] = {
     "GET health": lambda _: {"ok": True},
     "GET ledger": lambda service: {"starts": service.store.ledger()},
     "GET requests": lambda service: {"counts": dict(service.counts)},
@@ -108,7 +110,7 @@ def change_settings(service: Service, parts: Mapping[str, Any]) -> None:
     service.change(parts)
 
 
-_CONTROLS: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
+WRITE_ROUTES: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
     "POST clock": move_clock,
     "POST outcomes": decide_outcome,
     "POST faults": add_fault,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pulumi_vod_workflow.emulator.dashboard_style import HEADERS, SCRIPT, STYLE
-from pulumi_vod_workflow.emulator.errors import TABLE, Refusal
+from pulumi_vod_workflow.emulator.errors import TABLE, ServiceError
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.http import VERSIONS, Answer
 from pulumi_vod_workflow.emulator.service import Service
@@ -395,7 +395,7 @@ def _read(service: Service, action: str, run: Run, **more: str) -> Mapping[str, 
     """Return what a client that reads the run is told now."""
     try:
         return service.call(action, {"RunId": run.run_id, **more}).result
-    except Refusal as refusal:  # it is too old
+    except ServiceError as refusal:  # it is too old
         return {"Error": {"Code": refusal.code, "Message": refusal.message}}
 
 

@@ -73,7 +73,7 @@ TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - the service's refusal of a request, not an error of ours
+class ServiceError(Exception):
     """The service answers with an error."""
 
     def __init__(

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.http import VERSIONS, Answer, Receive
 
 
@@ -65,17 +65,17 @@ class Fault(BaseModel):
     ] = Field(default_factory=dict)
 
 
-class Happening(Fault):
+class ActiveFault(Fault):
     """A fault that happens now, out of the books."""
 
     number: int
     """Where it stands in the books."""
 
 
-async def happen(fault: Fault, receive: Receive) -> Answer:
+async def apply_fault(fault: Fault, receive: Receive) -> Answer:
     """Go wrong."""
     if fault.kind == "reset":
-        await hang_up(receive, with_what_is_sent=False)
+        await abort_connection(receive, with_what_is_sent=False)
     if fault.kind == "hang":
         await _until_gone(receive, fault.seconds)
     status = fault.status or 200
@@ -86,10 +86,12 @@ async def happen(fault: Fault, receive: Receive) -> Answer:
         return Answer(status, b"<html><body>502 Bad Gateway</body></html>", headers)
     if fault.kind == "garbage":
         return Answer(status, bytes(range(256)), fault.headers)
-    raise Refusal(fault.code, status=fault.status, message=fault.message, headers=fault.headers)
+    raise ServiceError(
+        fault.code, status=fault.status, message=fault.message, headers=fault.headers
+    )
 
 
-async def hang_up(receive: Receive, *, with_what_is_sent: bool) -> None:
+async def abort_connection(receive: Receive, *, with_what_is_sent: bool) -> None:
     """
     Close the connection under a request, after what has been sent of its answer, or at once.
 

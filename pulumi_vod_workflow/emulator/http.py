@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.signature import Signed
 
 Scope = MutableMapping[str, Any]
@@ -98,19 +98,21 @@ def read(scope: Scope, body: bytes | None) -> Signed:
     """
     method = scope["method"]
     if method not in {"GET", "POST"}:
-        raise Refusal("MethodNotAllowed", method)
+        raise ServiceError("MethodNotAllowed", method)
     if scope["path"] not in {"", "/"}:
-        raise Refusal("InvalidActionOrVersion", scope["path"], "")
+        raise ServiceError("InvalidActionOrVersion", scope["path"], "")
     raw = scope.get("query_string", b"")
     if len(raw) > LONGEST_QUERY:
-        raise Refusal("InvalidParameter", f"the query is longer than {LONGEST_QUERY} bytes")
+        raise ServiceError("InvalidParameter", f"the query is longer than {LONGEST_QUERY} bytes")
     if body is None:
-        raise Refusal("InvalidParameter", f"the body is longer than {LARGEST} bytes")
+        raise ServiceError("InvalidParameter", f"the body is longer than {LARGEST} bytes")
     try:
         query = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
         headers = {name.decode("ascii").lower(): value.decode() for name, value in scope["headers"]}
     except ValueError:
-        raise Refusal("InvalidParameter", "the query or a header is not well encoded") from None
+        raise ServiceError(
+            "InvalidParameter", "the query or a header is not well encoded"
+        ) from None
     return Signed(method, "/", query, headers, body)
 
 
@@ -137,9 +139,9 @@ def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:
             return list(parse_qsl(text, keep_blank_values=True, errors="strict"))
         document = parse_json(text)
     except ValueError:
-        raise Refusal("InvalidParameter", "the body is not JSON") from None
+        raise ServiceError("InvalidParameter", "the body is not JSON") from None
     if not isinstance(document, Mapping):
-        raise Refusal("InvalidParameter", "the body is not an object of JSON")
+        raise ServiceError("InvalidParameter", "the body is not an object of JSON")
     return list(document.items())
 
 
@@ -164,5 +166,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if found.setdefault(name, value) != value:
-            raise Refusal("InvalidParameter", f"{name} is given twice, with different values")
+            raise ServiceError("InvalidParameter", f"{name} is given twice, with different values")
     return found

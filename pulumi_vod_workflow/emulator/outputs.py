@@ -18,7 +18,7 @@ from typing import Any, Final
 SOURCE_SECONDS: Final = 60.0
 SOURCE_SIZE: Final = (1920, 1080)
 HEIGHTS: Final = (360, 480, 540, 720, 1080, 240, 144, 1440)
-_FATE: Final = re.compile(
+_OUTCOME: Final = re.compile(
     r"\bemu-(?:(missing)|(terminated)|(unknown-status)|fail-([12][0-9]{3}))\b", re.ASCII
 )
 
@@ -31,9 +31,9 @@ def source_name(start: Mapping[str, Any]) -> str:
     return str(direct_url["FileName"] if direct_url else f"{start['Vid']}.mp4")
 
 
-def fate_told(source: str) -> str | None:
+def outcome_from_name(source: str) -> str | None:
     """Return what a source says of itself by its name: `missing`, or the status it ends with."""
-    found = _FATE.search(source)
+    found = _OUTCOME.search(source)
     if not found:
         return None
     missing, terminated, unknown, code = found.groups()

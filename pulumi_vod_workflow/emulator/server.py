@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.emulator import control_api as control
 from pulumi_vod_workflow.emulator.app import create_app
-from pulumi_vod_workflow.emulator.callbacks import Courier
+from pulumi_vod_workflow.emulator.callbacks import CallbackDispatcher
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 
 
@@ -61,7 +61,7 @@ class VodEmulator:
         self.service = app.service
         self._socket: socket.socket | None = None
         self._server = _Quiet(uvicorn_config(app))
-        self._courier = Courier(self.service)
+        self._courier = CallbackDispatcher(self.service)
         self._thread = threading.Thread(target=self._serve, daemon=True, name="vod-emulator")
 
     def _serve(self) -> None:

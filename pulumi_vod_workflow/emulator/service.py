@@ -13,9 +13,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from pulumi_vod_workflow.emulator import validation as contract
-from pulumi_vod_workflow.emulator.errors import Refusal
-from pulumi_vod_workflow.emulator.faults import Happening
-from pulumi_vod_workflow.emulator.outputs import Outputs, fate_told, source_name
+from pulumi_vod_workflow.emulator.errors import ServiceError
+from pulumi_vod_workflow.emulator.faults import ActiveFault
+from pulumi_vod_workflow.emulator.outputs import Outputs, outcome_from_name, source_name
 from pulumi_vod_workflow.emulator.settings import (
     SYSTEM_TEMPLATES,
     Behaviour,
@@ -27,7 +27,7 @@ from pulumi_vod_workflow.emulator.settings import (
     span,
 )
 from pulumi_vod_workflow.emulator.signature import Keys
-from pulumi_vod_workflow.emulator.store import Fate, Run, Store, iso, new_run_id
+from pulumi_vod_workflow.emulator.store import Run, RunOutcome, Store, iso, new_run_id
 
 KEPT_REQUESTS: Final = 1000
 SPACE: Final = "emulated-space"
@@ -116,9 +116,9 @@ class Service:
         """
         allowed = self.behaviour.rate_limit
         if allowed and not self.store.admit(action, allowed):
-            raise Refusal("RequestLimitExceeded", str(allowed), headers={"retry-after": "1"})
+            raise ServiceError("RequestLimitExceeded", str(allowed), headers={"retry-after": "1"})
 
-    def fault(self, action: str, number: int) -> Happening | None:
+    def fault(self, action: str, number: int) -> ActiveFault | None:
         """Return what goes wrong with a request: the first fault that falls to its number."""
         drawn = random.Random(f"{self.behaviour.seed}/{action}/{number}")  # noqa: S311 - as above
         return self.store.take_fault(action, lambda fault: drawn.random() < fault.chance)
@@ -141,19 +141,21 @@ class Service:
         behaviour = self.behaviour
         template = _template(start["TemplateId"], behaviour)
         if template is None:
-            raise Refusal("ResourceNotFound", "TemplateId")
+            raise ServiceError("ResourceNotFound", "TemplateId")
         tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
         space = _space(start, behaviour, template.space_name)
 
-        def fate(number: int, counted: str | None) -> Fate:
-            return _fate(number, counted, start=start, space=space, tasks=tasks, by=behaviour)
+        def fate(number: int, counted: str | None) -> RunOutcome:
+            return decide_outcome(
+                number, counted, start=start, space=space, tasks=tasks, by=behaviour
+            )
 
         run_id = self.store.accept(
             _identity(start, space, template.commit_id),
             start,
             dedup=behaviour.dedup,
-            falls=lambda text: _matches(Rule.model_validate_json(text), start),
-            decide=fate,
+            matches=lambda text: _matches(Rule.model_validate_json(text), start),
+            outcome_factory=fate,
         )
         return Call({"RunId": run_id}, run_id)
 
@@ -198,7 +200,7 @@ class Service:
         template = _template(template_id, behaviour)
         hidden = template_id in SYSTEM_TEMPLATES and not behaviour.list_system_templates
         if template is None or hidden:
-            raise Refusal("ResourceNotFound", "TemplateId")
+            raise ServiceError("ResourceNotFound", "TemplateId")
         return Call({"WorkflowTemplate": _described(template)})
 
     def list_workflow_template(self, parameters: dict[str, Any]) -> Call:
@@ -244,13 +246,13 @@ class Service:
     def _space_of(self, vid: str) -> str | None:
         try:
             return _space({"Vid": vid}, self.behaviour, SPACE)
-        except Refusal:
+        except ServiceError:
             return None
 
     def _find(self, run_id: str) -> tuple[Run, float]:
         run = self.store.find(run_id)
         if run is None:
-            raise Refusal("ResourceNotFound", "RunId")
+            raise ServiceError("ResourceNotFound", "RunId")
         return run, self.store.now()
 
 
@@ -269,18 +271,18 @@ CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
 
 def _space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
     """Return the space of the source, if both exist; a file without one is in its workflow's."""
-    told = fate_told(source_name(start))
+    told = outcome_from_name(source_name(start))
     if told == "missing":
-        raise Refusal("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
+        raise ServiceError("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
     if "Vid" in start:
         if behaviour.vids is None:
             return SPACE
         if start["Vid"] not in behaviour.vids:
-            raise Refusal("ResourceNotFound", "Vid")
+            raise ServiceError("ResourceNotFound", "Vid")
         return behaviour.vids[start["Vid"]]
     named = start["DirectUrl"].get("SpaceName")
     if named is not None and behaviour.spaces is not None and named not in behaviour.spaces:
-        raise Refusal("ResourceNotFound", "SpaceName")
+        raise ServiceError("ResourceNotFound", "SpaceName")
     return str(named or usual)
 
 
@@ -301,15 +303,15 @@ def _or(own: Range | None, usual: Range) -> Range:
     return usual if own is None else own
 
 
-def _fate(
+def decide_outcome(
     number: int,
-    counted: str | None,
+    forced_rule: str | None,
     *,
     start: Mapping[str, Any],
     space: str,
     tasks: Mapping[str, int],
     by: Behaviour,
-) -> Fate:
+) -> RunOutcome:
     """Decide all of a run at its start; what is left to chance follows the seed and its number."""
 
     def drawn(what: str) -> random.Random:
@@ -318,16 +320,16 @@ def _fate(
     def falls(index: int, rule: Rule) -> bool:
         return _matches(rule, start) and drawn(f"rule {index}").random() < rule.chance
 
-    told = fate_told(source_name(start))
+    told = outcome_from_name(source_name(start))
     rule = next((item for index, item in enumerate(by.rules) if falls(index, item)), Rule())
-    if counted is not None:
-        rule = Rule.model_validate_json(counted)
+    if forced_rule is not None:
+        rule = Rule.model_validate_json(forced_rule)
     elif told is not None:
         rule = rule.model_copy(update={"status": told})
     pending = drawn("pending").uniform(*span(_or(rule.pending_seconds, by.pending_seconds)))
     if start.get("EnableLowPriority"):
         pending += drawn("low priority").uniform(*span(by.low_priority_seconds))
-    return Fate(
+    return RunOutcome(
         run_id=new_run_id(by.seed, number),
         space=space,
         tasks=tasks,

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote
 
-from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.errors import ServiceError
 
 WINDOW = timedelta(seconds=900)
 LONGEST = 7 * 86400
@@ -61,29 +61,29 @@ def verify(request: Signed, keys: Keys, moments: Sequence[datetime]) -> str:
         return _verify_query(request, in_query, keys, moments)
     authorization = request.headers.get("authorization")
     if not authorization:
-        raise Refusal("MissingAuthenticationToken")
+        raise ServiceError("MissingAuthenticationToken")
     algorithm, _, rest = authorization.partition(" ")
     parts = {
         name.strip(): value.strip()
         for name, _, value in (part.partition("=") for part in rest.split(","))
     }
     if algorithm != "HMAC-SHA256":
-        raise Refusal("InvalidAuthorization", "the algorithm must be HMAC-SHA256")
+        raise ServiceError("InvalidAuthorization", "the algorithm must be HMAC-SHA256")
     if not parts.get("Signature"):
-        raise Refusal("MissingSignature")
+        raise ServiceError("MissingSignature")
     names = parts.get("SignedHeaders", "").split(";")
     x_date = request.headers.get("x-date")
     if not x_date or "x-date" not in names:
-        raise Refusal("MissingRequestInfo", "X-Date")
+        raise ServiceError("MissingRequestInfo", "X-Date")
     body_hash = hashlib.sha256(request.body).hexdigest()
     if request.headers.get("x-content-sha256", body_hash) != body_hash:
-        raise Refusal("SignatureDoesNotMatch")
+        raise ServiceError("SignatureDoesNotMatch")
     scope = _scope(parts.get("Credential", ""), keys)
     expires = request.headers.get("x-expires") if "x-expires" in names else None
     _time(x_date, expires or in_query.get("X-Expires"), scope, moments)
     _token(request.headers.get("x-security-token"), keys)
     if names != sorted(names) or any(name not in request.headers for name in names):
-        raise Refusal("SignatureDoesNotMatch")
+        raise ServiceError("SignatureDoesNotMatch")
     lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names)
     canonical = "\n".join(
         (request.method, request.path, _query(request.query), lines, ";".join(names), body_hash)
@@ -97,7 +97,7 @@ def _verify_query(
 ) -> str:
     x_date = in_query.get("X-Date")
     if not x_date:
-        raise Refusal("MissingRequestInfo", "X-Date")
+        raise ServiceError("MissingRequestInfo", "X-Date")
     scope = _scope(in_query.get("X-Credential", ""), keys)
     _time(x_date, in_query.get("X-Expires"), scope, moments)
     _token(in_query.get("X-Security-Token"), keys)
@@ -106,7 +106,7 @@ def _verify_query(
     # Official clients disagree about whether these two are covered (facts 5): either is good.
     loose = {"X-Security-Token", "X-SignedQueries"}
     if request.body or not (sent - loose <= (listed or sent)):
-        raise Refusal("SignatureDoesNotMatch")
+        raise ServiceError("SignatureDoesNotMatch")
     headers = [name for name in in_query.get("X-SignedHeaders", "").split(";") if name]
     lines = "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in headers)
     empty = hashlib.sha256(b"").hexdigest()
@@ -125,13 +125,13 @@ def _scope(credential: str, keys: Keys) -> str:
     access_key, _, scope = credential.partition("/")
     parts = scope.split("/")
     if len(parts) != 4 or parts[3] != "request":
-        raise Refusal("InvalidCredential", "must be AccessKey/date/region/service/request")
+        raise ServiceError("InvalidCredential", "must be AccessKey/date/region/service/request")
     if access_key != keys.access_key:
-        raise Refusal("InvalidAccessKey", access_key)
+        raise ServiceError("InvalidAccessKey", access_key)
     if parts[2] != SERVICE:
-        raise Refusal("ServiceNotFound", parts[2])
+        raise ServiceError("ServiceNotFound", parts[2])
     if keys.region not in {None, parts[1]}:
-        raise Refusal("InvalidCredential", f"this endpoint is of {keys.region}")
+        raise ServiceError("InvalidCredential", f"this endpoint is of {keys.region}")
     return scope
 
 
@@ -139,21 +139,21 @@ def _time(x_date: str, expires: str | None, scope: str, moments: Sequence[dateti
     try:
         signed = datetime.strptime(x_date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise Refusal("InvalidTimestamp") from None
+        raise ServiceError("InvalidTimestamp") from None
     good_for = WINDOW
     if expires:
         if not re.fullmatch("[0-9]{1,6}", expires) or not 0 < int(expires) <= LONGEST:
-            raise Refusal("InvalidTimestamp")
+            raise ServiceError("InvalidTimestamp")
         good_for = timedelta(seconds=int(expires))
     if not any(-WINDOW <= now - signed <= good_for for now in moments):
-        raise Refusal("InvalidTimestamp")
+        raise ServiceError("InvalidTimestamp")
     if scope.partition("/")[0] != x_date[:8]:
-        raise Refusal("InvalidCredential", "its date is not that of X-Date")
+        raise ServiceError("InvalidCredential", "its date is not that of X-Date")
 
 
 def _token(sent: str | None, keys: Keys) -> None:
     if (sent or None) != keys.session_token:  # Go sends an empty one for none
-        raise Refusal("InvalidSecretToken", "the session token is wrong, expired or missing")
+        raise ServiceError("InvalidSecretToken", "the session token is wrong, expired or missing")
 
 
 def _query(pairs: list[tuple[str, str]]) -> str:
@@ -177,4 +177,4 @@ def _compare(canonicals: Sequence[str], scope: str, x_date: str, keys: Keys, sen
         expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
         if hmac.compare_digest(expected.encode(), sent.encode()):
             return
-    raise Refusal("SignatureDoesNotMatch")
+    raise ServiceError("SignatureDoesNotMatch")

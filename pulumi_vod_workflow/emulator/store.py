@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator.faults import Fault, Happening
+from pulumi_vod_workflow.emulator.faults import ActiveFault, Fault
 from pulumi_vod_workflow.emulator.settings import Dedup
 
 VERSION: Final = 1
@@ -52,7 +52,7 @@ INSERT OR IGNORE INTO behaviour VALUES (1, '{}')
 """
 RETENTION: Final = 30 * 86400.0
 """Seconds for which a run is found (facts 1)."""
-FARTHEST: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+MAX_CLOCK_OFFSET: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 """The latest moment the clock can be moved to: every time stays one that can be spelled."""
 UNFINISHED: Final = frozenset({"PendingStart", "Running", "Paused"})
 
@@ -91,7 +91,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class RunOutcome:
     """What is decided of a run when it is accepted."""
 
     run_id: str
@@ -117,9 +117,9 @@ class Delivery:
     """When it was taken: whose carrier was too slow has no say any more."""
 
 
-Decide = Callable[[int, str | None], Fate]
+OutcomeFactory = Callable[[int, str | None], RunOutcome]
 """What becomes of the run of a number; the text is the counted rule that falls to it."""
-Falls = Callable[[str], bool]
+Matches = Callable[[str], bool]
 """Whether a counted rule, as JSON, falls to the start."""
 
 _RUN: Final = "number, run_id, start, space, tasks, accepted, started, ended, outcome"
@@ -210,8 +210,10 @@ class Store:
             [row] = db.execute("SELECT shown, at, speed, step FROM clock").fetchall()
             before = _shown(row[:3], real)
             shown = (before if to is None else to) + advance
-            if not before <= shown <= FARTHEST:
-                raise ValueError(f"the clock goes forward only, and not beyond {iso(FARTHEST)}")
+            if not before <= shown <= MAX_CLOCK_OFFSET:
+                raise ValueError(
+                    f"the clock goes forward only, and not beyond {iso(MAX_CLOCK_OFFSET)}"
+                )
             db.execute(
                 "UPDATE clock SET shown = ?, at = ?, speed = ?, step = ?",
                 (
@@ -255,19 +257,19 @@ class Store:
         faults = self._rows("SELECT left, fault FROM faults WHERE left > 0 ORDER BY number")
         return outcomes, faults
 
-    def take_fault(self, action: str, falls: Callable[[Fault], bool]) -> Happening | None:
+    def take_fault(self, action: str, matches: Callable[[Fault], bool]) -> ActiveFault | None:
         """Return the fault that happens to this request: the oldest that falls to it."""
         query = "SELECT number, fault FROM faults WHERE action = ? AND left > 0 ORDER BY number"
         for number, text in self._rows(query, action):
-            fault = Happening(number=number, **json.loads(text))
-            if falls(fault):
+            fault = ActiveFault(number=number, **json.loads(text))
+            if matches(fault):
                 with self._transaction() as db:  # another process may have taken the last of it
                     less = "UPDATE faults SET left = left - 1 WHERE number = ? AND left > 0"
                     if db.execute(less, (number,)).rowcount:
                         return fault
         return None
 
-    def give_back(self, fault: Happening) -> None:
+    def give_back(self, fault: ActiveFault) -> None:
         """Let it happen to another request."""
         with self._transaction() as db:
             db.execute("UPDATE faults SET left = left + 1 WHERE number = ?", (fault.number,))
@@ -285,7 +287,13 @@ class Store:
     # -- runs ---------------------------------------------------------------------------------
 
     def accept(
-        self, identity: str, start: Mapping[str, Any], *, dedup: Dedup, falls: Falls, decide: Decide
+        self,
+        identity: str,
+        start: Mapping[str, Any],
+        *,
+        dedup: Dedup,
+        matches: Matches,
+        outcome_factory: OutcomeFactory,
     ) -> str:
         """Return the RunId of an identical run (facts 4), or of a new one."""
         now = self.now()
@@ -302,12 +310,12 @@ class Store:
             for number, text in db.execute(
                 "SELECT number, rule FROM outcomes WHERE left > 0 ORDER BY number"
             ).fetchall():
-                if falls(text):
+                if matches(text):
                     rule = text
                     db.execute("UPDATE outcomes SET left = left - 1 WHERE number = ?", (number,))
                     break
             [(last,)] = db.execute("SELECT COALESCE(MAX(number), 0) FROM runs")
-            fate = decide(last + 1, rule)
+            fate = outcome_factory(last + 1, rule)
             ended = now + fate.pending + fate.running
             db.execute(
                 f"INSERT INTO runs ({_RUN}, identity) "  # noqa: S608 - ours

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.http import parse_json
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES
 
@@ -20,8 +20,8 @@ LARGEST_FLOAT: Final = 3.4028235e38
 Rule = Callable[[Any, str], Any]
 
 
-def _bad(path: str, what: str) -> Refusal:
-    return Refusal("InvalidParameter", f"{path} {what}")
+def _bad(path: str, what: str) -> ServiceError:
+    return ServiceError("InvalidParameter", f"{path} {what}")
 
 
 def _text(value: Any, path: str) -> str:
@@ -227,7 +227,7 @@ def start(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if ("Vid" in typed) == ("DirectUrl" in typed):
         raise _bad("Vid", "or DirectUrl must be set, and not both")
     if "TemplateId" not in typed:
-        raise Refusal("MissingParameter", "TemplateId")
+        raise ServiceError("MissingParameter", "TemplateId")
     built_in = typed["TemplateId"] in SYSTEM_TEMPLATES
     if built_in and "DirectUrl" in typed and "SpaceName" not in typed["DirectUrl"]:
         raise _bad("DirectUrl.SpaceName", "is required for a built-in workflow")
@@ -237,7 +237,7 @@ def start(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def read(parameters: Mapping[str, Any], key: str, **optional: Rule) -> dict[str, Any]:
     """Return the parameters of a read of one thing."""
     if key not in parameters:
-        raise Refusal("MissingParameter", key)
+        raise ServiceError("MissingParameter", key)
     return _known(parameters, {key: _text, **optional}, [key])
 
 

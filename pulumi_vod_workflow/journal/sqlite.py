@@ -22,25 +22,25 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
-from pulumi_vod_workflow.core.recovery import Entry, Order
+from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal.store import Claim, Look, Version
+from pulumi_vod_workflow.journal.store import ClaimResult, Lookup, RecordVersion
 
 T = TypeVar("T")
 
-VERSION: Final = 2
+SCHEMA_VERSION: Final = 2
 """
 Of the file's layout. Version 1 had no claims: a release that knows only that one refuses the file,
 because it would overwrite what another update has sent.
 """
 
-OURS: Final = 0x766F646A
+APPLICATION_ID: Final = 0x766F646A
 """What tells SQLite's other files from ours."""
 
-PATIENCE: Final = 30.0
+BUSY_TIMEOUT: Final = 30.0
 """Seconds to wait for another process's transaction."""
 
-LAYOUT: Final = f"""
+SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS starts (
     key TEXT PRIMARY KEY,
@@ -60,20 +60,20 @@ CREATE TABLE IF NOT EXISTS claims (
     request_id TEXT,
     submitted_at TEXT
 );
-PRAGMA application_id = {OURS};
-PRAGMA user_version = {VERSION};
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
-KEPT_RELEASED: Final = timedelta(days=2)
+RELEASED_CLAIM_RETENTION: Final = timedelta(days=2)
 """Time for which a released run is kept: longer than any update takes, so a slower one finds it."""
 
-PRUNED: Final = """
+PRUNE_RELEASED: Final = """
 DELETE FROM claims WHERE key NOT IN (SELECT key FROM starts)
 AND (released_at IS NULL OR released_at < :since)
 """
 
-VERSIONS: Final = """
+SELECT_VERSIONS: Final = """
 WITH wanted (key) AS (SELECT value FROM json_each(?))
 SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at,
     claims.run_id, claims.request_id, claims.submitted_at
@@ -82,7 +82,7 @@ LEFT JOIN starts ON starts.key = wanted.key
 LEFT JOIN claims ON claims.key = wanted.key
 """
 
-CLAIMED: Final = """
+UPSERT_CLAIM: Final = """
 SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
     claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
 FROM (SELECT 1)
@@ -90,22 +90,22 @@ LEFT JOIN starts ON starts.key = :key
 LEFT JOIN claims ON claims.key = :key
 """
 
-SENT: Final = """
+UPSERT_SENT: Final = """
 INSERT INTO starts (key, resource, sent_at) VALUES (:key, :resource, :now)
 ON CONFLICT (key) DO UPDATE SET resource = excluded.resource
 """
 
-OWNED: Final = """
+SELECT_OWNER: Final = """
 INSERT INTO claims (key, owner) VALUES (:key, :owner)
 ON CONFLICT (key) DO UPDATE SET owner = excluded.owner
 """
 
-REFUSED: Final = """
+DELETE_REJECTED: Final = """
 DELETE FROM starts WHERE key = :key AND run_id IS NULL
 AND EXISTS (SELECT 1 FROM claims WHERE key = :key AND owner = :owner)
 """
 
-ACCEPTED: Final = """
+UPDATE_ACCEPTED: Final = """
 INSERT INTO starts VALUES (:key, :resource, :now, :runId, :requestId, :submittedAt)
 ON CONFLICT (key) DO UPDATE SET
     run_id = excluded.run_id,
@@ -113,36 +113,38 @@ ON CONFLICT (key) DO UPDATE SET
     submitted_at = excluded.submitted_at
 """
 
-DECIDED: Final = "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
+DELETE_UNDECIDED: Final = (
+    "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
+)
 
-FORGOTTEN: Final = "DELETE FROM starts WHERE key = :key AND sent_at = :sent AND run_id IS :run"
+DELETE_RECORD: Final = "DELETE FROM starts WHERE key = :key AND sent_at = :sent AND run_id IS :run"
 
-RELEASED: Final = """
+MARK_RELEASED: Final = """
 INSERT OR REPLACE INTO claims
 SELECT key, NULL, :now, run_id, request_id, submitted_at FROM starts
 WHERE run_id IN (SELECT value FROM json_each(:runs))
 """
 
-SETTLED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
+DELETE_RELEASED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
 
-KNOWN: Final = """
+SELECT_RECORDS: Final = """
 SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE key IN (SELECT value FROM json_each(?)) OR resource IN (SELECT value FROM json_each(?))
 ORDER BY sent_at
 """
 
-OF_STACK: Final = """
+SELECT_STACK: Final = """
 SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
 WHERE json_extract(resource, '$.project') = json_extract(?, '$')
 AND json_extract(resource, '$.stack') = json_extract(?, '$')
 ORDER BY sent_at
 """
 
-HELD: Final = "SELECT run_id FROM starts WHERE run_id IS NOT NULL"
+SELECT_RUN_IDS: Final = "SELECT run_id FROM starts WHERE run_id IS NOT NULL"
 
-RUN: Final = ("runId", "requestId", "submittedAt")
+RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 
-Change = tuple[str, Mapping[str, Any]]
+Statement = tuple[str, Mapping[str, Any]]
 
 
 class _UnusableError(Exception):
@@ -173,12 +175,12 @@ class Journal:
         """Whether this connection has written."""
         self._pending: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
         self._written: Future[None] | None = None
-        self._unsettled: set[str] | None = None
+        self._unreleased: set[str] | None = None
         """Ids of the runs that the journal holds, once they were looked for."""
-        self._settled: set[str] = set()
+        self._released: set[str] = set()
         """Ids of runs that are on their way out of it."""
 
-    def look(self, orders: Iterable[Order], *, make: bool = False) -> Look:
+    def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> Lookup:
         """
         Return what is known of starts, and the latest other start of each of their resources.
 
@@ -191,48 +193,48 @@ class Journal:
 
         """
         keys, resources = set(), set()
-        for order in orders:
-            keys.add(order.key)
-            resources.add(order.resource)
+        for order in intents:
+            keys.add(order.record_key)
+            resources.add(order.resource_key)
         names = sorted(keys), sorted(resources)
-        versions: dict[str, Version] = {}
+        versions: dict[str, RecordVersion] = {}
         released: dict[str, Any] = {}
-        if not make:
-            rows = self._rows(KNOWN, *names)
+        if not create:
+            rows = self._rows(SELECT_RECORDS, *names)
         else:
             # A run that a state holds is released before its next start is compared with this look.
             self._writer.submit(lambda: None).result()
-            with self._file, self._explained():
-                connection = self._make()
+            with self._file, self._explain_errors():
+                connection = self._create()
                 # One transaction: an entry and its version are of the same moment.
                 connection.execute("BEGIN")
                 try:
-                    rows = self._rows(KNOWN, *names)
-                    found = connection.execute(VERSIONS, [json.dumps(names[0])]).fetchall()
+                    rows = self._rows(SELECT_RECORDS, *names)
+                    found = connection.execute(SELECT_VERSIONS, [json.dumps(names[0])]).fetchall()
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
-            versions = {key: Version(*version[:4]) for key, *version in found}
+            versions = {key: RecordVersion(*version[:4]) for key, *version in found}
             released = {key: _run(*run) for key, _, _, _, _, *run in found if run[0]}
             with self._lock:
-                self._held()  # now, and not when a run's acceptance waits for it
-        known = {entry.key: entry for _, entry in rows if entry.key in keys}
+                self._unreleased_run_ids()  # now, and not when a run's acceptance waits for it
+        known = {entry.record_key: entry for _, entry in rows if entry.record_key in keys}
         for key, version in versions.items():
             # An update that runs beside this one has started it, and a state holds its run: this
             # one's view of the state is older.
             if key not in known and self._is_news(version, released.get(key)):
                 at = datetime.fromisoformat(str(version.released_at))
-                known[key] = Entry(at, released[key], key)
-        others = {resource: entry for resource, entry in rows if entry.key not in keys}
-        return Look(known, others, versions)
+                known[key] = StartRecord(at, released[key], key)
+        others = {resource: entry for resource, entry in rows if entry.record_key not in keys}
+        return Lookup(known, others, versions)
 
-    def _is_news(self, version: Version, released: Any) -> bool:
+    def _is_news(self, version: RecordVersion, released: Any) -> bool:
         """Tell whether another process has released a run since this journal was opened."""
-        if released is None or version.released_at is None or released["runId"] in self._settled:
+        if released is None or version.released_at is None or released["runId"] in self._released:
             return False
         return datetime.fromisoformat(version.released_at) > self._opened
 
-    def of_stack(self, project: str, stack: str) -> list[tuple[str, Entry]]:
+    def list_stack(self, project: str, stack: str) -> list[tuple[str, StartRecord]]:
         """
         Return all starts of a stack's resources, each with its `Order.resource`; the latest last.
 
@@ -240,9 +242,11 @@ class Journal:
             JournalError: when the file cannot be read.
 
         """
-        return self._rows(OF_STACK, project, stack)
+        return self._rows(SELECT_STACK, project, stack)
 
-    def claim(self, order: Order, owner: str, seen: Version | None = None) -> Future[Claim]:
+    def claim(
+        self, order: StartIntent, owner: str, seen: RecordVersion | None = None
+    ) -> Future[ClaimResult]:
         """
         Record that an operation is about to send a start, unless another one has since it looked.
 
@@ -255,36 +259,38 @@ class Journal:
             seen: the start's record when the operation has decided to send it; by default none.
 
         """
-        names = {"key": order.key, "resource": order.resource, "owner": owner}
+        names = {"key": order.record_key, "resource": order.resource_key, "owner": owner}
         values = {**names, "now": self._clock.now().isoformat()}
-        return self._write(lambda connection: _claim(connection, values, seen or Version()))
+        return self._write(lambda connection: _claim(connection, values, seen or RecordVersion()))
 
     def age(self, moment: datetime) -> timedelta:
         """Return how long ago a recorded moment was."""
         return self._clock.now() - moment
 
-    def refused(self, order: Order, owner: str) -> Future[None]:
+    def record_rejected(self, order: StartIntent, owner: str) -> Future[None]:
         """Record that a start was surely not accepted, unless another operation has claimed it."""
-        return self._change((REFUSED, {"key": order.key, "owner": owner}))
+        return self._transaction((DELETE_REJECTED, {"key": order.record_key, "owner": owner}))
 
-    def accepted(self, order: Order, run: Mapping[str, Any]) -> Future[None]:
+    def record_accepted(self, order: StartIntent, run: Mapping[str, Any]) -> Future[None]:
         """Take note of a start's run; what else its resource had sent is decided by that."""
         with self._lock:
-            self._settled.discard(run["runId"])
-            self._held().add(run["runId"])
-        named = {"key": order.key, "resource": order.resource}
-        told = {name: run.get(name) for name in RUN}
+            self._released.discard(run["runId"])
+            self._unreleased_run_ids().add(run["runId"])
+        named = {"key": order.record_key, "resource": order.resource_key}
+        told = {name: run.get(name) for name in RUN_FIELDS}
         values = {**named, **told, "now": self._clock.now().isoformat()}
-        return self._change((ACCEPTED, values), (DECIDED, named))
+        return self._transaction((UPDATE_ACCEPTED, values), (DELETE_UNDECIDED, named))
 
-    def decided(self, *resources: str) -> None:
+    def discard_undecided(self, *resources: str) -> None:
         """Take note that a person has named the runs of resources; never raises."""
         with suppress(OSError):
             if not self._path.exists():
                 return
-            self._change(*((DECIDED, {"key": "", "resource": name}) for name in resources))
+            self._transaction(
+                *((DELETE_UNDECIDED, {"key": "", "resource": name}) for name in resources)
+            )
 
-    def forget(self, entries: Iterable[Entry]) -> None:
+    def delete(self, records: Iterable[StartRecord]) -> None:
         """
         Forget starts as they were read, as a person decided: all of them, or none.
 
@@ -294,18 +300,18 @@ class Journal:
         """
         changes = [
             (
-                FORGOTTEN,
+                DELETE_RECORD,
                 {
-                    "key": entry.key,
+                    "key": entry.record_key,
                     "sent": entry.sent_at.isoformat(),
                     "run": entry.run["runId"] if entry.run else None,
                 },
             )
-            for entry in entries
+            for entry in records
         ]
-        self._change(*changes).result()
+        self._transaction(*changes).result()
 
-    def settled(self, run_ids: Iterable[str]) -> Future[None] | None:
+    def release(self, run_ids: Iterable[str]) -> Future[None] | None:
         """
         Take note that a state holds runs; never raises.
 
@@ -314,39 +320,39 @@ class Journal:
 
         """
         with self._lock:
-            runs = self._held().intersection(run_ids)
+            runs = self._unreleased_run_ids().intersection(run_ids)
             if not runs:
                 return None
-            self._held().difference_update(runs)
-            self._settled |= runs
+            self._unreleased_run_ids().difference_update(runs)
+            self._released |= runs
         values = {"runs": json.dumps(sorted(runs)), "now": self._clock.now().isoformat()}
-        return self._change((RELEASED, values), (SETTLED, values))
+        return self._transaction((MARK_RELEASED, values), (DELETE_RELEASED, values))
 
     # -- the file -----------------------------------------------------------------------------
 
-    def _held(self) -> set[str]:
+    def _unreleased_run_ids(self) -> set[str]:
         """Return the ids of the runs that are in the journal; they are looked for once."""
-        if self._unsettled is None:
-            self._unsettled = set()
-            with self._file, suppress(JournalError), self._explained():  # told before a start
+        if self._unreleased is None:
+            self._unreleased = set()
+            with self._file, suppress(JournalError), self._explain_errors():  # told before a start
                 connection = self._connect()
-                rows = connection.execute(HELD) if connection else ()
-                self._unsettled = {run_id for (run_id,) in rows}
-        return self._unsettled
+                rows = connection.execute(SELECT_RUN_IDS) if connection else ()
+                self._unreleased = {run_id for (run_id,) in rows}
+        return self._unreleased
 
-    def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, Entry]]:
-        with self._file, self._explained():
+    def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, StartRecord]]:
+        with self._file, self._explain_errors():
             connection = self._connect()
             if connection is None:
                 return []
             rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
             return [
-                (name, Entry(datetime.fromisoformat(sent_at), _run(*run), key))
+                (name, StartRecord(datetime.fromisoformat(sent_at), _run(*run), key))
                 for name, key, sent_at, *run in rows
-                if run[0] not in self._settled
+                if run[0] not in self._released
             ]
 
-    def _change(self, *changes: Change) -> Future[None]:
+    def _transaction(self, *changes: Statement) -> Future[None]:
         """Have statements executed in one transaction."""
 
         def execute(connection: sqlite3.Connection) -> None:
@@ -369,8 +375,8 @@ class Journal:
         with self._lock:
             pending, self._pending, self._written = self._pending, [], None
         try:
-            with self._file, self._explained():
-                connection = self._make()
+            with self._file, self._explain_errors():
+                connection = self._create()
                 try:
                     connection.execute("BEGIN IMMEDIATE")
                     results = [work(connection) for work, _ in pending]
@@ -392,12 +398,12 @@ class Journal:
             self._close()  # it was removed: what is written to it would be lost
         elif self._connection is None:
             connection = sqlite3.connect(
-                self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+                self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
             )
             self._connection = connection
             weakref.finalize(self, connection.close).atexit = False
             try:
-                self._inspect(connection)
+                self._check_file(connection)
             except BaseException:
                 self._close()
                 raise
@@ -408,20 +414,20 @@ class Journal:
             self._connection.close()
             self._connection, self._writable = None, False
 
-    def _inspect(self, connection: sqlite3.Connection) -> None:
+    def _check_file(self, connection: sqlite3.Connection) -> None:
         [[version]] = connection.execute("PRAGMA user_version")
-        if version > VERSION:
+        if version > SCHEMA_VERSION:
             raise _UnusableError(
                 "it was made by a newer version of pulumi_vod_workflow: use that version"
             )
         [[owner]] = connection.execute("PRAGMA application_id")
-        if owner != OURS and list(connection.execute("SELECT 1 FROM sqlite_master")):
+        if owner != APPLICATION_ID and list(connection.execute("SELECT 1 FROM sqlite_master")):
             raise _UnusableError("it is a file of something else: set vod:journal to another one")
         [[verdict]] = connection.execute("PRAGMA quick_check(1)")
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
 
-    def _make(self) -> sqlite3.Connection:
+    def _create(self) -> sqlite3.Connection:
         """Return the open file, made if there is none."""
         connection = self._connect()
         if connection is None:
@@ -432,9 +438,9 @@ class Journal:
             raise FileNotFoundError(self._path)
         if not self._writable:
             try:
-                connection.executescript(LAYOUT)
-                since = self._clock.now() - KEPT_RELEASED
-                connection.execute(PRUNED, {"since": since.isoformat()})
+                connection.executescript(SCHEMA)
+                since = self._clock.now() - RELEASED_CLAIM_RETENTION
+                connection.execute(PRUNE_RELEASED, {"since": since.isoformat()})
             except sqlite3.Error:
                 self._close()  # and with it the transaction that was begun
                 raise
@@ -442,7 +448,7 @@ class Journal:
         return connection
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except _UnusableError as error:
@@ -461,9 +467,11 @@ class Journal:
             ) from None
 
 
-def _claim(connection: sqlite3.Connection, values: Mapping[str, Any], seen: Version) -> Claim:
+def _claim(
+    connection: sqlite3.Connection, values: Mapping[str, Any], seen: RecordVersion
+) -> ClaimResult:
     """Compare a start's record with what was seen, and claim the start if they agree."""
-    [row] = connection.execute(CLAIMED, values).fetchall()
+    [row] = connection.execute(UPSERT_CLAIM, values).fetchall()
     sent_at, *run, owner, released_at = row[:6]
     sent, released = (_run(*run), _run(*row[6:]))
     if sent is not None:
@@ -475,17 +483,17 @@ def _claim(connection: sqlite3.Connection, values: Mapping[str, Any], seen: Vers
     else:  # a start that was refused or forgotten meanwhile is no run; one that was released is
         won = released_at in {None, seen.released_at}
     if won:
-        connection.execute(SENT, values)
-        connection.execute(OWNED, values)
+        connection.execute(UPSERT_SENT, values)
+        connection.execute(SELECT_OWNER, values)
     at = datetime.fromisoformat(sent_at or (values["now"] if won else released_at))
-    return Claim(won, Entry(at, None if won else sent or released, values["key"]))
+    return ClaimResult(won, StartRecord(at, None if won else sent or released, values["key"]))
 
 
 def _run(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:
     """Return a run as it was accepted, if it was."""
     if run_id is None:
         return None
-    return dict(zip(RUN, (run_id, request_id, submitted_at), strict=True))
+    return dict(zip(RUN_FIELDS, (run_id, request_id, submitted_at), strict=True))
 
 
 _journals: dict[Path, Journal] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pulumi_vod_workflow.core.recovery import Entry
+from pulumi_vod_workflow.core.recovery import StartRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class RecordVersion:
     """The record of one start at one moment, which a claim compares with the record of its own."""
 
     sent_at: str | None = None
@@ -22,30 +22,30 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Lookup:
     """Starts, as one look at the journal finds them."""
 
-    known: Mapping[str, Entry]
+    records: Mapping[str, StartRecord]
     """By `Order.key`: starts that no state is known to hold."""
-    earlier: Mapping[str, Entry]
+    superseded: Mapping[str, StartRecord]
     """By `Order.resource`: the latest other start of the resource."""
-    versions: Mapping[str, Version] = field(default_factory=dict)
+    versions: Mapping[str, RecordVersion] = field(default_factory=dict)
     """By `Order.key`, of all starts that were asked for; empty unless the file may be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClaimResult:
     """The outcome of one claim."""
 
     won: bool
     """Whether the operation may send the start."""
-    entry: Entry
+    record: StartRecord
     """The start as it is recorded now: the operation's own if the claim is won."""
 
 
 class ClaimLostError(Exception):
     """Another operation has sent the start since this one has looked; nothing was sent."""
 
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
+    def __init__(self, entry: StartRecord) -> None:
+        self.record = entry
         super().__init__("another operation has sent this start")

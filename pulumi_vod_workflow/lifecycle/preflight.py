@@ -16,14 +16,14 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from pulumi_vod_workflow.core.operations import MOST_VIDS
+from pulumi_vod_workflow.core.operations import MAX_VIDS_PER_CALL
 from pulumi_vod_workflow.core.preflight import (
     QUESTIONS,
-    Fact,
     Field,
-    Missing,
-    Subject,
-    Untold,
+    LookupResult,
+    LookupUnavailable,
+    NotFound,
+    Reference,
     video_facts,
     workflow_fact,
 )
@@ -31,39 +31,41 @@ from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.errors import CallError, InvalidRequestError, NotFoundError
 from pulumi_vod_workflow.transport.client import VodClient
 
-LIMIT: Final = 5.0
+LOOKUP_TIMEOUT: Final = 5.0
 """Seconds for all questions about a resource together, the wait for their turns included."""
-BRIEFLY: Final = RetryPolicy(read=2.0, unreachable=0.0, base=0.25)
+LOOKUP_RETRY_POLICY: Final = RetryPolicy(
+    read_budget=2.0, unreachable_budget=0.0, initial_backoff=0.25
+)
 """A hiccup is no reason to leave something unchecked; a network that is not there is."""
-AT_ONCE: Final[Mapping[Field, int]] = {"templateId": 1, "vid": MOST_VIDS}
+MAX_IDS_PER_CALL: Final[Mapping[Field, int]] = {"templateId": 1, "vid": MAX_VIDS_PER_CALL}
 """How many the service takes in one question."""
 
-Facts = dict[Subject, Fact]
+Facts = dict[Reference, LookupResult]
 
 
-async def facts_about(client: VodClient, subjects: Iterable[Subject]) -> Facts:
+async def look_up(client: VodClient, subjects: Iterable[Reference]) -> Facts:
     """
     Return what the service tells of each subject, within `LIMIT` seconds; free, and never raises.
 
     All questions are asked at once, at the account's rate; a subject that was asked about before
     is not again, and one that is being asked about is asked about once.
     """
-    return await _inquiries.setdefault(client, _Inquiry()).about(client, [*subjects])
+    return await _caches.setdefault(client, LookupCache()).about(client, [*subjects])
 
 
-class _Inquiry:
+class LookupCache:
     """What one client has asked."""
 
     def __init__(self) -> None:
-        self._asked: dict[Subject, asyncio.Task[Facts]] = {}
+        self._asked: dict[Reference, asyncio.Task[Facts]] = {}
         self._answers: dict[Field, int] = dict.fromkeys(QUESTIONS, 0)
-        self._hopeless: dict[Field, Untold] = {}
+        self._hopeless: dict[Field, LookupUnavailable] = {}
         """Why there is no use in asking any more."""
 
-    async def about(self, client: VodClient, subjects: Sequence[Subject]) -> Facts:
+    async def about(self, client: VodClient, subjects: Sequence[Reference]) -> Facts:
         for kind in QUESTIONS:
             new = [item for item in subjects if item.field == kind and item not in self._asked]
-            for part in _parts([] if kind in self._hopeless else new, AT_ONCE[kind]):
+            for part in _parts([] if kind in self._hopeless else new, MAX_IDS_PER_CALL[kind]):
                 task = asyncio.create_task(self._ask(client, kind, part))
                 self._asked.update(dict.fromkeys(part, task))
         tasks = {self._asked[item] for item in subjects if item in self._asked}
@@ -76,18 +78,18 @@ class _Inquiry:
             for item in subjects
         }
 
-    async def _ask(self, client: VodClient, kind: Field, part: Sequence[Subject]) -> Facts:
+    async def _ask(self, client: VodClient, kind: Field, part: Sequence[Reference]) -> Facts:
         answers = self._answers[kind]
-        fact: Fact
+        fact: LookupResult
         try:
-            with anyio.fail_after(LIMIT):
-                facts = await ANSWERS[kind](client, part)
+            with anyio.fail_after(LOOKUP_TIMEOUT):
+                facts = await LOOKUPS[kind](client, part)
         except TimeoutError:
-            fact = Untold(f"{QUESTIONS[kind]}: no answer within {LIMIT:.0f} s")
+            fact = LookupUnavailable(f"{QUESTIONS[kind]}: no answer within {LOOKUP_TIMEOUT:.0f} s")
             if self._answers[kind] == answers:  # not of a service that is only busy
                 self._hopeless.setdefault(kind, fact)
         except CallError as error:
-            fact = Untold(f"{error.operation}: {error.summary}")
+            fact = LookupUnavailable(f"{error.operation}: {error.summary}")
             if not isinstance(error, (NotFoundError, InvalidRequestError)):
                 self._hopeless.setdefault(kind, fact)
         else:
@@ -96,31 +98,31 @@ class _Inquiry:
         return dict.fromkeys(part, fact)
 
 
-async def _workflow(client: VodClient, part: Sequence[Subject]) -> Facts:
+async def _workflow(client: VodClient, part: Sequence[Reference]) -> Facts:
     [subject] = part
     try:
-        answer = await client.get_workflow_template(subject.id, BRIEFLY)
+        answer = await client.get_workflow_template(subject.id, LOOKUP_RETRY_POLICY)
     except NotFoundError as error:
-        return {subject: Missing(f"{error.operation}: {error.summary}")}
+        return {subject: NotFound(f"{error.operation}: {error.summary}")}
     return {subject: workflow_fact(answer.result)}
 
 
-async def _videos(client: VodClient, part: Sequence[Subject]) -> Facts:
-    answer = await client.get_media_infos([item.id for item in part], BRIEFLY)
+async def _videos(client: VodClient, part: Sequence[Reference]) -> Facts:
+    answer = await client.get_media_infos([item.id for item in part], LOOKUP_RETRY_POLICY)
     facts = video_facts([item.id for item in part], answer.result, answer.request_id)
     return {item: facts[item.id] for item in part}
 
 
-ANSWERS: Final[Mapping[Field, Callable[[VodClient, Sequence[Subject]], Awaitable[Facts]]]] = {
+LOOKUPS: Final[Mapping[Field, Callable[[VodClient, Sequence[Reference]], Awaitable[Facts]]]] = {
     "templateId": _workflow,
     "vid": _videos,
 }
 
 
-_inquiries: WeakKeyDictionary[VodClient, _Inquiry] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[VodClient, LookupCache] = WeakKeyDictionary()
 
 
-def _parts(items: Iterable[Subject], size: int) -> Iterator[list[Subject]]:
+def _parts(items: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
     rest = iter(items)
     while part := [*islice(rest, size)]:
         yield part

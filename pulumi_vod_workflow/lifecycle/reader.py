@@ -12,12 +12,12 @@ from pulumi_vod_workflow.errors import (
     CallError,
     NotFoundError,
 )
-from pulumi_vod_workflow.lifecycle.bulk import _each
+from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.transport.client import VodClient
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RunRef:
     """A run, and the client that can read it."""
 
     client: VodClient
@@ -26,11 +26,11 @@ class Target:
     """When it was started, if that is known: a run that is not found may be too old to be."""
 
 
-Read = tuple[Mapping[str, Any], dict[str, Any]]
+RunRead = tuple[Mapping[str, Any], dict[str, Any]]
 """The service's record of a run, and its outputs."""
 
 
-async def read_run(target: Target, *, results: bool = True) -> Read:
+async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
     """
     Return the service's record of a run, and its outputs; free.
 
@@ -43,31 +43,31 @@ async def read_run(target: Target, *, results: bool = True) -> Read:
 
     """
     try:
-        answer = await target.client.get_workflow_execution(target.run_id)
+        answer = await run.client.get_workflow_execution(run.run_id)
     except NotFoundError as error:
         now = execution.service_time(error.server_date, SystemClock().now())
-        if not execution.has_expired({"submittedAt": target.submitted_at}, now):
-            if execution.is_emulated(target.run_id):
-                error.remedy = execution.FORGOTTEN
+        if not execution.has_expired({"submittedAt": run.submitted_at}, now):
+            if execution.is_emulated(run.run_id):
+                error.remedy = execution.RECORD_GONE
             raise
         return {}, dict(execution.EXPIRED)
     outputs = execution.execution_outputs(answer.result)
-    if results and execution.is_known_to_have_ended(outputs):
-        told = (await target.client.get_workflow_execution_result(target.run_id)).result
-        outputs = execution.merged(outputs, execution.result_outputs(told))
+    if results and execution.is_terminal(outputs):
+        told = (await run.client.get_workflow_execution_result(run.run_id)).result
+        outputs = execution.merge_outputs(outputs, execution.result_outputs(told))
     return answer.result, outputs
 
 
-async def read_all(targets: Mapping[str, Target]) -> tuple[dict[str, Read], dict[str, CallError]]:
+async def read_many(runs: Mapping[str, RunRef]) -> tuple[dict[str, RunRead], dict[str, CallError]]:
     """Return how far each run is, and why the others could not be read; free, without results."""
-    found: dict[str, Read] = {}
+    found: dict[str, RunRead] = {}
     errors: dict[str, CallError] = {}
 
     async def read(name: str) -> None:
         try:
-            found[name] = await read_run(targets[name], results=False)
+            found[name] = await read_run(runs[name], results=False)
         except CallError as error:
             errors[name] = error
 
-    await _each(targets, read)
+    await for_each(runs, read)
     return found, errors

@@ -15,36 +15,43 @@ import anyio.to_thread
 
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.recovery import TAKES_OVER, Entry, Run
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.progress import ProgressMessage
+from pulumi_vod_workflow.core.recovery import REUSES_RUN, Run, StartRecord
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.errors import (
     CallError,
     StoppedError,
     UnknownStartOutcomeError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.store import ClaimLostError
-from pulumi_vod_workflow.lifecycle.bulk import TICK, Say, _concerns_all, _defect, _each, _tell
+from pulumi_vod_workflow.lifecycle.bulk import (
+    CANCEL_CHECK_INTERVAL,
+    OnProgress,
+    affects_every_start,
+    emit,
+    for_each,
+    internal_error,
+)
 from pulumi_vod_workflow.transport.client import VodClient
 
-IN_A_ROW: Final = 8
+MAX_CONSECUTIVE_FAILURES: Final = 8
 """Failures of the service, with no start accepted in between, after which the rest is not sent."""
 
-STOPPING: Final = (
+STOPPING_MESSAGE: Final = (
     "stopping: waiting for the answers to what was sent; if you press Ctrl-C again, the ids of the "
     "runs that were started are lost"
 )
 
-OTHERS_ANSWER: Final = 65.0
+OTHER_UPDATE_TIMEOUT: Final = 65.0
 """
 Age in seconds up to which the answer to another operation's start is waited for: as long as its
 client waits for one (`client.Timeouts.start`), and the few seconds in which it is sent again.
 """
 
-WAITS_FOR_ANOTHER: Final = "another update is starting this: waiting for its run"
+WAITING_FOR_OTHER_UPDATE: Final = "another update is starting this: waiting for its run"
 
-MEANWHILE: Final = "another update has started it meanwhile"
+STARTED_BY_OTHER_UPDATE: Final = "another update has started it meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class StartedRun:
 
 
 async def start_run(
-    client: VodClient, note: Note, *, say: Say, stopped: Callable[[], bool]
+    client: VodClient, recorder: StartRecorder, *, say: OnProgress, is_cancelled: Callable[[], bool]
 ) -> dict[str, Any]:
     """
     Start a run, which is paid, or reuse the run of another operation that has sent the same start.
@@ -78,28 +85,43 @@ async def start_run(
         CallError: when no RunId came back.
 
     """
-    started = await _start(client, note, say, stopped, say)
+    started = await _start(client, recorder, say, is_cancelled, say)
     if started.reused:
-        await _tell(say, [Line(f"{TAKES_OVER.format(started.outputs['runId'])}: {MEANWHILE}")])
+        await emit(
+            say,
+            [
+                ProgressMessage(
+                    f"{REUSES_RUN.format(started.outputs['runId'])}: {STARTED_BY_OTHER_UPDATE}"
+                )
+            ],
+        )
     return started.outputs
 
 
 async def _start(
-    client: VodClient, note: Note, say: Say, stopped: Callable[[], bool], say_waiting: Say
+    client: VodClient,
+    recorder: StartRecorder,
+    say: OnProgress,
+    is_cancelled: Callable[[], bool],
+    say_waiting: OnProgress,
 ) -> StartedRun:
-    order = note.order
+    order = recorder.intent
     while True:
         try:
-            answer = await client.start_workflow(order.start, order.client_token, stopped, note)
+            answer = await client.start_workflow(
+                order.start, order.client_token, is_cancelled, recorder
+            )
         except ClaimLostError as lost:
-            run = await _run_of_another(note, lost.entry, say_waiting, stopped)
+            run = await _run_of_other_update(recorder, lost.record, say_waiting, is_cancelled)
             if run is not None:
-                return StartedRun(execution.just_accepted(run), reused=True)
+                return StartedRun(execution.submitted_outputs(run), reused=True)
         else:
-            return StartedRun(await _accepted(note, answer, say))
+            return StartedRun(await _accepted(recorder, answer, say))
 
 
-async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
+async def _accepted(
+    recorder: StartRecorder, answer: ApiResponse, say: OnProgress
+) -> dict[str, Any]:
     """Record an accepted start's run, and return its outputs; never raises."""
     moment = execution.service_time(answer.server_date, SystemClock().now())
     run = {
@@ -108,15 +130,18 @@ async def _accepted(note: Note, answer: Answer, say: Say) -> dict[str, Any]:
         "submittedAt": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
     }
     try:
-        await note.accepted(run)
+        await recorder.record_accepted(run)
     except Exception as error:  # noqa: BLE001 - the run's id must not be lost
         why = error.summary if isinstance(error, CallError) else type(error).__name__
-        await _tell(say, [Line(f"run {run['runId']} has started, but {why}")])
-    return execution.just_accepted(run)
+        await emit(say, [ProgressMessage(f"run {run['runId']} has started, but {why}")])
+    return execution.submitted_outputs(run)
 
 
-async def _run_of_another(
-    note: Note, entry: Entry, say_waiting: Say, stopped: Callable[[], bool]
+async def _run_of_other_update(
+    recorder: StartRecorder,
+    entry: StartRecord,
+    say_waiting: OnProgress,
+    is_cancelled: Callable[[], bool],
 ) -> Run | None:
     """
     Wait for the answer to a start that another operation has sent since this one has looked.
@@ -129,15 +154,18 @@ async def _run_of_another(
 
     """
     if entry.run is None:
-        await _tell(say_waiting, [Line(WAITS_FOR_ANOTHER, passing=True)])
+        await emit(say_waiting, [ProgressMessage(WAITING_FOR_OTHER_UPDATE, ephemeral=True)])
     while entry.run is None:
-        if stopped() or note.journal.age(entry.sent_at).total_seconds() >= OTHERS_ANSWER:
+        if (
+            is_cancelled()
+            or recorder.journal.age(entry.sent_at).total_seconds() >= OTHER_UPDATE_TIMEOUT
+        ):
             raise UnknownStartOutcomeError(
                 f"another update has sent it {entry.sent_at:%Y-%m-%dT%H:%M:%SZ}, and no answer is "
                 "in the journal"
             )
-        await anyio.sleep(TICK)
-        found = await anyio.to_thread.run_sync(note.recorded)
+        await anyio.sleep(CANCEL_CHECK_INTERVAL)
+        found = await anyio.to_thread.run_sync(recorder.has_record)
         if found is None:
             return None
         entry = found
@@ -145,7 +173,7 @@ async def _run_of_another(
 
 
 @dataclass(slots=True)
-class Started:
+class StartResults:
     """What became of many starts."""
 
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -153,28 +181,28 @@ class Started:
     reused: list[str] = field(default_factory=list)
     """Names of accepted runs that another operation has started meanwhile."""
     failed: dict[str, CallError] = field(default_factory=dict)
-    untried: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     """Name -> why it was not even sent."""
-    hopeless: CallError | None = None
+    abort_error: CallError | None = None
     """Why the next start would fail, too."""
-    failures_in_a_row: int = 0
+    consecutive_failures: int = 0
     """Failures of the service since it last accepted a start."""
 
     def fail(self, name: str, error: CallError) -> None:
         """Take note of a start that failed."""
         self.failed[name] = error
-        self.failures_in_a_row += error.maybe_accepted or error.retryable
-        if _concerns_all(error) or self.failures_in_a_row >= IN_A_ROW:
-            self.hopeless = error
+        self.consecutive_failures += error.maybe_accepted or error.retryable
+        if affects_every_start(error) or self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
+            self.abort_error = error
 
 
-async def start_all(
+async def start_many(
     client: VodClient,
-    notes: Mapping[str, Note],
+    recorders: Mapping[str, StartRecorder],
     *,
-    say: Say,
-    stopped: Callable[[], bool],
-) -> Started:
+    say: OnProgress,
+    is_cancelled: Callable[[], bool],
+) -> StartResults:
     """
     Start runs, each of them paid, at the account's rate; never raises.
 
@@ -187,52 +215,54 @@ async def start_all(
         stopped: whether the person has asked to stop: what is not yet sent is left.
 
     """
-    started = Started()
-    waiting: list[Line] = []
+    started = StartResults()
+    waiting: list[ProgressMessage] = []
 
-    def say_waiting(line: Line) -> None:
+    def say_waiting(line: ProgressMessage) -> None:
         waiting.append(line)
         if len(waiting) == 1:  # many wait for the same update
             say(line)
 
     async def start(name: str) -> None:
-        if started.hopeless:
-            started.untried[name] = f"not sent after {started.hopeless.summary}"
+        if started.abort_error:
+            started.skipped[name] = f"not sent after {started.abort_error.summary}"
             return
         try:
-            run = await _start(client, notes[name], say, stopped, say_waiting)
+            run = await _start(client, recorders[name], say, is_cancelled, say_waiting)
             started.accepted[name] = run.outputs
             started.reused += [name] if run.reused else []
-            started.failures_in_a_row = 0
+            started.consecutive_failures = 0
         except StoppedError as error:
-            started.untried[name] = error.summary
+            started.skipped[name] = error.summary
         except CallError as error:
             started.fail(name, error)
         except Exception as error:  # noqa: BLE001 - it must not cancel those that are on their way
-            started.fail(name, _defect(error))
+            started.fail(name, internal_error(error))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_count, started, len(notes), say, stopped)
-        await _each(notes, start)
+        tasks.start_soon(_report_progress, started, len(recorders), say, is_cancelled)
+        await for_each(recorders, start)
         tasks.cancel_scope.cancel()
     if started.reused:
-        count = f"{len(started.reused):,} runs of {len(notes):,}"
-        await _tell(say, [Line(f"{TAKES_OVER.format(count)}: {MEANWHILE}")])
+        count = f"{len(started.reused):,} runs of {len(recorders):,}"
+        await emit(say, [ProgressMessage(f"{REUSES_RUN.format(count)}: {STARTED_BY_OTHER_UPDATE}")])
     return started
 
 
-async def _count(started: Started, total: int, say: Say, stopped: Callable[[], bool]) -> None:
+async def _report_progress(
+    started: StartResults, total: int, say: OnProgress, is_cancelled: Callable[[], bool]
+) -> None:
     """Tell now and then how many are started, and once that it is stopping."""
     begun = anyio.current_time()
     due, told = begun + 2.0, False
     while True:
-        await anyio.sleep(TICK)
+        await anyio.sleep(CANCEL_CHECK_INTERVAL)
         now = anyio.current_time()
-        if stopped() and not told:
+        if is_cancelled() and not told:
             told = True
-            await _tell(say, [Line(STOPPING)])
+            await emit(say, [ProgressMessage(STOPPING_MESSAGE)])
         elif now >= due:
             due = now + max(2.0, (now - begun) / 10)
             failed = f", {len(started.failed):,} not" if started.failed else ""
             text = f"{len(started.accepted):,} of {total:,} started{failed}"
-            await _tell(say, [Line(text, passing=True)])
+            await emit(say, [ProgressMessage(text, ephemeral=True)])

@@ -12,15 +12,21 @@ import anyio.to_thread
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.polling import PollPolicy
-from pulumi_vod_workflow.core.progress import Line, Progress
+from pulumi_vod_workflow.core.progress import ProgressMessage, ProgressTracker
 from pulumi_vod_workflow.errors import (
     CallError,
     NotFoundError,
 )
-from pulumi_vod_workflow.lifecycle.bulk import TICK, Say, Seen, _concerns_all, _tell
-from pulumi_vod_workflow.lifecycle.reader import Target, read_run
+from pulumi_vod_workflow.lifecycle.bulk import (
+    CANCEL_CHECK_INTERVAL,
+    OnProgress,
+    OnRead,
+    affects_every_start,
+    emit,
+)
+from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run
 
-LOOKS: Final = 3
+MAX_NOT_FOUND_READS: Final = 3
 """
 Reads that must not find a run before it counts as not there: it may be too new to be seen.
 
@@ -29,7 +35,7 @@ The emulator has it at once, or not at all.
 
 
 @dataclass(slots=True)
-class Waited:
+class WaitResult:
     """What became of many runs that were waited for."""
 
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -40,21 +46,21 @@ class Waited:
     """Name -> why it cannot be read, for good."""
     failing: dict[str, CallError] = field(default_factory=dict)
     """Name -> why it could not be read the last time."""
-    stopped: bool = False
+    cancelled: bool = False
     """The person has asked to stop."""
-    took: float = 0.0
+    duration: float = 0.0
     """Seconds."""
 
 
-async def wait_all(
-    targets: Mapping[str, Target],
+async def wait_for_runs(
+    runs: Mapping[str, RunRef],
     *,
     timeout: float,  # noqa: ASYNC109 - the time is told, not raised
-    say: Say,
-    stopped: Callable[[], bool],
+    say: OnProgress,
+    is_cancelled: Callable[[], bool],
     policy: PollPolicy | None = None,
-    seen: Seen | None = None,
-) -> Waited:
+    on_read: OnRead | None = None,
+) -> WaitResult:
     """
     Wait until all runs have ended, or the time is over; free, and starts nothing.
 
@@ -70,14 +76,18 @@ async def wait_all(
         seen: takes what was read of a run, each time; on the loop's thread, so it must be quick.
 
     """
-    return await _Wait(targets, say, policy or PollPolicy(), seen).run(timeout, stopped)
+    return await RunWaiter(runs, say, policy or PollPolicy(), on_read).run(timeout, is_cancelled)
 
 
-class _Wait:
+class RunWaiter:
     """One wait: a task for each run, and one that looks at the time."""
 
     def __init__(
-        self, targets: Mapping[str, Target], say: Say, policy: PollPolicy, seen: Seen | None
+        self,
+        targets: Mapping[str, RunRef],
+        say: OnProgress,
+        policy: PollPolicy,
+        seen: OnRead | None,
     ) -> None:
         self._targets = targets
         self._say = say
@@ -85,21 +95,21 @@ class _Wait:
         self._seen = seen
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
-        self._progress = Progress(targets, self._began)
+        self._progress = ProgressTracker(targets, self._began)
         self._over = anyio.Event()
-        self._waited = Waited(unfinished={name: {} for name in targets})
+        self._waited = WaitResult(unfinished={name: {} for name in targets})
 
-    async def run(self, timeout: float, stopped: Callable[[], bool]) -> Waited:  # noqa: ASYNC109
+    async def run(self, timeout: float, is_cancelled: Callable[[], bool]) -> WaitResult:  # noqa: ASYNC109
         waited = self._waited
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_all)
-            while not (self._over.is_set() or waited.stopped or self._passed() >= timeout):
-                with anyio.move_on_after(min(TICK, timeout)):
+            while not (self._over.is_set() or waited.cancelled or self._passed() >= timeout):
+                with anyio.move_on_after(min(CANCEL_CHECK_INTERVAL, timeout)):
                     await self._over.wait()
-                waited.stopped = stopped()
-                await _tell(self._say, self._progress.tick(self._clock.monotonic()))
+                waited.cancelled = is_cancelled()
+                await emit(self._say, self._progress.on_timer(self._clock.monotonic()))
             tasks.cancel_scope.cancel()
-        waited.took = self._passed()
+        waited.duration = self._passed()
         return waited
 
     def _passed(self) -> float:
@@ -114,7 +124,7 @@ class _Wait:
     async def _watch(self, name: str) -> None:
         """Ask how far a run is until it has ended."""
         waited, misses = self._waited, 0
-        looks = 1 if execution.is_emulated(self._targets[name].run_id) else LOOKS
+        looks = 1 if execution.is_emulated(self._targets[name].run_id) else MAX_NOT_FOUND_READS
         while True:
             try:
                 _, outputs = await read_run(self._targets[name])
@@ -124,8 +134,10 @@ class _Wait:
                 if not (error.retryable or too_new):
                     waited.unreadable[name] = error
                     del waited.unfinished[name]
-                    await _tell(self._say, [Line(f"{name}: cannot be read: {error.summary}")])
-                    if _concerns_all(error):
+                    await emit(
+                        self._say, [ProgressMessage(f"{name}: cannot be read: {error.summary}")]
+                    )
+                    if affects_every_start(error):
                         self._over.set()
                     return
                 waited.failing[name] = error
@@ -135,9 +147,9 @@ class _Wait:
                 waited.unfinished[name] = outputs
                 if self._seen:
                     self._seen(name, outputs)
-                await _tell(self._say, self._progress.seen(name, outputs, self._clock.monotonic()))
-                if execution.is_known_to_have_ended(outputs):
+                await emit(self._say, self._progress.update(name, outputs, self._clock.monotonic()))
+                if execution.is_terminal(outputs):
                     waited.ended[name] = waited.unfinished.pop(name)
                     return
-            age = execution.age_of(waited.unfinished[name], self._clock.now()) or 0.0
+            age = execution.run_age(waited.unfinished[name], self._clock.now()) or 0.0
             await self._clock.sleep(self._policy.interval(max(age, self._passed())))

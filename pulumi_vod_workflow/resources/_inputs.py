@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
-from pulumi_vod_workflow.core.text import path_of
+from pulumi_vod_workflow.core.text import property_path
 from pulumi_vod_workflow.resources._transforms import follow
 from pulumi_vod_workflow.resources.args import ARGS
 
@@ -87,9 +87,9 @@ def spelled(declared: object, model: str, names: Mapping[str, str] | None = None
     from pydantic.alias_generators import to_camel  # noqa: PLC0415 - see above
 
     from pulumi_vod_workflow.core.inputs import models  # noqa: PLC0415
-    from pulumi_vod_workflow.core.inputs.property_names import respell  # noqa: PLC0415
+    from pulumi_vod_workflow.core.inputs.property_names import rename_keys  # noqa: PLC0415
 
-    return respell(declared, getattr(models, model), to_camel, unwrapped)
+    return rename_keys(declared, getattr(models, model), to_camel, unwrapped)
 
 
 def _is_plain(declared: Mapping[str, object], names: Mapping[str, str]) -> bool:
@@ -131,7 +131,7 @@ def _misnamed(value: object, where: tuple[int | str, ...]) -> Iterator[tuple[str
     if isinstance(value, Mapping):
         kinds = sorted({type(key).__name__ for key in value if not isinstance(key, str)})
         if kinds:
-            yield path_of(*where), " or ".join(kinds)
+            yield property_path(*where), " or ".join(kinds)
         for key, item in value.items():
             if not isinstance(item, _PLAIN):
                 yield from _misnamed(item, (*where, str(key)))

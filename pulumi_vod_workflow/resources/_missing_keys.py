@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import pulumi
 
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 
 SHOWN = 20
 """Names in one message."""
@@ -33,7 +33,7 @@ class MissingError(pulumi.RunError, AttributeError, KeyError, IndexError):
 def names(found: Iterable[object]) -> str:
     """Return the names that exist, for a message."""
     listed = [str(name) for name in found]
-    return f"it has {named(listed, SHOWN)}" if listed else "it is empty"
+    return f"it has {list_names(listed, SHOWN)}" if listed else "it is empty"
 
 
 class Entries(list[Any]):

@@ -121,6 +121,6 @@ def _lines(items: object) -> dict[str, Any]:
 
 
 def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.batch.inputs import respell_batch_path  # noqa: PLC0415 - see `spelled`
+    from pulumi_vod_workflow.core.batch.inputs import rename_batch_path  # noqa: PLC0415 - see `spelled`
 
-    return respell_batch_path(path)
+    return rename_batch_path(path)

@@ -177,6 +177,6 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
 
 
 def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.inputs.property_names import respell_path  # noqa: PLC0415 - see `spelled`
+    from pulumi_vod_workflow.core.inputs.property_names import rename_path  # noqa: PLC0415 - see `spelled`
 
-    return respell_path(path)
+    return rename_path(path)

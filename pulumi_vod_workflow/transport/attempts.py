@@ -16,16 +16,16 @@ from pulumi_vod_workflow.errors import (
     CallError,
     UnknownStartOutcomeError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 
-REST: Final = 0.5
+CANCEL_CHECK_INTERVAL: Final = 0.5
 """Seconds between two looks at whether to stop."""
 
 
-class _Tries:
+class AttemptTracker:
     """What has been tried of one call, and what the journal knows of it."""
 
-    def __init__(self, note: Note | None, clock: Clock) -> None:
+    def __init__(self, note: StartRecorder | None, clock: Clock) -> None:
         self._note = note
         self._clock = clock
         self._noted = False
@@ -73,7 +73,7 @@ class _Tries:
             UnknownStartOutcomeError: when too much time has passed since any operation sent it.
 
         """
-        if self._note and self.unclear and self._note.is_too_late(self._first_sent):
+        if self._note and self.unclear and self._note.is_past_resend_deadline(self._first_sent):
             raise UnknownStartOutcomeError("too much time has passed since it was first sent")
 
     def failed(self, error: CallError) -> None:
@@ -82,13 +82,13 @@ class _Tries:
             self.unclear = True
             self._unclear_since = self._latest
         if self._note and self._noted and not self.unclear:
-            self._refused = self._note.refused()
+            self._refused = self._note.record_rejected()
             self._noted = False
 
     async def ended(self) -> None:
         """Wait a moment until a refusal is written, or the next operation would have to ask."""
         if self._refused:
-            with suppress(CallError), anyio.move_on_after(REST):
+            with suppress(CallError), anyio.move_on_after(CANCEL_CHECK_INTERVAL):
                 await asyncio.shield(asyncio.wrap_future(self._refused))
 
     def so_far(self, now: float) -> Attempts:

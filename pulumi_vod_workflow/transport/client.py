@@ -25,9 +25,9 @@ from pulumi_vod_workflow.config.endpoint import is_loopback
 from pulumi_vod_workflow.core import operations
 from pulumi_vod_workflow.core.execution import service_time
 from pulumi_vod_workflow.core.operations import ApiRequest
-from pulumi_vod_workflow.core.redaction import HIDDEN, redactor
-from pulumi_vod_workflow.core.response import LARGEST, Answer, open_envelope
-from pulumi_vod_workflow.core.retry import STARTS, RetryPolicy
+from pulumi_vod_workflow.core.redaction import REDACTED, make_redactor
+from pulumi_vod_workflow.core.response import MAX_BODY_BYTES, ApiResponse, parse_response
+from pulumi_vod_workflow.core.retry import START_WORKFLOW, RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials, canonical_query
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -39,27 +39,36 @@ from pulumi_vod_workflow.errors import (
     TransportError,
     UnknownStartOutcomeError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
-from pulumi_vod_workflow.transport.attempts import REST, _Tries
+from pulumi_vod_workflow.journal.recorder import StartRecorder
+from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL, AttemptTracker
 from pulumi_vod_workflow.transport.auth import VolcengineAuth
 from pulumi_vod_workflow.transport.network import proxy_for, trusted
-from pulumi_vod_workflow.transport.rate_limiter import URGENT, USUAL, Turn, limiter
-from pulumi_vod_workflow.transport.transport_errors import _causes, _final, _reason
+from pulumi_vod_workflow.transport.rate_limiter import (
+    HIGH_PRIORITY,
+    NORMAL_PRIORITY,
+    Permit,
+    rate_limiter,
+)
+from pulumi_vod_workflow.transport.transport_errors import (
+    _causes,
+    classify_transport_error,
+    with_outcome,
+)
 
-RATE: Final = 50.0
+DEFAULT_RATE: Final = 50.0
 """Requests a second for each action and account (page, 注意事项; facts 7)."""
 
-IN_FLIGHT: Final = 128
+MAX_IN_FLIGHT: Final = 128
 """
 Calls of one action at a time, their repeats included: enough for answers that take 2.5 s.
 
 Who may send has a connection at once: what the limiter let through never waits for one.
 """
 
-SILENCE: Final = 8.0
+FIRST_RETRY_LOG_AFTER: Final = 8.0
 """Seconds for which a failing call says nothing."""
 
-HEARTBEAT: Final = 30.0
+RETRY_LOG_INTERVAL: Final = 30.0
 """Seconds between two lines about failing calls."""
 
 
@@ -110,7 +119,7 @@ class VodClient:
         region: str,
         credentials: Credentials,
         *,
-        requests_per_second: float = RATE,
+        requests_per_second: float = DEFAULT_RATE,
         clock: Clock | None = None,
         policy: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
@@ -119,7 +128,7 @@ class VodClient:
         say: Callable[[str], None] = lambda _: None,
         named_by: str = "vod:endpoint",
     ) -> None:
-        url = _bare(endpoint)
+        url = _parse_endpoint(endpoint)
         local = is_loopback(url.host)
         if url.scheme != "https" and not (local and url.scheme == "http"):
             raise ConfigurationError(
@@ -135,13 +144,13 @@ class VodClient:
         self._say = say
         self._silent_until = 0.0
         self._token = (credentials.session_token or "").encode()
-        self._hide = redactor(
+        self._hide = make_redactor(
             credentials.access_key, credentials.secret_key, credentials.session_token or ""
         )
         self._in_flight: dict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(IN_FLIGHT)
+            lambda: asyncio.Semaphore(MAX_IN_FLIGHT)
         )
-        connections = IN_FLIGHT * len(operations.VERSIONS)
+        connections = MAX_IN_FLIGHT * len(operations.VERSIONS)
         self._auth = VolcengineAuth(credentials, region, clock=self._clock)
         self._check = f"the network and {named_by}" if named_by else "the network"
         https = transport is None and url.scheme == "https"
@@ -169,8 +178,8 @@ class VodClient:
         start: Mapping[str, Any],
         client_token: str,
         stopped: Callable[[], bool] | None = None,
-        note: Note | None = None,
-    ) -> Answer:
+        note: StartRecorder | None = None,
+    ) -> ApiResponse:
         """
         Start a run: costs one run, unless an unfinished one has the same token and start.
 
@@ -188,23 +197,23 @@ class VodClient:
         """
         return await self.call(operations.start_workflow(start, client_token), stopped, note)
 
-    async def get_workflow_execution(self, run_id: str) -> Answer:
+    async def get_workflow_execution(self, run_id: str) -> ApiResponse:
         """Read a run's status and tasks; free."""
         return await self.call(operations.get_workflow_execution(run_id))
 
-    async def get_workflow_execution_result(self, run_id: str) -> Answer:
+    async def get_workflow_execution_result(self, run_id: str) -> ApiResponse:
         """Read what a run has produced; free."""
         return await self.call(operations.get_workflow_execution_result(run_id))
 
     async def get_workflow_template(
         self, template_id: str, policy: RetryPolicy | None = None
-    ) -> Answer:
+    ) -> ApiResponse:
         """Read a workflow's definition; free. `policy` takes the place of the client's."""
         return await self.call(operations.get_workflow_template(template_id), policy=policy)
 
     async def get_media_infos(
         self, vids: Iterable[str], policy: RetryPolicy | None = None
-    ) -> Answer:
+    ) -> ApiResponse:
         """Read which of at most 20 videos there are; free. `policy` as above."""
         return await self.call(operations.get_media_infos(vids), policy=policy)
 
@@ -216,9 +225,9 @@ class VodClient:
         self,
         request: ApiRequest,
         stopped: Callable[[], bool] | None = None,
-        note: Note | None = None,
+        note: StartRecorder | None = None,
         policy: RetryPolicy | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """
         Make one call, repeated byte for byte as long as the policy says, by default the client's.
 
@@ -227,77 +236,79 @@ class VodClient:
 
         """
         async with self._in_flight[request.operation]:
-            return await self._repeat(request, stopped, note, policy or self._policy)
+            return await self._call_with_retries(request, stopped, note, policy or self._policy)
 
-    async def _repeat(
+    async def _call_with_retries(
         self,
         request: ApiRequest,
         stopped: Callable[[], bool] | None,
-        note: Note | None,
+        note: StartRecorder | None,
         policy: RetryPolicy,
-    ) -> Answer:
-        tries = _Tries(note, self._clock)
+    ) -> ApiResponse:
+        tries = AttemptTracker(note, self._clock)
         failure: CallError | None = None
         resynced = False
-        pace = limiter().pace(request.operation, self._rate)
+        pace = rate_limiter().operation(request.operation, self._rate)
         while True:
-            turn = await pace.turn(URGENT if tries.unclear else USUAL)
+            turn = await pace.acquire(HIGH_PRIORITY if tries.unclear else NORMAL_PRIORITY)
             if stopped and not tries.underway and stopped():
-                pace.unused(turn)
+                pace.release(turn)
                 raise StoppedError(request.operation)
             # The wait for a turn was not foreseen by the policy.
-            unclear_for = tries.so_far(self._clock.monotonic()).unclear_for or 0.0
-            if failure and unclear_for > policy.unclear_start:
-                pace.unused(turn)
-                raise _final(failure, maybe_accepted=True)
+            unclear_for = tries.so_far(self._clock.monotonic()).ambiguous_for or 0.0
+            if failure and unclear_for > policy.ambiguous_start_budget:
+                pace.release(turn)
+                raise with_outcome(failure, maybe_accepted=True)
             skew = self._auth.skew
             try:
                 await tries.begin()
                 return await self._send(request, turn, tries)
             except UnknownStartOutcomeError as error:  # the window has closed while it waited
-                raise _final(failure or error, maybe_accepted=True) from None
+                raise with_outcome(failure or error, maybe_accepted=True) from None
             except CallError as error:
                 failure = error
             finally:
-                pace.unused(turn)
+                pace.release(turn)
             if isinstance(failure, ThrottledError):
-                limiter().objected(request.operation)
+                rate_limiter().on_throttled(request.operation)
             tries.failed(failure)
             so_far = tries.so_far(self._clock.monotonic())
             delay: float | None
             if isinstance(failure, ClockSkewError) and not resynced:
                 resynced = True
-                delay = 0.0 if self._resync(failure, skew) else None
+                delay = 0.0 if self._correct_clock(failure, skew) else None
             else:
-                delay = policy.delay(request.operation, failure, so_far, self._jitter())
+                delay = policy.next_delay(request.operation, failure, so_far, self._jitter())
             if delay is None:
-                self._explain(failure)
+                self._add_clock_skew(failure)
                 await tries.ended()
-                raise _final(failure, maybe_accepted=tries.unclear)
-            self._keep_posted(failure, self._clock.monotonic(), so_far.elapsed)
+                raise with_outcome(failure, maybe_accepted=tries.unclear)
+            self._log_retrying(failure, self._clock.monotonic(), so_far.elapsed)
             if delay:
-                await self._rest(delay, stopped)
+                await self._sleep_unless_cancelled(delay, stopped)
 
-    async def _rest(self, delay: float, stopped: Callable[[], bool] | None) -> None:
+    async def _sleep_unless_cancelled(
+        self, delay: float, stopped: Callable[[], bool] | None
+    ) -> None:
         """Wait, but not long once the person has asked to stop."""
         if stopped is None:
             await self._clock.sleep(delay)
             return
         while delay > 0 and not stopped():
-            part = min(delay, REST)
+            part = min(delay, CANCEL_CHECK_INTERVAL)
             await self._clock.sleep(part)
             delay -= part
 
-    def _keep_posted(self, error: CallError, now: float, waited: float) -> None:
+    def _log_retrying(self, error: CallError, now: float, waited: float) -> None:
         """Say once in a while, not for each call or repeat, why nothing seems to happen."""
-        if waited >= SILENCE and now >= self._silent_until:
-            self._silent_until = now + HEARTBEAT
+        if waited >= FIRST_RETRY_LOG_AFTER and now >= self._silent_until:
+            self._silent_until = now + RETRY_LOG_INTERVAL
             self._say(
                 f"vod: {error.operation} is being repeated, without success for {waited:.0f} s: "
                 f"{error.summary}"
             )
 
-    def _resync(self, error: ClockSkewError, used: timedelta) -> bool:
+    def _correct_clock(self, error: ClockSkewError, used: timedelta) -> bool:
         """
         Take over the service's clock, if its answer tells it and it is not the one that was used.
 
@@ -309,7 +320,7 @@ class VodClient:
         self._auth.skew = service_time(error.server_date, now) - now
         return abs(self._auth.skew - used) >= timedelta(seconds=1)
 
-    def _explain(self, error: CallError) -> None:
+    def _add_clock_skew(self, error: CallError) -> None:
         """Say how far off this machine's clock is."""
         if isinstance(error, ClockSkewError) and error.server_date is not None:
             now = self._clock.now()
@@ -317,11 +328,11 @@ class VodClient:
             side = "ahead of" if ahead > 0 else "behind"
             error.summary += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
 
-    async def _send(self, request: ApiRequest, turn: Turn, tries: _Tries) -> Answer:
-        wire = _Wire(turn, tries)
+    async def _send(self, request: ApiRequest, turn: Permit, tries: AttemptTracker) -> ApiResponse:
+        wire = _RequestTrace(turn, tries)
         headers = {"content-type": request.content_type} if request.content_type else {}
         connecting = self._timeouts.connect
-        starts = request.operation == STARTS
+        starts = request.operation == START_WORKFLOW
         reading = self._timeouts.start if starts else self._timeouts.read
         try:
             # httpx's timeouts are for each byte; the outer one is for an answer that drips.
@@ -335,7 +346,7 @@ class VodClient:
                     extensions={"trace": wire.trace},
                 ) as response:
                     turn.sent()  # a transport without a network does not trace
-                    body = await _body(response)
+                    body = await _read_body(response)
         except Exception as error:  # noqa: BLE001 - whatever it was, a run may have started
             failure = self._failure(request.operation, error, wire)
         else:
@@ -348,15 +359,15 @@ class VodClient:
                     retryable=False,
                 )
             if self._token:  # a result that quotes it would be recorded; errors are looked through
-                body = body.replace(self._token, HIDDEN.encode())
-            return open_envelope(
+                body = body.replace(self._token, REDACTED.encode())
+            return parse_response(
                 request.operation, response.status_code, response.headers, body, self._hide
             )
         raise failure  # outside of the handler: httpx's own error quotes the signed request
 
-    def _failure(self, operation: str, error: Exception, wire: _Wire) -> TransportError:
+    def _failure(self, operation: str, error: Exception, wire: _RequestTrace) -> TransportError:
         """Return why no answer came: the proxy's fault until it has led to the endpoint."""
-        what, maybe_sent, retryable = _reason(error)
+        what, maybe_sent, retryable = classify_transport_error(error)
         sent = maybe_sent and wire.reached
         if self._proxy and not wire.through:
             where = f"{self._host}: through {self._proxy}"
@@ -366,17 +377,17 @@ class VodClient:
         return TransportError(
             operation,
             f"{where}: {what}",
-            maybe_accepted=operation == STARTS and sent,
+            maybe_accepted=operation == START_WORKFLOW and sent,
             retryable=retryable,
             sent=sent,
             refused=any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error)),
         )
 
 
-class _Wire:
+class _RequestTrace:
     """What httpx says of a request on its way: first a connection, then a proxy's tunnel."""
 
-    def __init__(self, turn: Turn, tries: _Tries) -> None:
+    def __init__(self, turn: Permit, tries: AttemptTracker) -> None:
         self._turn = turn
         self._tries = tries
         self._tunnel = False
@@ -406,7 +417,7 @@ class _Wire:
             self._turn.sent()
 
 
-def _bare(endpoint: str) -> httpx.URL:
+def _parse_endpoint(endpoint: str) -> httpx.URL:
     try:
         url = httpx.URL(endpoint)
     except httpx.InvalidURL:
@@ -416,11 +427,11 @@ def _bare(endpoint: str) -> httpx.URL:
     return url
 
 
-async def _body(response: httpx.Response) -> bytes:
+async def _read_body(response: httpx.Response) -> bytes:
     """Read an answer, but no more than shows that it is too large."""
     body = bytearray()
     async for part in response.aiter_bytes():
         body += part
-        if len(body) > LARGEST:
+        if len(body) > MAX_BODY_BYTES:
             break
     return bytes(body)

@@ -22,7 +22,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from pulumi_vod_workflow._httpx import httpx
 from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
-from pulumi_vod_workflow.config.endpoint import EMULATOR, Site
+from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -31,9 +31,9 @@ from pulumi_vod_workflow.transport.client import VodClient
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREAD: Final = "vod"
+THREAD_NAME: Final = "vod"
 """Name of the loop's thread."""
-LOGS: Final = (
+LOGGERS_WITH_REQUEST_DATA: Final = (
     "asyncio",
     "httpx",
     *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
@@ -42,24 +42,24 @@ LOGS: Final = (
 
 _open = ExitStack()  # for as long as the process lives
 _lock = threading.Lock()
-_clients: dict[tuple[Site, Credentials, float, Path], VodClient] = {}
+_clients: dict[tuple[ServiceEndpoint, Credentials, float, Path], VodClient] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class BlockingClient:
     """The client's calls for a thread that waits for them."""
 
     client: VodClient
     portal: BlockingPortal
 
-    def wait(self, function: Callable[P, Awaitable[T]], *args: P.args, **settings: P.kwargs) -> T:
+    def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **settings: P.kwargs) -> T:
         """Return what an asynchronous function of clients returns."""
         return self.portal.call(partial(function, *args, **settings))
 
 
-def connection_for(
-    settings: Settings, site: Site | None = None, *, say: Callable[[str], None]
-) -> Connection:
+def client_for(
+    settings: Settings, site: ServiceEndpoint | None = None, *, say: Callable[[str], None]
+) -> BlockingClient:
     """
     Return the connection to `site`, by default the configured one.
 
@@ -88,19 +88,15 @@ def connection_for(
                 say=say,
                 named_by=site.named_by,
             )
-        return Connection(_clients[key], _portal())
+        return BlockingClient(_clients[key], _portal())
 
 
-def _credentials(settings: Settings, site: Site) -> Credentials:
+def _credentials(settings: Settings, site: ServiceEndpoint) -> Credentials:
     """Return the keys for a site: the emulator's own never leave for a real one."""
     if site.endpoint == EMULATOR and settings.site.endpoint != EMULATOR:
         return EMULATOR_CREDENTIALS
     credentials = settings.require_credentials()
-    if (
-        site.endpoint != EMULATOR
-        and credentials == EMULATOR_CREDENTIALS
-        and not site.may_be_emulator
-    ):
+    if site.endpoint != EMULATOR and credentials == EMULATOR_CREDENTIALS and not site.is_local:
         or_unset = ", or unset vod:endpoint" if settings.site.named_by == "vod:endpoint" else ""
         raise ConfigurationError(
             f"This run is at {site.endpoint}, but the only credentials are the emulator's own. "
@@ -112,20 +108,20 @@ def _credentials(settings: Settings, site: Site) -> Credentials:
 @cache
 def _portal() -> BlockingPortal:
     """Start the loop, in a daemon thread that ends with the process; call it under the lock."""
-    for name in LOGS:
-        logging.getLogger(name).addFilter(_is_not_ours)
-    portal = _open.enter_context(start_blocking_portal(name=THREAD))
+    for name in LOGGERS_WITH_REQUEST_DATA:
+        logging.getLogger(name).addFilter(_drop_request_logs)
+    portal = _open.enter_context(start_blocking_portal(name=THREAD_NAME))
     atexit.register(_stop, portal)
     return portal
 
 
-def _is_not_ours(_: logging.LogRecord) -> bool:
+def _drop_request_logs(_: logging.LogRecord) -> bool:
     """
     Keep our requests out of logs that others have turned on.
 
     A URL holds what is declared, secret or not; so may a header, or an error that a task ends with.
     """
-    return threading.current_thread().name != THREAD
+    return threading.current_thread().name != THREAD_NAME
 
 
 def _stop(portal: BlockingPortal) -> None:

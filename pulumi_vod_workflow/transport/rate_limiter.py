@@ -15,16 +15,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from pulumi_vod_workflow.core.rate import Rate
-from pulumi_vod_workflow.core.retry import STARTS
+from pulumi_vod_workflow.core.rate import AdaptiveRate
+from pulumi_vod_workflow.core.retry import START_WORKFLOW
 
-URGENT: Final = 0
+HIGH_PRIORITY: Final = 0
 """A repeat whose run may have started: late, it would be paid again."""
-USUAL: Final = 1
+NORMAL_PRIORITY: Final = 1
 
 
 @dataclass(eq=False, slots=True)
-class Turn:
+class Permit:
     """
     The right to send one request, and when it was sent.
 
@@ -42,93 +42,93 @@ class Turn:
 
 
 @dataclass(order=True, slots=True)
-class _Ticket:
-    urgency: int
+class _Waiter:
+    priority: int
     number: int
-    called: asyncio.Event = field(compare=False, default_factory=asyncio.Event)
+    woken: asyncio.Event = field(compare=False, default_factory=asyncio.Event)
 
 
-class Pace:
+class OperationLimiter:
     """The turns of one action, the most urgent first, then in the order of asking."""
 
-    def __init__(self, limiter: Limiter, action: str, allowed: float) -> None:
-        self.rate = Rate(allowed)
+    def __init__(self, limiter: RateLimiter, action: str, allowed: float) -> None:
+        self.rate = AdaptiveRate(allowed)
         self._limiter = limiter
-        self._starts = action == STARTS
+        self._starts = action == START_WORKFLOW
         self._numbers = itertools.count()
-        self._waiting: list[_Ticket] = []
-        self._given: list[Turn] = []
+        self._waiting: list[_Waiter] = []
+        self._given: list[Permit] = []
         self._next = 0.0
 
-    async def turn(self, urgency: int) -> Turn:
+    async def acquire(self, urgency: int) -> Permit:
         """Return when a request may be sent."""
-        ticket = _Ticket(urgency, next(self._numbers))
+        ticket = _Waiter(urgency, next(self._numbers))
         heapq.heappush(self._waiting, ticket)
         try:
             while True:
-                ticket.called.clear()
+                ticket.woken.clear()
                 first = self._waiting[0] is ticket
-                delay = self._take() if first else None
+                delay = self._try_acquire() if first else None
                 if delay == 0:
                     break
                 try:
                     async with asyncio.timeout(delay):
-                        await ticket.called.wait()
+                        await ticket.woken.wait()
                 except TimeoutError:
                     pass
         finally:
             self._waiting.remove(ticket)
             heapq.heapify(self._waiting)
-            self.call()
+            self._wake_next()
             if self._starts and not self._waiting:
-                self._limiter.call_all()  # reads may go faster again
-        turn = Turn()
+                self._limiter.wake_all()  # reads may go faster again
+        turn = Permit()
         self._given.append(turn)
         return turn
 
-    def unused(self, turn: Turn) -> None:
+    def release(self, turn: Permit) -> None:
         """Give a turn back whose request was never sent."""
         if turn.sent_at is None and turn in self._given:
             self._given.remove(turn)
-            self.call()
+            self._wake_next()
 
     def slow_to(self, allowed: float) -> None:
         """Go at this rate from now on, if it is lower."""
         if allowed < self.rate.allowed:
             self.rate = replace(self.rate, allowed=allowed)
 
-    def objected(self) -> None:
+    def on_throttled(self) -> None:
         """Go slower: the service has said that it was too fast."""
-        self.rate = self.rate.objected(_now())
+        self.rate = self.rate.on_throttled(_now())
 
     @property
-    def held_up(self) -> bool:
+    def is_throttled(self) -> bool:
         """Whether requests wait because the service has objected."""
         return bool(self._waiting) and self.rate.at(_now()) < self.rate.allowed
 
-    def call(self) -> None:
+    def _wake_next(self) -> None:
         """Let who is first look again whether it may go."""
         if self._waiting:
-            self._waiting[0].called.set()
+            self._waiting[0].woken.set()
 
-    def _take(self) -> float:
+    def _try_acquire(self) -> float:
         """Take the next turn, or return the seconds until there is one."""
         now = _now()
         rate = self.rate
-        if not self._starts and self._limiter.starts_are_held_up:
-            rate = Rate(rate.allowed * Rate.LEAST)
-        count, period = rate.window(now)
+        if not self._starts and self._limiter.starts_are_throttled:
+            rate = AdaptiveRate(rate.allowed * AdaptiveRate.MIN_FRACTION)
+        count, period = rate.burst_window(now)
         times = sorted(now if turn.sent_at is None else turn.sent_at for turn in self._given)
         free_at = times[-count] + period if len(times) >= count else now
         delay = max(free_at, self._next) - now
         if delay > 0:
             return delay
         self._given = [turn for turn in self._given if _still_counts(turn, now - period)]
-        self._next = now + rate.spacing(now)
+        self._next = now + rate.min_spacing(now)
         return 0
 
 
-def _still_counts(turn: Turn, since: float) -> bool:
+def _still_counts(turn: Permit, since: float) -> bool:
     return turn.sent_at is None or turn.sent_at > since
 
 
@@ -136,38 +136,38 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-class Limiter:
+class RateLimiter:
     """The paces of all actions; it serves one event loop, as `connect` has one."""
 
     def __init__(self) -> None:
-        self._paces: dict[str, Pace] = {}
+        self._operations: dict[str, OperationLimiter] = {}
 
-    def pace(self, action: str, allowed: float) -> Pace:
+    def operation(self, action: str, allowed: float) -> OperationLimiter:
         """Return an action's pace, at the slowest rate that any client asks for."""
-        pace = self._paces.setdefault(action, Pace(self, action, allowed))
+        pace = self._operations.setdefault(action, OperationLimiter(self, action, allowed))
         pace.slow_to(allowed)
         return pace
 
-    def objected(self, action: str) -> None:
+    def on_throttled(self, action: str) -> None:
         """Go slower; after an objection to a start, with everything."""
-        for name, pace in self._paces.items():
-            if action in {name, STARTS}:
-                pace.objected()
+        for name, pace in self._operations.items():
+            if action in {name, START_WORKFLOW}:
+                pace.on_throttled()
 
-    def call_all(self) -> None:
+    def wake_all(self) -> None:
         """Let all who wait look again whether they may go."""
-        for pace in self._paces.values():
-            pace.call()
+        for pace in self._operations.values():
+            pace._wake_next()
 
     @property
-    def starts_are_held_up(self) -> bool:
+    def starts_are_throttled(self) -> bool:
         """Whether starts wait because the service has objected."""
-        return STARTS in self._paces and self._paces[STARTS].held_up
+        return START_WORKFLOW in self._operations and self._operations[START_WORKFLOW].is_throttled
 
 
-_limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, Limiter] = WeakKeyDictionary()
+_limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, RateLimiter] = WeakKeyDictionary()
 
 
-def limiter() -> Limiter:
+def rate_limiter() -> RateLimiter:
     """Return the limiter of the running event loop."""
-    return _limiters.setdefault(asyncio.get_running_loop(), Limiter())
+    return _limiters.setdefault(asyncio.get_running_loop(), RateLimiter())

@@ -13,13 +13,13 @@ from pulumi_vod_workflow.errors import (
 )
 
 
-def _final(error: CallError, *, maybe_accepted: bool) -> CallError:
+def with_outcome(error: CallError, *, maybe_accepted: bool) -> CallError:
     """Return a call's last error, which tells of all its attempts."""
     error.maybe_accepted = maybe_accepted
     return error
 
 
-def _reason(error: Exception) -> tuple[str, bool, bool]:
+def classify_transport_error(error: Exception) -> tuple[str, bool, bool]:
     """Say what happened, whether the request may have been sent, and whether a repeat can help."""
     if isinstance(error, httpx.ProxyError):
         status = str(error)[:3]  # of an HTTP proxy's answer

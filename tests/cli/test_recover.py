@@ -14,7 +14,7 @@ import pytest
 
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.core.recovery import order_of
+from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import Journal
 from tests.cli.conftest import Vod
@@ -57,11 +57,11 @@ class Machine:
     ) -> None:
         """Note a start that was sent so long ago, and its run if it was accepted."""
         journal = Journal(self.journal, At(seconds))
-        order = order_of(inputs, **{**SITE, **(site or {})})
+        order = start_intent(inputs, **{**SITE, **(site or {})})
         journal.claim(order, "an update").result()
         if run_id:
             moment = f"{submitted or At(seconds).now():%Y-%m-%dT%H:%M:%SZ}"
-            journal.accepted(order, {"runId": run_id, "submittedAt": moment}).result()
+            journal.record_accepted(order, {"runId": run_id, "submittedAt": moment}).result()
 
     def recover(self, *resources: Any, pending: list[Any], code: int = 0, options: Any = ()) -> Any:
         """Return what became of each start, and what is said about it."""

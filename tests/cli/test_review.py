@@ -18,11 +18,17 @@ from typer.testing import CliRunner, Result
 from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT, Preview, read_preview
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import SIGNATURE
-from pulumi_vod_workflow.cli.review.builder import promise_of
-from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, why_alike
-from pulumi_vod_workflow.cli.review.render_common import rows
-from pulumi_vod_workflow.cli.review.render_markdown import LONGEST, as_markdown
-from pulumi_vod_workflow.cli.review.sanitize import Sides, code, entities, sides, visible
+from pulumi_vod_workflow.cli.review.builder import build_review
+from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, confusable_reason
+from pulumi_vod_workflow.cli.review.render_common import review_rows
+from pulumi_vod_workflow.cli.review.render_markdown import LONGEST, render_markdown
+from pulumi_vod_workflow.cli.review.sanitize import (
+    Sides,
+    escape_invisible,
+    html_entities,
+    markdown_code,
+    sides,
+)
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.core.batch.changes import STARTS_SOME, TAKES_OVER
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
@@ -308,10 +314,10 @@ def new(name: str, **inputs: Any) -> dict[str, Any]:
 
 def same(*steps: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """What the review says, of the same work, of each row."""
-    promise = promise_of(Preview.model_validate({"steps": [*steps]}))
+    promise = build_review(Preview.model_validate({"steps": [*steps]}))
     return {
         ".".join(filter(None, (row.name, *row.items))): row.sames
-        for row in rows(promise)
+        for row in review_rows(promise)
         if row.sames
     }
 
@@ -561,7 +567,7 @@ def test_nothing_of_a_users_text_controls_a_terminal(form: str) -> None:
 
 def test_nothing_of_a_users_text_is_markup_of_the_terminal() -> None:
     shown = re.sub(r"[\s│]+", "", review(hostile()).stdout)
-    assert re.sub(r"\s+", "", visible(HOSTILE)[:60]) in shown
+    assert re.sub(r"\s+", "", escape_invisible(HOSTILE)[:60]) in shown
     assert "[red]x[/red]:bomb:" in shown
 
 
@@ -612,22 +618,24 @@ def test_nothing_of_a_users_text_is_markdown() -> None:
     seen = rendered(review(hostile(), "--format=markdown").stdout)
     assert seen.tags <= EXPECTED_TAGS
     assert set(seen.rows) == {3}
-    assert visible(HOSTILE[:79] + "…") in seen.code  # as a name, cut
+    assert escape_invisible(HOSTILE[:79] + "…") in seen.code  # as a name, cut
 
 
 @given(st.text(min_size=1, max_size=40))
 def test_any_text_is_shown_as_it_is_or_escaped(text: str) -> None:
-    seen = rendered(f"| a |\n|---|\n| {code(text)} |\n")
+    seen = rendered(f"| a |\n|---|\n| {markdown_code(text)} |\n")
     assert seen.tags <= EXPECTED_TAGS
-    assert [item.strip() for item in seen.code] == [visible(text).strip()]
-    bare = rendered(f"x{entities(text)}x\n")
+    assert [item.strip() for item in seen.code] == [escape_invisible(text).strip()]
+    bare = rendered(f"x{html_entities(text)}x\n")
     assert bare.tags == {"p"}
-    assert re.sub(r"\s+", " ", bare.bare.strip()) == re.sub(r"\s+", " ", f"x{visible(text)}x")
+    assert re.sub(r"\s+", " ", bare.bare.strip()) == re.sub(
+        r"\s+", " ", f"x{escape_invisible(text)}x"
+    )
 
 
 @given(st.text(max_size=40))
 def test_no_text_controls_a_terminal(text: str) -> None:
-    assert visible(text).isprintable()
+    assert escape_invisible(text).isprintable()
 
 
 LOOK_ALIKES = [
@@ -683,7 +691,7 @@ def test_what_differs_late_in_a_long_value_is_shown() -> None:
 def test_two_values_are_never_shown_alike(one: str, other: str) -> None:
     shown = sides(Change("vid", one, other))
     assert (shown.before == shown.after) == (one == other)
-    assert not why_alike(shown.before, shown.after)
+    assert not confusable_reason(shown.before, shown.after)
 
 
 def test_a_comment_always_fits() -> None:
@@ -692,16 +700,16 @@ def test_a_comment_always_fits() -> None:
     preview = hard_batch("", *keys)
     preview["diagnostics"] = []
     preview["steps"] += [declared(f"{'<' * 90}{number}")["steps"][0] for number in range(500)]
-    text = as_markdown(promise_of(Preview.model_validate(preview)), 5)
+    text = render_markdown(build_review(Preview.model_validate(preview)), 5)
     assert len(text) <= LONGEST
     assert "3,500 runs would be started" in text
     assert "more |" in text
 
 
 def test_the_sample_in_the_documentation_is_a_real_one() -> None:
-    promise = promise_of(read_preview(WHOLE))
+    promise = build_review(read_preview(WHOLE))
     page = (Path(__file__).parents[2] / "docs" / "review.md").read_text()
-    assert f"```markdown\n{as_markdown(promise, None).strip()}\n```" in page
+    assert f"```markdown\n{render_markdown(promise, None).strip()}\n```" in page
 
 
 def test_the_documentation_names_every_key_of_the_schema() -> None:

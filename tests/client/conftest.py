@@ -9,9 +9,9 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.core.recovery import Order
+from pulumi_vod_workflow.core.recovery import StartIntent
 from pulumi_vod_workflow.core.signing import Credentials
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.transport.client import VodClient
 
@@ -36,11 +36,11 @@ class Moments:
         await anyio.lowlevel.checkpoint()
 
 
-def notes(count: int, journal: Journal) -> dict[str, Note]:
+def notes(count: int, journal: Journal) -> dict[str, StartRecorder]:
     """Return so many starts, each of its own source, by name."""
     starts = [{"vid": f"v{n}", "templateId": "t"} for n in range(count)]
     return {
-        f"k{n}": Note(journal, Order(start, f"token-{n}", f"r{n}", f"{n}"), "me")
+        f"k{n}": StartRecorder(journal, StartIntent(start, f"token-{n}", f"r{n}", f"{n}"), "me")
         for n, start in enumerate(starts)
     }
 

@@ -10,8 +10,8 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.core.execution import start_told
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.execution import start_inputs_of
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
@@ -63,8 +63,8 @@ class Service:
             raise reply
         return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
-    def run(self, call: str = "start", token: str = "token") -> Answer:
-        async def go() -> Answer:
+    def run(self, call: str = "start", token: str = "token") -> ApiResponse:
+        async def go() -> ApiResponse:
             client = VodClient(
                 "https://vod.example.com",
                 "cn-north-1",
@@ -243,7 +243,7 @@ def test_an_answer_that_drips_is_cut_off() -> None:
             Credentials("AK", "SK"),
             transport=httpx.MockTransport(lambda _: httpx.Response(200, content=drip())),
             timeouts=Timeouts(connect=0.05, start=0.1, read=0.1),
-            policy=RetryPolicy(unclear_start=0),
+            policy=RetryPolicy(ambiguous_start_budget=0),
         )
         with anyio.fail_after(5), pytest.raises(TransportError, match="no answer in time"):
             await client.start_workflow(START, "token")
@@ -302,7 +302,7 @@ def test_a_long_start_arrives_whole() -> None:
             return told.result, template.result
 
         told, template = anyio.run(go)
-        assert start_told(told) == LONG
+        assert start_inputs_of(told) == LONG
         assert emulator.ledger()[0]["clientToken"] == "token"
         assert template["WorkflowTemplate"]["TemplateId"] == "t"
         assert template["WorkflowTemplate"]["CommitId"]

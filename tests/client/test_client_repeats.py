@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from pulumi_vod_workflow.config.settings import load_settings
-from pulumi_vod_workflow.core.recovery import Order
+from pulumi_vod_workflow.core.recovery import StartIntent
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
     CallError,
@@ -27,11 +27,11 @@ from pulumi_vod_workflow.errors import (
     UnknownStartOutcomeError,
     VodWorkflowError,
 )
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
-from pulumi_vod_workflow.journal.store import ClaimLostError, Version
-from pulumi_vod_workflow.transport.client import IN_FLIGHT, VodClient
-from pulumi_vod_workflow.transport.event_loop import connection_for
+from pulumi_vod_workflow.journal.store import ClaimLostError, RecordVersion
+from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, VodClient
+from pulumi_vod_workflow.transport.event_loop import client_for
 
 WithClient = Callable[..., None]
 START = {"vid": "v", "templateId": "t"}
@@ -162,12 +162,12 @@ def test_a_prompt_repeat_does_not_queue_behind_a_batch(with_client: WithClient) 
 
     async def use(client: VodClient) -> None:
         async with anyio.create_task_group() as tasks:
-            for number in range(4 * IN_FLIGHT):
+            for number in range(4 * MAX_IN_FLIGHT):
                 tasks.start_soon(client.start_workflow, START, str(number))
 
     with_client(handler, use)
     assert order.count("0") == 2
-    assert order.index("0", 1) < 2 * IN_FLIGHT
+    assert order.index("0", 1) < 2 * MAX_IN_FLIGHT
 
 
 def test_a_repeat_that_would_come_too_late_is_not_sent(
@@ -267,7 +267,7 @@ def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:
     for setting, rate in (({}, 50.0), ({"vod:requestsPerSecond": "7"}, 7.0)):
         config = {"vod:endpoint": "emulator", "vod:emulatorStore": str(tmp_path / "s"), **setting}
         settings = load_settings(config.get, {}, tmp_path)
-        assert connection_for(settings, say=print).client._rate == rate
+        assert client_for(settings, say=print).client._rate == rate
 
 
 # -- what is said ------------------------------------------------------------------------------
@@ -410,12 +410,12 @@ def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
 ) -> None:
     """It does not matter which operation has sent it first; within one, 4 s are the bound."""
     journal = Journal(tmp_path / "journal", moments)
-    order = Order(START, "token", "r", "k")
-    seen = Version()
+    order = StartIntent(START, "token", "r", "k")
+    seen = RecordVersion()
     if earlier is not None:
         journal.claim(order, "earlier").result()
         moments.at += earlier
-        seen = journal.look([order], make=True).versions["k"]
+        seen = journal.lookup([order], create=True).versions["k"]
     begins: list[float] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -423,7 +423,9 @@ def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
         moments.at += 0.05
         raise httpx.ReadError("lost", request=request)
 
-    note = Note(journal, order, "now", seen, resent=earlier is not None, resend_within=window)
+    note = StartRecorder(
+        journal, order, "now", seen, resent=earlier is not None, resend_within=window
+    )
     began = moments.at
     errors: list[CallError] = []
 
@@ -444,7 +446,7 @@ def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
     else:
         assert isinstance(failure, TransportError), "the last attempt's own"
         assert begins[-1] > bound - 1.2, "and it is repeated for as long as it may be"
-    assert [entry.run for entry in journal.look([order]).known.values()] == [None]
+    assert [entry.run for entry in journal.lookup([order]).records.values()] == [None]
 
 
 def test_what_another_operation_has_claimed_meanwhile_is_not_repeated(
@@ -452,19 +454,19 @@ def test_what_another_operation_has_claimed_meanwhile_is_not_repeated(
 ) -> None:
     """The first attempt's answer is lost; before the second, another operation sends it."""
     journal = Journal(tmp_path / "journal", moments)
-    order = Order(START, "token", "r", "k")
+    order = StartIntent(START, "token", "r", "k")
     attempts = []
 
     def handler(request: httpx.Request) -> httpx.Response:
         attempts.append(request)
-        seen = journal.look([order], make=True).versions["k"]
+        seen = journal.lookup([order], create=True).versions["k"]
         assert journal.claim(order, "another", seen).result().won
         raise httpx.ReadError("lost", request=request)
 
     async def use(client: VodClient) -> None:
         with pytest.raises(ClaimLostError) as lost:
-            await client.start_workflow(START, "token", note=Note(journal, order, "now"))
-        assert lost.value.entry.run is None
+            await client.start_workflow(START, "token", note=StartRecorder(journal, order, "now"))
+        assert lost.value.record.run is None
 
     with_client(handler, use)
     assert len(attempts) == 1

@@ -19,9 +19,9 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import ClockSkewError, NotFoundError
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.lifecycle import starter as fleet
-from pulumi_vod_workflow.lifecycle.reader import Target, read_run
-from pulumi_vod_workflow.lifecycle.starter import start_all
-from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
+from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run
+from pulumi_vod_workflow.lifecycle.starter import start_many
+from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
 from pulumi_vod_workflow.transport.client import VodClient
 from tests.client.conftest import notes
 
@@ -60,12 +60,12 @@ def test_a_machine_whose_clock_is_wrong(
     monkeypatch.setattr(fleet, "SystemClock", lambda: Wrong(off))
     starts = notes(20, Journal(tmp_path / "journal", Wrong(off)))
 
-    async def go() -> fleet.Started:
+    async def go() -> fleet.StartResults:
         clock = Wrong(off)
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS, clock=clock)
         try:
             await client.start_workflow({**START, "vid": "first"}, "first")
-            return await start_all(client, starts, say=lambda _: None, stopped=lambda: False)
+            return await start_many(client, starts, say=lambda _: None, is_cancelled=lambda: False)
         finally:
             await client.aclose()
 
@@ -145,20 +145,20 @@ def test_servers_whose_clocks_disagree(with_client: Callable[..., None], moments
 
 def waited(
     emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, clock: type[SystemClock]
-) -> Waited:
+) -> WaitResult:
     """Wait for a run that takes two seconds."""
     monkeypatch.setattr(fleet, "SystemClock", clock)
 
-    async def go() -> Waited:
+    async def go() -> WaitResult:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
         run_id = (await client.start_workflow(START, "token")).result["RunId"]
         try:
-            return await wait_all(
-                {"run": Target(client, run_id)},
+            return await wait_for_runs(
+                {"run": RunRef(client, run_id)},
                 timeout=60,
                 say=lambda _: None,
-                stopped=lambda: False,
-                policy=PollPolicy(latest=2),
+                is_cancelled=lambda: False,
+                policy=PollPolicy(max_interval=2),
             )
         finally:
             await client.aclose()
@@ -211,7 +211,7 @@ def test_a_fast_clock_lets_no_run_expire(
     async def go() -> None:
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS)
         try:
-            await read_run(Target(client, "emu:none", yesterday.isoformat()))
+            await read_run(RunRef(client, "emu:none", yesterday.isoformat()))
         finally:
             await client.aclose()
 

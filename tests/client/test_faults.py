@@ -10,22 +10,22 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.recovery import recall_all
+from pulumi_vod_workflow.core.recovery import plan_recovery
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.lifecycle import starter as fleet
-from pulumi_vod_workflow.lifecycle.starter import Started, start_all
+from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests import faults
 from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 COUNT = 1000
-PATIENT = RetryPolicy(unclear_start=60)
+PATIENT = RetryPolicy(ambiguous_start_budget=60)
 """However slow the machine is: here no run ends meanwhile."""
-IMPATIENT = RetryPolicy(refused_start=0, unclear_start=0.3, base=0.2)
+IMPATIENT = RetryPolicy(rejected_start_budget=0, ambiguous_start_budget=0.3, initial_backoff=0.2)
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
 
@@ -37,22 +37,24 @@ def journal(tmp_path: Path) -> Journal:
 
 def started(
     emulator: VodEmulator, journal: Journal, policy: RetryPolicy, only: Iterable[str] | None = None
-) -> Started:
+) -> StartResults:
     """Start runs faster than the account's rate, by a client that does not wait for long."""
     asked = notes(COUNT, journal)
     asked = {name: asked[name] for name in (asked if only is None else only)}
-    orders = {name: note.order for name, note in asked.items()}
+    orders = {name: note.intent for name, note in asked.items()}
     now = datetime.now(UTC)
-    look = journal.look(orders.values(), make=True)
-    known = recall_all(orders, look.known, {}, now, 600)
-    assert not known.taken
-    assert not known.asked
+    look = journal.lookup(orders.values(), create=True)
+    known = plan_recovery(orders, look.records, {}, now, 600)
+    assert not known.reused
+    assert not known.undecided
     resent = {
-        name: replace(note, resent=name in known.resent, seen=look.versions[note.order.key])
+        name: replace(
+            note, resent=name in known.resent, seen_version=look.versions[note.intent.record_key]
+        )
         for name, note in asked.items()
     }
 
-    async def go() -> Started:
+    async def go() -> StartResults:
         client = VodClient(
             emulator.url,
             "cn-north-1",
@@ -62,7 +64,7 @@ def started(
             policy=policy,
         )
         try:
-            return await start_all(client, resent, say=lambda _: None, stopped=lambda: False)
+            return await start_many(client, resent, say=lambda _: None, is_cancelled=lambda: False)
         finally:
             await client.aclose()
 
@@ -76,13 +78,13 @@ def paid_by(emulator: VodEmulator) -> dict[str, str]:
     return ledger
 
 
-def tells_the_truth(done: Started, emulator: VodEmulator, journal: Journal) -> None:
+def tells_the_truth(done: StartResults, emulator: VodEmulator, journal: Journal) -> None:
     """What is said of every start, and what the journal holds of it, is what became of it."""
     ledger = paid_by(emulator)
     accepted = {name: run["runId"] for name, run in done.accepted.items()}
     assert accepted == {name: ledger[name] for name in accepted}
     asked = notes(COUNT, journal)
-    assert sorted([*done.accepted, *done.failed, *done.untried]) == sorted(asked)
+    assert sorted([*done.accepted, *done.failed, *done.skipped]) == sorted(asked)
     unclear = {name for name, error in done.failed.items() if error.maybe_accepted}
     assert ledger.keys() <= accepted.keys() | unclear
     for name, error in done.failed.items():
@@ -90,8 +92,8 @@ def tells_the_truth(done: Started, emulator: VodEmulator, journal: Journal) -> N
         assert promise in str(error)
         for hidden in ("emulator-secret-key", "Signature=", "token-"):
             assert hidden not in str(error)
-    entries = journal.look(note.order for note in asked.values()).known
-    written = {name: entries.get(note.order.key) for name, note in asked.items()}
+    entries = journal.lookup(note.intent for note in asked.values()).records
+    written = {name: entries.get(note.intent.record_key) for name, note in asked.items()}
     assert {name for name, entry in written.items() if entry and entry.run is None} == unclear
     assert accepted == {
         name: entry.run["runId"] for name, entry in written.items() if entry and entry.run
@@ -115,7 +117,7 @@ def test_with_few_repeats_every_failure_is_told(
 
     Asked for again when the service is well, they are found, or started then.
     """
-    monkeypatch.setattr(fleet, "IN_A_ROW", COUNT)  # no giving up
+    monkeypatch.setattr(fleet, "MAX_CONSECUTIVE_FAILURES", COUNT)  # no giving up
     faults.spread(vod_emulator, 0.3, seed=2)
     done = started(vod_emulator, journal, IMPATIENT)
     tells_the_truth(done, vod_emulator, journal)
@@ -133,6 +135,6 @@ def test_with_few_repeats_every_failure_is_told(
     faults.end(vod_emulator)
     again = started(vod_emulator, journal, PATIENT, only=done.failed)
     assert again.accepted.keys() == done.failed.keys()
-    whole = Started(accepted={**done.accepted, **again.accepted})
+    whole = StartResults(accepted={**done.accepted, **again.accepted})
     tells_the_truth(whole, vod_emulator, journal)
     assert len(vod_emulator.ledger()) == COUNT

@@ -12,28 +12,28 @@ from typing import Any
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.progress import Line
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.progress import ProgressMessage
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import UnknownStartOutcomeError
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.lifecycle import starter as fleet
-from pulumi_vod_workflow.lifecycle.reader import Target
-from pulumi_vod_workflow.lifecycle.starter import Started, start_all
-from pulumi_vod_workflow.lifecycle.waiter import Waited, wait_all
+from pulumi_vod_workflow.lifecycle.reader import RunRef
+from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
+from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
 from pulumi_vod_workflow.transport.client import VodClient
 from tests.client.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 
 
-def started(emulator: VodEmulator, count: int, **options: Any) -> Started:
-    async def go(journal: Journal) -> Started:
+def started(emulator: VodEmulator, count: int, **options: Any) -> StartResults:
+    async def go(journal: Journal) -> StartResults:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
         defaults: dict[str, Any] = {"say": lambda _: None, "stopped": lambda: False}
         try:
-            return await start_all(client, notes(count, journal), **{**defaults, **options})
+            return await start_many(client, notes(count, journal), **{**defaults, **options})
         finally:
             await client.aclose()
 
@@ -48,7 +48,7 @@ def test_a_defect_in_one_start_does_not_cancel_the_others(
     """It may have been accepted, and so it says; the others are all known."""
     right = VodClient.start_workflow
 
-    async def wrong(self: VodClient, start: dict[str, Any], token: str, *more: Any) -> Answer:
+    async def wrong(self: VodClient, start: dict[str, Any], token: str, *more: Any) -> ApiResponse:
         answer = await right(self, start, token, *more)
         if token == "token-7":
             raise KeyError("a defect")
@@ -64,7 +64,7 @@ def test_a_defect_in_one_start_does_not_cancel_the_others(
 
 @pytest.mark.vod_emulator(rate_limit=0, latency_seconds=0.8)
 def test_lines_that_cannot_be_shown_lose_nothing(vod_emulator: VodEmulator) -> None:
-    def say(_: Line) -> None:
+    def say(_: ProgressMessage) -> None:
         raise RuntimeError("no one there")
 
     done = started(vod_emulator, 200, say=say)
@@ -82,7 +82,7 @@ def test_what_is_on_its_way_is_awaited_when_stopped(vod_emulator: VodEmulator) -
         say=lambda line: said.append(line.text),
     )
     assert set(ids_of(done).values()) == {entry["runId"] for entry in vod_emulator.ledger()}
-    assert len(done.untried) == 150 - len(done.accepted) > 50
+    assert len(done.skipped) == 150 - len(done.accepted) > 50
 
 
 # -- another operation that sends the same starts ----------------------------------------------
@@ -90,13 +90,13 @@ def test_what_is_on_its_way_is_awaited_when_stopped(vod_emulator: VodEmulator) -
 
 def both_started(
     emulator: VodEmulator, count: int, **second: Any
-) -> tuple[Started, Started, list[str]]:
+) -> tuple[StartResults, StartResults, list[str]]:
     """Start the same runs by two operations on one journal, neither of which has seen the other."""
     said: list[str] = []
 
-    async def go(folder: Path) -> list[Started]:
+    async def go(folder: Path) -> list[StartResults]:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
-        done: dict[str, Started] = {}
+        done: dict[str, StartResults] = {}
 
         async def start(owner: str, **options: Any) -> None:
             journal = Journal(folder / "journal")
@@ -107,7 +107,7 @@ def both_started(
                 "say": lambda line: said.append(line.text),
                 "stopped": lambda: False,
             }
-            done[owner] = await start_all(client, asked, **{**defaults, **options})
+            done[owner] = await start_many(client, asked, **{**defaults, **options})
 
         try:
             async with anyio.create_task_group() as tasks:
@@ -154,14 +154,14 @@ def test_a_start_that_another_operation_never_hears_of_is_asked_about(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     """The wait for the other's run has an end, and a Ctrl-C ends it at once."""
-    monkeypatch.setattr(fleet, "OTHERS_ANSWER", 60.0 if ends == "stopped" else 0.9)
+    monkeypatch.setattr(fleet, "OTHER_UPDATE_TIMEOUT", 60.0 if ends == "stopped" else 0.9)
     waits = threading.Event()
 
     def stopped() -> bool:
         return ends == "stopped" and waits.is_set()
 
-    def say(line: Line) -> None:
-        if line.text == fleet.WAITS_FOR_ANOTHER:
+    def say(line: ProgressMessage) -> None:
+        if line.text == fleet.WAITING_FOR_OTHER_UPDATE:
             waits.set()
 
     first, second, _ = both_started(vod_emulator, 1, after=0.3, stopped=stopped, say=say)
@@ -174,22 +174,22 @@ def test_a_start_that_another_operation_never_hears_of_is_asked_about(
 
 def waited(
     emulator: VodEmulator, ids: dict[str, str], timeout: float, **options: Any
-) -> tuple[Waited, list[Line]]:
-    said: list[Line] = []
+) -> tuple[WaitResult, list[ProgressMessage]]:
+    said: list[ProgressMessage] = []
 
-    async def go() -> Waited:
+    async def go() -> WaitResult:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
-        targets = {name: Target(client, run_id) for name, run_id in ids.items()}
+        targets = {name: RunRef(client, run_id) for name, run_id in ids.items()}
         settings: dict[str, Any] = {"say": said.append, "stopped": lambda: False, **options}
         try:
-            return await wait_all(targets, timeout=timeout, **settings)
+            return await wait_for_runs(targets, timeout=timeout, **settings)
         finally:
             await client.aclose()
 
     return anyio.run(go), said
 
 
-def ids_of(done: Started) -> dict[str, str]:
+def ids_of(done: StartResults) -> dict[str, str]:
     return {name: run["runId"] for name, run in done.accepted.items()}
 
 
@@ -222,7 +222,7 @@ def test_a_run_that_is_not_there_is_told_at_once(vod_emulator: VodEmulator) -> N
     assert "the credentials' account" in str(result.unreadable["typo"])
     assert [*result.unfinished] == ["k0"]
     assert any(line.text.startswith("typo: cannot be read: ") for line in said)
-    assert 5 <= result.took < 7
+    assert 5 <= result.duration < 7
 
 
 @pytest.mark.vod_emulator(pending_seconds=100)
@@ -231,11 +231,11 @@ def test_a_wait_ends_early_when_stopped_or_when_no_question_can_succeed(
 ) -> None:
     runs = ids_of(started(vod_emulator, 1))
     result, _ = waited(vod_emulator, runs, 60, stopped=lambda: True)
-    assert result.stopped
-    assert result.took < 2
+    assert result.cancelled
+    assert result.duration < 2
     vod_emulator.fault(
         action="GetWorkflowExecution", kind="http", status=401, code="SignatureDoesNotMatch"
     )
     result, _ = waited(vod_emulator, runs, 60)
     assert [*result.unreadable] == ["k0"]
-    assert result.took < 5
+    assert result.duration < 5

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
-from pulumi_vod_workflow.core.recovery import Order
-from pulumi_vod_workflow.core.response import Answer
+from pulumi_vod_workflow.core.recovery import StartIntent
+from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import TransportError
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 
@@ -32,7 +32,7 @@ HOST = "vod.example.com"
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 HIDDEN = Credentials("AK-hidden", "hidden-secret", "hidden-token")
 START = {"vid": "v", "templateId": "t"}
-ONCE = RetryPolicy(refused_start=0, unclear_start=0, unreachable=0)
+ONCE = RetryPolicy(rejected_start_budget=0, ambiguous_start_budget=0, unreachable_budget=0)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
@@ -76,7 +76,7 @@ def passing_to(port: int) -> Handler:
     return join
 
 
-async def start(endpoint: str, keys: Credentials = HIDDEN, **options: Any) -> Answer:
+async def start(endpoint: str, keys: Credentials = HIDDEN, **options: Any) -> ApiResponse:
     settings = {"policy": ONCE, "timeouts": Timeouts(connect=2, start=2), **options}
     client = VodClient(endpoint, "cn-north-1", keys, **settings)
     try:
@@ -109,7 +109,7 @@ def test_a_name_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    repeating = RetryPolicy(unreachable=0.5, base=0.05)
+    repeating = RetryPolicy(unreachable_budget=0.5, initial_backoff=0.05)
     error = anyio.run(lambda: failed("https://nowhere.invalid", policy=repeating))
     assert "nowhere.invalid: its name is not found (DNS)" in str(error)
     assert (error.maybe_accepted, error.retryable, error.sent) == (False, True, False)
@@ -226,7 +226,7 @@ def test_a_certificate_of_ones_own_is_taken_if_named(
 ) -> None:
     """What the failures below are compared with: the start arrives."""
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         emulator = passing_to(port_of(vod_emulator))
         async with serving(emulator, tls_with(certificates["good"])) as port:
             return await start(f"https://{HOST}:{port}", KEYS)
@@ -363,10 +363,10 @@ def started_through(
     certificates: dict[str, Path],
     through: Callable[[int], None],
     **settings: Any,
-) -> Answer:
+) -> ApiResponse:
     """Start a run at the emulator, over TLS, by way of a proxy."""
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         behind = passing_to(port_of(emulator))
         async with serving(behind, tls_with(certificates["good"])) as port, serving(proxy) as at:
             proxy.then = passing_to(port)
@@ -535,7 +535,7 @@ def test_a_proxy_that_speaks_tls(
     """Its certificate is one to trust as the endpoint's is: TLS through TLS."""
     proxy = Proxy()
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         behind, tls = passing_to(port_of(vod_emulator)), tls_with(certificates[which])
         async with (
             serving(behind, tls_with(certificates["good"])) as port,
@@ -566,7 +566,7 @@ def test_a_socks_proxy_in_between(
     """With the extra `socks`; the proxy looks the name up."""
     proxy = Socks()
 
-    async def go() -> Answer:
+    async def go() -> ApiResponse:
         behind = passing_to(port_of(vod_emulator))
         async with serving(behind, tls_with(certificates["good"])) as port, serving(proxy) as at:
             proxy.then = passing_to(port)
@@ -622,7 +622,9 @@ def test_a_repeat_whose_connection_takes_longer_than_the_window_is_not_sent(
         return await connect(*args, **options)
 
     monkeypatch.setattr(anyio, "connect_tcp", slow)
-    note = Note(Journal(tmp_path / "j"), Order(START, "token", "r", "k"), "me", resend_within=1.2)
+    note = StartRecorder(
+        Journal(tmp_path / "j"), StartIntent(START, "token", "r", "k"), "me", resend_within=1.2
+    )
 
     async def go() -> None:
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS)

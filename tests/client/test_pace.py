@@ -10,12 +10,17 @@ import anyio
 import httpx
 import pytest
 
-from pulumi_vod_workflow.core.rate import Rate
-from pulumi_vod_workflow.core.retry import STARTS
+from pulumi_vod_workflow.core.rate import AdaptiveRate
+from pulumi_vod_workflow.core.retry import START_WORKFLOW
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.transport.client import VodClient
-from pulumi_vod_workflow.transport.rate_limiter import URGENT, USUAL, Limiter, limiter
+from pulumi_vod_workflow.transport.rate_limiter import (
+    HIGH_PRIORITY,
+    NORMAL_PRIORITY,
+    RateLimiter,
+    rate_limiter,
+)
 
 READS = "GetWorkflowExecution"
 START = {"vid": "v", "templateId": "t"}
@@ -29,12 +34,12 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def send(paces: Limiter, action: str, count: int, rate: float = 50) -> list[float]:
+async def send(paces: RateLimiter, action: str, count: int, rate: float = 50) -> list[float]:
     """Send so many requests at once; return when each was sent."""
     times: list[float] = []
 
     async def one() -> None:
-        turn = await paces.pace(action, rate).turn(USUAL)
+        turn = await paces.operation(action, rate).acquire(NORMAL_PRIORITY)
         turn.sent()
         times.append(now())
 
@@ -53,7 +58,7 @@ def test_no_second_has_more_than_the_rate_and_none_is_wasted() -> None:
     """A second's worth may go close together, but never one more within any second."""
 
     async def use() -> None:
-        times = await send(Limiter(), STARTS, 125)
+        times = await send(RateLimiter(), START_WORKFLOW, 125)
         assert most_in_a_second(times) == 50
         assert times[49] - times[0] < 0.6
         assert times[124] - times[0] < 2.6
@@ -66,7 +71,7 @@ def test_any_rate(rate: float, least: float) -> None:
     """A rate need not be a whole number."""
 
     async def use() -> None:
-        times = await send(Limiter(), STARTS, int(rate) + 4, rate)
+        times = await send(RateLimiter(), START_WORKFLOW, int(rate) + 4, rate)
         whole = int(rate)
         assert times[whole] - times[0] >= whole / rate
         assert times[-1] - times[0] >= least
@@ -78,18 +83,18 @@ def test_a_turn_counts_from_when_it_is_sent() -> None:
     """A request that is held up by a new connection arrives later, and counts from then."""
 
     async def use() -> None:
-        pace = Limiter().pace(STARTS, 2)
-        slow = await pace.turn(USUAL)
-        await pace.turn(USUAL)
+        pace = RateLimiter().operation(START_WORKFLOW, 2)
+        slow = await pace.acquire(NORMAL_PRIORITY)
+        await pace.acquire(NORMAL_PRIORITY)
         begun = now()
         await anyio.sleep(0.3)
         slow.sent()
         slow.sent()  # only the first time counts
-        pace.unused(slow)  # and it stays used
+        pace.release(slow)  # and it stays used
         for turn in pace._given[1:]:
-            pace.unused(turn)
-        await pace.turn(USUAL)
-        await pace.turn(USUAL)
+            pace.release(turn)
+        await pace.acquire(NORMAL_PRIORITY)
+        await pace.acquire(NORMAL_PRIORITY)
         assert 1.3 <= now() - begun < 1.6
 
     run(use)
@@ -99,10 +104,10 @@ def test_a_turn_that_is_given_back_is_free_again() -> None:
     """No connection, no request: the next one need not wait for it."""
 
     async def use() -> None:
-        pace = Limiter().pace(STARTS, 1)
+        pace = RateLimiter().operation(START_WORKFLOW, 1)
         begun = now()
         for _ in range(3):
-            pace.unused(await pace.turn(USUAL))
+            pace.release(await pace.acquire(NORMAL_PRIORITY))
         assert now() - begun < 0.8
 
     run(use)
@@ -112,18 +117,18 @@ def test_urgent_repeats_pass_those_who_wait() -> None:
     """A repeat whose run may have started does not queue behind a batch."""
 
     async def use() -> None:
-        pace = Limiter().pace(STARTS, 5)
+        pace = RateLimiter().operation(START_WORKFLOW, 5)
         order: list[str] = []
 
         async def one(name: str, urgency: int) -> None:
-            (await pace.turn(urgency)).sent()
+            (await pace.acquire(urgency)).sent()
             order.append(name)
 
         async with anyio.create_task_group() as tasks:
             for number in range(6):
-                tasks.start_soon(one, f"usual {number}", USUAL)
+                tasks.start_soon(one, f"usual {number}", NORMAL_PRIORITY)
             await anyio.sleep(0.01)
-            tasks.start_soon(one, "urgent", URGENT)
+            tasks.start_soon(one, "urgent", HIGH_PRIORITY)
         assert order == ["usual 0", "urgent", *(f"usual {number}" for number in range(1, 6))]
 
     run(use)
@@ -131,13 +136,13 @@ def test_urgent_repeats_pass_those_who_wait() -> None:
 
 def test_who_gives_up_does_not_block_the_others() -> None:
     async def use() -> None:
-        pace = Limiter().pace(STARTS, 5)
-        await pace.turn(USUAL)
+        pace = RateLimiter().operation(START_WORKFLOW, 5)
+        await pace.acquire(NORMAL_PRIORITY)
         with anyio.move_on_after(0.01) as gone:
-            await pace.turn(URGENT)
+            await pace.acquire(HIGH_PRIORITY)
         assert gone.cancelled_caught
         with anyio.fail_after(1):
-            await pace.turn(USUAL)
+            await pace.acquire(NORMAL_PRIORITY)
 
     run(use)
 
@@ -160,8 +165,8 @@ def test_one_limiter_for_all_clients_of_a_process() -> None:
         for client in clients * 2:
             await client.start_workflow(START, "t")
         assert now() - begun >= 1
-        assert limiter().pace(STARTS, 50).rate.allowed == 5
-        assert limiter().pace(READS, 50).rate.allowed == 50
+        assert rate_limiter().operation(START_WORKFLOW, 50).rate.allowed == 5
+        assert rate_limiter().operation(READS, 50).rate.allowed == 50
         for client in clients:
             await client.aclose()
 
@@ -170,13 +175,13 @@ def test_one_limiter_for_all_clients_of_a_process() -> None:
 
 def test_after_an_objection_it_goes_slower_evenly_and_recovers() -> None:
     async def use() -> None:
-        paces = Limiter()
-        await send(paces, STARTS, 1)
-        paces.objected(STARTS)
-        times = await send(paces, STARTS, 15)
+        paces = RateLimiter()
+        await send(paces, START_WORKFLOW, 1)
+        paces.on_throttled(START_WORKFLOW)
+        times = await send(paces, START_WORKFLOW, 15)
         gaps = [later - sooner for sooner, later in itertools.pairwise(times)]
         assert min(gaps[1:]) > 0.025
-        assert paces.pace(STARTS, 50).rate.at(now() + 60) == 50
+        assert paces.operation(START_WORKFLOW, 50).rate.at(now() + 60) == 50
 
     run(use)
 
@@ -185,13 +190,13 @@ def test_an_objection_to_a_start_slows_reads_but_not_the_other_way_round() -> No
     """What the service objects to may be the account as a whole: starts are what is paid for."""
 
     async def use() -> None:
-        paces = Limiter()
-        starts, reads = paces.pace(STARTS, 50), paces.pace(READS, 50)
-        paces.objected(READS)
+        paces = RateLimiter()
+        starts, reads = paces.operation(START_WORKFLOW, 50), paces.operation(READS, 50)
+        paces.on_throttled(READS)
         assert starts.rate.at(now()) == 50
         assert reads.rate.at(now()) == pytest.approx(25, abs=1)
         await anyio.sleep(1.1)
-        paces.objected(STARTS)
+        paces.on_throttled(START_WORKFLOW)
         assert starts.rate.at(now()) == pytest.approx(25, abs=1)
         assert reads.rate.at(now()) < 15
 
@@ -202,9 +207,9 @@ def test_while_starts_are_held_up_reads_only_trickle() -> None:
     """Starts go before reads, which never quite stop."""
 
     async def use() -> None:
-        paces = Limiter()
-        paces.pace(STARTS, 50)
-        paces.objected(STARTS)
+        paces = RateLimiter()
+        paces.operation(START_WORKFLOW, 50)
+        paces.on_throttled(START_WORKFLOW)
         read: list[float] = []
 
         async def reading() -> None:
@@ -212,7 +217,7 @@ def test_while_starts_are_held_up_reads_only_trickle() -> None:
                 read.extend(await send(paces, READS, 1))
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send, paces, STARTS, 40)
+            tasks.start_soon(send, paces, START_WORKFLOW, 40)
             await anyio.sleep(0.05)
             tasks.start_soon(reading)
             await anyio.sleep(1)
@@ -241,7 +246,7 @@ def test_the_service_never_objects(vod_emulator: VodEmulator) -> None:
 
     run(use)
     assert len(vod_emulator.ledger()) == 160
-    assert 160 <= vod_emulator.requests()[STARTS] <= 161
+    assert 160 <= vod_emulator.requests()[START_WORKFLOW] <= 161
 
 
 @pytest.mark.vod_emulator(rate_limit=20)
@@ -259,21 +264,21 @@ def test_it_finds_the_rate_that_is_left(vod_emulator: VodEmulator) -> None:
 
     run(use)
     assert len(vod_emulator.ledger()) == 100
-    assert vod_emulator.requests()[STARTS] - 100 < 60
+    assert vod_emulator.requests()[START_WORKFLOW] - 100 < 60
 
 
 def test_the_rate_as_a_value() -> None:
-    rate = Rate(50)
+    rate = AdaptiveRate(50)
     assert rate.at(0) == 50
-    assert rate.window(0) == pytest.approx((50, 1.02))
-    cut = rate.objected(100)
+    assert rate.burst_window(0) == pytest.approx((50, 1.02))
+    cut = rate.on_throttled(100)
     assert cut.at(100) == 25
-    assert cut.objected(100.5) is cut  # the same objection, told by another answer
-    assert cut.objected(101.5).at(101.5) < 15
+    assert cut.on_throttled(100.5) is cut  # the same objection, told by another answer
+    assert cut.on_throttled(101.5).at(101.5) < 15
     assert cut.at(110) > cut.at(105) > 25
     assert cut.at(200) == 50
-    assert cut.spacing(200) == pytest.approx(1.02 / 50)
+    assert cut.min_spacing(200) == pytest.approx(1.02 / 50)
     lowest = cut
     for second in range(10):
-        lowest = lowest.objected(102 + second)
+        lowest = lowest.on_throttled(102 + second)
     assert lowest.at(111) == pytest.approx(50 / 16)

@@ -276,7 +276,7 @@ class Listener:
 
 
 def client_of(endpoint: str) -> VodClient:
-    policy = RetryPolicy(unclear_start=0, unreachable=0)
+    policy = RetryPolicy(ambiguous_start_budget=0, unreachable_budget=0)
     keys = Credentials(ACCESS_KEY, KEY, TOKEN)
     return VodClient(endpoint, "cn-north-1", keys, policy=policy)
 

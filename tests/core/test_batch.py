@@ -15,31 +15,36 @@ from hypothesis import strategies as st
 from pulumi_vod_workflow.core.batch.changes import (
     UNCLEAR,
     BatchPlan,
-    carried,
+    kept_runs,
     plan_batch,
     same_work,
-    told_same_work,
+    same_work_warnings,
 )
 from pulumi_vod_workflow.core.batch.inputs import (
     BATCH_FIELDS,
-    complete_batch,
-    declare_batch,
-    doubtful,
+    check_batch,
+    check_restarted_items,
+    find_item_doubts,
     inputs_of,
     items_of,
     normalise_batch,
-    recheck,
-    respell_batch_path,
+    rename_batch_path,
     stale_tokens,
+    with_derived_batch_inputs,
 )
-from pulumi_vod_workflow.core.batch.state import record_batch, runs_of, unfinished, with_secrets
-from pulumi_vod_workflow.core.changes import plan_change, refuse_contradictions
-from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, standing
+from pulumi_vod_workflow.core.batch.state import (
+    runs_of,
+    to_batch_state,
+    unfinished_runs,
+    with_secrets,
+)
+from pulumi_vod_workflow.core.changes import check_adopted_run, plan_change
+from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, classify_status
 from pulumi_vod_workflow.core.inputs.validation import SHORT_CLIP
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.state import complete
-from pulumi_vod_workflow.core.text import named, path_of
+from pulumi_vod_workflow.core.state import with_derived_inputs
+from pulumi_vod_workflow.core.text import list_names, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -62,9 +67,9 @@ class Stack:
     prefix: str = "lb:"
 
     def declared(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        declaration = declare_batch({"scope": SCOPE, **raw})
+        declaration = check_batch({"scope": SCOPE, **raw})
         assert declaration.problems == ()
-        return complete_batch(self.state, declaration.properties)
+        return with_derived_batch_inputs(self.state, declaration.values)
 
     def preview(self, raw: Mapping[str, Any], **how: Any) -> BatchPlan:
         return plan_batch(self.state, self.declared(raw), **{"service": SERVICE, **how})
@@ -87,14 +92,14 @@ class Stack:
         plan = plan_batch(self.state, inputs, service=where["endpoint"])
         if not plan.changes:  # the engine does not even ask for an update
             return plan.start
-        runs = carried(self.state, inputs, plan)
+        runs = kept_runs(self.state, inputs, plan)
         refused = {key: "rejected" for key in rejected if key in plan.start or key in plan.adopt}
         lost = {key: "unclear" for key in unclear if key in plan.start and key not in refused}
         for key in sorted(set(plan.adopt) - set(refused)):
             run_id = items[key]["existingRunId"]
             start = self.told.get(run_id, MINE)
             try:
-                refuse_contradictions(run_id, items[key], start)
+                check_adopted_run(run_id, items[key], start)
             except AdoptionError as error:
                 refused[key] = str(error)
                 continue
@@ -103,7 +108,7 @@ class Stack:
         for key in sorted(set(plan.start) - set(refused) - set(lost)):
             self.bill.append((key, items[key]["clientToken"]))
             run_id = f"{self.prefix}{len(self.bill)}"
-            self.told[run_id] = start_of(items[key])
+            self.told[run_id] = request_fields(items[key])
             outputs = {"phase": "submitted", "statusReason": SUBMITTED_REASON}
             runs[key] = {**items[key], **outputs, "runId": run_id, **where}
         if runs or not (refused or lost):  # else the operation fails, and the state stays
@@ -116,7 +121,7 @@ class Stack:
 
     def read(self, key: str, status: str) -> None:
         """Record how far an item's run is, as a refresh does."""
-        where = standing(status)
+        where = classify_status(status)
         told = {"status": status, "phase": where.phase, "statusReason": where.reason}
         runs = runs_of(self.state)
         runs[key] |= told
@@ -137,7 +142,7 @@ def recorded(
     site: Mapping[str, str] = MappingProxyType(SITE),
 ) -> dict[str, Any]:
     """Return a state as it comes back from the engine, in whose numbers all are floats."""
-    state = record_batch(declared, runs, rejected=rejected, unclear=unclear, site=site)
+    state = to_batch_state(declared, runs, rejected=rejected, unclear=unclear, site=site)
     return normalise_batch(json.loads(json.dumps(state), parse_int=float))
 
 
@@ -262,7 +267,7 @@ def test_items_come_by_their_sorted_keys() -> None:
 
 
 def says(**raw: Any) -> list[str]:
-    return [str(problem) for problem in declare_batch({"scope": SCOPE, **raw}).problems]
+    return [str(problem) for problem in check_batch({"scope": SCOPE, **raw}).problems]
 
 
 MAP: Final = "items: must be a map of 1 to 10,000 items"
@@ -361,12 +366,12 @@ def test_items_from_a_file_are_named_by_their_lines(junk: Any) -> None:
     """Whatever comes in their place does no harm, and nothing of it is recorded."""
     bad = {"items": {key: {**ITEM, "priority": 9} for key in ("a", "b", "c")}}
     lines = {"file": "f.csv", "byKey": {"a": 7.0, "b": 9.0}}
-    told = declare_batch({**bad, "__lines": lines})
+    told = check_batch({**bad, "__lines": lines})
     assert [str(problem) for problem in told.problems] == [
         "f.csv:7: items.a.priority: must be an integer from -5 to 5 (and so 2 more: b (line 9), c)"
     ]
-    assert told.properties == declare_batch(bad).properties
-    assert declare_batch({**bad, "__lines": junk}) == declare_batch(bad)
+    assert told.values == check_batch(bad).values
+    assert check_batch({**bad, "__lines": junk}) == check_batch(bad)
 
 
 def test_a_batch_has_ten_thousand_items_at_most() -> None:
@@ -451,7 +456,7 @@ def test_keys_that_are_no_names_are_quoted_in_paths() -> None:
 )
 def test_the_path_of_an_item_is_as_pulumi_spells_it(key: str, path: str) -> None:
     """So that it can be copied into `ignore_changes`."""
-    assert path_of("items", key) == path
+    assert property_path("items", key) == path
 
 
 @pytest.mark.parametrize(
@@ -477,14 +482,14 @@ def test_the_path_of_an_item_is_as_pulumi_spells_it(key: str, path: str) -> None
 )
 def test_paths_are_respelled_but_for_the_keys(path: str, expected: str) -> None:
     """An option that names a property in Python's spelling takes effect."""
-    assert respell_batch_path(path) == expected
+    assert rename_batch_path(path) == expected
 
 
 def test_names_are_cut() -> None:
     """Ten thousand of them are no help."""
-    assert named(["a", "b"], 2) == "a, b"
-    assert named(["a", "b", "c"], 2) == "a, b and 1 more"
-    assert named([f"k{number}" for number in range(1_200)]).endswith("k99 and 1,100 more")
+    assert list_names(["a", "b"], 2) == "a, b"
+    assert list_names(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert list_names([f"k{number}" for number in range(1_200)]).endswith("k99 and 1,100 more")
 
 
 # -- tokens ------------------------------------------------------------------------------------
@@ -546,8 +551,8 @@ def test_a_run_that_is_adopted_later_has_no_token_any_more() -> None:
 
 def test_a_batch_of_secrets_stays_one() -> None:
     """What was made of secrets is still in the state."""
-    assert complete_batch({"secretInputs": True}, one())["secretInputs"] is True
-    assert "secretInputs" not in complete_batch({}, one())
+    assert with_derived_batch_inputs({"secretInputs": True}, one())["secretInputs"] is True
+    assert "secretInputs" not in with_derived_batch_inputs({}, one())
 
 
 @pytest.mark.parametrize(
@@ -570,7 +575,7 @@ def test_a_token_that_stays_for_another_start_is_refused(change: Any, stale: str
     stack = Stack()
     stack.up(TRIGGERED)
     given = {**TRIGGERED, **change, "clientTokens": stack.state["clientTokens"]}
-    declared = declare_batch({"scope": SCOPE, **given}).properties
+    declared = check_batch({"scope": SCOPE, **given}).values
     problems = [str(problem) for problem in stale_tokens(stack.state, declared)]
     assert [line.partition(": with")[0] for line in problems] == [
         f"clientTokens: must change for {key}" for key in stale
@@ -580,8 +585,8 @@ def test_a_token_that_stays_for_another_start_is_refused(change: Any, stale: str
 @pytest.mark.parametrize("junk", [UNKNOWN, "a", ["a"], {"a": "mine"}, {"a": None}])
 def test_tokens_that_a_transform_puts_in_are_not_sent(junk: Any) -> None:
     """There is no argument for them."""
-    declared = declare_batch({"scope": SCOPE, **one(), "clientTokens": junk}).properties
-    assert complete_batch({}, declared) == Stack().declared(one())
+    declared = check_batch({"scope": SCOPE, **one(), "clientTokens": junk}).values
+    assert with_derived_batch_inputs({}, declared) == Stack().declared(one())
     assert len([*stale_tokens({}, declared)]) == (junk == {"a": "mine"})
 
 
@@ -659,7 +664,7 @@ def test_another_order_or_spelling_is_no_change(same: dict[str, Any]) -> None:
     plan = RECORDED.preview(same)
     assert plan == BatchPlan(total=2)
     assert not plan.changes
-    assert [*plan.described()] == []
+    assert [*plan.summary_lines()] == []
 
 
 def test_unknown_defaults_ask_for_all_items() -> None:
@@ -674,7 +679,7 @@ def test_a_removed_item_is_forgotten_and_free() -> None:
     stack = Stack(dict(RECORDED.state))
     without = {"items": {"b": B}, "defaults": DEFAULTS}
     assert stack.preview(without) == BatchPlan(
-        forget=("a",), free=("items", "clientTokens"), total=1
+        drop=("a",), state_only=("items", "clientTokens"), total=1
     )
     stack.up(without)
     assert set(stack.state["runs"]) == {"b"}
@@ -858,7 +863,7 @@ def test_going_back_is_free_and_recorded(how: str) -> None:
     """Nothing is left of the start that is not wanted any more."""
     stack = started()
     stack.up(one(vid="w"), **{how: "a"})
-    assert stack.preview(one()) == BatchPlan(free=("items", "clientTokens", how), total=1)
+    assert stack.preview(one()) == BatchPlan(state_only=("items", "clientTokens", how), total=1)
     stack.up(one())
     assert len(stack.bill) == 1
     assert (stack.state["rejected"], stack.state["unclear"]) == ({}, {})
@@ -941,29 +946,35 @@ LATER_REFUSED: Final = {**ITEM, "priority": 99}
 def test_what_is_recorded_stays_right_under_a_tightened_rule() -> None:
     """Items as they are recorded are not checked again, until they start again or are changed."""
     recorded: dict[str, Any] = {"items": {"a": LATER_REFUSED, "b": ITEM}, "scope": SCOPE}
-    assert declare_batch(recorded, recorded).problems == ()
+    assert check_batch(recorded, recorded).problems == ()
     added = {**recorded, "items": {**recorded["items"], "c": LATER_REFUSED}}
-    [problem] = declare_batch(added, recorded).problems
+    [problem] = check_batch(added, recorded).problems
     assert problem.path == "items.c.priority"
     changed = {**recorded, "items": {"a": {**LATER_REFUSED, "triggers": {"n": 1}}}}
-    assert [item.path for item in declare_batch(changed, recorded).problems] == ["items.a.priority"]
+    assert [item.path for item in check_batch(changed, recorded).problems] == ["items.a.priority"]
     mistyped = {**recorded, "items": {"a": {**LATER_REFUSED, "prioritee": 1}}}
-    assert "items.a.prioritee" in [item.path for item in declare_batch(mistyped, recorded).problems]
-    assert [item.path for item in declare_batch(recorded).problems] == ["items.a.priority"]
-    assert [item.path for item in recheck(recorded, recorded, ["a", "b"])] == ["items.a.priority"]
-    assert [*recheck(recorded, recorded, ["b"])] == [*recheck({}, recorded, ["a"])] == []
+    assert "items.a.prioritee" in [item.path for item in check_batch(mistyped, recorded).problems]
+    assert [item.path for item in check_batch(recorded).problems] == ["items.a.priority"]
+    assert [item.path for item in check_restarted_items(recorded, recorded, ["a", "b"])] == [
+        "items.a.priority"
+    ]
+    assert (
+        [*check_restarted_items(recorded, recorded, ["b"])]
+        == [*check_restarted_items({}, recorded, ["a"])]
+        == []
+    )
 
 
 def test_recorded_defaults_stay_right_for_the_items_that_have_them() -> None:
     """A new item is checked with what it has of the defaults."""
     recorded = {"items": {"a": ITEM}, "defaults": {"priority": 99}, "scope": SCOPE}
-    assert declare_batch(recorded, recorded).problems == ()
+    assert check_batch(recorded, recorded).problems == ()
     added = {**recorded, "items": {"a": ITEM, "b": ITEM}}
-    assert [item.path for item in declare_batch(added, recorded).problems] == ["items.b.priority"]
+    assert [item.path for item in check_batch(added, recorded).problems] == ["items.b.priority"]
     moved = {"items": {"a": LATER_REFUSED}, "scope": SCOPE}
-    assert declare_batch(moved, recorded).problems == (), "the same item, written elsewhere"
+    assert check_batch(moved, recorded).problems == (), "the same item, written elsewhere"
     other = {**recorded, "defaults": {"priority": 98}}
-    [problem] = declare_batch(other, recorded).problems
+    [problem] = check_batch(other, recorded).problems
     assert problem.path == "defaults.priority"
 
 
@@ -990,12 +1001,12 @@ def test_clips_under_a_second_are_doubted_once() -> None:
     short = {"overrideParams": {"transcodeVideo": [{"templateId": ["x"], "clip": {"endTime": 30}}]}}
     batch = {"items": {"a": ITEM, "b": ITEM, "c": {**ITEM, "input": {}}}, "scope": SCOPE}
     batch["defaults"] = {"input": short}
-    [problem] = doubtful(batch, ["a", "b"])
+    [problem] = find_item_doubts(batch, ["a", "b"])
     assert str(problem) == (
         f"items.a.input.overrideParams.transcodeVideo[0].clip: {SHORT_CLIP} (and so 1 more: b)"
     )
-    assert [*doubtful(batch, [])] == []
-    assert [*doubtful({"items": {"a": UNKNOWN}}, ["a"])] == []
+    assert [*find_item_doubts(batch, [])] == []
+    assert [*find_item_doubts({"items": {"a": UNKNOWN}}, ["a"])] == []
 
 
 @pytest.mark.parametrize("of", ["a", "b"])
@@ -1018,7 +1029,7 @@ def test_a_run_is_named_as_what_it_was_started_with() -> None:
     for how in ({"rejected": "a"}, {"unclear": "a"}):
         stack.up(one(vid="w"), **how)
         plan = stack.preview(one(existingRunId="lb:1"))
-        assert plan == BatchPlan(total=1, free=("items", "clientTokens", *how))
+        assert plan == BatchPlan(total=1, state_only=("items", "clientTokens", *how))
         with pytest.raises(AdoptionError, match=r"existingRunId of items\.a"):
             stack.preview(one(vid="w", existingRunId="lb:1"))
 
@@ -1094,16 +1105,16 @@ def test_an_item_is_planned_as_a_single_run_is(
     first = {"existingRunId": "lb:9", "priority": 2} if before == "adopted" else {}
     stack = started(triggers={"n": 1}, **first)
     run = {**runs_of(stack.state)["a"], "scope": {**SCOPE, "item": "a"}}
-    single_run = complete(run, run)
+    single_run = with_derived_inputs(run, run)
     if before in {"rejected", "unclear"}:
         stack.up(one(vid="x", triggers={"n": 3}), **{before: "a"})
     stack.read("a", status)
-    where = standing(status)
+    where = classify_status(status)
     single_run |= {"status": status, "phase": where.phase}
 
     raw = one(**{"triggers": {"n": 1}, **changes})
     batch = stack.preview(raw, service=service)
-    declared = complete(single_run, {**raw["items"]["a"], "scope": single_run["scope"]})
+    declared = with_derived_inputs(single_run, {**raw["items"]["a"], "scope": single_run["scope"]})
     single = plan_change(single_run, declared, service=service)
     adopts_unknown = changes.get("existingRunId") is UNKNOWN
     assert bool(batch.adopt) is bool(single.adopt and not adopts_unknown)
@@ -1132,18 +1143,20 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
             [NOT_YET],
         ),
         (BatchPlan(total=3), []),
-        (BatchPlan(total=3, free=("scope",)), [NONE]),
+        (BatchPlan(total=3, state_only=("scope",)), [NONE]),
         (
-            BatchPlan(total=1_234, start={"a": "new", "b": "vid", "c": "new"}, free=("items",)),
+            BatchPlan(
+                total=1_234, start={"a": "new", "b": "vid", "c": "new"}, state_only=("items",)
+            ),
             ["starts 3 of 1,234 items, each a paid run: new: a, c; vid: b"],
         ),
         (BatchPlan(total=3, adopt=("a", "b")), ["adopts, which is free: a, b", NONE]),
         (
-            BatchPlan(total=3, forget=("x",), free=("items",)),
+            BatchPlan(total=3, drop=("x",), state_only=("items",)),
             ["forgets unfinished runs, which go on: x", NONE],
         ),
         (
-            BatchPlan(total=3, forget=("x", "y", "z"), ended=("y",), free=("items",)),
+            BatchPlan(total=3, drop=("x", "y", "z"), ended=("y",), state_only=("items",)),
             [
                 "forgets unfinished runs, which go on: x, z",
                 "forgets runs that have ended: y",
@@ -1155,14 +1168,14 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
             [f"starts 101 of 101 items, each a paid run: new: {HUNDRED}"],
         ),
         (
-            BatchPlan(total=3, forget=MANY, free=("items",)),
+            BatchPlan(total=3, drop=MANY, state_only=("items",)),
             [f"forgets unfinished runs, which go on: {HUNDRED}", NONE],
         ),
     ],
 )
 def test_what_a_preview_says(plan: BatchPlan, lines: list[str]) -> None:
     """How many are paid, which and why; and what is not paid."""
-    assert [*plan.described()] == lines
+    assert [*plan.summary_lines()] == lines
 
 
 @pytest.mark.parametrize(
@@ -1189,9 +1202,9 @@ def test_items_of_the_same_work(starts: str, groups: list[tuple[str, ...]]) -> N
 
 
 def test_many_items_of_the_same_work_are_one_line() -> None:
-    assert [*told_same_work([])] == []
+    assert [*same_work_warnings([])] == []
     groups = [tuple(f"{group}-{key}" for key in range(20)) for group in range(30)]
-    [line] = told_same_work(groups)
+    [line] = same_work_warnings(groups)
     assert "0-9 and 10 more; 1-0" in line
     assert line.endswith("; and 20 more groups")
     assert len(line) < 1000
@@ -1214,7 +1227,7 @@ def test_runs_go_on_standing_for_their_items() -> None:
     }
     items = {key: {**ITEM, "triggers": {"n": 1}, **changes[key]} for key in changes}
     inputs = stack.declared({"items": items})
-    runs = carried(stack.state, inputs, plan_batch(stack.state, inputs, service=SERVICE))
+    runs = kept_runs(stack.state, inputs, plan_batch(stack.state, inputs, service=SERVICE))
     assert set(runs) == set("abcdf")
     assert {key: runs[key]["runId"] for key in runs} == {
         key: before[key]["runId"] for key in "abcdf"
@@ -1290,7 +1303,7 @@ def test_what_is_recorded_of_a_run_comes_back(
     run = {**RUN, "runId": run_id, **own, **inputs}
     told = {"rejected": {"b": "no"}, "unclear": {"c": "perhaps"}}
     more = {"scope": {**SCOPE, "item": "a"}, "clientToken": "A", "tasks": [1], "extra": {}}
-    state = record_batch(declared, {"a": {**run, **more}}, **told, site=SITE)
+    state = to_batch_state(declared, {"a": {**run, **more}}, **told, site=SITE)
     kept = {"runId": run_id, "phase": "submitted", **own}
     if inputs:
         kept["inputs"] = {**ITEM, **inputs}
@@ -1299,7 +1312,7 @@ def test_what_is_recorded_of_a_run_comes_back(
     assert normalise_batch(state)["runs"]["a"].keys() == kept.keys()
     again = runs_of(state)
     assert again["a"] == {**run, "emulated": run_id == "emu:1"}
-    assert record_batch(declared, again, **told, site=SITE) == state
+    assert to_batch_state(declared, again, **told, site=SITE) == state
 
 
 @pytest.mark.parametrize("value", [2, True, "1", None])
@@ -1339,7 +1352,7 @@ def test_the_record_of_a_run_is_not_respelled() -> None:
 def test_a_reason_is_recorded_where_it_says_more_than_the_phase(outputs: Any, needed: bool) -> None:
     """There are thousands of runs, and most of them are plain."""
     if isinstance(outputs, str):
-        where = standing(outputs)
+        where = classify_status(outputs)
         outputs = {"status": outputs, "phase": where.phase, "statusReason": where.reason}
     kept = recorded({}, {"a": {"runId": "lb:1", **outputs}})["runs"]["a"]
     assert ("statusReason" in kept) is needed
@@ -1371,10 +1384,10 @@ def test_only_unfinished_runs_are_asked_about() -> None:
     """A run that has ended never changes again."""
     phases = ("submitted", "pending", "running", "succeeded", "failed", "terminated", "expired")
     runs = {phase: {"runId": f"lb:{phase}", "phase": phase} for phase in phases}
-    found = unfinished(recorded({}, runs))
+    found = unfinished_runs(recorded({}, runs))
     assert set(found) == {"submitted", "pending", "running"}
     assert found["running"]["endpoint"] == SERVICE
-    assert unfinished({}) == {}
+    assert unfinished_runs({}) == {}
 
 
 # -- any sequence ------------------------------------------------------------------------------
@@ -1450,7 +1463,7 @@ class Known:
 
     def is_what(self, item: Mapping[str, Any]) -> bool:
         """Tell whether the item asks for nothing beyond this run."""
-        asked = start_of(item)
+        asked = request_fields(item)
         same = all(self.start.get(name) == asked[name] for name in asked)
         same &= self.adopted or self.start == asked
         return same and item["triggers"].items() <= self.triggers.items()
@@ -1495,7 +1508,9 @@ class Person:
 
 
 def _known(run_id: str, told: Mapping[str, Any], item: Mapping[str, Any]) -> Known:
-    return Known(run_id, start_of({**told, **item}), item["triggers"], "existingRunId" in item)
+    return Known(
+        run_id, request_fields({**told, **item}), item["triggers"], "existingRunId" in item
+    )
 
 
 def _adopted(stack: Stack, items: Mapping[str, Any], keys: set[str]) -> dict[str, Known]:
@@ -1539,7 +1554,7 @@ def test_any_sequence(steps: list[Step]) -> None:
         _do_what_is_said(stack, person, step)
         tokens = stack.declared(step.raw)["clientTokens"]
         for key in tokens:
-            told = (key, start_of(step.items[key]))
+            told = (key, request_fields(step.items[key]))
             assert meaning.setdefault(tokens[key], told) == told
         _compare(stack, person)
 
@@ -1579,7 +1594,7 @@ def _compare(stack: Stack, person: Person) -> None:
         key: known.run_id for key, known in person.runs.items()
     }
     for key, known in person.runs.items():
-        assert start_of(runs[key]) == known.start
+        assert request_fields(runs[key]) == known.start
         assert runs[key].get("triggers", {}) == known.triggers
     back = {key: known.declared() for key, known in person.runs.items()}
     for items in (back, {key: {**item, "triggers": {}} for key, item in back.items()}):

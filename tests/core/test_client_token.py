@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.batch.inputs import complete_batch, items_of, normalise_batch
+from pulumi_vod_workflow.core.batch.inputs import (
+    items_of,
+    normalise_batch,
+    with_derived_batch_inputs,
+)
 from pulumi_vod_workflow.core.client_token import client_token
-from pulumi_vod_workflow.core.inputs.property_names import spell
+from pulumi_vod_workflow.core.inputs.property_names import to_property_names
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
@@ -57,7 +61,7 @@ GOLDEN = {
 @pytest.mark.parametrize(("properties", "token"), GOLDEN.values(), ids=GOLDEN)
 def test_tokens_never_change(properties: dict[str, object], token: str) -> None:
     """A release that changes a token would start every run again."""
-    assert client_token(spell(properties)) == token
+    assert client_token(to_property_names(properties)) == token
     assert len(token) == 53  # of the page's 64
 
 
@@ -122,9 +126,9 @@ PLAIN = {"vid": "v1", "templateId": "t", "priority": 3, "triggers": {"a": 1, "b"
 
 def item_tokens(**batch: object) -> dict[str, str]:
     """Return the tokens of a batch's items, as a resource is given them."""
-    tokens: dict[str, str] = complete_batch({}, normalise_batch({"scope": SCOPE, **batch}))[
-        "clientTokens"
-    ]
+    tokens: dict[str, str] = with_derived_batch_inputs(
+        {}, normalise_batch({"scope": SCOPE, **batch})
+    )["clientTokens"]
     return tokens
 
 
@@ -189,7 +193,7 @@ def test_spelling_does_not_matter() -> None:
         "enable_low_priority": False,
         "input": {},
     }
-    assert client_token(spell(plain)) == client_token(spell(spelled))
+    assert client_token(to_property_names(plain)) == client_token(to_property_names(spelled))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +215,9 @@ def test_spelling_does_not_matter() -> None:
 def test_everything_that_means_another_run_changes_the_token(change: dict[str, object]) -> None:
     """Two different starts, and two resources with the same start, have two tokens."""
     plain = {"vid": "v1", "templateId": "t", "scope": SCOPE, "triggers": {"a": 1}}
-    assert client_token(spell(plain)) != client_token(spell({**plain, **change}))
+    assert client_token(to_property_names(plain)) != client_token(
+        to_property_names({**plain, **change})
+    )
 
 
 @pytest.mark.parametrize(
@@ -220,7 +226,9 @@ def test_everything_that_means_another_run_changes_the_token(change: dict[str, o
 def test_what_is_not_sent_leaves_the_token(change: dict[str, object]) -> None:
     """Settings of ours are free to change."""
     plain = {"vid": "v1", "templateId": "t", "scope": SCOPE}
-    assert client_token(spell(plain)) == client_token(spell({**plain, **change}))
+    assert client_token(to_property_names(plain)) == client_token(
+        to_property_names({**plain, **change})
+    )
 
 
 @given(st.permutations(["vid", "templateId", "scope"]), st.sampled_from(["x", {"y": [...]}]))

@@ -6,18 +6,22 @@ from typing import Any, Final
 
 import pytest
 
-from pulumi_vod_workflow.core.completion.failures import ON, refuse_failures, refuse_unfinished
-from pulumi_vod_workflow.core.completion.inputs import awaited, declare_completion
+from pulumi_vod_workflow.core.completion.failures import (
+    WAIT_RESUMES_HINT,
+    raise_if_failed,
+    raise_if_unfinished,
+)
+from pulumi_vod_workflow.core.completion.inputs import check_completion, runs_to_wait_for
 from pulumi_vod_workflow.core.completion.results import (
     needs_update,
-    record_completion,
     result_of,
-    still_valid,
+    result_without_run,
+    reusable_results,
     summary,
+    to_completion_state,
     with_secrets,
-    without_run,
 )
-from pulumi_vod_workflow.core.execution import EXPIRED, standing
+from pulumi_vod_workflow.core.execution import EXPIRED, classify_status
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import (
@@ -34,14 +38,14 @@ RUNS: Final = {"a": "lb:1"}
 
 
 def says(**raw: Any) -> list[str]:
-    declaration = declare_completion({"runs": RUNS, **raw})
+    declaration = check_completion({"runs": RUNS, **raw})
     return [str(problem) for problem in declaration.problems]
 
 
 def declared(**raw: Any) -> dict[str, Any]:
-    declaration = declare_completion({"runs": RUNS, **raw})
+    declaration = check_completion({"runs": RUNS, **raw})
     assert declaration.problems == ()
-    return declaration.properties
+    return declaration.values
 
 
 # -- declaring ---------------------------------------------------------------------------------
@@ -200,7 +204,7 @@ def test_runs_may_be_unknown() -> None:
 def test_what_is_awaited() -> None:
     """By sorted names, each with its id and where it is, or why there is none."""
     known = {"runId": "lb:2", "region": "r"}
-    runs = awaited(declared(runs={"b": "lb:1", "a": known, "c": {"rejected": "no"}}))
+    runs = runs_to_wait_for(declared(runs={"b": "lb:1", "a": known, "c": {"rejected": "no"}}))
     assert [*runs.items()] == [("a", known), ("b", {"runId": "lb:1"}), ("c", {"rejected": "no"})]
 
 
@@ -208,7 +212,7 @@ def test_what_is_awaited() -> None:
 
 
 def ended(status: str = "0", run_id: str = "lb:1", **outputs: Any) -> dict[str, Any]:
-    where = standing(status)
+    where = classify_status(status)
     told = {"status": status, "phase": where.phase, "statusReason": where.reason, **outputs}
     return result_of(run_id, told)
 
@@ -217,7 +221,7 @@ GONE: Final = result_of("lb:1", EXPIRED)
 
 
 def without(run: dict[str, Any]) -> dict[str, Any]:
-    result = without_run(run)
+    result = result_without_run(run)
     assert result is not None
     return result
 
@@ -233,7 +237,7 @@ def test_what_is_held_of_a_run() -> None:
         "runId": "lb:1",
         "status": "0",
         "phase": "succeeded",
-        "statusReason": standing("0").reason,
+        "statusReason": classify_status("0").reason,
         "endTime": "e",
         "transcodes": [],
         "snapshots": [{"a": 1}],
@@ -246,7 +250,7 @@ def test_what_is_held_of_a_run() -> None:
         "snapshots": [],
     }
     assert UNCLEAR == {**REFUSED, "phase": "unclear", "statusReason": "perhaps"}
-    assert without_run({"runId": "lb:1", "region": "r"}) is None
+    assert result_without_run({"runId": "lb:1", "region": "r"}) is None
     assert without({"runId": "lb:1", "rejected": "no"}) == REFUSED, "not the run that it had before"
 
 
@@ -272,9 +276,9 @@ def test_results_stay_valid_while_their_run_is_awaited(
 ) -> None:
     """A run that has ended never changes; one that was replaced is another."""
     runs = {} if run is None else {"a": run}
-    held = still_valid({"results": {"a": result}}, runs)
+    held = reusable_results({"results": {"a": result}}, runs)
     assert held == ({"a": result} if valid else {})
-    assert still_valid({}, {"a": {"runId": "lb:1"}}) == {}
+    assert reusable_results({}, {"a": {"runId": "lb:1"}}) == {}
 
 
 def test_results_are_held_by_the_id_of_their_run() -> None:
@@ -289,7 +293,7 @@ def test_results_are_held_by_the_id_of_their_run() -> None:
         "c": {"rejected": "no"},
         "d": {"runId": "lb:4"},
     }
-    assert still_valid(recorded, runs) == {"a": two, "x": one, "y": one}
+    assert reusable_results(recorded, runs) == {"a": two, "x": one, "y": one}
 
 
 @pytest.mark.parametrize(
@@ -311,7 +315,7 @@ def test_results_are_held_by_the_id_of_their_run() -> None:
 )
 def test_what_makes_it_wait_again(change: dict[str, Any], changes: bool) -> None:
     """Other runs, or other settings; results that are still valid are not read again."""
-    recorded = record_completion(declared(scope={"name": "n"}), {"a": ended()})
+    recorded = to_completion_state(declared(scope={"name": "n"}), {"a": ended()})
     assert needs_update(recorded, declared(**{"scope": {"name": "n"}, **change})) is changes
     assert needs_update({}, declared())
 
@@ -320,7 +324,7 @@ def test_what_makes_it_wait_again(change: dict[str, Any], changes: bool) -> None
 def test_when_a_run_was_submitted_is_no_reason_to_wait_again(submitted: Any) -> None:
     """One that was adopted has no such time, which the engine calls unknown in every preview."""
     run = {"runId": "lb:1", "region": "cn-north-1"}
-    recorded = record_completion(declared(runs={"a": run}), {"a": ended()})
+    recorded = to_completion_state(declared(runs={"a": run}), {"a": ended()})
     again = {**run, "submittedAt": submitted}
     assert not needs_update(recorded, declared(runs={"a": again}))
     assert needs_update(recorded, declared(runs={"a": {**again, "region": UNKNOWN}}))
@@ -331,7 +335,7 @@ def test_what_is_recorded() -> None:
     """The declaration, the results, and who did not succeed; results are secret if inputs are."""
     results = {"a": ended(), "b": ended("2003"), "c": GONE, "d": REFUSED, "e": ended("Terminated")}
     results["f"] = UNCLEAR
-    recorded = record_completion({**declared(), "more": 1}, results)
+    recorded = to_completion_state({**declared(), "more": 1}, results)
     assert recorded == {
         "runs": RUNS,
         "timeout": 3600,
@@ -357,7 +361,7 @@ def test_what_is_recorded() -> None:
 
 def refused(**results: dict[str, Any]) -> list[str]:
     with pytest.raises(RunsFailedError) as caught:
-        refuse_failures(results)
+        raise_if_failed(results)
     return str(caught.value).split("\n")
 
 
@@ -371,11 +375,14 @@ SYSTEM: Final = f"{AGAIN[:-1]}, or set rerun_on_failure and `pulumi refresh --ru
 @pytest.mark.parametrize(
     ("result", "told"),
     [
-        (ended("1001"), f"a (lb:1): failed: {standing('1001').reason}. {USER}"),
-        (ended("1777"), f"a (lb:1): failed: {standing('1777').reason}. {USER}"),
-        (ended("2003"), f"a (lb:1): failed: {standing('2003').reason}. {SYSTEM}"),
-        (ended("2005"), f"a (lb:1): failed: {standing('2005').reason}. {SYSTEM}"),
-        (ended("Terminated"), f"a (lb:1): terminated: {standing('Terminated').reason}. {AGAIN}"),
+        (ended("1001"), f"a (lb:1): failed: {classify_status('1001').reason}. {USER}"),
+        (ended("1777"), f"a (lb:1): failed: {classify_status('1777').reason}. {USER}"),
+        (ended("2003"), f"a (lb:1): failed: {classify_status('2003').reason}. {SYSTEM}"),
+        (ended("2005"), f"a (lb:1): failed: {classify_status('2005').reason}. {SYSTEM}"),
+        (
+            ended("Terminated"),
+            f"a (lb:1): terminated: {classify_status('Terminated').reason}. {AGAIN}",
+        ),
         (GONE, f"a (lb:1): expired: {EXPIRED['statusReason']}. {LEFT}"),
         (
             result_of("lb:1", {"status": "1001", **EXPIRED}),
@@ -432,8 +439,8 @@ def test_a_run_that_is_named_by_its_id_is_named_once() -> None:
 
 def test_success_passes() -> None:
     """And so do no runs at all."""
-    refuse_failures({"a": ended()})
-    refuse_failures({})
+    raise_if_failed({"a": ended()})
+    raise_if_failed({})
 
 
 @pytest.mark.parametrize(("count", "more"), [(20, []), (21, ["  - and 1 more"])])
@@ -463,7 +470,7 @@ def unfinished(
     kind: type[WaitError] = WaitStoppedError,
 ) -> list[str]:
     with pytest.raises(WaitError) as caught:
-        refuse_unfinished(total, runs, errors or {}, took)
+        raise_if_unfinished(total, runs, errors or {}, took)
     assert type(caught.value) is kind
     return str(caught.value).split("\n")
 
@@ -471,8 +478,8 @@ def unfinished(
 @pytest.mark.parametrize("took", [None, 0.0, 1.0])
 def test_a_wait_whose_runs_have_all_ended_passes(took: float | None) -> None:
     """Also when it was to stop, or its time was over, at that very moment."""
-    refuse_unfinished(3, {}, {}, took)
-    refuse_unfinished(0, {}, {}, took)
+    raise_if_unfinished(3, {}, {}, took)
+    raise_if_unfinished(0, {}, {}, took)
 
 
 def test_a_timeout_tells_how_far_each_run_is() -> None:
@@ -483,7 +490,7 @@ def test_a_timeout_tells_how_far_each_run_is() -> None:
         "  - a: Running: being processed, 13 % of 4 tasks",
         "  - b: PendingStart: queued",
         "  - c: not read yet",
-        f"{ON} A longer timeout may help.",
+        f"{WAIT_RESUMES_HINT} A longer timeout may help.",
     ]
 
 
@@ -527,7 +534,7 @@ def test_runs_that_cannot_be_read_are_told_with_the_reason(took: float | None) -
     assert first == "2 of 9 runs cannot be read:"
     assert a == "  - a: " + " ".join(str(MISSING).split("\n"))
     assert b.startswith("  - b: GetWorkflowExecution: x")
-    assert last == ON
+    assert last == WAIT_RESUMES_HINT
 
 
 @pytest.mark.parametrize(
@@ -542,7 +549,7 @@ def test_both_kinds_are_told(took: float | None, passed: str, kind: type[WaitErr
     assert told[2:] == [
         f"1 of 9 runs have not ended {passed}:",
         "  - a: Running: being processed, 13 % of 4 tasks (the last question failed: x)",
-        ON,
+        WAIT_RESUMES_HINT,
     ]
 
 
@@ -550,16 +557,16 @@ def test_runs_that_the_emulator_has_lost_are_one_line() -> None:
     """No wait brings them back; others are told as always."""
     gone: dict[str, CallError] = dict.fromkeys(("b", "a"), MISSING)
     with pytest.raises(WaitError) as raised:
-        refuse_unfinished(9, {}, gone, 1.0, forgotten=[*gone])
+        raise_if_unfinished(9, {}, gone, 1.0, forgotten=[*gone])
     [line] = str(raised.value).splitlines()
     assert line.startswith("2 of 9 runs not found by the emulator that is configured now (a, b")
-    assert ON not in line
+    assert WAIT_RESUMES_HINT not in line
     with pytest.raises(WaitError) as raised:
-        refuse_unfinished(9, {"c": HALF}, {**gone, "d": LOST}, 60.0, forgotten=[*gone])
+        raise_if_unfinished(9, {"c": HALF}, {**gone, "d": LOST}, 60.0, forgotten=[*gone])
     first, second, *_, last = str(raised.value).splitlines()
     assert first == line
     assert second == "1 of 9 runs cannot be read:"
-    assert last == ON
+    assert last == WAIT_RESUMES_HINT
 
 
 @pytest.mark.parametrize(("count", "more"), [(20, []), (21, ["  - and 1 more"])])

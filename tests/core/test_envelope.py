@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_vod_workflow.core import response as envelope
-from pulumi_vod_workflow.core.response import Answer, open_envelope
+from pulumi_vod_workflow.core.response import ApiResponse, parse_response
 from pulumi_vod_workflow.errors import (
     ApiError,
     AuthenticationError,
@@ -33,9 +33,9 @@ def opened(
     body: object,
     operation: str = START,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> ApiResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return open_envelope(operation, status, headers or {}, raw)
+    return parse_response(operation, status, headers or {}, raw)
 
 
 def error_of(
@@ -61,7 +61,7 @@ def test_a_success_is_its_result() -> None:
     """The result, the request id and the service's own time come through."""
     document = {"ResponseMetadata": {"RequestId": "r1"}, "Result": {"RunId": "lb:1", "New": [1]}}
     answer = opened(200, document, headers={"date": DATE})
-    assert answer == Answer({"RunId": "lb:1", "New": [1]}, "r1", DATE)
+    assert answer == ApiResponse({"RunId": "lb:1", "New": [1]}, "r1", DATE)
 
 
 # Every code of facts 5 and 8 with the HTTP status its page gives, or the one its name implies.
@@ -150,7 +150,7 @@ def test_every_code_has_its_class(
 def test_the_table_is_complete() -> None:
     """No code that we know is left to its status, but for those tested as unknown."""
     tested = {code.partition(".")[0] for _, code, *_ in TABLE} - {"New"}
-    assert tested == set(envelope.CODES)
+    assert tested == set(envelope.ERROR_CLASS_BY_CODE)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_little_of_a_body_is_shown() -> None:
 def test_an_endless_body_is_refused() -> None:
     """More than any result can be is not parsed."""
     body = json.dumps({"ResponseMetadata": {}, "Result": {"RunId": "lb:1"}}).encode()
-    error = malformed(200, body + b" " * envelope.LARGEST)
+    error = malformed(200, body + b" " * envelope.MAX_BODY_BYTES)
     assert "bytes" in error.summary
     assert error.maybe_accepted
 
@@ -316,7 +316,7 @@ def test_anything_is_an_answer_or_one_of_our_errors(
 ) -> None:
     """Whatever comes, no other exception does, and a start's success has its id."""
     try:
-        answer = open_envelope(operation, status, headers, body)
+        answer = parse_response(operation, status, headers, body)
     except VodWorkflowError:
         return
     assert operation == READ or answer.result["RunId"]

@@ -28,7 +28,7 @@ from pulumi_vod_workflow.core import execution
 )
 def test_phases(status: str, phase: str) -> None:
     """Unknown words are neither a success nor an end."""
-    where = execution.standing(status)
+    where = execution.classify_status(status)
     assert where.phase == phase
     assert status in where.reason
 
@@ -36,7 +36,7 @@ def test_phases(status: str, phase: str) -> None:
 def test_only_a_system_error_can_be_mended_by_a_repeat() -> None:
     """Facts 1: 1xxx not retryable, 2xxx retryable."""
     for status, mendable in (("1001", False), ("2003", True), ("2777", True)):
-        recorded = {"status": status, "phase": execution.standing(status).phase}
+        recorded = {"status": status, "phase": execution.classify_status(status).phase}
         assert execution.may_succeed_if_repeated(recorded) is mendable
     assert not execution.may_succeed_if_repeated({"phase": "expired", "status": "2003"})
 
@@ -47,7 +47,7 @@ def test_unknown_fields_are_carried() -> None:
     outputs = execution.execution_outputs(told)
     assert outputs["extra"] == {"newField": {"subField": 1}}
     more = execution.result_outputs({"Status": "0", "SmartSubtitles": [1], "Vid": "v"})
-    assert execution.merged(outputs, more)["extra"] == {
+    assert execution.merge_outputs(outputs, more)["extra"] == {
         "newField": {"subField": 1},
         "smartSubtitles": [1],
     }
@@ -105,16 +105,19 @@ def test_expiry_is_thirty_days_and_needs_a_time() -> None:
 def test_the_age_of_a_run(recorded: dict[str, object], age: float | None) -> None:
     """Since it was made, or accepted; a time without an offset could be any time."""
     now = datetime(2026, 1, 1, 1, tzinfo=UTC)
-    assert execution.age_of(recorded, now) == age
+    assert execution.run_age(recorded, now) == age
     elsewhere = now.astimezone(timezone(timedelta(hours=8)))
-    assert execution.age_of(recorded, elsewhere) == age
+    assert execution.run_age(recorded, elsewhere) == age
 
 
 def test_contradictions_name_what_differs() -> None:
     """Adopting a run that was started with something else is refused by name."""
     found = {"vid": "v", "templateId": "t"}
-    assert execution.contradictions({"vid": "v"}, found) == ()
-    assert execution.contradictions({"vid": "w", "templateId": "u"}, found) == ("vid", "templateId")
+    assert execution.mismatched_fields({"vid": "v"}, found) == ()
+    assert execution.mismatched_fields({"vid": "w", "templateId": "u"}, found) == (
+        "vid",
+        "templateId",
+    )
     file = {"directUrl": {"fileName": "f", "spaceName": "s"}}
-    assert execution.contradictions({"directUrl": {"fileName": "f"}}, file) == ()
-    assert execution.contradictions({"directUrl": {"fileName": "g"}}, file) == ("directUrl",)
+    assert execution.mismatched_fields({"directUrl": {"fileName": "f"}}, file) == ()
+    assert execution.mismatched_fields({"directUrl": {"fileName": "g"}}, file) == ("directUrl",)

@@ -12,9 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs.property_names import spell
-from pulumi_vod_workflow.core.inputs.validation import RESOURCE_NAME, SHORT_CLIP, declare, doubts
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.inputs.property_names import to_property_names
+from pulumi_vod_workflow.core.inputs.validation import (
+    RESOURCE_NAME,
+    SHORT_CLIP,
+    check_inputs,
+    find_doubts,
+)
+from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 
 GOOD = {"vid": "v1", "template_id": "t"}
@@ -22,7 +27,9 @@ GOOD = {"vid": "v1", "template_id": "t"}
 
 def problems(**changes: object) -> list[str]:
     raw = {**GOOD, **changes}
-    return [str(item) for item in declare({k: v for k, v in raw.items() if v is not ...}).problems]
+    return [
+        str(item) for item in check_inputs({k: v for k, v in raw.items() if v is not ...}).problems
+    ]
 
 
 def override(kind: str, **fields: object) -> dict[str, object]:
@@ -218,25 +225,25 @@ def test_what_the_page_allows_is_allowed(changes: dict[str, object]) -> None:
 def test_unknowns_are_skipped_at_any_depth(changes: dict[str, object]) -> None:
     """What is unknown at preview is neither guessed nor refused."""
     assert problems(**changes) == []
-    assert not is_known(spell({**GOOD, **changes}))
+    assert not is_known(to_property_names({**GOOD, **changes}))
 
 
 def test_defaults_written_down_are_the_same_start() -> None:
     """Writing a default down, or an empty object, does not change what is started."""
-    plain = start_of(spell(GOOD))
+    plain = request_fields(to_property_names(GOOD))
     spelled = {
         "priority": 0.0,
         "enableLowPriority": False,
         "callbackArgs": "",
         "input": {"overrideParams": {}},
     }
-    assert start_of(spell({**GOOD, **spelled})) == plain
+    assert request_fields(to_property_names({**GOOD, **spelled})) == plain
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 def test_any_junk_is_refused_without_raising(junk: object) -> None:
     """Whatever a program passes, the answer is a list of problems."""
-    declared = declare({"vid": junk, "templateId": "t", "input": junk, "triggers": junk})
+    declared = check_inputs({"vid": junk, "templateId": "t", "input": junk, "triggers": junk})
     assert declared.problems or junk is None or isinstance(junk, str)
 
 
@@ -357,7 +364,7 @@ def test_text_about_outputs_is_text(text: str) -> None:
 def test_a_clip_under_a_second_is_doubted(kind: str, clip: object, doubted: bool) -> None:
     """Seconds are easily taken for milliseconds; a short clip is allowed all the same."""
     declared = {"input": {"override_params": {kind: [{"template_id": ["x"]}, {"clip": clip}]}}}
-    found = [str(problem) for problem in doubts(spell(declared))]
+    found = [str(problem) for problem in find_doubts(to_property_names(declared))]
     path = f"input.overrideParams.{to_camel(kind)}[1].clip"
     assert found == ([f"{path}: {SHORT_CLIP}"] if doubted else [])
 
@@ -365,5 +372,5 @@ def test_a_clip_under_a_second_is_doubted(kind: str, clip: object, doubted: bool
 @pytest.mark.parametrize("strange", [UNKNOWN, {"overrideParams": UNKNOWN}, {}, None])
 def test_what_is_not_known_is_not_doubted(strange: object) -> None:
     """An unknown is skipped at any depth."""
-    assert [*doubts({"input": strange})] == []
-    assert [*doubts({"input": {"overrideParams": {"transcodeVideo": [UNKNOWN]}}})] == []
+    assert [*find_doubts({"input": strange})] == []
+    assert [*find_doubts({"input": {"overrideParams": {"transcodeVideo": [UNKNOWN]}}})] == []

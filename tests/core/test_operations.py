@@ -3,12 +3,12 @@
 import json
 
 from pulumi_vod_workflow.core import operations
-from pulumi_vod_workflow.core.inputs.property_names import spell
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.inputs.property_names import to_property_names
+from pulumi_vod_workflow.core.request import request_fields
 
 
 def start(**raw: object) -> operations.ApiRequest:
-    return operations.start_workflow(start_of(spell(raw)), "token")
+    return operations.start_workflow(request_fields(to_property_names(raw)), "token")
 
 
 def test_the_pages_vid_example_is_a_get() -> None:

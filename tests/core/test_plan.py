@@ -15,13 +15,18 @@ from pulumi_vod_workflow.core.changes import (
     Effect,
     keeps_token,
     plan_change,
-    work_of,
-    would_join,
+    token_collides_with_recorded_run,
+    work_digest,
 )
-from pulumi_vod_workflow.core.inputs.models import RunInputs, Start
-from pulumi_vod_workflow.core.request import START_FIELDS
+from pulumi_vod_workflow.core.inputs.models import RunInputs, StartRequestModel
+from pulumi_vod_workflow.core.request import REQUEST_FIELDS
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.state import after_update, complete, is_recorded, record
+from pulumi_vod_workflow.core.state import (
+    is_unchanged,
+    to_state,
+    updated_state,
+    with_derived_inputs,
+)
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -64,7 +69,7 @@ CHANGED: dict[str, Any] = {
     "scope": {"project": "q"},
     "secretInputs": True,
 }
-PAID = {Effect.NEW_RUN, Effect.TRIGGER, Effect.OURS, Effect.RERUN}
+PAID = {Effect.NEW_RUN, Effect.TRIGGER, Effect.CLIENT_TOKEN, Effect.RERUN}
 
 
 @pytest.mark.parametrize("key", RUN_FIELDS)
@@ -81,8 +86,8 @@ def test_every_field_does_what_its_effect_says(key: str) -> None:
 def test_the_table_of_effects_is_of_the_declared_fields() -> None:
     """All that is sent asks for a new run, and nothing else has an effect."""
     assert set(RUN_FIELDS) == {*map(to_camel, RunInputs.model_fields)} == set(CHANGED)
-    assert [*map(to_camel, Start.model_fields)] == list(START_FIELDS)
-    assert [key for key in EFFECTS if EFFECTS[key] is Effect.NEW_RUN] == list(START_FIELDS)
+    assert [*map(to_camel, StartRequestModel.model_fields)] == list(REQUEST_FIELDS)
+    assert [key for key in EFFECTS if EFFECTS[key] is Effect.NEW_RUN] == list(REQUEST_FIELDS)
 
 
 DECLARED = {key: value for key, value in INPUTS.items() if key != "clientToken"}
@@ -91,9 +96,9 @@ DECLARED = {key: value for key, value in INPUTS.items() if key != "clientToken"}
 @pytest.mark.parametrize("token", [{}, {"clientToken": "pvw1-1"}])
 def test_what_was_recorded_is_known_again(token: dict[str, str]) -> None:
     """With a token of one's own or without; a declaration that needs no check has none."""
-    assert is_recorded(INPUTS, {**deepcopy(DECLARED), **token})
+    assert is_unchanged(INPUTS, {**deepcopy(DECLARED), **token})
     adopted = {"existingRunId": "lb:1", "scope": {"name": "n"}}
-    assert is_recorded(adopted, {**adopted})
+    assert is_unchanged(adopted, {**adopted})
 
 
 @pytest.mark.parametrize(
@@ -122,21 +127,21 @@ def test_what_was_recorded_is_known_again(token: dict[str, str]) -> None:
 def test_anything_else_is_to_be_checked(changes: dict[str, Any]) -> None:
     """Whatever it is: nothing was recorded of it, so nothing says that it is right."""
     declared = {k: v for k, v in {**DECLARED, **changes}.items() if v is not ...}
-    assert not is_recorded(INPUTS, declared)
+    assert not is_unchanged(INPUTS, declared)
 
 
 def test_nothing_recorded_says_nothing() -> None:
     """A resource is checked when it is new, and again when it is replaced."""
-    assert not is_recorded({}, {})
-    assert not is_recorded(DECLARED, DECLARED)
+    assert not is_unchanged({}, {})
+    assert not is_unchanged(DECLARED, DECLARED)
 
 
 @pytest.mark.parametrize("listed", [[1.0, True], [1, True]])
 def test_numbers_are_known_by_their_kind(listed: list[Any]) -> None:
     """What was recorded as an integer is one; true is not."""
     inputs = {**INPUTS, "triggers": {"a": [1, True]}}
-    assert is_recorded(inputs, normalise({**DECLARED, "triggers": {"a": listed}}))
-    assert not is_recorded(inputs, normalise({**DECLARED, "triggers": {"a": [1, 1]}}))
+    assert is_unchanged(inputs, normalise({**DECLARED, "triggers": {"a": listed}}))
+    assert not is_unchanged(inputs, normalise({**DECLARED, "triggers": {"a": [1, 1]}}))
 
 
 @pytest.mark.parametrize(
@@ -252,12 +257,16 @@ def test_a_token_of_ones_own_must_change_with_what_it_stands_for(
 ) -> None:
     """The service does not compare triggers or priority: it would answer with the first run."""
     own = {**INPUTS, "clientToken": "mine"}
-    assert would_join(own, {**own, **changes}) is joins
-    assert would_join({}, {**own, **changes}) is False
+    assert token_collides_with_recorded_run(own, {**own, **changes}) is joins
+    assert token_collides_with_recorded_run({}, {**own, **changes}) is False
     derived = {key: value for key, value in {**own, **changes}.items() if key != "clientToken"}
-    assert would_join({}, derived) is False
-    assert would_join({"existingRunId": "lb:1"}, derived) is False, "ceasing to adopt"
-    assert would_join(own, {**own, **changes, "existingRunId": "lb:1"}) is False, "adopting"
+    assert token_collides_with_recorded_run({}, derived) is False
+    assert token_collides_with_recorded_run({"existingRunId": "lb:1"}, derived) is False, (
+        "ceasing to adopt"
+    )
+    assert (
+        token_collides_with_recorded_run(own, {**own, **changes, "existingRunId": "lb:1"}) is False
+    ), "adopting"
 
 
 def test_leaving_the_emulator_is_a_new_run() -> None:
@@ -279,35 +288,38 @@ def test_a_renamed_resource_keeps_its_token() -> None:
 def test_what_is_completed() -> None:
     """The token is kept, derived, or none; a run made of secrets stays so."""
     fresh = {"vid": "v", "templateId": "t", "scope": INPUTS["scope"]}
-    derived = complete({}, fresh)["clientToken"]
+    derived = with_derived_inputs({}, fresh)["clientToken"]
     assert derived.startswith("pvw1-")
-    assert complete({**fresh, "clientToken": "kept"}, fresh)["clientToken"] == "kept"
-    assert complete({**fresh, "vid": "w", "clientToken": "old"}, fresh)["clientToken"] == derived
-    assert complete({}, {**fresh, "clientToken": "mine"})["clientToken"] == "mine"
-    assert "clientToken" not in complete({}, {**fresh, "vid": UNKNOWN})
-    assert "clientToken" not in complete({}, {**fresh, "existingRunId": "lb:1"})
+    assert with_derived_inputs({**fresh, "clientToken": "kept"}, fresh)["clientToken"] == "kept"
+    assert (
+        with_derived_inputs({**fresh, "vid": "w", "clientToken": "old"}, fresh)["clientToken"]
+        == derived
+    )
+    assert with_derived_inputs({}, {**fresh, "clientToken": "mine"})["clientToken"] == "mine"
+    assert "clientToken" not in with_derived_inputs({}, {**fresh, "vid": UNKNOWN})
+    assert "clientToken" not in with_derived_inputs({}, {**fresh, "existingRunId": "lb:1"})
     adopted = {**fresh, "existingRunId": "lb:1"}
-    assert complete({**fresh, "clientToken": "kept"}, adopted)["clientToken"] == "kept"
-    assert complete({**fresh, "secretInputs": True}, fresh)["secretInputs"] is True
-    assert "secretInputs" not in complete({}, fresh)
+    assert with_derived_inputs({**fresh, "clientToken": "kept"}, adopted)["clientToken"] == "kept"
+    assert with_derived_inputs({**fresh, "secretInputs": True}, fresh)["secretInputs"] is True
+    assert "secretInputs" not in with_derived_inputs({}, fresh)
 
 
 def test_what_is_recorded_as_secret() -> None:
     """What is made of secret inputs, and what stays of an adopted run though undeclared."""
     outputs = {"runId": "lb:1", "transcodes": [], "phase": "succeeded"}
     plain = {**INPUTS, **outputs}
-    assert record(plain) == plain
-    made = record({**plain, "secretInputs": True})
+    assert to_state(plain) == plain
+    made = to_state({**plain, "secretInputs": True})
     assert marked(made) == {"clientToken", "transcodes"}
     assert made["transcodes"] == Secret([])
     recorded = {**plain, "callbackArgs": "secret"}
     adopting = {"vid": "v", "existingRunId": "lb:1", "secretInputs": True}
-    made = after_update(recorded, adopting)
+    made = updated_state(recorded, adopting)
     assert made["callbackArgs"] == Secret("secret")
     assert {"callbackArgs", "templateId", "transcodes"} <= marked(made)
     assert "triggers" not in made
     assert made["phase"] == "succeeded"
-    assert "callbackArgs" not in after_update(recorded, INPUTS)
+    assert "callbackArgs" not in updated_state(recorded, INPUTS)
 
 
 @pytest.mark.parametrize(
@@ -335,10 +347,10 @@ def test_a_url_among_the_results_is_secret_wherever_it_is(text: str) -> None:
         "extra": {"posterUrl": url, "poster": "https", "encrypted": True, "none": None},
     }
     declared = {"callbackArgs": text, "endpoint": "https://vod.example.com", "phase": "succeeded"}
-    assert record({**declared, **results}) == {**declared, **hidden}
-    assert after_update({**declared, **results}, declared) == {**declared, **hidden}
+    assert to_state({**declared, **results}) == {**declared, **hidden}
+    assert updated_state({**declared, **results}, declared) == {**declared, **hidden}
     wholly = {key: Secret(value) for key, value in results.items()}
-    assert record({**results, "secretInputs": True}) == {**wholly, "secretInputs": True}
+    assert to_state({**results, "secretInputs": True}) == {**wholly, "secretInputs": True}
 
 
 def marked(made: Mapping[str, Any]) -> set[str]:
@@ -353,7 +365,7 @@ def test_the_work_of_a_run_is_its_source_workflow_and_input() -> None:
         {**run, "input": {}, "scope": {"name": "other"}},
         {**run, "directUrl": None},
     ]
-    assert {work_of(other) for other in same} == {work_of(run)} != {None}
+    assert {work_digest(other) for other in same} == {work_digest(run)} != {None}
     others: list[dict[str, Any]] = [
         {**run, "vid": "w"},
         {**run, "templateId": "u"},
@@ -361,10 +373,10 @@ def test_the_work_of_a_run_is_its_source_workflow_and_input() -> None:
         {"directUrl": {"fileName": "v"}, "templateId": "t"},
         {"directUrl": {"fileName": "v", "spaceName": "s"}, "templateId": "t"},
     ]
-    assert len({work_of(other) for other in [run, *others]}) == 6
+    assert len({work_digest(other) for other in [run, *others]}) == 6
     unknown: list[dict[str, Any]] = [
         {**run, "vid": UNKNOWN},
         {**run, "input": {"condition": {"a": UNKNOWN}}},
     ]
     for other in [*unknown, {"vid": "v"}, {"templateId": "t"}, {}]:
-        assert work_of(other) is None
+        assert work_digest(other) is None

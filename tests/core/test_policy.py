@@ -49,7 +49,9 @@ def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = Fals
     moments = [
         second
         for second in range(300)
-        if POLICY.delay(operation, error, Attempts(9, second, second if unclear else None), 0.0)
+        if POLICY.next_delay(
+            operation, error, Attempts(9, second, second if unclear else None), 0.0
+        )
         is not None
     ]
     assert moments == list(range(len(moments)))
@@ -89,23 +91,25 @@ def test_each_kind_of_failure_has_its_bound(
 def test_refusals_are_not_repeated(kind: type[InvalidRequestError], operation: str) -> None:
     """What a repeat cannot change is told at once."""
     error = kind(operation, code="x", message="", http_status=400)
-    assert POLICY.delay(operation, error, Attempts(1, 0.0), 0.5) is None
-    assert POLICY.delay(START, network(sent=False, retryable=False), Attempts(1, 0), 0.5) is None
+    assert POLICY.next_delay(operation, error, Attempts(1, 0.0), 0.5) is None
+    assert (
+        POLICY.next_delay(START, network(sent=False, retryable=False), Attempts(1, 0), 0.5) is None
+    )
 
 
 def test_the_wait_grows_to_a_ceiling() -> None:
     """Half a second, doubling, at most fifteen; one for an unclear start."""
-    waits = [POLICY.delay(START, throttled(), Attempts(n, 0), 1.0) for n in range(1, 8)]
+    waits = [POLICY.next_delay(START, throttled(), Attempts(n, 0), 1.0) for n in range(1, 8)]
     assert waits == [0.5, 1, 2, 4, 8, 15, 15]
-    prompt = [POLICY.delay(START, failed(), Attempts(n, 0, 0), 1.0) for n in range(1, 6)]
+    prompt = [POLICY.next_delay(START, failed(), Attempts(n, 0, 0), 1.0) for n in range(1, 6)]
     assert prompt == [0.5, 1, 1, 1, 1]
 
 
 @given(st.integers(1, 100_000), st.floats(0, 1))
 def test_jitter_is_full(count: int, jitter: float) -> None:
     """Callers that failed together come back at any moment up to the bound, not together."""
-    wait = POLICY.delay(READ, throttled(), Attempts(count, 0), jitter)
-    most = POLICY.delay(READ, throttled(), Attempts(count, 0), 1.0)
+    wait = POLICY.next_delay(READ, throttled(), Attempts(count, 0), jitter)
+    most = POLICY.next_delay(READ, throttled(), Attempts(count, 0), 1.0)
     assert wait is not None
     assert most is not None
     assert wait == pytest.approx(jitter * most)
@@ -113,13 +117,13 @@ def test_jitter_is_full(count: int, jitter: float) -> None:
 
 def test_retry_after_is_honoured_or_the_call_fails() -> None:
     """The service is never asked again before it said, nor waited for beyond the bound."""
-    wait = POLICY.delay(START, throttled(30), Attempts(1, 0), 1.0)
+    wait = POLICY.next_delay(START, throttled(30), Attempts(1, 0), 1.0)
     assert wait == 30.5
-    assert POLICY.delay(START, throttled(121), Attempts(1, 0), 0.0) is None
-    assert POLICY.delay(READ, throttled(61), Attempts(1, 0), 0.0) is None
-    assert POLICY.delay(START, throttled(3), Attempts(2, 1, 1), 0.0) == 3
-    assert POLICY.delay(START, throttled(3), Attempts(2, 2, 2), 0.0) is None
-    assert POLICY.delay(START, throttled(float("inf")), Attempts(1, 0), 0.0) is None
+    assert POLICY.next_delay(START, throttled(121), Attempts(1, 0), 0.0) is None
+    assert POLICY.next_delay(READ, throttled(61), Attempts(1, 0), 0.0) is None
+    assert POLICY.next_delay(START, throttled(3), Attempts(2, 1, 1), 0.0) == 3
+    assert POLICY.next_delay(START, throttled(3), Attempts(2, 2, 2), 0.0) is None
+    assert POLICY.next_delay(START, throttled(float("inf")), Attempts(1, 0), 0.0) is None
 
 
 def test_an_answer_of_garbage_is_repeated_like_a_failure() -> None:
@@ -130,10 +134,12 @@ def test_an_answer_of_garbage_is_repeated_like_a_failure() -> None:
 
 def test_bounds_can_be_set() -> None:
     """The numbers are the policy's, not the rule's."""
-    brief = RetryPolicy(refused_start=1, read=1, unclear_start=1, unreachable=1)
+    brief = RetryPolicy(
+        rejected_start_budget=1, read_budget=1, ambiguous_start_budget=1, unreachable_budget=1
+    )
     for error in (throttled(), network(sent=False)):
-        assert brief.delay(START, error, Attempts(1, 1), 0.0) == 0
-        assert brief.delay(START, error, Attempts(1, 1.1), 0.0) is None
+        assert brief.next_delay(START, error, Attempts(1, 1), 0.0) == 0
+        assert brief.next_delay(START, error, Attempts(1, 1.1), 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -168,5 +174,5 @@ def test_an_end_is_seen_soon_and_the_questions_are_few(end: float) -> None:
 
 def test_the_bounds_of_asking_can_be_set() -> None:
     """The numbers are the policy's, not the rule's."""
-    policy = PollPolicy(soonest=0.1, latest=2, share=0.5)
+    policy = PollPolicy(min_interval=0.1, max_interval=2, age_fraction=0.5)
     assert [policy.interval(age) for age in (0, 1, 100)] == [0.1, 0.5, 2]

@@ -6,32 +6,32 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.core.batch.inputs import alike
+from pulumi_vod_workflow.core.batch.inputs import group_problems
 from pulumi_vod_workflow.core.preflight import (
-    Fact,
     Found,
-    Missing,
-    Subject,
-    Untold,
-    judge,
-    subjects_of,
+    LookupResult,
+    LookupUnavailable,
+    NotFound,
+    Reference,
+    evaluate,
+    references_of,
     video_facts,
     workflow_fact,
 )
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.values import UNKNOWN
 
-WORKFLOW, VIDEO = Subject("templateId", "t"), Subject("vid", "v")
+WORKFLOW, VIDEO = Reference("templateId", "t"), Reference("vid", "v")
 START = {"templateId": "t", "vid": "v"}
 SAID = "GetWorkflowTemplate: the service answered ResourceNotFound [HTTP 404, RequestId r]"
 BUILT_IN = min(SYSTEM_TEMPLATES)
 
 
-def judged(start: dict[str, Any], *facts: Fact, secret: bool = False) -> dict[str, Any]:
+def judged(start: dict[str, Any], *facts: LookupResult, secret: bool = False) -> dict[str, Any]:
     """Return what is found, by level, of one start whose subjects have these facts."""
-    told = dict(zip(subjects_of([start]), facts, strict=True))
-    found = judge({"": start}, told, secret=secret)
-    levels = {"wrong": found.wrong, "notes": found.notes, "unchecked": found.unchecked}
+    told = dict(zip(references_of([start]), facts, strict=True))
+    found = evaluate({"": start}, told, secret=secret)
+    levels = {"wrong": found.errors, "notes": found.notes, "unchecked": found.skipped}
     return {level: [*where] for level, where in levels.items() if where}
 
 
@@ -45,7 +45,12 @@ def test_each_known_id_of_a_start_is_asked_about_once() -> None:
         {"templateId": "adopted", "vid": "adopted", "existingRunId": UNKNOWN},
         {"templateId": "adopted", "vid": "adopted", "existingRunId": "lb:1"},
     ]
-    assert subjects_of(starts) == [WORKFLOW, VIDEO, Subject("vid", "w"), Subject("templateId", "u")]
+    assert references_of(starts) == [
+        WORKFLOW,
+        VIDEO,
+        Reference("vid", "w"),
+        Reference("templateId", "u"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,14 +74,14 @@ def test_each_known_id_of_a_start_is_asked_about_once() -> None:
         ),
     ],
 )
-def test_what_a_workflow_tells(template: dict[str, Any], fact: Fact) -> None:
+def test_what_a_workflow_tells(template: dict[str, Any], fact: LookupResult) -> None:
     """Only what is said speaks against it; words that are not known do not."""
     assert workflow_fact({"WorkflowTemplate": template}) == fact
 
 
 @pytest.mark.parametrize("result", [{}, {"WorkflowTemplate": None}, {"WorkflowTemplate": []}])
 def test_an_answer_without_a_workflow_tells_nothing(result: dict[str, Any]) -> None:
-    assert isinstance(workflow_fact(result), Untold)
+    assert isinstance(workflow_fact(result), LookupUnavailable)
 
 
 def test_what_is_told_of_videos() -> None:
@@ -85,15 +90,15 @@ def test_what_is_told_of_videos() -> None:
     answer = {"MediaInfoList": infos, "NotExistVids": ["b"]}
     facts = video_facts(["a", "b", "c"], answer, "r")
     assert facts["a"] == Found("s")
-    assert facts["b"] == Missing("GetMediaInfos names it in NotExistVids [RequestId r]")
-    assert isinstance(facts["c"], Untold)
+    assert facts["b"] == NotFound("GetMediaInfos names it in NotExistVids [RequestId r]")
+    assert isinstance(facts["c"], LookupUnavailable)
     for odd in ({}, {"MediaInfoList": None, "NotExistVids": "abc"}):
-        assert isinstance(video_facts(["a"], odd, None)["a"], Untold)
+        assert isinstance(video_facts(["a"], odd, None)["a"], LookupUnavailable)
 
 
 def test_an_odd_answer_about_videos_tells_nothing() -> None:
     odd = {"MediaInfoList": [{"BasicInfo": {"Vid": ["v"]}}, {"BasicInfo": None}, 7]}
-    assert isinstance(video_facts(["v"], odd, None)["v"], Untold)
+    assert isinstance(video_facts(["v"], odd, None)["v"], LookupUnavailable)
 
 
 def test_what_is_right_is_not_spoken_of() -> None:
@@ -108,7 +113,7 @@ def test_what_is_right_is_not_spoken_of() -> None:
 
 def test_everything_that_is_wrong_is_said_with_what_to_do() -> None:
     """Each with its path, the service's code and RequestId, and the way out."""
-    workflow, video = judged(START, Missing(SAID), Missing("no [RequestId r]"))["wrong"]
+    workflow, video = judged(START, NotFound(SAID), NotFound("no [RequestId r]"))["wrong"]
     assert workflow[0] == "templateId"
     assert workflow[1].startswith(f"the service knows no such workflow: {SAID}. Check the id")
     assert "vod:preflight must be warn or off" in workflow[1]
@@ -131,7 +136,7 @@ def test_everything_that_is_wrong_is_said_with_what_to_do() -> None:
         ),
     ],
 )
-def test_a_source_of_another_space(start: dict[str, Any], facts: list[Fact]) -> None:
+def test_a_source_of_another_space(start: dict[str, Any], facts: list[LookupResult]) -> None:
     """A file's space is declared, a video's is told; where inputs are secret, neither is named."""
     [(path, reason)] = judged(start, *facts)["wrong"]
     assert path == "templateId"
@@ -144,14 +149,14 @@ def test_a_source_of_another_space(start: dict[str, Any], facts: list[Fact]) -> 
 def test_a_built_in_workflow_that_is_not_listed_is_noted_only() -> None:
     """Whether the service lists them is not known; another one's absence is a finding."""
     start = {"templateId": BUILT_IN, "directUrl": {"fileName": "f", "spaceName": "s"}}
-    found = judged(start, Missing(SAID))
+    found = judged(start, NotFound(SAID))
     assert [*found] == ["notes"]
     assert SAID in found["notes"][0][1]
-    assert [*judged({"templateId": "t"}, Missing(SAID))] == ["wrong"]
+    assert [*judged({"templateId": "t"}, NotFound(SAID))] == ["wrong"]
 
 
 def test_what_could_not_be_asked_speaks_against_nothing() -> None:
-    found = judged(START, Untold("no answer"), Untold("denied"))
+    found = judged(START, LookupUnavailable("no answer"), LookupUnavailable("denied"))
     assert found == {
         "unchecked": [("templateId", "not checked: no answer"), ("vid", "not checked: denied")]
     }
@@ -160,11 +165,11 @@ def test_what_could_not_be_asked_speaks_against_nothing() -> None:
 def test_many_items_with_one_problem_are_told_at_once() -> None:
     """In the words of the first, for RequestIds differ."""
     starts = {f"k{number}": {"vid": f"v{number}"} for number in range(9)}
-    facts: dict[Subject, Fact] = {
-        Subject("vid", f"v{number}"): Missing(f"[RequestId r{number}]") for number in range(8)
+    facts: dict[Reference, LookupResult] = {
+        Reference("vid", f"v{number}"): NotFound(f"[RequestId r{number}]") for number in range(8)
     }
-    facts[Subject("vid", "v8")] = Found("s")
-    [problem] = alike(judge(starts, facts).wrong)
+    facts[Reference("vid", "v8")] = Found("s")
+    [problem] = group_problems(evaluate(starts, facts).errors)
     assert problem.path == "items.k0.vid"
     assert "[RequestId r0]" in problem.reason
     assert problem.reason.endswith("(and so 7 more: k1, k2, k3, k4, k5 and 2 more)")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.redaction import WINDOW, redactor
+from pulumi_vod_workflow.core.redaction import MAX_SCANNED_CHARS, make_redactor
 
 SECRET = "AKxx/s3cr3t+k3y=&<\"' ü\N{CLAPPER BOARD}\\"
 SIGNATURE = "0123456789abcdef" * 4
@@ -41,55 +41,55 @@ def _units(char: str) -> list[str]:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_secret_is_hidden_in_every_spelling(secret: str, spelling: Spelling) -> None:
     spelled = "".join(map(spelling, secret))
-    assert redactor(SECRET)(f"before {spelled} after") == "before (redacted) after"
+    assert make_redactor(SECRET)(f"before {spelled} after") == "before (redacted) after"
 
 
 @given(st.lists(st.sampled_from(SPELLINGS), min_size=len(SECRET), max_size=len(SECRET)))
 def test_and_in_any_mix_of_them(spellings: list[Spelling]) -> None:
     spelled = "".join(spell(char) for spell, char in zip(spellings, SECRET, strict=True))
-    assert redactor(SECRET)(f"<{spelled}>") == "<(redacted)>"
+    assert make_redactor(SECRET)(f"<{spelled}>") == "<(redacted)>"
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0"), max_size=63))
 def test_other_words_stay_as_they_are(words: str) -> None:
-    assert redactor("not in there", SIGNATURE)(words) == words
+    assert make_redactor("not in there", SIGNATURE)(words) == words
 
 
 def test_what_is_cut_is_known_by_its_beginning() -> None:
     token = "STS2eyJhbGciOiJIUzI1NiJ9" * 40
-    hide = redactor("k3y-of-more", token)
+    hide = make_redactor("k3y-of-more", token)
     assert hide(f"token={token[:30]}... and more") == "token=(redacted) and more"
     assert hide(f"'{token}'") == "'(redacted)'"
-    assert token[:12] not in hide(f"{'x ' * WINDOW}{token}"), "beyond what is looked at"
+    assert token[:12] not in hide(f"{'x ' * MAX_SCANNED_CHARS}{token}"), "beyond what is looked at"
 
 
 def test_a_page_in_utf_16_hides_nothing_from_us() -> None:
     page = "<p>k3y-of-more</p>".encode("utf-16-le").decode()
-    assert redactor("k3y-of-more")(page) == "<p>(redacted)</p>"
+    assert make_redactor("k3y-of-more")(page) == "<p>(redacted)</p>"
 
 
 def test_what_is_too_short_for_a_secret_garbles_nothing() -> None:
-    assert redactor("", "a", "abc")("abc a") == "abc a"
+    assert make_redactor("", "a", "abc")("abc a") == "abc a"
 
 
 def test_a_request_id_is_no_signature() -> None:
     told = "20261126120000A1B2C3D4E5F60718293A 06853553c4d3402698a17ff5dff87fd7"
-    assert redactor()(told) == told
+    assert make_redactor()(told) == told
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "text",
     [
-        "\\" * WINDOW,
-        "aA" * 20 + "\\" * WINDOW,
+        "\\" * MAX_SCANNED_CHARS,
+        "aA" * 20 + "\\" * MAX_SCANNED_CHARS,
         ("a" * 63 + "-") * 500,
-        "%" + "25" * WINDOW,
-        "&" + "amp;" * WINDOW,
-        "tok/+=" * WINDOW,
+        "%" + "25" * MAX_SCANNED_CHARS,
+        "&" + "amp;" * MAX_SCANNED_CHARS,
+        "tok/+=" * MAX_SCANNED_CHARS,
     ],
     ids=["backslashes", "digits before them", "almost", "in a URL", "in HTML", "its own parts"],
 )
 def test_no_text_is_long_looked_through(text: str) -> None:
     """Of seconds, where a pattern that can be read in two ways would take years."""
-    redactor("s3cr3t-k3y" * 4, "tok/+=" * 300)(text)
+    make_redactor("s3cr3t-k3y" * 4, "tok/+=" * 300)(text)

@@ -16,9 +16,9 @@ from pulumi_vod_workflow.cli.runs.model import PHASES
 from pulumi_vod_workflow.cli.runs.render_table import COLUMNS
 from pulumi_vod_workflow.config import settings as config
 from pulumi_vod_workflow.config.settings import load_settings
-from pulumi_vod_workflow.core.execution import FAILURES, may_succeed_if_repeated
+from pulumi_vod_workflow.core.execution import FAILURE_REASONS, may_succeed_if_repeated
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
-from pulumi_vod_workflow.core.response import CODES, open_envelope
+from pulumi_vod_workflow.core.response import ERROR_CLASS_BY_CODE, parse_response
 from pulumi_vod_workflow.emulator.errors import TABLE
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -42,13 +42,13 @@ def table(page: str, name: str) -> dict[str, list[str]]:
 def test_every_code_of_the_service_is_told(page: str) -> None:
     """Its status, whether a repeat helps, and whether a run may have started."""
     rows = table(page, "codes")
-    assert set(rows) == set(CODES) >= set(TABLE)
+    assert set(rows) == set(ERROR_CLASS_BY_CODE) >= set(TABLE)
     for code, (status, cause, remedy, repeat, run) in rows.items():
         assert cause
         assert remedy
         body = json.dumps({"ResponseMetadata": {"Error": {"Code": code}}}).encode()
         with pytest.raises(errors.ApiError) as raised:
-            open_envelope("StartWorkflow", 500 if status == "-" else int(status), {}, body)
+            parse_response("StartWorkflow", 500 if status == "-" else int(status), {}, body)
         told = (ANSWER[repeat], ANSWER[run])
         assert told == (raised.value.retryable, raised.value.maybe_accepted), code
 
@@ -56,7 +56,7 @@ def test_every_code_of_the_service_is_told(page: str) -> None:
 @pytest.mark.parametrize("page", ERRORS)
 def test_every_failure_of_a_run_is_told(page: str) -> None:
     rows = table(page, "statuses")
-    assert list(rows) == list(FAILURES)
+    assert list(rows) == list(FAILURE_REASONS)
     for status, (cause, remedy, repeat) in rows.items():
         assert cause
         assert remedy
@@ -93,7 +93,9 @@ def test_the_answers_of_calls_that_failed() -> None:
         assert (ANSWER[repeat], ANSWER[run]) == (error.retryable, error.maybe_accepted)
     told: dict[str, set[tuple[bool | None, bool | None]]] = {}
     for code, (*_, repeat, run) in table("errors.md", "codes").items():
-        told.setdefault(CODES[code].__name__, set()).add((ANSWER[repeat], ANSWER[run]))
+        told.setdefault(ERROR_CLASS_BY_CODE[code].__name__, set()).add(
+            (ANSWER[repeat], ANSWER[run])
+        )
     for name, answers in told.items():
         *_, repeat, run = rows[name]
         repeats, runs = ({answer[index] for answer in answers} for index in (0, 1))
@@ -118,8 +120,8 @@ def test_credentials_are_looked_for_in_the_order_that_is_told() -> None:
     page = (DOCS / "configuration.md").read_text()
     told = page.partition("| place | names |\n")[2].partition("\n\n")[0].splitlines()[1:]
     settings = load_settings(lambda _: None, {}, Path("/home/of"))
-    assert len(told) == len(settings.places)
-    for row, place in zip(told, settings.places, strict=True):
+    assert len(told) == len(settings.searched)
+    for row, place in zip(told, settings.searched, strict=True):
         names = re.findall(r"[A-Za-z]+:accessKey|[A-Z_]{8,}KEY|/home/of\S+", place)
         assert names[0].replace("/home/of", "~") in row
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
-from pulumi_vod_workflow.emulator.control_api import _BOOKS, _CONTROLS
+from pulumi_vod_workflow.emulator.control_api import READ_ROUTES, WRITE_ROUTES
 from pulumi_vod_workflow.emulator.dashboard import RUNS, SHOWN, SHOWN_REQUESTS
 from pulumi_vod_workflow.emulator.http import VERSIONS
 from pulumi_vod_workflow.emulator.service import KEPT_REQUESTS
@@ -205,7 +205,7 @@ def test_the_page_names_every_call_setting_and_control() -> None:
         assert f"| `{action}` | {version} |" in PAGE
     for field in Settings.model_fields.values():
         assert f"`{field.alias}`" in PAGE
-    for control in (*_BOOKS, *_CONTROLS):
+    for control in (*READ_ROUTES, *WRITE_ROUTES):
         assert f"`{control}`" in PAGE
     assert f"| `{RUNS}RUNID` |" in PAGE
     for number in (f"newest {SHOWN} runs", f"last {SHOWN_REQUESTS} requests",

@@ -16,7 +16,7 @@ from volcengine.base.Request import Request
 from volcengine.Credentials import Credentials as OfficialCredentials
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
-from pulumi_vod_workflow.emulator.errors import Refusal
+from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.signature import Keys, Signed, verify
 
 Call = Callable[..., httpx.Response]
@@ -83,7 +83,7 @@ def test_golden_vectors_verify(name: str) -> None:
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_golden_vectors_do_not_verify_with_another_signature(name: str) -> None:
-    with pytest.raises(Refusal, match="SignatureDoesNotMatch"):
+    with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
         verify(*vector(name, "0" * 64), [MOMENT])
 
 
@@ -95,7 +95,7 @@ def test_the_window_is_900_seconds_each_way(seconds: int, good: bool) -> None:
     if good:
         assert verify(*vector("D"), [now])
     else:
-        with pytest.raises(Refusal, match="InvalidTimestamp"):
+        with pytest.raises(ServiceError, match="InvalidTimestamp"):
             verify(*vector("D"), [now])
 
 

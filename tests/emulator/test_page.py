@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pulumi_vod_workflow.core.execution import EXPIRED, FAILURES, RETENTION, standing
+from pulumi_vod_workflow.core.execution import EXPIRED, FAILURE_REASONS, RETENTION, classify_status
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.emulator import dashboard as page_module
 from pulumi_vod_workflow.emulator.dashboard import phase
@@ -126,7 +126,7 @@ def test_pages_run_nothing_else_and_are_in_no_frame(emulator: VodEmulator, path:
 
 
 @pytest.mark.parametrize(
-    "status", ["PendingStart", "Running", "0", "Terminated", "Paused", *FAILURES, "1999"]
+    "status", ["PendingStart", "Running", "0", "Terminated", "Paused", *FAILURE_REASONS, "1999"]
 )
 def test_phases_are_those_of_the_provider(status: str) -> None:
     """The page says how the provider will record each status."""
@@ -135,7 +135,7 @@ def test_phases_are_those_of_the_provider(status: str) -> None:
     ended = 2.0 if status in known else 0.0
     run = Run(1, "emu:1", {}, "s", {}, 0.0, started, ended, outcome)
     assert run.status(0.5) == status
-    assert phase(run, 0.5) == standing(status).phase
+    assert phase(run, 0.5) == classify_status(status).phase
     assert phase(run, RETENTION.total_seconds()) == EXPIRED["phase"]
 
 

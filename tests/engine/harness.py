@@ -21,14 +21,14 @@ from pulumi.runtime.rpc import UNKNOWN
 import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.core.batch.changes import STARTS_SOME
-from pulumi_vod_workflow.core.recovery import TAKES_OVER
+from pulumi_vod_workflow.core.recovery import REUSES_RUN
 from pulumi_vod_workflow.emulator import VodEmulator
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
 ITEMS = re.compile(re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)"))
-TAKEN = re.compile(re.escape(TAKES_OVER).replace(r"\{\}", r"\S+"))
+TAKEN = re.compile(re.escape(REUSES_RUN).replace(r"\{\}", r"\S+"))
 WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
 """What a question about a start that was never answered names."""
 PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)

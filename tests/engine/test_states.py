@@ -10,7 +10,7 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.transport.client import VodClient
 from tests.engine.harness import RUN_TYPE, Story
@@ -49,7 +49,7 @@ def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
         client = VodClient(story.emulator.url, "cn-north-1", keys)
         for name in ("by-vid", "by-file"):
             outputs = recorded[name]
-            answer = await client.start_workflow(start_of(outputs), outputs["clientToken"])
+            answer = await client.start_workflow(request_fields(outputs), outputs["clientToken"])
             assert answer.result["RunId"] == outputs["runId"]
         await client.aclose()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal.sqlite import OURS
+from pulumi_vod_workflow.journal.sqlite import APPLICATION_ID
 from tests.engine.harness import Story, run
 from tests.engine.project import Project
 from torture.crash import crash, first
@@ -116,7 +116,7 @@ def damaged(journal: Path) -> None:
 def torn(journal: Path) -> None:
     """As a disk leaves it that was full or has failed."""
     with sqlite3.connect(journal) as file:
-        file.execute(f"PRAGMA application_id = {OURS}")
+        file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         file.execute("CREATE TABLE starts (key TEXT PRIMARY KEY)")
         file.executemany("INSERT INTO starts VALUES (?)", [[str(n) * 50] for n in range(1000)])
     file.close()
@@ -128,7 +128,7 @@ def torn(journal: Path) -> None:
 def read_only(journal: Path) -> None:
     """SQLite's own mark in the file: root may write where the permissions say no."""
     with sqlite3.connect(journal) as file:
-        file.execute(f"PRAGMA application_id = {OURS}")
+        file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         file.execute("CREATE TABLE other (key TEXT)")
     file.close()
     with journal.open("r+b") as raw:

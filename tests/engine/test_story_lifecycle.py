@@ -21,8 +21,8 @@ from pulumi_vod_workflow import (
     WorkflowParamsArgs,
     WorkflowRun,
 )
-from pulumi_vod_workflow.core.inputs.property_names import spell
-from pulumi_vod_workflow.core.request import start_of
+from pulumi_vod_workflow.core.inputs.property_names import to_property_names
+from pulumi_vod_workflow.core.request import request_fields
 from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE, Program, Story, run
 
 
@@ -578,8 +578,8 @@ def test_every_parameter_in_every_form(story: Story) -> None:
     adopted = run("adopted", vid=..., template_id=..., existing_run_id=run_id)
     story.pays(adopted, 0)
     told = story.resources["adopted"]["outputs"]
-    expected = start_of(spell({**EVERYTHING, "template_id": "t1"}))
-    assert start_of(spell(told)) == expected
+    expected = request_fields(to_property_names({**EVERYTHING, "template_id": "t1"}))
+    assert request_fields(to_property_names(told)) == expected
 
 
 def test_unknown_inputs(story: Story) -> None:

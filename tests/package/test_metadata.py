@@ -52,6 +52,7 @@ def test_the_classifiers_are_known_and_fit_what_is_tested() -> None:
     assert PROJECT["requires-python"] == f">={SUPPORTED[0]}"
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     assert settings["mypy"]["python_version"] == SUPPORTED[0]
+    assert settings["pyright"]["pythonVersion"] == SUPPORTED[0]
     assert settings["ruff"]["target-version"] == "py" + SUPPORTED[0].replace(".", "")
 
 

@@ -14,7 +14,7 @@ from pulumi_policy import PolicyResourceOptions, ResourceValidationArgs
 from pulumi_policy.policy import PolicyCustomTimeouts, PolicyProviderResource
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from pulumi_vod_workflow.core.batch.inputs import complete_batch
+from pulumi_vod_workflow.core.batch.inputs import with_derived_batch_inputs
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 from vod_policies import recorded, starts
@@ -34,7 +34,7 @@ def run(**inputs: Any) -> dict[str, Any]:
 
 def batch(items: Mapping[str, Any] = ITEMS, **defaults: Any) -> dict[str, Any]:
     declared = {"items": items, "defaults": {"templateId": "t1", **defaults}, "scope": SCOPE}
-    return complete_batch({}, declared)
+    return with_derived_batch_inputs({}, declared)
 
 
 def settings(policy: VodPolicy) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def engine(of: type[VodProvider] = WorkflowRunProvider) -> Iterator[Engine]:
     ):
         config = {"vod:endpoint": "emulator", "vod:journal": f"{folder}/journal.sqlite3"}
         provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
-        connection = connect.Connection(client, portal)
+        connection = connect.BlockingClient(client, portal)
         patch.setattr(connect, "connection_for", lambda *_, **__: connection)
         yield Engine(provider, emulator.service, slots)
         emulator.service.store.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given
 
-from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, _names
+from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, property_names
 from pulumi_vod_workflow.core.inputs.property_names import _nested
 from pulumi_vod_workflow.resources import args
 from pulumi_vod_workflow.resources._inputs import spelled as spelled_by_us
@@ -33,7 +33,7 @@ CLASSES = {
 def fields_of(made: type[Model], name: str = "") -> set[str]:
     """Return the names of all fields that the package knows."""
     found = set()
-    for field, right in _names(made).items():
+    for field, right in property_names(made).items():
         called = f"{name}.{right}" if name else right
         nested = _nested(made, field)
         below = fields_of(nested, called) if nested else set()

@@ -14,7 +14,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
-from pulumi_vod_workflow.core.recovery import order_of
+from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.dynamic import diagnostics as notice
 from pulumi_vod_workflow.dynamic.batch import WorkflowBatchProvider
@@ -22,7 +22,7 @@ from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal.recorder import Note
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
@@ -96,8 +96,8 @@ def test_what_is_sent_once_more_has_no_time_for_questions(
     made = WorkflowRunProvider()
     configured(made, "off")
     inputs = normalise(made.check({}, RUN).inputs)
-    order = order_of(inputs, endpoint=vod_emulator.url, region="cn-north-1")
-    anyio.run(Note(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
+    order = start_intent(inputs, endpoint=vod_emulator.url, region="cn-north-1")
+    anyio.run(StartRecorder(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, RUN).failures == []
     assert "it is sent again as the same start" in capsys.readouterr().err
@@ -112,8 +112,8 @@ def test_items_that_are_sent_once_more_are_not_held_up_by_others(
     configured(made, "off")
     news = {**BATCH, "items": {"a": {"vid": "v1"}, "b": {"vid": "emu-missing"}}}
     item = items_of(normalise_batch(made.check({}, news).inputs))["a"]
-    order = order_of(item, endpoint=vod_emulator.url, region="cn-north-1")
-    anyio.run(Note(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
+    order = start_intent(item, endpoint=vod_emulator.url, region="cn-north-1")
+    anyio.run(StartRecorder(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, news).failures == []
     assert vod_emulator.requests() == {}

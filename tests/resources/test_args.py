@@ -18,10 +18,10 @@ from pydantic.alias_generators import to_camel
 from volcengine.vod.models.business import vod_workflow_pb2
 
 from pulumi_vod_workflow.core.changes import RUN_FIELDS
-from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, camel
+from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, to_property_names
 from pulumi_vod_workflow.core.inputs import models
 from pulumi_vod_workflow.core.inputs.models import ItemInputs
-from pulumi_vod_workflow.core.inputs.property_names import respell_path
+from pulumi_vod_workflow.core.inputs.property_names import rename_path
 from pulumi_vod_workflow.resources import args, outputs
 from pulumi_vod_workflow.resources._inputs import derived
 from pulumi_vod_workflow.resources._missing_keys import explained
@@ -97,7 +97,7 @@ def test_the_files_of_a_snapshot_have_the_fields_of_all_kinds() -> None:
 
 def test_incoming_names_become_the_types_names() -> None:
     """What is read from the wire is found again by the attributes."""
-    told = camel({"Type": "AIDynpost", "AIDynpost": {"ImgXLen": 1, "StoreUri": "s"}})
+    told = to_property_names({"Type": "AIDynpost", "AIDynpost": {"ImgXLen": 1, "StoreUri": "s"}})
     assert told == {"type": "AIDynpost", "aiDynpost": {"imgXLen": 1, "storeUri": "s"}}
 
 
@@ -140,7 +140,7 @@ def test_a_signature_has_the_keywords_that_are_allowed_and_no_others(kind: type[
 )
 def test_paths_are_spelled_as_in_state(path: str, spelled: str) -> None:
     """`ignore_changes` takes Python's names at any depth; users' own keys stay."""
-    assert respell_path(path) == spelled
+    assert rename_path(path) == spelled
 
 
 DOCUMENTED = ["resources/args.py", "resources/outputs.py", "resources/workflow_run.py",

@@ -47,22 +47,22 @@ class PreviewError(VodWorkflowError):
     """What was given cannot be reviewed; the text says why, and what to do."""
 
 
-class Hidden:
+class HiddenSecret:
     """A value that is a secret."""
 
     def __repr__(self) -> str:
         return "HIDDEN"
 
 
-HIDDEN: Final = Hidden()
+HIDDEN_SECRET: Final = HiddenSecret()
 
 
-def holds(value: object, mark: object) -> bool:
+def contains_marker(value: object, mark: object) -> bool:
     """Tell whether any part of `value` is the mark: `HIDDEN`, or `UNKNOWN`."""
     if isinstance(value, Mapping):
-        return any(holds(item, mark) for item in value.values())
+        return any(contains_marker(item, mark) for item in value.values())
     if isinstance(value, list):
-        return any(holds(item, mark) for item in value)
+        return any(contains_marker(item, mark) for item in value)
     return value is mark
 
 
@@ -70,12 +70,12 @@ def _marked(value: Any) -> Any:
     """Return what the file has of a value with the marks for secrets and unknowns."""
     if isinstance(value, dict):
         if SIGNATURE in value:
-            return HIDDEN
+            return HIDDEN_SECRET
         return {key: _marked(item) for key, item in value.items() if key != "__provider"}
     if isinstance(value, list):
         return [_marked(item) for item in value]
     if isinstance(value, str):
-        return {UNKNOWN_TEXT: UNKNOWN, SECRET_TEXT: HIDDEN}.get(value, value)
+        return {UNKNOWN_TEXT: UNKNOWN, SECRET_TEXT: HIDDEN_SECRET}.get(value, value)
     return value
 
 
@@ -85,9 +85,9 @@ _OURS: Final = frozenset({"scope", "secretInputs", "runId", "runs", "phase", "st
 
 def _hidden(properties: dict[str, Any]) -> dict[str, Any]:
     """Hide all of a resource that has secrets, if none is hidden: then the file shows them."""
-    if properties.get("secretInputs") is not True or holds(properties, HIDDEN):
+    if properties.get("secretInputs") is not True or contains_marker(properties, HIDDEN_SECRET):
         return properties
-    return {key: item if key in _OURS else HIDDEN for key, item in properties.items()}
+    return {key: item if key in _OURS else HIDDEN_SECRET for key, item in properties.items()}
 
 
 def _properties(value: object) -> object:

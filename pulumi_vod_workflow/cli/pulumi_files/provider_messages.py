@@ -15,8 +15,8 @@ from typing import Final
 from pulumi_vod_workflow.cli.pulumi_files.preview import Diagnostic
 from pulumi_vod_workflow.core.batch.changes import STARTS_NONE, STARTS_SOME, UNCLEAR
 from pulumi_vod_workflow.core.batch.changes import TAKES_OVER as ITEMS_TAKEN
-from pulumi_vod_workflow.core.recovery import SENT_AGAIN
-from pulumi_vod_workflow.core.recovery import TAKES_OVER as RUN_TAKEN
+from pulumi_vod_workflow.core.recovery import REUSES_RUN as RUN_TAKEN
+from pulumi_vod_workflow.core.recovery import SENT_AGAIN_MESSAGE
 
 _RUN_TAKEN: Final = re.compile(re.escape(RUN_TAKEN).replace(r"\{\}", r"(\S+)"))
 _STARTS: Final = re.compile(
@@ -42,7 +42,7 @@ class Told:
     @property
     def sent_again(self) -> bool:
         """Whether something may have been started before, and would then be joined."""
-        return any(line == SENT_AGAIN or UNCLEAR in line for line in self.lines)
+        return any(line == SENT_AGAIN_MESSAGE or UNCLEAR in line for line in self.lines)
 
     @property
     def items_to_start(self) -> int | None:

@@ -9,10 +9,14 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.formatting import of_known_form, told_plainly
+from pulumi_vod_workflow.cli.formatting import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
-from pulumi_vod_workflow.cli.recover.model import Became, forget, interrupted
-from pulumi_vod_workflow.cli.recover.render_text import Advice
+from pulumi_vod_workflow.cli.recover.model import (
+    StartOutcome,
+    discard_records,
+    interrupted_operations,
+)
+from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
 from pulumi_vod_workflow.cli.runs.command import Cwd, Endpoint, Source, StackName
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.execution import is_emulated
@@ -61,18 +65,18 @@ def recover(
     Exit code: 0 if the next `pulumi up` goes on by itself; 1 if a person has to decide something
     first; 2 if something cannot be read.
     """
-    with told_plainly():
+    with exit_on_error():
         exported, now = read_stack(source, stack, cwd), SystemClock().now()
         settings = exported.settings(
             cwd, endpoint=endpoint, journal=str(journal) if journal else None
         )
         books = Journal(settings.journal)
-        with of_known_form(ExportError):
-            found = interrupted(exported, books, settings, now)
+        with as_unreadable_file(ExportError):
+            found = interrupted_operations(exported, books, settings, now)
             if forgotten:
-                forget(found, forgotten, books)
-                found = interrupted(exported, books, settings, now)
-        advice = Advice(exported, found, settings, now, forgotten=forgotten or ())
+                discard_records(found, forgotten, books)
+                found = interrupted_operations(exported, books, settings, now)
+        advice = RecoveryReport(exported, found, settings, now, discarded=forgotten or ())
         if not offline:
             advice = _verified(advice)
     typer.echo(advice.as_json() if form is Format.json else advice.text())
@@ -80,22 +84,24 @@ def recover(
         raise typer.Exit(1)
 
 
-def _verified(advice: Advice) -> Advice:
+def _verified(advice: RecoveryReport) -> RecoveryReport:
     """Read the runs that were accepted."""
-    from pulumi_vod_workflow.cli.runs.watch import reach  # noqa: PLC0415 - makes calls
-    from pulumi_vod_workflow.lifecycle.reader import read_all  # noqa: PLC0415 - makes calls
+    from pulumi_vod_workflow.cli.runs.watch import connect_runs  # noqa: PLC0415 - makes calls
+    from pulumi_vod_workflow.lifecycle.reader import read_many  # noqa: PLC0415 - makes calls
 
-    accepted = advice.of(Became.ACCEPTED)
+    accepted = advice.of(StartOutcome.ACCEPTED)
     runs = {
         start.run_id: {**start.run, "emulated": is_emulated(start.run_id)} for _, start in accepted
     }
     if not runs:
         return advice
     try:
-        targets, connection = reach(runs, advice.settings, lambda text: typer.echo(text, err=True))
+        targets, connection = connect_runs(
+            runs, advice.settings, lambda text: typer.echo(text, err=True)
+        )
     except ConfigurationError as error:
-        return replace(advice, unread=str(error))
-    read, errors = connection.wait(read_all, targets)
+        return replace(advice, unreadable=str(error))
+    read, errors = connection.run(read_many, targets)
     secret = {start.run_id for operation, start in accepted if operation.secret}
     for run_id in secret & set(errors):
         errors[run_id].redact_service_message("an input may be secret")

@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import line, shown
+from pulumi_vod_workflow.cli.formatting import escape_controls, escape_line
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     RUN_TYPE,
@@ -29,19 +29,26 @@ from pulumi_vod_workflow.cli.runs.model import without_secret_parts
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
-from pulumi_vod_workflow.core.recovery import Entry, Order, Recall, order_of, recall, resource_of
-from pulumi_vod_workflow.core.request import in_words
+from pulumi_vod_workflow.core.recovery import (
+    RecoveryAction,
+    StartIntent,
+    StartRecord,
+    recovery_action,
+    resource_key_of,
+    start_intent,
+)
+from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal.sqlite import Journal
 
-NOTED: Final = "noted"
+JOURNAL_ONLY: Final = "noted"
 """The type of an operation that only the journal knows of."""
 
 
-class Became(Enum):
+class StartOutcome(Enum):
     """What became of a start that was being made."""
 
     RECORDED = "the state holds its run"
@@ -55,7 +62,7 @@ class Became(Enum):
     UNSENT = "the journal has nothing of it: it is not known to have been sent"
 
 
-UNDECIDED: Final = (Became.UNCLEAR, Became.TOO_OLD, Became.OTHER)
+UNDECIDED: Final = (StartOutcome.UNCLEAR, StartOutcome.TOO_OLD, StartOutcome.OTHER)
 """What a person decides about."""
 
 
@@ -64,18 +71,18 @@ class NothingToForgetError(VodWorkflowError):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class InterruptedStart:
     """One start of an interrupted operation: a run, or an item of a batch."""
 
     name: str
     """As the program calls it: `trailer`, or `episodes[s01e01]`."""
     key: str
     """The item of a batch; empty for a run."""
-    became: Became
+    outcome: StartOutcome
     resource: str
     """Who declares it, as the journal names it."""
     run_id: str = ""
-    entry: Entry | None = None
+    entry: StartRecord | None = None
     exact: bool = True
     """Whether the journal was asked for this very start; for its name only, if that is secret."""
     phase: str = ""
@@ -92,15 +99,17 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupted:
+class InterruptedOperation:
     """One operation that was cut short, with its starts."""
 
     operation: Operation
-    starts: tuple[Start, ...]
+    starts: tuple[InterruptedStart, ...]
     secret: bool
     """Something that it was declared with is secret."""
 
-    def verified(self, phases: Mapping[str, str], troubles: Mapping[str, str]) -> Interrupted:
+    def verified(
+        self, phases: Mapping[str, str], troubles: Mapping[str, str]
+    ) -> InterruptedOperation:
         """Return it with what was just read of its runs, by their ids."""
         read = (
             replace(
@@ -113,9 +122,9 @@ class Interrupted:
         return replace(self, starts=tuple(read))
 
 
-def interrupted(
+def interrupted_operations(
     stack: Stack, journal: Journal, settings: Settings, now: datetime
-) -> list[Interrupted]:
+) -> list[InterruptedOperation]:
     """
     Return the interrupted operations that may have started runs.
 
@@ -129,19 +138,21 @@ def interrupted(
         JournalError: when the journal cannot be read.
 
     """
-    books = _Books(stack, journal, settings, now)
+    books = _StateAndJournal(stack, journal, settings, now)
     found = [
-        Interrupted(
+        InterruptedOperation(
             operation,
             tuple(books.starts(operation.resource)),
             operation.resource.inputs.get("secretInputs") is True,
         )
         for operation in stack.interrupted
     ]
-    return [*found, *books.noted([start for each in found for start in each.starts])]
+    return [*found, *books.journal_only([start for each in found for start in each.starts])]
 
 
-def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal) -> None:
+def discard_records(
+    found: Sequence[InterruptedOperation], names: Sequence[str], journal: Journal
+) -> None:
     """
     Take starts that wait for a decision out of the journal: all of these names, or none.
 
@@ -155,28 +166,30 @@ def forget(found: Sequence[Interrupted], names: Sequence[str], journal: Journal)
         JournalError: when that cannot be written.
 
     """
-    starts: dict[str, list[Start]] = defaultdict(list)
+    starts: dict[str, list[InterruptedStart]] = defaultdict(list)
     for start in (start for operation in found for start in operation.starts):
-        if start.became in UNDECIDED:
-            starts[line(start.name)].append(start)
-            starts[line(start.resource)].append(start)
+        if start.outcome in UNDECIDED:
+            starts[escape_line(start.name)].append(start)
+            starts[escape_line(start.resource)].append(start)
     for name in names:
         if name not in starts:
-            printed = sorted({line(each.name) for those in starts.values() for each in those})
+            printed = sorted(
+                {escape_line(each.name) for those in starts.values() for each in those}
+            )
             raise NothingToForgetError(
                 f"--forget {name}: no start of that name waits for a decision, so nothing was "
-                f"forgotten. There is {named(printed, 20) or 'none'}."
+                f"forgotten. There is {list_names(printed, 20) or 'none'}."
             )
-        whose = {line(start.resource) for start in starts[name]}
+        whose = {escape_line(start.resource) for start in starts[name]}
         if len(whose) > 1:
             raise NothingToForgetError(
                 f"--forget {name}: that is the name of several, so nothing was forgotten. Give, "
                 f"quoted, which one: {' or '.join(sorted(whose))}"
             )
-    journal.forget(start.entry for name in names for start in starts[name] if start.entry)
+    journal.delete(start.entry for name in names for start in starts[name] if start.entry)
 
 
-class _Books:
+class _StateAndJournal:
     """What the state and the journal hold."""
 
     def __init__(self, stack: Stack, journal: Journal, settings: Settings, now: datetime) -> None:
@@ -187,78 +200,91 @@ class _Books:
         }
         self._run_ids = {run["runId"] for runs in self._held.values() for run in runs.values()}
 
-    def starts(self, resource: Resource) -> Iterator[Start]:
+    def starts(self, resource: Resource) -> Iterator[InterruptedStart]:
         declared, held = _declared(resource), self._held.get(resource.urn, {})
         orders = {key: self._order(inputs) for key, inputs in declared.items()}
-        look = self._journal.look(orders.values())
-        known, others = look.known, look.earlier
+        look = self._journal.lookup(orders.values())
+        known, others = look.records, look.superseded
         for key, order in orders.items():
             name = f"{resource.name}[{key}]" if key else resource.name
-            what = in_words(declared[key])
-            start = Start(
-                name, key, Became.UNSENT, order.resource, exact=bool(order.key), what=what
+            what = describe_start(declared[key])
+            start = InterruptedStart(
+                name,
+                key,
+                StartOutcome.UNSENT,
+                order.resource_key,
+                exact=bool(order.record_key),
+                what=what,
             )
             if "existingRunId" in declared[key]:
-                run_id = shown(declared[key]["existingRunId"])
+                run_id = escape_controls(declared[key]["existingRunId"])
                 kept = run_id in self._run_ids
-                became = Became.RECORDED if kept else Became.ADOPTED
-                yield replace(start, became=became, run_id=run_id)
+                became = StartOutcome.RECORDED if kept else StartOutcome.ADOPTED
+                yield replace(start, outcome=became, run_id=run_id)
                 continue
-            other = others.get(order.resource)
-            entry = known.get(order.key) if start.exact else other
+            other = others.get(order.resource_key)
+            entry = known.get(order.record_key) if start.exact else other
             yield self._told(start, entry) or self._otherwise(start, order, other, held.get(key))
 
-    def noted(self, told: Collection[Start]) -> Iterator[Interrupted]:
+    def journal_only(self, told: Collection[InterruptedStart]) -> Iterator[InterruptedOperation]:
         """Yield what else the journal has of the stack, and no state: of one resource, each run."""
-        starts: dict[tuple[str, str], list[Start]] = defaultdict(list)
-        names = {start.name for start in told if start.became is not Became.HELD}
+        starts: dict[tuple[str, str], list[InterruptedStart]] = defaultdict(list)
+        names = {start.name for start in told if start.outcome is not StartOutcome.HELD}
         run_ids = {start.run_id for start in told}
-        for scope, entry in self._journal.of_stack(self._stack.project, self._stack.name):
+        for scope, entry in self._journal.list_stack(self._stack.project, self._stack.name):
             who = json.loads(scope)
-            name, key = shown(who["name"]), shown(who.get("item", ""))
-            start = Start(f"{name}[{key}]" if key else name, key, Became.UNSENT, scope)
+            name, key = escape_controls(who["name"]), escape_controls(who.get("item", ""))
+            start = InterruptedStart(
+                f"{name}[{key}]" if key else name, key, StartOutcome.UNSENT, scope
+            )
             noted = self._told(start, entry) or start
             is_told = noted.run_id in run_ids if noted.run_id else noted.name in names
-            if noted.became is not Became.RECORDED and not is_told:
+            if noted.outcome is not StartOutcome.RECORDED and not is_told:
                 starts[name, BATCH_TYPE if key else RUN_TYPE].append(noted)
         for (name, kind), noted_starts in sorted(starts.items()):
             urn = f"urn:pulumi:{self._stack.name}::{self._stack.project}::{kind}::{name}"
-            operation = Operation(type=NOTED, resource=Resource(urn=urn, type=kind))
-            yield Interrupted(operation, tuple(noted_starts), secret=True)  # it cannot be known
+            operation = Operation(type=JOURNAL_ONLY, resource=Resource(urn=urn, type=kind))
+            yield InterruptedOperation(
+                operation, tuple(noted_starts), secret=True
+            )  # it cannot be known
 
-    def _told(self, start: Start, entry: Entry | None) -> Start | None:
+    def _told(self, start: InterruptedStart, entry: StartRecord | None) -> InterruptedStart | None:
         """Return what the journal's note of a start says, if there is one."""
         if entry is None:
             return None
         run_id = str(entry.run["runId"]) if entry.run else ""
         became = {
-            Recall.TAKE: Became.ACCEPTED,
-            Recall.SEND: Became.RESENT,
-            Recall.ASK: Became.TOO_OLD if run_id else Became.UNCLEAR,
-        }[recall(entry, self._now, self._settings.resend_within)]
+            RecoveryAction.REUSE: StartOutcome.ACCEPTED,
+            RecoveryAction.SEND: StartOutcome.RESENT,
+            RecoveryAction.REFUSE: StartOutcome.TOO_OLD if run_id else StartOutcome.UNCLEAR,
+        }[recovery_action(entry, self._now, self._settings.resend_within)]
         if run_id in self._run_ids:
-            became = Became.RECORDED
-        return replace(start, became=became, run_id=run_id, entry=entry)
+            became = StartOutcome.RECORDED
+        return replace(start, outcome=became, run_id=run_id, entry=entry)
 
     def _otherwise(
-        self, start: Start, order: Order, other: Entry | None, held: Mapping[str, Any] | None
-    ) -> Start:
+        self,
+        start: InterruptedStart,
+        order: StartIntent,
+        other: StartRecord | None,
+        held: Mapping[str, Any] | None,
+    ) -> InterruptedStart:
         """Return what is known of a start of which the journal has nothing."""
         if held and (held.get("clientToken") == order.client_token or not start.exact):
-            return replace(start, became=Became.RECORDED, run_id=str(held["runId"]))
+            return replace(start, outcome=StartOutcome.RECORDED, run_id=str(held["runId"]))
         if held and self._settings.journal.exists():
-            return replace(start, became=Became.HELD, run_id=str(held["runId"]))
+            return replace(start, outcome=StartOutcome.HELD, run_id=str(held["runId"]))
         another = self._told(start, other)
-        if another and another.became is not Became.RECORDED:
-            return replace(another, became=Became.OTHER, what="")
+        if another and another.outcome is not StartOutcome.RECORDED:
+            return replace(another, outcome=StartOutcome.OTHER, what="")
         return start
 
-    def _order(self, declared: Mapping[str, Any]) -> Order:
+    def _order(self, declared: Mapping[str, Any]) -> StartIntent:
         """Return the start; without a key where a secret keeps it from being compared."""
         if has_secrets(declared) or "clientToken" not in declared:
-            return Order({}, "", resource_of(declared), "")
+            return StartIntent({}, "", resource_key_of(declared), "")
         site = self._settings.site
-        return order_of(declared, endpoint=site.endpoint, region=site.region)
+        return start_intent(declared, endpoint=site.endpoint, region=site.region)
 
 
 def _declared(resource: Resource) -> dict[str, dict[str, Any]]:

@@ -10,17 +10,23 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import clock_time, line, shown
+from pulumi_vod_workflow.cli.formatting import escape_controls, escape_line, format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
-from pulumi_vod_workflow.cli.recover.model import NOTED, UNDECIDED, Became, Interrupted, Start
+from pulumi_vod_workflow.cli.recover.model import (
+    JOURNAL_ONLY,
+    UNDECIDED,
+    InterruptedOperation,
+    InterruptedStart,
+    StartOutcome,
+)
 from pulumi_vod_workflow.cli.runs.render_table import heading
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS
 
-LISTED: Final = 100
+MAX_STARTS_LISTED: Final = 100
 """Runs whose adoption is spelled out; JSON has all."""
-OPEN: Final = (Became.UNCLEAR, Became.TOO_OLD)
+OPEN: Final = (StartOutcome.UNCLEAR, StartOutcome.TOO_OLD)
 """What `pulumi up` asks about."""
 UNLOCK: Final = (
     "if Pulumi says that the stack is locked, `pulumi cancel` first, once the old process has "
@@ -43,16 +49,16 @@ BY_NAME: Final = "found by its name only, for its inputs are secret"
 
 
 @dataclass(frozen=True)
-class Advice:
+class RecoveryReport:
     """What is known of interrupted operations, in words."""
 
     stack: Stack
-    found: Sequence[Interrupted]
+    found: Sequence[InterruptedOperation]
     settings: Settings
     now: datetime
-    unread: str = ""
+    unreadable: str = ""
     """Why no run was looked at, if any should have been."""
-    forgotten: Sequence[str] = ()
+    discarded: Sequence[str] = ()
     """What was just taken out of the journal."""
 
     @cached_property
@@ -63,26 +69,26 @@ class Advice:
     @property
     def needs_a_decision(self) -> bool:
         """Whether the next update cannot go on by itself, or might pay twice."""
-        unsent = self.of(Became.UNSENT) and not self.has_journal
+        unsent = self.of(StartOutcome.UNSENT) and not self.has_journal
         return bool(self.of(*UNDECIDED) or unsent)
 
-    def of(self, *kinds: Became) -> list[tuple[Interrupted, Start]]:
+    def of(self, *kinds: StartOutcome) -> list[tuple[InterruptedOperation, InterruptedStart]]:
         """Return the starts that became one of these."""
         return [
             (operation, start)
             for operation in self.found
             for start in operation.starts
-            if start.became in kinds
+            if start.outcome in kinds
         ]
 
     def text(self) -> str:
         """Return it for a person."""
-        return "\n".join(map(shown, self._lines()))
+        return "\n".join(map(escape_controls, self._lines()))
 
     def _lines(self) -> Iterator[str]:
         yield heading(self.stack, self.now)
-        if self.forgotten:
-            yield f"The journal has forgotten {named([*map(line, self.forgotten)], 20)}."
+        if self.discarded:
+            yield f"The journal has forgotten {list_names([*map(escape_line, self.discarded)], 20)}."
             yield "What of that is still declared is started by `pulumi up`, as its preview says."
         if not self.found:
             yield "No start of ours was cut short or left without an answer: nothing to recover."
@@ -94,15 +100,15 @@ class Advice:
             resource, doing = operation.operation.resource, operation.operation.type
             kind = resource.type.rpartition(":")[2]
             what = f"was cut short while {doing}"
-            if doing == NOTED:
+            if doing == JOURNAL_ONLY:
                 what = (
                     "was sent by an earlier update, and no state is known to hold it (its video "
                     "and workflow are as the program declared them: the journal keeps no inputs)"
                 )
-            yield f"\n{line(resource.name)} ({kind}) {what}:"
+            yield f"\n{escape_line(resource.name)} ({kind}) {what}:"
             yield from _starts(operation.starts)
-        if self.unread:
-            yield f"\nThe runs were not looked at. {self.unread}"
+        if self.unreadable:
+            yield f"\nThe runs were not looked at. {self.unreadable}"
         yield f"\nWhat to do ({UNLOCK}):"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
         creating = any(operation.operation.type == "creating" for operation in self.found)
@@ -116,9 +122,9 @@ class Advice:
                 "video, workflow and time in the VOD console and chosen for each (what you have "
                 f"removed from the program is not asked about any more):\n{UNKNOWN_START_OPTIONS}"
             )
-        if self.of(Became.OTHER):
+        if self.of(StartOutcome.OTHER):
             yield (
-                f"{self._names(Became.OTHER)}: `pulumi up` starts it anew, which is paid, for it "
+                f"{self._names(StartOutcome.OTHER)}: `pulumi up` starts it anew, which is paid, for it "
                 "is declared otherwise than what was sent (or for another vod:endpoint or "
                 "vod:region). To keep the run that there is, declare it as it was, or adopt it."
             )
@@ -129,50 +135,54 @@ class Advice:
                 "still declared is then started, as its preview says: joined to a run of the very "
                 "same start that has not ended, paid otherwise."
             )
-        if self.of(Became.ACCEPTED):
+        if self.of(StartOutcome.ACCEPTED):
             yield (
-                f"{self._names(Became.ACCEPTED)}: on this machine, with this journal, `pulumi up` "
+                f"{self._names(StartOutcome.ACCEPTED)}: on this machine, with this journal, `pulumi up` "
                 "takes over what was accepted, if it is declared as it was: free, and its preview "
                 "says so. On another machine name the run in the program first, free as well:"
             ) + "".join(self._adoptions())
-        troubled = [line(start.name) for _, start in self.of(Became.ACCEPTED) if start.trouble]
+        troubled = [
+            escape_line(start.name) for _, start in self.of(StartOutcome.ACCEPTED) if start.trouble
+        ]
         if troubled:
             yield (
-                f"{named(troubled, 20)}: could not be read. `pulumi up` reads it, too, and starts "
+                f"{list_names(troubled, 20)}: could not be read. `pulumi up` reads it, too, and starts "
                 "nothing if that fails: check that the account and the region are the run's."
             )
-        if self.of(Became.RESENT):
+        if self.of(StartOutcome.RESENT):
             yield (
-                f"{self._names(Became.RESENT)}: `pulumi up` within vod:resendWithin "
+                f"{self._names(StartOutcome.RESENT)}: `pulumi up` within vod:resendWithin "
                 f"({self.settings.resend_within:g} s) sends it again as the same start; later it "
                 "asks."
             )
-        if self.of(Became.HELD):
-            names = self._names(Became.HELD)
+        if self.of(StartOutcome.HELD):
+            names = self._names(StartOutcome.HELD)
             yield f"{names}: `pulumi preview` says whether a new run is asked for."
-        if self.of(Became.UNSENT):
+        if self.of(StartOutcome.UNSENT):
             usual = (
                 "`pulumi up` starts what was not sent, as its preview says: each is paid once. (So "
                 "says this journal, which knows only what was sent with it.)"
             )
-            yield f"{self._names(Became.UNSENT)}: {usual if self.has_journal else LOST}"
+            yield f"{self._names(StartOutcome.UNSENT)}: {usual if self.has_journal else LOST}"
 
-    def _names(self, *kinds: Became) -> str:
-        return named([*dict.fromkeys(line(start.name) for _, start in self.of(*kinds))], 20)
+    def _names(self, *kinds: StartOutcome) -> str:
+        return list_names(
+            [*dict.fromkeys(escape_line(start.name) for _, start in self.of(*kinds))], 20
+        )
 
     def _adoptions(self) -> Iterator[str]:
         """Say what to write into the program."""
-        accepted = self.of(Became.ACCEPTED)
-        for operation, start in accepted[:LISTED]:
-            name = json.dumps(line(operation.operation.resource.name))
-            run_id = json.dumps(line(start.run_id))
+        accepted = self.of(StartOutcome.ACCEPTED)
+        for operation, start in accepted[:MAX_STARTS_LISTED]:
+            name = json.dumps(escape_line(operation.operation.resource.name))
+            run_id = json.dumps(escape_line(start.run_id))
             if start.key:
-                item = json.dumps(line(start.key))
+                item = json.dumps(escape_line(start.key))
                 yield f'\n     WorkflowBatch({name}): items[{item}]: "existing_run_id": {run_id}'
             else:
                 yield f"\n     WorkflowRun({name}): existing_run_id={run_id}"
-        if len(accepted) > LISTED:
-            yield f"\n     and {len(accepted) - LISTED:,} more: see --format json"
+        if len(accepted) > MAX_STARTS_LISTED:
+            yield f"\n     and {len(accepted) - MAX_STARTS_LISTED:,} more: see --format json"
 
     def as_json(self) -> str:
         """Return it for a program."""
@@ -184,8 +194,8 @@ class Advice:
             "journal": str(settings.journal),
             "journalExists": self.has_journal,
             "needsADecision": self.needs_a_decision,
-            "unread": self.unread or None,
-            "forgotten": [*self.forgotten],
+            "unread": self.unreadable or None,
+            "forgotten": [*self.discarded],
             "operations": [
                 {
                     "urn": operation.operation.resource.urn,
@@ -198,47 +208,47 @@ class Advice:
         return json.dumps(told, indent=2)
 
 
-def _starts(starts: Sequence[Start]) -> Iterator[str]:
+def _starts(starts: Sequence[InterruptedStart]) -> Iterator[str]:
     """Say what each became; those alike together."""
     together: dict[str, list[str]] = defaultdict(list)
     for start in starts:
-        together[_became(start)].append(line(start.name))
+        together[_outcome_text(start)].append(escape_line(start.name))
     for words, names in together.items():
-        yield f"  {named(names, 10)}: {words}"
+        yield f"  {list_names(names, 10)}: {words}"
 
 
-def _became(start: Start) -> str:
+def _outcome_text(start: InterruptedStart) -> str:
     by_name = "" if start.exact else f" ({BY_NAME})"
-    run_id = line(start.run_id)
-    if start.entry and start.became in {Became.UNCLEAR, Became.RESENT}:
-        told = f"sent {clock_time(start.entry.sent_at)}, never answered: MAY BE A RUN"
-        return f"{told} of {line(start.what)}{by_name}" if start.what else told + by_name
-    if start.became is Became.OTHER:
-        when = clock_time(start.entry.sent_at) if start.entry else ""
+    run_id = escape_line(start.run_id)
+    if start.entry and start.outcome in {StartOutcome.UNCLEAR, StartOutcome.RESENT}:
+        told = f"sent {format_clock_time(start.entry.sent_at)}, never answered: MAY BE A RUN"
+        return f"{told} of {escape_line(start.what)}{by_name}" if start.what else told + by_name
+    if start.outcome is StartOutcome.OTHER:
+        when = format_clock_time(start.entry.sent_at) if start.entry else ""
         what = f"became {run_id}" if run_id else "never answered: MAY BE A RUN"
         return f"not known to have been sent so; another start of it, sent {when}, {what}"
-    if start.became in {Became.ACCEPTED, Became.TOO_OLD}:
-        text = f"became {run_id}, accepted {line(start.run.get('submittedAt'))}"
-        if start.became is Became.TOO_OLD:
+    if start.outcome in {StartOutcome.ACCEPTED, StartOutcome.TOO_OLD}:
+        text = f"became {run_id}, accepted {escape_line(start.run.get('submittedAt'))}"
+        if start.outcome is StartOutcome.TOO_OLD:
             text += ", too old to be found by the service"
         elif start.trouble:
-            text += f"; it cannot be read: {line(start.trouble)}"
+            text += f"; it cannot be read: {escape_line(start.trouble)}"
         elif start.phase:
-            text += f", {line(start.phase)} just now"
+            text += f", {escape_line(start.phase)} just now"
         return text + by_name
     return {
-        Became.RECORDED: f"nothing is lost: the state holds its run{by_name}",
-        Became.HELD: f"not known to have been sent; the state holds {run_id} of it",
-        Became.ADOPTED: f"adopts {run_id}, which starts nothing",
-    }.get(start.became, "not known to have been sent")
+        StartOutcome.RECORDED: f"nothing is lost: the state holds its run{by_name}",
+        StartOutcome.HELD: f"not known to have been sent; the state holds {run_id} of it",
+        StartOutcome.ADOPTED: f"adopts {run_id}, which starts nothing",
+    }.get(start.outcome, "not known to have been sent")
 
 
-def _as_json(start: Start) -> dict[str, Any]:
+def _as_json(start: InterruptedStart) -> dict[str, Any]:
     return {
         "name": start.name,
         "resource": start.resource,
         "item": start.key or None,
-        "became": start.became.name.lower(),
+        "became": start.outcome.name.lower(),
         "runId": start.run_id or None,
         "sentAt": start.entry.sent_at.isoformat() if start.entry else None,
         "submittedAt": start.run.get("submittedAt"),

@@ -17,18 +17,26 @@ from typing import Any, Final
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
     CREATES,
     DELETES,
-    HIDDEN,
+    HIDDEN_SECRET,
     READS,
     UPDATES,
     Preview,
     Step,
-    holds,
+    contains_marker,
 )
 from pulumi_vod_workflow.cli.pulumi_files.provider_messages import Told, told_in, told_of_all
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
-from pulumi_vod_workflow.cli.review.batch_items import batch_parts
-from pulumi_vod_workflow.cli.review.model import Forgotten, Free, FreeOf, Part, Promise, Start, Who
-from pulumi_vod_workflow.cli.review.run_items import run_parts
+from pulumi_vod_workflow.cli.review.batch_items import batch_items
+from pulumi_vod_workflow.cli.review.model import (
+    DroppedRun,
+    FreeChange,
+    FreeReason,
+    PlannedRun,
+    ResourceRef,
+    Review,
+    ReviewItem,
+)
+from pulumi_vod_workflow.cli.review.run_items import run_items
 from pulumi_vod_workflow.cli.review.same_work import with_same_work
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
@@ -37,53 +45,53 @@ from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 
 
-def promise_of(preview: Preview) -> Promise:
+def build_review(preview: Preview) -> Review:
     """Return what a preview promises of this package's resources; others are left out."""
     told, service = told_in(preview.diagnostics), _service(preview.config)
-    parts: list[Part] = []
-    steps = _decisive(preview.steps)
+    parts: list[ReviewItem] = []
+    steps = _decisive_steps(preview.steps)
     for urn, step in steps.items():
         said = told.get(urn, Told())
         if not preview.has_inputs:
             parts += _bounds(step)
         elif step.type == RUN_TYPE:
-            parts += run_parts(step, said, service)
+            parts += run_items(step, said, service)
         elif step.type == BATCH_TYPE:
-            parts += batch_parts(step, said, service)
+            parts += batch_items(step, said, service)
         elif step.type == COMPLETION_TYPE and step.op in (*CREATES, *UPDATES):
             runs = step.declared.get("runs")
             counted = f"{len(runs):,}" if isinstance(runs, Mapping) else "runs not known yet"
-            parts.append(FreeOf(Who(urn), Free.WAITS, counted))
+            parts.append(FreeChange(ResourceRef(urn), FreeReason.WAITS, counted))
     # The engine's order is that of a program whose parts run side by side.
-    parts.sort(key=lambda part: (part.who.name, part.who.urn, part.who.item or ""))
-    parts = with_same_work(_with_joins(parts, steps), steps)
+    parts.sort(key=lambda part: (part.resource.name, part.resource.urn, part.resource.item or ""))
+    parts = with_same_work(_with_joined_runs(parts, steps), steps)
     project, stack = preview.stack
-    return Promise(
+    return Review(
         project,
         stack,
         told_of_all(preview.diagnostics),
-        starts=tuple(part for part in parts if isinstance(part, Start)),
-        free=tuple(part for part in parts if isinstance(part, FreeOf)),
-        forgotten=tuple(part for part in parts if isinstance(part, Forgotten)),
+        starts=tuple(part for part in parts if isinstance(part, PlannedRun)),
+        free=tuple(part for part in parts if isinstance(part, FreeChange)),
+        dropped=tuple(part for part in parts if isinstance(part, DroppedRun)),
     )
 
 
-UNTOLD: Final = "`--output json` does not say why, or how many: `--json` does"
+UNKNOWN_COUNT: Final = "`--output json` does not say why, or how many: `--json` does"
 
 
-def _bounds(step: Step) -> Iterator[Part]:
+def _bounds(step: Step) -> Iterator[ReviewItem]:
     """Yield what a step may start at most, by what the engine does alone."""
-    who = Who(step.urn)
+    who = ResourceRef(step.urn)
     if step.op in DELETES and step.type in (RUN_TYPE, BATCH_TYPE):
-        yield Forgotten(who, None, None)
+        yield DroppedRun(who, None, None)
     elif step.type == RUN_TYPE and step.op in CREATES:  # that may adopt a run, or take one over
-        yield Start(who, UNTOLD, certain=False)
+        yield PlannedRun(who, UNKNOWN_COUNT, certain=False)
     elif step.type == RUN_TYPE:
-        yield FreeOf(who, Free.READ if step.op in READS else Free.RECORDED)
+        yield FreeChange(who, FreeReason.READ if step.op in READS else FreeReason.RECORDED)
     elif step.type == BATCH_TYPE and step.op in (*CREATES, *UPDATES):
-        yield Start(who, UNTOLD, certain=False, count=None)
+        yield PlannedRun(who, UNKNOWN_COUNT, certain=False, count=None)
     elif step.type == COMPLETION_TYPE and step.op in (*CREATES, *UPDATES):
-        yield FreeOf(who, Free.WAITS)
+        yield FreeChange(who, FreeReason.WAITS)
 
 
 def _service(config: Mapping[str, Any]) -> str | None:
@@ -93,10 +101,10 @@ def _service(config: Mapping[str, Any]) -> str | None:
         site = load_settings(values.get, {}, Path(os.devnull)).site
     except ConfigurationError:
         return None
-    return None if site.may_be_emulator else site.endpoint
+    return None if site.is_local else site.endpoint
 
 
-def _decisive(steps: Iterable[Step]) -> dict[str, Step]:
+def _decisive_steps(steps: Iterable[Step]) -> dict[str, Step]:
     """Return of each resource the step that counts: a replacement is up to three."""
     ranked = (*CREATES, *UPDATES, *DELETES, *READS)
     found: dict[str, Step] = {}
@@ -107,17 +115,23 @@ def _decisive(steps: Iterable[Step]) -> dict[str, Step]:
     return found
 
 
-def _with_joins(parts: Iterable[Part], steps: Mapping[str, Step]) -> list[Part]:
+def _with_joined_runs(parts: Iterable[ReviewItem], steps: Mapping[str, Step]) -> list[ReviewItem]:
     """Mark starts that ask for the same as one before them: the service makes them one run."""
-    seen: dict[bytes, Who] = {}
-    joined: list[Part] = []
+    seen: dict[bytes, ResourceRef] = {}
+    joined: list[ReviewItem] = []
     for part in parts:
-        if isinstance(part, Start) and part.who.item is None and part.count == 1:
-            declared = steps[part.who.urn].declared
+        if isinstance(part, PlannedRun) and part.resource.item is None and part.count == 1:
+            declared = steps[part.resource.urn].declared
             start = {name: declared.get(name) for name in (*IDENTITY, "clientToken")}
-            known = is_known(start) and not holds(start, HIDDEN) and start["clientToken"]
-            first = seen.setdefault(canonical_json(start), part.who) if known else part.who
-            if first is not part.who:
+            known = (
+                is_known(start)
+                and not contains_marker(start, HIDDEN_SECRET)
+                and start["clientToken"]
+            )
+            first = (
+                seen.setdefault(canonical_json(start), part.resource) if known else part.resource
+            )
+            if first is not part.resource:
                 same = f"it has the ClientToken, source and workflow of {first.name}"
                 joined.append(replace(part, joins=same, certain=False))
                 continue

@@ -11,16 +11,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pulumi_vod_workflow.cli.formatting import of_known_form, told_plainly
+from pulumi_vod_workflow.cli.formatting import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.pulumi_files.preview import HOW, PreviewError, read_preview
-from pulumi_vod_workflow.cli.review.builder import promise_of
-from pulumi_vod_workflow.cli.review.model import Promise
+from pulumi_vod_workflow.cli.review.builder import build_review
+from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import limit_text
-from pulumi_vod_workflow.cli.review.render_json import as_json
-from pulumi_vod_workflow.cli.review.render_markdown import as_markdown
-from pulumi_vod_workflow.cli.review.render_terminal import show
+from pulumi_vod_workflow.cli.review.render_json import render_json
+from pulumi_vod_workflow.cli.review.render_markdown import render_markdown
+from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
 
-EXCEEDED = 3
+EXIT_LIMIT_EXCEEDED = 3
 
 
 class Form(Enum):
@@ -53,20 +53,20 @@ def review(
     Exit codes: 0, no more than --max-starts; 2, the input is no preview, or that of one which
     failed; 3, more than --max-starts, or a number that is not known yet.
     """
-    with told_plainly():
+    with exit_on_error():
         promise = _promised(_read(file))
     if form is Form.JSON:
-        typer.echo(json.dumps(as_json(promise, max_starts), indent=2))
+        typer.echo(json.dumps(render_json(promise, max_starts), indent=2))
     elif form is Form.MARKDOWN:
-        typer.echo(as_markdown(promise, max_starts), nl=False)
+        typer.echo(render_markdown(promise, max_starts), nl=False)
     else:
-        show(promise, Console(markup=False, emoji=False, highlight=False))
+        render_terminal(promise, Console(markup=False, emoji=False, highlight=False))
     if max_starts is not None and promise.exceeds(max_starts):
         typer.echo(f"error: {limit_text(promise, max_starts)}", err=True)
-        raise typer.Exit(EXCEEDED)
+        raise typer.Exit(EXIT_LIMIT_EXCEEDED)
 
 
-def _promised(data: bytes) -> Promise:
+def _promised(data: bytes) -> Review:
     """
     Return what a preview promises.
 
@@ -75,8 +75,8 @@ def _promised(data: bytes) -> Promise:
 
     """
     preview = read_preview(data)
-    with of_known_form(PreviewError):
-        return promise_of(preview)
+    with as_unreadable_file(PreviewError):
+        return build_review(preview)
 
 
 def _read(file: str) -> bytes:

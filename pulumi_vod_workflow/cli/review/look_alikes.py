@@ -26,7 +26,7 @@ _UNSEEN: Final = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f
 """Characters that are drawn as nothing, beside those of the category Cf."""
 
 
-def why_alike(one: str, other: str) -> str:
+def confusable_reason(one: str, other: str) -> str:
     """Say why two texts that differ look the same; empty if they do not."""
     if one == other:
         return ""
@@ -47,7 +47,7 @@ def common(one: str, other: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def told_apart(one: str, other: str) -> tuple[str, str]:
+def distinguishable(one: str, other: str) -> tuple[str, str]:
     """Return both, with escapes for spaces and all but ASCII in the parts that differ."""
     head = common(one, other)
     rests = one[head:], other[head:]
@@ -68,7 +68,7 @@ def _escape(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
-def decomposed_shown(text: str) -> str:
+def escape_decomposed(text: str) -> str:
     """Return a text with escapes for what stands apart in it and could be one character."""
     if unicodedata.is_normalized("NFC", text):
         return text

@@ -11,18 +11,18 @@ from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 
 
-class Free(Enum):
+class FreeReason(Enum):
     """What costs nothing."""
 
     ADOPTED = "adopts a run"
-    TAKEN = "takes a run over that an earlier update has started"
+    REUSED = "takes a run over that an earlier update has started"
     RECORDED = "is only recorded"
     WAITS = "waits for runs"
     READ = "is looked up"
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class ResourceRef:
     """A resource, or an item of a batch."""
 
     urn: str
@@ -39,7 +39,7 @@ class Who:
         return f"{self.name}.{self.item}" if self.item else self.name
 
 
-class Lost(Enum):
+class LostRun(Enum):
     """Why a resource or an item no longer stands for a run."""
 
     REMOVED = "which this update removes"
@@ -47,11 +47,11 @@ class Lost(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Same:
+class SameWork:
     """Who else stands, or stood, for a run of the same source, workflow and input."""
 
-    who: Who
-    lost: Lost | None = None
+    resource: ResourceRef
+    lost: LostRun | None = None
     """Why it has no use for its run any more; `None` if it has, so that both are paid."""
     run_id: str | None = None
     phase: str | None = None
@@ -63,11 +63,11 @@ class Same:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class PlannedRun:
     """A run that would be started, or more of them that cannot be told apart."""
 
-    who: Who
-    why: str
+    resource: ResourceRef
+    reason: str
     """In core's words: `new`, the properties that ask for it, or what else does."""
     changes: tuple[Change, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Start:
     """The inputs; `HIDDEN` and `UNKNOWN` stand in them."""
     recorded: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What is known of the run that it takes the place of."""
-    same: Same | None = None
+    same: SameWork | None = None
 
     @property
     def outputs(self) -> int | None:
@@ -97,19 +97,19 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class FreeOf:
+class FreeChange:
     """What happens to a resource, or an item, and costs nothing."""
 
-    who: Who
-    what: Free
+    resource: ResourceRef
+    reason: FreeReason
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class DroppedRun:
     """A run that is no longer declared: it is not cancelled, and nothing is started."""
 
-    who: Who
+    resource: ResourceRef
     run_id: str | None
     phase: str | None
     """As last read."""
@@ -117,20 +117,20 @@ class Forgotten:
     """What it was started with."""
 
 
-Part = Start | FreeOf | Forgotten
+ReviewItem = PlannedRun | FreeChange | DroppedRun
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class Review:
     """All that a preview says of our resources."""
 
     project: str
     stack: str
-    where: tuple[str, ...]
+    endpoint: tuple[str, ...]
     """Where runs are started, and whether that is paid, in the provider's words."""
-    starts: tuple[Start, ...]
-    free: tuple[FreeOf, ...]
-    forgotten: tuple[Forgotten, ...]
+    starts: tuple[PlannedRun, ...]
+    free: tuple[FreeChange, ...]
+    dropped: tuple[DroppedRun, ...]
 
     @property
     def certain(self) -> int:

@@ -8,18 +8,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pulumi_vod_workflow.cli.review.model import Free, Promise, Same, Start, Who
+from pulumi_vod_workflow.cli.review.model import (
+    FreeReason,
+    PlannedRun,
+    ResourceRef,
+    Review,
+    SameWork,
+)
 from pulumi_vod_workflow.cli.review.value_diff import Change
-from pulumi_vod_workflow.core.changes import SAME_WORK
-from pulumi_vod_workflow.core.execution import ENDED
+from pulumi_vod_workflow.core.changes import SAME_WORK_WARNING
+from pulumi_vod_workflow.core.execution import TERMINAL_PHASES
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReviewRow:
     """A run, or the items of a batch that start for the same reason."""
 
     name: str
-    first: Start
+    first: PlannedRun
     """One of them; what is said of it is true of all."""
     items: tuple[str, ...]
     count: int | None
@@ -30,101 +36,103 @@ class Row:
     """Which other runs do the same work, and what to do about it."""
 
 
-def counted(number: int, what: str) -> str:
+def pluralise(number: int, what: str) -> str:
     """Return `1 run`, `2 runs`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def headline(promise: Promise) -> str:
+def headline(promise: Review) -> str:
     """Say how many runs would be started, and what is paid."""
     certain, at_most = promise.certain, promise.at_most
     if at_most is None:
-        return f"{counted(certain, 'run')} or more would be started: how many is not known yet"
+        return f"{pluralise(certain, 'run')} or more would be started: how many is not known yet"
     if not at_most:
         return "no run would be started"
     if certain == at_most:
-        return f"{counted(at_most, 'run')} would be started ({_outputs(promise)})"
-    runs = f"up to {counted(at_most, 'run')} would be started, {certain:,} for certain"
+        return f"{pluralise(at_most, 'run')} would be started ({_outputs(promise)})"
+    runs = f"up to {pluralise(at_most, 'run')} would be started, {certain:,} for certain"
     return f"{runs} ({_outputs(promise)})"
 
 
-def _outputs(promise: Promise) -> str:
+def _outputs(promise: Review) -> str:
     unknown = promise.of_unknown_workflow
     parts = []
     if promise.outputs:
-        parts.append(counted(promise.outputs, "paid output"))
+        parts.append(pluralise(promise.outputs, "paid output"))
     if unknown:
-        parts.append(f"{counted(unknown, 'run')} of unknown template")
+        parts.append(f"{pluralise(unknown, 'run')} of unknown template")
     return ", ".join(parts)
 
 
-def rows(promise: Promise) -> list[Row]:
+def review_rows(promise: Review) -> list[ReviewRow]:
     """Return what starts, items of a batch together that do so for the same reason."""
-    alike: dict[tuple[object, ...], list[Start]] = {}
+    alike: dict[tuple[object, ...], list[PlannedRun]] = {}
     for start in promise.starts:
         kind = start.same and (start.same.lost, start.same.alias)
-        same = (start.who.urn, start.why, start.unknown, start.certain, start.joins, kind)
+        same = (start.resource.urn, start.reason, start.unknown, start.certain, start.joins, kind)
         alike.setdefault(same, []).append(start)
     return [_row(starts) for starts in alike.values()]
 
 
-def _row(starts: list[Start]) -> Row:
+def _row(starts: list[PlannedRun]) -> ReviewRow:
     first = starts[0]
     counts = [start.count for start in starts]
     outputs = [start.outputs for start in starts]
     alike = all(start.changes == first.changes for start in starts)
     changed = [first] if alike else starts
-    return Row(
-        first.who.name,
+    return ReviewRow(
+        first.resource.name,
         first,
-        tuple(start.who.item for start in starts if start.who.item is not None),
+        tuple(start.resource.item for start in starts if start.resource.item is not None),
         None if None in counts else sum(count for count in counts if count),
         tuple(
-            ("" if alike else start.who.item or "", change)
+            ("" if alike else start.resource.item or "", change)
             for start in changed
             for change in start.changes
         ),
         None if None in outputs else sum(number for number in outputs if number),
-        tuple(dict.fromkeys(_same_text(start.who, start.same) for start in starts if start.same)),
+        tuple(
+            dict.fromkeys(_same_text(start.resource, start.same) for start in starts if start.same)
+        ),
     )
 
 
-def _same_text(who: Who, same: Same) -> str:
+def _same_text(who: ResourceRef, same: SameWork) -> str:
     """Say who else does the same work, and how to pay for it once."""
     item = f"{who.item}: " if who.item and not same.alias else ""
     if same.lost is None:
-        return f"{item}{SAME_WORK}{same.who.label}"
+        return f"{item}{SAME_WORK_WARNING}{same.resource.label}"
     if same.alias and who.item:  # the same for all items of a batch
-        whose, found = same.who.name, ""
+        whose, found = same.resource.name, ""
     else:
-        whose, found = same.who.label, ", ".join(filter(None, (same.run_id, same.phase)))
+        whose, found = same.resource.label, ", ".join(filter(None, (same.run_id, same.phase)))
     run = f" ({found})" if found else ""
     return f"{item}same work as {whose}{run}, {same.lost.value}; free: {_remedy(who, same)}"
 
 
-def _remedy(who: Who, same: Same) -> str:
+def _remedy(who: ResourceRef, same: SameWork) -> str:
     """Return what keeps the run that there is, as Python."""
     if same.alias:
         declared = f", and {', '.join(same.differs)} as before" if same.differs else ""
-        return f"ResourceOptions(aliases=[{_alias(same.who, who)}]){declared}"
+        return f"ResourceOptions(aliases=[{_alias(same.resource, who)}]){declared}"
     return f"existing_run_id={json.dumps(same.run_id)}" if same.run_id else "existing_run_id"
 
 
-def _alias(old: Who, new: Who) -> str:
+def _alias(old: ResourceRef, new: ResourceRef) -> str:
     """Return the alias, as Python: by its name where that is all that differs."""
     if old.urn.removesuffix(old.name) == new.urn.removesuffix(new.name):
         return f"pulumi.Alias(name={json.dumps(old.name, ensure_ascii=False)})"
     return json.dumps(old.urn, ensure_ascii=False)
 
 
-def says_more(row: Row) -> bool:
+def adds_information(row: ReviewRow) -> bool:
     """Tell whether why it starts says more than what has changed."""
     changed = {re.split(r"[.\[]", change.path)[0] for _, change in row.changes}
-    asked = row.first.why.replace(" (not known yet)", "").split(", ")
+    asked = row.first.reason.replace(" (not known yet)", "").split(", ")
     return not changed.issuperset(asked)
 
 
-def doubts(start: Start) -> Iterator[str]:
+def uncertainty_notes(start: PlannedRun) -> Iterator[str]:
     """Say why a start is not certain."""
     if start.joins:
         yield f"{start.joins}: free if joined, as it is while that run is unfinished"
@@ -132,22 +140,22 @@ def doubts(start: Start) -> Iterator[str]:
         yield "it may turn out that nothing is started"
 
 
-WHAT: dict[Free, str] = {
-    Free.ADOPTED: "adopt an existing run",
-    Free.TAKEN: "take over what an earlier update has started",
-    Free.RECORDED: "only recorded",
-    Free.WAITS: "wait for runs",
-    Free.READ: "looked up",
+FREE_REASON_TEXT: dict[FreeReason, str] = {
+    FreeReason.ADOPTED: "adopt an existing run",
+    FreeReason.REUSED: "take over what an earlier update has started",
+    FreeReason.RECORDED: "only recorded",
+    FreeReason.WAITS: "wait for runs",
+    FreeReason.READ: "looked up",
 }
 
 
-def free_by_kind(promise: Promise) -> dict[Free, list[tuple[str, str | None, str]]]:
+def free_changes_by_reason(promise: Review) -> dict[FreeReason, list[tuple[str, str | None, str]]]:
     """Return what is free, as (name, item, detail), by kind."""
-    found: dict[Free, list[tuple[str, str | None, str]]] = {}
-    for kind in Free:
-        parts = [part for part in promise.free if part.what is kind]
+    found: dict[FreeReason, list[tuple[str, str | None, str]]] = {}
+    for kind in FreeReason:
+        parts = [part for part in promise.free if part.reason is kind]
         if parts:
-            found[kind] = [(part.who.name, part.who.item, part.detail) for part in parts]
+            found[kind] = [(part.resource.name, part.resource.item, part.detail) for part in parts]
     return found
 
 
@@ -156,16 +164,18 @@ HAVE_ENDED: Final = "ended when last read"
 UNREAD: Final = "not cancelled: those that are unfinished go on"
 
 
-def forgotten_by_end(promise: Promise) -> dict[str, list[str]]:
+def dropped_runs_by_state(promise: Review) -> dict[str, list[str]]:
     """Return the names of those that are only forgotten, by whether their runs have ended."""
     found: dict[str, list[str]] = {UNFINISHED: [], UNREAD: [], HAVE_ENDED: []}
-    for part in promise.forgotten:
-        words = HAVE_ENDED if part.phase in ENDED else UNFINISHED if part.phase else UNREAD
-        found[words].append(part.who.label)
+    for part in promise.dropped:
+        words = (
+            HAVE_ENDED if part.phase in TERMINAL_PHASES else UNFINISHED if part.phase else UNREAD
+        )
+        found[words].append(part.resource.label)
     return {words: names for words, names in found.items() if names}
 
 
-def limit_text(promise: Promise, max_starts: int) -> str:
+def limit_text(promise: Review, max_starts: int) -> str:
     """Say that there are more starts than allowed."""
     found = "an unknown number of" if promise.at_most is None else f"{promise.at_most:,}"
     runs = "run" if promise.at_most == 1 else "runs"

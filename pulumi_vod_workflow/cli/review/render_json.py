@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN, holds
-from pulumi_vod_workflow.cli.review.model import Promise, Same, Start, Who
+from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
+from pulumi_vod_workflow.cli.review.model import PlannedRun, ResourceRef, Review, SameWork
 from pulumi_vod_workflow.cli.review.sanitize import sides
-from pulumi_vod_workflow.cli.review.value_diff import ABSENT, Change
+from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
 from pulumi_vod_workflow.core.values import is_known
 
-VERSION: Final = 1
+SCHEMA_VERSION: Final = 1
 
 
-def as_json(promise: Promise, max_starts: int | None) -> dict[str, Any]:
+def render_json(promise: Review, max_starts: int | None) -> dict[str, Any]:
     """Return the review as plain data."""
     return {
-        "version": VERSION,
+        "version": SCHEMA_VERSION,
         "project": promise.project,
         "stack": promise.stack,
-        "where": [*promise.where],
+        "where": [*promise.endpoint],
         "starts": {
             "certain": promise.certain,
             "atMost": promise.at_most,
@@ -32,26 +32,26 @@ def as_json(promise: Promise, max_starts: int | None) -> dict[str, Any]:
         },
         "runs": [_start(start) for start in promise.starts],
         "free": [
-            {**_who(part.who), "what": part.what.name.lower(), "detail": part.detail}
+            {**_who(part.resource), "what": part.reason.name.lower(), "detail": part.detail}
             for part in promise.free
         ],
         "forgotten": [
-            {**_who(part.who), "runId": part.run_id, "phase": part.phase}
-            for part in promise.forgotten
+            {**_who(part.resource), "runId": part.run_id, "phase": part.phase}
+            for part in promise.dropped
         ],
     }
 
 
-def _who(who: Who) -> dict[str, Any]:
+def _who(who: ResourceRef) -> dict[str, Any]:
     return {"resource": who.name, "urn": who.urn, "item": who.item}
 
 
-def _start(start: Start) -> dict[str, Any]:
+def _start(start: PlannedRun) -> dict[str, Any]:
     return {
-        **_who(start.who),
+        **_who(start.resource),
         "count": start.count,
         "certain": start.certain,
-        "why": start.why,
+        "why": start.reason,
         "changes": [
             {
                 "path": item.path,
@@ -63,7 +63,7 @@ def _start(start: Start) -> dict[str, Any]:
         ],
         "notKnownYet": [*start.unknown],
         "joins": start.joins or None,
-        "templateId": _value(ABSENT if start.template is None else start.template),
+        "templateId": _value(NOT_SET if start.template is None else start.template),
         "paidOutputs": start.outputs,
         "replaces": start.replaces,
         "warnings": [*start.warnings],
@@ -71,9 +71,9 @@ def _start(start: Start) -> dict[str, Any]:
     }
 
 
-def _same(same: Same) -> dict[str, Any]:
+def _same(same: SameWork) -> dict[str, Any]:
     return {
-        **_who(same.who),
+        **_who(same.resource),
         "lost": None if same.lost is None else same.lost.name.lower(),
         "runId": same.run_id,
         "phase": same.phase,
@@ -82,7 +82,7 @@ def _same(same: Same) -> dict[str, Any]:
     }
 
 
-def _remedy(same: Same) -> str | None:
+def _remedy(same: SameWork) -> str | None:
     if same.lost is None:
         return None
     return "aliases" if same.alias else "existingRunId"
@@ -98,8 +98,8 @@ def _alike(change: Change) -> dict[str, str] | None:
 
 def _value(value: Any) -> dict[str, Any] | None:
     """Return a value so that a secret, or an unknown one, cannot be taken for text."""
-    if value is ABSENT:
+    if value is NOT_SET:
         return None
-    if holds(value, HIDDEN):
+    if contains_marker(value, HIDDEN_SECRET):
         return {"secret": True}
     return {"value": value} if is_known(value) else {"unknown": True}

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pulumi_vod_workflow.cli.review.model import Promise
+from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import (
-    WHAT,
-    Row,
-    counted,
-    doubts,
-    forgotten_by_end,
-    free_by_kind,
+    FREE_REASON_TEXT,
+    ReviewRow,
+    adds_information,
+    dropped_runs_by_state,
+    free_changes_by_reason,
     headline,
     limit_text,
-    rows,
-    says_more,
+    pluralise,
+    review_rows,
+    uncertainty_notes,
 )
-from pulumi_vod_workflow.cli.review.sanitize import change_text, code, entities, shortened
+from pulumi_vod_workflow.cli.review.sanitize import (
+    change_text,
+    html_entities,
+    markdown_code,
+    shorten,
+)
 
 MARK: Final = "<!-- vod-workflow review -->"
 """The first line, by which a job finds its earlier comment."""
@@ -26,7 +31,7 @@ LONGEST: Final = 60_000
 """Characters; GitHub takes 65,536."""
 
 
-def as_markdown(promise: Promise, max_starts: int | None) -> str:
+def render_markdown(promise: Review, max_starts: int | None) -> str:
     """Return a review that fits into a comment, however much there is to say."""
     text = ""
     for most in (200, 50, 15, 5, 1):
@@ -36,18 +41,18 @@ def as_markdown(promise: Promise, max_starts: int | None) -> str:
     return text
 
 
-def _lines(promise: Promise, max_starts: int | None, most: int) -> Iterator[str]:
-    stack = f"{code(f'{promise.project}/{promise.stack}')}: " if promise.stack else ""
+def _lines(promise: Review, max_starts: int | None, most: int) -> Iterator[str]:
+    stack = f"{markdown_code(f'{promise.project}/{promise.stack}')}: " if promise.stack else ""
     yield MARK
     yield f"### {stack}{headline(promise)}"
     yield ""
     if max_starts is not None and promise.exceeds(max_starts):
         yield f"**{limit_text(promise, max_starts)}.**"
         yield ""
-    for line in promise.where:
-        yield entities(line)
+    for line in promise.endpoint:
+        yield html_entities(line)
         yield ""
-    found = rows(promise)
+    found = review_rows(promise)
     if found:
         yield "| run | why | paid outputs |"
         yield "|---|---|---:|"
@@ -57,20 +62,20 @@ def _lines(promise: Promise, max_starts: int | None, most: int) -> Iterator[str]
         if len(found) > most:
             yield f"| and {len(found) - most:,} more | | |"
         yield ""
-    free = free_by_kind(promise)
+    free = free_changes_by_reason(promise)
     if free:
         total = sum(map(len, free.values()))
         lines = (
-            f"- {WHAT[kind]}: {_named((_name(name, item) for name, item, _ in parts), most)}"
+            f"- {FREE_REASON_TEXT[kind]}: {_named((_name(name, item) for name, item, _ in parts), most)}"
             for kind, parts in free.items()
         )
-        yield from _details(f"Free: {counted(total, 'change')}", lines)
-    if promise.forgotten:
+        yield from _details(f"Free: {pluralise(total, 'change')}", lines)
+    if promise.dropped:
         yield from _details(
-            f"Only forgotten: {counted(len(promise.forgotten), 'run')}",
+            f"Only forgotten: {pluralise(len(promise.dropped), 'run')}",
             (
-                f"- {words}: {_named((code(shortened(name)) for name in names), most)}"
-                for words, names in forgotten_by_end(promise).items()
+                f"- {words}: {_named((markdown_code(shorten(name)) for name in names), most)}"
+                for words, names in dropped_runs_by_state(promise).items()
             ),
         )
 
@@ -85,34 +90,34 @@ def _details(summary: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _name(name: str, item: str | None) -> str:
-    return code(shortened(f"{name}.{item}" if item else name))
+    return markdown_code(shorten(f"{name}.{item}" if item else name))
 
 
-def _who(row: Row, most: int) -> str:
-    name = code(shortened(row.name))
+def _who(row: ReviewRow, most: int) -> str:
+    name = markdown_code(shorten(row.name))
     if row.items:
-        items = _named((code(shortened(key)) for key in row.items), most)
-        return f"{name}: {counted(len(row.items), 'item')}: {items}"
+        items = _named((markdown_code(shorten(key)) for key in row.items), most)
+        return f"{name}: {pluralise(len(row.items), 'item')}: {items}"
     if row.count == 1:
         return name
-    return f"{name}: {'items' if row.count is None else counted(row.count, 'item')}"
+    return f"{name}: {'items' if row.count is None else pluralise(row.count, 'item')}"
 
 
-def _why(row: Row, most: int) -> Iterator[str]:
-    if says_more(row):
-        yield entities(row.first.why)
-    changes = [code(change_text(change, item)) for item, change in row.changes]
+def _why(row: ReviewRow, most: int) -> Iterator[str]:
+    if adds_information(row):
+        yield html_entities(row.first.reason)
+    changes = [markdown_code(change_text(change, item)) for item, change in row.changes]
     yield from changes[:most]
     if len(changes) > most:
         yield f"and {len(changes) - most:,} more"
-    unknown = [code(shortened(path)) for path in row.first.unknown if path]
+    unknown = [markdown_code(shorten(path)) for path in row.first.unknown if path]
     if unknown:
         yield f"not known yet: {_named(unknown, most)}"
-    yield from map(entities, doubts(row.first))
-    yield from (entities(shortened(text, 300)) for text in row.sames[:most])
+    yield from map(html_entities, uncertainty_notes(row.first))
+    yield from (html_entities(shorten(text, 300)) for text in row.sames[:most])
     if len(row.sames) > most:
         yield f"and {len(row.sames) - most:,} more"
-    yield from (f"warning: {entities(shortened(text, 300))}" for text in row.first.warnings)
+    yield from (f"warning: {html_entities(shorten(text, 300))}" for text in row.first.warnings)
 
 
 def _named(names: Iterable[str], most: int) -> str:

@@ -8,62 +8,62 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.review.model import Promise
+from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import (
-    WHAT,
-    Row,
-    counted,
-    doubts,
-    forgotten_by_end,
-    free_by_kind,
+    FREE_REASON_TEXT,
+    ReviewRow,
+    adds_information,
+    dropped_runs_by_state,
+    free_changes_by_reason,
     headline,
-    rows,
-    says_more,
+    pluralise,
+    review_rows,
+    uncertainty_notes,
 )
-from pulumi_vod_workflow.cli.review.sanitize import change_text, shortened, visible
+from pulumi_vod_workflow.cli.review.sanitize import change_text, escape_invisible, shorten
 
 SHOWN = 20
 """Names, or changes, on one row."""
 
 
-def show(promise: Promise, console: Console) -> None:
+def render_terminal(promise: Review, console: Console) -> None:
     """Print a review."""
     stack = f"{promise.project}/{promise.stack}: " if promise.stack else ""
     style = "bold yellow" if promise.starts else "bold green"
-    console.print(Text(visible(stack) + headline(promise), style=style))
-    for line in promise.where:
-        console.print(Text(visible(line), style="dim"))
+    console.print(Text(escape_invisible(stack) + headline(promise), style=style))
+    for line in promise.endpoint:
+        console.print(Text(escape_invisible(line), style="dim"))
     if promise.starts:
         console.print(_table(promise))
     for line in _rest(promise):
         console.print(Text(line))
 
 
-def _table(promise: Promise) -> Table:
+def _table(promise: Review) -> Table:
     table = Table("run", "why", "paid outputs", expand=False)
     table.columns[2].justify = "right"
     for column in table.columns:
         column.overflow = "fold"  # nothing is cut: what differs may stand at the end
-    for row in rows(promise):
+    for row in review_rows(promise):
         outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
         table.add_row(Text(_who(row)), Text("\n".join(_why(row))), Text(outputs))
     return table
 
 
-def _who(row: Row) -> str:
-    name = visible(row.name)
+def _who(row: ReviewRow) -> str:
+    name = escape_invisible(row.name)
     if row.items:
-        return f"{name}: {counted(len(row.items), 'item')}: {_named(row.items)}"
+        return f"{name}: {pluralise(len(row.items), 'item')}: {_named(row.items)}"
     return name if row.count == 1 else f"{name}: {_count(row)}"
 
 
-def _count(row: Row) -> str:
-    return "items" if row.count is None else counted(row.count, "item")
+def _count(row: ReviewRow) -> str:
+    return "items" if row.count is None else pluralise(row.count, "item")
 
 
-def _why(row: Row) -> Iterator[str]:
-    if says_more(row):
-        yield visible(row.first.why)
+def _why(row: ReviewRow) -> Iterator[str]:
+    if adds_information(row):
+        yield escape_invisible(row.first.reason)
     changes = [change_text(change, item) for item, change in row.changes]
     yield from changes[:SHOWN]
     if len(changes) > SHOWN:
@@ -71,22 +71,22 @@ def _why(row: Row) -> Iterator[str]:
     unknown = [path for path in row.first.unknown if path]
     if unknown:
         yield f"not known yet: {_named(unknown)}"
-    yield from map(visible, doubts(row.first))
-    yield from map(visible, row.sames[:SHOWN])
+    yield from map(escape_invisible, uncertainty_notes(row.first))
+    yield from map(escape_invisible, row.sames[:SHOWN])
     if len(row.sames) > SHOWN:
         yield f"and {len(row.sames) - SHOWN:,} more"
-    yield from (f"warning: {visible(text)}" for text in row.first.warnings)
+    yield from (f"warning: {escape_invisible(text)}" for text in row.first.warnings)
 
 
 def _named(names: Iterable[str]) -> str:
-    every = [shortened(visible(name)) for name in names]
+    every = [shorten(escape_invisible(name)) for name in names]
     more = f" and {len(every) - SHOWN:,} more" if len(every) > SHOWN else ""
     return ", ".join(every[:SHOWN]) + more
 
 
-def _rest(promise: Promise) -> Iterator[str]:
-    for kind, parts in free_by_kind(promise).items():
+def _rest(promise: Review) -> Iterator[str]:
+    for kind, parts in free_changes_by_reason(promise).items():
         names = [f"{name}.{item}" if item else name for name, item, _ in parts]
-        yield f"free, {WHAT[kind]}: {_named(names)}"
-    for words, names in forgotten_by_end(promise).items():
+        yield f"free, {FREE_REASON_TEXT[kind]}: {_named(names)}"
+    for words, names in dropped_runs_by_state(promise).items():
         yield f"only forgotten, {words}: {_named(names)}"

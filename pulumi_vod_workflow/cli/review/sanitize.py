@@ -7,18 +7,18 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import line
-from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN, holds
+from pulumi_vod_workflow.cli.formatting import escape_line
+from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
 from pulumi_vod_workflow.cli.review.look_alikes import (
     common,
-    decomposed_shown,
-    told_apart,
-    why_alike,
+    confusable_reason,
+    distinguishable,
+    escape_decomposed,
 )
-from pulumi_vod_workflow.cli.review.value_diff import ABSENT, Change
+from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
 from pulumi_vod_workflow.core.values import is_known
 
-LONGEST: Final = 80
+MAX_VALUE_CHARS: Final = 80
 """Characters of a value that are shown."""
 
 
@@ -26,12 +26,12 @@ BEFORE: Final = 20
 """Characters that are shown before the first that differs, where a value does not fit."""
 
 
-def visible(text: object) -> str:
+def escape_invisible(text: object) -> str:
     """Return a text on one line, in which nothing is hidden and no form of Unicode is."""
-    return decomposed_shown(line(text))
+    return escape_decomposed(escape_line(text))
 
 
-def shortened(text: str, longest: int = LONGEST) -> str:
+def shorten(text: str, longest: int = MAX_VALUE_CHARS) -> str:
     """Return no more of a text than fits."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
@@ -51,18 +51,18 @@ def sides(change: Change) -> Sides:
     if not (_is_plain(change.before) and _is_plain(change.after)):
         return Sides(_side(change.before), _side(change.after))
     before, after = _json(change.before), _json(change.after)
-    alike = why_alike(before, after)
+    alike = confusable_reason(before, after)
     if alike:
-        before, after = told_apart(before, after)
-    before, after = visible(before), visible(after)
+        before, after = distinguishable(before, after)
+    before, after = escape_invisible(before), escape_invisible(after)
     alone = common(before, after) - BEFORE
-    cut = max(0, alone) if max(len(before), len(after)) > LONGEST else 0
+    cut = max(0, alone) if max(len(before), len(after)) > MAX_VALUE_CHARS else 0
     start = "…" if cut else ""
-    return Sides(shortened(start + before[cut:]), shortened(start + after[cut:]), alike)
+    return Sides(shorten(start + before[cut:]), shorten(start + after[cut:]), alike)
 
 
 def _is_plain(value: Any) -> bool:
-    return value is not ABSENT and not holds(value, HIDDEN) and is_known(value)
+    return value is not NOT_SET and not contains_marker(value, HIDDEN_SECRET) and is_known(value)
 
 
 def _json(value: Any) -> str:
@@ -71,19 +71,19 @@ def _json(value: Any) -> str:
 
 def _side(value: Any) -> str:
     """Return a value as JSON, or what there is to say of it."""
-    if value is ABSENT:
+    if value is NOT_SET:
         return "not set"
-    if holds(value, HIDDEN):
+    if contains_marker(value, HIDDEN_SECRET):
         return "(secret)"
     if not is_known(value):
         return "(not known yet)"
-    return shortened(visible(_json(value)))
+    return shorten(escape_invisible(_json(value)))
 
 
 def change_text(change: Change, item: str = "") -> str:
     """Return a change, of one item if it is named, as it is shown."""
-    path = shortened(visible(f"{item}: {change.path}" if item else change.path))
-    if change.before is HIDDEN and change.after is HIDDEN:
+    path = shorten(escape_invisible(f"{item}: {change.path}" if item else change.path))
+    if change.before is HIDDEN_SECRET and change.after is HIDDEN_SECRET:
         return f"{path}: a secret"
     shown = sides(change)
     alike = f" ({shown.alike})" if shown.alike else ""
@@ -93,24 +93,25 @@ def change_text(change: Change, item: str = "") -> str:
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:=+-]*")
 
 
-def code(text: str) -> str:
+def markdown_code(text: str) -> str:
     """
     Return text as code in Markdown, whatever it is made of.
 
     GitHub looks for no mentions, issues, links or commits in code. What is not plain stands as
     entities, which no Markdown takes for structure.
     """
-    text = visible(text)
+    text = escape_invisible(text)
     if _PLAIN.fullmatch(text):
         return f"`{text}`"
-    return f"<code>{entities(text)}</code>"
+    return f"<code>{html_entities(text)}</code>"
 
 
 _HARMLESS: Final = frozenset(" \"'(),;→-=+%?")
 
 
-def entities(text: str) -> str:
+def html_entities(text: str) -> str:
     """Return text with all that Markdown, HTML or GitHub could take for more as entities."""
     return "".join(
-        char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};" for char in visible(text)
+        char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};"
+        for char in escape_invisible(text)
     )

@@ -6,20 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN
-from pulumi_vod_workflow.core.request import told_of
-from pulumi_vod_workflow.core.text import below, path_of
+from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET
+from pulumi_vod_workflow.core.request import request_value
+from pulumi_vod_workflow.core.text import join_path, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 
-class Absent:
+class NotSet:
     """A value that is not there."""
 
     def __repr__(self) -> str:
         return "ABSENT"
 
 
-ABSENT: Final = Absent()
+NOT_SET: Final = NotSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def changes_of(
     field: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]
 ) -> Iterator[Change]:
     """Yield what differs within one field, as far as it can be seen."""
-    before, after = told_of(recorded, field), told_of(declared, field)
+    before, after = request_value(recorded, field), request_value(declared, field)
     if field == "triggers":
         yield from _triggers(before or {}, after or {})
         return
@@ -45,18 +45,18 @@ def changes_of(
 
 
 def _or_absent(value: object) -> object:
-    return ABSENT if value is None else value
+    return NOT_SET if value is None else value
 
 
 def _triggers(before: Any, after: Any) -> Iterator[Change]:
     """Yield those added or changed; a removed one asks for nothing."""
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
-        yield Change("triggers", before or ABSENT, after)
+        yield Change("triggers", before or NOT_SET, after)
         return
     hidden = []
     for name, value in sorted(after.items()):
-        change = Change(_under("triggers", name), before.get(name, ABSENT), value)
-        if value is HIDDEN and change.before is HIDDEN:
+        change = Change(_under("triggers", name), before.get(name, NOT_SET), value)
+        if value is HIDDEN_SECRET and change.before is HIDDEN_SECRET:
             hidden.append(change)
         elif value is UNKNOWN or value != change.before:
             yield change
@@ -66,16 +66,16 @@ def _triggers(before: Any, after: Any) -> Iterator[Change]:
 def _leaves(path: str, before: Any, after: Any) -> Iterator[Change]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted({*before, *after}):
-            yield from _leaves(_under(path, key), before.get(key, ABSENT), after.get(key, ABSENT))
+            yield from _leaves(_under(path, key), before.get(key, NOT_SET), after.get(key, NOT_SET))
     elif _alike(before, after):
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _leaves(f"{path}[{index}]", one, other)
-    elif after is UNKNOWN or after is HIDDEN or before != after:
+    elif after is UNKNOWN or after is HIDDEN_SECRET or before != after:
         yield Change(path, before, after)
 
 
 def _under(path: str, key: str) -> str:
-    return below(path, path_of(key))
+    return join_path(path, property_path(key))
 
 
 def unknown_paths(declared: Mapping[str, Any]) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def _unknown(path: str, value: Any) -> Iterator[str]:
             yield from _unknown(f"{path}[{index}]", item)
 
 
-def comparable(recorded: Any, declared: Any) -> tuple[Any, Any]:
+def without_hidden(recorded: Any, declared: Any) -> tuple[Any, Any]:
     """
     Return both without what is hidden on either side, so that core's rules can compare the rest.
 
@@ -102,8 +102,10 @@ def comparable(recorded: Any, declared: Any) -> tuple[Any, Any]:
     """
     old, new = _or_empty(recorded), _or_empty(declared)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        pairs = {key: comparable(old.get(key), new.get(key)) for key in {*old, *new}}
-        hidden = {key for key in pairs if old.get(key) is HIDDEN or new.get(key) is HIDDEN}
+        pairs = {key: without_hidden(old.get(key), new.get(key)) for key in {*old, *new}}
+        hidden = {
+            key for key in pairs if old.get(key) is HIDDEN_SECRET or new.get(key) is HIDDEN_SECRET
+        }
         kept = [
             {key: pair[side] for key, pair in pairs.items() if key in whole and key not in hidden}
             for side, whole in enumerate((old, new))
@@ -113,8 +115,8 @@ def comparable(recorded: Any, declared: Any) -> tuple[Any, Any]:
                 part["existingRunId"] = _named_run(whole["existingRunId"])
         return kept[0], kept[1]
     if _alike(recorded, declared):
-        both = [comparable(*pair) for pair in zip(recorded, declared, strict=True)]
-        seen = [pair for pair in both if HIDDEN not in pair]
+        both = [without_hidden(*pair) for pair in zip(recorded, declared, strict=True)]
+        seen = [pair for pair in both if HIDDEN_SECRET not in pair]
         return [one for one, _ in seen], [other for _, other in seen]
     return _seen(recorded), _seen(declared)
 
@@ -124,27 +126,29 @@ def _or_empty(value: object) -> object:
 
 
 def _named_run(value: object) -> object:
-    return "a run" if value is HIDDEN else value
+    return "a run" if value is HIDDEN_SECRET else value
 
 
 def _seen(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _seen(item) for key, item in value.items() if item is not HIDDEN}
+        return {key: _seen(item) for key, item in value.items() if item is not HIDDEN_SECRET}
     if isinstance(value, list):
-        return [_seen(item) for item in value if item is not HIDDEN]
+        return [_seen(item) for item in value if item is not HIDDEN_SECRET]
     return value
 
 
-def settled(recorded: Any, declared: Any) -> Any:
+def assume_unknowns_unchanged(recorded: Any, declared: Any) -> Any:
     """Return the declaration as if what is not known yet turned out to be what is recorded."""
     if declared is UNKNOWN:
         return recorded
     if isinstance(declared, Mapping):
         known = recorded if isinstance(recorded, Mapping) else {}
-        whole = {key: settled(known.get(key), item) for key, item in declared.items()}
+        whole = {
+            key: assume_unknowns_unchanged(known.get(key), item) for key, item in declared.items()
+        }
         return {key: item for key, item in whole.items() if item is not None}
     if _alike(recorded, declared):
-        return [settled(*pair) for pair in zip(recorded, declared, strict=True)]
+        return [assume_unknowns_unchanged(*pair) for pair in zip(recorded, declared, strict=True)]
     return declared
 
 

@@ -8,10 +8,15 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.formatting import STOPPED, UNUSABLE, of_known_form, told_plainly
+from pulumi_vod_workflow.cli.formatting import (
+    EXIT_CANCELLED,
+    EXIT_UNUSABLE,
+    as_unreadable_file,
+    exit_on_error,
+)
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
 from pulumi_vod_workflow.cli.runs.model import BAD, PHASES, Phase, runs_in
-from pulumi_vod_workflow.cli.runs.render_html import render
+from pulumi_vod_workflow.cli.runs.render_html import render_html
 from pulumi_vod_workflow.cli.runs.render_table import (
     as_csv,
     as_json,
@@ -110,9 +115,9 @@ def runs(
     Exit code: 0; 1 with --fail-on-failed, if a run has failed, was ended, was rejected, or may
     have started unseen; 2 if something cannot be read or written; 130 after Ctrl-C.
     """
-    with told_plainly():
+    with exit_on_error():
         exported, clock, stopped = read_stack(source, stack, cwd), SystemClock(), False
-        with of_known_form(ExportError):
+        with as_unreadable_file(ExportError):
             found = runs_in(exported)
         if watch:
             from pulumi_vod_workflow.cli.runs.watch import watch as follow  # noqa: PLC0415 - makes calls
@@ -122,7 +127,7 @@ def runs(
         now = clock.now()
         listed = [run for run in found if not phase or run.phase in phase]
         if html is not None:
-            _write(html, render(exported, listed, now, live=watch, of=len(found)))
+            _write(html, render_html(exported, listed, now, live=watch, of=len(found)))
     if form is Format.json:
         typer.echo(as_json(exported, found, listed, now, "service" if watch else "state"))
     elif form is Format.csv:
@@ -138,9 +143,9 @@ def runs(
             out.print(INTERRUPTED, soft_wrap=True)
         out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
     if stopped:
-        raise typer.Exit(STOPPED)
+        raise typer.Exit(EXIT_CANCELLED)
     if any(run.trouble for run in found):
-        raise typer.Exit(UNUSABLE)
+        raise typer.Exit(EXIT_UNUSABLE)
     if fail_on_failed and any(run.phase in BAD for run in found):
         raise typer.Exit(1)
 

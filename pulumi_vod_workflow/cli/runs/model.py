@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import moment, shown
+from pulumi_vod_workflow.cli.formatting import escape_controls, format_moment
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     COMPLETION_TYPE,
@@ -21,9 +21,9 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.completion.failures import remedy
-from pulumi_vod_workflow.core.completion.results import without_run
+from pulumi_vod_workflow.core.completion.results import result_without_run
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.state import record
+from pulumi_vod_workflow.core.state import to_state
 
 
 class Phase(StrEnum):
@@ -69,7 +69,7 @@ class Run:
     @property
     def run_id(self) -> str:
         """The service's id of it, `[secret]` if that is secret; empty if there is none."""
-        return shown(self.outputs.get("runId") or "")
+        return escape_controls(self.outputs.get("runId") or "")
 
     @property
     def phase(self) -> str:
@@ -82,13 +82,13 @@ class Run:
         vid, direct_url = self.outputs.get("vid"), self.outputs.get("directUrl")
         if isinstance(direct_url, Mapping) and not vid:
             parts = (direct_url.get("spaceName"), direct_url.get("fileName"))
-            return "/".join(shown(part) for part in parts if part)
-        return shown(vid or direct_url or "")
+            return "/".join(escape_controls(part) for part in parts if part)
+        return escape_controls(vid or direct_url or "")
 
     @property
     def workflow(self) -> str:
         """The workflow's id; empty if the state has none."""
-        return shown(self.outputs.get("templateId") or "")
+        return escape_controls(self.outputs.get("templateId") or "")
 
     @property
     def wrong(self) -> bool:
@@ -98,13 +98,15 @@ class Run:
     @property
     def ended(self) -> bool:
         """Whether there is nothing more to come of it."""
-        return not self.run_id or execution.is_known_to_have_ended(self.outputs)
+        return not self.run_id or execution.is_terminal(self.outputs)
 
     @property
     def reason(self) -> str:
         """What its status means."""
         told, status = self.outputs.get("statusReason"), self.outputs.get("status")
-        known = execution.standing(str(status)).reason if status else execution.SUBMITTED_REASON
+        known = (
+            execution.classify_status(str(status)).reason if status else execution.SUBMITTED_REASON
+        )
         return str(told or known)
 
     @property
@@ -115,22 +117,22 @@ class Run:
 
     def age(self, now: datetime) -> float | None:
         """Return the seconds since it was made."""
-        return execution.age_of(self.outputs, now)
+        return execution.run_age(self.outputs, now)
 
     @property
     def began(self) -> datetime | None:
         """When it was made, or accepted."""
-        return moment(self.outputs.get("createTime") or self.outputs.get("submittedAt"))
+        return format_moment(self.outputs.get("createTime") or self.outputs.get("submittedAt"))
 
     @property
     def started(self) -> datetime | None:
         """When processing began."""
-        return moment(self.outputs.get("startTime"))
+        return format_moment(self.outputs.get("startTime"))
 
     @property
     def finished(self) -> datetime | None:
         """When it ended."""
-        return moment(self.outputs.get("endTime"))
+        return format_moment(self.outputs.get("endTime"))
 
     @property
     def duration(self) -> float | None:
@@ -141,8 +143,8 @@ class Run:
 
     def now_known(self, outputs: Mapping[str, Any]) -> Run:
         """Return it with what was just read, what is secret of that marked."""
-        read = record({**outputs, **({"secretInputs": True} if self.secret else {})})
-        return replace(self, outputs=execution.merged(self.outputs, read), trouble="")
+        read = to_state({**outputs, **({"secretInputs": True} if self.secret else {})})
+        return replace(self, outputs=execution.merge_outputs(self.outputs, read), trouble="")
 
 
 def runs_in(stack: Stack) -> list[Run]:
@@ -169,7 +171,7 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (rank.get(run.phase, len(rank)), run.names, run.run_id))
 
 
-def counts(runs: Iterable[Run]) -> dict[str, int]:
+def counts_by_phase(runs: Iterable[Run]) -> dict[str, int]:
     """Return how many runs are in each phase, in the order of the list."""
     counter = Counter(run.phase for run in in_order(runs))
     return dict(counter)
@@ -197,7 +199,7 @@ def _items(stack: Stack) -> Iterator[Run]:
             why = {name: outputs[name][key] for name in ("rejected", "unclear")
                    if key in (outputs.get(name) or {})}  # fmt: skip
             item = {name: value for name, value in items.get(key, {}).items() if name in DECLARED}
-            told = {**hidden, **item, **(without_run(why) or {})}
+            told = {**hidden, **item, **(result_without_run(why) or {})}
             yield Run((f"{resource.name}[{key}]",), told, secret)
 
 
@@ -239,7 +241,7 @@ def without_secret_parts(outputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class OutputFile:
     """Files that a run has made: a transcode, or a snapshot."""
 
     kind: str
@@ -259,13 +261,13 @@ class Product:
     """Where the files are stored; a secret one is `Secret`."""
 
 
-def products(run: Run) -> list[Product]:
+def output_files(run: Run) -> list[OutputFile]:
     """Return what a run has produced, as far as the state tells; nothing where that is secret."""
     transcodes, snapshots = (_list(run.outputs.get(key)) for key in ("transcodes", "snapshots"))
     return [*map(_transcode, transcodes), *map(_snapshot, snapshots)]
 
 
-def has_secret_products(run: Run) -> bool:
+def has_secret_output_files(run: Run) -> bool:
     """Tell whether it may have produced what is secret as a whole."""
     return any(isinstance(run.outputs.get(key), Secret) for key in ("transcodes", "snapshots"))
 
@@ -282,10 +284,10 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _transcode(told: Mapping[str, Any]) -> Product:
+def _transcode(told: Mapping[str, Any]) -> OutputFile:
     video, audio = _map(told.get("videoStreamMeta")), _map(told.get("audioStreamMeta"))
     uri = told.get("storeUri")
-    return Product(
+    return OutputFile(
         kind=str(told.get("fileType") or "file"),
         is_snapshot=False,
         count=1,
@@ -299,11 +301,11 @@ def _transcode(told: Mapping[str, Any]) -> Product:
     )
 
 
-def _snapshot(told: Mapping[str, Any]) -> Product:
+def _snapshot(told: Mapping[str, Any]) -> OutputFile:
     files = next((value for value in told.values() if isinstance(value, Mapping)), {})
     many = files.get("storeUris")
     uris = tuple(many) if isinstance(many, list) else tuple(filter(None, [files.get("storeUri")]))
-    return Product(
+    return OutputFile(
         kind=str(told.get("type") or "snapshot"),
         is_snapshot=True,
         count=len(uris) or int(_number(files.get("captureNum")) or 1),

@@ -12,20 +12,20 @@ from typing import Any, Final
 
 from rich.filesize import decimal
 
-from pulumi_vod_workflow.cli.formatting import clock_time, line
+from pulumi_vod_workflow.cli.formatting import escape_line, format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.runs.model import (
     PHASES,
-    Product,
+    OutputFile,
     Run,
-    counts,
-    has_secret_products,
-    products,
+    counts_by_phase,
+    has_secret_output_files,
+    output_files,
 )
 from pulumi_vod_workflow.cli.runs.page_script import HASH, SCRIPT
 from pulumi_vod_workflow.cli.runs.page_style import STYLE
-from pulumi_vod_workflow.cli.runs.render_table import as_csv, heading, outcome
-from pulumi_vod_workflow.core.progress import duration
+from pulumi_vod_workflow.cli.runs.render_table import as_csv, heading, outcome_text
+from pulumi_vod_workflow.core.progress import format_duration
 
 SIGNS: Final = {
     "failed": "✕", "terminated": "■", "unclear": "?", "rejected": "⊘",
@@ -42,7 +42,7 @@ SHOWN_URIS: Final = 3
 """Addresses that are shown without being asked for."""
 
 
-def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool, of: int) -> bytes:
+def render_html(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool, of: int) -> bytes:
     """
     Return the page.
 
@@ -54,10 +54,10 @@ def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool, of: 
         of: how many runs the stack has; the page says so if it lists fewer.
 
     """
-    title = f"Runs of {line(stack.name) or 'an empty stack'}"
+    title = f"Runs of {escape_line(stack.name) or 'an empty stack'}"
     until = now if live else (stack.written or now)
     read = (
-        f"Unfinished runs were read from the service at {clock_time(now)}; the state is unchanged."
+        f"Unfinished runs were read from the service at {format_clock_time(now)}; the state is unchanged."
         if live
         else "This is what the state tells: <code>pulumi refresh --run-program</code> brings it up "
         "to date."
@@ -82,12 +82,15 @@ def render(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool, of: 
 
 
 def _figures(runs: Sequence[Run]) -> str:
-    made_of = [product for run in runs for product in products(run)]
+    made_of = [product for run in runs for product in output_files(run)]
     size = sum(product.size or 0 for product in made_of)
     files = sum(product.count for product in made_of)
     figures = [
         f"<li><b>{len(runs):,}</b> {'run' if len(runs) == 1 else 'runs'}</li>",
-        *(f"<li><b>{count:,}</b> {_badge(phase)}</li>" for phase, count in counts(runs).items()),
+        *(
+            f"<li><b>{count:,}</b> {_badge(phase)}</li>"
+            for phase, count in counts_by_phase(runs).items()
+        ),
         f"<li><b>{files:,}</b> {'file' if files == 1 else 'files'}</li>" if files else "",
         f"<li><b>{decimal(int(size))}</b> of transcodes</li>" if size else "",
     ]
@@ -110,7 +113,7 @@ def _badge(phase: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return escape(line(value))
+    return escape(escape_line(value))
 
 
 def _prose(value: Any) -> str:
@@ -156,7 +159,7 @@ COLUMNS: Final = (
 def _filter(runs: Sequence[Run]) -> str:
     """Return the filter; the script shows it, because it does nothing without one."""
     phases = "".join(f'<option value="{_text(phase)}">{_text(phase)}</option>'
-                     for phase in counts(runs))  # fmt: skip
+                     for phase in counts_by_phase(runs))  # fmt: skip
     return (
         '<div id="filter" role="search" hidden><input id="words" type="search" autocomplete="off" '
         'placeholder="Filter: name, source, workflow, id, reason" aria-label="Filter the runs">'
@@ -192,7 +195,7 @@ class _Axis:
 
 def _row(number: int, run: Run, bars: Iterable[str], card: int | None) -> str:
     began = run.began
-    result = _prose(outcome(run))
+    result = _prose(outcome_text(run))
     if card is not None:
         result = f'<a href="#why-{card}">{result}</a>'
     cells = {
@@ -201,12 +204,12 @@ def _row(number: int, run: Run, bars: Iterable[str], card: int | None) -> str:
         "workflow": _text(run.workflow or "-"),
         "made": f'<time datetime="{_iso(began)}">{began:%Y-%m-%d %H:%M}</time>'
         if began else "-",
-        "took": "-" if run.duration is None else duration(run.duration),
+        "took": "-" if run.duration is None else format_duration(run.duration),
         "result": result,
         "id": _text(run.run_id or "-"),
     }  # fmt: skip
     whole = {"name": run.name, "source": run.source, "workflow": run.workflow,
-             "result": outcome(run), "id": run.run_id}  # fmt: skip
+             "result": outcome_text(run), "id": run.run_id}  # fmt: skip
     told = "".join(
         f'<td class="{name}{" none" * (cell == "-")}" data-label="{label}">'
         f'<span title="{_text(whole.get(name, ""))}">{cell}</span></td>'
@@ -224,7 +227,7 @@ def _row(number: int, run: Run, bars: Iterable[str], card: int | None) -> str:
 def _spoken(run: Run) -> str:
     """Say what the bar shows."""
     times = {"made": run.began, "started": run.started, "ended": run.finished}
-    told = (f"{name} {clock_time(moment)}" for name, moment in times.items() if moment)
+    told = (f"{name} {format_clock_time(moment)}" for name, moment in times.items() if moment)
     return ", ".join([run.phase, *told])
 
 
@@ -297,15 +300,18 @@ def _transcodes(runs: Sequence[Run]) -> str:
                 ("Run", _link(number, run)),
                 ("Kind", _text(product.kind)),
                 ("Format", _text(product.format or "-")),
-                ("Codec", _text(", ".join(map(line, product.codecs)) or "-")),
+                ("Codec", _text(", ".join(map(escape_line, product.codecs)) or "-")),
                 ("Pixels", _pixels(product)),
-                ("Length", duration(product.seconds) if product.seconds is not None else "-"),
+                (
+                    "Length",
+                    format_duration(product.seconds) if product.seconds is not None else "-",
+                ),
                 ("Size", decimal(int(product.size)) if product.size is not None else "-"),
                 ("Stored at", _uris(product)),
             ],
         )
         for number, run in enumerate(runs)
-        for product in products(run)
+        for product in output_files(run)
         if not product.is_snapshot
     )
     return _facts("Transcodes", "transcodes", rows, runs)
@@ -325,7 +331,7 @@ def _snapshots(runs: Sequence[Run]) -> str:
             ],
         )
         for number, run in enumerate(runs)
-        for product in products(run)
+        for product in output_files(run)
         if product.is_snapshot
     )
     return _facts("Snapshots", "snapshots", rows, runs)
@@ -337,7 +343,7 @@ Cells = list[tuple[str, str]]
 
 def _facts(title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Sequence[Run]) -> str:
     found = list(rows)
-    hidden = [line(run.name) for run in runs if has_secret_products(run)]
+    hidden = [escape_line(run.name) for run in runs if has_secret_output_files(run)]
     note = f"<p>Secret, and not shown: {escape(', '.join(hidden))}.</p>" if hidden else ""
     if not found:
         empty = "" if note else "<p>None recorded: a refresh, or a wait, records them.</p>"
@@ -355,13 +361,13 @@ def _facts(title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Seque
     )
 
 
-def _pixels(product: Product) -> str:
+def _pixels(product: OutputFile) -> str:
     if product.width and product.height:
         return f"{_text(product.width)}&times;{_text(product.height)}"
     return "-"
 
 
-def _uris(product: Product) -> str:
+def _uris(product: OutputFile) -> str:
     found = [f"<code>{_text(uri)}</code>" for uri in product.uris]
     if len(found) <= SHOWN_URIS:
         return "<br>".join(found) or "-"

@@ -16,19 +16,19 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.formatting import ago, clock_time, line
+from pulumi_vod_workflow.cli.formatting import escape_line, format_age, format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.runs.model import (
     DECLARED,
-    Product,
+    OutputFile,
     Run,
-    counts,
-    has_secret_products,
-    products,
+    counts_by_phase,
+    has_secret_output_files,
+    output_files,
 )
-from pulumi_vod_workflow.core.progress import duration, tasks_told
+from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.text import list_names
 
 COLOURS: Final = {
     "failed": "bold red", "terminated": "red", "unclear": "bold yellow", "rejected": "yellow",
@@ -51,43 +51,49 @@ def console(*, stderr: bool = False) -> Console:
 
 def heading(stack: Stack, now: datetime | None = None) -> str:
     """Say which stack this is, of when its state, and how old that is `now`."""
-    whose = f"{line(stack.name)} of {line(stack.project)}" if stack.name else "an empty stack"
+    whose = (
+        f"{escape_line(stack.name)} of {escape_line(stack.project)}"
+        if stack.name
+        else "an empty stack"
+    )
     if stack.written is None:
         return f"{whose}; its state does not say when it was written"
-    told = f"{whose}, by its state of {clock_time(stack.written)}"
-    return f"{told} ({ago((now - stack.written).total_seconds())} ago)" if now else told
+    told = f"{whose}, by its state of {format_clock_time(stack.written)}"
+    return f"{told} ({format_age((now - stack.written).total_seconds())} ago)" if now else told
 
 
 def summary(runs: Sequence[Run]) -> str:
     """Say how many runs are in which phase."""
-    told = ", ".join(f"{count:,} {line(phase)}" for phase, count in counts(runs).items())
+    told = ", ".join(
+        f"{count:,} {escape_line(phase)}" for phase, count in counts_by_phase(runs).items()
+    )
     noun = "run" if len(runs) == 1 else "runs"
     return f"{len(runs):,} {noun}: {told}" if runs else "no runs"
 
 
-def made(run: Run) -> str:
+def output_summary(run: Run) -> str:
     """Say in a few words what a run has produced."""
-    if has_secret_products(run):
+    if has_secret_output_files(run):
         return "[secret]"
-    found = products(run)
+    found = output_files(run)
     parts = [
         *_made([product for product in found if not product.is_snapshot]),
         *_made([product for product in found if product.is_snapshot], "snapshot"),
     ]
-    return "; ".join(parts) or ("" if run.ended else tasks_told(run.outputs)) or "-"
+    return "; ".join(parts) or ("" if run.ended else tasks_summary(run.outputs)) or "-"
 
 
-def outcome(run: Run) -> str:
+def outcome_text(run: Run) -> str:
     """Return the reason if something is wrong with a run, and else its products."""
     if run.trouble:
-        return f"cannot be read: {line(run.trouble)}"
-    return line(run.reason) if run.wrong else made(run)
+        return f"cannot be read: {escape_line(run.trouble)}"
+    return escape_line(run.reason) if run.wrong else output_summary(run)
 
 
-def _made(found: Sequence[Product], noun: str = "") -> Iterator[str]:
+def _made(found: Sequence[OutputFile], noun: str = "") -> Iterator[str]:
     kinds: Counter[str] = Counter()
     for product in found:
-        kinds[noun or line(product.kind)] += product.count
+        kinds[noun or escape_line(product.kind)] += product.count
     sizes = [product.size for product in found if product.size]
     total = f", {decimal(int(sum(sizes)))}" if sizes else ""
     if kinds:
@@ -103,9 +109,15 @@ def table(runs: Sequence[Run], now: datetime, most: int | None = None) -> Render
                         overflow="fold" if most is None else "ellipsis",
                         no_wrap=most is not None)  # fmt: skip
     for run in runs[:most]:
-        took = "-" if run.duration is None else duration(run.duration)
-        phase = Text(line(run.phase), style=COLOURS.get(run.phase, ""))
-        cells = (line(run.name), ago(run.age(now)), took, outcome(run), line(run.run_id) or "-")
+        took = "-" if run.duration is None else format_duration(run.duration)
+        phase = Text(escape_line(run.phase), style=COLOURS.get(run.phase, ""))
+        cells = (
+            escape_line(run.name),
+            format_age(run.age(now)),
+            took,
+            outcome_text(run),
+            escape_line(run.run_id) or "-",
+        )
         grid.add_row(phase, *map(Text, cells))
     if most is not None and len(runs) > most:
         return Group(grid, Text(f"... and {len(runs) - most:,} more"))
@@ -117,8 +129,8 @@ def hints(runs: Sequence[Run]) -> str:
     of: dict[str, list[str]] = defaultdict(list)
     for run in runs:
         if run.remedy:
-            of[run.remedy].append(line(run.name))
-    told = [f"hint: {named(who, NAMED)}: {line(what)}\n" for what, who in of.items()]
+            of[run.remedy].append(escape_line(run.name))
+    told = [f"hint: {list_names(who, NAMED)}: {escape_line(what)}\n" for what, who in of.items()]
     return "".join([*told, "\n"]) if told else ""
 
 
@@ -131,20 +143,20 @@ def as_json(
         "project": stack.project,
         "stateWrittenAt": stack.written.isoformat() if stack.written else None,
         "source": source,
-        "counts": counts(runs),
+        "counts": counts_by_phase(runs),
         "runs": [_as_json(run, now) for run in listed],
     }
     return json.dumps(told, indent=2, default=_plain)
 
 
-TOLD: Final = (
+JSON_FIELDS: Final = (
     *DECLARED, "status", "submittedAt", "createTime", "startTime", "endTime",
     "region", "endpoint", "emulated", "transcodes", "snapshots",
 )  # fmt: skip
 
 
 def _as_json(run: Run, now: datetime) -> dict[str, Any]:
-    told = {name: run.outputs[name] for name in TOLD if name in run.outputs}
+    told = {name: run.outputs[name] for name in JSON_FIELDS if name in run.outputs}
     why = {"statusReason": run.reason} | ({"remedy": run.remedy} if run.remedy else {})
     return {
         "names": run.names,
@@ -169,7 +181,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     writer.writerow(COLUMNS)
     for run in runs:
         told = {**run.outputs, "names": run.name, "source": run.source,
-                "outputs": made(run).removeprefix("-"),
+                "outputs": output_summary(run).removeprefix("-"),
                 "templateId": run.workflow, "runId": run.run_id, "phase": run.phase,
                 "statusReason": run.reason, "remedy": run.remedy, "trouble": run.trouble,
                 "durationSeconds": run.duration}  # fmt: skip
@@ -185,9 +197,9 @@ COLUMNS: Final = (
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else line(value)
+    text = "" if value is None else escape_line(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _plain(value: Any) -> str:
-    return "[secret]" if isinstance(value, Secret) else line(value)
+    return "[secret]" if isinstance(value, Secret) else escape_line(value)

@@ -15,25 +15,25 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.formatting import shown
+from pulumi_vod_workflow.cli.formatting import escape_controls
 from pulumi_vod_workflow.cli.runs.model import Run, in_order
 from pulumi_vod_workflow.cli.runs.render_table import summary, table
 from pulumi_vod_workflow.config.clock import Clock
-from pulumi_vod_workflow.config.endpoint import EMULATOR, site_of
+from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.progress import Line
+from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.errors import CallError
-from pulumi_vod_workflow.lifecycle.reader import Target
-from pulumi_vod_workflow.lifecycle.waiter import wait_all
-from pulumi_vod_workflow.transport.event_loop import Connection, connection_for
+from pulumi_vod_workflow.lifecycle.reader import RunRef
+from pulumi_vod_workflow.lifecycle.waiter import wait_for_runs
+from pulumi_vod_workflow.transport.event_loop import BlockingClient, client_for
 
 AROUND: Final = 8
 """Lines of a terminal that the table leaves to others."""
 
 
-def reach(
+def connect_runs(
     runs: Mapping[str, Mapping[str, Any]], settings: Settings, say: Callable[[str], None]
-) -> tuple[dict[str, Target], Connection]:
+) -> tuple[dict[str, RunRef], BlockingClient]:
     """
     Return recorded runs, of which there are some, as ones that can be read, and what waits for it.
 
@@ -41,13 +41,13 @@ def reach(
         ConfigurationError: when there are no credentials for where they are.
 
     """
-    sites = {name: site_of(run, settings.site) for name, run in runs.items()}
+    sites = {name: endpoint_of_run(run, settings.site) for name, run in runs.items()}
     for site in dict.fromkeys(sites.values()):
         if site.endpoint == EMULATOR:
             say(f"vod: {replace(settings, site=site).where_runs_start}")
-    reached = {name: connection_for(settings, site, say=say) for name, site in sites.items()}
+    reached = {name: client_for(settings, site, say=say) for name, site in sites.items()}
     targets = {
-        name: Target(
+        name: RunRef(
             reached[name].client, run["runId"], run.get("createTime") or run.get("submittedAt")
         )
         for name, run in runs.items()
@@ -83,10 +83,10 @@ def watch(
     }
 
     def say(text: str) -> None:
-        out.print(shown(text), soft_wrap=True)
+        out.print(escape_controls(text), soft_wrap=True)
 
-    def tell(line: Line) -> None:
-        if not (line.passing or out.is_terminal):
+    def tell(line: ProgressMessage) -> None:
+        if not (line.ephemeral or out.is_terminal):
             say(line.text)
 
     def seen(name: str, outputs: Mapping[str, Any]) -> None:
@@ -103,14 +103,14 @@ def watch(
         del asked[name]
     if not asked:
         return in_order(known.values()), False
-    targets, connection = reach(asked, settings, say)
+    targets, connection = connect_runs(asked, settings, say)
     with _stopped() as stopped, _live(drawn, out):
-        waited = connection.wait(
-            wait_all, targets, timeout=math.inf, say=tell, stopped=stopped, seen=seen
+        waited = connection.run(
+            wait_for_runs, targets, timeout=math.inf, say=tell, is_cancelled=stopped, on_read=seen
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
         known[name] = replace(known[name], trouble=_told(error, known[name]))
-    return in_order(known.values()), waited.stopped
+    return in_order(known.values()), waited.cancelled
 
 
 def _told(error: CallError, run: Run) -> str:

@@ -18,16 +18,16 @@ from typing import Any, Final
 from pulumi_vod_workflow.core.batch.inputs import BATCH_FIELDS, Properties, inputs_of, items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.changes import (
-    EMULATED_RUN,
-    SAME_WORK,
-    differ,
+    EMULATED_RUN_REASON,
+    SAME_WORK_WARNING,
+    check_adopted_run,
     plan_change,
-    refuse_contradictions,
-    work_of,
+    values_differ,
+    work_digest,
 )
-from pulumi_vod_workflow.core.execution import is_known_to_have_ended
-from pulumi_vod_workflow.core.state import after_update
-from pulumi_vod_workflow.core.text import named, path_of
+from pulumi_vod_workflow.core.execution import is_terminal
+from pulumi_vod_workflow.core.state import updated_state
+from pulumi_vod_workflow.core.text import list_names, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -40,15 +40,15 @@ class BatchPlan:
 
     start: Mapping[str, str] = field(default_factory=dict)
     """Key -> why; each of them is one paid run."""
-    take: tuple[str, ...] = ()
+    reuse: tuple[str, ...] = ()
     """Keys of items whose run an earlier update has started; free."""
     adopt: tuple[str, ...] = ()
     """Keys of items that name an existing run; free."""
-    forget: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
     """Keys that are no longer declared; their runs are not cancelled."""
     ended: tuple[str, ...] = ()
     """Those of them whose runs are known to have ended."""
-    free: tuple[str, ...] = ()
+    state_only: tuple[str, ...] = ()
     """Properties that are only recorded."""
     total: int | None = None
     """How many items are declared; `None` while the map itself is unknown."""
@@ -56,19 +56,19 @@ class BatchPlan:
     @property
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        asked = self.start or self.take or self.adopt
-        return bool(asked or self.free or self.total is None)
+        asked = self.start or self.reuse or self.adopt
+        return bool(asked or self.state_only or self.total is None)
 
-    def recalled(self, taken: Collection[str], resent: Collection[str]) -> BatchPlan:
+    def with_recovery(self, taken: Collection[str], resent: Collection[str]) -> BatchPlan:
         """Return the plan with what an earlier update has left in the journal."""
         start = {
             key: f"{why}; {UNCLEAR}" if key in resent and UNCLEAR not in why else why
             for key, why in self.start.items()
             if key not in taken
         }
-        return replace(self, start=start, take=tuple(taken))
+        return replace(self, start=start, reuse=tuple(taken))
 
-    def described(self) -> Iterator[str]:
+    def summary_lines(self) -> Iterator[str]:
         """Say, for a person, what is not paid, and last, for a row shows the last, what is."""
         if self.total is None:
             yield (
@@ -76,20 +76,22 @@ class BatchPlan:
                 "and paid"
             )
             return
-        if self.take:
-            yield f"{TAKES_OVER}{named(self.take)}"
+        if self.reuse:
+            yield f"{TAKES_OVER}{list_names(self.reuse)}"
         if self.adopt:
-            yield f"adopts, which is free: {named(self.adopt)}"
-        unfinished = [key for key in self.forget if key not in self.ended]
+            yield f"adopts, which is free: {list_names(self.adopt)}"
+        unfinished = [key for key in self.drop if key not in self.ended]
         if unfinished:
-            yield f"forgets unfinished runs, which go on: {named(unfinished)}"
+            yield f"forgets unfinished runs, which go on: {list_names(unfinished)}"
         if self.ended:
-            yield f"forgets runs that have ended: {named(self.ended)}"
+            yield f"forgets runs that have ended: {list_names(self.ended)}"
         if self.start:
             why: dict[str, list[str]] = defaultdict(list)
             for key, reason in self.start.items():
                 why[reason].append(key)
-            whys = "; ".join(f"{reason}: {named(keys)}" for reason, keys in sorted(why.items()))
+            whys = "; ".join(
+                f"{reason}: {list_names(keys)}" for reason, keys in sorted(why.items())
+            )
             yield STARTS_SOME.format(f"{len(self.start):,}", f"{self.total:,}") + whys
         elif self.changes:
             yield STARTS_NONE.format(f"{self.total:,}")
@@ -104,7 +106,7 @@ def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...
     works: dict[bytes, list[str]] = defaultdict(list)
     for keys in sources.values():
         for key in keys if len(keys) > 1 else ():
-            work = work_of(items[key]) if items[key] is not UNKNOWN else None
+            work = work_digest(items[key]) if items[key] is not UNKNOWN else None
             if work is not None:
                 works[work].append(key)
     return [
@@ -112,12 +114,12 @@ def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...
     ]
 
 
-def told_same_work(groups: Sequence[Collection[str]]) -> Iterator[str]:
+def same_work_warnings(groups: Sequence[Collection[str]]) -> Iterator[str]:
     """Say once which items do the same work."""
     if groups:
-        alike = "; ".join(named(keys, 10) for keys in groups[:10])
+        alike = "; ".join(list_names(keys, 10) for keys in groups[:10])
         more = f"; and {len(groups) - 10:,} more groups" if len(groups) > 10 else ""
-        yield f"{SAME_WORK}{alike}{more}"
+        yield f"{SAME_WORK_WARNING}{alike}{more}"
 
 
 STARTS_SOME: Final = "starts {} of {} items, each a paid run: "
@@ -166,10 +168,10 @@ def plan_batch(
     for key, item in after.items():
         run = runs.get(key)
         try:
-            _refuse_another(item, by_id)
-            why = _asks(key, item, run, recorded, service=service, just_ended=just_ended)
+            _refuse_other_run(item, by_id)
+            why = _start_reason(key, item, run, recorded, service=service, just_ended=just_ended)
         except AdoptionError:
-            wrong.append(path_of("items", key))
+            wrong.append(property_path("items", key))
             continue
         if why == ADOPT:
             adopt.append(key)
@@ -177,7 +179,7 @@ def plan_batch(
             start[key] = why
     if wrong:
         raise AdoptionError(
-            f"existingRunId of {named(wrong, 20)}: the run was started with another source or "
+            f"existingRunId of {list_names(wrong, 20)}: the run was started with another source or "
             "workflow than is declared here. Nothing was started. Declare what it was started "
             "with, or name another run."
         )
@@ -185,10 +187,10 @@ def plan_batch(
     return BatchPlan(
         start=start,
         adopt=tuple(adopt),
-        forget=tuple(forgotten),
-        ended=tuple(key for key, run in forgotten.items() if is_known_to_have_ended(run)),
-        free=(
-            *(key for key in BATCH_FIELDS if differ(recorded.get(key), declared.get(key))),
+        drop=tuple(forgotten),
+        ended=tuple(key for key, run in forgotten.items() if is_terminal(run)),
+        state_only=(
+            *(key for key in BATCH_FIELDS if values_differ(recorded.get(key), declared.get(key))),
             *(
                 name
                 for name in ("rejected", "unclear")
@@ -202,7 +204,7 @@ def plan_batch(
 ADOPT: Final = "adopted"
 
 
-def _refuse_another(item: Any, by_id: Mapping[str, Properties]) -> None:
+def _refuse_other_run(item: Any, by_id: Mapping[str, Properties]) -> None:
     """
     Let an item name a run of this batch, its own or another item's, only with that run's source.
 
@@ -212,10 +214,10 @@ def _refuse_another(item: Any, by_id: Mapping[str, Properties]) -> None:
     """
     run = None if item is UNKNOWN else by_id.get(str(item.get("existingRunId")))
     if run is not None:
-        refuse_contradictions(run["runId"], item, run)
+        check_adopted_run(run["runId"], item, run)
 
 
-def _asks(
+def _start_reason(
     key: str,
     item: Any,
     run: Properties | None,
@@ -228,14 +230,14 @@ def _asks(
     if item is UNKNOWN:
         return "not known yet"
     if run is None:
-        return _first(key, item, recorded)
-    why = _again(run, item, service, just_ended=run["runId"] in just_ended)
+        return _first_start_reason(key, item, recorded)
+    why = _restart_reason(run, item, service, just_ended=run["runId"] in just_ended)
     if why and why != ADOPT and _is_unclear(key, item, recorded):
         return f"{why}; {UNCLEAR}"
     return why
 
 
-def _first(key: str, item: Properties, recorded: Properties) -> str:
+def _first_start_reason(key: str, item: Properties, recorded: Properties) -> str:
     """Say why an item without a run starts, or that it adopts one."""
     if item.get("existingRunId") is UNKNOWN:
         return "existingRunId (not known yet)"
@@ -253,36 +255,36 @@ def _is_unclear(key: str, item: Properties, recorded: Properties) -> bool:
     return key in (recorded.get("unclear") or {}) and sent == item.get("clientToken")
 
 
-def _again(
+def _restart_reason(
     run: Properties, item: Properties, service: str | None, *, just_ended: bool
 ) -> str | None:
     """Say why an item that has a run starts another, or adopts one; `None` if it does neither."""
-    if _stands_for(run, item):
+    if _is_unchanged(run, item):
         return None
     # Items have no token of their own: a derived one only follows what it is derived from.
     recorded = {**run, "clientToken": item.get("clientToken")}
     plan = plan_change(recorded, item, service=service, just_ended=just_ended)
     if plan.new_run:
-        return why_new(plan.new_run, run, item)
+        return restart_reason_text(plan.new_run, run, item)
     if not plan.adopt:
         return None
     known = item["existingRunId"] is not UNKNOWN
     return ADOPT if known else "existingRunId (not known yet)"
 
 
-def _stands_for(run: Properties, item: Properties) -> bool:
+def _is_unchanged(run: Properties, item: Properties) -> bool:
     """Tell quickly, for there may be thousands, that nothing asks for anything."""
     return (
         run.get("phase") != "failed"
         and not run["emulated"]
-        and not differ(inputs_of(run), inputs_of(item))
+        and not values_differ(inputs_of(run), inputs_of(item))
     )
 
 
-def why_new(asking: Collection[str], run: Properties, item: Properties) -> str:
+def restart_reason_text(asking: Collection[str], run: Properties, item: Properties) -> str:
     """Say which properties ask for a new run, and why where their name does not say it."""
     words = {
-        "emulated": EMULATED_RUN,
+        "emulated": EMULATED_RUN_REASON,
         "rerunOnFailure": f"rerunOnFailure after {run.get('status')}",
     }
     return ", ".join(
@@ -291,7 +293,7 @@ def why_new(asking: Collection[str], run: Properties, item: Properties) -> str:
     )
 
 
-def carried(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict[str, Any]:
+def kept_runs(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict[str, Any]:
     """
     Return the recorded runs that go on standing for an item, under its new declaration.
 
@@ -301,7 +303,7 @@ def carried(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict
     runs: dict[str, Any] = {}
     for key, run in runs_of(recorded).items():
         if key in after and not (key in plan.start or key in plan.adopt):
-            runs[key] = after_update(run, after[key])
+            runs[key] = updated_state(run, after[key])
         elif key in after:
             runs[key] = run
     return runs

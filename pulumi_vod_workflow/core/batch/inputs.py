@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.core.inputs.models import MAX_ITEMS, ItemInputs, SharedInputs, unknown_key
-from pulumi_vod_workflow.core.inputs.property_names import respell_path, spell
+from pulumi_vod_workflow.core.inputs.property_names import rename_path, to_property_names
 from pulumi_vod_workflow.core.inputs.types import (
     ITEM_KEYS,
     TEXT_OF_AN_OBJECT,
@@ -21,16 +21,16 @@ from pulumi_vod_workflow.core.inputs.types import (
 )
 from pulumi_vod_workflow.core.inputs.validation import (
     RESOURCE_NAME,
-    Declaration,
-    declare,
-    declare_part,
-    doubts,
+    CheckedInputs,
+    check_inputs,
+    check_partial_inputs,
+    find_doubts,
 )
 from pulumi_vod_workflow.core.state import (
-    complete,
     is_same,
+    with_derived_inputs,
 )
-from pulumi_vod_workflow.core.text import SHOWN, below, named, path_of
+from pulumi_vod_workflow.core.text import MAX_LISTED, join_path, list_names, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import Problem
 
@@ -57,7 +57,7 @@ def items_of(batch: Properties) -> dict[str, Any]:
             items[key] = UNKNOWN
             continue
         items[key] = {
-            **_over(batch.get("defaults") or {}, item),
+            **apply_defaults(batch.get("defaults") or {}, item),
             "scope": {**(batch.get("scope") or {}), "item": key},
         }
         if key in tokens:
@@ -69,7 +69,7 @@ def _known_map(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _over(defaults: object, item: Properties) -> dict[str, Any]:
+def apply_defaults(defaults: object, item: Properties) -> dict[str, Any]:
     if not isinstance(defaults, Mapping):  # unknown: what the item leaves open may be anything
         defaults = dict.fromkeys(map(to_camel, SharedInputs.model_fields), UNKNOWN)
     other = {"vid": "directUrl", "directUrl": "vid"}
@@ -99,24 +99,24 @@ def normalise_batch(raw: Properties) -> dict[str, Any]:
     items, defaults = raw.get("items"), batch.get("defaults")
     if isinstance(items, Mapping):
         batch["items"] = {
-            key: spell(item, ItemInputs) if isinstance(item, Mapping) else item
+            key: to_property_names(item, ItemInputs) if isinstance(item, Mapping) else item
             for key, item in items.items()
         }
     if isinstance(defaults, Mapping):
-        batch["defaults"] = spell(defaults, SharedInputs)
+        batch["defaults"] = to_property_names(defaults, SharedInputs)
     return batch
 
 
 _ITEM: Final = re.compile(r"""(defaults\.|items(?:\.[^.\[]+|\[\*\]|\["(?:[^"\\]|\\.)*"\])\.)(.+)""")
 
 
-def respell_batch_path(path: str) -> str:
+def rename_batch_path(path: str) -> str:
     """Return a property's path as in state: `items["my key"].directUrl`; keys stay."""
     found = _ITEM.fullmatch(path)
-    return found[1] + respell_path(found[2], ItemInputs) if found else path
+    return found[1] + rename_path(found[2], ItemInputs) if found else path
 
 
-def declare_batch(raw: Properties, recorded: Properties | None = None) -> Declaration:
+def check_batch(raw: Properties, recorded: Properties | None = None) -> CheckedInputs:
     """
     Normalise and check a batch; what is wrong with many items alike is reported once.
 
@@ -127,12 +127,12 @@ def declare_batch(raw: Properties, recorded: Properties | None = None) -> Declar
 
     """
     batch, before = normalise_batch(raw), recorded or {}
-    lines = _lines(batch.pop(LINES, None))
+    lines = _lines(batch.pop(MANIFEST_LINES_KEY, None))
     same = "defaults" in batch and is_same(before.get("defaults"), batch["defaults"])
     shared = () if same else _problems(batch.get("defaults"), SharedInputs)
-    defaults = (Problem(below("defaults", item.path), item.reason) for item in shared)
+    defaults = (Problem(join_path("defaults", item.path), item.reason) for item in shared)
     items = _item_problems(batch, shared, _kept(before, batch), lines)
-    return Declaration(batch, (*_form(batch), *defaults, *items))
+    return CheckedInputs(batch, (*_form_problems(batch), *defaults, *items))
 
 
 def _kept(recorded: Properties, declared: Properties) -> set[str]:
@@ -146,30 +146,30 @@ def _kept(recorded: Properties, declared: Properties) -> set[str]:
         for key in before.keys() & after.keys()
         if isinstance(before[key], Mapping)
         and isinstance(after[key], Mapping)
-        and is_same(_over(same[0], before[key]), _over(same[1], after[key]))
+        and is_same(apply_defaults(same[0], before[key]), apply_defaults(same[1], after[key]))
     }
 
 
-def recheck(
+def check_restarted_items(
     recorded: Properties, declared: Properties, start: Collection[str]
 ) -> Iterator[Problem]:
     """Yield what is wrong with items that start again as they are recorded, by today's rules."""
     items = items_of(declared)
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
     for key in sorted(_kept(recorded, declared).intersection(start)):
-        for problem in declare(inputs_of(items[key]), ItemInputs).problems:
+        for problem in check_inputs(inputs_of(items[key]), ItemInputs).problems:
             where[problem.path, problem.reason].append(key)
-    yield from alike(where)
+    yield from group_problems(where)
 
 
-def doubtful(declared: Properties, start: Collection[str]) -> Iterator[Problem]:
+def find_item_doubts(declared: Properties, start: Collection[str]) -> Iterator[Problem]:
     """Yield what is allowed in items that start, and is probably not meant."""
     items = items_of(declared)
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
     for key in start:
-        for problem in doubts(items[key]) if isinstance(items[key], Mapping) else ():
+        for problem in find_doubts(items[key]) if isinstance(items[key], Mapping) else ():
             where[problem.path, problem.reason].append(key)
-    yield from alike(where)
+    yield from group_problems(where)
 
 
 def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
@@ -177,10 +177,10 @@ def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
         return ()
     if not isinstance(value, Mapping):
         return (Problem("", "must be an object of a run's inputs"),)
-    return declare_part(value, model)
+    return check_partial_inputs(value, model)
 
 
-def _form(batch: Properties) -> Iterator[Problem]:
+def _form_problems(batch: Properties) -> Iterator[Problem]:
     """Check the map itself."""
     items = batch.get("items")
     if items is not UNKNOWN:
@@ -192,16 +192,20 @@ def _form(batch: Properties) -> Iterator[Problem]:
         else:
             wrong = [repr(key) for key in items if not is_item_key(key)]
             if wrong:
-                yield Problem("items", f"each key must be {ITEM_KEYS}; not so: {named(wrong, 5)}")
+                yield Problem(
+                    "items", f"each key must be {ITEM_KEYS}; not so: {list_names(wrong, 5)}"
+                )
     if is_text_of_an_object(str(_known_map(batch.get("scope")).get("name"))):
         yield Problem(RESOURCE_NAME, TEXT_OF_AN_OBJECT)
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
         of_items = to_camel(name) in _ITEM_FIELDS
-        yield Problem(path_of(name), OF_ITEMS if of_items else unknown_key(name, batch, _OFFERED))
+        yield Problem(
+            property_path(name), OF_ITEMS if of_items else unknown_key(name, batch, _OFFERED)
+        )
 
 
 def _item_problems(
-    batch: Properties, shared: Collection[Problem], kept: Collection[str], lines: Lines
+    batch: Properties, shared: Collection[Problem], kept: Collection[str], lines: ManifestLines
 ) -> Iterator[Problem]:
     told = {problem.path for problem in shared}
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -211,13 +215,15 @@ def _item_problems(
         if not isinstance(item, Mapping):
             where["", "must be an object of a run's inputs"].append(key)
             continue
-        for problem in declare(_over(batch.get("defaults") or {}, item), ItemInputs).problems:
+        for problem in check_inputs(
+            apply_defaults(batch.get("defaults") or {}, item), ItemInputs
+        ).problems:
             if problem.path not in told or _sets(item, problem.path):
                 where[problem.path, problem.reason].append(key)
-    yield from alike(where, lines)
+    yield from group_problems(where, lines)
 
 
-LINES: Final = "__lines"
+MANIFEST_LINES_KEY: Final = "__lines"
 """
 Property of a batch whose items come from a file: the `file` and each item's line, `byKey`.
 
@@ -226,13 +232,13 @@ For messages only: the check takes it out, so that no state and no diff has it.
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class ManifestLines:
     """Where in a file the items were read from."""
 
     file: str = ""
     by_key: Mapping[str, int] = field(default_factory=dict)
 
-    def of(self, key: str) -> str:
+    def line_of(self, key: str) -> str:
         """Return what to put before an item's path."""
         return f"{self.file}:{self.by_key[key]}: " if key in self.by_key else ""
 
@@ -241,25 +247,25 @@ class Lines:
         return f"{key} (line {self.by_key[key]})" if key in self.by_key else key
 
 
-NO_LINES: Final = Lines()
+NO_MANIFEST: Final = ManifestLines()
 
 
-def _lines(told: object) -> Lines:
+def _lines(told: object) -> ManifestLines:
     found = _known_map(told)
-    return Lines(str(found.get("file", "")), _known_map(found.get("byKey")))
+    return ManifestLines(str(found.get("file", "")), _known_map(found.get("byKey")))
 
 
-def alike(
-    where: Mapping[tuple[str, str], Sequence[str]], lines: Lines = NO_LINES
+def group_problems(
+    where: Mapping[tuple[str, str], Sequence[str]], lines: ManifestLines = NO_MANIFEST
 ) -> Iterator[Problem]:
     """Say once what is wrong with many items: (path in the item, reason) -> their keys."""
-    for (path, reason), keys in list(where.items())[:SHOWN]:
-        first = lines.of(keys[0]) + below(path_of("items", keys[0]), path)
-        more = named([*map(lines.beside, keys[1:6]), *keys[6:]], 5)
+    for (path, reason), keys in list(where.items())[:MAX_LISTED]:
+        first = lines.line_of(keys[0]) + join_path(property_path("items", keys[0]), path)
+        more = list_names([*map(lines.beside, keys[1:6]), *keys[6:]], 5)
         others = f" (and so {len(keys) - 1:,} more: {more})" if len(keys) > 1 else ""
         yield Problem(first, reason + others)
-    if len(where) > SHOWN:
-        yield Problem("items", f"{len(where) - SHOWN:,} more problems of other kinds")
+    if len(where) > MAX_LISTED:
+        yield Problem("items", f"{len(where) - MAX_LISTED:,} more problems of other kinds")
 
 
 _PART: Final = re.compile(r"""\[("(?:[^"\\]|\\.)*")\]|([^.\[\], ]+)""")
@@ -278,7 +284,7 @@ def _sets(item: Properties, path: str) -> bool:
     return True
 
 
-def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:
+def with_derived_batch_inputs(old: Properties, declared: Properties) -> dict[str, Any]:
     """
     Return a valid declaration with its items' tokens, recorded ones where nothing changed.
 
@@ -286,7 +292,7 @@ def complete_batch(old: Properties, declared: Properties) -> dict[str, Any]:
     """
     before = items_of(old)
     completed = {
-        key: complete(before.get(key) or {}, item)
+        key: with_derived_inputs(before.get(key) or {}, item)
         for key, item in items_of({**declared, "clientTokens": {}}).items()
         if item is not UNKNOWN
     }
@@ -309,13 +315,13 @@ def stale_tokens(old: Properties, declared: Properties) -> Iterator[Problem]:
     `ignore_changes`. With such a token the service may answer with the recorded run: `would_join`.
     """
     given = _known_map(declared.get("clientTokens"))
-    derived = complete_batch(old, declared)["clientTokens"] if given else {}
+    derived = with_derived_batch_inputs(old, declared)["clientTokens"] if given else {}
     stale = [key for key in derived if key in given and given[key] != derived[key]]
     if stale:
-        yield Problem("clientTokens", STALE.format(named(stale, 20)))
+        yield Problem("clientTokens", STALE_TOKEN.format(list_names(stale, 20)))
 
 
-STALE: Final = (
+STALE_TOKEN: Final = (
     "must change for {}: with the recorded token the service may answer with the recorded run "
     "instead of starting the new one. No run was started. Remove clientTokens from ignore_changes"
 )

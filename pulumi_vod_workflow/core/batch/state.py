@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import Properties, inputs_of, items_of
-from pulumi_vod_workflow.core.changes import differ
-from pulumi_vod_workflow.core.execution import is_emulated, is_known_to_have_ended
+from pulumi_vod_workflow.core.changes import values_differ
+from pulumi_vod_workflow.core.execution import is_emulated, is_terminal
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import (
     with_secret_urls,
@@ -45,7 +45,7 @@ def runs_of(batch: Properties) -> dict[str, dict[str, Any]]:
     return runs
 
 
-def record_batch(
+def to_batch_state(
     declared: Properties,
     runs: Mapping[str, Properties],
     *,
@@ -75,7 +75,7 @@ def record_batch(
             and not (name in site and run[name] == site[name])
             and not (name == "statusReason" and _needs_no_reason(run))
         }
-        if key in items and differ(inputs, inputs_of(items[key])):
+        if key in items and values_differ(inputs, inputs_of(items[key])):
             kept[key]["inputs"] = inputs
     told = {"rejected": dict(rejected), "unclear": dict(unclear)}
     return {**declared, "runs": kept, **told, **site}
@@ -105,6 +105,6 @@ def _with_secrets(run: Properties) -> dict[str, Any]:
     return {name: Secret(run[name]) if name in {"inputs", "extra"} else run[name] for name in run}
 
 
-def unfinished(batch: Properties) -> dict[str, dict[str, Any]]:
+def unfinished_runs(batch: Properties) -> dict[str, dict[str, Any]]:
     """Return the runs that the service has to be asked about."""
-    return {key: run for key, run in runs_of(batch).items() if not is_known_to_have_ended(run)}
+    return {key: run for key, run in runs_of(batch).items() if not is_terminal(run)}

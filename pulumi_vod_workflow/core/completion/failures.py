@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from pulumi_vod_workflow.core.batch.inputs import Properties
-from pulumi_vod_workflow.core.progress import duration, tasks_told
-from pulumi_vod_workflow.core.text import named
+from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
+from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import (
     CallError,
     RunsFailedError,
@@ -16,11 +16,11 @@ from pulumi_vod_workflow.errors import (
     WaitTimeoutError,
 )
 
-LISTED: Final = 20
+MAX_FAILURES_LISTED: Final = 20
 """Runs that an error tells of one by one."""
 
 
-def failed(results: Mapping[str, Properties]) -> list[str]:
+def failed_names(results: Mapping[str, Properties]) -> list[str]:
     """Name the runs that did not succeed."""
     return [name for name, result in results.items() if result["phase"] != "succeeded"]
 
@@ -28,7 +28,7 @@ def failed(results: Mapping[str, Properties]) -> list[str]:
 # -- what a failed wait says -------------------------------------------------------------------
 
 
-def refuse_failures(results: Mapping[str, Properties]) -> None:
+def raise_if_failed(results: Mapping[str, Properties]) -> None:
     """
     Let pass only runs that have all succeeded.
 
@@ -36,19 +36,21 @@ def refuse_failures(results: Mapping[str, Properties]) -> None:
         RunsFailedError: telling of each other one what it means and what to do.
 
     """
-    wrong = failed(results)
+    wrong = failed_names(results)
     if wrong:
-        lines = [f"  - {_told(name, results[name])}" for name in wrong[:LISTED]]
+        lines = [
+            f"  - {_failure_lines(name, results[name])}" for name in wrong[:MAX_FAILURES_LISTED]
+        ]
         raise RunsFailedError(
             f"{len(wrong):,} of {len(results):,} runs did not succeed:",
             *lines,
-            *_more(wrong),
+            *_truncated(wrong),
             "The wait started nothing. The next `pulumi up` looks at them again; "
             'on_failure="record" takes failures as results.',
         )
 
 
-def _told(name: str, result: Properties) -> str:
+def _failure_lines(name: str, result: Properties) -> str:
     run = f" ({result['runId']})" if result.get("runId", name) != name else ""
     reason = str(result["statusReason"]).rstrip(".")
     return f"{name}{run}: {result['phase']}: {reason}. {remedy(result)}"
@@ -71,14 +73,18 @@ def remedy(result: Properties) -> str:
     return f"To pay for another run, {again}."
 
 
-def _more(names: list[str]) -> list[str]:
-    return [f"  - and {len(names) - LISTED:,} more"] if len(names) > LISTED else []
+def _truncated(names: list[str]) -> list[str]:
+    return (
+        [f"  - and {len(names) - MAX_FAILURES_LISTED:,} more"]
+        if len(names) > MAX_FAILURES_LISTED
+        else []
+    )
 
 
-ON: Final = "Nothing was started or lost; the next `pulumi up` waits on."
+WAIT_RESUMES_HINT: Final = "Nothing was started or lost; the next `pulumi up` waits on."
 
 
-def refuse_unfinished(
+def raise_if_unfinished(
     total: int,
     unfinished: Mapping[str, Properties],
     errors: Mapping[str, CallError],
@@ -102,51 +108,53 @@ def refuse_unfinished(
 
     """
     unreadable = sorted(set(errors) - set(unfinished) - set(forgotten))
-    lines = [_unread(name, errors[name]) for name in unreadable[:LISTED]] + _more(unreadable)
+    lines = [
+        _unread_line(name, errors[name]) for name in unreadable[:MAX_FAILURES_LISTED]
+    ] + _truncated(unreadable)
     if unreadable:
         lines.insert(0, f"{len(unreadable):,} of {total:,} runs cannot be read:")
     if unfinished:
-        passed = "when stopped" if took is None else f"after {duration(took)}"
+        passed = "when stopped" if took is None else f"after {format_duration(took)}"
         lines += [
             f"{len(unfinished):,} of {total:,} runs have not ended {passed}:",
             *_unfinished(unfinished, errors),
         ]
     if forgotten:
-        lines = [_forgotten(sorted(forgotten), total), *lines]
+        lines = [_lost_emulated_runs(sorted(forgotten), total), *lines]
     if not lines:
         return
     if not (unreadable or unfinished):
         raise WaitError(*lines)
     if unfinished and took is None:
-        raise WaitStoppedError(*lines, ON)
+        raise WaitStoppedError(*lines, WAIT_RESUMES_HINT)
     if unfinished and not unreadable:
-        raise WaitTimeoutError(*lines, f"{ON} A longer timeout may help.")
-    raise WaitError(*lines, ON)
+        raise WaitTimeoutError(*lines, f"{WAIT_RESUMES_HINT} A longer timeout may help.")
+    raise WaitError(*lines, WAIT_RESUMES_HINT)
 
 
 def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallError]) -> list[str]:
     """Say of each run how far it is."""
     names = list(unfinished)
     lines = []
-    for name in names[:LISTED]:
+    for name in names[:MAX_FAILURES_LISTED]:
         outputs = unfinished[name]
-        done = tasks_told(outputs)
+        done = tasks_summary(outputs)
         tasks = f", {done}" if done else ""
         reason = outputs.get("statusReason", "not read yet")
         failing = f" (the last question failed: {errors[name].summary})" if name in errors else ""
         lines.append(f"  - {name}: {reason}{tasks}{failing}")
-    return [*lines, *_more(names)]
+    return [*lines, *_truncated(names)]
 
 
-def _forgotten(names: list[str], total: int) -> str:
+def _lost_emulated_runs(names: list[str], total: int) -> str:
     """Say of runs that the emulator does not know that a longer wait does not bring them back."""
     return (
         f"{len(names):,} of {total:,} runs not found by the emulator that is configured now "
-        f"({named(names, LISTED)}): was its store deleted or reset, or is another one configured? "
+        f"({list_names(names, MAX_FAILURES_LISTED)}): was its store deleted or reset, or is another one configured? "
         "Nothing real is lost: start them again with `pulumi up --replace` their URNs or changed "
         "triggers, or take them out of the program."
     )
 
 
-def _unread(name: str, error: CallError) -> str:
+def _unread_line(name: str, error: CallError) -> str:
     return f"  - {name}: " + " ".join(str(error).split("\n"))

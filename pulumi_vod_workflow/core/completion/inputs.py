@@ -14,9 +14,9 @@ from pydantic_core import PydanticCustomError
 from pulumi_vod_workflow.core.batch.inputs import Properties
 from pulumi_vod_workflow.core.execution import RETENTION
 from pulumi_vod_workflow.core.inputs.models import Model, unknown_key
-from pulumi_vod_workflow.core.inputs.types import TEXT_OF_AN_OBJECT, allowed
-from pulumi_vod_workflow.core.inputs.validation import Declaration, declare, texts_of_objects
-from pulumi_vod_workflow.core.text import named, path_of
+from pulumi_vod_workflow.core.inputs.types import TEXT_OF_AN_OBJECT, described_as
+from pulumi_vod_workflow.core.inputs.validation import CheckedInputs, check_inputs, texts_of_objects
+from pulumi_vod_workflow.core.text import list_names, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import (
     Problem,
@@ -49,10 +49,12 @@ def _is_wait(value: object) -> object:
 
 
 Timeout = Annotated[
-    float, BeforeValidator(_is_wait), allowed("seconds, or text like 90s, 45m, 1h30m; to 30 days")
+    float,
+    BeforeValidator(_is_wait),
+    described_as("seconds, or text like 90s, 45m, 1h30m; to 30 days"),
 ]
 
-OnFailure = Annotated[Literal["error", "record"], allowed("error or record")]
+OnFailure = Annotated[Literal["error", "record"], described_as("error or record")]
 
 
 class CompletionInputs(Model):
@@ -68,17 +70,20 @@ _OFFERED: Final = {name: to_snake(name) for name in ("runs", *_SETTINGS)}
 COMPLETION_FIELDS: Final = ("runs", *_SETTINGS, "scope", "secretInputs")
 
 
-def declare_completion(raw: Properties) -> Declaration:
+def check_completion(raw: Properties) -> CheckedInputs:
     """Normalise and check a wait: its runs by name, each an id or what is known of a run."""
     found = normalise(raw)
     settings: dict[str, object] = {name: found[name] for name in _SETTINGS if name in found}
-    problems = [*declare(settings, CompletionInputs).problems, *_run_problems(found.get("runs"))]
+    problems = [
+        *check_inputs(settings, CompletionInputs).problems,
+        *_run_problems(found.get("runs")),
+    ]
     problems += [
-        Problem(path_of(name), unknown_key(name, found, _OFFERED))
+        Problem(property_path(name), unknown_key(name, found, _OFFERED))
         for name in sorted(set(found) - set(COMPLETION_FIELDS))
     ]
     timeout = _seconds(found.get("timeout", DEFAULT_TIMEOUT))
-    return Declaration({"onFailure": "error", **found, "timeout": timeout}, tuple(problems))
+    return CheckedInputs({"onFailure": "error", **found, "timeout": timeout}, tuple(problems))
 
 
 def _run_problems(runs: object) -> Iterator[Problem]:
@@ -95,7 +100,9 @@ def _run_problems(runs: object) -> Iterator[Problem]:
         return
     wrong = sorted(name for name, run in runs.items() if not _is_run(run))
     if wrong:
-        yield Problem("runs", f"must be WorkflowRuns or run ids, these are not: {named(wrong, 20)}")
+        yield Problem(
+            "runs", f"must be WorkflowRuns or run ids, these are not: {list_names(wrong, 20)}"
+        )
 
 
 def _is_run(run: object) -> bool:
@@ -104,7 +111,7 @@ def _is_run(run: object) -> bool:
     return run is UNKNOWN or (isinstance(run, str) and bool(run) and run == run.strip())
 
 
-def awaited(declared: Properties) -> dict[str, dict[str, Any]]:
+def runs_to_wait_for(declared: Properties) -> dict[str, dict[str, Any]]:
     """Return name -> what is known of the run: `runId` and where it is, or why it has none."""
     return {
         name: dict(run) if isinstance(run, Mapping) else {"runId": run}

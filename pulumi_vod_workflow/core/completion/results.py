@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import Properties
-from pulumi_vod_workflow.core.changes import differ
-from pulumi_vod_workflow.core.completion.failures import failed
+from pulumi_vod_workflow.core.changes import values_differ
+from pulumi_vod_workflow.core.completion.failures import failed_names
 from pulumi_vod_workflow.core.completion.inputs import COMPLETION_FIELDS
-from pulumi_vod_workflow.core.execution import is_known_to_have_ended
+from pulumi_vod_workflow.core.execution import is_terminal
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import with_secret_urls
 
@@ -35,7 +35,7 @@ def result_of(run_id: str, outputs: Properties) -> dict[str, Any]:
     return {name: held[name] for name in RESULT_FIELDS if held.get(name) not in (None, {})}
 
 
-def without_run(run: Properties) -> dict[str, Any] | None:
+def result_without_run(run: Properties) -> dict[str, Any] | None:
     """Return what is held of an item of a batch that has no run, or may have an unknown one."""
     for phase in ("rejected", "unclear"):
         if phase in run:
@@ -43,20 +43,22 @@ def without_run(run: Properties) -> dict[str, Any] | None:
     return None
 
 
-def still_valid(recorded: Properties, runs: Mapping[str, Properties]) -> dict[str, dict[str, Any]]:
+def reusable_results(
+    recorded: Properties, runs: Mapping[str, Properties]
+) -> dict[str, dict[str, Any]]:
     """Return the recorded results of runs that are awaited still: they never change again."""
     held = {
         result["runId"]: result
         for result in (recorded.get("results") or {}).values()
-        if is_known_to_have_ended(result) and "runId" in result
+        if is_terminal(result) and "runId" in result
     }
     return {name: held[run["runId"]] for name, run in runs.items() if run.get("runId") in held}
 
 
 def needs_update(recorded: Properties, declared: Properties) -> bool:
     """Tell whether other runs are to be waited for, or something else is to be recorded."""
-    return differ(_identified(recorded), _identified(declared)) or any(
-        differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
+    return values_differ(_identified(recorded), _identified(declared)) or any(
+        values_differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
     )
 
 
@@ -78,10 +80,10 @@ def _identified(properties: Properties) -> object:
     }
 
 
-def record_completion(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:
+def to_completion_state(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:
     """Return a wait's state: its declaration, and what the runs have come to."""
     inputs = {name: declared[name] for name in COMPLETION_FIELDS if name in declared}
-    return {**inputs, "results": dict(results), "failed": failed(results)}
+    return {**inputs, "results": dict(results), "failed": failed_names(results)}
 
 
 def with_secrets(recorded: Properties) -> dict[str, Any]:

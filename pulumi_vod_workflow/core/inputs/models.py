@@ -44,7 +44,7 @@ from pulumi_vod_workflow.core.inputs.types import (
     Text,
     TextMap,
     TriggerMap,
-    allowed,
+    described_as,
 )
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.text import SOURCE
@@ -68,22 +68,22 @@ class Model(BaseModel):
     """Key that is none here, but of a model beside this one -> what to do instead."""
 
     @classmethod
-    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """Yield the broken rules that span fields; `raw` may lack, or be wrong in, anything."""
         del raw
         yield from ()
 
     @model_validator(mode="wrap")
     @classmethod
-    def _whole(cls, raw: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
+    def _collect_all_errors(cls, raw: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
         if raw is UNKNOWN:
             return raw
         if not isinstance(raw, Mapping):
-            keys = ", ".join(sorted(_names(cls)))
+            keys = ", ".join(sorted(property_names(cls)))
             raise PydanticCustomError("allowed", "must be an object of {keys}", {"keys": keys})
         problems = [
             *(((problem.path,), problem) for problem in _unknown_keys(cls, raw)),
-            *((_loc(problem.path), problem) for problem in cls.rules(raw)),
+            *((_loc(problem.path), problem) for problem in cls.cross_field_rules(raw)),
         ]
         details = [
             InitErrorDetails(
@@ -129,16 +129,16 @@ _DERIVED: Final = frozenset({"scope", "secret_inputs"})
 
 
 @cache
-def _names(model: type[Model]) -> Mapping[str, str]:
+def property_names(model: type[Model]) -> Mapping[str, str]:
     """Field name -> its spelling in state, for every field of `model`."""
     return {name: to_camel(name) for name in model.model_fields}
 
 
 def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Problem]:
-    unknown = sorted(set(raw) - set(_names(model).values()))
+    unknown = sorted(set(raw) - set(property_names(model).values()))
     if not unknown:
         return
-    offered = {camel: name for name, camel in _names(model).items() if name not in _DERIVED}
+    offered = {camel: name for name, camel in property_names(model).items() if name not in _DERIVED}
     for key in unknown:
         advice = model.ELSEWHERE.get(to_camel(key))
         yield Problem(key, advice or unknown_key(key, raw, offered))
@@ -179,7 +179,7 @@ class Clip(Model):
     end_time: Milliseconds | None = None
 
     @classmethod
-    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """An end of 0 is the source's own end (the page's example), any other follows the start."""
         start, end = raw.get("startTime", 0), raw.get("endTime")
         if isinstance(start, int) and isinstance(end, int) and 0 < end <= start:
@@ -200,8 +200,10 @@ class SnapshotOverride(Model):
     file_name: FileName | None = None
     file_index: FileName | None = None
     offset_time: Milliseconds | None = None
-    sample_offsets: Annotated[list[Seconds], allowed("a list of seconds")] | None = None
-    offset_time_list: Annotated[list[Milliseconds], allowed("a list of milliseconds")] | None = None
+    sample_offsets: Annotated[list[Seconds], described_as("a list of seconds")] | None = None
+    offset_time_list: (
+        Annotated[list[Milliseconds], described_as("a list of milliseconds")] | None
+    ) = None
     width: Pixels | None = None
     height: Pixels | None = None
 
@@ -216,7 +218,7 @@ class SnapshotOverride(Model):
     }
 
     @classmethod
-    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """One template has one type, so settings of two types cannot both take effect."""
         ids = raw.get("templateId")
         if not isinstance(ids, list) or len(ids) != 1 or ids[0] == "All" or ids[0] is UNKNOWN:
@@ -245,7 +247,7 @@ class TranscodeVideoOverride(TranscodeAudioOverride):
     """Video transcoding overrides. Page: TranscodeVideoOverride; `output_index`: SDK."""
 
     logo_template_id: Id | None = None
-    output_index: Annotated[list[Index], allowed("a list of integers")] | None = None
+    output_index: Annotated[list[Index], described_as("a list of integers")] | None = None
 
 
 class EnhanceOverride(Model):
@@ -258,13 +260,13 @@ class EnhanceOverride(Model):
 class OverrideParams(Model):
     """What overrides the templates' settings. Page: OverrideParams; `enhance`: SDK."""
 
-    logo: Annotated[list[LogoOverride], allowed("a list of objects")] | None = None
-    snapshot: Annotated[list[SnapshotOverride], allowed("a list of objects")] | None = None
+    logo: Annotated[list[LogoOverride], described_as("a list of objects")] | None = None
+    snapshot: Annotated[list[SnapshotOverride], described_as("a list of objects")] | None = None
     transcode_audio: (
-        Annotated[list[TranscodeAudioOverride], allowed("a list of objects")] | None
+        Annotated[list[TranscodeAudioOverride], described_as("a list of objects")] | None
     ) = None
     transcode_video: (
-        Annotated[list[TranscodeVideoOverride], allowed("a list of objects")] | None
+        Annotated[list[TranscodeVideoOverride], described_as("a list of objects")] | None
     ) = None
     enhance: EnhanceOverride | None = None
 
@@ -276,7 +278,7 @@ class WorkflowParams(Model):
     condition: FlagMap | None = None
 
 
-class Start(Model):
+class StartRequestModel(Model):
     """What is sent to StartWorkflow, but for the ClientToken. Page: 请求参数."""
 
     vid: Id | None = None
@@ -289,7 +291,7 @@ class Start(Model):
     task_list_id: Id | None = None
 
 
-class SharedInputs(Start):
+class SharedInputs(StartRequestModel):
     """What the items of a WorkflowBatch can have in common: nothing of it is required here."""
 
     triggers: TriggerMap | None = None
@@ -309,7 +311,7 @@ class PartialInputs(SharedInputs):
     existing_run_id: Id | None = None
 
     @classmethod
-    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """Check what no defaults can put right."""
         sources = (raw.get("vid"), raw.get("directUrl"))
         if not any(source is None or source is UNKNOWN for source in sources):
@@ -320,9 +322,9 @@ class ItemInputs(PartialInputs):
     """Everything one run is declared with, wherever that is."""
 
     @classmethod
-    def rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """Check what StartWorkflow requires, unless an existing run is adopted."""
-        yield from super().rules(raw)
+        yield from super().cross_field_rules(raw)
         adopts = "existingRunId" in raw
         vid, direct_url = raw.get("vid"), raw.get("directUrl")
         if vid is None and direct_url is None and not adopts:

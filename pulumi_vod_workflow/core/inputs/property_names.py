@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, _names
+from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, property_names
 from pulumi_vod_workflow.core.values import PLAIN, normalise
 
 # -- one spelling ------------------------------------------------------------------------------
@@ -34,12 +34,12 @@ def _fields(
     """Either spelling of each field -> its name, how `spelling` spells it, and what it holds."""
     return {
         either: (name, spelling(name), _nested(model, name))
-        for name, camel in _names(model).items()
+        for name, camel in property_names(model).items()
         for either in (name, camel)
     }
 
 
-def respell(
+def rename_keys(
     value: object,
     model: type[Model] | None,
     spelling: Callable[[str], str],
@@ -60,14 +60,14 @@ def respell(
             name, right, nested = fields.get(key) or ("", key, None)
             if name and right in result:  # said twice: keep both, so that one is reported
                 right = name if key == right else key
-            result[right] = respell(item, nested, spelling, unwrap)
+            result[right] = rename_keys(item, nested, spelling, unwrap)
         return result
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [respell(item, model, spelling, unwrap) for item in value]
+        return [rename_keys(item, model, spelling, unwrap) for item in value]
     return value
 
 
-def respell_path(path: str, model: type[Model] = RunInputs) -> str:
+def rename_path(path: str, model: type[Model] = RunInputs) -> str:
     """Return a property's dotted path as in state, for example `input.overrideParams.logo[0]`."""
     result, current = "", model
     for part in re.split(r"(\.|\[[^\]]*\])", path):
@@ -78,7 +78,7 @@ def respell_path(path: str, model: type[Model] = RunInputs) -> str:
     return result
 
 
-def spell(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
+def to_property_names(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
     """Return `raw` in its one spelling: lowerCamelCase, integral floats as ints, no `None`."""
-    result: dict[str, Any] = respell(normalise(raw), model, to_camel)
+    result: dict[str, Any] = rename_keys(normalise(raw), model, to_camel)
     return result

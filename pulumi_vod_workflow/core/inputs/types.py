@@ -27,7 +27,7 @@ MAX_INT32: Final = 2**31 - 1
 # -- what is allowed, said once for each kind of value ----------------------------------------
 
 
-def allowed(text: str) -> WrapValidator:
+def described_as(text: str) -> WrapValidator:
     """Let unknowns pass, and answer anything that does not fit with what would."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -43,7 +43,7 @@ def allowed(text: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
-def _holds(test: Callable[[Any], bool]) -> WrapValidator:
+def satisfies(test: Callable[[Any], bool]) -> WrapValidator:
     """Refuse a well-typed value that fails `test`; `allowed` says why."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -116,78 +116,80 @@ def _is_template_choice(ids: list[object]) -> bool:
 
 
 Id = Annotated[
-    str, _holds(_is_id), allowed("a non-empty, printable string without white space around it")
+    str,
+    satisfies(_is_id),
+    described_as("a non-empty, printable string without white space around it"),
 ]
 
-ItemKey = Annotated[str, _holds(is_item_key), allowed(ITEM_KEYS)]
+ItemKey = Annotated[str, satisfies(is_item_key), described_as(ITEM_KEYS)]
 
-Text = Annotated[str, Field(min_length=1), allowed("a non-empty string")]
+Text = Annotated[str, Field(min_length=1), described_as("a non-empty string")]
 
 FileName = Annotated[
     str,
-    _holds(_is_path),
-    allowed("a non-empty path in the space, without scheme:// (a result's file_name is one)"),
+    satisfies(_is_path),
+    described_as("a non-empty path in the space, without scheme:// (a result's file_name is one)"),
 ]
 
-Flag = Annotated[bool, allowed("true or false")]
+Flag = Annotated[bool, described_as("true or false")]
 
-Priority = Annotated[int, Field(ge=-5, le=5), allowed("an integer from -5 to 5")]
+Priority = Annotated[int, Field(ge=-5, le=5), described_as("an integer from -5 to 5")]
 
 CallbackArgs = Annotated[
     str,
-    _holds(lambda text: len(text.encode()) <= 512),
-    allowed("a string of at most 512 bytes in UTF-8"),
+    satisfies(lambda text: len(text.encode()) <= 512),
+    described_as("a string of at most 512 bytes in UTF-8"),
 ]
 
 ClientToken = Annotated[
     str,
     Field(pattern=r"^[\x20-\x7e]{1,64}\z"),
-    allowed("1 to 64 printable ASCII characters; upper and lower case differ"),
+    described_as("1 to 64 printable ASCII characters; upper and lower case differ"),
 ]
 
 Milliseconds = Annotated[
-    int, Field(ge=0, le=MAX_INT32), allowed("an integer of milliseconds, 0 to 2147483647")
+    int, Field(ge=0, le=MAX_INT32), described_as("an integer of milliseconds, 0 to 2147483647")
 ]
 
 Seconds = Annotated[
     float,
     Field(ge=0, le=MAX_EXACT_INTEGER, allow_inf_nan=False),
-    allowed("a number of seconds, 0 or more"),
+    described_as("a number of seconds, 0 or more"),
 ]
 
 Pixels = Annotated[
-    int, Field(ge=0, le=4096), allowed("an integer of pixels from 0 to 4096; 0 scales")
+    int, Field(ge=0, le=4096), described_as("an integer of pixels from 0 to 4096; 0 scales")
 ]
 
-Index = Annotated[int, Field(ge=0, le=MAX_INT32), allowed("an integer, 0 to 2147483647")]
+Index = Annotated[int, Field(ge=0, le=MAX_INT32), described_as("an integer, 0 to 2147483647")]
 
 TemplateChoice = Annotated[
     str,
-    _holds(lambda text: _is_id(text) and (text == "All" or text.lower() != "all")),
-    allowed("a template id, or All (spelled like that) for every template of the kind"),
+    satisfies(lambda text: _is_id(text) and (text == "All" or text.lower() != "all")),
+    described_as("a template id, or All (spelled like that) for every template of the kind"),
 ]
 
 TemplateChoices = Annotated[
     list[TemplateChoice],
     Field(min_length=1),
-    _holds(_is_template_choice),
-    allowed("a non-empty list of template ids, or [All] alone"),
+    satisfies(_is_template_choice),
+    described_as("a non-empty list of template ids, or [All] alone"),
 ]
 
 TextMap = Annotated[
-    dict[str, Annotated[str, allowed("a string")]], allowed("a map of strings to strings")
+    dict[str, Annotated[str, described_as("a string")]], described_as("a map of strings to strings")
 ]
 
-FlagMap = Annotated[dict[str, Flag], allowed("a map of condition names to true or false")]
+FlagMap = Annotated[dict[str, Flag], described_as("a map of condition names to true or false")]
 
 TriggerMap = Annotated[
     dict[
         str,
         Annotated[
             Any,
-            _holds(_is_json),
-            allowed("JSON with numbers below 2**53; write a larger one as text"),
+            satisfies(_is_json),
+            described_as("JSON with numbers below 2**53; write a larger one as text"),
         ],
     ],
-    allowed("a map of names to values; a new or changed value starts a new run"),
+    described_as("a map of names to values; a new or changed value starts a new run"),
 ]

@@ -11,39 +11,39 @@ from pydantic import (
 )
 
 from pulumi_vod_workflow.core.inputs.models import REQUIRED, Model, RunInputs
-from pulumi_vod_workflow.core.inputs.property_names import spell
+from pulumi_vod_workflow.core.inputs.property_names import to_property_names
 from pulumi_vod_workflow.core.inputs.types import TEXT_OF_AN_OBJECT, is_text_of_an_object
-from pulumi_vod_workflow.core.text import path_of
+from pulumi_vod_workflow.core.text import property_path
 from pulumi_vod_workflow.errors import Problem
 
-SHORTEST_CLIP: Final = 1000  # milliseconds
+MIN_PLAUSIBLE_CLIP: Final = 1000  # milliseconds
 """A shorter clip is probably one in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Declaration:
+class CheckedInputs:
     """A declaration in its one spelling, with all that is wrong with it."""
 
-    properties: dict[str, Any]
+    values: dict[str, Any]
     problems: tuple[Problem, ...]
 
 
-def declare_part(raw: Mapping[str, object], model: type[Model]) -> tuple[Problem, ...]:
+def check_partial_inputs(raw: Mapping[str, object], model: type[Model]) -> tuple[Problem, ...]:
     """Check what is there of a declaration: the rest of it may add what is required."""
-    return tuple(item for item in declare(raw, model).problems if item.reason != REQUIRED)
+    return tuple(item for item in check_inputs(raw, model).problems if item.reason != REQUIRED)
 
 
-def declare(raw: Mapping[str, object], model: type[Model] = RunInputs) -> Declaration:
+def check_inputs(raw: Mapping[str, object], model: type[Model] = RunInputs) -> CheckedInputs:
     """Spell and check `raw` against `model`; nothing is sent anywhere."""
-    properties = spell(raw, model)
+    properties = to_property_names(raw, model)
     texts = {path: Problem(path, TEXT_OF_AN_OBJECT) for path in texts_of_objects(properties)}
     problems: dict[Problem, None] = dict.fromkeys(texts.values())
     try:
         model.model_validate(properties)
     except ValidationError as error:
-        found = (Problem(path_of(*item["loc"]), item["msg"]) for item in error.errors())
+        found = (Problem(property_path(*item["loc"]), item["msg"]) for item in error.errors())
         problems |= dict.fromkeys(problem for problem in found if problem.path not in texts)
-    return Declaration(properties, tuple(sorted(problems, key=lambda item: item.path)))
+    return CheckedInputs(properties, tuple(sorted(problems, key=lambda item: item.path)))
 
 
 RESOURCE_NAME: Final = "the resource's name"
@@ -54,10 +54,10 @@ def texts_of_objects(value: object, *path: int | str) -> Iterator[str]:
     """Yield the path of each text and each map with a key that a program made of an object."""
     if isinstance(value, str):
         if is_text_of_an_object(value):
-            yield RESOURCE_NAME if path == ("scope", "name") else path_of(*path)
+            yield RESOURCE_NAME if path == ("scope", "name") else property_path(*path)
     elif isinstance(value, Mapping):
         if any(isinstance(key, str) and is_text_of_an_object(key) for key in value):
-            yield path_of(*path)
+            yield property_path(*path)
         for key, item in value.items():
             if not is_text_of_an_object(str(key)):  # it would make the path unreadable
                 yield from texts_of_objects(item, *path, str(key))
@@ -71,7 +71,7 @@ SHORT_CLIP: Final = (
 )
 
 
-def doubts(properties: Mapping[str, object]) -> Iterator[Problem]:
+def find_doubts(properties: Mapping[str, object]) -> Iterator[Problem]:
     """Yield what is allowed in a valid, spelled declaration, and is probably not meant."""
     kinds: Any = properties
     for key in ("input", "overrideParams"):
@@ -85,8 +85,10 @@ def doubts(properties: Mapping[str, object]) -> Iterator[Problem]:
             if isinstance(clip, Mapping) and _is_short(
                 clip.get("startTime", 0), clip.get("endTime")
             ):
-                yield Problem(path_of("input", "overrideParams", kind, index, "clip"), SHORT_CLIP)
+                yield Problem(
+                    property_path("input", "overrideParams", kind, index, "clip"), SHORT_CLIP
+                )
 
 
 def _is_short(start: object, end: object) -> bool:
-    return isinstance(start, int) and isinstance(end, int) and 0 < end - start < SHORTEST_CLIP
+    return isinstance(start, int) and isinstance(end, int) and 0 < end - start < MIN_PLAUSIBLE_CLIP
