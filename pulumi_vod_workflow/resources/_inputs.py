@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
@@ -13,7 +13,6 @@ from pulumi_vod_workflow.resources._outputs import alone, is_known, value_of
 from pulumi_vod_workflow.resources._transforms import follow
 from pulumi_vod_workflow.resources.args import ARGS
 
-T = TypeVar("T")
 P = ParamSpec("P")
 
 _DERIVED: Final = frozenset(

@@ -94,7 +94,7 @@ def pages() -> Iterator[Path]:
     for path in sorted(
         [*ROOT.glob("*.md"), *ROOT.glob("policies/*.md"), *ROOT.glob("docs/**/*.md")]
     ):
-        if not path.name.endswith(".zh.md"):
+        if not path.name.endswith(".zh.md") and path.parent.name != "upstream":
             yield path
 
 

@@ -1,8 +1,8 @@
 """
 Ctrl-C: a call of the engine that the SDK's dynamic provider host answers and does not hand on.
 
-Private part: the code of the host's `Cancel` method. It is replaced in place, because gRPC holds
-the method already.
+Private part: the code of the host's `Cancel` method. It is replaced in place, because gRPC has the
+method already.
 Buys: the first Ctrl-C ends waits and retries at once; what was started is recorded.
 Without it: a wait ends at its own timeout; a second Ctrl-C kills the process, and the journal keeps
 what was sent.
