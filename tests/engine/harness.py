@@ -160,7 +160,7 @@ class Stack(auto.Stack):
         folder = Path(self.workspace.work_dir) / "state" / ".pulumi" / "stacks" / PROJECT
         text = (folder / f"{self.name}.json").read_text()
         if '"ciphertext"' in text:
-            return self.export_stack().deployment or {}
+            return dict(self.export_stack().deployment or {})
         latest: dict[str, Any] | None = json.loads(text)["checkpoint"].get("latest")
         return latest or {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
@@ -68,7 +68,7 @@ def test_changes(story: Story) -> None:
     def declared(moment: int) -> Program:
         def program() -> None:
             for name, edit in EDITS.items():
-                inputs: dict[str, Any] = edit[moment]
+                inputs = cast("dict[str, Any]", edit[moment])
                 run(name, **{"template_id": name, **inputs})()
 
         return program
