@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 
@@ -67,9 +67,8 @@ def test_changes(story: Story) -> None:
 
     def declared(moment: int) -> Program:
         def program() -> None:
-            for name, edit in EDITS.items():
-                inputs = cast("dict[str, Any]", edit[moment])
-                run(name, **{"template_id": name, **inputs})()
+            for name, (before, after, _) in EDITS.items():
+                run(name, **{"template_id": name, **(after if moment else before)})()
 
         return program
 
