@@ -9,7 +9,7 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
-from pulumi_vod_workflow.emulator.dashboard_style import HEADERS, SCRIPT, STYLE
+from pulumi_vod_workflow.emulator.dashboard_assets import HEADERS, SCRIPT, STYLE
 from pulumi_vod_workflow.emulator.errors import TABLE, ServiceError
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.http import VERSIONS, Answer

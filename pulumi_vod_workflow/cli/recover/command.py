@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.formatting import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION
+from pulumi_vod_workflow.cli.options import (
+    EndpointOverride,
+    ProgramFolder,
+    StackExport,
+    StackName,
+)
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
 from pulumi_vod_workflow.cli.recover.model import (
     StartOutcome,
@@ -17,7 +24,6 @@ from pulumi_vod_workflow.cli.recover.model import (
     interrupted_operations,
 )
 from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
-from pulumi_vod_workflow.cli.runs.command import Cwd, Endpoint, Source, StackName
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -42,9 +48,9 @@ FORGET = (
 
 def recover(
     *,
-    source: Source = None,
+    source: StackExport = None,
     stack: StackName = None,
-    cwd: Cwd = None,
+    cwd: ProgramFolder = None,
     journal: Annotated[Path | None, typer.Option(help=JOURNAL)] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not look whether the runs are there.")
@@ -53,7 +59,7 @@ def recover(
         list[str] | None, typer.Option("--forget", metavar="NAME", help=FORGET)
     ] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How to write it.")] = Format.text,
-    endpoint: Endpoint = None,
+    endpoint: EndpointOverride = None,
 ) -> None:
     """
     Say what an update that was cut short has started, and how to go on without paying twice.
@@ -81,7 +87,7 @@ def recover(
             advice = _verified(advice)
     typer.echo(advice.as_json() if form is Format.json else advice.text())
     if advice.needs_a_decision:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_ATTENTION)
 
 
 def _verified(advice: RecoveryReport) -> RecoveryReport:

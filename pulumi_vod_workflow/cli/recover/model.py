@@ -16,7 +16,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, escape_line
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     RUN_TYPE,
@@ -26,6 +25,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     has_secrets,
 )
 from pulumi_vod_workflow.cli.runs.model import without_secret_parts
+from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, escape_line, format_clock_time
+from pulumi_vod_workflow.cli.formatting import format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.recover.model import (
     JOURNAL_ONLY,
@@ -20,6 +20,7 @@ from pulumi_vod_workflow.cli.recover.model import (
     StartOutcome,
 )
 from pulumi_vod_workflow.cli.runs.render_table import heading
+from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS

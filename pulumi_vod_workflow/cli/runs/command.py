@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.formatting import (
-    EXIT_CANCELLED,
-    EXIT_UNUSABLE,
-    as_unreadable_file,
-    exit_on_error,
+from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION, EXIT_CANCELLED, EXIT_UNUSABLE
+from pulumi_vod_workflow.cli.options import (
+    EndpointOverride,
+    ProgramFolder,
+    StackExport,
+    StackName,
 )
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
 from pulumi_vod_workflow.cli.runs.model import BAD, PHASES, Phase, runs_in
@@ -38,28 +40,6 @@ INTERRUPTED = (
     "An update was cut short: `vod-workflow recover` says what became of what it was starting."
 )
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[EXPORT]",
-        help="A file that `pulumi stack export` has written, or - for the standard input. Without "
-        "one, Pulumi is asked for it.",
-        show_default=False,
-    ),
-]
-StackName = Annotated[
-    str | None,
-    typer.Option("--stack", "-s", help="The stack to ask Pulumi for [the selected one]."),
-]
-Cwd = Annotated[
-    Path | None,
-    typer.Option("--cwd", "-C", help="The program's folder, to ask Pulumi in [this one]."),
-]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(help="Instead of the stack's vod:endpoint: a URL, or emulator."),
-]
-
 
 class Format(StrEnum):
     """How the runs are written."""
@@ -74,9 +54,9 @@ Form = Annotated[Format, typer.Option("--format", "-f", help="How to write it.")
 
 def runs(
     *,
-    source: Source = None,
+    source: StackExport = None,
     stack: StackName = None,
-    cwd: Cwd = None,
+    cwd: ProgramFolder = None,
     watch: Annotated[
         bool,
         typer.Option(
@@ -104,7 +84,7 @@ def runs(
         bool,
         typer.Option("--fail-on-failed", help="End with 1 if a run did not do what was asked for."),
     ] = False,
-    endpoint: Endpoint = None,
+    endpoint: EndpointOverride = None,
 ) -> None:
     """
     List a stack's runs by phase: how old they are, what they made, what to do about failures.
@@ -147,7 +127,7 @@ def runs(
     if any(run.trouble for run in found):
         raise typer.Exit(EXIT_UNUSABLE)
     if fail_on_failed and any(run.phase in BAD for run in found):
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_ATTENTION)
 
 
 def _write(file: Path, page: bytes) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, format_moment
+from pulumi_vod_workflow.cli.formatting import format_moment
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     COMPLETION_TYPE,
@@ -17,6 +17,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     Resource,
     Stack,
 )
+from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.batch.state import runs_of

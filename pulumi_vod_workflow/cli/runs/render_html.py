@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-import re
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Any, Final
+from importlib.resources import files
+from typing import Final
 
 from rich.filesize import decimal
 
-from pulumi_vod_workflow.cli.formatting import escape_line, format_clock_time
+from pulumi_vod_workflow.cli.formatting import format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.runs.model import (
     PHASES,
@@ -22,11 +23,15 @@ from pulumi_vod_workflow.cli.runs.model import (
     has_secret_output_files,
     output_files,
 )
-from pulumi_vod_workflow.cli.runs.page_script import HASH, SCRIPT
-from pulumi_vod_workflow.cli.runs.page_style import STYLE
 from pulumi_vod_workflow.cli.runs.render_table import as_csv, heading, outcome_text
+from pulumi_vod_workflow.cli.sanitize import escape_line, html_prose, html_text
 from pulumi_vod_workflow.core.progress import format_duration
 
+_FOLDER: Final = files(__package__)
+STYLE: Final = (_FOLDER / "report.css").read_text(encoding="utf-8")
+SCRIPT: Final = (_FOLDER / "report.js").read_text(encoding="utf-8")
+SCRIPT_HASH: Final = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+"""The hash by which the page's content security policy allows this script, and no other."""
 SIGNS: Final = {
     "failed": "✕", "terminated": "■", "unclear": "?", "rejected": "⊘",
     "running": "▶", "pending": "…", "submitted": "…", "expired": "◌", "succeeded": "✓",
@@ -66,7 +71,10 @@ def render_html(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool,
     if len(runs) < of:
         read += f" The page lists {len(runs):,} of {of:,} runs."
     age = f'<time class="age" datetime="{_iso(stack.written)}"></time>' if stack.written else ""
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src '{HASH}'; base-uri 'none'"
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; "
+        f"script-src '{SCRIPT_HASH}'; base-uri 'none'"
+    )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -104,22 +112,13 @@ def _class(run: Run) -> str:
 
 def _link(number: int, run: Run) -> str:
     """Return a run's name as a jump to its row."""
-    return f'<a href="#run-{number}">{_text(run.name)}</a>'
+    return f'<a href="#run-{number}">{html_text(run.name)}</a>'
 
 
 def _badge(phase: str) -> str:
     known = phase if phase in PHASES else "running"
     sign = SIGNS.get(phase, "?")
-    return f'<span class="badge {known}"><i aria-hidden="true">{sign}</i> {_text(phase)}</span>'
-
-
-def _text(value: Any) -> str:
-    return escape(escape_line(value))
-
-
-def _prose(value: Any) -> str:
-    """Return a sentence of ours, with what stands in backticks as code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", _text(value))
+    return f'<span class="badge {known}"><i aria-hidden="true">{sign}</i> {html_text(phase)}</span>'
 
 
 def _iso(moment: datetime) -> str:
@@ -159,7 +158,7 @@ COLUMNS: Final = (
 
 def _filter(runs: Sequence[Run]) -> str:
     """Return the filter; the script shows it, because it does nothing without one."""
-    phases = "".join(f'<option value="{_text(phase)}">{_text(phase)}</option>'
+    phases = "".join(f'<option value="{html_text(phase)}">{html_text(phase)}</option>'
                      for phase in counts_by_phase(runs))  # fmt: skip
     return (
         '<div id="filter" role="search" hidden><input id="words" type="search" autocomplete="off" '
@@ -196,31 +195,31 @@ class _Axis:
 
 def _row(number: int, run: Run, bars: Iterable[str], card: int | None) -> str:
     began = run.began
-    result = _prose(outcome_text(run))
+    result = html_prose(outcome_text(run))
     if card is not None:
         result = f'<a href="#why-{card}">{result}</a>'
     cells = {
-        "name": _text(run.name),
-        "source": _text(run.source or "-"),
-        "workflow": _text(run.workflow or "-"),
+        "name": html_text(run.name),
+        "source": html_text(run.source or "-"),
+        "workflow": html_text(run.workflow or "-"),
         "made": f'<time datetime="{_iso(began)}">{began:%Y-%m-%d %H:%M}</time>'
         if began else "-",
         "took": "-" if run.duration is None else format_duration(run.duration),
         "result": result,
-        "id": _text(run.run_id or "-"),
+        "id": html_text(run.run_id or "-"),
     }  # fmt: skip
     whole = {"name": run.name, "source": run.source, "workflow": run.workflow,
              "result": outcome_text(run), "id": run.run_id}  # fmt: skip
     told = "".join(
         f'<td class="{name}{" none" * (cell == "-")}" data-label="{label}">'
-        f'<span title="{_text(whole.get(name, ""))}">{cell}</span></td>'
+        f'<span title="{html_text(whole.get(name, ""))}">{cell}</span></td>'
         for (name, cell), label in zip(cells.items(), COLUMNS[1:], strict=True)
     )
     return (
         f'<tr id="run-{number}" class="{_class(run)}" data-run="{number}" '
-        f'data-phase="{_text(run.phase)}"><td class="phase">{_badge(run.phase)}</td>{told}'
+        f'data-phase="{html_text(run.phase)}"><td class="phase">{_badge(run.phase)}</td>{told}'
         '<td class="axis">'
-        f'<div class="track" role="img" aria-label="{_text(_spoken(run))}">'
+        f'<div class="track" role="img" aria-label="{html_text(_spoken(run))}">'
         f"{''.join(bars)}</div></td></tr>"
     )
 
@@ -237,7 +236,7 @@ def _bars(run: Run, until: datetime, axis: _Axis) -> Iterator[str]:
         return
     end = run.finished or (run.began if run.ended else max(until, run.began))
     started = run.started or (run.began if run.finished else end)
-    title = _text(_spoken(run))
+    title = html_text(_spoken(run))
     for kind, first, last in (("queue", run.began, started), ("work", started, end)):
         if last > first or (kind == "work" and run.ended):
             left, right = axis.at(first), axis.at(last)
@@ -287,7 +286,7 @@ def _why(run: Run) -> str:
     parts = {"Code": status, "Meaning": meaning if code == status else run.reason,
              "What to do": run.remedy, "Cannot be read": run.trouble}  # fmt: skip
     return "".join(
-        f"<div><dt>{name}</dt><dd>{_prose(value)}</dd></div>"
+        f"<div><dt>{name}</dt><dd>{html_prose(value)}</dd></div>"
         for name, value in parts.items()
         if value and (run.remedy or name != "Meaning")
     )
@@ -299,9 +298,9 @@ def _transcodes(runs: Sequence[Run]) -> str:
             number,
             [
                 ("Run", _link(number, run)),
-                ("Kind", _text(product.kind)),
-                ("Format", _text(product.format or "-")),
-                ("Codec", _text(", ".join(map(escape_line, product.codecs)) or "-")),
+                ("Kind", html_text(product.kind)),
+                ("Format", html_text(product.format or "-")),
+                ("Codec", html_text(", ".join(map(escape_line, product.codecs)) or "-")),
                 ("Pixels", _pixels(product)),
                 (
                     "Length",
@@ -324,9 +323,9 @@ def _snapshots(runs: Sequence[Run]) -> str:
             number,
             [
                 ("Run", _link(number, run)),
-                ("Type", _text(product.kind)),
+                ("Type", html_text(product.kind)),
                 ("Files", f"{product.count:,}"),
-                ("Format", _text(product.format or "-")),
+                ("Format", html_text(product.format or "-")),
                 ("Pixels", _pixels(product)),
                 ("Stored at", _uris(product)),
             ],
@@ -364,12 +363,12 @@ def _facts(title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Seque
 
 def _pixels(product: OutputFile) -> str:
     if product.width and product.height:
-        return f"{_text(product.width)}&times;{_text(product.height)}"
+        return f"{html_text(product.width)}&times;{html_text(product.height)}"
     return "-"
 
 
 def _uris(product: OutputFile) -> str:
-    found = [f"<code>{_text(uri)}</code>" for uri in product.uris]
+    found = [f"<code>{html_text(uri)}</code>" for uri in product.uris]
     if len(found) <= SHOWN_URIS:
         return "<br>".join(found) or "-"
     first, rest = found[0], "<br>".join(found[1:])

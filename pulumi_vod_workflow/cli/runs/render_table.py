@@ -16,7 +16,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.formatting import escape_line, format_age, format_clock_time
+from pulumi_vod_workflow.cli.formatting import format_age, format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.runs.model import (
     DECLARED,
@@ -26,6 +26,7 @@ from pulumi_vod_workflow.cli.runs.model import (
     has_secret_output_files,
     output_files,
 )
+from pulumi_vod_workflow.cli.sanitize import escape_line
 from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import list_names

@@ -15,9 +15,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.formatting import escape_controls
 from pulumi_vod_workflow.cli.runs.model import Run, in_order
 from pulumi_vod_workflow.cli.runs.render_table import summary, table
+from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
