@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.formatting import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION
+from pulumi_vod_workflow.cli.options import (
+    EndpointOverride,
+    ProgramFolder,
+    StackExport,
+    StackName,
+)
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
 from pulumi_vod_workflow.cli.recover.model import (
     StartOutcome,
@@ -17,13 +24,12 @@ from pulumi_vod_workflow.cli.recover.model import (
     interrupted_operations,
 )
 from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
-from pulumi_vod_workflow.cli.runs.command import Cwd, Endpoint, Source, StackName
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal.sqlite import Journal
 
-JOURNAL = "Instead of the stack's vod:journal: the file of the machine where the update ran."
+JOURNAL_HELP = "Instead of the stack's vod:journal: the file of the machine where the update ran."
 
 
 class Format(StrEnum):
@@ -33,7 +39,7 @@ class Format(StrEnum):
     json = "json"
 
 
-FORGET = (
+FORGET_HELP = (
     "Take the start that NAME, as it is printed, has sent out of the journal, once you have looked "
     "for its run. What is still declared is then started, as its preview says. Can be given more "
     "than once."
@@ -42,18 +48,18 @@ FORGET = (
 
 def recover(
     *,
-    source: Source = None,
+    source: StackExport = None,
     stack: StackName = None,
-    cwd: Cwd = None,
-    journal: Annotated[Path | None, typer.Option(help=JOURNAL)] = None,
+    cwd: ProgramFolder = None,
+    journal: Annotated[Path | None, typer.Option(help=JOURNAL_HELP)] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not look whether the runs are there.")
     ] = False,
     forgotten: Annotated[
-        list[str] | None, typer.Option("--forget", metavar="NAME", help=FORGET)
+        list[str] | None, typer.Option("--forget", metavar="NAME", help=FORGET_HELP)
     ] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How to write it.")] = Format.text,
-    endpoint: Endpoint = None,
+    endpoint: EndpointOverride = None,
 ) -> None:
     """
     Say what an update that was cut short has started, and how to go on without paying twice.
@@ -78,18 +84,18 @@ def recover(
                 found = interrupted_operations(exported, books, settings, now)
         advice = RecoveryReport(exported, found, settings, now, discarded=forgotten or ())
         if not offline:
-            advice = _verified(advice)
+            advice = _read_accepted_runs(advice)
     typer.echo(advice.as_json() if form is Format.json else advice.text())
     if advice.needs_a_decision:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_ATTENTION)
 
 
-def _verified(advice: RecoveryReport) -> RecoveryReport:
+def _read_accepted_runs(advice: RecoveryReport) -> RecoveryReport:
     """Read the runs that were accepted."""
     from pulumi_vod_workflow.cli.runs.watch import connect_runs  # noqa: PLC0415 - makes calls
     from pulumi_vod_workflow.lifecycle.reader import read_many  # noqa: PLC0415 - makes calls
 
-    accepted = advice.of(StartOutcome.ACCEPTED)
+    accepted = advice.starts_with(StartOutcome.ACCEPTED)
     runs = {
         start.run_id: {**start.run, "emulated": is_emulated(start.run_id)} for _, start in accepted
     }
@@ -100,11 +106,13 @@ def _verified(advice: RecoveryReport) -> RecoveryReport:
             runs, advice.settings, lambda text: typer.echo(text, err=True)
         )
     except ConfigurationError as error:
-        return replace(advice, unreadable=str(error))
+        return replace(advice, read_error=str(error))
     read, errors = connection.run(read_many, targets)
-    secret = {start.run_id for operation, start in accepted if operation.secret}
+    secret = {start.run_id for operation, start in accepted if operation.has_secret_inputs}
     for run_id in secret & set(errors):
         errors[run_id].redact_service_message("an input may be secret")
     phases = {run_id: outputs["phase"] for run_id, (_, outputs) in read.items()}
     troubles = {run_id: " ".join(str(error).split("\n")) for run_id, error in errors.items()}
-    return replace(advice, found=[each.verified(phases, troubles) for each in advice.found])
+    return replace(
+        advice, operations=[each.with_read_results(phases, troubles) for each in advice.operations]
+    )

@@ -16,7 +16,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, escape_line
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     RUN_TYPE,
@@ -26,6 +25,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     has_secrets,
 )
 from pulumi_vod_workflow.cli.runs.model import without_secret_parts
+from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
@@ -66,7 +66,7 @@ UNDECIDED: Final = (StartOutcome.UNCLEAR, StartOutcome.TOO_OLD, StartOutcome.OTH
 """What a person decides about."""
 
 
-class NothingToForgetError(VodWorkflowError):
+class UnknownStartNameError(VodWorkflowError):
     """No start of such a name waits for a decision; the journal is as it was."""
 
 
@@ -82,20 +82,20 @@ class InterruptedStart:
     resource: str
     """Who declares it, as the journal names it."""
     run_id: str = ""
-    entry: StartRecord | None = None
-    exact: bool = True
+    record: StartRecord | None = None
+    is_exact: bool = True
     """Whether the journal was asked for this very start; for its name only, if that is secret."""
     phase: str = ""
     """As just read; empty if it was not."""
-    trouble: str = ""
+    read_error: str = ""
     """Why it could not be read."""
-    what: str = ""
+    description: str = ""
     """Its source and workflow, as far as they are known and no secret."""
 
     @property
     def run(self) -> Mapping[str, Any]:
         """What the journal has of its run: `runId`, `submittedAt`."""
-        return (self.entry.run if self.entry else None) or {}
+        return (self.record.run if self.record else None) or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,10 @@ class InterruptedOperation:
 
     operation: Operation
     starts: tuple[InterruptedStart, ...]
-    secret: bool
+    has_secret_inputs: bool
     """Something that it was declared with is secret."""
 
-    def verified(
+    def with_read_results(
         self, phases: Mapping[str, str], troubles: Mapping[str, str]
     ) -> InterruptedOperation:
         """Return it with what was just read of its runs, by their ids."""
@@ -115,7 +115,7 @@ class InterruptedOperation:
             replace(
                 start,
                 phase=phases.get(start.run_id, ""),
-                trouble=troubles.get(start.run_id, ""),
+                read_error=troubles.get(start.run_id, ""),
             )
             for start in self.starts
         )
@@ -176,17 +176,17 @@ def discard_records(
             printed = sorted(
                 {escape_line(each.name) for those in starts.values() for each in those}
             )
-            raise NothingToForgetError(
+            raise UnknownStartNameError(
                 f"--forget {name}: no start of that name waits for a decision, so nothing was "
                 f"forgotten. There is {list_names(printed, 20) or 'none'}."
             )
         whose = {escape_line(start.resource) for start in starts[name]}
         if len(whose) > 1:
-            raise NothingToForgetError(
+            raise UnknownStartNameError(
                 f"--forget {name}: that is the name of several, so nothing was forgotten. Give, "
                 f"quoted, which one: {' or '.join(sorted(whose))}"
             )
-    journal.delete(start.entry for name in names for start in starts[name] if start.entry)
+    journal.delete(start.record for name in names for start in starts[name] if start.record)
 
 
 class _StateAndJournal:
@@ -195,14 +195,14 @@ class _StateAndJournal:
     def __init__(self, stack: Stack, journal: Journal, settings: Settings, now: datetime) -> None:
         self._stack, self._journal, self._settings, self._now = stack, journal, settings, now
         resources = [*stack.of_type(RUN_TYPE), *stack.of_type(BATCH_TYPE)]
-        self._held: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-            resource.urn: _runs_of(resource) for resource in resources if not resource.delete
+        self._recorded: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+            resource.urn: _recorded_runs(resource) for resource in resources if not resource.delete
         }
-        self._run_ids = {run["runId"] for runs in self._held.values() for run in runs.values()}
+        self._run_ids = {run["runId"] for runs in self._recorded.values() for run in runs.values()}
 
     def starts(self, resource: Resource) -> Iterator[InterruptedStart]:
-        declared, held = _declared(resource), self._held.get(resource.urn, {})
-        orders = {key: self._order(inputs) for key, inputs in declared.items()}
+        declared, held = _declared_starts(resource), self._recorded.get(resource.urn, {})
+        orders = {key: self._start_intent(inputs) for key, inputs in declared.items()}
         look = self._journal.lookup(orders.values())
         known, others = look.records, look.superseded
         for key, order in orders.items():
@@ -213,8 +213,8 @@ class _StateAndJournal:
                 key,
                 StartOutcome.UNSENT,
                 order.resource_key,
-                exact=bool(order.record_key),
-                what=what,
+                is_exact=bool(order.record_key),
+                description=what,
             )
             if "existingRunId" in declared[key]:
                 run_id = escape_controls(declared[key]["existingRunId"])
@@ -223,8 +223,10 @@ class _StateAndJournal:
                 yield replace(start, outcome=became, run_id=run_id)
                 continue
             other = others.get(order.resource_key)
-            entry = known.get(order.record_key) if start.exact else other
-            yield self._told(start, entry) or self._otherwise(start, order, other, held.get(key))
+            entry = known.get(order.record_key) if start.is_exact else other
+            yield self._from_record(start, entry) or self._without_record(
+                start, order, other, held.get(key)
+            )
 
     def journal_only(self, told: Collection[InterruptedStart]) -> Iterator[InterruptedOperation]:
         """Yield what else the journal has of the stack, and no state: of one resource, each run."""
@@ -237,7 +239,7 @@ class _StateAndJournal:
             start = InterruptedStart(
                 f"{name}[{key}]" if key else name, key, StartOutcome.UNSENT, scope
             )
-            noted = self._told(start, entry) or start
+            noted = self._from_record(start, entry) or start
             is_told = noted.run_id in run_ids if noted.run_id else noted.name in names
             if noted.outcome is not StartOutcome.RECORDED and not is_told:
                 starts[name, BATCH_TYPE if key else RUN_TYPE].append(noted)
@@ -245,10 +247,12 @@ class _StateAndJournal:
             urn = f"urn:pulumi:{self._stack.name}::{self._stack.project}::{kind}::{name}"
             operation = Operation(type=JOURNAL_ONLY, resource=Resource(urn=urn, type=kind))
             yield InterruptedOperation(
-                operation, tuple(noted_starts), secret=True
+                operation, tuple(noted_starts), has_secret_inputs=True
             )  # it cannot be known
 
-    def _told(self, start: InterruptedStart, entry: StartRecord | None) -> InterruptedStart | None:
+    def _from_record(
+        self, start: InterruptedStart, entry: StartRecord | None
+    ) -> InterruptedStart | None:
         """Return what the journal's note of a start says, if there is one."""
         if entry is None:
             return None
@@ -260,9 +264,9 @@ class _StateAndJournal:
         }[recovery_action(entry, self._now, self._settings.resend_within)]
         if run_id in self._run_ids:
             became = StartOutcome.RECORDED
-        return replace(start, outcome=became, run_id=run_id, entry=entry)
+        return replace(start, outcome=became, run_id=run_id, record=entry)
 
-    def _otherwise(
+    def _without_record(
         self,
         start: InterruptedStart,
         order: StartIntent,
@@ -270,16 +274,16 @@ class _StateAndJournal:
         held: Mapping[str, Any] | None,
     ) -> InterruptedStart:
         """Return what is known of a start of which the journal has nothing."""
-        if held and (held.get("clientToken") == order.client_token or not start.exact):
+        if held and (held.get("clientToken") == order.client_token or not start.is_exact):
             return replace(start, outcome=StartOutcome.RECORDED, run_id=str(held["runId"]))
         if held and self._settings.journal.exists():
             return replace(start, outcome=StartOutcome.HELD, run_id=str(held["runId"]))
-        another = self._told(start, other)
+        another = self._from_record(start, other)
         if another and another.outcome is not StartOutcome.RECORDED:
-            return replace(another, outcome=StartOutcome.OTHER, what="")
+            return replace(another, outcome=StartOutcome.OTHER, description="")
         return start
 
-    def _order(self, declared: Mapping[str, Any]) -> StartIntent:
+    def _start_intent(self, declared: Mapping[str, Any]) -> StartIntent:
         """Return the start; without a key where a secret keeps it from being compared."""
         if has_secrets(declared) or "clientToken" not in declared:
             return StartIntent({}, "", resource_key_of(declared), "")
@@ -287,7 +291,7 @@ class _StateAndJournal:
         return start_intent(declared, endpoint=site.endpoint, region=site.region)
 
 
-def _declared(resource: Resource) -> dict[str, dict[str, Any]]:
+def _declared_starts(resource: Resource) -> dict[str, dict[str, Any]]:
     """Return the inputs of a run under no key, or those of each item of a batch."""
     inputs = {key: value for key, value in resource.inputs.items() if key != "__provider"}
     if resource.type == RUN_TYPE:
@@ -297,7 +301,7 @@ def _declared(resource: Resource) -> dict[str, dict[str, Any]]:
     return items_of(normalise_batch(without_secret_parts(inputs)))
 
 
-def _runs_of(resource: Resource) -> dict[str, dict[str, Any]]:
+def _recorded_runs(resource: Resource) -> dict[str, dict[str, Any]]:
     """Return the runs that a resource of the state holds, as `_declared` names them."""
     outputs = resource.outputs
     if resource.type == RUN_TYPE:
