@@ -124,9 +124,8 @@ class Reader:
         self._store = folder / "state" / ".pulumi" / "vod-emulator.sqlite3"
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = str(free.getsockname()[1])
-        if not starts_from_nothing:
-            self._environ["PULUMI_STACK"] = self._project.stack
-        else:
+        if starts_from_nothing:
+            del self._environ["PULUMI_STACK"]
             shutil.rmtree(folder / "state")
             (folder / "state" / ".pulumi").mkdir(parents=True)
             (folder / "Pulumi.dev.yaml").unlink()
