@@ -35,6 +35,7 @@ def as_unreadable_file(kind: type[VodWorkflowError]) -> Iterator[None]:
         yield
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise kind(
-            "Resources of this package are in it in a form that this version does not know: was it "
-            "edited, or made by another version? Use the version that the program uses."
+            "resources of this package have a form that this version does not know\n"
+            "hint: use the version of this package that the program uses\n"
+            "hint: if the file was edited, export it again"
         ) from None

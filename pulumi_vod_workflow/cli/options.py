@@ -11,20 +11,20 @@ StackExport = Annotated[
     str | None,
     typer.Argument(
         metavar="[EXPORT]",
-        help="A file that `pulumi stack export` has written, or - for the standard input. Without "
-        "one, Pulumi is asked for it.",
+        help="A file of `pulumi stack export`, or - for standard input. Without a file the command "
+        "runs `pulumi stack export`.",
         show_default=False,
     ),
 ]
 StackName = Annotated[
     str | None,
-    typer.Option("--stack", "-s", help="The stack to ask Pulumi for [the selected one]."),
+    typer.Option("--stack", "-s", help="The stack to export [default: the selected stack]."),
 ]
 ProgramFolder = Annotated[
     Path | None,
-    typer.Option("--cwd", "-C", help="The program's folder, to ask Pulumi in [this one]."),
+    typer.Option("--cwd", "-C", help="The folder of the program [default: this folder]."),
 ]
 EndpointOverride = Annotated[
     str | None,
-    typer.Option(help="Instead of the stack's vod:endpoint: a URL, or emulator."),
+    typer.Option(help="A URL, or emulator, instead of the stack's vod:endpoint."),
 ]

@@ -352,4 +352,4 @@ def test_an_export_of_another_form_is_told(
     source = written(tmp_path / "x.json", batch("all", odd), pending=[noted])
     options = ("--journal", str(tmp_path / "journal"), "--offline") if command == "recover" else ()
     told = vod(command, source, *options, code=2).stderr
-    assert "in a form that this version does not know" in told
+    assert "have a form that this version does not know" in told

@@ -163,7 +163,9 @@ def list_runs(stack: Stack) -> list[ListedRun]:
         known = found.get(run.run_id, run)
         outputs = {**known.outputs, **run.outputs}
         found[run.run_id] = replace(
-            known, outputs=outputs, has_secret_inputs=known.has_secret_inputs or run.has_secret_inputs
+            known,
+            outputs=outputs,
+            has_secret_inputs=known.has_secret_inputs or run.has_secret_inputs,
         )
     return sort_runs(found.values())
 
