@@ -1,4 +1,4 @@
-"""The lifecycle of a `WorkflowCompletion`: it waits, and starts nothing."""
+"""The lifecycle of a `WorkflowCompletion`, which waits for runs; free."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def check(session: Session, _host: Host, _olds: Properties, news: Properti
 async def diff(
     _session: Session, _host: Host, _id: str, olds: Properties, news: Properties
 ) -> Diff:
-    """Decide whether other runs are awaited, or another setting is recorded; offline and free."""
+    """Decide whether the wait has other runs or settings; offline and free."""
     if has_lost_inputs(news):
         return Diff(changes=True)
     return Diff(changes=needs_update(normalise(olds), normalise(news)))
@@ -60,7 +60,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     Wait for all runs, and record their results; free.
 
     Raises:
-        WaitError: when runs failed, have not ended in time, or the user cancels.
+        WaitError: when runs failed or have not ended in time, or when the user cancels.
 
     """
     require_all_inputs(props)
@@ -71,7 +71,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
 
 
 async def read(_session: Session, _host: Host, id_: str, props: Properties) -> Recorded:
-    """Return the recorded results: runs that have ended never change again."""
+    """Return the recorded results; free. A run that has ended never changes."""
     return Recorded(id_, with_secrets(normalise(props)))
 
 
@@ -79,7 +79,7 @@ async def update(
     session: Session, host: Host, _id: str, olds: Properties, news: Properties
 ) -> Properties:
     """
-    Wait for the runs whose results are not recorded yet; free.
+    Wait for all runs without a recorded result; free.
 
     Raises:
         WaitError: as `create`.
@@ -104,9 +104,9 @@ async def _wait(
     results |= {name: result for name, result in without_run.items() if result}
     awaited = {name: run for name, run in runs.items() if name not in results}
     not_started = [name for name in runs if without_run[name]]
-    if awaited and not_started:  # a line before a long wait that may fail because of them
+    if awaited and not_started:  # a warning before a long wait, which may fail for these items
         names = list_names(not_started, 20)
-        host.logger.warning(f"were not started, so have no run to wait for: {names}")
+        host.logger.warning(f"no run to wait for: the batch did not start {names}")
     waited = await _wait_for(session, host, awaited, news)
     lost = [
         name
@@ -141,7 +141,7 @@ async def _wait_for(
         wait_for_runs,
         {name: session.run_ref(run) for name, run in runs.items()},
         timeout=timeout if host.deadline is None else min(timeout, host.deadline),
-        say=host.report,
+        on_progress=host.report,
         is_cancelled=host.is_cancelled,
     )
     if has_secret_inputs(news):

@@ -106,7 +106,12 @@ def watch(
     targets, connection = connect_runs(asked, settings, say)
     with _stopped() as stopped, _live(drawn, out):
         waited = connection.run(
-            wait_for_runs, targets, timeout=math.inf, say=tell, is_cancelled=stopped, on_read=seen
+            wait_for_runs,
+            targets,
+            timeout=math.inf,
+            on_progress=tell,
+            is_cancelled=stopped,
+            on_read=seen,
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
         known[name] = replace(known[name], trouble=_told(error, known[name]))
