@@ -302,7 +302,7 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
 
     """
     if host.preview:
-        return with_secrets({**news, "runs": UNKNOWN})
+        return {**with_secrets(news), "runs": UNKNOWN}
     plan, recovery, recorders = _plan_with_recovery(session, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
     if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
