@@ -4,6 +4,8 @@ SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+# Each Python that a test starts would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets

@@ -25,8 +25,12 @@ LAYERS = (
     "_batch_provider",
     "_completion_provider",
     "resources",
+    "cli.exit_codes",
+    "cli.sanitize",
     "cli.formatting",
+    "cli.errors",
     "cli.pulumi_files",
+    "cli.options",
     "cli.review",
     "cli.runs",
     "cli.recover",
@@ -125,7 +129,7 @@ def test_the_emulator_imports_nothing_of_ours() -> None:
     """The emulator reads the contract a second time, on its own, and in one direction."""
     order = (
         "errors", "settings", "signature", "http", "validation", "faults", "outputs", "store",
-        "service", "callbacks", "timeline", "dashboard_style", "dashboard", "control_api", "app",
+        "service", "callbacks", "timeline", "dashboard_assets", "dashboard", "control_api", "app",
         "server",
         "pytest_plugin", "__init__", "__main__",
     )  # fmt: skip

@@ -21,7 +21,7 @@ from pulumi_vod_workflow.emulator import control_api as control
 from pulumi_vod_workflow.emulator.app import Emulator, access_log, create_app
 from pulumi_vod_workflow.emulator.callbacks import CallbackDispatcher
 from pulumi_vod_workflow.emulator.server import uvicorn_config
-from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parsed
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parse_model
 
 DEFAULTS = EmulatorSettings()
 
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _file(path: Path | None) -> dict[str, Any]:
+def _read_config(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
@@ -90,7 +90,7 @@ def _file(path: Path | None) -> dict[str, Any]:
     return document
 
 
-def _set(pair: str) -> tuple[str, Any]:
+def _parse_setting(pair: str) -> tuple[str, Any]:
     name, _, text = pair.partition("=")
     try:
         return name, json.loads(text)
@@ -98,14 +98,18 @@ def _set(pair: str) -> tuple[str, Any]:
         raise ValueError(f"--set {name}: must be NAME=JSON") from None
 
 
-def _parts(options: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the file says, then what --set says, then the options that were given."""
     names = EmulatorSettings.model_fields
     given = {names[name].alias or name: value for name, value in options.items() if name in names}
-    return {**_file(options.get("config")), **dict(map(_set, options.get("set", ()))), **given}
+    return {
+        **_read_config(options.get("config")),
+        **dict(map(_parse_setting, options.get("set", ()))),
+        **given,
+    }
 
 
-def _app(parts: dict[str, Any]) -> Emulator:
+def _make_app(parts: dict[str, Any]) -> Emulator:
     """Make the application; `clock`, `faults`, `outcomes` are as the controls have them."""
     clock = parts.pop("clock", None)
     controls = {"faults": control.add_fault, "outcomes": control.decide_outcome}
@@ -113,7 +117,7 @@ def _app(parts: dict[str, Any]) -> Emulator:
     for name, items in lists.items():
         if not isinstance(items, list):
             raise ValueError(f"{name}: must be a list")  # noqa: TRY004 - all are ValueErrors
-    app = create_app(parsed(EmulatorSettings, parts))
+    app = create_app(parse_model(EmulatorSettings, parts))
     if clock is not None:
         control.move_clock(app.service, clock)
     for name, items in lists.items():
@@ -128,18 +132,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     host, port = options["host"], options["port"]
     store = options.get("store")
     try:
-        parts = _parts(options)
+        parts = _merge_settings(options)
         store = parts.get("store")
-        app = _app(parts)
+        app = _make_app(parts)
     except ValueError as error:
-        return _fail(str(error), 2)
+        return _report_error(str(error), 2)
     except sqlite3.Error as error:
-        return _fail(f"cannot use the store {store}: {error}", 1)
+        return _report_error(f"cannot use the store {store}: {error}", 1)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        return _fail(f"cannot listen on {host}:{port}: {error}", 1)
+        return _report_error(f"cannot listen on {host}:{port}: {error}", 1)
     if options.get("access_log"):
         access_log.addHandler(logging.StreamHandler())
         access_log.setLevel(logging.INFO)
@@ -156,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(message: str, code: int) -> int:
+def _report_error(message: str, code: int) -> int:
     print(f"error: {message}", file=sys.stderr)  # noqa: T201
     return code
 

@@ -22,24 +22,24 @@ from pulumi_vod_workflow.emulator.faults import (
 )
 from pulumi_vod_workflow.emulator.http import (
     VERSIONS,
-    Answer,
+    HttpResponse,
     Receive,
     Scope,
     Send,
-    parameters_of,
-    read,
+    read_request,
     receive_body,
+    request_parameters,
 )
-from pulumi_vod_workflow.emulator.service import Call, Service
+from pulumi_vod_workflow.emulator.service import CallResult, Service
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
-from pulumi_vod_workflow.emulator.signature import verify
+from pulumi_vod_workflow.emulator.signature import verify_signature
 
 log = logging.getLogger("pulumi_vod_workflow.emulator")
 access_log = logging.getLogger("pulumi_vod_workflow.emulator.access")
 """A line of JSON for each request of the API; `--access-log` shows it."""
 
 
-LONGEST_ACTION: Final = 100
+MAX_ACTION_CHARS: Final = 100
 """Characters of an Action that are kept of a request: there may be anything in it."""
 
 
@@ -63,64 +63,66 @@ class Emulator:
             raise  # in process this is how a connection breaks
         except Exception:
             log.exception("emulator: a defect of its own")
-            answer, date = Answer(500, {"error": "a defect of the emulator"}), ""
+            answer, date = HttpResponse(500, {"error": "a defect of the emulator"}), ""
         headers = {
             "content-type": "application/json",
             **({"date": date} if date else {}),
             **answer.headers,
-            "content-length": str(len(answer.body) + answer.missing),
+            "content-length": str(len(answer.body) + answer.missing_bytes),
         }
         pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
-        cut = bool(answer.missing)
+        cut = bool(answer.missing_bytes)
         await send({"type": "http.response.body", "body": answer.body, "more_body": cut})
         if cut:
             await abort_connection(receive, with_what_is_sent=True)
 
-    async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
+    async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> HttpResponse:
         path = scope["path"]
-        if scope["method"] == "GET" and page.shows(path) and not scope["query_string"]:
+        if scope["method"] == "GET" and page.is_page(path) and not scope["query_string"]:
             if not control.is_local(scope):
-                return Answer(403, {"error": "the books are shown on the loopback interface only"})
-            return page.answer(self.service, path)
+                return HttpResponse(
+                    403, {"error": "the books are shown on the loopback interface only"}
+                )
+            return page.render_page(self.service, path)
         if path.startswith("/_emulator/"):
-            return Answer(*control.answer(self.service, scope, body or b""))
+            return HttpResponse(*control.handle_control(self.service, scope, body or b""))
         return await self._serve(scope, body, receive)
 
-    async def _serve(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
+    async def _serve(self, scope: Scope, body: bytes | None, receive: Receive) -> HttpResponse:
         began = time.perf_counter()
-        metadata: dict[str, Any] = {"RequestId": _request_id(), "Service": "vod"}
+        metadata: dict[str, Any] = {"RequestId": _new_request_id(), "Service": "vod"}
         noted: dict[str, Any] = {"fault": None, "runId": None}
         try:
-            await asyncio.sleep(self.service.latency())
-            done = self._answer(scope, body, metadata, noted)
+            await asyncio.sleep(self.service.next_latency())
+            done = self._handle(scope, body, metadata, noted)
             if isinstance(done, ActiveFault):
                 answer = await apply_fault(done, receive)
             else:
-                answer = Answer(200, {"ResponseMetadata": metadata, "Result": done.result})
+                answer = HttpResponse(200, {"ResponseMetadata": metadata, "Result": done.result})
         except ServiceError as refusal:
-            answer = _refused(metadata, refusal)
+            answer = _error_response(metadata, refusal)
         except ResetFault:
             raise  # in process this is how a connection breaks
         except Exception:
             log.exception("emulator: a defect of its own, at request %s", metadata["RequestId"])
-            answer = _refused(metadata, ServiceError("InternalError"))
-        record = _record(scope, metadata, answer, noted, time.perf_counter() - began)
+            answer = _error_response(metadata, ServiceError("InternalError"))
+        record = _request_record(scope, metadata, answer, noted, time.perf_counter() - began)
         self.service.requests.append(record)
         if access_log.isEnabledFor(logging.INFO):
             access_log.info(json.dumps(record, ensure_ascii=False))
         return answer
 
-    def _answer(
+    def _handle(
         self, scope: Scope, body: bytes | None, metadata: dict[str, Any], noted: dict[str, Any]
-    ) -> Call | ActiveFault:
+    ) -> CallResult | ActiveFault:
         """
         Do what is asked for, in the order in which the service refuses.
 
         Fills in `metadata`, and in `noted` the fault that happens and the run of the call.
         """
         service = self.service
-        request = read(scope, body)
+        request = read_request(scope, body)
         query = dict(request.query)
         action, version = query.get("Action", ""), query.get("Version", "")
         metadata |= {"Action": action, "Version": version}
@@ -129,18 +131,18 @@ class Emulator:
                 raise ServiceError("MissingParameter", name)
         if VERSIONS.get(action) != version:
             raise ServiceError("InvalidActionOrVersion", action, version)
-        number = service.count(action)
+        number = service.count_request(action)
         # Either time is good, so that neither moving the emulator's clock nor a client that takes
         # over its Date breaks signing.
         moments = (datetime.now(UTC), datetime.fromtimestamp(service.store.now(), UTC))
         try:
-            metadata["Region"] = verify(request, service.keys, moments)
+            metadata["Region"] = verify_signature(request, service.keys, moments)
         except ServiceError as refusal:
-            raise self._as_configured(refusal) from None
-        service.limit(action)
+            raise self._with_configured_code(refusal) from None
+        service.check_rate(action)
         service.store.tick()
-        parameters = parameters_of(request)
-        fault = service.fault(action, number)
+        parameters = request_parameters(request)
+        fault = service.claim_fault(action, number)
         if fault is None:
             call = service.call(action, parameters)
             noted["runId"] = call.run_id
@@ -149,12 +151,12 @@ class Emulator:
             try:
                 noted["runId"] = service.call(action, parameters).run_id
             except ServiceError:  # it took no effect: the fault is still to come
-                service.store.give_back(fault)
+                service.store.return_fault(fault)
                 raise
         noted["fault"] = f"{fault.kind}, {fault.when}"
         return fault
 
-    def _as_configured(self, refusal: ServiceError) -> ServiceError:
+    def _with_configured_code(self, refusal: ServiceError) -> ServiceError:
         """Refuse as the one or the other of the pages has it."""
         behaviour = self.service.behaviour
         if refusal.code == "InvalidTimestamp":
@@ -164,16 +166,20 @@ class Emulator:
         return refusal
 
 
-def _refused(metadata: dict[str, Any], refusal: ServiceError) -> Answer:
+def _error_response(metadata: dict[str, Any], refusal: ServiceError) -> HttpResponse:
     error: dict[str, Any] = {"Code": refusal.code, "Message": refusal.message}
     if refusal.number is not None:
         error = {"CodeN": refusal.number, **error}
     document = {"ResponseMetadata": {**metadata, "Error": error}}
-    return Answer(refusal.status, document, refusal.headers)
+    return HttpResponse(refusal.status, document, refusal.headers)
 
 
-def _record(
-    scope: Scope, metadata: dict[str, Any], answer: Answer, noted: dict[str, Any], seconds: float
+def _request_record(
+    scope: Scope,
+    metadata: dict[str, Any],
+    answer: HttpResponse,
+    noted: dict[str, Any],
+    seconds: float,
 ) -> dict[str, Any]:
     """Return what is kept of a request: nothing of its parameters or its signature."""
     content = answer.content if isinstance(answer.content, dict) else {}
@@ -183,7 +189,7 @@ def _record(
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "requestId": metadata["RequestId"],
         "method": scope["method"],
-        "action": metadata.get("Action", "")[:LONGEST_ACTION] or None,
+        "action": metadata.get("Action", "")[:MAX_ACTION_CHARS] or None,
         "status": None if unanswered else answer.status,
         "code": None if unanswered else error.get("Code"),
         **noted,
@@ -191,7 +197,7 @@ def _record(
     }
 
 
-def _request_id() -> str:
+def _new_request_id() -> str:
     return datetime.now(UTC).strftime("%Y%m%d%H%M%S") + secrets.token_hex(9).upper()
 
 

@@ -13,9 +13,9 @@ import threading
 from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.outputs import SOURCE_SECONDS, SOURCE_SIZE, source_name
-from pulumi_vod_workflow.emulator.service import Service, produced
+from pulumi_vod_workflow.emulator.service import Service, outputs_by_now
 from pulumi_vod_workflow.emulator.settings import Subscription
-from pulumi_vod_workflow.emulator.store import Delivery, Run, iso
+from pulumi_vod_workflow.emulator.store import Delivery, EmulatedRun, format_time
 
 RETRY_WAITS: Final = (5.0, 10.0, 30.0)
 """Seconds of the emulator's clock before each retry; after the last an event is dropped."""
@@ -31,16 +31,16 @@ log = logging.getLogger("pulumi_vod_workflow.emulator")
 _MESSAGES: Final = {"0": "success", "Terminated": "terminated by user"}
 
 
-def event(run: Run) -> dict[str, Any]:
+def completion_event(run: EmulatedRun) -> dict[str, Any]:
     """Return the document that is sent for a run that has ended."""
     width, height = SOURCE_SIZE
     name = source_name(run.start)
-    made = produced(run, run.outcome)
+    made = outputs_by_now(run, run.outcome)
     return {
         "RequestId": secrets.token_hex(16),
         "Version": "1.0",
         "EventType": "WorkflowComplete",
-        "EventTime": iso(run.ended),
+        "EventTime": format_time(run.ended),
         "Data": {
             "Code": run.outcome,
             "Message": _MESSAGES.get(run.outcome, f"workflow failed with {run.outcome}"),
@@ -68,7 +68,7 @@ def event(run: Run) -> dict[str, Any]:
     }
 
 
-def signature(url: str, timestamp: str, private_key: str, body: bytes) -> str:
+def event_signature(url: str, timestamp: str, private_key: str, body: bytes) -> str:
     """Return X-VOD-SIGNATURE: over the URL, the time, the key and the body as it is sent."""
     text = "|".join((url, timestamp, private_key, base64.b64encode(body).decode()))
     return hashlib.md5(text.encode()).hexdigest()  # noqa: S324 - as documented
@@ -104,7 +104,7 @@ class CallbackDispatcher:
             delivery = None
             try:
                 if len(under_way) < MAX_CONCURRENT_DELIVERIES:
-                    delivery = self._service.store.take_delivery(2 * ANSWER_TIMEOUT)
+                    delivery = self._service.store.claim_delivery(2 * ANSWER_TIMEOUT)
             except sqlite3.Error:
                 log.exception("emulator: the store does not tell which events are due")
             if delivery is None:
@@ -119,11 +119,11 @@ class CallbackDispatcher:
         store = self._service.store
         try:
             if await self._post(delivery):
-                store.delivered(delivery)
+                store.mark_delivered(delivery)
                 return
             attempts = delivery.attempts
             wait = RETRY_WAITS[attempts] if attempts < len(RETRY_WAITS) else None
-            store.undelivered(delivery, wait)
+            store.mark_undelivered(delivery, wait)
             if wait is None:
                 log.warning("emulator: the event of %s is dropped", delivery.run.run_id)
         except Exception:
@@ -133,12 +133,12 @@ class CallbackDispatcher:
         import httpx  # noqa: PLC0415 - most emulators never send an event, and start sooner so
 
         to = Subscription.model_validate_json(delivery.subscription)
-        body = json.dumps(event(delivery.run), ensure_ascii=False).encode()
+        body = json.dumps(completion_event(delivery.run), ensure_ascii=False).encode()
         headers: dict[str, str] = {"content-type": to.content_type}
         if to.private_key:
             timestamp = str(int(self._service.store.now()))
             headers["x-vod-timestamp"] = timestamp
-            headers["x-vod-signature"] = signature(to.url, timestamp, to.private_key, body)
+            headers["x-vod-signature"] = event_signature(to.url, timestamp, to.private_key, body)
         try:
             async with (
                 asyncio.timeout(ANSWER_TIMEOUT),

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pulumi_vod_workflow.emulator.faults import Fault
 from pulumi_vod_workflow.emulator.service import Service
-from pulumi_vod_workflow.emulator.settings import Model, Moment, Rule, parsed
+from pulumi_vod_workflow.emulator.settings import Model, Moment, Rule, parse_model
 
 
 class Clock(Model):
@@ -38,10 +38,12 @@ class Outcome(Model):
     def rule(self) -> Rule:
         """The same as a rule."""
         literal = re.sub(r"([*?\[])", r"[\1]", self.match)
-        return parsed(Rule, {"status": self.status, "source": f"*{literal}*"})
+        return parse_model(Rule, {"status": self.status, "source": f"*{literal}*"})
 
 
-def answer(service: Service, scope: Mapping[str, Any], body: bytes) -> tuple[int, dict[str, Any]]:
+def handle_control(
+    service: Service, scope: Mapping[str, Any], body: bytes
+) -> tuple[int, dict[str, Any]]:
     """Return the status and document for a control request."""
     if not is_local(scope):
         return 403, {"error": "the emulator's controls answer only on the loopback interface"}
@@ -53,18 +55,18 @@ def answer(service: Service, scope: Mapping[str, Any], body: bytes) -> tuple[int
             "error": f"no such control; there are {', '.join([*READ_ROUTES, *WRITE_ROUTES])}"
         }
     try:
-        WRITE_ROUTES[name](service, _document(body))
+        WRITE_ROUTES[name](service, _read_document(body))
     except ValueError as error:
         return 400, {"error": str(error)}
     return 200, {"ok": True}
 
 
-def _reset(service: Service) -> dict[str, Any]:
+def reset_all(service: Service) -> dict[str, Any]:
     service.reset()
     return {"ok": True}
 
 
-def _settings(service: Service) -> dict[str, Any]:
+def shown_settings(service: Service) -> dict[str, Any]:
     shown = service.behaviour.model_dump(mode="json", by_alias=True)
     for subscription in shown["subscriptions"]:
         subscription["privateKey"] = "set" if subscription["privateKey"] else None
@@ -76,14 +78,14 @@ READ_ROUTES: Final[Mapping[str, Callable[[Service], dict[str, Any]]]] = {
     "GET ledger": lambda service: {"starts": service.store.ledger()},
     "GET requests": lambda service: {"counts": dict(service.counts)},
     "GET events": lambda service: {"events": service.store.deliveries()},
-    "GET settings": _settings,
-    "POST reset": _reset,
+    "GET settings": shown_settings,
+    "POST reset": reset_all,
 }
 
 
 def move_clock(service: Service, parts: Mapping[str, Any]) -> None:
     """Move the emulator's time: see `Clock`."""
-    clock = parsed(Clock, parts)
+    clock = parse_model(Clock, parts)
     if not parts:
         raise ValueError("there is advanceSeconds, to, speed and stepSeconds")
     service.store.set_clock(
@@ -96,18 +98,18 @@ def move_clock(service: Service, parts: Mapping[str, Any]) -> None:
 
 def decide_outcome(service: Service, parts: Mapping[str, Any]) -> None:
     """Decide how runs will end: see `Outcome`."""
-    outcome = parsed(Outcome, parts)
+    outcome = parse_model(Outcome, parts)
     service.store.add_outcome(outcome.rule.model_dump_json(by_alias=True), outcome.times)
 
 
 def add_fault(service: Service, parts: Mapping[str, Any]) -> None:
     """Let something go wrong: see `Fault`."""
-    service.store.add_fault(parsed(Fault, parts))
+    service.store.add_fault(parse_model(Fault, parts))
 
 
 def change_settings(service: Service, parts: Mapping[str, Any]) -> None:
     """Change how the emulator behaves: see `settings.Behaviour`."""
-    service.change(parts)
+    service.change_settings(parts)
 
 
 WRITE_ROUTES: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
@@ -140,7 +142,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def _read_document(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
         json.dumps(document, ensure_ascii=False).encode()

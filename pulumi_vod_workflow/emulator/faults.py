@@ -15,26 +15,26 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pulumi_vod_workflow.emulator.errors import ServiceError
-from pulumi_vod_workflow.emulator.http import VERSIONS, Answer, Receive
+from pulumi_vod_workflow.emulator.http import VERSIONS, HttpResponse, Receive
 
 
 class ResetFault(ConnectionResetError):  # noqa: N818 - it is wanted
     """The connection is to be closed without an answer."""
 
 
-def _action(value: str) -> str:
+def _check_action(value: str) -> str:
     if value not in VERSIONS:
         raise ValueError(f"must be one of {', '.join(VERSIONS)}")
     return value
 
 
-def _with_body(status: int) -> int:
+def _check_status(status: int) -> int:
     if status in {204, 205, 304}:
         raise ValueError("must be one that has a body")
     return status
 
 
-def _free_header(name: str) -> str:
+def _check_header(name: str) -> str:
     if name.lower() in {"content-length", "transfer-encoding", "connection"}:
         raise ValueError("is the connection's own")
     return name.lower()
@@ -45,7 +45,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    action: Annotated[str, AfterValidator(_action)]
+    action: Annotated[str, AfterValidator(_check_action)]
     kind: Literal["http", "reset", "hang", "truncated", "html", "garbage"]
     when: Literal["before", "after"] = "before"
     """Whether the request takes effect: `after` loses the answer of one that did."""
@@ -53,14 +53,14 @@ class Fault(BaseModel):
     """0 clears the faults of its action."""
     chance: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the action's requests that it falls to, drawn by the seed."""
-    status: Annotated[int, Field(ge=200, le=599), AfterValidator(_with_body)] | None = None
+    status: Annotated[int, Field(ge=200, le=599), AfterValidator(_check_status)] | None = None
     """By default what belongs to the code, and 200 where there is none."""
     code: str = "InternalError"
     message: str | None = None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
     """How long a hang takes."""
     headers: dict[
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+\z"), AfterValidator(_free_header)],
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+\z"), AfterValidator(_check_header)],
         Annotated[str, Field(pattern=r"^[!-~]([ -~]*[!-~])?\z")],
     ] = Field(default_factory=dict)
 
@@ -72,20 +72,22 @@ class ActiveFault(Fault):
     """Where it stands in the books."""
 
 
-async def apply_fault(fault: Fault, receive: Receive) -> Answer:
+async def apply_fault(fault: Fault, receive: Receive) -> HttpResponse:
     """Go wrong."""
     if fault.kind == "reset":
         await abort_connection(receive, with_what_is_sent=False)
     if fault.kind == "hang":
-        await _until_gone(receive, fault.seconds)
+        await _wait_for_disconnect(receive, fault.seconds)
     status = fault.status or 200
     if fault.kind == "truncated":
-        return Answer(status, b'{"ResponseMetadata": {"RequestId": "', fault.headers, missing=99)
+        return HttpResponse(
+            status, b'{"ResponseMetadata": {"RequestId": "', fault.headers, missing_bytes=99
+        )
     if fault.kind == "html":
         headers = {"content-type": "text/html", **fault.headers}
-        return Answer(status, b"<html><body>502 Bad Gateway</body></html>", headers)
+        return HttpResponse(status, b"<html><body>502 Bad Gateway</body></html>", headers)
     if fault.kind == "garbage":
-        return Answer(status, bytes(range(256)), fault.headers)
+        return HttpResponse(status, bytes(range(256)), fault.headers)
     raise ServiceError(
         fault.code, status=fault.status, message=fault.message, headers=fault.headers
     )
@@ -106,10 +108,10 @@ async def abort_connection(receive: Receive, *, with_what_is_sent: bool) -> None
         transport.close()
     else:
         transport.abort()
-    await _until_gone(receive, 1)
+    await _wait_for_disconnect(receive, 1)
 
 
-async def _until_gone(receive: Receive, seconds: float) -> None:
+async def _wait_for_disconnect(receive: Receive, seconds: float) -> None:
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass

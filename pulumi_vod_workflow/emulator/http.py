@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from pulumi_vod_workflow.emulator.errors import ServiceError
-from pulumi_vod_workflow.emulator.signature import Signed
+from pulumi_vod_workflow.emulator.signature import SignedRequest
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,11 +29,11 @@ VERSIONS: Final = {
     "GetMediaInfos": "2022-12-01",
 }
 """The calls there are, and the one version of each (the page; facts 1 to 3)."""
-LARGEST: Final = 1 << 20
+MAX_BODY_BYTES: Final = 1 << 20
 """Bytes of a body; more is refused."""
-LONGEST_QUERY: Final = 60_000
+MAX_QUERY_BYTES: Final = 60_000
 """Bytes; beyond 64 KiB the HTTP parser itself refuses."""
-COMMON: Final = frozenset(
+COMMON_PARAMETERS: Final = frozenset(
     {
         "Action",
         "Version",
@@ -53,13 +53,13 @@ COMMON: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What is sent back: a document of JSON, or bytes as they are; header names in lower case."""
 
     status: int
     content: Mapping[str, Any] | bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    missing: int = 0
+    missing_bytes: int = 0
     """Bytes that are announced beyond the content, and never come."""
 
     @property
@@ -81,14 +81,14 @@ async def receive_body(receive: Receive) -> bytes | None:
             break
         part = message.get("body", b"")
         size += len(part)
-        if size <= LARGEST:
+        if size <= MAX_BODY_BYTES:
             parts.append(part)
         if not message.get("more_body"):
             break
-    return b"".join(parts) if size <= LARGEST else None
+    return b"".join(parts) if size <= MAX_BODY_BYTES else None
 
 
-def read(scope: Scope, body: bytes | None) -> Signed:
+def read_request(scope: Scope, body: bytes | None) -> SignedRequest:
     """
     Return the request as it was signed.
 
@@ -102,10 +102,10 @@ def read(scope: Scope, body: bytes | None) -> Signed:
     if scope["path"] not in {"", "/"}:
         raise ServiceError("InvalidActionOrVersion", scope["path"], "")
     raw = scope.get("query_string", b"")
-    if len(raw) > LONGEST_QUERY:
-        raise ServiceError("InvalidParameter", f"the query is longer than {LONGEST_QUERY} bytes")
+    if len(raw) > MAX_QUERY_BYTES:
+        raise ServiceError("InvalidParameter", f"the query is longer than {MAX_QUERY_BYTES} bytes")
     if body is None:
-        raise ServiceError("InvalidParameter", f"the body is longer than {LARGEST} bytes")
+        raise ServiceError("InvalidParameter", f"the body is longer than {MAX_BODY_BYTES} bytes")
     try:
         query = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
         headers = {name.decode("ascii").lower(): value.decode() for name, value in scope["headers"]}
@@ -113,10 +113,10 @@ def read(scope: Scope, body: bytes | None) -> Signed:
         raise ServiceError(
             "InvalidParameter", "the query or a header is not well encoded"
         ) from None
-    return Signed(method, "/", query, headers, body)
+    return SignedRequest(method, "/", query, headers, body)
 
 
-def parameters_of(request: Signed) -> dict[str, Any]:
+def request_parameters(request: SignedRequest) -> dict[str, Any]:
     """
     Return a call's own parameters, from the query and the body.
 
@@ -125,14 +125,14 @@ def parameters_of(request: Signed) -> dict[str, Any]:
 
     """
     pairs: list[tuple[str, Any]] = [
-        (name, value) for name, value in request.query if name not in COMMON
+        (name, value) for name, value in request.query if name not in COMMON_PARAMETERS
     ]
     if request.body:
-        pairs += _of_body(request.body, request.headers.get("content-type", ""))
-    return _once(pairs)
+        pairs += _body_parameters(request.body, request.headers.get("content-type", ""))
+    return _reject_conflicts(pairs)
 
 
-def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:
+def _body_parameters(body: bytes, content_type: str) -> list[tuple[str, Any]]:
     try:
         text = body.decode()
         if "form" in content_type:
@@ -155,14 +155,14 @@ def parse_json(text: str) -> Any:
 
     """
     try:
-        document = json.loads(text, object_pairs_hook=_once)
+        document = json.loads(text, object_pairs_hook=_reject_conflicts)
         json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_conflicts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if found.setdefault(name, value) != value:

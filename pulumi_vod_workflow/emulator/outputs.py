@@ -18,7 +18,7 @@ from typing import Any, Final
 SOURCE_SECONDS: Final = 60.0
 SOURCE_SIZE: Final = (1920, 1080)
 HEIGHTS: Final = (360, 480, 540, 720, 1080, 240, 144, 1440)
-_OUTCOME: Final = re.compile(
+_OUTCOME_IN_NAME: Final = re.compile(
     r"\bemu-(?:(missing)|(terminated)|(unknown-status)|fail-([12][0-9]{3}))\b", re.ASCII
 )
 
@@ -33,14 +33,14 @@ def source_name(start: Mapping[str, Any]) -> str:
 
 def outcome_from_name(source: str) -> str | None:
     """Return what a source says of itself by its name: `missing`, or the status it ends with."""
-    found = _OUTCOME.search(source)
+    found = _OUTCOME_IN_NAME.search(source)
     if not found:
         return None
     missing, terminated, unknown, code = found.groups()
     return missing or (terminated and "Terminated") or (unknown and "Paused") or code
 
 
-def _slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, Override]]:
+def _output_slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, Override]]:
     """Return a named template and its override for each output; `None` is the workflow's own."""
     named = [
         (template, override)
@@ -64,11 +64,11 @@ class Outputs:
         self._ended = ended
         overrides = start.get("Input", {}).get("OverrideParams", {})
         enhance = overrides.get("Enhance") or {}
-        self._videos = _slots(overrides.get("TranscodeVideo", []), usual["transcodes"])
+        self._videos = _output_slots(overrides.get("TranscodeVideo", []), usual["transcodes"])
         if enhance.get("FileName"):
             self._videos.append((None, enhance))
-        self._audios = _slots(overrides.get("TranscodeAudio", []), 0)
-        self._snapshots = _slots(overrides.get("Snapshot", []), usual["snapshots"])
+        self._audios = _output_slots(overrides.get("TranscodeAudio", []), 0)
+        self._snapshots = _output_slots(overrides.get("Snapshot", []), usual["snapshots"])
         name = source_name(start).rpartition("/")[2]
         self._names = {
             "fileTitle": name.rpartition(".")[0] or name,
@@ -160,7 +160,7 @@ class Outputs:
 
     def _snapshot(self, index: int, override: Override) -> dict[str, Any]:
         default = self._file_id(index, "snapshot")
-        size = dict(zip(("Width", "Height"), _size(override), strict=True))
+        size = dict(zip(("Width", "Height"), _pixel_size(override), strict=True))
         uri = self._uri(override.get("FileName"), default)
         set_ = {key for key, value in override.items() if value}  # Java spells absent ones as 0
         if {"SampleOffsets", "FileIndex", "Width", "Height"} & set_ or not override:
@@ -180,7 +180,7 @@ class Outputs:
         return {"Type": kind, kind: {"Format": "jpg", "StoreUri": uri, **size}}
 
 
-def _size(override: Override) -> tuple[int, int]:
+def _pixel_size(override: Override) -> tuple[int, int]:
     """Return the pixels (page: Width, Height): absent is the template's, 0 scales, 0 and 0 keep."""
     width, height = override.get("Width", 480), override.get("Height", 270)
     across, down = SOURCE_SIZE

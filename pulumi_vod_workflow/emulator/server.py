@@ -39,7 +39,7 @@ def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
     )
 
 
-class _Quiet(uvicorn.Server):
+class _ServerInThread(uvicorn.Server):
     """Signals belong to the process, not to a server in one of its threads."""
 
     def install_signal_handlers(self) -> None:
@@ -60,8 +60,8 @@ class VodEmulator:
         app = create_app(self._settings)
         self.service = app.service
         self._socket: socket.socket | None = None
-        self._server = _Quiet(uvicorn_config(app))
-        self._courier = CallbackDispatcher(self.service)
+        self._server = _ServerInThread(uvicorn_config(app))
+        self._dispatcher = CallbackDispatcher(self.service)
         self._thread = threading.Thread(target=self._serve, daemon=True, name="vod-emulator")
 
     def _serve(self) -> None:
@@ -115,7 +115,7 @@ class VodEmulator:
             if time.monotonic() > deadline:
                 raise RuntimeError("the emulator did not start within 10 s")
             time.sleep(0.005)
-        self._courier.start()
+        self._dispatcher.start()
         return self
 
     def __enter__(self) -> Self:
@@ -134,7 +134,7 @@ class VodEmulator:
     def stop(self) -> None:
         """Stop serving; open connections are closed."""
         if self._socket is not None:
-            self._courier.stop()
+            self._dispatcher.stop()
             self._server.should_exit = True
             self._server.force_exit = True
             self._thread.join(timeout=10)

@@ -23,19 +23,25 @@ from pulumi_vod_workflow.emulator.settings import (
     Range,
     Rule,
     Template,
-    parsed,
-    span,
+    parse_model,
+    range_ends,
 )
 from pulumi_vod_workflow.emulator.signature import Keys
-from pulumi_vod_workflow.emulator.store import Run, RunOutcome, Store, iso, new_run_id
+from pulumi_vod_workflow.emulator.store import (
+    EmulatedRun,
+    RunOutcome,
+    Store,
+    format_time,
+    new_run_id,
+)
 
-KEPT_REQUESTS: Final = 1000
-SPACE: Final = "emulated-space"
+MAX_KEPT_REQUESTS: Final = 1000
+DEFAULT_SPACE: Final = "emulated-space"
 """The space of what does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallResult:
     """A call that was made: its result, and for the log the run it was about."""
 
     result: dict[str, Any]
@@ -53,7 +59,7 @@ class Service:
         self.store = Store(settings.store)
         self.counts: dict[str, int] = {}
         """Requests of each action that this process has had, refused ones too."""
-        self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
+        self.requests: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT_REQUESTS)
         """The last requests that this process has had, as the access log has them."""
         self._answers = 0
         self._lock = threading.Lock()
@@ -62,17 +68,17 @@ class Service:
     @property
     def behaviour(self) -> Behaviour:
         """The settings, with what has been changed since, by whichever process."""
-        text = self.store.behaviour()
+        text = self.store.changed_settings()
         if text != self._changed[0]:
-            self._changed = (text, self._with(json.loads(text)))
+            self._changed = (text, self._settings_with(json.loads(text)))
         return self._changed[1]
 
-    def _with(self, parts: Mapping[str, Any]) -> Behaviour:
+    def _settings_with(self, parts: Mapping[str, Any]) -> Behaviour:
         names = Behaviour.model_fields
         own = self._settings.model_dump(mode="json", by_alias=True, include=set(names))
-        return parsed(Behaviour, {**own, **parts})
+        return parse_model(Behaviour, {**own, **parts})
 
-    def change(self, parts: Mapping[str, Any]) -> None:
+    def change_settings(self, parts: Mapping[str, Any]) -> None:
         """
         Change settings while running; several at once or none.
 
@@ -80,8 +86,8 @@ class Service:
             ValueError: saying all that is wrong with them.
 
         """
-        self._with({**json.loads(self.store.behaviour()), **parts})
-        self.store.change_behaviour(parts)
+        self._settings_with({**json.loads(self.store.changed_settings()), **parts})
+        self.store.change_settings(parts)
 
     def reset(self) -> None:
         """Forget runs, outcomes, faults, events, counts, changed settings and the clock."""
@@ -90,23 +96,23 @@ class Service:
         self.requests.clear()
         self._answers = 0
 
-    def count(self, action: str) -> int:
+    def count_request(self, action: str) -> int:
         """Note that a request came; return its number among its action's."""
         with self._lock:
             self.counts[action] = self.counts.get(action, 0) + 1
             return self.counts[action]
 
-    def latency(self) -> float:
+    def next_latency(self) -> float:
         """Return the seconds before the next answer, drawn by the seed and the answer's number."""
         behaviour = self.behaviour
-        least, most = span(behaviour.latency_seconds)
+        least, most = range_ends(behaviour.latency_seconds)
         with self._lock:
             self._answers += 1
             number = self._answers
         drawn = random.Random(f"{behaviour.seed}/latency/{number}")  # noqa: S311 - not for secrets
         return drawn.uniform(least, most) if most else 0.0
 
-    def limit(self, action: str) -> None:
+    def check_rate(self, action: str) -> None:
         """
         Let at most the allowed number of requests through in any one second (page: 50 次/秒).
 
@@ -115,15 +121,15 @@ class Service:
 
         """
         allowed = self.behaviour.rate_limit
-        if allowed and not self.store.admit(action, allowed):
+        if allowed and not self.store.admit_request(action, allowed):
             raise ServiceError("RequestLimitExceeded", str(allowed), headers={"retry-after": "1"})
 
-    def fault(self, action: str, number: int) -> ActiveFault | None:
+    def claim_fault(self, action: str, number: int) -> ActiveFault | None:
         """Return what goes wrong with a request: the first fault that falls to its number."""
         drawn = random.Random(f"{self.behaviour.seed}/{action}/{number}")  # noqa: S311 - as above
-        return self.store.take_fault(action, lambda fault: drawn.random() < fault.chance)
+        return self.store.claim_fault(action, lambda fault: drawn.random() < fault.chance)
 
-    def call(self, action: str, parameters: dict[str, Any]) -> Call:
+    def call(self, action: str, parameters: dict[str, Any]) -> CallResult:
         """
         Make a call of `CALLS`.
 
@@ -131,19 +137,19 @@ class Service:
             Refusal: with the service's code for what is wrong.
 
         """
-        return CALLS[action](self, parameters)
+        return CALL_BY_ACTION[action](self, parameters)
 
     # -- the calls ----------------------------------------------------------------------------
 
-    def start_workflow(self, parameters: dict[str, Any]) -> Call:
+    def start_workflow(self, parameters: dict[str, Any]) -> CallResult:
         """Accept a run, or join an identical one."""
-        start = contract.start(parameters)
+        start = contract.validate_start(parameters)
         behaviour = self.behaviour
         template = _template(start["TemplateId"], behaviour)
         if template is None:
             raise ServiceError("ResourceNotFound", "TemplateId")
         tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
-        space = _space(start, behaviour, template.space_name)
+        space = _find_space(start, behaviour, template.space_name)
 
         def fate(number: int, counted: str | None) -> RunOutcome:
             return decide_outcome(
@@ -154,58 +160,58 @@ class Service:
             _identity(start, space, template.commit_id),
             start,
             dedup=behaviour.dedup,
-            matches=lambda text: _matches(Rule.model_validate_json(text), start),
+            matches=lambda text: _rule_matches(Rule.model_validate_json(text), start),
             outcome_factory=fate,
         )
-        return Call({"RunId": run_id}, run_id)
+        return CallResult({"RunId": run_id}, run_id)
 
-    def get_workflow_execution(self, parameters: dict[str, Any]) -> Call:
+    def get_workflow_execution(self, parameters: dict[str, Any]) -> CallResult:
         """Tell how far a run is (facts 1)."""
-        typed = contract.read(parameters, "RunId", NeedTasksDetail=contract.NEED_TASKS)
-        run, now = self._find(typed["RunId"])
+        typed = contract.validate_read(parameters, "RunId", NeedTasksDetail=contract.NEED_TASKS)
+        run, now = self._find_run(typed["RunId"])
         start = run.start
         template = _template(start["TemplateId"], self.behaviour)
         result: dict[str, Any] = {
-            **_origin(run),
+            **_common_fields(run),
             "TemplateName": template.name if template else "",
             "Status": run.status(now),
             "EnableLowPriority": start.get("EnableLowPriority", False),
             "JobSource": "API",
-            "CreateTime": iso(run.accepted),
+            "CreateTime": format_time(run.accepted),
             "Priority": start.get("Priority", 0),
             **{key: start[key] for key in ("CallbackArgs", "Input", "TaskListId") if key in start},
         }
         if now >= run.started:
-            result["StartTime"] = iso(run.started)
+            result["StartTime"] = format_time(run.started)
         if run.has_ended(now):
-            result["EndTime"] = iso(run.ended)
+            result["EndTime"] = format_time(run.ended)
         if typed.get("NeedTasksDetail"):
-            result["TasksDetail"] = _tasks(run, now)
-        return Call(result, run.run_id)
+            result["TasksDetail"] = _task_details(run, now)
+        return CallResult(result, run.run_id)
 
-    def get_workflow_execution_result(self, parameters: dict[str, Any]) -> Call:
+    def get_workflow_execution_result(self, parameters: dict[str, Any]) -> CallResult:
         """Tell what a run has produced (facts 2)."""
-        run, now = self._find(contract.read(parameters, "RunId")["RunId"])
+        run, now = self._find_run(contract.validate_read(parameters, "RunId")["RunId"])
         status = run.status(now)
-        result = {**_origin(run), "Status": status, "TranscodeInfos": [], "Snapshots": []}
+        result = {**_common_fields(run), "Status": status, "TranscodeInfos": [], "Snapshots": []}
         for key in ("CallbackArgs", "ClientToken"):
             if key in run.start:
                 result[key] = run.start[key]
-        return Call(result | produced(run, status), run.run_id)
+        return CallResult(result | outputs_by_now(run, status), run.run_id)
 
-    def get_workflow_template(self, parameters: dict[str, Any]) -> Call:
+    def get_workflow_template(self, parameters: dict[str, Any]) -> CallResult:
         """Describe a workflow (facts 3)."""
-        template_id = contract.read(parameters, "TemplateId")["TemplateId"]
+        template_id = contract.validate_read(parameters, "TemplateId")["TemplateId"]
         behaviour = self.behaviour
         template = _template(template_id, behaviour)
         hidden = template_id in SYSTEM_TEMPLATES and not behaviour.list_system_templates
         if template is None or hidden:
             raise ServiceError("ResourceNotFound", "TemplateId")
-        return Call({"WorkflowTemplate": _described(template)})
+        return CallResult({"WorkflowTemplate": _template_document(template)})
 
-    def list_workflow_template(self, parameters: dict[str, Any]) -> Call:
+    def list_workflow_template(self, parameters: dict[str, Any]) -> CallResult:
         """List the workflows that are known by name (facts 3); `Total` is a string of digits."""
-        asked = contract.list_templates(parameters)
+        asked = contract.validate_list_templates(parameters)
         behaviour = self.behaviour
         known = [*(behaviour.templates or ())]
         if behaviour.list_system_templates:
@@ -224,39 +230,41 @@ class Service:
             reverse=asked.get("Order", "desc").lower() == "desc",
         )
         limit, offset = asked.get("Limit") or 30, asked.get("Offset", 0)
-        return Call(
+        return CallResult(
             {
                 "Limit": limit,
                 "Offset": offset,
                 "Total": str(len(found)),
-                "Data": [_described(item) for item in found[offset : offset + limit]],
+                "Data": [_template_document(item) for item in found[offset : offset + limit]],
             }
         )
 
-    def get_media_infos(self, parameters: dict[str, Any]) -> Call:
+    def get_media_infos(self, parameters: dict[str, Any]) -> CallResult:
         """Tell which videos there are, and of which space each is (docs/4/65603)."""
-        spaces = {vid: self._space_of(vid) for vid in contract.media_infos(parameters)}
-        return Call(
+        spaces = {vid: self._space_of_vid(vid) for vid in contract.validate_media_infos(parameters)}
+        return CallResult(
             {
-                "MediaInfoList": [_media(vid, space) for vid, space in spaces.items() if space],
+                "MediaInfoList": [
+                    _media_document(vid, space) for vid, space in spaces.items() if space
+                ],
                 "NotExistVids": [vid for vid, space in spaces.items() if space is None],
             }
         )
 
-    def _space_of(self, vid: str) -> str | None:
+    def _space_of_vid(self, vid: str) -> str | None:
         try:
-            return _space({"Vid": vid}, self.behaviour, SPACE)
+            return _find_space({"Vid": vid}, self.behaviour, DEFAULT_SPACE)
         except ServiceError:
             return None
 
-    def _find(self, run_id: str) -> tuple[Run, float]:
-        run = self.store.find(run_id)
+    def _find_run(self, run_id: str) -> tuple[EmulatedRun, float]:
+        run = self.store.find_recent_run(run_id)
         if run is None:
             raise ServiceError("ResourceNotFound", "RunId")
         return run, self.store.now()
 
 
-CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
+CALL_BY_ACTION: Final[Mapping[str, Callable[[Service, dict[str, Any]], CallResult]]] = {
     "StartWorkflow": Service.start_workflow,
     "GetWorkflowExecution": Service.get_workflow_execution,
     "GetWorkflowExecutionResult": Service.get_workflow_execution_result,
@@ -269,14 +277,14 @@ CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
 # -- what becomes of a start -------------------------------------------------------------------
 
 
-def _space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
+def _find_space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
     """Return the space of the source, if both exist; a file without one is in its workflow's."""
     told = outcome_from_name(source_name(start))
     if told == "missing":
         raise ServiceError("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
     if "Vid" in start:
         if behaviour.vids is None:
-            return SPACE
+            return DEFAULT_SPACE
         if start["Vid"] not in behaviour.vids:
             raise ServiceError("ResourceNotFound", "Vid")
         return behaviour.vids[start["Vid"]]
@@ -294,12 +302,12 @@ def _identity(start: Mapping[str, Any], space: str, commit: str) -> str:
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 
-def _matches(rule: Rule, start: Mapping[str, Any]) -> bool:
+def _rule_matches(rule: Rule, start: Mapping[str, Any]) -> bool:
     source = start.get("Vid") or start["DirectUrl"]["FileName"]
     return fnmatchcase(start["TemplateId"], rule.template) and fnmatchcase(source, rule.source)
 
 
-def _or(own: Range | None, usual: Range) -> Range:
+def _own_or_usual(own: Range | None, usual: Range) -> Range:
     return usual if own is None else own
 
 
@@ -318,7 +326,7 @@ def decide_outcome(
         return random.Random(f"{by.seed}/{number}/{what}")  # noqa: S311 - not for secrets
 
     def falls(index: int, rule: Rule) -> bool:
-        return _matches(rule, start) and drawn(f"rule {index}").random() < rule.chance
+        return _rule_matches(rule, start) and drawn(f"rule {index}").random() < rule.chance
 
     told = outcome_from_name(source_name(start))
     rule = next((item for index, item in enumerate(by.rules) if falls(index, item)), Rule())
@@ -326,15 +334,19 @@ def decide_outcome(
         rule = Rule.model_validate_json(forced_rule)
     elif told is not None:
         rule = rule.model_copy(update={"status": told})
-    pending = drawn("pending").uniform(*span(_or(rule.pending_seconds, by.pending_seconds)))
+    pending = drawn("pending").uniform(
+        *range_ends(_own_or_usual(rule.pending_seconds, by.pending_seconds))
+    )
     if start.get("EnableLowPriority"):
-        pending += drawn("low priority").uniform(*span(by.low_priority_seconds))
+        pending += drawn("low priority").uniform(*range_ends(by.low_priority_seconds))
     return RunOutcome(
         run_id=new_run_id(by.seed, number),
         space=space,
         tasks=tasks,
         pending=pending,
-        running=drawn("running").uniform(*span(_or(rule.running_seconds, by.running_seconds))),
+        running=drawn("running").uniform(
+            *range_ends(_own_or_usual(rule.running_seconds, by.running_seconds))
+        ),
         outcome=rule.status,
         deliveries=tuple(
             (item.model_dump_json(by_alias=True), drawn(f"twice {index}").random() < item.twice)
@@ -347,15 +359,15 @@ def decide_outcome(
 # -- what is told ------------------------------------------------------------------------------
 
 
-def produced(run: Run, status: str) -> dict[str, Any]:
+def outputs_by_now(run: EmulatedRun, status: str) -> dict[str, Any]:
     """Return what a run has made by now; after 2004 and 2005 the outputs exist all the same."""
     if status not in {"0", "2004", "2005"}:
         return {}
-    outputs = Outputs(run.run_id, run.start, iso(run.ended), run.tasks)
+    outputs = Outputs(run.run_id, run.start, format_time(run.ended), run.tasks)
     return {"TranscodeInfos": outputs.transcodes(), "Snapshots": outputs.snapshots()}
 
 
-def _origin(run: Run) -> dict[str, Any]:
+def _common_fields(run: EmulatedRun) -> dict[str, Any]:
     source = {key: run.start[key] for key in ("Vid", "DirectUrl") if key in run.start}
     return {
         "RunId": run.run_id,
@@ -365,7 +377,7 @@ def _origin(run: Run) -> dict[str, Any]:
     }
 
 
-def _tasks(run: Run, now: float) -> list[dict[str, Any]]:
+def _task_details(run: EmulatedRun, now: float) -> list[dict[str, Any]]:
     """Return a task for each output, all at the run's own pace; Progress is taken as 0 to 100."""
     ended = run.has_ended(now)
     share = (now - run.started) / max(run.ended - run.started, 0.001)
@@ -377,10 +389,10 @@ def _tasks(run: Run, now: float) -> list[dict[str, Any]]:
         "Progress": 100 if status == "Completed" else max(0, min(99, int(share * 100))),
     }
     if now >= run.started:
-        state["StartTime"] = iso(run.started)
+        state["StartTime"] = format_time(run.started)
     if ended:
-        state["EndTime"] = iso(run.ended)
-    tasks = Outputs(run.run_id, run.start, iso(run.ended), run.tasks).tasks()
+        state["EndTime"] = format_time(run.ended)
+    tasks = Outputs(run.run_id, run.start, format_time(run.ended), run.tasks).tasks()
     return [{"DisplayName": name, "TemplateId": template, **state} for name, template in tasks]
 
 
@@ -407,7 +419,7 @@ def _shown_space(template: Template) -> str:
     return "" if template.type == "System" else template.space_name
 
 
-def _described(template: Template) -> dict[str, Any]:
+def _template_document(template: Template) -> dict[str, Any]:
     """Return a workflow as the service describes it, an activity for each output."""
     kinds = [("Transcode", template.transcodes), ("Snapshot", template.snapshots)]
     activities = [
@@ -427,14 +439,14 @@ def _described(template: Template) -> dict[str, Any]:
         "Name": template.name,
         "Description": template.description,
         "Type": template.type,
-        "CreatedAt": _spelled(template.created_at),
-        "UpdatedAt": _spelled(template.updated_at),
+        "CreatedAt": _format_time(template.created_at),
+        "UpdatedAt": _format_time(template.updated_at),
         "CommitId": template.commit_id,
         "Activities": [*activities, end],
     }
 
 
-def _media(vid: str, space: str) -> dict[str, Any]:
+def _media_document(vid: str, space: str) -> dict[str, Any]:
     """Return a video as the service describes it, but for its files."""
     return {
         "BasicInfo": {
@@ -450,5 +462,5 @@ def _media(vid: str, space: str) -> dict[str, Any]:
     }
 
 
-def _spelled(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

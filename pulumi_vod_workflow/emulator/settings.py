@@ -28,7 +28,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-LONGEST: Final = 365 * 86400.0
+MAX_SECONDS: Final = 365 * 86400.0
 """Seconds that anything can be set to take."""
 SYSTEM_TEMPLATES: Final = {
     "c3841b3122fd460db2bc99a6ec131cb8": ("single-bitrate short video feeds", 6),
@@ -38,7 +38,7 @@ SYSTEM_TEMPLATES: Final = {
 }
 """Built-in workflow -> its name and number of outputs (facts 10)."""
 
-Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Text = Annotated[str, Field(min_length=1)]
 Moment = Annotated[AwareDatetime, Field(strict=False)]
 Dedup = Literal["unfinished", "finished"]
@@ -57,7 +57,7 @@ class Model(BaseModel):
     )
 
 
-def _loopback(url: str) -> str:
+def _check_loopback(url: str) -> str:
     try:
         parts = urlsplit(url if re.fullmatch("[!-~]+", url) else "")
         host, _ = parts.hostname or "", parts.port
@@ -69,27 +69,29 @@ def _loopback(url: str) -> str:
     return url
 
 
-Loopback = Annotated[str, AfterValidator(_loopback)]
+Loopback = Annotated[str, AfterValidator(_check_loopback)]
 
 
-def _pair(value: Any) -> Any:
+def _tuple_from_list(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def span(value: float | tuple[float, float]) -> tuple[float, float]:
+def range_ends(value: float | tuple[float, float]) -> tuple[float, float]:
     """Return a range's ends; a number is a range of one."""
     return value if isinstance(value, tuple) else (value, value)
 
 
-def _ordered(value: float | tuple[float, float]) -> float | tuple[float, float]:
-    least, most = span(value)
+def _check_order(value: float | tuple[float, float]) -> float | tuple[float, float]:
+    least, most = range_ends(value)
     if least > most:
         raise ValueError("the range must begin with its smaller end")
     return value
 
 
 Range = Annotated[
-    Seconds | tuple[Seconds, Seconds], BeforeValidator(_pair), AfterValidator(_ordered)
+    Seconds | tuple[Seconds, Seconds],
+    BeforeValidator(_tuple_from_list),
+    AfterValidator(_check_order),
 ]
 """Seconds, or a list of the least and the most, drawn by the seed."""
 
@@ -230,10 +232,10 @@ class EmulatorSettings(Behaviour):
     """The only region that signatures may be for; `None` takes any."""
 
 
-Part = TypeVar("Part", bound=BaseModel)
+ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
-def parsed(model: type[Part], parts: Mapping[str, Any]) -> Part:
+def parse_model(model: type[ModelType], parts: Mapping[str, Any]) -> ModelType:
     """
     Return the model that `parts` spell.
 

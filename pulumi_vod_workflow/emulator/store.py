@@ -25,7 +25,7 @@ from typing import Any, Final
 from pulumi_vod_workflow.emulator.faults import ActiveFault, Fault
 from pulumi_vod_workflow.emulator.settings import Dedup
 
-VERSION: Final = 1
+SCHEMA_VERSION: Final = 1
 """Of the schema, in the file."""
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -52,18 +52,18 @@ INSERT OR IGNORE INTO behaviour VALUES (1, '{}')
 """
 RETENTION: Final = 30 * 86400.0
 """Seconds for which a run is found (facts 1)."""
-MAX_CLOCK_OFFSET: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+LATEST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 """The latest moment the clock can be moved to: every time stays one that can be spelled."""
-UNFINISHED: Final = frozenset({"PendingStart", "Running", "Paused"})
+UNFINISHED_STATUSES: Final = frozenset({"PendingStart", "Running", "Paused"})
 
 
-def iso(moment: float) -> str:
+def format_time(moment: float) -> str:
     """Spell a time as the service does: UTC, whole seconds."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EmulatedRun:
     """One accepted start."""
 
     number: int
@@ -87,7 +87,7 @@ class Run:
 
     def has_ended(self, now: float) -> bool:
         """Tell whether the status is a last one."""
-        return self.status(now) not in UNFINISHED
+        return self.status(now) not in UNFINISHED_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,11 @@ class Delivery:
     """An event on its way."""
 
     number: int
-    run: Run
+    run: EmulatedRun
     subscription: str
     attempts: int
     """How often it has been tried before."""
-    taken: float
+    claimed_at: float
     """When it was taken: whose carrier was too slow has no say any more."""
 
 
@@ -122,7 +122,7 @@ OutcomeFactory = Callable[[int, str | None], RunOutcome]
 Matches = Callable[[str], bool]
 """Whether a counted rule, as JSON, falls to the start."""
 
-_RUN: Final = "number, run_id, start, space, tasks, accepted, started, ended, outcome"
+_RUN_COLUMNS: Final = "number, run_id, start, space, tasks, accepted, started, ended, outcome"
 
 
 class Store:
@@ -138,11 +138,11 @@ class Store:
             self._db.execute("PRAGMA synchronous=NORMAL")
         with self._transaction() as db:
             [(version,)] = db.execute("PRAGMA user_version")
-            if version != VERSION and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            if version != SCHEMA_VERSION and db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise sqlite3.DatabaseError("it was made by another version: remove it")
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the file."""
@@ -176,7 +176,7 @@ class Store:
 
     def now(self) -> float:
         """Return the emulator's time."""
-        return _shown(self._rows("SELECT shown, at, speed FROM clock")[0], time.time())
+        return _clock_time(self._rows("SELECT shown, at, speed FROM clock")[0], time.time())
 
     def pace(self) -> tuple[float, float]:
         """Return the clock's speed, and the seconds by which each request moves it."""
@@ -208,11 +208,11 @@ class Store:
         with self._transaction() as db:
             real = time.time()
             [row] = db.execute("SELECT shown, at, speed, step FROM clock").fetchall()
-            before = _shown(row[:3], real)
+            before = _clock_time(row[:3], real)
             shown = (before if to is None else to) + advance
-            if not before <= shown <= MAX_CLOCK_OFFSET:
+            if not before <= shown <= LATEST_TIME:
                 raise ValueError(
-                    f"the clock goes forward only, and not beyond {iso(MAX_CLOCK_OFFSET)}"
+                    f"the clock goes forward only, and not beyond {format_time(LATEST_TIME)}"
                 )
             db.execute(
                 "UPDATE clock SET shown = ?, at = ?, speed = ?, step = ?",
@@ -226,11 +226,11 @@ class Store:
 
     # -- how it behaves -----------------------------------------------------------------------
 
-    def behaviour(self) -> str:
+    def changed_settings(self) -> str:
         """Return what has been changed of the settings, as JSON."""
         return str(self._rows("SELECT parts FROM behaviour")[0][0])
 
-    def change_behaviour(self, parts: Mapping[str, Any]) -> None:
+    def change_settings(self, parts: Mapping[str, Any]) -> None:
         """Change settings for all processes."""
         with self._transaction() as db:
             [(text,)] = db.execute("SELECT parts FROM behaviour").fetchall()
@@ -251,13 +251,13 @@ class Store:
                 values = (fault.action, fault.times, fault.model_dump_json())
                 db.execute("INSERT INTO faults (action, left, fault) VALUES (?, ?, ?)", values)
 
-    def waiting(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    def pending_outcomes_and_faults(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
         """Return the outcomes and the faults that are still to come, as JSON, and how often."""
         outcomes = self._rows("SELECT left, rule FROM outcomes WHERE left > 0 ORDER BY number")
         faults = self._rows("SELECT left, fault FROM faults WHERE left > 0 ORDER BY number")
         return outcomes, faults
 
-    def take_fault(self, action: str, matches: Callable[[Fault], bool]) -> ActiveFault | None:
+    def claim_fault(self, action: str, matches: Callable[[Fault], bool]) -> ActiveFault | None:
         """Return the fault that happens to this request: the oldest that falls to it."""
         query = "SELECT number, fault FROM faults WHERE action = ? AND left > 0 ORDER BY number"
         for number, text in self._rows(query, action):
@@ -269,12 +269,12 @@ class Store:
                         return fault
         return None
 
-    def give_back(self, fault: ActiveFault) -> None:
+    def return_fault(self, fault: ActiveFault) -> None:
         """Let it happen to another request."""
         with self._transaction() as db:
             db.execute("UPDATE faults SET left = left + 1 WHERE number = ?", (fault.number,))
 
-    def admit(self, action: str, allowed: int) -> bool:
+    def admit_request(self, action: str, allowed: int) -> bool:
         """Tell whether a request is among those allowed in any one second, by the real clock."""
         now = time.time()
         with self._transaction() as db:
@@ -299,12 +299,12 @@ class Store:
         now = self.now()
         with self._transaction() as db:
             for row in db.execute(
-                f"SELECT {_RUN} FROM runs WHERE identity = ? AND accepted > ? "  # noqa: S608 - ours
+                f"SELECT {_RUN_COLUMNS} FROM runs WHERE identity = ? AND accepted > ? "  # noqa: S608 - ours
                 "ORDER BY number DESC",
                 (identity, now - RETENTION),
             ):
-                run = _run(row)
-                if not run.has_ended(now) or (dedup == "finished" and _still_counts(run, now)):
+                run = _run_from_row(row)
+                if not run.has_ended(now) or (dedup == "finished" and _can_be_joined(run, now)):
                     return run.run_id
             rule = None
             for number, text in db.execute(
@@ -318,7 +318,7 @@ class Store:
             fate = outcome_factory(last + 1, rule)
             ended = now + fate.pending + fate.running
             db.execute(
-                f"INSERT INTO runs ({_RUN}, identity) "  # noqa: S608 - ours
+                f"INSERT INTO runs ({_RUN_COLUMNS}, identity) "  # noqa: S608 - ours
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     last + 1,
@@ -340,30 +340,30 @@ class Store:
                 )
             return fate.run_id
 
-    def find(self, run_id: str) -> Run | None:
+    def find_recent_run(self, run_id: str) -> EmulatedRun | None:
         """Return a run that is not older than 30 days."""
         run = self.run(run_id)
         return run if run and run.accepted > self.now() - RETENTION else None
 
-    def run(self, run_id: str) -> Run | None:
+    def run(self, run_id: str) -> EmulatedRun | None:
         """Return a run of any age."""
-        query = f"SELECT {_RUN} FROM runs WHERE run_id = ?"  # noqa: S608 - ours
-        return next(map(_run, self._rows(query, run_id)), None)
+        query = f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?"  # noqa: S608 - ours
+        return next(map(_run_from_row, self._rows(query, run_id)), None)
 
-    def runs(self, last: int) -> list[Run]:
+    def runs(self, last: int) -> list[EmulatedRun]:
         """Return the last so many runs, the newest first."""
         rows = self._rows(
-            f"SELECT {_RUN} FROM runs ORDER BY number DESC LIMIT ?",  # noqa: S608 - ours
+            f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY number DESC LIMIT ?",  # noqa: S608 - ours
             last,
         )
-        return [_run(row) for row in rows]
+        return [_run_from_row(row) for row in rows]
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return every start that would have been billed, oldest first."""
-        rows = self._rows(f"SELECT {_RUN} FROM runs ORDER BY number")  # noqa: S608 - ours
-        return [entry(_run(row)) for row in rows]
+        rows = self._rows(f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY number")  # noqa: S608 - ours
+        return [ledger_entry(_run_from_row(row)) for row in rows]
 
-    def starts(self, until: Run | None = None) -> int:
+    def count_starts(self, until: EmulatedRun | None = None) -> int:
         """Return how many starts are in the ledger, up to a run's own if one is given."""
         query = "SELECT COUNT(*) FROM runs WHERE number <= ?"
         [(count,)] = self._rows(query, until.number if until else 2**63 - 1)
@@ -371,7 +371,7 @@ class Store:
 
     # -- events -------------------------------------------------------------------------------
 
-    def take_delivery(self, patience: float) -> Delivery | None:
+    def claim_delivery(self, patience: float) -> Delivery | None:
         """
         Return an event that is due; another process has it only after `patience` real seconds.
 
@@ -391,22 +391,22 @@ class Store:
             number, run_id, subscription, attempts = row
             db.execute("UPDATE deliveries SET taken = ? WHERE number = ?", (real, number))
             found = db.execute(
-                f"SELECT {_RUN} FROM runs WHERE run_id = ?",  # noqa: S608 - ours
+                f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?",  # noqa: S608 - ours
                 (run_id,),
             ).fetchone()
-        return Delivery(number, _run(found), subscription, attempts, real)
+        return Delivery(number, _run_from_row(found), subscription, attempts, real)
 
-    def delivered(self, delivery: Delivery) -> None:
+    def mark_delivered(self, delivery: Delivery) -> None:
         """Note that an event was taken; it comes once more if that was decided."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE deliveries SET attempts = attempts + 1, taken = 0, again = 0, "
                 "state = CASE WHEN again THEN 'waiting' ELSE 'delivered' END "
                 "WHERE number = ? AND taken = ?",
-                (delivery.number, delivery.taken),
+                (delivery.number, delivery.claimed_at),
             )
 
-    def undelivered(self, delivery: Delivery, wait: float | None) -> None:
+    def mark_undelivered(self, delivery: Delivery, wait: float | None) -> None:
         """Note that an event was not taken: it comes again after a wait, or is dropped."""
         due = self.now() + (wait or 0)
         with self._transaction() as db:
@@ -417,7 +417,7 @@ class Store:
                     due,
                     "dropped" if wait is None else "waiting",
                     delivery.number,
-                    delivery.taken,
+                    delivery.claimed_at,
                 ),
             )
 
@@ -429,7 +429,7 @@ class Store:
                 "url": json.loads(subscription)["url"],
                 "attempts": attempts,
                 "state": state,
-                "dueAt": iso(due),
+                "dueAt": format_time(due),
             }
             for run_id, subscription, attempts, state, due in self._rows(
                 "SELECT run_id, subscription, attempts, state, due FROM deliveries ORDER BY number"
@@ -437,12 +437,12 @@ class Store:
         ]
 
 
-def _shown(row: tuple[float | None, float, float], real: float) -> float:
+def _clock_time(row: tuple[float | None, float, float], real: float) -> float:
     shown, at, speed = row
     return real if shown is None else shown + (real - at) * speed
 
 
-def entry(run: Run) -> dict[str, Any]:
+def ledger_entry(run: EmulatedRun) -> dict[str, Any]:
     """Return a run as the ledger has it."""
     start = run.start
     source = {"vid": start["Vid"]} if "Vid" in start else {"directUrl": start["DirectUrl"]}
@@ -451,16 +451,16 @@ def entry(run: Run) -> dict[str, Any]:
         "clientToken": start.get("ClientToken"),
         "templateId": start["TemplateId"],
         **source,
-        "acceptedAt": iso(run.accepted),
+        "acceptedAt": format_time(run.accepted),
     }
 
 
-def _run(row: Any) -> Run:
+def _run_from_row(row: Any) -> EmulatedRun:
     number, run_id, start, space, tasks, *times = row
-    return Run(number, run_id, json.loads(start), space, json.loads(tasks), *times)
+    return EmulatedRun(number, run_id, json.loads(start), space, json.loads(tasks), *times)
 
 
-def _still_counts(run: Run, now: float) -> bool:
+def _can_be_joined(run: EmulatedRun, now: float) -> bool:
     """Tell whether a finished run dedups: not one that was terminated or failed by the system."""
     status = run.status(now)
     return status != "Terminated" and not status.startswith("2")

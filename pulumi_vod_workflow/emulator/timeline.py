@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-SECOND: Final = 10.0  # pixels
+PIXELS_PER_SECOND: Final = 10.0  # pixels
 """Width of a second, of the first ones of each stretch between two moments."""
-TRUE_TO_SCALE: Final = 15.0  # seconds
+MAX_SCALED_SECONDS: Final = 15.0  # seconds
 """Length of a stretch up to which a second has its width; longer stretches are shortened."""
-DOUBLING: Final = 20.0  # pixels
+PIXELS_PER_DOUBLING: Final = 20.0  # pixels
 """Width that a longer stretch gains whenever it is twice as long."""
 
 
@@ -23,9 +23,11 @@ def width(seconds: float) -> float:
     Two parts of a stretch are together never narrower than it is whole. So a moment that is added
     within a stretch moves what comes after it to the right, and shrinks nothing.
     """
-    if seconds <= TRUE_TO_SCALE:
-        return max(0.0, seconds) * SECOND
-    return TRUE_TO_SCALE * SECOND + DOUBLING * math.log2(seconds / TRUE_TO_SCALE)
+    if seconds <= MAX_SCALED_SECONDS:
+        return max(0.0, seconds) * PIXELS_PER_SECOND
+    return MAX_SCALED_SECONDS * PIXELS_PER_SECOND + PIXELS_PER_DOUBLING * math.log2(
+        seconds / MAX_SCALED_SECONDS
+    )
 
 
 class Axis:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
-from pulumi_vod_workflow.cli.runs.model import PHASES
+from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
     SECRET,
@@ -235,7 +235,7 @@ def test_phases_are_chosen(vod: Vod, tmp_path: Path) -> None:
     assert "PHASE" not in none
     said = vod("runs", source, "--phase", "done", code=2).stderr
     assert "'done' is not one of" in said
-    assert all(f"'{phase}'" in " ".join(said.split()) for phase in PHASES)
+    assert all(f"'{phase}'" in " ".join(said.split()) for phase in PHASE_ORDER)
 
 
 def test_runs_with_the_same_remedy_share_a_hint(vod: Vod, tmp_path: Path) -> None:
@@ -352,4 +352,4 @@ def test_an_export_of_another_form_is_told(
     source = written(tmp_path / "x.json", batch("all", odd), pending=[noted])
     options = ("--journal", str(tmp_path / "journal"), "--offline") if command == "recover" else ()
     told = vod(command, source, *options, code=2).stderr
-    assert "in a form that this version does not know" in told
+    assert "have a form that this version does not know" in told

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import read_stack
-from pulumi_vod_workflow.cli.runs.model import runs_in
-from pulumi_vod_workflow.cli.runs.watch import watch
+from pulumi_vod_workflow.cli.runs.model import list_runs
+from pulumi_vod_workflow.cli.runs.watch import follow_runs
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.cli.conftest import Vod
@@ -85,7 +85,7 @@ def test_on_a_terminal_the_table_is_drawn_anew(vod_emulator: VodEmulator, tmp_pa
     """As high as the terminal is."""
     stack = read_stack(stack_of(vod_emulator, tmp_path))
     out = Console(file=io.StringIO(), force_terminal=True, width=140, height=11, markup=False)
-    runs, stopped = watch(runs_in(stack), stack.settings(), out, SystemClock())
+    runs, stopped = follow_runs(list_runs(stack), stack.settings(), out, SystemClock())
     assert [(run.name, run.phase) for run in runs] == [
         ("bad", "failed"), ("good", "succeeded"), ("many[k]", "succeeded"), ("over", "succeeded"),
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from pulumi_vod_workflow.core.execution import EXPIRED, FAILURE_REASONS, RETENTI
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.emulator import dashboard as page_module
 from pulumi_vod_workflow.emulator.dashboard import phase
-from pulumi_vod_workflow.emulator.store import Run
+from pulumi_vod_workflow.emulator.store import EmulatedRun
 from pulumi_vod_workflow.emulator.timeline import Axis
 
 Call = Callable[..., httpx.Response]
@@ -133,7 +133,7 @@ def test_phases_are_those_of_the_provider(status: str) -> None:
     known = {"PendingStart": (1.0, "0"), "Running": (0.0, "0")}
     started, outcome = known.get(status, (0.0, status))
     ended = 2.0 if status in known else 0.0
-    run = Run(1, "emu:1", {}, "s", {}, 0.0, started, ended, outcome)
+    run = EmulatedRun(1, "emu:1", {}, "s", {}, 0.0, started, ended, outcome)
     assert run.status(0.5) == status
     assert phase(run, 0.5) == classify_status(status).phase
     assert phase(run, RETENTION.total_seconds()) == EXPIRED["phase"]

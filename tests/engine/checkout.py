@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.store import Store
 from tests.engine import pages
+from tests.engine.pages import NO_PREVIEW
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = (
@@ -88,6 +89,7 @@ class Checkout:
             **os.environ,
             "PULUMI_HOME": str(folder / "home"),
             "PYTHONDONTWRITEBYTECODE": "",  # every command starts two more processes
+            **NO_PREVIEW,
         }
         typed(f"{commands}\nenv -0 >environ", self.folder, environ)
         lines = (folder / "environ").read_text().split("\0")
@@ -95,7 +97,7 @@ class Checkout:
         assert self.environ["PULUMI_BACKEND_URL"] == self.backend
         (self.state / ".pulumi").mkdir()
         with self._store() as store:  # instead of five seconds
-            store.change_behaviour({"pendingSeconds": 0.1, "runningSeconds": 0.2})
+            store.change_settings({"pendingSeconds": 0.1, "runningSeconds": 0.2})
 
     @contextmanager
     def _store(self) -> Iterator[Store]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,13 +155,13 @@ class Stack(auto.Stack):
     """
 
     @property
-    def deployment(self) -> dict[str, Any]:
+    def deployment(self) -> Mapping[str, Any]:
         """The state, from its file; the engine is asked where secrets are to be decrypted."""
         folder = Path(self.workspace.work_dir) / "state" / ".pulumi" / "stacks" / PROJECT
         text = (folder / f"{self.name}.json").read_text()
         if '"ciphertext"' in text:
             return self.export_stack().deployment or {}
-        latest: dict[str, Any] | None = json.loads(text)["checkpoint"].get("latest")
+        latest: Mapping[str, Any] | None = json.loads(text)["checkpoint"].get("latest")
         return latest or {}
 
     def outputs(self) -> auto.OutputMap:

@@ -67,9 +67,8 @@ def test_changes(story: Story) -> None:
 
     def declared(moment: int) -> Program:
         def program() -> None:
-            for name, edit in EDITS.items():
-                inputs: dict[str, Any] = edit[moment]
-                run(name, **{"template_id": name, **inputs})()
+            for name, (before, after, _) in EDITS.items():
+                run(name, **{"template_id": name, **(after if moment else before)})()
 
         return program
 

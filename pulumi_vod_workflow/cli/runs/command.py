@@ -8,23 +8,25 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.formatting import (
-    EXIT_CANCELLED,
-    EXIT_UNUSABLE,
-    as_unreadable_file,
-    exit_on_error,
+from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION, EXIT_CANCELLED, EXIT_UNUSABLE
+from pulumi_vod_workflow.cli.options import (
+    EndpointOverride,
+    ProgramFolder,
+    StackExport,
+    StackName,
 )
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
-from pulumi_vod_workflow.cli.runs.model import BAD, PHASES, Phase, runs_in
+from pulumi_vod_workflow.cli.runs.model import FAILURE_PHASES, PHASE_ORDER, Phase, list_runs
 from pulumi_vod_workflow.cli.runs.render_html import render_html
 from pulumi_vod_workflow.cli.runs.render_table import (
-    as_csv,
-    as_json,
-    console,
-    heading,
-    hints,
-    summary,
-    table,
+    make_console,
+    phase_summary,
+    remedy_hints,
+    render_csv,
+    render_json,
+    render_table,
+    stack_heading,
 )
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -38,28 +40,6 @@ INTERRUPTED = (
     "An update was cut short: `vod-workflow recover` says what became of what it was starting."
 )
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[EXPORT]",
-        help="A file that `pulumi stack export` has written, or - for the standard input. Without "
-        "one, Pulumi is asked for it.",
-        show_default=False,
-    ),
-]
-StackName = Annotated[
-    str | None,
-    typer.Option("--stack", "-s", help="The stack to ask Pulumi for [the selected one]."),
-]
-Cwd = Annotated[
-    Path | None,
-    typer.Option("--cwd", "-C", help="The program's folder, to ask Pulumi in [this one]."),
-]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(help="Instead of the stack's vod:endpoint: a URL, or emulator."),
-]
-
 
 class Format(StrEnum):
     """How the runs are written."""
@@ -69,14 +49,14 @@ class Format(StrEnum):
     csv = "csv"
 
 
-Form = Annotated[Format, typer.Option("--format", "-f", help="How to write it.")]
+RunsFormat = Annotated[Format, typer.Option("--format", "-f", help="How to write it.")]
 
 
 def runs(
     *,
-    source: Source = None,
+    source: StackExport = None,
     stack: StackName = None,
-    cwd: Cwd = None,
+    cwd: ProgramFolder = None,
     watch: Annotated[
         bool,
         typer.Option(
@@ -90,13 +70,13 @@ def runs(
         Path | None,
         typer.Option(help="Write a page with a timeline, too: one file that loads nothing."),
     ] = None,
-    form: Form = Format.table,
+    form: RunsFormat = Format.table,
     phase: Annotated[
         list[Phase] | None,
         typer.Option(
             metavar="PHASE",
             help="List only runs in this phase; give it again for another one. The phases: "
-            f"{', '.join(PHASES)}.",
+            f"{', '.join(PHASE_ORDER)}.",
             show_default=False,
         ),
     ] = None,
@@ -104,7 +84,7 @@ def runs(
         bool,
         typer.Option("--fail-on-failed", help="End with 1 if a run did not do what was asked for."),
     ] = False,
-    endpoint: Endpoint = None,
+    endpoint: EndpointOverride = None,
 ) -> None:
     """
     List a stack's runs by phase: how old they are, what they made, what to do about failures.
@@ -118,39 +98,39 @@ def runs(
     with exit_on_error():
         exported, clock, stopped = read_stack(source, stack, cwd), SystemClock(), False
         with as_unreadable_file(ExportError):
-            found = runs_in(exported)
+            found = list_runs(exported)
         if watch:
-            from pulumi_vod_workflow.cli.runs.watch import watch as follow  # noqa: PLC0415 - makes calls
+            from pulumi_vod_workflow.cli.runs.watch import follow_runs as follow  # noqa: PLC0415 - makes calls
 
-            told = console(stderr=True)
+            told = make_console(stderr=True)
             found, stopped = follow(found, exported.settings(cwd, endpoint=endpoint), told, clock)
         now = clock.now()
         listed = [run for run in found if not phase or run.phase in phase]
         if html is not None:
-            _write(html, render_html(exported, listed, now, live=watch, of=len(found)))
+            _write_page(html, render_html(exported, listed, now, live=watch, total=len(found)))
     if form is Format.json:
-        typer.echo(as_json(exported, found, listed, now, "service" if watch else "state"))
+        typer.echo(render_json(exported, found, listed, now, "service" if watch else "state"))
     elif form is Format.csv:
-        typer.echo(as_csv(listed), nl=False)
+        typer.echo(render_csv(listed), nl=False)
     else:
-        out = console()
+        out = make_console()
         only = f"; {len(listed):,} listed ({' or '.join(phase)})" if phase else ""
-        out.print(f"{heading(exported, now)}: {summary(found)}{only}", soft_wrap=True)
+        out.print(f"{stack_heading(exported, now)}: {phase_summary(found)}{only}", soft_wrap=True)
         if listed:
-            out.print(table(listed, now))
-            out.print(hints(listed), soft_wrap=True, end="")
+            out.print(render_table(listed, now))
+            out.print(remedy_hints(listed), soft_wrap=True, end="")
         if exported.interrupted:
             out.print(INTERRUPTED, soft_wrap=True)
         out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
     if stopped:
         raise typer.Exit(EXIT_CANCELLED)
-    if any(run.trouble for run in found):
+    if any(run.read_error for run in found):
         raise typer.Exit(EXIT_UNUSABLE)
-    if fail_on_failed and any(run.phase in BAD for run in found):
-        raise typer.Exit(1)
+    if fail_on_failed and any(run.phase in FAILURE_PHASES for run in found):
+        raise typer.Exit(EXIT_ATTENTION)
 
 
-def _write(file: Path, page: bytes) -> None:
+def _write_page(file: Path, page: bytes) -> None:
     try:
         file.write_bytes(page)
     except OSError as error:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, format_moment
+from pulumi_vod_workflow.cli.formatting import format_moment
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     COMPLETION_TYPE,
@@ -17,6 +17,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     Resource,
     Stack,
 )
+from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
@@ -40,25 +41,25 @@ class Phase(StrEnum):
     succeeded = auto()
 
 
-PHASES: Final = tuple(phase.value for phase in Phase)
+PHASE_ORDER: Final = tuple(phase.value for phase in Phase)
 """The phases' words, in that order."""
-DECLARED: Final = ("vid", "directUrl", "templateId")
+SOURCE_FIELDS: Final = ("vid", "directUrl", "templateId")
 """The properties that say what a run works on."""
-BAD: Final = frozenset({"failed", "terminated", "unclear", "rejected"})
+FAILURE_PHASES: Final = frozenset({"failed", "terminated", "unclear", "rejected"})
 """Phases of runs that did not come to what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ListedRun:
     """One run, or an item of a batch that has none."""
 
     names: tuple[str, ...]
     """What the program calls it; several if several resources stand for it."""
     outputs: Mapping[str, Any]
     """What is known of it, as in the state of a WorkflowRun; secrets are `Secret`."""
-    secret: bool = False
+    has_secret_inputs: bool = False
     """Something of what it was started with is secret."""
-    trouble: str = ""
+    read_error: str = ""
     """Why it could not be read just now."""
 
     @property
@@ -91,12 +92,12 @@ class Run:
         return escape_controls(self.outputs.get("templateId") or "")
 
     @property
-    def wrong(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether it did not do its work, can no longer be read, or could not be read just now."""
-        return self.phase in BAD or self.phase == "expired" or bool(self.trouble)
+        return self.phase in FAILURE_PHASES or self.phase == "expired" or bool(self.read_error)
 
     @property
-    def ended(self) -> bool:
+    def is_terminal(self) -> bool:
         """Whether there is nothing more to come of it."""
         return not self.run_id or execution.is_terminal(self.outputs)
 
@@ -112,7 +113,7 @@ class Run:
     @property
     def remedy(self) -> str:
         """What to do about it; empty if nothing is wrong."""
-        wrong = self.phase in BAD or self.phase == "expired"
+        wrong = self.phase in FAILURE_PHASES or self.phase == "expired"
         return remedy({**self.outputs, "phase": self.phase}) if wrong else ""
 
     def age(self, now: datetime) -> float | None:
@@ -120,100 +121,106 @@ class Run:
         return execution.run_age(self.outputs, now)
 
     @property
-    def began(self) -> datetime | None:
+    def created_at(self) -> datetime | None:
         """When it was made, or accepted."""
         return format_moment(self.outputs.get("createTime") or self.outputs.get("submittedAt"))
 
     @property
-    def started(self) -> datetime | None:
+    def started_at(self) -> datetime | None:
         """When processing began."""
         return format_moment(self.outputs.get("startTime"))
 
     @property
-    def finished(self) -> datetime | None:
+    def ended_at(self) -> datetime | None:
         """When it ended."""
         return format_moment(self.outputs.get("endTime"))
 
     @property
     def duration(self) -> float | None:
         """The seconds of its processing, once it has ended."""
-        if self.started is None or self.finished is None:
+        if self.started_at is None or self.ended_at is None:
             return None
-        return (self.finished - self.started).total_seconds()
+        return (self.ended_at - self.started_at).total_seconds()
 
-    def now_known(self, outputs: Mapping[str, Any]) -> Run:
+    def with_outputs(self, outputs: Mapping[str, Any]) -> ListedRun:
         """Return it with what was just read, what is secret of that marked."""
-        read = to_state({**outputs, **({"secretInputs": True} if self.secret else {})})
-        return replace(self, outputs=execution.merge_outputs(self.outputs, read), trouble="")
+        read = to_state({**outputs, **({"secretInputs": True} if self.has_secret_inputs else {})})
+        return replace(self, outputs=execution.merge_outputs(self.outputs, read), read_error="")
 
 
-def runs_in(stack: Stack) -> list[Run]:
+def list_runs(stack: Stack) -> list[ListedRun]:
     """Return all runs of a stack, those first that ask for something."""
-    found: dict[str, Run] = {}
-    for run in (*_runs(stack), *_items(stack)):
+    found: dict[str, ListedRun] = {}
+    for run in (*_single_runs(stack), *_batch_items(stack)):
         key = run.run_id if isinstance(run.outputs.get("runId"), str) else run.name
         other = found.get(key)
         if other is None:
             found[key] = run
         else:  # two resources stand for it: the one that was read last knows more
-            known = other if other.ended else run
+            known = other if other.is_terminal else run
             found[key] = replace(known, names=(*other.names, *run.names))
-    for run in _results(stack):
+    for run in _completion_results(stack):
         known = found.get(run.run_id, run)
         outputs = {**known.outputs, **run.outputs}
-        found[run.run_id] = replace(known, outputs=outputs, secret=known.secret or run.secret)
-    return in_order(found.values())
+        found[run.run_id] = replace(
+            known,
+            outputs=outputs,
+            has_secret_inputs=known.has_secret_inputs or run.has_secret_inputs,
+        )
+    return sort_runs(found.values())
 
 
-def in_order(runs: Iterable[Run]) -> list[Run]:
+def sort_runs(runs: Iterable[ListedRun]) -> list[ListedRun]:
     """Return runs by phase, then by name."""
-    rank = {phase: number for number, phase in enumerate(PHASES)}
+    rank = {phase: number for number, phase in enumerate(PHASE_ORDER)}
     return sorted(runs, key=lambda run: (rank.get(run.phase, len(rank)), run.names, run.run_id))
 
 
-def counts_by_phase(runs: Iterable[Run]) -> dict[str, int]:
+def counts_by_phase(runs: Iterable[ListedRun]) -> dict[str, int]:
     """Return how many runs are in each phase, in the order of the list."""
-    counter = Counter(run.phase for run in in_order(runs))
+    counter = Counter(run.phase for run in sort_runs(runs))
     return dict(counter)
 
 
-def _runs(stack: Stack) -> Iterator[Run]:
+def _single_runs(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(RUN_TYPE):
         name = f"{resource.name} (replaced)" if resource.delete else resource.name
-        yield Run((name,), resource.outputs, _is_secret(resource))
+        yield ListedRun((name,), resource.outputs, _has_secret_inputs(resource))
 
 
-def _items(stack: Stack) -> Iterator[Run]:
+def _batch_items(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(BATCH_TYPE):
-        outputs, secret = without_secret_parts(resource.outputs), _is_secret(resource)
+        outputs, secret = without_secret_parts(resource.outputs), _has_secret_inputs(resource)
         hidden = {
             field: resource.outputs[part]
             for part, field in (("items", "vid"), ("defaults", "templateId"))
             if isinstance(resource.outputs.get(part), Secret)
         }
         for key, outputs_of_run in runs_of(outputs).items():
-            yield Run((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
+            yield ListedRun((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
         items = items_of(outputs)
         without = {**(outputs.get("rejected") or {}), **(outputs.get("unclear") or {})}
         for key in sorted(without):
             why = {name: outputs[name][key] for name in ("rejected", "unclear")
                    if key in (outputs.get(name) or {})}  # fmt: skip
-            item = {name: value for name, value in items.get(key, {}).items() if name in DECLARED}
+            item = {
+                name: value for name, value in items.get(key, {}).items() if name in SOURCE_FIELDS
+            }
             told = {**hidden, **item, **(result_without_run(why) or {})}
-            yield Run((f"{resource.name}[{key}]",), told, secret)
+            yield ListedRun((f"{resource.name}[{key}]",), told, secret)
 
 
-def _results(stack: Stack) -> Iterator[Run]:
+def _completion_results(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(COMPLETION_TYPE):
         results = resource.outputs.get("results")
         if not isinstance(results, Mapping):  # secret as a whole, or none yet
             continue
         for key, result in results.items():
             if result.get("runId"):
-                yield Run((f"{resource.name}[{key}]",), result, _is_secret(resource))
+                yield ListedRun((f"{resource.name}[{key}]",), result, _has_secret_inputs(resource))
 
 
-def _is_secret(resource: Resource) -> bool:
+def _has_secret_inputs(resource: Resource) -> bool:
     return resource.outputs.get("secretInputs") is True
 
 
@@ -261,59 +268,64 @@ class OutputFile:
     """Where the files are stored; a secret one is `Secret`."""
 
 
-def output_files(run: Run) -> list[OutputFile]:
+def output_files(run: ListedRun) -> list[OutputFile]:
     """Return what a run has produced, as far as the state tells; nothing where that is secret."""
-    transcodes, snapshots = (_list(run.outputs.get(key)) for key in ("transcodes", "snapshots"))
-    return [*map(_transcode, transcodes), *map(_snapshot, snapshots)]
+    transcodes, snapshots = (
+        _mappings_in(run.outputs.get(key)) for key in ("transcodes", "snapshots")
+    )
+    return [*map(_transcode_file, transcodes), *map(_snapshot_files, snapshots)]
 
 
-def has_secret_output_files(run: Run) -> bool:
+def has_secret_output_files(run: ListedRun) -> bool:
     """Tell whether it may have produced what is secret as a whole."""
     return any(isinstance(run.outputs.get(key), Secret) for key in ("transcodes", "snapshots"))
 
 
-def _list(value: Any) -> list[Mapping[str, Any]]:
+def _mappings_in(value: Any) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _map(value: Any) -> Mapping[str, Any]:
+def _mapping_or_empty(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _number(value: Any) -> float | None:
+def _number_or_none(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _transcode(told: Mapping[str, Any]) -> OutputFile:
-    video, audio = _map(told.get("videoStreamMeta")), _map(told.get("audioStreamMeta"))
+def _transcode_file(told: Mapping[str, Any]) -> OutputFile:
+    video, audio = (
+        _mapping_or_empty(told.get("videoStreamMeta")),
+        _mapping_or_empty(told.get("audioStreamMeta")),
+    )
     uri = told.get("storeUri")
     return OutputFile(
         kind=str(told.get("fileType") or "file"),
         is_snapshot=False,
         count=1,
         format=told.get("format"),
-        size=_number(told.get("size")),
+        size=_number_or_none(told.get("size")),
         width=video.get("width"),
         height=video.get("height"),
-        seconds=_number(told.get("duration")),
+        seconds=_number_or_none(told.get("duration")),
         codecs=tuple(part["codec"] for part in (video, audio) if part.get("codec")),
         uris=(uri,) if uri else (),
     )
 
 
-def _snapshot(told: Mapping[str, Any]) -> OutputFile:
+def _snapshot_files(told: Mapping[str, Any]) -> OutputFile:
     files = next((value for value in told.values() if isinstance(value, Mapping)), {})
     many = files.get("storeUris")
     uris = tuple(many) if isinstance(many, list) else tuple(filter(None, [files.get("storeUri")]))
     return OutputFile(
         kind=str(told.get("type") or "snapshot"),
         is_snapshot=True,
-        count=len(uris) or int(_number(files.get("captureNum")) or 1),
+        count=len(uris) or int(_number_or_none(files.get("captureNum")) or 1),
         format=files.get("format"),
-        size=_number(files.get("size")),
+        size=_number_or_none(files.get("size")),
         width=files.get("width") or files.get("cellWidth"),
         height=files.get("height") or files.get("cellHeight"),
-        seconds=_number(files.get("duration")),
+        seconds=_number_or_none(files.get("duration")),
         codecs=(),
         uris=uris,
     )

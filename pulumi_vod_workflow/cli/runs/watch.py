@@ -15,9 +15,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.formatting import escape_controls
-from pulumi_vod_workflow.cli.runs.model import Run, in_order
-from pulumi_vod_workflow.cli.runs.render_table import summary, table
+from pulumi_vod_workflow.cli.runs.model import ListedRun, sort_runs
+from pulumi_vod_workflow.cli.runs.render_table import phase_summary, render_table
+from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
@@ -27,7 +27,7 @@ from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.waiter import wait_for_runs
 from pulumi_vod_workflow.transport.event_loop import BlockingClient, client_for
 
-AROUND: Final = 8
+RESERVED_LINES: Final = 8
 """Lines of a terminal that the table leaves to others."""
 
 
@@ -55,9 +55,9 @@ def connect_runs(
     return targets, next(iter(reached.values()))
 
 
-def watch(
-    runs: Sequence[Run], settings: Settings, out: Console, clock: Clock
-) -> tuple[list[Run], bool]:
+def follow_runs(
+    runs: Sequence[ListedRun], settings: Settings, out: Console, clock: Clock
+) -> tuple[list[ListedRun], bool]:
     """
     Read runs until all have ended, or the person presses Ctrl-C; free.
 
@@ -90,21 +90,21 @@ def watch(
             say(line.text)
 
     def seen(name: str, outputs: Mapping[str, Any]) -> None:
-        known[name] = known[name].now_known(outputs)
+        known[name] = known[name].with_outputs(outputs)
 
     def drawn() -> RenderableType:
-        ordered, now = in_order([*known.values()]), clock.now()
-        most = max(1, out.height - AROUND)
-        return Group(Text(summary(ordered)), table(ordered, now, most))
+        ordered, now = sort_runs([*known.values()]), clock.now()
+        most = max(1, out.height - RESERVED_LINES)
+        return Group(Text(phase_summary(ordered)), render_table(ordered, now, most))
 
-    asked = {name: run.outputs for name, run in known.items() if not run.ended}
+    asked = {name: run.outputs for name, run in known.items() if not run.is_terminal}
     for name in [name for name, run in asked.items() if not isinstance(run["runId"], str)]:
-        known[name] = replace(known[name], trouble="its runId is secret in the state")
+        known[name] = replace(known[name], read_error="its runId is secret in the state")
         del asked[name]
     if not asked:
-        return in_order(known.values()), False
+        return sort_runs(known.values()), False
     targets, connection = connect_runs(asked, settings, say)
-    with _stopped() as stopped, _live(drawn, out):
+    with _cancel_on_ctrl_c() as stopped, _live_table(drawn, out):
         waited = connection.run(
             wait_for_runs,
             targets,
@@ -114,18 +114,18 @@ def watch(
             on_read=seen,
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
-        known[name] = replace(known[name], trouble=_told(error, known[name]))
-    return in_order(known.values()), waited.cancelled
+        known[name] = replace(known[name], read_error=_error_line(error, known[name]))
+    return sort_runs(known.values()), waited.cancelled
 
 
-def _told(error: CallError, run: Run) -> str:
-    if run.secret:
+def _error_line(error: CallError, run: ListedRun) -> str:
+    if run.has_secret_inputs:
         error.redact_service_message()
     return " ".join(str(error).split("\n"))
 
 
 @contextmanager
-def _stopped() -> Iterator[Callable[[], bool]]:
+def _cancel_on_ctrl_c() -> Iterator[Callable[[], bool]]:
     """Take the first Ctrl-C as a wish to stop; a second one ends the process."""
     asked = threading.Event()
     before = signal.getsignal(signal.SIGINT)
@@ -142,7 +142,7 @@ def _stopped() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _live(drawn: Callable[[], RenderableType], out: Console) -> Iterator[None]:
+def _live_table(drawn: Callable[[], RenderableType], out: Console) -> Iterator[None]:
     if not out.is_terminal:
         yield
         return

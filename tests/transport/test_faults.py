@@ -19,8 +19,8 @@ from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests import faults
-from tests.client.conftest import notes
 from tests.scale import scaled
+from tests.transport.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 COUNT = scaled(400, 1000)
