@@ -117,8 +117,8 @@ class VodProvider(ResourceProvider):
     @report_errors
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the resource. A run and a batch start runs (paid)."""
-        made = _run(self._lifecycle.create(self._session, _host(), from_engine(props)))
-        return CreateResult(made.id, to_engine(made.state))
+        created = _run(self._lifecycle.create(self._session, _host(), from_engine(props)))
+        return CreateResult(created.id, to_engine(created.state))
 
     @report_errors
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:

@@ -233,9 +233,11 @@ def _plan_with_recovery(
     plan = _plan(session, olds, news)
     if not plan.start:
         return plan, RecoveryPlan(), {}
-    wrong = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
-    if wrong:
-        raise BatchError("\n".join(["items that start again break a rule:", *wrong, CORRECT_ITEMS]))
+    problems = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
+    if problems:
+        raise BatchError(
+            "\n".join(["items that start again break a rule:", *problems, CORRECT_ITEMS])
+        )
     items = items_of(news)
     known = {key: items[key] for key in plan.start if is_known(items[key])}
     recovery, recorders = plan_recovery(session, known)
@@ -434,7 +436,7 @@ def _reason(error: CallError, declared: Properties) -> str:
 
 def _without_request_ids(reasons: Mapping[str, str]) -> dict[str, str]:
     """Return reasons without RequestIds, so that an equal reason does not change the state."""
-    return {key: re.sub(r", RequestId [^\]]*", "", why) for key, why in reasons.items()}
+    return {key: re.sub(r", RequestId [^\]]*", "", reason) for key, reason in reasons.items()}
 
 
 def _failure_report(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -> str:

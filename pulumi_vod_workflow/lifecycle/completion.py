@@ -106,28 +106,28 @@ async def _wait(
     not_started = [name for name in runs if without_run[name]]
     if awaited and not_started:  # a warning before a long wait, which may fail for these items
         names = list_names(not_started, 20)
-        host.logger.warning(f"no run to wait for: the batch did not start {names}")
-    waited = await _wait_for(session, host, awaited, news)
+        host.logger.warning(f"no run to wait for, because the last update got no RunId: {names}")
+    wait = await _wait_for(session, host, awaited, news)
     lost = [
         name
-        for name, error in waited.unreadable.items()
+        for name, error in wait.unreadable.items()
         if isinstance(error, NotFoundError) and is_emulated(awaited[name]["runId"])
     ]
     raise_if_unfinished(
         len(runs),
-        waited.unfinished,
-        {**waited.failing, **waited.unreadable},
-        took=None if waited.cancelled else waited.duration,
+        wait.unfinished,
+        {**wait.failing, **wait.unreadable},
+        took=None if wait.cancelled else wait.duration,
         forgotten=lost,
     )
     read_now = {
-        name: result_of(runs[name]["runId"], outputs) for name, outputs in waited.ended.items()
+        name: result_of(runs[name]["runId"], outputs) for name, outputs in wait.ended.items()
     }
     results = {name: results.get(name) or read_now[name] for name in runs}
     if news["onFailure"] == "error":
         raise_if_failed(results)
     if awaited:
-        host.logger.info(f"{summary(results)} after {format_duration(waited.duration)}")
+        host.logger.info(f"{summary(results)} after {format_duration(wait.duration)}")
     return with_secrets(to_completion_state(news, results))
 
 
@@ -137,7 +137,7 @@ async def _wait_for(
     if not runs:
         return WaitResult()
     timeout = news["timeout"]
-    waited = await session.call(
+    wait = await session.call(
         wait_for_runs,
         {name: session.run_ref(run) for name, run in runs.items()},
         timeout=timeout if host.deadline is None else min(timeout, host.deadline),
@@ -145,6 +145,6 @@ async def _wait_for(
         is_cancelled=host.is_cancelled,
     )
     if has_secret_inputs(news):
-        for error in (*waited.failing.values(), *waited.unreadable.values()):
+        for error in (*wait.failing.values(), *wait.unreadable.values()):
             error.redact_service_message()
-    return waited
+    return wait
