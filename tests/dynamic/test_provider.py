@@ -139,7 +139,7 @@ def test_a_defect_is_told_without_its_traceback_or_values() -> None:
     message = str(caught.value)
     assert "a defect of pulumi_vod_workflow" in message
     assert "KeyError at run.py:" in message
-    assert "may have started" in message
+    assert "A run may exist" in message
     assert "s3cr3t" not in message
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -202,7 +202,7 @@ def test_only_a_defect_where_runs_are_paid_says_that_one_may_have_started() -> N
         }
         with pytest.raises(OperationFailedError) as caught:
             getattr(made(), operation)(*arguments[operation])
-        assert ("A run may" in str(caught.value)) is may
+        assert ("A run may exist" in str(caught.value)) is may
         assert ("No run was started" in str(caught.value)) is not may
 
 
