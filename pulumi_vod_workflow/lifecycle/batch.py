@@ -463,7 +463,10 @@ def _group_by_reason(reasons: Mapping[str, str]) -> list[str]:
         groups[reason].append(key)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1]))
     shown, more = ordered[:MAX_REASONS_LISTED], ordered[MAX_REASONS_LISTED:]
-    lines = [f"  - {list_names(keys, 10)}: {reason}" for reason, keys in shown]
+    lines = [
+        f"  - {list_names(keys, 10)}: {reason}".replace(" hint: ", "\n    hint: ")
+        for reason, keys in shown
+    ]
     if more:
         lines.append(f"  - and {sum(len(keys) for _, keys in more):,} more")
     return lines

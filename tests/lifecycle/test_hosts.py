@@ -13,7 +13,7 @@ import pytest
 
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.errors import WaitTimeoutError
+from pulumi_vod_workflow.errors import BatchError, WaitTimeoutError
 from pulumi_vod_workflow.lifecycle import batch, completion, run
 from pulumi_vod_workflow.lifecycle.session import Lifecycle
 from tests.lifecycle.async_host import checked, host, plain, scope, session_at
@@ -123,3 +123,23 @@ def test_a_wait_ends_at_the_earlier_of_timeout_and_deadline(
             return asyncio.get_running_loop().time() - began
 
     assert seconds <= asyncio.run(go()) < seconds + 5
+
+
+def test_a_batch_without_a_run_reports_each_hint_on_a_line(
+    vod_emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """The report keeps the form of an error, and the state has each reason in one line."""
+    news = {**BATCH, "items": {"a": {**ITEMS["a"], "vid": "emu-missing"}}}
+
+    async def go() -> str:
+        async with session_at(vod_emulator.url, tmp_path) as (session, _):
+            with pytest.raises(BatchError) as caught:
+                await batch.create(session, host(), await checked(batch, session, {}, news))
+            return str(caught.value)
+
+    lines = asyncio.run(go()).split("\n")
+    assert lines[0] == "not started or adopted: 1 of 1 items:"
+    assert lines[1].startswith("  - a: StartWorkflow: the service answered ResourceNotFound")
+    assert lines[2].startswith("    hint: check `vid`")
+    assert not any(" hint: " in line.strip() for line in lines)
+    assert vod_emulator.ledger() == []
