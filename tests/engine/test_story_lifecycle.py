@@ -159,7 +159,7 @@ def test_a_failure_is_run_again_only_as_a_preview_has_shown(story: Story) -> Non
     assert story.run["status"] == "2003"
     assert len(story.emulator.ledger()) == 1
     story.pays(run(rerun_on_failure=True), 1)
-    assert "failed with 2003; rerun_on_failure asks for a new run" in story.shown.text
+    assert "failed with 2003: rerun_on_failure starts a new run (paid)" in story.shown.text
 
 
 def test_an_unknown_wish_to_run_again_is_shown_as_what_it_may_cost(story: Story) -> None:
@@ -275,7 +275,7 @@ def test_adoption(story: Story) -> None:
         rest={**unsaid, **of_rich},
     )
     done = story.pays(adopting, 0)
-    says = f"adopts {first}, which is free: nothing is started"
+    says = f"adopts {first}: starts no run (free)"
     for outcome in (story.shown, done):
         assert {name for name, text in outcome.lines if says in text} == {
             "source",
@@ -295,7 +295,7 @@ def test_adoption(story: Story) -> None:
     assert logo["vars"] == {"Keyword": "水印"}
     story.stays(adopting)
 
-    free = "its run as an existing one, which is free: nothing is started"
+    free = "its run as existing_run_id: starts no run (free)"
     story.pays(
         declared(
             source={},
@@ -516,8 +516,8 @@ def test_destroying_an_unfinished_run_says_that_it_goes_on(story: Story) -> None
             item["outputs"]["emulated"] = False
     story.stack.import_stack(state)
     said = story.destroy().text
-    assert f"{ids['let-go']} is forgotten, not cancelled" in said
-    assert f"{ids['kept']} is forgotten" not in said
+    assert f"{ids['let-go']} removed from state; the run keeps running" in said
+    assert f"{ids['kept']} removed from state" not in said
     assert story.resources == {}
 
 
@@ -588,7 +588,7 @@ def test_leaving_the_emulator_is_shown_as_a_paid_run(story: Story) -> None:
     story.write_config(vod_endpoint="https://vod.example.com")
     preview = story.preview(run_and_batch)
     assert preview.starts == 3
-    assert ("run", "its run is an emulated one: a paid run is started") in preview.lines
+    assert ("run", "its run is an emulated one: starts a paid run") in preview.lines
     assert "starts 2 of 2 items, each a paid run: its run is an emulated one: a, b" in preview.text
     assert "paid, at https://vod.example.com" in preview.text
     assert len(story.emulator.ledger()) == 3

@@ -398,7 +398,7 @@ FAILED: Final = (
     "was started with another directUrl than is declared here",
     "create failed by a defect of pulumi_vod_workflow",
     "not started or adopted: 5 of 14 items",
-    "MAY HAVE BEEN STARTED, but no RunId came back: 8 of 14 items",
+    "A RUN MAY EXIST, but no RunId came back: 8 of 14 items",
     "): failed: 1001: the source is damaged",
     "ExceptionGroup at ",
 )

@@ -106,7 +106,12 @@ def follow_runs(
     targets, connection = connect_runs(asked, settings, say)
     with _cancel_on_ctrl_c() as stopped, _live_table(drawn, out):
         waited = connection.run(
-            wait_for_runs, targets, timeout=math.inf, say=tell, is_cancelled=stopped, on_read=seen
+            wait_for_runs,
+            targets,
+            timeout=math.inf,
+            on_progress=tell,
+            is_cancelled=stopped,
+            on_read=seen,
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
         known[name] = replace(known[name], read_error=_error_line(error, known[name]))
