@@ -94,8 +94,8 @@ def recover(
 
 def _read_accepted_runs(report: RecoveryReport) -> RecoveryReport:
     """Return the report with the phases of the accepted runs; free."""
-    from pulumi_vod_workflow.cli.runs.watch import connect_runs  # noqa: PLC0415 - loads the client
-    from pulumi_vod_workflow.lifecycle.reader import read_many  # noqa: PLC0415 - loads the client
+    from pulumi_vod_workflow.cli.runs.watch import connect_runs  # noqa: PLC0415 - slow import
+    from pulumi_vod_workflow.lifecycle.reader import read_many  # noqa: PLC0415 - slow import
 
     accepted = report.starts_with(StartOutcome.ACCEPTED)
     runs = {
