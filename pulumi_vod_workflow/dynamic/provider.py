@@ -145,7 +145,7 @@ def _host() -> Host:
     return Host(
         urn=call.urn if call else "",
         logger=EngineLogger(call.urn if call else ""),
-        is_cancelled=cancellation_check(),
+        is_cancelled=cancellation_check(call),
         deadline=call.timeout if call else None,
         preview=call.preview if call else False,
     )

@@ -237,8 +237,10 @@ async def _announce_create(
         # A repeated start has no time for a preflight.
         host.logger.info(SENT_AGAIN_MESSAGE)
         return []
-    log = host.logger.status if session.announcements.has_many_starts else host.logger.info
-    log(f"starts {a_run(session.settings)}")
+    if not session.announcements.has_many_starts:
+        # Beyond that the stack's row has their number. A call of the engine for each row takes as
+        # long as all else that a check does.
+        host.logger.info(f"starts {a_run(session.settings)}")
     if session.settings.preflight == "off":
         return []
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting

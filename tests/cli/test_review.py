@@ -28,6 +28,7 @@ from pulumi_vod_workflow.cli.sanitize import escape_invisible, html_entities, ma
 from pulumi_vod_workflow.core.batch.changes import STARTS_SOME, TAKES_OVER
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
+from tests.scale import scaled
 
 PREVIEWS = Path(__file__).parent / "previews"
 RUN = "urn:pulumi:dev::project::pulumi-python:dynamic/vod:WorkflowRun::"
@@ -522,7 +523,8 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.torture
+@settings(max_examples=scaled(25, 60), deadline=None)
 @given(st.sampled_from(PLACES), JUNK)
 def test_no_file_makes_it_fall_over(place: tuple[Any, ...], junk: Any) -> None:
     """Anything anywhere in a preview is reviewed, or refused in words."""

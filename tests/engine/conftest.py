@@ -13,7 +13,7 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.harness import Story
+from tests.engine.harness import Story, new_stack
 from tests.engine.project import Project
 
 
@@ -64,11 +64,17 @@ def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Project:
     return Project(tmp_path_factory.mktemp("like") / "project", "http://127.0.0.1:1")
 
 
+@pytest.fixture(scope="session")
+def new(tmp_path_factory: pytest.TempPathFactory, command: auto.PulumiCommand) -> Path:
+    """The folder of an empty stack, which stories begin with."""
+    return new_stack(tmp_path_factory.mktemp("new"), command)
+
+
 @pytest.fixture
 def emulator(vod_emulator: VodEmulator) -> VodEmulator:
     return vod_emulator
 
 
 @pytest.fixture
-def story(emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand) -> Story:
-    return Story(emulator, tmp_path, command)
+def story(emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand, new: Path) -> Story:
+    return Story(emulator, tmp_path, command, new)

@@ -175,6 +175,7 @@ class Project:
             "PULUMI_HOME": str(self.home),
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_PYTHON_CMD": sys.executable,
+            "PULUMI_STACK": stack,
             "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
         }
         if like:

@@ -88,7 +88,8 @@ def test_prod_is_protected(checkout: Checkout, emulator: VodEmulator, tmp_path: 
     shutil.copytree(checkout.folder / "examples" / "dev_prod", folder)
     (tmp_path / "state").mkdir()
     keys = {"VOLCENGINE_ACCESS_KEY": "AKLTEMULATOR", "VOLCENGINE_SECRET_KEY": "emulator-secret-key"}
-    shell = {**keys, "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}"}
+    backend = f"file://{tmp_path / 'state'}"
+    shell = {**keys, "PULUMI_BACKEND_URL": backend, "PULUMI_OPTION_SKIP_PREVIEW": "false"}
     checkout.type(
         f"""
         pulumi stack init prod

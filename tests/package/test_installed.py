@@ -80,8 +80,8 @@ settings.load_profile("few")
 
 ALWAYS = (
     "tests/core/test_client_token.py",
-    "tests/provider/test_provider.py",
-    "tests/provider/test_sdk_compat.py",
+    "tests/dynamic/test_provider.py",
+    "tests/dynamic/test_sdk_compat.py",
 )
 
 STACK = """

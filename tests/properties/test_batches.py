@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from tests.properties.spelling import on_the_wire, path_of, spelled
 from tests.properties.strategies import palettes, spellings
 from tests.properties.trying import exact, tried
 
+pytestmark = pytest.mark.torture
 NOT_OF_ITEMS: Final = ("clientToken", "secretInputs", "scope")
 SCOPE: Final = {"project": "p", "stack": "s", "name": "batch"}
 keys: Final = st.lists(

@@ -15,10 +15,12 @@ from tests.properties.harness import UNKNOWN, engine
 from tests.properties.model import RUN, Json
 from tests.properties.spelling import START, names, on_the_wire, places, spelled
 from tests.properties.strategies import palettes, spellings
-from tests.properties.trying import ENOUGH, TIMES, exact, tell, tried
+from tests.properties.trying import ENOUGH, LIMIT, exact, tell, tried
+
+pytestmark = pytest.mark.torture
 
 
-@pytest.mark.timeout(900 * TIMES)
+@pytest.mark.timeout(LIMIT)
 def test_what_is_declared_is_what_the_service_is_told() -> None:
     accepted: set[str] = set()
     fields: set[str] = set()

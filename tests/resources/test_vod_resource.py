@@ -211,7 +211,7 @@ say(type=run.pulumi_resource_type, template=run.template_id, status=run.status)
 def test_keys_that_are_no_strings_are_refused(declared: str, where: str) -> None:
     """The SDK's own answer is a traceback, from which nobody learns which map it is."""
     told = ran(f"import pulumi_vod_workflow\n{declared}")
-    assert f"{where}: its keys must be strings, not " in told["failed"]
+    assert f"{where}: keys must be strings, not " in told["failed"]
 
 
 def test_waits_can_be_declared_where_mocks_tell_nothing_of_runs() -> None:

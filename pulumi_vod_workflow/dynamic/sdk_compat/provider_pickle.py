@@ -21,7 +21,7 @@ from pulumi import CustomResource, ResourceOptions
 from pulumi.dynamic import Resource, dynamic
 
 PROVIDER_KEY: Final = "__provider"
-"""The property of a dynamic resource that holds its provider."""
+"""The property of a dynamic resource that has its provider."""
 PICKLES: Final[Mapping[str, str]] = {
     "WorkflowRun": (
         "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRlcp"
@@ -49,7 +49,7 @@ CLASSES: Final[Mapping[str, tuple[str, str]]] = {
         "WorkflowCompletionProvider",
     ),
 }
-"""Resource -> its provider's module and class. FROZEN: the pickles hold these names."""
+"""Resource -> its provider's module and class. FROZEN: these names are in the pickles."""
 
 
 def register(

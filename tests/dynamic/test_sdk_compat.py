@@ -16,7 +16,7 @@ from pulumi.dynamic import Config
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.provider.sdk_host import KNOWN, UNKNOWN, Host, host, shown
+from tests.dynamic.sdk_host import KNOWN, UNKNOWN, Host, host, shown
 
 SLOTS = 4
 """Threads of the SDK's host."""
