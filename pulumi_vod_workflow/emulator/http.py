@@ -1,5 +1,5 @@
 """
-HTTP requests and responses: received bytes become a request and its parameters.
+HTTP requests and responses: from received bytes to the parameters of a call.
 
 Clients send parameters in the query, in a JSON body or in a form body (facts 5). Action and Version
 are in the query (facts 3, D-call). A name that is sent twice must have one value.

@@ -53,7 +53,7 @@ def test_the_newest_runs_are_shown_and_all_are_counted(
     call: Call, emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An older one has its page all the same."""
-    monkeypatch.setattr(page_module, "SHOWN", 2)
+    monkeypatch.setattr(page_module, "MAX_RUNS", 2)
     runs = [start(call, Vid=f"v{number}") for number in range(3)]
     page = httpx.get(emulator.url).text
     assert page.count("The newest 2 of 3 runs.") == 2, "of the runs and of the ledger"

@@ -70,8 +70,8 @@ def recover(
     It starts no run. Only --forget changes the journal. Without --offline the command reads the
     runs that it lists: free.
 
-    Exit code: 0 if the next `pulumi up` continues without a decision; 1 if you must decide first;
-    2 if an input cannot be read.
+    Exit code 0: the next `pulumi up` continues without a decision. 1: you must decide first. 2: an
+    input cannot be read.
     """
     with exit_on_error():
         exported, now = read_stack(source, stack, cwd), SystemClock().now()

@@ -105,7 +105,7 @@ class RecoveryReport:
             yield from _operation_lines(operation)
         if self.read_error:
             yield f"\nThe runs were not read. {self.read_error}"
-        yield f"\nWhat to do:\n{UNLOCK_STEP}"
+        yield f"\nNext steps:\n{UNLOCK_STEP}"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
         if any(operation.operation.type == "creating" for operation in self.operations):
             yield NO_IMPORT_NOTE

@@ -81,7 +81,7 @@ def runs(
     ] = None,
     fail_on_failed: Annotated[
         bool,
-        typer.Option("--fail-on-failed", help="Exit with 1 if a run has no success."),
+        typer.Option("--fail-on-failed", help="Exit with 1 if a run or a start has failed."),
     ] = False,
     endpoint: EndpointOverride = None,
 ) -> None:
@@ -91,9 +91,9 @@ def runs(
     The command reads the stack's state: offline and free. Only --watch sends requests to the
     service. The output has no secrets. --phase changes neither --watch nor the exit code.
 
-    Exit code: 0; 1 with --fail-on-failed, if a run has failed or was terminated, or if a start was
-    rejected or has an unknown outcome; 2 if an input cannot be read, or the page not be written;
-    130 after Ctrl-C.
+    Exit code 0: the runs are listed. 1, with --fail-on-failed: a run has failed or was terminated,
+    or a start was rejected or has an unknown outcome. 2: an input cannot be read, or the page
+    cannot be written. 130: Ctrl-C.
     """
     with exit_on_error():
         exported, clock, cancelled = read_stack(source, stack, cwd), SystemClock(), False

@@ -143,7 +143,7 @@ class ListedRun:
         return (self.ended_at - self.started_at).total_seconds()
 
     def with_outputs(self, outputs: Mapping[str, Any]) -> ListedRun:
-        """Return the run with outputs that the service has sent; secret ones become `Secret`."""
+        """Return the run with outputs that the service has sent; a secret output is a `Secret`."""
         read = to_state({**outputs, **({"secretInputs": True} if self.has_secret_inputs else {})})
         return replace(self, outputs=execution.merge_outputs(self.outputs, read), read_error="")
 
