@@ -150,8 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.get("access_log"):
         access_log.addHandler(logging.StreamHandler())
         access_log.setLevel(logging.INFO)
-    shown = f"[{host}]" if family == socket.AF_INET6 else host
-    print(f"VOD emulator on http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+    address = f"[{host}]" if family == socket.AF_INET6 else host
+    print(f"VOD emulator on http://{address}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
     server = uvicorn.Server(uvicorn_config(app))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     dispatcher = CallbackDispatcher(app.service)

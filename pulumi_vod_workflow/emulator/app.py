@@ -94,11 +94,13 @@ class Emulator:
         trace: dict[str, Any] = {"fault": None, "runId": None}
         try:
             await asyncio.sleep(self.service.next_latency())
-            done = self._handle(scope, body, metadata, trace)
-            if isinstance(done, ActiveFault):
-                response = await apply_fault(done, receive)
+            result = self._handle(scope, body, metadata, trace)
+            if isinstance(result, ActiveFault):
+                response = await apply_fault(result, receive)
             else:
-                response = HttpResponse(200, {"ResponseMetadata": metadata, "Result": done.result})
+                response = HttpResponse(
+                    200, {"ResponseMetadata": metadata, "Result": result.result}
+                )
         except ServiceError as error:
             response = _error_response(metadata, error)
         except ResetFault:

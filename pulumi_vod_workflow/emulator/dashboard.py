@@ -218,12 +218,12 @@ def _chart(runs: Sequence[EmulatedRun], now: float) -> str:
         f"{_link(run.run_id, _source_of(run.start)[1])}</li>"
         for run in runs
     )
-    drawn = _chart_svg(runs, now) if runs else '<p class="none">No runs.</p>'
+    chart = _chart_svg(runs, now) if runs else '<p class="none">No runs.</p>'
     return (
         '<p><span class="key queue"></span>queued<span class="key running"></span>processing'
         '<span class="key succeeded"></span>succeeded<span class="key failed"></span>failed. The '
         "dashed line is the present time. The axis shortens long times without events.</p>"
-        f'<div class="chart">{_live("labels", f"<ol>{labels}</ol>")}{_live("chart", drawn)}</div>'
+        f'<div class="chart">{_live("labels", f"<ol>{labels}</ol>")}{_live("chart", chart)}</div>'
     )
 
 
@@ -309,7 +309,7 @@ _MEANINGS: Final = {
     "0": " (succeeded)",
     "Paused": " (never ends)",
     "before": " the effect",
-    "after": " the effect (response lost)",
+    "after": " the effect",
 }
 _TIMES: Final = '<label>Times<input name="times" type="number" min="1" value="1"></label>'
 
@@ -329,7 +329,7 @@ def _outcome_and_fault_forms() -> str:
         + _TIMES
         + '<label>Code, of http<input name="code" list="codes" placeholder="InternalError"></label>'
         f'<datalist id="codes">{codes}</datalist><button>Add</button>'
-        + _button("times", "0", "Remove all of this action")
+        + _button("times", "0", "Remove all")
         + '</form><details id="reset"><summary>Reset</summary><form data-control="reset">'
         '<button class="strong">Delete all runs, the ledger, faults, outcomes, changed settings '
         "and clock changes</button></form></details>"
@@ -443,8 +443,8 @@ def _run_facts(run: EmulatedRun, now: float, read: Mapping[str, Any]) -> str:
 
 def _tasks(tasks: Sequence[Mapping[str, Any]]) -> str:
     count = len(tasks)
-    done = sum(task["Progress"] for task in tasks) / count if count else 0
-    return f"{done:.0f} % of {count} {'task' if count == 1 else 'tasks'}" if count else "-"
+    progress = sum(task["Progress"] for task in tasks) / count if count else 0
+    return f"{progress:.0f} % of {count} {'task' if count == 1 else 'tasks'}" if count else "-"
 
 
 def _outputs(result: Mapping[str, Any]) -> str:

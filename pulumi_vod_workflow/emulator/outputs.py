@@ -49,9 +49,9 @@ def _output_slots(overrides: Sequence[Override], usual: int) -> list[tuple[str |
         for template in override["TemplateId"]
         if template != "All"
     ]
-    rest = next((override for override in overrides if "All" in override["TemplateId"]), None)
-    least = max(usual, 1 if rest else 0)
-    return [*named, *[(None, rest or {})] * (least - len(named))]
+    default = next((override for override in overrides if "All" in override["TemplateId"]), None)
+    count = max(usual, 1 if default else 0)
+    return [*named, *[(None, default or {})] * (count - len(named))]
 
 
 class Outputs:

@@ -62,10 +62,10 @@ def verify_signature(request: SignedRequest, keys: Keys, moments: Sequence[datet
     authorization = request.headers.get("authorization")
     if not authorization:
         raise ServiceError("MissingAuthenticationToken")
-    algorithm, _, rest = authorization.partition(" ")
+    algorithm, _, fields = authorization.partition(" ")
     parts = {
         name.strip(): value.strip()
-        for name, _, value in (part.partition("=") for part in rest.split(","))
+        for name, _, value in (part.partition("=") for part in fields.split(","))
     }
     if algorithm != "HMAC-SHA256":
         raise ServiceError("InvalidAuthorization", "the algorithm must be HMAC-SHA256")

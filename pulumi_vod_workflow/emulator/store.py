@@ -439,8 +439,8 @@ class Store:
 
 
 def _clock_time(row: tuple[float | None, float, float], real: float) -> float:
-    shown, at, speed = row
-    return real if shown is None else shown + (real - at) * speed
+    base, at, speed = row
+    return real if base is None else base + (real - at) * speed
 
 
 def ledger_entry(run: EmulatedRun) -> dict[str, Any]:

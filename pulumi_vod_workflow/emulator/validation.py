@@ -77,10 +77,10 @@ def _non_negative_number(value: Any, path: str) -> Any:
     return value
 
 
-def _list_of(item: Validator, *, least: int = 0) -> Validator:
+def _list_of(item: Validator, *, min_length: int = 0) -> Validator:
     def rule(value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list) or len(value) < least:
-            raise _invalid(path, f"must be a list of at least {least}")
+        if not isinstance(value, list) or len(value) < min_length:
+            raise _invalid(path, f"must be a list of at least {min_length}")
         return [item(part, f"{path}[{index}]") for index, part in enumerate(value)]
 
     return rule
@@ -139,7 +139,7 @@ def _json_text(rule: Validator) -> Validator:
     return parse
 
 
-_IDS = _list_of(_non_empty_string, least=1)
+_IDS = _list_of(_non_empty_string, min_length=1)
 _PIXELS = _integer(0, 4096)
 _AUDIO: Final[dict[str, Validator]] = {
     "Clip": _clip,

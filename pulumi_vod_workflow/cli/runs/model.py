@@ -157,15 +157,15 @@ def list_runs(stack: Stack) -> list[ListedRun]:
         if other is None:
             found[key] = run
         else:  # two resources have this run: a terminal record is the newer one
-            known = other if other.is_terminal else run
-            found[key] = replace(known, names=(*other.names, *run.names))
+            newest = other if other.is_terminal else run
+            found[key] = replace(newest, names=(*other.names, *run.names))
     for run in _completion_results(stack):
-        known = found.get(run.run_id, run)
-        outputs = {**known.outputs, **run.outputs}
+        newest = found.get(run.run_id, run)
+        outputs = {**newest.outputs, **run.outputs}
         found[run.run_id] = replace(
-            known,
+            newest,
             outputs=outputs,
-            has_secret_inputs=known.has_secret_inputs or run.has_secret_inputs,
+            has_secret_inputs=newest.has_secret_inputs or run.has_secret_inputs,
         )
     return sort_runs(found.values())
 

@@ -219,11 +219,11 @@ def _row(number: int, run: ListedRun, bars: Iterable[str], card: int | None) -> 
         "result": result,
         "id": html_text(run.run_id or "-"),
     }  # fmt: skip
-    whole = {"name": run.name, "source": run.source, "workflow": run.workflow,
+    titles = {"name": run.name, "source": run.source, "workflow": run.workflow,
              "result": outcome_text(run), "id": run.run_id}  # fmt: skip
     columns = "".join(
         f'<td class="{name}{" none" * (cell == "-")}" data-label="{label}">'
-        f'<span title="{html_text(whole.get(name, ""))}">{cell}</span></td>'
+        f'<span title="{html_text(titles.get(name, ""))}">{cell}</span></td>'
         for (name, cell), label in zip(cells.items(), COLUMNS[1:], strict=True)
     )
     return (
@@ -290,16 +290,16 @@ def _attention(runs: Sequence[ListedRun]) -> str:
 
 def _names(runs: Sequence[tuple[int, ListedRun]]) -> str:
     links = [f"<strong>{_link(number, run)}</strong>" for number, run in runs]
-    first, rest = ", ".join(links[:MAX_NAMES]), ", ".join(links[MAX_NAMES:])
-    more = f"<details><summary>{len(links) - MAX_NAMES:,} more</summary>{rest}</details>"
-    return f"{first}{more if rest else ''}"
+    first, other_links = ", ".join(links[:MAX_NAMES]), ", ".join(links[MAX_NAMES:])
+    more = f"<details><summary>{len(links) - MAX_NAMES:,} more</summary>{other_links}</details>"
+    return f"{first}{more if other_links else ''}"
 
 
 def _problem_details(run: ListedRun) -> str:
     code, _, meaning = run.reason.partition(": ")
     status = str(run.outputs.get("status") or "") if run.phase != "expired" else ""
     parts = {"Code": status, "Meaning": meaning if code == status else run.reason,
-             "What to do": run.remedy, "Cannot be read": run.read_error}  # fmt: skip
+             "Next step": run.remedy, "Cannot be read": run.read_error}  # fmt: skip
     return "".join(
         f"<div><dt>{name}</dt><dd>{html_prose(value)}</dd></div>"
         for name, value in parts.items()
