@@ -8,7 +8,6 @@ host and the emulator's socket are the real ones.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,15 +22,12 @@ from pulumi.runtime.rpc import UNKNOWN
 
 import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
-from pulumi_vod_workflow.core.batch.changes import STARTS_SOME
-from pulumi_vod_workflow.core.recovery import REUSES_RUN
+from pulumi_vod_workflow.core.plan_message import parse_plan_message
 from pulumi_vod_workflow.emulator import VodEmulator
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
-ITEMS = re.compile(re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)"))
-TAKEN = re.compile(re.escape(REUSES_RUN).replace(r"\{\}", r"\S+"))
 WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
 """What a question about a start that was never answered names."""
 PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)
@@ -87,11 +83,14 @@ class Outcome:
             self.ops.append((str(getattr(step.metadata.op, "value", step.metadata.op)), name))
         said = event.diagnostic_event
         if said is not None:
-            self.lines.append(((said.urn or "").rpartition("::")[2], said.message.strip()))
-            told = ITEMS.search(said.message)
-            self.items += int(told[1].replace(",", "")) if told else 0
-            if TAKEN.search(said.message):
-                self.adopted.add((said.urn or "").rpartition("::")[2])
+            name, text = (said.urn or "").rpartition("::")[2], said.message.strip()
+            plan = parse_plan_message(text)
+            if plan is not None:
+                self.items += plan.start_count or 0 if BATCH_TYPE in (said.urn or "") else 0
+                if plan.reuses.count:
+                    self.adopted.add(name)
+            if said.severity != "debug":
+                self.lines.append((name, text))
 
     @property
     def starts(self) -> int:
@@ -226,7 +225,9 @@ class Story:
         def on_event(event: auto.EngineEvent) -> None:
             outcome.see(event)
             told = event.diagnostic_event
-            if told is not None and not is_noise_of_the_sdk(told):
+            if told is None or is_noise_of_the_sdk(told):
+                return
+            if told.severity != "debug" or not parse_plan_message(told.message.strip()):
                 said.append(told.message)
 
         try:
