@@ -1,7 +1,9 @@
 """
 Record previews of the real engine.
 
-Command: `tools/with-engine .venv/bin/python -m tests.cli.previews.record [NAME ...]`. The engine applies one program of a scenario, and previews another one. The output stays as it is,
+Command: `tools/with-engine .venv/bin/python -m tests.cli.previews.record [NAME ...]`.
+
+The engine applies one program of a scenario, and previews another one. The output stays as it is,
 except for machine paths and the events about outputs, which nothing reads.
 The other files here are older recordings, in which the provider sends no lasting message.
 """
