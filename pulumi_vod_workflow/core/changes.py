@@ -83,9 +83,6 @@ def values_differ(old: object, new: object) -> bool:
     return not is_known(new) or canonical_json(old) != canonical_json(new)
 
 
-EMULATED_RUN_REASON: Final = "its run is an emulated one"
-"""Why a run is started that is recorded already."""
-
 SAME_WORK_WARNING: Final = "same source, workflow and input, each run is paid: "
 """What is said of a start, before the names of those that do the same work."""
 
