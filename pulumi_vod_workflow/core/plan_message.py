@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.start_reason import StartCause, StartReason
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "vod.plan"
 VERSION: Final = 1
+"""Of the message's form. A reader refuses a newer one: its counts may mean something else."""
 MAX_KEYS: Final = 100
 """Keys that a message names of one set of items."""
 MAX_GROUPS: Final = 20
@@ -54,7 +55,7 @@ class Items:
     count: int = 0
     """The exact number of items."""
     keys: tuple[str, ...] = ()
-    """The keys of the items, of at most `MAX_KEYS`; empty for a `WorkflowRun`."""
+    """The keys of the first 100 items; empty for a `WorkflowRun`."""
 
     @classmethod
     def of(cls, keys: Collection[str]) -> Items:
@@ -101,7 +102,7 @@ class PlanMessage:
     operation: Operation
     """The planned operation."""
     fingerprint: str
-    """See `declaration_fingerprint`."""
+    """A hash that binds the message to the resource and its ClientTokens."""
     total: int | None = 1
     """The number of declared items, 1 for a `WorkflowRun`; `null` while it is not known."""
     starts: tuple[StartGroup, ...] = ()
@@ -118,8 +119,8 @@ class PlanMessage:
     """Starts with an unknown outcome that the provider refuses to send again; the check fails."""
     run: str | None = None
     """RunId of the reused run of a `WorkflowRun`."""
-    kind: str = KIND
-    version: int = VERSION
+    kind: Literal["vod.plan"] = "vod.plan"
+    version: Literal[1] = 1
 
     @property
     def start_count(self) -> int | None:
