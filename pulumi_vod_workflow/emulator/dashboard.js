@@ -1,10 +1,10 @@
 "use strict";
-const said = document.getElementById("said");
-function say(text, wrong) {
-  said.textContent = text;
-  said.className = wrong ? "wrong" : "";
+const message = document.getElementById("message");
+function showMessage(text, wrong) {
+  message.textContent = text;
+  message.className = wrong ? "wrong" : "";
 }
-function put(part, fresh) {
+function replacePart(part, fresh) {
   const open = [...part.querySelectorAll("details[open]")].map((each) => each.id);
   const scroll = part.querySelector(".scroll");
   const [left, width] = scroll ? [scroll.scrollLeft, scroll.scrollWidth] : [0, 0];
@@ -15,19 +15,19 @@ function put(part, fresh) {
 }
 async function refresh() {
   try {
-    const answer = await fetch(location.pathname, {cache: "no-store"});
-    if (!answer.ok) return say("This run is not there any more.", true);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (said.textContent === SILENT) say("");
+    const response = await fetch(location.pathname, {cache: "no-store"});
+    if (!response.ok) return showMessage("The store has no such run any more.", true);
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (message.textContent === NO_RESPONSE) showMessage("");
     for (const part of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(part.id);
-      if (fresh && fresh.innerHTML !== part.innerHTML) put(part, fresh);
+      if (fresh && fresh.innerHTML !== part.innerHTML) replacePart(part, fresh);
     }
   } catch {
-    say(SILENT, true);
+    showMessage(NO_RESPONSE, true);
   }
 }
-const SILENT = "The emulator does not answer.";
+const NO_RESPONSE = "The emulator does not respond.";
 const NUMBERS = ["advanceSeconds", "speed", "times", "chance", "seconds"];
 async function send(event) {
   event.preventDefault();
@@ -36,14 +36,14 @@ async function send(event) {
     if (text !== "") parts[name] = NUMBERS.includes(name) ? Number(text) : text;
   }
   try {
-    const answer = await fetch(`/_emulator/${form.dataset.control}`, {
+    const response = await fetch(`/_emulator/${form.dataset.control}`, {
       method: "POST", body: JSON.stringify(parts), headers: {"content-type": "application/json"},
     });
-    const told = await answer.json();
-    say(told.error ?? `Done: ${form.dataset.control} ${JSON.stringify(parts)}`, !answer.ok);
+    const result = await response.json();
+    showMessage(result.error ?? `Done: ${form.dataset.control} ${JSON.stringify(parts)}`, !response.ok);
     await refresh();
   } catch {
-    say(SILENT, true);
+    showMessage(NO_RESPONSE, true);
   }
 }
 for (const form of document.querySelectorAll("form[data-control]")) {

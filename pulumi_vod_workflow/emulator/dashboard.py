@@ -1,4 +1,4 @@
-"""The pages for a browser: `/` has runs, timeline, ledger and controls; each run has its own."""
+"""The pages for a browser: `/` with runs, timeline, ledger and controls, and one for each run."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ from pulumi_vod_workflow.emulator.store import RETENTION, EmulatedRun, format_ti
 from pulumi_vod_workflow.emulator.timeline import Axis
 
 RUN_PATH: Final = "/_emulator/runs/"
-"""Before a RunId: where the page of that run is."""
+"""The path of a run's page, before its RunId."""
 MAX_RUNS: Final = 200
-"""How many runs the page shows."""
+"""Number of runs on the page."""
 MAX_REQUESTS: Final = 50
-"""How many requests the page shows."""
+"""Number of requests on the page."""
 ROW_HEIGHT: Final = 22
 """Height of a run in the timeline, in pixels."""
 TICK_WIDTH: Final = 110
-"""Pixels for a time on the axis."""
+"""Width of a time on the axis, in pixels."""
 MARGIN: Final = 12
-"""Pixels to the right of the axis."""
+"""Margin to the right of the axis, in pixels."""
 STATUSES: Final = ("0", *(f"100{n}" for n in range(1, 7)), *(f"200{n}" for n in range(6)),
                    "Terminated", "Paused")  # fmt: skip
-"""The outcomes to choose from: the documented ones, and one that no client knows."""
+"""The outcomes of the form: the documented ones, and one that no client knows."""
 
 Cells = Sequence[tuple[str, str]]
-"""Cells: a class, and what is in it."""
+"""The cells of a row: CSS class and content."""
 
 
 def is_page(path: str) -> bool:
-    """Tell whether a path is a page's."""
+    """Return whether a path is that of a page."""
     return path == "/" or path.startswith(RUN_PATH)
 
 
 def render_page(service: Service, path: str) -> HttpResponse:
-    """Return the page of a path."""
+    """Return the response with the page of a path."""
     if path == "/":
         return HttpResponse(200, _overview(service), HEADERS)
     run = service.store.run(path.removeprefix(RUN_PATH))
     if run is None:
-        body = '<p>There is no such run. <a href="/">All runs</a></p>'
-        return HttpResponse(404, _page("No such run", "<h1>VOD emulator</h1>", body), HEADERS)
+        body = '<p>The store has no run with this RunId. <a href="/">All runs</a></p>'
+        return HttpResponse(404, _page("Unknown run", "<h1>VOD emulator</h1>", body), HEADERS)
     return HttpResponse(200, _run_page(service, run), HEADERS)
 
 
 def _page(title: str, head: str, body: str) -> bytes:
-    # Without scripts the browser itself loads the page again.
+    # Without scripts the browser itself reloads the page.
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <noscript><meta http-equiv="refresh" content="2"></noscript>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">
 <title>{_html_text(title)}</title><style>{STYLE}</style></head><body>
-<header>{head}<output id="said"></output></header>
+<header>{head}<output id="message"></output></header>
 <main>{body}</main>
 <script>{SCRIPT}</script></body></html>
 """.encode()
 
 
 def _html_text(value: Any) -> str:
-    """Return a text as one that is only shown: no markup, and nothing that hides or turns it."""
+    """Return a value as HTML text, with escapes for markup and for invisible characters."""
     return escape("".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in str(value).encode(errors="backslashreplace").decode()
@@ -82,16 +82,16 @@ def _html_text(value: Any) -> str:
 def _overview(service: Service) -> bytes:
     store = service.store
     now, starts, runs = store.now(), store.count_starts(), store.runs(MAX_RUNS)
-    head = "<h1>VOD emulator <small>nothing here is real or paid</small></h1>"
-    most = f"<p>The newest {MAX_RUNS} of {starts:,}.</p>" if starts > MAX_RUNS else ""
+    head = "<h1>VOD emulator <small>no run here is real or paid</small></h1>"
+    limit = f"<p>The newest {MAX_RUNS} of {starts:,} runs.</p>" if starts > MAX_RUNS else ""
     body = f"""{_live("figures", _figures(service, runs, now, starts))}
 <section hidden data-scripted><h2>Controls</h2>{_clock_form()}{_outcome_and_fault_forms()}
-{_live("decided", _pending_list(service))}</section>
-<noscript><p>The buttons need JavaScript; what they do, <code>POST /_emulator/...</code> does.</p>
+{_live("pending", _pending_list(service))}</section>
+<noscript><p>The buttons need JavaScript. <code>POST /_emulator/...</code> does the same.</p>
 </noscript>
 <section><h2>Timeline</h2>{_chart(runs, now)}</section>
-<section><h2>Runs</h2>{_live("runs", most + _runs(runs, now))}</section>
-<section><h2>Ledger</h2>{_live("ledger", most + _ledger(runs))}</section>
+<section><h2>Runs</h2>{_live("runs", limit + _runs(runs, now))}</section>
+<section><h2>Ledger</h2>{_live("ledger", limit + _ledger(runs))}</section>
 <section><h2>Requests of this process</h2>{
         _live("requests", _requests([*service.requests][-MAX_REQUESTS:]))
     }</section>"""
@@ -99,27 +99,27 @@ def _overview(service: Service) -> bytes:
 
 
 def _live(name: str, content: str) -> str:
-    """Mark a part that the script takes from a fresh page."""
+    """Return a part of the page that the script replaces every second."""
     return f'<div id="{name}" data-live>{content}</div>'
 
 
 def _figures(service: Service, runs: Sequence[EmulatedRun], now: float, starts: int) -> str:
     ended = [run for run in runs if run.has_ended(now)]
     speed, step = service.store.pace()
-    pace = "" if speed == 1 else ", frozen" if speed == 0 else f", {speed:g} times as fast"
-    pace += f", {step:g} s at each request" if step else ""
+    pace = "" if speed == 1 else ", stopped" if speed == 0 else f", {speed:g} times as fast"
+    pace += f", {step:g} s per request" if step else ""
     figures = {
         "starts in the ledger": f"{starts:,}",
         "unfinished": f"{len(runs) - len(ended):,}",
         "failed or terminated": f"{sum(run.status(now) != '0' for run in ended):,}",
         f"the emulator's time{pace}": format_time(now),
     }
-    told = "".join(f"<span><b>{value}</b>{name}</span>" for name, value in figures.items())
-    return f'<div class="figures">{told}</div>'
+    spans = "".join(f"<span><b>{value}</b>{name}</span>" for name, value in figures.items())
+    return f'<div class="figures">{spans}</div>'
 
 
 def phase(run: EmulatedRun, now: float) -> str:
-    """Return the word that the Pulumi provider has for where a run stands."""
+    """Return the phase of a run, with the names of the Pulumi provider."""
     status = run.status(now)
     if run.accepted <= now - RETENTION:
         return "expired"
@@ -137,7 +137,7 @@ def _link(run_id: str, text: str | None = None) -> str:
 
 
 def _source_of(start: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the kind of a declared source, and the source."""
+    """Return the kind of a start's source, and the source."""
     if "Vid" in start:
         return "Vid", str(start["Vid"])
     direct_url = start["DirectUrl"]
@@ -163,7 +163,7 @@ def _runs(runs: Sequence[EmulatedRun], now: float) -> str:
         for run in runs
     )
     names = ("Phase", "Status", "Source", "TemplateId", "Accepted", "RunId")
-    return _table(names, rows, "No run yet: point a client here and start one.")
+    return _table(names, rows, "No runs. Start a run with this endpoint.")
 
 
 def _table(names: Sequence[str], rows: Iterable[Cells], otherwise: str) -> str:
@@ -190,7 +190,7 @@ def _ledger(runs: Sequence[EmulatedRun]) -> str:
         ]
         for run in runs
     )
-    return _table(("Accepted", "Source", "ClientToken", "RunId"), rows, "Nothing was started.")
+    return _table(("Accepted", "Source", "ClientToken", "RunId"), rows, "No starts.")
 
 
 def _requests(requests: Sequence[Mapping[str, Any]]) -> str:
@@ -206,7 +206,7 @@ def _requests(requests: Sequence[Mapping[str, Any]]) -> str:
         for request in reversed(requests)
     )
     names = ("Real time", "Action", "HTTP", "Code, fault", "ms", "RunId")
-    return _table(names, rows, "None that is known.")
+    return _table(names, rows, "No requests.")
 
 
 # -- the timeline ------------------------------------------------------------------------------
@@ -218,12 +218,12 @@ def _chart(runs: Sequence[EmulatedRun], now: float) -> str:
         f"{_link(run.run_id, _source_of(run.start)[1])}</li>"
         for run in runs
     )
-    drawn = _chart_svg(runs, now) if runs else '<p class="none">No run yet.</p>'
+    chart = _chart_svg(runs, now) if runs else '<p class="none">No runs.</p>'
     return (
-        '<p><span class="key queue"></span>queued<span class="key running"></span>processed'
+        '<p><span class="key queue"></span>queued<span class="key running"></span>processing'
         '<span class="key succeeded"></span>succeeded<span class="key failed"></span>failed. The '
-        "dashed line is now. Where nothing happens for long, the axis is shortened.</p>"
-        f'<div class="chart">{_live("labels", f"<ol>{labels}</ol>")}{_live("chart", drawn)}</div>'
+        "dashed line is the present time. The axis shortens long times without events.</p>"
+        f'<div class="chart">{_live("labels", f"<ol>{labels}</ol>")}{_live("chart", chart)}</div>'
     )
 
 
@@ -241,31 +241,31 @@ def _chart_svg(runs: Sequence[EmulatedRun], now: float) -> str:
     )
     return (
         f'<div class="scroll"><svg width="{across:.0f}" height="{down}" role="img" '
-        f'aria-label="When each run was queued and processed">{_ticks(runs, axis, across)}'
+        f'aria-label="Queue time and processing time of each run">{_ticks(runs, axis, across)}'
         f"{at_now}{bars}</svg></div>"
     )
 
 
 def _ticks(runs: Sequence[EmulatedRun], axis: Axis, across: float) -> str:
-    """Return the times at which runs were accepted, so far apart that they can be read."""
+    """Return the times of acceptance, with readable distances."""
     ticks: list[str] = []
     free, day = 0.0, ""
     for run in sorted(runs, key=lambda run: run.accepted):
         place = axis.at(run.accepted)
         begin, anchor = place, "start"
-        if place > across - TICK_WIDTH:  # where it would be cut off it stands to the left
+        if place > across - TICK_WIDTH:  # at the right edge: to the left of the place
             begin, anchor = place - TICK_WIDTH, "end"
         if ticks and begin < free:
             continue
         moment = datetime.fromtimestamp(run.accepted, UTC)
-        told = f"{moment:%H:%M:%S}" if f"{moment:%m-%d}" == day else f"{moment:%m-%d %H:%M:%S}"
-        ticks.append(f'<text x="{place:.1f}" y="13" text-anchor="{anchor}">{told}</text>')
+        label = f"{moment:%H:%M:%S}" if f"{moment:%m-%d}" == day else f"{moment:%m-%d %H:%M:%S}"
+        ticks.append(f'<text x="{place:.1f}" y="13" text-anchor="{anchor}">{label}</text>')
         free, day = begin + TICK_WIDTH, f"{moment:%m-%d}"
     return "".join(ticks)
 
 
 def _bars(run: EmulatedRun, now: float, axis: Axis, top: int) -> str:
-    """Draw a run: queued in grey, then in the colour of its phase, as far as it is now."""
+    """Return the bars of a run until now: queued in grey, then in the colour of its phase."""
     word = phase(run, now)
     until = now if run.outcome == "Paused" else min(run.ended, now)
     parts = [("queue", run.accepted, min(run.started, now))]
@@ -287,7 +287,7 @@ def _clock_form() -> str:
     return (
         '<form data-control="clock"><b>Clock</b>'
         + "".join(_button("advanceSeconds", value, name) for value, name in ahead.items())
-        + _button("speed", "0", "freeze")
+        + _button("speed", "0", "stop")
         + _button("speed", "1", "run")
         + _button("speed", "60", "60 times as fast")
         + "</form>"
@@ -308,8 +308,8 @@ def _select(name: str, label: str, values: Iterable[str]) -> str:
 _MEANINGS: Final = {
     "0": " (succeeded)",
     "Paused": " (never ends)",
-    "before": " it takes effect",
-    "after": " it took effect",
+    "before": " the effect",
+    "after": " the effect",
 }
 _TIMES: Final = '<label>Times<input name="times" type="number" min="1" value="1"></label>'
 
@@ -319,9 +319,9 @@ def _outcome_and_fault_forms() -> str:
     codes = "".join(f"<option>{code}</option>" for code in TABLE)
     return (
         '<form data-control="outcomes"><b>Outcome</b>'
-        + _select("status", "The next starts end with", STATUSES)
+        + _select("status", "Last status of the next starts", STATUSES)
         + _TIMES
-        + '<label>Source contains<input name="match"></label><button>Decide</button></form>'
+        + '<label>Source contains<input name="match"></label><button>Set</button></form>'
         '<form data-control="faults"><b>Fault</b>'
         + _select("action", "Action", VERSIONS)
         + _select("kind", "Kind", kinds)
@@ -329,28 +329,27 @@ def _outcome_and_fault_forms() -> str:
         + _TIMES
         + '<label>Code, of http<input name="code" list="codes" placeholder="InternalError"></label>'
         f'<datalist id="codes">{codes}</datalist><button>Add</button>'
-        + _button("times", "0", "Clear those of this action")
+        + _button("times", "0", "Remove all")
         + '</form><details id="reset"><summary>Reset</summary><form data-control="reset">'
-        '<button class="strong">Forget all runs, the ledger, faults, outcomes, changed settings '
-        "and the clock</button></form></details>"
+        '<button class="strong">Delete all runs, the ledger, faults, outcomes, changed settings '
+        "and clock changes</button></form></details>"
     )
 
 
 def _pending_list(service: Service) -> str:
-    """Return the outcomes and faults that wait for a request."""
+    """Return a list of the outcomes and faults of later requests."""
     outcomes, faults = service.store.pending_outcomes_and_faults()
-    told = []
+    lines = []
     for left, text in outcomes:
         rule = Rule.model_validate_json(text)
-        told.append(f"outcome {rule.status}, for sources like {rule.source}, {_count_times(left)}")
-    told += [
+        lines.append(f"outcome {rule.status}, sources {rule.source}, {_count_times(left)}")
+    lines += [
         f"fault {_fault_text(json.loads(text))}, {_count_times(left)}" for left, text in faults
     ]
-    if not told:
+    if not lines:
         return ""
-    return (
-        "<p>To come:</p><ul>" + "".join(f"<li>{_html_text(each)}</li>" for each in told) + "</ul>"
-    )
+    items = "".join(f"<li>{_html_text(line)}</li>" for line in lines)
+    return f"<p>For later requests:</p><ul>{items}</ul>"
 
 
 def _count_times(count: int) -> str:
@@ -361,7 +360,7 @@ def _fault_text(parts: Mapping[str, Any]) -> str:
     fault = Fault(**parts)
     code = f" {fault.code}" if fault.kind == "http" else ""
     share = f", {fault.chance:.0%} of the requests" if fault.chance < 1 else ""
-    return f"{fault.kind}{code}, {fault.when} {fault.action} takes effect{share}"
+    return f"{fault.kind}{code}, {fault.when} the effect of {fault.action}{share}"
 
 
 # -- one run -----------------------------------------------------------------------------------
@@ -383,11 +382,11 @@ def _run_page(service: Service, run: EmulatedRun) -> bytes:
 <section><h2>Input</h2>{_json(run.start["Input"]) if run.start.get("Input") else _NONE}</section>
 <section><h2>Outputs</h2>{_live("outputs", _outputs(result))}</section>
 <section><h2>Ledger</h2><p>Entry {store.count_starts(run):,} of {
-        store.count_starts():,}: the start that was
-accepted would be paid once.</p>{_json(ledger_entry(run))}</section>
+        store.count_starts():,}. The service would bill this
+start once.</p>{_json(ledger_entry(run))}</section>
 <section><h2>Events</h2>{_live("events", _events(events))}</section>
 <section><h2>Requests of this process</h2>{_live("requests", _requests(requests))}</section>
-<section><h2>What the service answers now</h2>{
+<section><h2>Present responses of the service</h2>{
         _live("answers", _details(GetWorkflowExecution=read, GetWorkflowExecutionResult=result))
     }</section>"""
     return _page(f"{_source_of(run.start)[1]} - VOD emulator", head, body)
@@ -397,21 +396,21 @@ _NONE: Final = '<p class="none">None.</p>'
 
 
 def _call_result(service: Service, action: str, run: EmulatedRun, **more: str) -> Mapping[str, Any]:
-    """Return what a client that reads the run is told now."""
+    """Return the present result, or the error, of a call about a run."""
     try:
         return service.call(action, {"RunId": run.run_id, **more}).result
-    except ServiceError as refusal:  # it is too old
-        return {"Error": {"Code": refusal.code, "Message": refusal.message}}
+    except ServiceError as error:  # older than 30 days (facts 1)
+        return {"Error": {"Code": error.code, "Message": error.message}}
 
 
 def _json(value: Any) -> str:
     return f"<pre>{_html_text(json.dumps(value, ensure_ascii=False, indent=2))}</pre>"
 
 
-def _details(**answers: Mapping[str, Any]) -> str:
+def _details(**results: Mapping[str, Any]) -> str:
     return "".join(
-        f'<details id="{action}"><summary>{action}</summary>{_json(told)}</details>'
-        for action, told in answers.items()
+        f'<details id="{action}"><summary>{action}</summary>{_json(result)}</details>'
+        for action, result in results.items()
     )
 
 
@@ -431,45 +430,47 @@ def _run_facts(run: EmulatedRun, now: float, read: Mapping[str, Any]) -> str:
            for name in ("ClientToken", "CallbackArgs", "TaskListId", "Priority",
                         "EnableLowPriority") if name in start},
         "Accepted": format_time(run.accepted),
-        "Started": format_time(run.started) if now >= run.started else f"to be: {format_time(run.started)}",
+        "Started": format_time(run.started) if now >= run.started
+        else f"scheduled: {format_time(run.started)}",
         "Ended": "never" if paused
         else format_time(run.ended) if run.has_ended(now)
-        else f"to be: {format_time(run.ended)}, with status {_html_text(run.outcome)}",
+        else f"scheduled: {format_time(run.ended)}, status {_html_text(run.outcome)}",
         "Tasks": _tasks(read.get("TasksDetail", ())),
     }  # fmt: skip
-    return f"<dl>{''.join(f'<dt>{name}</dt><dd>{told}</dd>' for name, told in facts.items())}</dl>"
+    items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
+    return f"<dl>{items}</dl>"
 
 
 def _tasks(tasks: Sequence[Mapping[str, Any]]) -> str:
     count = len(tasks)
-    done = sum(task["Progress"] for task in tasks) / count if count else 0
-    return f"{done:.0f} % of {count} {'task' if count == 1 else 'tasks'}" if count else "-"
+    progress = sum(task["Progress"] for task in tasks) / count if count else 0
+    return f"{progress:.0f} % of {count} {'task' if count == 1 else 'tasks'}" if count else "-"
 
 
 def _outputs(result: Mapping[str, Any]) -> str:
     rows = [
         *(
             [
-                ("", _html_text(made["FileType"])),
-                ("", _html_text(made["Format"])),
-                ("", f"{made['Size']:,} bytes, {made['Duration']:g} s"),
-                ("id", _html_text(made["StoreUri"])),
+                ("", _html_text(output["FileType"])),
+                ("", _html_text(output["Format"])),
+                ("", f"{output['Size']:,} bytes, {output['Duration']:g} s"),
+                ("id", _html_text(output["StoreUri"])),
             ]
-            for made in result.get("TranscodeInfos", ())
+            for output in result.get("TranscodeInfos", ())
         ),
-        *(_snapshot(made) for made in result.get("Snapshots", ())),
+        *(_snapshot(output) for output in result.get("Snapshots", ())),
     ]
-    return _table(("Kind", "Format", "Size", "StoreUri"), rows, "None, or none yet.")
+    return _table(("Kind", "Format", "Size", "StoreUri"), rows, "No outputs.")
 
 
-def _snapshot(made: Mapping[str, Any]) -> Cells:
-    kind = made["Type"]
-    files = made[kind]
+def _snapshot(output: Mapping[str, Any]) -> Cells:
+    kind = output["Type"]
+    files = output[kind]
     uris = files.get("StoreUris") or [files["StoreUri"]]
     count = f"{len(uris)} {'file' if len(uris) == 1 else 'files'}"
-    told = "<br>".join(map(_html_text, uris))
+    lines = "<br>".join(map(_html_text, uris))
     return [("", f"snapshot, {_html_text(kind)}"), ("", _html_text(files["Format"])), ("", count),
-            ("id", f"<span>{told}</span>")]  # fmt: skip
+            ("id", f"<span>{lines}</span>")]  # fmt: skip
 
 
 def _events(events: Sequence[Mapping[str, Any]]) -> str:
@@ -482,4 +483,6 @@ def _events(events: Sequence[Mapping[str, Any]]) -> str:
         ]
         for event in events
     )
-    return _table(("State", "Attempts", "Due", "To"), rows, "None: nobody has subscribed.")
+    return _table(
+        ("State", "Attempts", "Due", "To"), rows, "No events: no receiver has subscribed."
+    )

@@ -1,4 +1,4 @@
-"""The workflow calls on the emulator's books: typed parameters in, results out. No HTTP."""
+"""The workflow calls on the emulator's store: parameters to results, without HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator import validation as contract
+from pulumi_vod_workflow.emulator import validation
 from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.faults import ActiveFault
 from pulumi_vod_workflow.emulator.outputs import Outputs, outcome_from_name, source_name
@@ -37,19 +37,19 @@ from pulumi_vod_workflow.emulator.store import (
 
 MAX_KEPT_REQUESTS: Final = 1000
 DEFAULT_SPACE: Final = "emulated-space"
-"""The space of what does not name one."""
+"""The space of a source without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """A call that was made: its result, and for the log the run it was about."""
+    """The result of a call, and its run for the log."""
 
     result: dict[str, Any]
     run_id: str | None = None
 
 
 class Service:
-    """The service's memory and what it does; several processes may share the memory."""
+    """The calls of the service on a store; several processes can share the store."""
 
     def __init__(self, settings: EmulatorSettings) -> None:
         self._settings = settings
@@ -58,16 +58,16 @@ class Service:
         )
         self.store = Store(settings.store)
         self.counts: dict[str, int] = {}
-        """Requests of each action that this process has had, refused ones too."""
+        """Number of requests of each action in this process, rejected ones included."""
         self.requests: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT_REQUESTS)
-        """The last requests that this process has had, as the access log has them."""
+        """The last requests of this process, as in the access log."""
         self._answers = 0
         self._lock = threading.Lock()
         self._changed: tuple[str, Behaviour] = ("{}", settings)
 
     @property
     def behaviour(self) -> Behaviour:
-        """The settings, with what has been changed since, by whichever process."""
+        """The settings, with the changes of all processes."""
         text = self.store.changed_settings()
         if text != self._changed[0]:
             self._changed = (text, self._settings_with(json.loads(text)))
@@ -80,44 +80,44 @@ class Service:
 
     def change_settings(self, parts: Mapping[str, Any]) -> None:
         """
-        Change settings while running; several at once or none.
+        Change settings at run time: all of the given settings, or none.
 
         Raises:
-            ValueError: saying all that is wrong with them.
+            ValueError: the settings are invalid; the message has all problems.
 
         """
         self._settings_with({**json.loads(self.store.changed_settings()), **parts})
         self.store.change_settings(parts)
 
     def reset(self) -> None:
-        """Forget runs, outcomes, faults, events, counts, changed settings and the clock."""
+        """Delete runs, outcomes, faults, events, counts, changed settings, and reset the clock."""
         self.store.reset()
         self.counts.clear()
         self.requests.clear()
         self._answers = 0
 
     def count_request(self, action: str) -> int:
-        """Note that a request came; return its number among its action's."""
+        """Count a request, and return its number among the requests of its action."""
         with self._lock:
             self.counts[action] = self.counts.get(action, 0) + 1
             return self.counts[action]
 
     def next_latency(self) -> float:
-        """Return the seconds before the next answer, drawn by the seed and the answer's number."""
+        """Return the delay of the next response in seconds, drawn by seed and number."""
         behaviour = self.behaviour
         least, most = range_ends(behaviour.latency_seconds)
         with self._lock:
             self._answers += 1
             number = self._answers
-        drawn = random.Random(f"{behaviour.seed}/latency/{number}")  # noqa: S311 - not for secrets
-        return drawn.uniform(least, most) if most else 0.0
+        generator = random.Random(f"{behaviour.seed}/latency/{number}")  # noqa: S311 - not for secrets
+        return generator.uniform(least, most) if most else 0.0
 
     def check_rate(self, action: str) -> None:
         """
-        Let at most the allowed number of requests through in any one second (page: 50 次/秒).
+        Check the rate limit of an action (page: 50 次/秒).
 
         Raises:
-            Refusal: for one too many.
+            ServiceError: the request exceeds the limit.
 
         """
         allowed = self.behaviour.rate_limit
@@ -125,16 +125,16 @@ class Service:
             raise ServiceError("RequestLimitExceeded", str(allowed), headers={"retry-after": "1"})
 
     def claim_fault(self, action: str, number: int) -> ActiveFault | None:
-        """Return what goes wrong with a request: the first fault that falls to its number."""
-        drawn = random.Random(f"{self.behaviour.seed}/{action}/{number}")  # noqa: S311 - as above
-        return self.store.claim_fault(action, lambda fault: drawn.random() < fault.chance)
+        """Return the fault of a request, the first that is drawn for its number, and count it."""
+        generator = random.Random(f"{self.behaviour.seed}/{action}/{number}")  # noqa: S311 - not for secrets
+        return self.store.claim_fault(action, lambda fault: generator.random() < fault.chance)
 
     def call(self, action: str, parameters: dict[str, Any]) -> CallResult:
         """
-        Make a call of `CALLS`.
+        Execute a call of `CALL_BY_ACTION`.
 
         Raises:
-            Refusal: with the service's code for what is wrong.
+            ServiceError: the service rejects the call.
 
         """
         return CALL_BY_ACTION[action](self, parameters)
@@ -142,8 +142,8 @@ class Service:
     # -- the calls ----------------------------------------------------------------------------
 
     def start_workflow(self, parameters: dict[str, Any]) -> CallResult:
-        """Accept a run, or join an identical one."""
-        start = contract.validate_start(parameters)
+        """Accept a start, or return the RunId of an identical one (facts 4)."""
+        start = validation.validate_start(parameters)
         behaviour = self.behaviour
         template = _template(start["TemplateId"], behaviour)
         if template is None:
@@ -151,9 +151,9 @@ class Service:
         tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
         space = _find_space(start, behaviour, template.space_name)
 
-        def fate(number: int, counted: str | None) -> RunOutcome:
+        def outcome_factory(number: int, forced_rule: str | None) -> RunOutcome:
             return decide_outcome(
-                number, counted, start=start, space=space, tasks=tasks, by=behaviour
+                number, forced_rule, start=start, space=space, tasks=tasks, behaviour=behaviour
             )
 
         run_id = self.store.accept(
@@ -161,13 +161,13 @@ class Service:
             start,
             dedup=behaviour.dedup,
             matches=lambda text: _rule_matches(Rule.model_validate_json(text), start),
-            outcome_factory=fate,
+            outcome_factory=outcome_factory,
         )
         return CallResult({"RunId": run_id}, run_id)
 
     def get_workflow_execution(self, parameters: dict[str, Any]) -> CallResult:
-        """Tell how far a run is (facts 1)."""
-        typed = contract.validate_read(parameters, "RunId", NeedTasksDetail=contract.NEED_TASKS)
+        """Return the status of a run (facts 1)."""
+        typed = validation.validate_read(parameters, "RunId", NeedTasksDetail=validation.NEED_TASKS)
         run, now = self._find_run(typed["RunId"])
         start = run.start
         template = _template(start["TemplateId"], self.behaviour)
@@ -190,8 +190,8 @@ class Service:
         return CallResult(result, run.run_id)
 
     def get_workflow_execution_result(self, parameters: dict[str, Any]) -> CallResult:
-        """Tell what a run has produced (facts 2)."""
-        run, now = self._find_run(contract.validate_read(parameters, "RunId")["RunId"])
+        """Return the outputs of a run (facts 2)."""
+        run, now = self._find_run(validation.validate_read(parameters, "RunId")["RunId"])
         status = run.status(now)
         result = {**_common_fields(run), "Status": status, "TranscodeInfos": [], "Snapshots": []}
         for key in ("CallbackArgs", "ClientToken"):
@@ -200,8 +200,8 @@ class Service:
         return CallResult(result | outputs_by_now(run, status), run.run_id)
 
     def get_workflow_template(self, parameters: dict[str, Any]) -> CallResult:
-        """Describe a workflow (facts 3)."""
-        template_id = contract.validate_read(parameters, "TemplateId")["TemplateId"]
+        """Return a workflow (facts 3)."""
+        template_id = validation.validate_read(parameters, "TemplateId")["TemplateId"]
         behaviour = self.behaviour
         template = _template(template_id, behaviour)
         hidden = template_id in SYSTEM_TEMPLATES and not behaviour.list_system_templates
@@ -210,8 +210,8 @@ class Service:
         return CallResult({"WorkflowTemplate": _template_document(template)})
 
     def list_workflow_template(self, parameters: dict[str, Any]) -> CallResult:
-        """List the workflows that are known by name (facts 3); `Total` is a string of digits."""
-        asked = contract.validate_list_templates(parameters)
+        """Return the workflows with a name (facts 3); `Total` is a string of digits."""
+        filters = validation.validate_list_templates(parameters)
         behaviour = self.behaviour
         known = [*(behaviour.templates or ())]
         if behaviour.list_system_templates:
@@ -219,17 +219,17 @@ class Service:
         found = [
             item
             for item in known
-            if asked.get("SpaceName") in {None, _shown_space(item)}
-            and asked.get("TemplateId") in {None, item.template_id}
-            and asked.get("Type") in {None, item.type}
-            and asked.get("Name", "") in item.name
+            if filters.get("SpaceName") in {None, _shown_space(item)}
+            and filters.get("TemplateId") in {None, item.template_id}
+            and filters.get("Type") in {None, item.type}
+            and filters.get("Name", "") in item.name
         ]
-        by_update = asked.get("OrderByKey") == "updated_at"
+        by_update = filters.get("OrderByKey") == "updated_at"
         found.sort(
             key=lambda item: item.updated_at if by_update else item.created_at,
-            reverse=asked.get("Order", "desc").lower() == "desc",
+            reverse=filters.get("Order", "desc").lower() == "desc",
         )
-        limit, offset = asked.get("Limit") or 30, asked.get("Offset", 0)
+        limit, offset = filters.get("Limit") or 30, filters.get("Offset", 0)
         return CallResult(
             {
                 "Limit": limit,
@@ -240,8 +240,10 @@ class Service:
         )
 
     def get_media_infos(self, parameters: dict[str, Any]) -> CallResult:
-        """Tell which videos there are, and of which space each is (docs/4/65603)."""
-        spaces = {vid: self._space_of_vid(vid) for vid in contract.validate_media_infos(parameters)}
+        """Return the existing videos with their spaces (docs/4/65603)."""
+        spaces = {
+            vid: self._space_of_vid(vid) for vid in validation.validate_media_infos(parameters)
+        }
         return CallResult(
             {
                 "MediaInfoList": [
@@ -274,13 +276,12 @@ CALL_BY_ACTION: Final[Mapping[str, Callable[[Service, dict[str, Any]], CallResul
 }
 
 
-# -- what becomes of a start -------------------------------------------------------------------
+# -- the outcome of a start --------------------------------------------------------------------
 
 
 def _find_space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
-    """Return the space of the source, if both exist; a file without one is in its workflow's."""
-    told = outcome_from_name(source_name(start))
-    if told == "missing":
+    """Return the space of a source; a file without a space is in that of its workflow."""
+    if outcome_from_name(source_name(start)) == "missing":
         raise ServiceError("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
     if "Vid" in start:
         if behaviour.vids is None:
@@ -295,7 +296,7 @@ def _find_space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> s
 
 
 def _identity(start: Mapping[str, Any], space: str, commit: str) -> str:
-    """Same source in the same space, same workflow, unmodified, same Input and token (facts 4)."""
+    """Return the identity of a start: source, space, workflow, Input and token (facts 4)."""
     source = start.get("Vid") or [space, start["DirectUrl"]["FileName"]]
     workflow = [start["TemplateId"], commit, start.get("Input")]
     parts = [source, workflow, start.get("ClientToken")]
@@ -318,49 +319,53 @@ def decide_outcome(
     start: Mapping[str, Any],
     space: str,
     tasks: Mapping[str, int],
-    by: Behaviour,
+    behaviour: Behaviour,
 ) -> RunOutcome:
-    """Decide all of a run at its start; what is left to chance follows the seed and its number."""
+    """Return all decisions about a run; seed and run number determine the random ones."""
 
-    def drawn(what: str) -> random.Random:
-        return random.Random(f"{by.seed}/{number}/{what}")  # noqa: S311 - not for secrets
+    def random_for(purpose: str) -> random.Random:
+        return random.Random(f"{behaviour.seed}/{number}/{purpose}")  # noqa: S311 - not for secrets
 
-    def falls(index: int, rule: Rule) -> bool:
-        return _rule_matches(rule, start) and drawn(f"rule {index}").random() < rule.chance
+    def matches(index: int, rule: Rule) -> bool:
+        return _rule_matches(rule, start) and random_for(f"rule {index}").random() < rule.chance
 
-    told = outcome_from_name(source_name(start))
-    rule = next((item for index, item in enumerate(by.rules) if falls(index, item)), Rule())
+    named_status = outcome_from_name(source_name(start))
+    drawn = (item for index, item in enumerate(behaviour.rules) if matches(index, item))
+    rule = next(drawn, Rule())
     if forced_rule is not None:
         rule = Rule.model_validate_json(forced_rule)
-    elif told is not None:
-        rule = rule.model_copy(update={"status": told})
-    pending = drawn("pending").uniform(
-        *range_ends(_own_or_usual(rule.pending_seconds, by.pending_seconds))
+    elif named_status is not None:
+        rule = rule.model_copy(update={"status": named_status})
+    pending = random_for("pending").uniform(
+        *range_ends(_own_or_usual(rule.pending_seconds, behaviour.pending_seconds))
     )
     if start.get("EnableLowPriority"):
-        pending += drawn("low priority").uniform(*range_ends(by.low_priority_seconds))
+        pending += random_for("low priority").uniform(*range_ends(behaviour.low_priority_seconds))
     return RunOutcome(
-        run_id=new_run_id(by.seed, number),
+        run_id=new_run_id(behaviour.seed, number),
         space=space,
         tasks=tasks,
         pending=pending,
-        running=drawn("running").uniform(
-            *range_ends(_own_or_usual(rule.running_seconds, by.running_seconds))
+        running=random_for("running").uniform(
+            *range_ends(_own_or_usual(rule.running_seconds, behaviour.running_seconds))
         ),
         outcome=rule.status,
         deliveries=tuple(
-            (item.model_dump_json(by_alias=True), drawn(f"twice {index}").random() < item.twice)
-            for index, item in enumerate(by.subscriptions)
+            (
+                item.model_dump_json(by_alias=True),
+                random_for(f"twice {index}").random() < item.twice,
+            )
+            for index, item in enumerate(behaviour.subscriptions)
             if item.space_name in {None, space}
         ),
     )
 
 
-# -- what is told ------------------------------------------------------------------------------
+# -- documents of the responses ----------------------------------------------------------------
 
 
 def outputs_by_now(run: EmulatedRun, status: str) -> dict[str, Any]:
-    """Return what a run has made by now; after 2004 and 2005 the outputs exist all the same."""
+    """Return the outputs of a run with a status; after 2004 and 2005 outputs exist, too."""
     if status not in {"0", "2004", "2005"}:
         return {}
     outputs = Outputs(run.run_id, run.start, format_time(run.ended), run.tasks)
@@ -378,7 +383,7 @@ def _common_fields(run: EmulatedRun) -> dict[str, Any]:
 
 
 def _task_details(run: EmulatedRun, now: float) -> list[dict[str, Any]]:
-    """Return a task for each output, all at the run's own pace; Progress is taken as 0 to 100."""
+    """Return a task for each output, all at the run's pace; Progress is 0 to 100 (facts 1)."""
     ended = run.has_ended(now)
     share = (now - run.started) / max(run.ended - run.started, 0.001)
     status = "Scheduled" if now < run.started else "Running"
@@ -397,7 +402,7 @@ def _task_details(run: EmulatedRun, now: float) -> list[dict[str, Any]]:
 
 
 def _template(template_id: str, behaviour: Behaviour) -> Template | None:
-    """Return the workflow of an id, built-in or the user's, if there is one."""
+    """Return the built-in or user's workflow with an id; None if there is none."""
     if template_id in SYSTEM_TEMPLATES:
         return _system(template_id)
     return behaviour.template(template_id)
@@ -420,7 +425,7 @@ def _shown_space(template: Template) -> str:
 
 
 def _template_document(template: Template) -> dict[str, Any]:
-    """Return a workflow as the service describes it, an activity for each output."""
+    """Return the service's document of a workflow, with an activity for each output."""
     kinds = [("Transcode", template.transcodes), ("Snapshot", template.snapshots)]
     activities = [
         {
@@ -447,7 +452,7 @@ def _template_document(template: Template) -> dict[str, Any]:
 
 
 def _media_document(vid: str, space: str) -> dict[str, Any]:
-    """Return a video as the service describes it, but for its files."""
+    """Return the service's document of a video, without its files."""
     return {
         "BasicInfo": {
             "SpaceName": space,

@@ -1,10 +1,10 @@
 """
-A second reading of the signature rules (facts 5), on its own.
+A second, independent reading of the signature rules (facts 5).
 
-Clients differ in what they sign, so exactly what SignedHeaders lists is verified, as it was sent;
-x-date must be among it. `X-Content-Sha256`, if sent, must be the body's hash. A signature is good
-for 900 s, or for its X-Expires, and may be 900 s ahead. In its query form (X-SignedQueries)
-everything that is obeyed must be covered: a body, which is not, is refused.
+Clients sign different headers, so the emulator verifies exactly the headers in SignedHeaders, which
+must list x-date. A sent `X-Content-Sha256` must be the hash of the body. A signature is valid for
+900 s, or for its X-Expires, and may be 900 s early. In a presigned request (X-SignedQueries) the
+signature must cover every parameter that has an effect. Such a request must not have a body.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from pulumi_vod_workflow.emulator.errors import ServiceError
 
 MAX_CLOCK_SKEW = timedelta(seconds=900)
 MAX_EXPIRES_SECONDS = 7 * 86400
-"""Seconds that X-Expires can ask for."""
+"""The highest X-Expires, in seconds."""
 SERVICE = "vod"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The one account that the emulator knows."""
+    """The keys of the emulator's only account."""
 
     access_key: str
     secret_key: str
     session_token: str | None = None
     region: str | None = None
-    """The only region that signatures may be for; `None` takes any."""
+    """The only region that signatures may have; `None` accepts any."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What was received: query pairs decoded and in order, header names in lower case."""
+    """A received request: query pairs decoded and in order, header names in lower case."""
 
     method: str
     path: str
@@ -50,10 +50,10 @@ class SignedRequest:
 
 def verify_signature(request: SignedRequest, keys: Keys, moments: Sequence[datetime]) -> str:
     """
-    Check the signature, by any of these clocks, and return the region it was made for.
+    Check the signature by any of the given times, and return its region.
 
     Raises:
-        Refusal: with the gateway's code for what is wrong.
+        ServiceError: the signature is invalid; the code is that of the gateway.
 
     """
     in_query = dict(request.query)
@@ -62,10 +62,10 @@ def verify_signature(request: SignedRequest, keys: Keys, moments: Sequence[datet
     authorization = request.headers.get("authorization")
     if not authorization:
         raise ServiceError("MissingAuthenticationToken")
-    algorithm, _, rest = authorization.partition(" ")
+    algorithm, _, fields = authorization.partition(" ")
     parts = {
         name.strip(): value.strip()
-        for name, _, value in (part.partition("=") for part in rest.split(","))
+        for name, _, value in (part.partition("=") for part in fields.split(","))
     }
     if algorithm != "HMAC-SHA256":
         raise ServiceError("InvalidAuthorization", "the algorithm must be HMAC-SHA256")
@@ -110,7 +110,7 @@ def _verify_presigned(
     _check_session_token(in_query.get("X-Security-Token"), keys)
     listed = set(filter(None, in_query.get("X-SignedQueries", "").split(";")))
     sent = {name for name, _ in request.query} - {"X-Signature"}
-    # Official clients disagree about whether these two are covered (facts 5): either is good.
+    # Official clients disagree whether a signature covers these two (facts 5), so both are valid.
     loose = {"X-Security-Token", "X-SignedQueries"}
     if request.body or not (sent - loose <= (listed or sent)):
         raise ServiceError("SignatureDoesNotMatch")
@@ -161,7 +161,7 @@ def _check_time(x_date: str, expires: str | None, scope: str, moments: Sequence[
 
 
 def _check_session_token(sent: str | None, keys: Keys) -> None:
-    if (sent or None) != keys.session_token:  # Go sends an empty one for none
+    if (sent or None) != keys.session_token:  # the Go SDK sends an empty token for none
         raise ServiceError("InvalidSecretToken", "the session token is wrong, expired or missing")
 
 

@@ -1,7 +1,7 @@
 """
-A second, strict reading of StartWorkflow's parameters (the page; facts 10 for the SDK-only ones).
+A second, strict reading of the parameters (the page; facts 10 for the SDK-only parameters).
 
-An unknown parameter is an error. Every refusal names the path, spelled as on the wire.
+An unknown parameter is an error. Every error names the path in the spelling of the API.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pulumi_vod_workflow.emulator.http import parse_json
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES
 
 MAX_FLOAT32: Final = 3.4028235e38
-"""Official clients have a 32-bit float for the answer."""
+"""The highest number: official clients decode responses into 32-bit floats."""
 
 Validator = Callable[[Any, str], Any]
 
 
-def _invalid(path: str, what: str) -> ServiceError:
-    return ServiceError("InvalidParameter", f"{path} {what}")
+def _invalid(path: str, problem: str) -> ServiceError:
+    return ServiceError("InvalidParameter", f"{path} {problem}")
 
 
 def _non_empty_string(value: Any, path: str) -> str:
@@ -31,7 +31,7 @@ def _non_empty_string(value: Any, path: str) -> str:
 
 
 def _boolean(value: Any, path: str) -> bool:
-    """Read what clients spell: Go true, Python True, PHP 1."""
+    """Read the spellings of clients: Go sends true, Python True (facts 5), PHP 1."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in {"true", "false", "1", "0"}:
@@ -40,7 +40,7 @@ def _boolean(value: Any, path: str) -> bool:
 
 
 def _integer(low: int, high: int = 2**31 - 1) -> Validator:
-    """Allow a range; official clients have 32 bits for the answer."""
+    """Allow integers of a range; official clients decode responses into 32 bits."""
 
     def rule(value: Any, path: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -51,7 +51,7 @@ def _integer(low: int, high: int = 2**31 - 1) -> Validator:
 
 
 def _integer_or_digits(low: int, high: int = 2**31 - 1) -> Validator:
-    """Read it as a number, or as the text that a query or a form has."""
+    """Allow integers of a range, as a number or as the text of a query or a form."""
 
     def rule(value: Any, path: str) -> Any:
         if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,10}", value):
@@ -77,10 +77,10 @@ def _non_negative_number(value: Any, path: str) -> Any:
     return value
 
 
-def _list_of(item: Validator, *, least: int = 0) -> Validator:
+def _list_of(item: Validator, *, min_length: int = 0) -> Validator:
     def rule(value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list) or len(value) < least:
-            raise _invalid(path, f"must be a list of at least {least}")
+        if not isinstance(value, list) or len(value) < min_length:
+            raise _invalid(path, f"must be a list of at least {min_length}")
         return [item(part, f"{path}[{index}]") for index, part in enumerate(value)]
 
     return rule
@@ -109,7 +109,7 @@ def _flag(value: Any, path: str) -> bool:
 
 def _object(rules: Mapping[str, Validator], *required: str) -> Validator:
     def rule(value: Any, path: str) -> dict[str, Any]:
-        if value == []:  # PHP's empty object
+        if value == []:  # the PHP SDK's empty object
             value = {}
         if not isinstance(value, dict):
             raise _invalid(path, "must be an object")
@@ -139,7 +139,7 @@ def _json_text(rule: Validator) -> Validator:
     return parse
 
 
-_IDS = _list_of(_non_empty_string, least=1)
+_IDS = _list_of(_non_empty_string, min_length=1)
 _PIXELS = _integer(0, 4096)
 _AUDIO: Final[dict[str, Validator]] = {
     "Clip": _clip,
@@ -224,9 +224,10 @@ def _validate_known(
     path: str = "",
 ) -> dict[str, Any]:
     """
-    Apply the rules; what has none is refused.
+    Apply the rules, and reject every parameter without a rule.
 
-    Java spells every parameter that is not set, at any depth, as "": it is as good as not sent.
+    The Java SDK sends "" for a parameter that is not set, at any depth, so an empty
+    optional parameter counts as not sent.
     """
     for name in parameters:
         if name not in rules:
@@ -239,10 +240,10 @@ def _validate_known(
 
 
 def validate_start(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return StartWorkflow's parameters, typed; refuse what breaks a rule."""
+    """Return the typed parameters of StartWorkflow; raise `ServiceError` for a broken rule."""
     typed = _validate_known(parameters, _START_PARAMETERS, ["TemplateId"])
     if ("Vid" in typed) == ("DirectUrl" in typed):
-        raise _invalid("Vid", "or DirectUrl must be set, and not both")
+        raise _invalid("Vid", "or DirectUrl must be set, but not both")
     if "TemplateId" not in typed:
         raise ServiceError("MissingParameter", "TemplateId")
     built_in = typed["TemplateId"] in SYSTEM_TEMPLATES
@@ -252,7 +253,7 @@ def validate_start(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def validate_read(parameters: Mapping[str, Any], key: str, **optional: Validator) -> dict[str, Any]:
-    """Return the parameters of a read of one thing."""
+    """Return the typed parameters of a call that reads one object."""
     if key not in parameters:
         raise ServiceError("MissingParameter", key)
     return _validate_known(parameters, {key: _non_empty_string, **optional}, [key])
@@ -270,11 +271,11 @@ _LIST_PARAMETERS: Final[Mapping[str, Validator]] = {
 
 
 MAX_VIDS: Final = 20
-"""Vids of one question (docs/4/65603)."""
+"""The number of Vids of one request (docs/4/65603)."""
 
 
 def validate_media_infos(parameters: Mapping[str, Any]) -> list[str]:
-    """Return the Vids that GetMediaInfos asks about, each once."""
+    """Return the Vids of GetMediaInfos, each once."""
     vids: list[str] = validate_read(parameters, "Vids")["Vids"].split(",")
     if len(vids) > MAX_VIDS or not all(vids):
         raise _invalid("Vids", f"must be 1 to {MAX_VIDS} Vids, separated by commas")
@@ -282,5 +283,5 @@ def validate_media_infos(parameters: Mapping[str, Any]) -> list[str]:
 
 
 def validate_list_templates(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ListWorkflowTemplate's parameters; a Limit of 0 is, as for SDKs, the default."""
+    """Return the typed parameters of ListWorkflowTemplate; a Limit of 0 is the default (SDKs)."""
     return _validate_known(parameters, _LIST_PARAMETERS)

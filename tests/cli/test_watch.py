@@ -62,7 +62,7 @@ def test_each_change_is_a_line_and_the_end_is_the_table(
     assert re.search(r"succeeded +good .* 1 video, [\d.]+ MB; 3 snapshots +emu:", done.stdout)
     assert "1002: the source lacks an audio or video stream" in done.stdout
     refresh = "`pulumi refresh --run-program`"
-    assert done.stdout.endswith(f"the state is unchanged: {refresh} records it.\n")
+    assert done.stdout.endswith(f"The state is unchanged. {refresh} updates the state: free.\n")
     assert Path(source).read_bytes() == before
     counts = vod_emulator.requests()
     assert counts["StartWorkflow"] == 3

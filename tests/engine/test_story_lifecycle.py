@@ -212,7 +212,7 @@ def test_not_found_within_thirty_days_is_an_error(story: Story) -> None:
     story.emulator.reset()
     failed = story.failing_refresh()
     assert "ResourceNotFound" in failed.text
-    assert "The emulator that is configured now does not know this run" in failed.text
+    assert "the configured emulator does not know this run" in failed.text
     assert story.run == before
 
 

@@ -73,7 +73,7 @@ def breaks(module, name):
     setattr(module, name, broken)
 
 if "pulumi.dynamic" in sys.orig_argv:
-    from pulumi_vod_workflow import client
+    from pulumi_vod_workflow.transport import client
     from pulumi_vod_workflow.core import execution, operations
     client.Timeouts.__init__.__defaults__ = (1.0, 1.0, 1.0)
     client.RetryPolicy.__init__.__defaults__ = (1.0, 0.5, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1)

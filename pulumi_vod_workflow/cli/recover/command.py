@@ -70,8 +70,8 @@ def recover(
     It starts no run. Only --forget changes the journal. Without --offline the command reads the
     runs that it lists: free.
 
-    Exit code: 0 if the next `pulumi up` continues without a decision; 1 if you must decide first;
-    2 if an input cannot be read.
+    Exit code 0: the next `pulumi up` continues without a decision. 1: you must decide first. 2: an
+    input cannot be read.
     """
     with exit_on_error():
         exported, now = read_stack(source, stack, cwd), SystemClock().now()
@@ -94,8 +94,8 @@ def recover(
 
 def _read_accepted_runs(report: RecoveryReport) -> RecoveryReport:
     """Return the report with the phases of the accepted runs; free."""
-    from pulumi_vod_workflow.cli.runs.watch import connect_runs  # noqa: PLC0415 - loads the client
-    from pulumi_vod_workflow.lifecycle.reader import read_many  # noqa: PLC0415 - loads the client
+    from pulumi_vod_workflow.cli.runs.watch import connect_runs  # noqa: PLC0415 - slow import
+    from pulumi_vod_workflow.lifecycle.reader import read_many  # noqa: PLC0415 - slow import
 
     accepted = report.starts_with(StartOutcome.ACCEPTED)
     runs = {

@@ -148,16 +148,16 @@ def interrupted_operations(
         JournalError: the journal cannot be read.
 
     """
-    books = _StateAndJournal(stack, journal, settings, now)
+    records = _StateAndJournal(stack, journal, settings, now)
     found = [
         InterruptedOperation(
             operation,
-            tuple(books.starts(operation.resource)),
+            tuple(records.starts(operation.resource)),
             operation.resource.inputs.get("secretInputs") is True,
         )
         for operation in stack.interrupted
     ]
-    return [*found, *books.journal_only([start for each in found for start in each.starts])]
+    return [*found, *records.journal_only([start for each in found for start in each.starts])]
 
 
 def discard_records(

@@ -46,6 +46,7 @@ NO_JOURNAL_TEXT: Final = (
     "VOD console first, and adopt each run that you find with existing_run_id. `pulumi up` joins a "
     "run that has not ended: free. For a run that has ended, `pulumi up` pays again."
 )
+_OPTIONS: Final = "\n".join(f"   {line}" for line in UNKNOWN_START_OPTIONS.splitlines())
 BY_NAME_NOTE: Final = "found by its name only: its inputs are secret"
 
 
@@ -104,7 +105,7 @@ class RecoveryReport:
             yield from _operation_lines(operation)
         if self.read_error:
             yield f"\nThe runs were not read. {self.read_error}"
-        yield f"\nWhat to do:\n{UNLOCK_STEP}"
+        yield f"\nNext steps:\n{UNLOCK_STEP}"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
         if any(operation.operation.type == "creating" for operation in self.operations):
             yield NO_IMPORT_NOTE
@@ -116,10 +117,9 @@ class RecoveryReport:
         if self.starts_with(*UNKNOWN):
             yield (
                 f"{self._names(*UNKNOWN)}: search the VOD console for a run of this video, "
-                f"workflow and time. Then choose for each start:\n{UNKNOWN_START_OPTIONS}\n"
-                "   Until you choose, the preview of `pulumi up` fails, and starts nothing. With "
-                "--skip-preview `pulumi up` starts none of these. A start that is no longer in the "
-                "program needs no choice."
+                "workflow and time. Until you choose, the preview of `pulumi up` fails, and starts "
+                "nothing. With --skip-preview `pulumi up` starts none of these. A start that is no "
+                f"longer in the program needs no choice. Choose for each start:\n{_OPTIONS}"
             )
         if self.starts_with(StartOutcome.OTHER):
             yield (

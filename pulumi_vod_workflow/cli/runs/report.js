@@ -10,14 +10,14 @@ function age(time) {
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min ago`;
   return `${Math.floor(minutes / 60 / 24)} days ago`;
 }
-function tellAges() {
+function showAges() {
   for (const time of all("time")) {
     if (time.className === "age") time.textContent = ` (${age(time)})`;
     else time.title = `${time.dateTime}, ${age(time)}`;
   }
 }
-tellAges();
-setInterval(tellAges, 10000);
+showAges();
+setInterval(showAges, 10000);
 
 const rows = all("#runs tbody tr");
 const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
