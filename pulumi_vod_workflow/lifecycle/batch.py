@@ -371,6 +371,8 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
         key: {**items[key], **run, **location}
         for key, run in {**reused, **started.accepted}.items()
     }
+    # An error of Python's `create` loses all runs, so failed items are part of the state
+    # (pulumi-facts 0.3).
     unclear: dict[str, str] = {}
     for key, error in started.failed.items():
         (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
@@ -379,6 +381,7 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     runs = {**runs, **new_runs}
     if rejected or unclear:
         report = _failure_report(rejected, unclear, len(plan.start) + len(plan.adopt))
+        # Without a new run there is nothing to lose, and an error stops the update.
         if not runs or (started.abort_error and not new_runs):
             raise BatchError(report)
         host.logger.warning(report)

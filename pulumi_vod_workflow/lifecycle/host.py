@@ -109,4 +109,5 @@ def require_all_inputs(inputs: Mapping[str, Any]) -> None:
 
 def has_secret_inputs(inputs: Mapping[str, Any]) -> bool:
     """Return whether messages must not contain the declared values."""
+    # The engine removes the marks of secrets before it calls a provider (pulumi-facts B.6).
     return inputs.get("secretInputs") is True

@@ -90,6 +90,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     if has_lost_inputs(news):
         return Checked(news)
     recorded, declared = normalise(olds), normalise(news)
+    # An unchanged declaration is valid, and most declarations of an update are unchanged.
     if is_unchanged(recorded, declared):
         session.checked_resources.add(known_resource_key(declared))
         _warn_of_same_work(session, host, recorded, starts=False)
@@ -109,6 +110,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     inputs = with_derived_inputs(recorded, checked.values)
     if "clientToken" not in inputs and inputs.get("existingRunId", UNKNOWN) is UNKNOWN:
         inputs["clientToken"] = UNKNOWN  # otherwise the engine shows it as removed
+    # Before a start, the engine calls `check` without olds (pulumi-facts B.4).
     rejected = [] if recorded else await _announce_create(session, host, inputs)
     if rejected:
         return Checked(checked.values, session.failures(rejected))
@@ -121,6 +123,7 @@ async def diff(
     """Decide whether a change starts a run, adopts a run, or only changes the state; free."""
     if has_lost_inputs(news):
         return Diff(changes=True)
+    # The state has this run, so an earlier update has saved it.
     release(session, _declared_run(olds))
     ended_now = run_id in session.ended_runs
     plan = plan_change(olds, news, service=session.service_url, just_ended=ended_now)
@@ -162,6 +165,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
+        # The adoption is the user's decision about a start of this resource without a response.
         session.journal.discard_undecided(resource_key_of(inputs))
         return Recorded(existing, to_state({**found, **inputs}))
     run = await _start(session, host, inputs)
@@ -201,6 +205,7 @@ async def update(
 async def delete(session: Session, host: Host, run_id: str, props: Properties) -> None:
     """Remove the run from the state. An unfinished run continues, and VOD bills it."""
     release(session, _declared_run(props), wait=True)
+    # Neither SDK nor documentation has a call that cancels a run (vod-api-facts 3).
     if not execution.is_terminal(props) and props.get("emulated") is not True:
         host.logger.info(
             f"{run_id} removed from state; the run keeps running until its end and is billed (VOD "
@@ -263,7 +268,7 @@ async def _announce_create(
         resends=ONE_RUN if resent else Items(),
     )
     if resent:
-        # A repeated start has no time for a preflight.
+        # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
     if not session.announcements.has_many_starts:
