@@ -29,10 +29,10 @@ class VodResource(Resource):
     """
     A resource with one output for each annotation of its class.
 
-    The annotations become properties, as in the SDK's generated packages. The SDK resolves the
-    types of properties once, and the types of annotations again for each resource. Pulumi's
-    translation of names would also rename the keys of users' maps, so each output has its name of
-    the state.
+    This class turns the annotations into properties, as in the SDK's generated packages. The SDK
+    resolves the types of properties once, and the types of annotations again for each resource.
+    Pulumi's translation of names would also rename the keys of users' maps, so each output has its
+    name of the state.
     """
 
     _names: ClassVar[Mapping[str, str]]
@@ -50,9 +50,9 @@ class VodResource(Resource):
         annotations = inspect.get_annotations(cls)
         cls.__annotations__ = {}  # otherwise the SDK reads them again for each resource
         cls._names = {attribute: vars(cls)[attribute].name for attribute in annotations}
-        given = inspect.signature(cls.__init__).parameters
+        keywords = inspect.signature(cls.__init__).parameters
         cls._inputs = {
-            attribute: name for attribute, name in cls._names.items() if attribute in given
+            attribute: name for attribute, name in cls._names.items() if attribute in keywords
         }
         for attribute, property_name in cls._names.items():
             setattr(cls, attribute, _output(attribute, property_name, annotations[attribute]))

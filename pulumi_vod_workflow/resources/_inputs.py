@@ -49,12 +49,12 @@ def accepts_any_keyword(init: Callable[P, None]) -> Callable[P, None]:
     # The SDK finds the program's line as the caller of the third `__init__` on the stack.
     @functools.wraps(init)
     def __init__(  # noqa: N807
-        self: Any, resource_name: str, opts: ResourceOptions | None = None, **given: object
+        self: Any, resource_name: str, opts: ResourceOptions | None = None, **keywords: object
     ) -> None:
-        for name in given:
+        for name in keywords:
             if name in _DERIVED:
                 raise TypeError(f"{self._kind} has no argument {name!r}")
-        self._declare(resource_name, opts, given)
+        self._declare(resource_name, opts, keywords)
 
     return __init__  # type: ignore[return-value]  # accepts each call of `init`
 

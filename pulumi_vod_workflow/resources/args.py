@@ -21,15 +21,15 @@ ARGS: list[type] = []
 def _args(cls: type[T]) -> type[T]:
     """Make `cls` a Pulumi input type that type checkers understand."""
 
-    def accept(self: object, **given: object) -> None:
+    def accept(self: object, **keywords: object) -> None:
         """Accept each keyword: the provider reports missing and mistyped ones at preview."""
-        vars(self).update(given)
+        vars(self).update(keywords)
 
     accept.__qualname__ = f"{cls.__name__}.__init__"
     cls.__init__ = accept  # type: ignore[method-assign]  # type checkers see the typed one
-    made = pulumi.input_type(cls)
-    ARGS.append(made)
-    return made
+    input_class = pulumi.input_type(cls)
+    ARGS.append(input_class)
+    return input_class
 
 
 @_args

@@ -52,8 +52,8 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
     """
     Items that may have a run although no RunId came back, with the reason, by key. `pulumi up`
     sends them again automatically only within `vod:resendWithin` seconds of the first send. After
-    that its preview fails and names the choices: find the run in the VOD console and declare it as
-    `existing_run_id`, or start the item again by a trigger (may be paid again).
+    that its preview fails and names the choices. One choice is to find the run in the VOD console,
+    and to declare it as `existing_run_id`. Another is to start the item again by a trigger (paid).
     """
     client_tokens: Output[Mapping[str, str]] = pulumi.property("clientTokens")
     """Each item's ClientToken, by key; none for items that adopt a run."""
@@ -103,12 +103,12 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         if isinstance(items, Mapping):
             items = {key: to_property_names(item, "ItemInputs") for key, item in items.items()}
         defaults = to_property_names(declared.get("defaults"), "SharedInputs")
-        given = {**declared, "items": items, "defaults": defaults}
+        inputs = {**declared, "items": items, "defaults": defaults}
         properties = {
-            **given,
+            **inputs,
             **lines,
             "scope": resource_scope(resource_name, opts),
-            **derived_properties(given),
+            **derived_properties(inputs),
         }
         self._register(
             resource_name, properties, options_with_property_names(opts, self._names, _rename_path)

@@ -139,7 +139,7 @@ def _named_runs(runs: WaitTargets) -> Iterator[NamedRuns]:
             elif isinstance(target, str):
                 yield {target: target}
             else:  # an output or another awaitable
-                ids: Output[Any] = Output.from_input(target)  # type: ignore[arg-type]
+                ids: Output[Any] = Output.from_input(target)
                 yield ids.apply(_runs_by_own_id)
 
 

@@ -164,11 +164,11 @@ class WorkflowRun(WaitMixin, module="vod", name="WorkflowRun"):
     ) -> None:
         validate_options("WorkflowRun", opts, *_IMPORT_HINTS)
         validate_keys("WorkflowRun", declared)
-        given = to_property_names(declared, "RunInputs", self._inputs)
+        inputs = to_property_names(declared, "RunInputs", self._inputs)
         properties = {
-            **given,
+            **inputs,
             "scope": resource_scope(resource_name, opts),
-            **derived_properties(given),
+            **derived_properties(inputs),
         }
         self._register(
             resource_name, properties, options_with_property_names(opts, self._names, _rename_path)

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.store import Store
 from tests.engine import pages
-from tests.engine.pages import NO_PREVIEW
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = (
@@ -89,7 +88,6 @@ class Checkout:
             **os.environ,
             "PULUMI_HOME": str(folder / "home"),
             "PYTHONDONTWRITEBYTECODE": "",  # every command starts two more processes
-            **NO_PREVIEW,
         }
         typed(f"{commands}\nenv -0 >environ", self.folder, environ)
         lines = (folder / "environ").read_text().split("\0")

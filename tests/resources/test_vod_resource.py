@@ -34,10 +34,10 @@ async def starts(preview=False):
     set_mocks(Engine(), preview=preview)
 
 if "unknown" in sys.argv:  # an SDK of which nothing is known
-    del dynamic.PROVIDER_KEY
-    key = "__provider"
+    serialize_provider = dynamic.serialize_provider
+    del pulumi.dynamic.dynamic
     def constructor(self, provider, name, props, opts=None):
-        props = {**props, key: dynamic.serialize_provider(provider)}
+        props = {**props, "__provider": serialize_provider(provider)}
         kind = f"pulumi-python:{type(self)._resource_type_name}"
         pulumi.CustomResource.__init__(self, kind, name, props, opts)
     Resource.__init__ = constructor

@@ -113,7 +113,7 @@ def follow_runs(
             wait_for_runs,
             refs,
             timeout=math.inf,
-            say=on_progress,
+            on_progress=on_progress,
             is_cancelled=is_cancelled,
             on_read=on_read,
         )
