@@ -117,8 +117,8 @@ async def _wait(
         len(runs),
         waited.unfinished,
         {**waited.failing, **waited.unreadable},
-        took=None if waited.cancelled else waited.duration,
-        forgotten=lost,
+        duration=None if waited.cancelled else waited.duration,
+        lost=lost,
     )
     read_now = {
         name: result_of(runs[name]["runId"], outputs) for name, outputs in waited.ended.items()

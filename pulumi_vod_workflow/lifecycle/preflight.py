@@ -20,7 +20,7 @@ import anyio
 
 from pulumi_vod_workflow.core.operations import MAX_VIDS_PER_CALL
 from pulumi_vod_workflow.core.preflight import (
-    QUESTIONS,
+    LOOKUP_OPERATIONS,
     Field,
     GroupedFindings,
     LookupResult,
@@ -29,8 +29,8 @@ from pulumi_vod_workflow.core.preflight import (
     Reference,
     evaluate,
     references_of,
-    video_facts,
-    workflow_fact,
+    video_lookups,
+    workflow_lookup,
 )
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.errors import (
@@ -71,13 +71,13 @@ class LookupCache:
 
     def __init__(self) -> None:
         self._asked: dict[Reference, asyncio.Task[Facts]] = {}
-        self._answers: dict[Field, int] = dict.fromkeys(QUESTIONS, 0)
+        self._answers: dict[Field, int] = dict.fromkeys(LOOKUP_OPERATIONS, 0)
         self._hopeless: dict[Field, LookupUnavailable] = {}
         """Why there is no use in asking any more."""
 
     async def about(self, client: VodClient, subjects: Sequence[Reference]) -> Facts:
         """Return the result of each lookup, and make those that are new."""
-        for kind in QUESTIONS:
+        for kind in LOOKUP_OPERATIONS:
             new = [item for item in subjects if item.field == kind and item not in self._asked]
             for part in _parts([] if kind in self._hopeless else new, MAX_IDS_PER_CALL[kind]):
                 task = asyncio.create_task(self._ask(client, kind, part))
@@ -99,7 +99,9 @@ class LookupCache:
             with anyio.fail_after(LOOKUP_TIMEOUT):
                 facts = await LOOKUPS[kind](client, part)
         except TimeoutError:
-            fact = LookupUnavailable(f"{QUESTIONS[kind]}: no answer within {LOOKUP_TIMEOUT:.0f} s")
+            fact = LookupUnavailable(
+                f"{LOOKUP_OPERATIONS[kind]}: no answer within {LOOKUP_TIMEOUT:.0f} s"
+            )
             if self._answers[kind] == answers:  # not of a service that is only busy
                 self._hopeless.setdefault(kind, fact)
         except CallError as error:
@@ -118,12 +120,12 @@ async def _workflow(client: VodClient, part: Sequence[Reference]) -> Facts:
         answer = await client.get_workflow_template(subject.id, LOOKUP_RETRY_POLICY)
     except NotFoundError as error:
         return {subject: NotFound(f"{error.operation}: {error.summary}")}
-    return {subject: workflow_fact(answer.result)}
+    return {subject: workflow_lookup(answer.result)}
 
 
 async def _videos(client: VodClient, part: Sequence[Reference]) -> Facts:
     answer = await client.get_media_infos([item.id for item in part], LOOKUP_RETRY_POLICY)
-    facts = video_facts([item.id for item in part], answer.result, answer.request_id)
+    facts = video_lookups([item.id for item in part], answer.result, answer.request_id)
     return {item: facts[item.id] for item in part}
 
 

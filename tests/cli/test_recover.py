@@ -365,7 +365,7 @@ def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulato
     assert "two: could not be read. `pulumi up` reads it, too, and starts nothing" in text
     assert "just now" not in said("--offline")
     text = said(vod_accessKey="", vod_secretKey="")
-    assert "The runs were not looked at. No credentials for Volcengine. Looked at, in" in text
+    assert "The runs were not looked at. No credentials for Volcengine in these" in text
     assert "  - VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY of the environment" in text
     assert f"one: became {there}" in text
     text = said(vod_secretKey=SECRET)

@@ -55,13 +55,13 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
         ["succeeded", "poster-only"],
     ]  # fmt: skip
     assert " ".join(table[0][2:]) == (
-        "44 min 35 min 2003: transcoding timed out; a repeat can help, and is paid again "
+        "44 min 35 min 2003: transcoding timed out; a rerun can help, and is paid again "
         "lb:9c5b704e4d3402698a17ff5dff87f"
     )
     assert table[2][-6:-1] == ["48", "%", "of", "2", "tasks"]
     assert "".join(table[4][2:-1]) == "49min21min3videos,163.3MB;12snapshots"
     text = "\n".join(lines)
-    assert "hint: making-of: Correct what it is declared with: that is a new, paid run." in text
+    assert "hint: making-of: Correct the declaration (paid: starts one run)." in text
     assert (
         "hint: episodes[s01e06]: Correct it or take it out: the next `pulumi up` tries it" in text
     )

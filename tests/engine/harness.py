@@ -29,7 +29,11 @@ BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
 ITEMS = re.compile(re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)"))
 TAKEN = re.compile(re.escape(REUSES_RUN).replace(r"\{\}", r"\S+"))
-WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
+WAYS = (
+    "hint: adopt the run:",
+    "start again: add or change a trigger",
+    "discard the start: remove it",
+)
 """What a question about a start that was never answered names."""
 PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)
 MONITOR_ENDED = "pulumi.errors.RunError: Resource monitor has terminated, shutting down"

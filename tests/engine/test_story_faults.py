@@ -47,7 +47,7 @@ def test_a_failing_service_is_paid_once_in_the_end(story: Story) -> None:
     story.emulator.fault(**lost, chance=0.9, times=10**6)
     outcome = story.try_up(many)
     assert outcome.failed
-    assert "may have started" in outcome.text
+    assert "A run may exist." in outcome.text
     assert not is_done(story)
     faults.end(story.emulator)
     faults.spread(story.emulator, 0.3, seed=5, hang=0.5)
@@ -100,7 +100,7 @@ def test_an_unknown_status_is_no_end_of_a_run(
     tell(monkeypatch, status)
     story.refresh()
     assert (story.run["status"], story.run["phase"]) == (status, "running")
-    assert f"{status}: a status this version does not know" in story.run["statusReason"]
+    assert f"{status}: unknown to this version" in story.run["statusReason"]
     assert story.run["extra"] == {"newThing": {"inIt": [1]}}
     assert story.run["transcodes"] == []
     assert story.pays(run(rerun_on_failure=True), 0).changed == []
@@ -128,7 +128,7 @@ def test_an_unknown_status_is_no_end_of_an_item(
     story.refresh()
     for item in story.batch["runs"].values():
         assert (item["status"], item["phase"]) == (status, "running")
-        assert f"{status}: a status this version does not know" in item["statusReason"]
+        assert f"{status}: unknown to this version" in item["statusReason"]
     assert story.pays(batch_of_two, 0).changed == []
     tell(monkeypatch, None)
     story.refresh()
@@ -162,7 +162,7 @@ def test_an_unknown_status_does_not_end_a_wait(
     story.emulator.advance(5000)
     tell(monkeypatch, status)
     failed = story.failing_up(awaited(timeout=3, on_failure=on_failure))
-    assert f"{status}: a status this version does not know" in failed.text
+    assert f"{status}: unknown to this version" in failed.text
     assert "succeeded" not in failed.text
     tell(monkeypatch, None)
     story.pays(awaited(timeout=60, on_failure=on_failure), 0)

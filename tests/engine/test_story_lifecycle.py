@@ -93,8 +93,8 @@ def test_refresh_follows_a_run_to_its_results(story: Story) -> None:
 @pytest.mark.parametrize(
     ("status", "phase", "says"),
     [
-        ("1001", "failed", "a repeat alone does not help"),
-        ("2003", "failed", "a repeat can help"),
+        ("1001", "failed", "a rerun alone does not help"),
+        ("2003", "failed", "a rerun can help"),
         ("Terminated", "terminated", "ended by a user"),
     ],
 )
@@ -170,7 +170,7 @@ def test_not_found_within_thirty_days_is_an_error(story: Story) -> None:
     story.emulator.reset()
     failed = story.failing_refresh()
     assert "ResourceNotFound" in failed.text
-    assert "The emulator that is configured now does not know this run" in failed.text
+    assert "the configured emulator does not know this run" in failed.text
     assert story.run == before
 
 

@@ -28,10 +28,8 @@ from pulumi_vod_workflow.cli.review.value_diff import assume_unknowns_unchanged,
 from pulumi_vod_workflow.core.batch.changes import UNCLEAR, BatchPlan, plan_batch
 from pulumi_vod_workflow.core.batch.inputs import ITEM_FIELDS, items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
-from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties, is_known
 from pulumi_vod_workflow.errors import AdoptionError
-
-Properties = Mapping[str, Any]
 
 SECRET: Final = "a secret input"  # noqa: S105 - words
 UNNAMED: Final = "items that the preview does not name"

@@ -40,7 +40,7 @@ from pulumi_vod_workflow.cli.review.run_items import run_items
 from pulumi_vod_workflow.cli.review.same_work import with_same_work
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.changes import IDENTITY
+from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -122,7 +122,7 @@ def _with_joined_runs(parts: Iterable[ReviewItem], steps: Mapping[str, Step]) ->
     for part in parts:
         if isinstance(part, PlannedRun) and part.resource.item is None and part.count == 1:
             declared = steps[part.resource.urn].declared
-            start = {name: declared.get(name) for name in (*IDENTITY, "clientToken")}
+            start = {name: declared.get(name) for name in (*IDENTITY_FIELDS, "clientToken")}
             known = (
                 is_known(start)
                 and not contains_marker(start, HIDDEN_SECRET)

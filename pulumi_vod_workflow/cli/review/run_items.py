@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
     DELETES,
@@ -32,7 +32,7 @@ from pulumi_vod_workflow.cli.review.value_diff import (
 )
 from pulumi_vod_workflow.core.batch.changes import NEW, restart_reason_text
 from pulumi_vod_workflow.core.changes import EFFECTS, ChangePlan, Effect, plan_change
-from pulumi_vod_workflow.core.values import UNKNOWN, normalise
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
 ENGINE_REASON: Final = {
@@ -43,8 +43,6 @@ DEPENDS_REASON: Final = (
     "the engine replaces it (a replacement trigger, a taint, or what it depends on)"
 )
 RESTART_REASON: Final = tuple(name for name, effect in EFFECTS.items() if effect is not Effect.FREE)
-
-Properties = Mapping[str, Any]
 
 
 def run_items(step: Step, told: Told, service: str | None) -> Iterator[ReviewItem]:

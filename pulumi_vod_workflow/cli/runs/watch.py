@@ -44,8 +44,8 @@ def connect_runs(
     sites = {name: endpoint_of_run(run, settings.site) for name, run in runs.items()}
     for site in dict.fromkeys(sites.values()):
         if site.endpoint == EMULATOR:
-            say(f"vod: {replace(settings, site=site).where_runs_start}")
-    reached = {name: client_for(settings, site, say=say) for name, site in sites.items()}
+            say(f"vod: {replace(settings, site=site).endpoint_notice}")
+    reached = {name: client_for(settings, site, log=say) for name, site in sites.items()}
     targets = {
         name: RunRef(
             reached[name].client, run["runId"], run.get("createTime") or run.get("submittedAt")

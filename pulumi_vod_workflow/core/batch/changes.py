@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pulumi_vod_workflow.core.batch.inputs import BATCH_FIELDS, Properties, inputs_of, items_of
+from pulumi_vod_workflow.core.batch.inputs import BATCH_FIELDS, inputs_of, items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.changes import (
     EMULATED_RUN_REASON,
@@ -28,7 +28,7 @@ from pulumi_vod_workflow.core.changes import (
 from pulumi_vod_workflow.core.execution import is_terminal
 from pulumi_vod_workflow.core.state import updated_state
 from pulumi_vod_workflow.core.text import list_names, property_path
-from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 
 # -- planning ----------------------------------------------------------------------------------
