@@ -210,7 +210,7 @@ BAD_TABLES: list[tuple[str, list[str]]] = [
         "vid,key,direct_url.file_name,vid,direct_url\nv,a,f,{,{\n",
         [
             "a.csv:1: column 'vid': is there twice",
-            f"a.csv:1: column 'direct_url': {WHOLE} 'direct_url.file_name': keep one",
+            f"a.csv:1: column 'direct_url': {WHOLE} 'direct_url.file_name': keep one form",
         ],
     ),
     ("key,vid\n,v\n a,v\nb\x00,v\n", [f"a.csv:{line}: {KEY}" for line in (2, 3, 4)]),
