@@ -1,9 +1,9 @@
 """
 Dynamic resources that do nothing: what any other is measured against.
 
-`Nothing` is the least that one can be; `Paced` is that, too, but does it no more often than the
-service allows. `Alike` is as that, and has in state what a run has: what it takes is the engine's
-and the SDK's own work for a resource of that size, before anything is done for it.
+`Paced` is the least that one can be, at the pace that the service allows. `Alike` is paced, too,
+and has the inputs and outputs of a run: its time is the work of the engine and of the SDK for a
+resource of that shape, before anything is done for it.
 
 A module that can be imported, as a provider's class should be in: its pickle is a name, not code.
 """
@@ -25,13 +25,6 @@ class NothingProvider(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Make an id of the resource's input."""
         return CreateResult(f"id-{props['vid']}", props)
-
-
-class Nothing(Resource, module="bench", name="Nothing"):
-    """Has two inputs, and does nothing."""
-
-    def __init__(self, resource_name: str, *, vid: str, template_id: str) -> None:
-        super().__init__(NothingProvider(), resource_name, {"vid": vid, "templateId": template_id})
 
 
 RATE: Final = 50
@@ -105,10 +98,10 @@ class AlikeProvider(PacedProvider):
 
 class Alike(Resource, module="bench", name="Alike"):
     """
-    Has in state what a plain run has, and does nothing, at the service's pace.
+    Has the inputs, outputs and state of a plain run, and does nothing, at the service's pace.
 
-    The outputs are not declared, so that the SDK makes none in the program: that takes it longer
-    than all else.
+    A program can read each property, as those of a run: the SDK makes an output of each that is
+    passed, set or not.
     """
 
     def __init__(self, resource_name: str, *, vid: str, template_id: str) -> None:
@@ -118,6 +111,7 @@ class Alike(Resource, module="bench", name="Alike"):
             "name": resource_name,
         }
         given = {
+            **dict.fromkeys(DECLARED),
             "vid": vid,
             "templateId": template_id,
             "clientToken": f"pvw1-as-long-as-a-token-of-48-digits-{vid:>016}",

@@ -37,3 +37,8 @@ def list_names(keys: Collection[str], max_listed: int = MAX_LISTED) -> str:
     """Return the first `max_listed` keys, and the number of further keys."""
     shown = ", ".join(list(keys)[:max_listed])
     return shown if len(keys) <= max_listed else f"{shown} and {len(keys) - max_listed:,} more"
+
+
+def defect_summary(error: Exception) -> str:
+    """Return the summary of an error of this package's own code: its class, without its values."""
+    return f"a defect of pulumi_vod_workflow ({type(error).__name__})"

@@ -19,20 +19,16 @@ from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT, Preview, read_preview
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import SIGNATURE
 from pulumi_vod_workflow.cli.review.builder import build_review
+from pulumi_vod_workflow.cli.review.change_text import Sides, sides
 from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, confusable_reason
 from pulumi_vod_workflow.cli.review.render_common import review_rows
 from pulumi_vod_workflow.cli.review.render_markdown import LONGEST, render_markdown
-from pulumi_vod_workflow.cli.review.sanitize import (
-    Sides,
-    escape_invisible,
-    html_entities,
-    markdown_code,
-    sides,
-)
 from pulumi_vod_workflow.cli.review.value_diff import Change
+from pulumi_vod_workflow.cli.sanitize import escape_invisible, html_entities, markdown_code
 from pulumi_vod_workflow.core.batch.changes import STARTS_SOME, TAKES_OVER
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
+from tests.scale import scaled
 
 PREVIEWS = Path(__file__).parent / "previews"
 RUN = "urn:pulumi:dev::project::pulumi-python:dynamic/vod:WorkflowRun::"
@@ -527,7 +523,8 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.torture
+@settings(max_examples=scaled(25, 60), deadline=None)
 @given(st.sampled_from(PLACES), JUNK)
 def test_no_file_makes_it_fall_over(place: tuple[Any, ...], junk: Any) -> None:
     """Anything anywhere in a preview is reviewed, or refused in words."""

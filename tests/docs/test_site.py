@@ -16,13 +16,13 @@ from tests.engine.pages import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-ENGLISH_ONLY = {"changelog.md", "contributing.md", "security.md"}
+ENGLISH_ONLY = {"changelog.md", "contributing.md", "sdk-parts.md", "security.md"}
 """Files of the repository that are on the site, too, and have no Chinese page."""
 DOCSTRINGS = "\n::: "
 """A page with one has no Chinese page either."""
 PAGES = sorted(
     page
-    for path in DOCS.rglob("*.md")
+    for path in {*DOCS.rglob("*.md")} - {*DOCS.glob("upstream/*")}
     if not (page := path.relative_to(DOCS)).name.endswith(".zh.md")
 )
 TRANSLATED = [

@@ -79,7 +79,9 @@ def send(
     change(headers)
     sent = text.replace("%20", "+") if plus else text
     coded = {name.encode(): value.encode() for name, value in headers.items()}
-    return httpx.request(method, f"{url}/?{sent}", content=body, headers=coded, timeout=20)
+    where = f"{url}/?{sent}"
+    # No TLS here, and to load the certificates of all authorities takes 25 ms.
+    return httpx.request(method, where, content=body, headers=coded, timeout=20, verify=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
 from pulumi.runtime.rpc import UNKNOWN
 
 import pulumi_vod_workflow
@@ -23,6 +26,7 @@ from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.core.batch.changes import STARTS_SOME
 from pulumi_vod_workflow.core.recovery import REUSES_RUN
 from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.vault import LINES, PROVIDER, Vault
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
@@ -30,13 +34,18 @@ COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
 ITEMS = re.compile(re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)"))
 TAKEN = re.compile(re.escape(REUSES_RUN).replace(r"\{\}", r"\S+"))
 WAYS = (
-    "hint: adopt the run:",
-    "start again: add or change a trigger",
-    "discard the start: remove it",
+    "hint: adopt the run: set `existing_run_id`",
+    "hint: or start again: add or change a trigger",
+    "hint: or discard the start: remove it",
 )
 """What a question about a start that was never answered names."""
 PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)
 MONITOR_ENDED = "pulumi.errors.RunError: Resource monitor has terminated, shutting down"
+PROJECT: Final = "story"
+NAME: Final = "test"
+"""A stack's first name."""
+STACK_TYPE: Final = "pulumi:pulumi:Stack"
+NO_SUMMARY: Final = auto.UpdateSummary("none", datetime.min.replace(tzinfo=UTC), "", {}, {}, "none")
 Program = Callable[[], None]
 
 
@@ -112,54 +121,111 @@ def run(name: str = "run", opts: pulumi.ResourceOptions | None = None, **inputs:
     return program
 
 
+class Workspace(auto.LocalWorkspace):
+    """
+    A workspace of the Automation API in which every command names its stack.
+
+    Args:
+        folder: of the project, with its state.
+        command: the engine.
+        vault: keeper of the key of the stacks' secrets.
+
+    """
+
+    def __init__(self, folder: Path, command: auto.PulumiCommand, vault: Vault) -> None:
+        backend = f"file://{folder / 'state'}"
+        super().__init__(
+            work_dir=str(folder),
+            pulumi_command=command,
+            pulumi_home=str(folder / "home"),
+            project_settings=auto.ProjectSettings(
+                PROJECT, "python", backend=auto.ProjectBackend(backend), main=str(Path.cwd())
+            ),
+            secrets_provider=PROVIDER,
+            env_vars={
+                **vault.environ,
+                "PULUMI_SKIP_UPDATE_CHECK": "true",
+                "PULUMI_BACKEND_URL": backend,
+            },
+        )
+
+    def select_stack(self, stack_name: str) -> None:
+        """Spare a start of the engine."""
+
+
+class Stack(auto.Stack):
+    """
+    A stack of which nothing is asked twice.
+
+    The Automation API starts the engine three times after an update, for outputs and a summary.
+    The outputs are in the state's file; no test looks at the summary.
+    """
+
+    @property
+    def deployment(self) -> Mapping[str, Any]:
+        """The state, from its file; the engine is asked where secrets are to be decrypted."""
+        folder = Path(self.workspace.work_dir) / "state" / ".pulumi" / "stacks" / PROJECT
+        text = (folder / f"{self.name}.json").read_text()
+        if '"ciphertext"' in text:
+            return self.export_stack().deployment or {}
+        latest: Mapping[str, Any] | None = json.loads(text)["checkpoint"].get("latest")
+        return latest or {}
+
+    def outputs(self) -> auto.OutputMap:
+        """Return the stack's outputs; secret ones are as the state has them."""
+        resources = self.deployment.get("resources", [])
+        [outputs] = [item.get("outputs", {}) for item in resources if item["type"] == STACK_TYPE]
+        return {name: auto.OutputValue(value, secret=False) for name, value in outputs.items()}
+
+    def info(self, show_secrets: bool = True) -> auto.UpdateSummary:
+        """Spare a start of the engine."""
+        return NO_SUMMARY
+
+
+def new_stack(folder: Path, command: auto.PulumiCommand, vault: Vault) -> Path:
+    """Make an empty stack, for stories to begin with a copy of it, and return its folder."""
+    (folder / "state").mkdir(parents=True)
+    auto.Stack.create(NAME, Workspace(folder, command, vault))
+    return folder
+
+
 class Story:
-    """A stack and its service; every command checks that nothing of our code is traced back."""
+    """
+    A stack and its service; every command checks that nothing of our code is traced back.
+
+    Args:
+        emulator: the service.
+        folder: where the stack is made.
+        command: the engine.
+        new: the folder of an empty stack.
+        vault: keeper of the key of the stack's secrets.
+
+    """
 
     def __init__(
         self,
         emulator: VodEmulator,
         folder: Path,
         command: auto.PulumiCommand,
-        config: Mapping[str, str] | None = None,
-        name: str = "test",
+        new: Path,
+        vault: Vault,
     ) -> None:
         self.emulator = emulator
         self.folder = folder
         self.state = folder / "state"
-        self.state.mkdir(parents=True, exist_ok=True)
-        self.config = {
-            **emulator.config,
-            **(config or {}),
-        }
-        self.write_config(name)
-        self.stack = auto.create_or_select_stack(
-            name,
-            project_name="story",
-            program=lambda: None,
-            opts=auto.LocalWorkspaceOptions(
-                work_dir=str(folder),
-                pulumi_command=command,
-                pulumi_home=str(folder / "home"),
-                project_settings=auto.ProjectSettings(
-                    "story", "python", backend=auto.ProjectBackend(f"file://{self.state}")
-                ),
-                env_vars={
-                    "PULUMI_CONFIG_PASSPHRASE": "",
-                    "PULUMI_SKIP_UPDATE_CHECK": "true",
-                    "PULUMI_BACKEND_URL": f"file://{self.state}",
-                },
-            ),
-        )
+        shutil.copytree(new / "state", self.state)
+        shutil.copy(new / f"Pulumi.{NAME}.yaml", folder)
+        self.config = {**emulator.config}
+        self.shown = Outcome("")
+        """The last preview of `pays`."""
+        self.write_config()
+        self.stack = Stack(NAME, Workspace(folder, command, vault), StackInitMode.SELECT)
 
-    def write_config(self, name: str = "test", **changes: str) -> None:
+    def write_config(self, **changes: str) -> None:
         self.config |= {key.replace("_", ":"): value for key, value in changes.items()}
-        path = self.folder / f"Pulumi.{name}.yaml"
-        salt = [
-            line
-            for line in (path.read_text().splitlines() if path.exists() else [])
-            if line.startswith("encryptionsalt")
-        ]
-        lines = [*salt, "config:", *(f"  {k}: {json.dumps(v)}" for k, v in self.config.items())]
+        path = self.folder / f"Pulumi.{NAME}.yaml"
+        key = [line for line in path.read_text().splitlines() if line.startswith(LINES)]
+        lines = [*key, "config:", *(f"  {k}: {json.dumps(v)}" for k, v in self.config.items())]
         path.write_text("\n".join(lines) + "\n")
 
     def _run(self, command: Callable[..., Any], **options: Any) -> Outcome:
@@ -230,7 +296,7 @@ class Story:
     def pays_for(self, program: Program, *, promised: int, paid: int, **options: Any) -> Outcome:
         """Preview, then up, where the service refuses some of the starts that were shown."""
         before = len(self.emulator.ledger())
-        preview = self.preview(program, **options)
+        self.shown = preview = self.preview(program, **options)
         assert not preview.failed, preview.text
         assert len(self.emulator.ledger()) == before, "a preview starts nothing"
         outcome = self.up(program, **options)
@@ -238,12 +304,19 @@ class Story:
         assert (preview.starts, len(self.emulator.ledger()) - before) == (promised, paid)
         return outcome
 
+    def stays(self, program: Program, **options: Any) -> Outcome:
+        """Up: nothing changes, and nothing is paid."""
+        before = len(self.emulator.ledger())
+        outcome = self.up(program, **options)
+        assert outcome.changed == []
+        assert len(self.emulator.ledger()) == before
+        return outcome
+
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """The resources of a type in the state, by name."""
-        deployment = self.stack.export_stack().deployment or {}
         return {
             item["urn"].rpartition("::")[2]: item
-            for item in deployment.get("resources", [])  # an empty stack has none
+            for item in self.stack.deployment.get("resources", [])  # an empty stack has none
             if item["type"] == kind
         }
 

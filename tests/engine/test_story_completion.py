@@ -16,6 +16,7 @@ from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import COMPLETION_TYPE, Program, Story, run
 from tests.engine.project import Project, until
+from tests.scale import scaled
 
 SHORT = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0.3, running_seconds=0.5)
 
@@ -81,7 +82,7 @@ def test_results_by_name_feed_other_resources(story: Story) -> None:
     made = story.ledger_of("t2")["directUrl"]["FileName"]
     assert outcome.outputs["uri"] == f"tos://tos-cn-v-emulator/{made}"
     asked = story.emulator.requests()
-    assert story.pays(program, 0).changed == []
+    story.stays(program)
     assert story.emulator.requests() == asked
     story.refresh()
     assert story.emulator.requests()["GetWorkflowExecutionResult"] == 3  # the two runs' own
@@ -125,7 +126,7 @@ def test_everything_can_be_awaited(story: Story) -> None:
         "ids": sorted([run, other]),
         "none": [],
     }
-    assert story.pays(program, 0).changed == []
+    story.stays(program)
 
 
 @SHORT
@@ -150,7 +151,7 @@ def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
     outcome = story.pays(waiting({**vids, "bad": "v2"}, on_failure="record"), 1)
     assert outcome.outputs["failed"] == ["gone", "late"]
     assert outcome.outputs["phases"]["bad"] == "succeeded"
-    assert story.pays(waiting({**vids, "bad": "v2"}, on_failure="record"), 0).changed == []
+    story.stays(waiting({**vids, "bad": "v2"}, on_failure="record"))
     outcome = story.failing_up(waiting({**vids, "bad": "v2"}))
     assert "2 of 4 runs did not succeed:" in outcome.text
     assert len(story.emulator.ledger()) == 5
@@ -232,27 +233,24 @@ def test_progress_is_a_line_per_change_on_the_row_and_not_per_poll(story: Story)
     assert "0 of 1 ended, 1 pending" in outcome.text
 
 
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"timeout": "soon"}, "timeout: must be seconds, or text like 90s"),
-        ({"timeout": 0}, "timeout: must be"),
-        ({"on_failure": "ignore"}, "onFailure: must be error or record"),
-        ({"runs": [5]}, "runs: must be"),
-        ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids, wrong ones: a"),
-    ],
-)
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"timeout": "soon", "runs": [5]}, "timeout: must be seconds, or text like 90s"),
+    ({"runs": ["lb:1", "lb:1"]}, "several runs are named lb:1"),
+    ({"timeout": 0}, "timeout: must be"),
+    ({"on_failure": "ignore"}, "onFailure: must be error or record"),
+    ({"runs": [5]}, "runs: must be"),
+    ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids, wrong ones: a"),
+]
+"""Each kind of them is in tests/core/test_completion.py."""
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(("wrong", "says"), scaled(WRONG[:2], WRONG))
 def test_a_wrong_wait_is_refused_at_preview(story: Story, wrong: dict[str, Any], says: str) -> None:
     preview = story.preview(wait_for(**{"runs": ["lb:1"], **wrong}))
     assert preview.failed
     assert says in preview.text
     assert story.emulator.requests() == {}
-
-
-def test_two_runs_of_one_name_are_refused(story: Story) -> None:
-    preview = story.preview(wait_for(runs=["lb:1", "lb:1"]))
-    assert preview.failed
-    assert "several runs are named lb:1" in preview.text
 
 
 def test_a_run_that_is_not_there_is_an_error(story: Story) -> None:
@@ -309,12 +307,13 @@ def test_results_of_secret_inputs_are_secret(story: Story) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, emulator: VodEmulator, command: object) -> Iterator[Project]:
-    with Project(tmp_path / "project", emulator.url) as project:
+def project(tmp_path: Path, emulator: VodEmulator, like: Project) -> Iterator[Project]:
+    with Project(tmp_path / "project", emulator.url, like=like) as project:
         yield project
 
 
-@pytest.mark.parametrize("waits", [1, 6])
+@pytest.mark.torture
+@pytest.mark.parametrize("waits", scaled([6], [1, 6]))
 def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
     project: Project, emulator: VodEmulator, waits: int
 ) -> None:

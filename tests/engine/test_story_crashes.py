@@ -20,6 +20,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import APPLICATION_ID
 from tests.engine.harness import Story, run
 from tests.engine.project import Project
+from tests.scale import scaled
 from torture.crash import crash, first
 from torture.gate import Gate
 from torture.soak import Soak
@@ -147,16 +148,18 @@ def in_no_folder(journal: Path) -> None:
     journal.parent.write_text("a file")
 
 
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (damaged, "then move the file away"),
-        (torn, "then move the file away"),
-        (read_only, "make the file writable, or set `vod:journal` to a writable file that is"),
-        (a_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
-        (in_no_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
-    ],
-)
+SPOILED = [
+    (torn, "then move the file away"),
+    (in_no_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
+    (damaged, "then move the file away"),
+    (read_only, "make the file writable, or set `vod:journal` to a writable file that is"),
+    (a_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
+]
+"""Each of them is in tests/journal/test_sqlite.py, too."""
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(("spoil", "says"), scaled(SPOILED[:2], SPOILED))
 def test_a_journal_that_cannot_be_used_is_told_by_the_preview(
     story: Story, spoil: Callable[[Path], None], says: str
 ) -> None:

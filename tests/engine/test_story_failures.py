@@ -15,6 +15,7 @@ from pulumi_vod_workflow import (
     WorkflowRun,
 )
 from tests.engine.harness import Outcome, Program, Story, run
+from tests.scale import scaled
 
 SECRET = "s3cr3t-value"
 
@@ -98,6 +99,7 @@ def test_secret_inputs_stay_secret(story: Story) -> None:
     assert story.run["phase"] == "succeeded"
     assert "plaintext" in story.run["transcodes"], "a secret, which the export has decrypted"
     nothing_is_told(story.pays(program, 0))
+    nothing_is_told(story.shown)
     nothing_is_told(story.refresh())
     nothing_is_told(story.destroy())
 
@@ -126,47 +128,40 @@ def test_words_that_may_quote_a_secret_are_withheld(story: Story) -> None:
 def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
     """What is recorded of the same run was made of it: the token, and what was read."""
 
-    def with_secret(**more: Any) -> Program:
+    def secrets() -> None:
+        triggers: Any = pulumi.Output.secret({"password": SECRET})
+        WorkflowRun("trigger", vid="v1", template_id="t1", triggers=triggers)
+        args = pulumi.Output.secret(SECRET)
+        WorkflowRun("args", vid="v2", template_id="t2", callback_args=args)
+
+    def plain(**of_args: Any) -> Program:
         def program() -> None:
-            secret: Any = {key: pulumi.Output.secret(value) for key, value in more.items()}
-            WorkflowRun("run", vid="v1", template_id="t1", **secret)
+            WorkflowRun("trigger", vid="v1", template_id="t1")
+            WorkflowRun("args", vid="v2", template_id="t2", **of_args)
 
         return program
 
-    story.pays(with_secret(triggers={"password": SECRET}), 1)
-    story.pays(run(), 0)
-    [start] = story.emulator.ledger()
-    assert start["clientToken"] not in story.raw_state
-    story.pays(with_secret(callback_args=SECRET), 1)
-    run_id = story.emulator.ledger()[1]["runId"]
-    story.pays(run(existing_run_id=run_id), 0)
-    assert story.run["callbackArgs"] != SECRET
+    story.pays(secrets, 2)
+    adopted = {"existing_run_id": story.ledger_of("t2")["runId"]}
+    story.pays(plain(**adopted), 0)
+    assert story.ledger_of("t1")["clientToken"] not in story.raw_state
+    assert story.resources["args"]["outputs"]["callbackArgs"] != SECRET
     story.emulator.advance(5000)
     story.refresh()
     assert SECRET not in story.raw_state
-    assert SECRET not in story.pays(run(existing_run_id=run_id), 0).text
-    story.pays(run(), 0)
+    assert SECRET not in story.stays(plain(**adopted)).text
+    story.pays(plain(), 0)
     assert SECRET not in story.raw_state
 
 
 def test_a_token_of_ones_own_must_change_with_what_it_stands_for(story: Story) -> None:
     """A trigger beside an unchanged token would be shown as a start, and join: it is refused."""
-    story.pays(run(client_token="mine", triggers={"a": 1}), 1)
+    story.up(run(client_token="mine", triggers={"a": 1}))
     refused = story.preview(run(client_token="mine", triggers={"a": 2}))
     assert refused.failed
     assert "clientToken: must change, too" in refused.text
     story.pays(run(client_token="mine-2", triggers={"a": 2}), 1)
     story.pays(run(client_token="mine-2", triggers={"a": 2}, vid="v2"), 1)
-
-
-def test_the_recorded_run_is_not_named_as_another(story: Story) -> None:
-    """Adopting the recorded run with another source is refused at preview."""
-    story.up(run())
-    run_id = story.run["runId"]
-    refused = story.preview(run(vid="other", existing_run_id=run_id))
-    assert refused.failed
-    assert "was started with another vid" in refused.text
-    assert story.run["vid"] == "v1"
 
 
 def test_the_providers_pickle_is_a_name(story: Story) -> None:
@@ -178,35 +173,31 @@ def test_the_providers_pickle_is_a_name(story: Story) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "says"),
-    [
-        ("vod_accessKey", "AKLTWRONG", "InvalidAccessKey"),
-        ("vod_secretKey", "wrong-secret", "SignatureDoesNotMatch"),
-        ("vod_endpoint", "http://127.0.0.1:9", "refused"),
-        ("vod_endpoint", "http://vod.example.com", "https"),
-        ("vod_requestsPerSecond", "900", "50"),
-        ("vod_endpont", "emulator", "did you mean vod:endpoint?"),
-    ],
-)
-def test_wrong_configuration_is_one_clear_message(
-    story: Story, key: str, value: str, says: str
-) -> None:
+WRONG_SETTINGS = [
+    ("vod_accessKey", "AKLTWRONG", "InvalidAccessKey"),
+    ("vod_secretKey", "wrong-secret", "SignatureDoesNotMatch"),
+    ("vod_endpoint", "http://127.0.0.1:9", "refused"),
+    ("vod_endpoint", "http://vod.example.com", "https"),
+    ("vod_requestsPerSecond", "900", "50"),
+    ("vod_endpont", "emulator", "did you mean vod:endpoint?"),
+]
+
+
+def test_wrong_configuration_is_one_clear_message(story: Story, subtests: pytest.Subtests) -> None:
     """A wrong key, an unreachable endpoint or a bad setting starts nothing and says what to do."""
-    story.write_config(**{key: value})
-    failed = story.failing_up(run())
-    assert says in failed.text
-    assert "wrong-secret" not in failed.text
-    for part in ("Signature=", "HMAC-SHA256", "ClientToken="):
-        assert part not in failed.text
-    assert story.emulator.ledger() == []
-    story.config.pop("vod:endpont", None)
-    story.write_config(
-        vod_accessKey="AKLTEMULATOR",
-        vod_secretKey="emulator-secret-key",
-        vod_endpoint=story.emulator.url,
-        vod_requestsPerSecond="50",
-    )
+    right = dict(story.config)
+    for key, value, says in WRONG_SETTINGS:
+        with subtests.test(f"{key}={value}"):
+            story.config = dict(right)
+            story.write_config(**{key: value})
+            failed = story.failing_up(run())
+            assert says in failed.text
+            assert "wrong-secret" not in failed.text
+            for part in ("Signature=", "HMAC-SHA256", "ClientToken="):
+                assert part not in failed.text
+            assert story.emulator.ledger() == []
+    story.config = dict(right)
+    story.write_config(vod_requestsPerSecond="50")
     story.pays(run(), 1)
 
 
@@ -249,7 +240,7 @@ def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
     imported = story.preview(run(opts=pulumi.ResourceOptions(import_="lb:1")))
     assert imported.failed
     assert "declare existing_run_id to adopt a run" in imported.text
-    with pytest.raises(TypeError, match="second argument is its opts"):
+    with pytest.raises(TypeError, match="second argument must be ResourceOptions"):
         WorkflowRun("run", "template")  # type: ignore[arg-type]  # that is the mistake
 
 
@@ -276,17 +267,22 @@ def test_missing_credentials_name_every_place(story: Story) -> None:
         assert place in failed.text
 
 
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "http", "status": 429, "code": "RequestLimitExceeded", "when": "before"},
+    {"kind": "reset", "when": "after"},
+    {"kind": "http", "status": 502, "code": "FailToConnect", "when": "after"},
+    {"kind": "http", "status": 503, "code": "ServiceUnavailable", "when": "before"},
+    {"kind": "http", "status": 500, "code": "InternalError", "when": "before"},
+    {"kind": "reset", "when": "before"},
+    {"kind": "garbage", "when": "after"},
+]
+"""All of them, many at a time: `test_a_failing_service_is_paid_once_in_the_end`."""
+
+
+@pytest.mark.torture
 @pytest.mark.parametrize(
     "fault",
-    [
-        {"kind": "http", "status": 429, "code": "RequestLimitExceeded", "when": "before"},
-        {"kind": "http", "status": 503, "code": "ServiceUnavailable", "when": "before"},
-        {"kind": "http", "status": 500, "code": "InternalError", "when": "before"},
-        {"kind": "reset", "when": "before"},
-        {"kind": "reset", "when": "after"},
-        {"kind": "garbage", "when": "after"},
-        {"kind": "http", "status": 502, "code": "FailToConnect", "when": "after"},
-    ],
+    scaled(FAULTS[:3], FAULTS),
     ids=lambda fault: f"{fault['kind']}{fault.get('status', '')}-{fault['when']}",
 )
 def test_a_failing_service_is_paid_once(story: Story, fault: dict[str, Any]) -> None:
@@ -296,7 +292,7 @@ def test_a_failing_service_is_paid_once(story: Story, fault: dict[str, Any]) -> 
     [start] = story.emulator.ledger()
     assert story.run["runId"] == start["runId"]
     assert story.emulator.requests()["StartWorkflow"] == 3
-    story.pays(run(), 0)
+    story.stays(run())
 
 
 def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
-from pulumi_vod_workflow.emulator.service import CALLS, Call, Service
+from pulumi_vod_workflow.emulator.service import CALL_BY_ACTION, CallResult, Service
 from tests import faults
 from tests.engine.harness import BATCH_TYPE, Program, Story, run
 
@@ -58,7 +58,7 @@ def test_a_failing_service_is_paid_once_in_the_end(story: Story) -> None:
     assert is_done(story)
     assert len(story.emulator.ledger()) == len(ITEMS) + len(RUNS)
     faults.end(story.emulator)
-    assert story.pays(many, 0).changed == []
+    story.stays(many)
 
 
 # -- what this version does not know -----------------------------------------------------------
@@ -82,67 +82,50 @@ def tell(monkeypatch: pytest.MonkeyPatch, status: str | None) -> None:
             parameters: dict[str, Any],
             usual: Any = usual,
             fields: Mapping[str, Any] = fields,
-        ) -> Call:
+        ) -> CallResult:
             done = usual(service, parameters)
             said = {} if status is None else {"Status": status}
-            return Call({**done.result, **said, **fields}, done.run_id)
+            return CallResult({**done.result, **said, **fields}, done.run_id)
 
-        monkeypatch.setitem(CALLS, action, call)
-
-
-@pytest.mark.parametrize("status", ["3007", "Paused", "00"])
-def test_an_unknown_status_is_no_end_of_a_run(
-    story: Story, monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
-    """It is recorded with all that came with it, asks for no new run, and is asked about again."""
-    story.pays(run(rerun_on_failure=True), 1)
-    story.emulator.advance(5000)
-    tell(monkeypatch, status)
-    story.refresh()
-    assert (story.run["status"], story.run["phase"]) == (status, "running")
-    assert f"{status}: unknown to this version" in story.run["statusReason"]
-    assert story.run["extra"] == {"newThing": {"inIt": [1]}}
-    assert story.run["transcodes"] == []
-    assert story.pays(run(rerun_on_failure=True), 0).changed == []
-    asked = story.emulator.requests()["GetWorkflowExecution"]
-    tell(monkeypatch, None)
-    story.refresh()
-    assert story.emulator.requests()["GetWorkflowExecution"] == asked + 1
-    assert story.run["phase"] == "succeeded"
-    assert story.run["extra"] == {"newThing": {"inIt": [1]}, "newResult": "told"}
-    assert story.pays(run(rerun_on_failure=True), 0).changed == []
+        monkeypatch.setitem(CALL_BY_ACTION, action, call)
 
 
-def batch_of_two() -> None:
+def all_kinds() -> None:
+    run(rerun_on_failure=True)()
     items: Any = {"a": {"vid": "v1"}, "b": {"vid": "v2", "rerun_on_failure": True}}
     WorkflowBatch("batch", items=items, defaults={"template_id": "t1"})
 
 
-@pytest.mark.parametrize("status", ["3007", "Paused"])
-def test_an_unknown_status_is_no_end_of_an_item(
-    story: Story, monkeypatch: pytest.MonkeyPatch, status: str
+def test_an_unknown_status_is_no_end_of_a_run(
+    story: Story, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    story.pays(batch_of_two, 2)
+    """
+    It is recorded with all that came with it, asks for no new run, and is asked about again.
+
+    Of an item, too.
+    """
+    story.pays(all_kinds, 3)
     story.emulator.advance(5000)
-    tell(monkeypatch, status)
-    story.refresh()
-    for item in story.batch["runs"].values():
-        assert (item["status"], item["phase"]) == (status, "running")
-        assert f"{status}: unknown to this version" in item["statusReason"]
-    assert story.pays(batch_of_two, 0).changed == []
+    for status in ("3007", "Paused", "00"):
+        with subtests.test(status):
+            tell(monkeypatch, status)
+            story.refresh()
+            for said in (story.run, *story.batch["runs"].values()):
+                assert (said["status"], said["phase"]) == (status, "running")
+                assert f"{status}: unknown to this version" in said["statusReason"]
+                assert said["extra"] == {"newThing": {"inIt": [1]}}
+            assert story.run["transcodes"] == []
+            story.stays(all_kinds)
+    asked = story.emulator.requests()["GetWorkflowExecution"]
     tell(monkeypatch, None)
     story.refresh()
-    assert {item["phase"] for item in story.batch["runs"].values()} == {"succeeded"}
-
-
-def test_a_batch_holds_what_this_version_does_not_know(
-    story: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    story.up(batch_of_two)
-    tell(monkeypatch, None)
-    story.refresh()
+    assert story.emulator.requests()["GetWorkflowExecution"] == asked + 3
+    assert story.run["phase"] == "succeeded"
+    assert story.run["extra"] == {"newThing": {"inIt": [1]}, "newResult": "told"}
     for item in story.batch["runs"].values():
+        assert item["phase"] == "succeeded"
         assert item["extra"] == {"newThing": {"inIt": [1]}}
+    story.pays(all_kinds, 0)
 
 
 def awaited(**settings: Any) -> Program:
@@ -153,28 +136,19 @@ def awaited(**settings: Any) -> Program:
     return program
 
 
-@pytest.mark.parametrize(("status", "on_failure"), [("3007", "record"), ("Succeeded", "error")])
 def test_an_unknown_status_does_not_end_a_wait(
-    story: Story, monkeypatch: pytest.MonkeyPatch, status: str, on_failure: str
+    story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait's time passes, and what was last read is told; the next one sees the end."""
     story.up(run())
     story.emulator.advance(5000)
-    tell(monkeypatch, status)
-    failed = story.failing_up(awaited(timeout=3, on_failure=on_failure))
-    assert f"{status}: unknown to this version" in failed.text
-    assert "succeeded" not in failed.text
+    for status, on_failure in (("3007", "record"), ("Succeeded", "error")):
+        tell(monkeypatch, status)
+        failed = story.failing_up(awaited(timeout=3, on_failure=on_failure))
+        assert f"{status}: unknown to this version" in failed.text
+        assert "succeeded" not in failed.text
     tell(monkeypatch, None)
-    story.pays(awaited(timeout=60, on_failure=on_failure), 0)
-    assert story.completion["results"]["run"]["phase"] == "succeeded"
-
-
-def test_a_wait_holds_what_this_version_does_not_know(
-    story: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    story.up(run())
-    story.emulator.advance(5000)
-    tell(monkeypatch, None)
-    story.up(awaited(timeout=60))
+    story.pays(awaited(timeout=60, on_failure="error"), 0)
     result = story.completion["results"]["run"]
+    assert result["phase"] == "succeeded"
     assert result["extra"] == {"newThing": {"inIt": [1]}, "newResult": "told"}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import pytest
 
 from pulumi_vod_workflow import (
     ClipArgs,
@@ -34,21 +33,53 @@ def test_up_starts_once_and_a_second_up_nothing(story: Story) -> None:
     assert outputs["runId"] == start["runId"]
     assert outputs["clientToken"] == start["clientToken"]
     assert (outputs["phase"], outputs["emulated"]) == ("submitted", True)
-    assert story.pays(run(), 0).changed == []
+    story.stays(run())
+
+
+EDITS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "spelled": (
+        {"triggers": {"a": 1, "b": 1}},
+        {"triggers": {"a": 1.0, "b": 1}, "priority": 0},
+        False,
+    ),
+    "trigger": ({"triggers": {"a": 1, "b": 1}}, {"triggers": {"a": 2, "b": 1}}, True),
+    "fewer": ({"triggers": {"a": 2, "b": 1}}, {"triggers": {"a": 2}}, False),
+    "priority": ({}, {"priority": 1}, True),
+    "rerun": ({"priority": 1}, {"priority": 1, "rerun_on_failure": True}, False),
+    "source": ({}, {"vid": ..., "direct_url": DirectUrlArgs(file_name="f.mp4")}, True),
+    "form": (
+        {"vid": ..., "direct_url": DirectUrlArgs(file_name="f.mp4")},
+        {"vid": ..., "direct_url": {"file_name": "f.mp4"}},
+        False,
+    ),
+    "token": (
+        {"vid": ..., "direct_url": {"file_name": "f.mp4"}},
+        {"vid": ..., "direct_url": {"fileName": "f.mp4"}, "client_token": "mine"},
+        True,
+    ),
+    "token-gone": ({"client_token": "its"}, {}, False),
+}
+"""Resource -> its inputs before and after, and whether the change is a paid run."""
 
 
 def test_changes(story: Story) -> None:
     """Each kind of change costs what its preview says."""
-    story.pays(run(triggers={"a": 1, "b": 1}), 1)
-    story.pays(run(triggers={"a": 1.0, "b": 1}, priority=0), 0)
-    story.pays(run(triggers={"a": 2, "b": 1}), 1)
-    assert story.pays(run(triggers={"a": 2}), 0).changed == [("update", "run")]
-    story.pays(run(triggers={"a": 2}, priority=1), 1)
-    story.pays(run(triggers={"a": 2}, priority=1, rerun_on_failure=True), 0)
-    story.pays(run(vid=..., direct_url=DirectUrlArgs(file_name="f.mp4")), 1)
-    story.pays(run(vid=..., direct_url={"file_name": "f.mp4"}), 0)
-    story.pays(run(vid=..., direct_url={"fileName": "f.mp4"}, client_token="mine"), 1)
-    story.pays(run(vid=..., direct_url={"fileName": "f.mp4"}), 0)
+
+    def declared(moment: int) -> Program:
+        def program() -> None:
+            for name, (before, after, _) in EDITS.items():
+                run(name, **{"template_id": name, **(after if moment else before)})()
+
+        return program
+
+    story.up(declared(0))
+    assert len(story.emulator.ledger()) == len(EDITS)
+    done = story.pays(declared(1), 4)
+    paid = {name for name, (_, _, is_paid) in EDITS.items() if is_paid}
+    assert {start["templateId"] for start in story.emulator.ledger()[len(EDITS) :]} == paid
+    assert {name for op, name in done.changed if op != "update"} == paid
+    assert ("update", "fewer") in done.changed
+    assert "form" not in {name for _, name in done.changed}
 
 
 def test_what_is_recorded_stays_right_and_what_starts_again_is_checked_anew(story: Story) -> None:
@@ -60,7 +91,7 @@ def test_what_is_recorded_stays_right_and_what_starts_again_is_checked_anew(stor
     for properties in (resource["inputs"], resource["outputs"]):
         properties["priority"] = 99
     story.stack.import_stack(exported)
-    assert story.pays(run(priority=99), 0).changed == []
+    story.stays(run(priority=99))
     for again in (story.preview, story.failing_up):
         outcome = again(run(priority=99), replace=[resource["urn"]])
         assert outcome.failed
@@ -90,24 +121,33 @@ def test_refresh_follows_a_run_to_its_results(story: Story) -> None:
     story.pays(run(), 0)
 
 
-@pytest.mark.parametrize(
-    ("status", "phase", "says"),
-    [
-        ("1001", "failed", "a rerun alone does not help"),
-        ("2003", "failed", "a rerun can help"),
-        ("Terminated", "terminated", "ended by a user"),
-    ],
-)
-def test_failed_runs_stay_and_say_why(story: Story, status: str, phase: str, says: str) -> None:
+FAILED = {
+    "emu-fail-1001": ("1001", "failed", "a rerun alone does not help"),
+    "emu-fail-2003": ("2003", "failed", "a rerun can help"),
+    "emu-terminated": ("Terminated", "terminated", "ended by a user"),
+}
+
+
+def test_failed_runs_stay_and_say_why(story: Story) -> None:
     """A failed run is recorded with its reason, and not started again by itself."""
-    story.emulator.outcome(status)
-    story.up(run())
+
+    def program(**more: Any) -> Program:
+        def declare() -> None:
+            for vid in FAILED:
+                run(vid, vid=vid, **more)()
+
+        return declare
+
+    story.up(program())
     story.emulator.advance(3000)
     story.refresh()
-    assert (story.run["status"], story.run["phase"]) == (status, phase)
-    assert says in story.run["statusReason"]
-    story.pays(run(), 0)
-    story.pays(run(rerun_on_failure=True), 1 if status == "2003" else 0)
+    for vid, (status, phase, says) in FAILED.items():
+        outputs = story.resources[vid]["outputs"]
+        assert (outputs["status"], outputs["phase"]) == (status, phase)
+        assert says in outputs["statusReason"]
+    story.pays(program(), 0)
+    story.pays(program(rerun_on_failure=True), 1)
+    assert story.emulator.ledger()[-1]["vid"] == "emu-fail-2003"
 
 
 def test_a_failure_is_run_again_only_as_a_preview_has_shown(story: Story) -> None:
@@ -118,9 +158,8 @@ def test_a_failure_is_run_again_only_as_a_preview_has_shown(story: Story) -> Non
     story.up(run(rerun_on_failure=True), refresh=True)
     assert story.run["status"] == "2003"
     assert len(story.emulator.ledger()) == 1
-    preview = story.preview(run(rerun_on_failure=True))
-    assert "failed with 2003; rerun_on_failure asks for a new run" in preview.text
     story.pays(run(rerun_on_failure=True), 1)
+    assert "failed with 2003: rerun_on_failure starts a new run (paid)" in story.shown.text
 
 
 def test_an_unknown_wish_to_run_again_is_shown_as_what_it_may_cost(story: Story) -> None:
@@ -135,32 +174,35 @@ def test_an_unknown_wish_to_run_again_is_shown_as_what_it_may_cost(story: Story)
         return declare
 
     story.emulator.outcome("2003", match="v1")
-    story.pays(program(1), 2)
+    story.up(program(1))
     story.emulator.advance(3000)
     story.refresh()
     story.pays(program(2), 2)
 
 
 def test_an_expired_record_costs_nothing(story: Story) -> None:
-    """After 30 days the service forgets; the state keeps what was last read."""
+    """
+    After 30 days the service forgets; the state keeps what was last read.
+
+    A run that was never read before its record went is expired, not gone.
+    """
+
+    def both() -> None:
+        run()()
+        run("unread", vid="v2")()
+
     story.up(run())
     story.emulator.advance(3000)
     story.refresh()
     done = story.run
+    story.up(both)
     story.emulator.advance(40 * 86400)
     story.refresh()
-    assert story.run == done
-    story.pays(run(), 0)
-
-
-def test_an_unread_run_expires_in_place(story: Story) -> None:
-    """A run that was never read before its record went is expired, not gone."""
-    story.up(run())
-    story.emulator.advance(40 * 86400)
-    story.refresh()
-    assert story.run["phase"] == "expired"
-    assert "30 days" in story.run["statusReason"]
-    story.pays(run(), 0)
+    runs = {name: resource["outputs"] for name, resource in story.resources.items()}
+    assert runs["run"] == done
+    assert runs["unread"]["phase"] == "expired"
+    assert "30 days" in runs["unread"]["statusReason"]
+    story.pays(both, 0)
 
 
 def test_not_found_within_thirty_days_is_an_error(story: Story) -> None:
@@ -174,18 +216,16 @@ def test_not_found_within_thirty_days_is_an_error(story: Story) -> None:
     assert story.run == before
 
 
-def test_destroy_forgets(story: Story) -> None:
-    """Destroying an unfinished run cancels nothing, and nothing new is paid."""
+def test_destroy_then_up(story: Story) -> None:
+    """
+    Destroying an unfinished run cancels nothing, and nothing new is paid.
+
+    The same declaration joins an unfinished run, and is a new one once that has ended.
+    """
     story.up(run())
     assert "billed" not in story.destroy().text, "nothing of the emulator is"
     assert story.resources == {}
     assert len(story.emulator.ledger()) == 1
-
-
-def test_destroy_then_up(story: Story) -> None:
-    """The same declaration joins an unfinished run, and is a new one once that has ended."""
-    story.up(run())
-    story.destroy()
     story.up(run())
     assert len(story.emulator.ledger()) == 1, "joined by its token"
     story.emulator.advance(3000)
@@ -193,68 +233,105 @@ def test_destroy_then_up(story: Story) -> None:
     story.pays(run(), 1)
 
 
+PARAMS: dict[str, Any] = {
+    "override_params": {"logo": [{"template_id": "All", "vars": {"Keyword": "水印"}}]},
+    "condition": {"Long": True},
+}
+RICH: dict[str, Any] = {"input": PARAMS, "priority": 2, "callback_args": "x"}
+"""What a run was started with, besides its source and workflow."""
+
+
 def test_adoption(story: Story) -> None:
-    """An existing run is read, never started; ceasing to name it starts nothing."""
-    story.up(run("first"))
-    [start] = story.emulator.ledger()
-    run_id = start["runId"]
-    adopting = run("second", existing_run_id=run_id)
-    says = f"adopts {run_id}, which is free: nothing is started"
-    assert says in story.preview(adopting).text
-    assert says in story.pays(adopting, 0).text
-    assert story.run["runId"] == run_id
-    assert story.run["status"] == "PendingStart"
-    story.pays(run("second", existing_run_id=run_id), 0)
-    free = "its run as an existing one, which is free: nothing is started"
-    assert f"no longer names {free}" in story.preview(run("second")).text
-    story.pays(run("second"), 0)
-    assert f" names {free}" in story.pays(run("second", existing_run_id=run_id), 0).text
-    story.pays(run("second", existing_run_id=run_id, priority=3), 0)
-    assert len(story.emulator.ledger()) == 1
+    """
+    An existing run is read, never started; ceasing to name it starts nothing.
 
+    - The id is enough; declaring the source later starts nothing.
+    - What an adopted run was started with is read, so declaring that later starts nothing.
+    - Triggers, priorities and callback args beside an adopted run ask for nothing of their own.
+    """
 
-def test_adoption_by_id_alone(story: Story) -> None:
-    """The id is enough; declaring the source later starts nothing."""
-    story.up(run("first"))
-    run_id = story.emulator.ledger()[0]["runId"]
-    by_id = run("second", vid=..., template_id=..., existing_run_id=run_id)
-    story.up(by_id)
-    assert story.run["vid"] == "v1"
-    assert "clientToken" not in story.run
-    assert story.pays(by_id, 0).changed == []
-    story.pays(run("second"), 0)
-    assert len(story.emulator.ledger()) == 1
+    def declared(**resources: dict[str, Any]) -> Program:
+        def program() -> None:
+            for name, inputs in resources.items():
+                run(name, **inputs)()
 
+        return program
 
-def test_everything_of_an_adopted_run_is_known(story: Story) -> None:
-    """What an adopted run was started with is read, so declaring it later starts nothing."""
-    params = {
-        "override_params": {"logo": [{"template_id": "All", "vars": {"Keyword": "水印"}}]},
-        "condition": {"Long": True},
+    def lines(name: str) -> list[str]:
+        return [text for of, text in story.shown.lines if of == name]
+
+    story.up(declared(first={}, rich={"template_id": "t2", **RICH}))
+    first, rich = (story.ledger_of(workflow)["runId"] for workflow in ("t1", "t2"))
+    unsaid: dict[str, Any] = {"vid": ..., "template_id": ...}
+    of_first: dict[str, Any] = {"existing_run_id": first}
+    of_rich: dict[str, Any] = {"existing_run_id": rich}
+    all_known = {"template_id": "t2", **RICH}
+
+    adopting = declared(
+        source=of_first,
+        alone={**unsaid, **of_first},
+        beside={**of_first, "triggers": {"x": 1}},
+        known={"template_id": "t2", **of_rich},
+        rest={**unsaid, **of_rich},
+    )
+    done = story.pays(adopting, 0)
+    says = f"adopts {first}: starts no run (free)"
+    for outcome in (story.shown, done):
+        assert {name for name, text in outcome.lines if says in text} == {
+            "source",
+            "alone",
+            "beside",
+        }
+    recorded = {name: resource["outputs"] for name, resource in story.resources.items()}
+    assert {name: outputs["runId"] for name, outputs in recorded.items()} == {
+        **dict.fromkeys(("source", "alone", "beside"), first),
+        **dict.fromkeys(("known", "rest"), rich),
     }
-    story.up(run("first", input=params, priority=2, callback_args="x"))
-    run_id = story.emulator.ledger()[0]["runId"]
-    by_source = run("second", existing_run_id=run_id)
-    story.up(by_source)
-    assert story.run["priority"] == 2
-    assert story.run["input"]["overrideParams"]["logo"][0]["vars"] == {"Keyword": "水印"}
-    assert story.pays(by_source, 0).changed == []
-    story.pays(run("second"), 0)
-    story.pays(run("second", existing_run_id=run_id), 0)
-    story.up(run("third", vid=..., template_id=..., existing_run_id=run_id))
-    story.pays(run("third", input=params, priority=2, callback_args="x"), 0)
-    story.pays(run("third", input=params, priority=3, callback_args="x"), 1)
+    assert recorded["source"]["status"] == "PendingStart"
+    assert recorded["alone"]["vid"] == "v1"
+    assert "clientToken" not in recorded["alone"]
+    assert recorded["known"]["priority"] == 2
+    logo = recorded["known"]["input"]["overrideParams"]["logo"][0]
+    assert logo["vars"] == {"Keyword": "水印"}
+    story.stays(adopting)
 
-
-def test_adoption_goes_with_everything_else(story: Story) -> None:
-    """Triggers, priorities and callback args beside an adopted run ask for nothing of their own."""
-    story.up(run("first"))
-    run_id = story.emulator.ledger()[0]["runId"]
-    story.pays(run("second", existing_run_id=run_id, triggers={"x": 1}), 0)
-    story.pays(run("second", existing_run_id=run_id, triggers={"x": 2}, priority=1), 0)
-    story.pays(run("second", existing_run_id=run_id, callback_args="x"), 0)
-    story.pays(run("second", existing_run_id=run_id), 0)
-    story.pays(run("second", triggers={"x": 3}), 1)
+    free = "its run as existing_run_id: starts no run (free)"
+    story.pays(
+        declared(
+            source={},
+            alone={},
+            beside={**of_first, "triggers": {"x": 2}, "priority": 1},
+            known={"template_id": "t2"},
+            rest=all_known,
+        ),
+        0,
+    )
+    assert f"no longer names {free}" in lines("source")
+    story.pays(
+        declared(
+            source=of_first,
+            beside={**of_first, "callback_args": "x"},
+            known={"template_id": "t2", **of_rich},
+        ),
+        0,
+    )
+    assert f"names {free}" in lines("source")
+    story.pays(
+        declared(
+            source={**of_first, "priority": 3},
+            beside=of_first,
+            known={"template_id": "t2", **of_rich, **RICH},
+        ),
+        0,
+    )
+    assert len(story.emulator.ledger()) == 2
+    story.pays(
+        declared(
+            beside={"triggers": {"x": 3}},
+            known={**all_known, "priority": 3},
+        ),
+        2,
+    )
 
 
 def test_an_adoption_that_turns_out_to_be_none_was_shown_as_a_start(story: Story) -> None:
@@ -269,14 +346,22 @@ def test_an_adoption_that_turns_out_to_be_none_was_shown_as_a_start(story: Story
 
 
 def test_adoption_of_another_run_is_refused(story: Story) -> None:
-    """Adopting what does not exist, or was started with something else, fails clearly."""
+    """
+    Adopting what does not exist, or was started with something else, fails clearly.
+
+    Of the recorded run the preview knows it.
+    """
     story.up(run("first"))
     run_id = story.emulator.ledger()[0]["runId"]
+    refused = story.preview(run("first", vid="other", existing_run_id=run_id))
+    assert refused.failed
+    assert "was started with another vid" in refused.text
     wrong = story.failing_up(run("second", vid="v2", existing_run_id=run_id))
     assert "another vid" in wrong.text
     missing = story.failing_up(run("second", existing_run_id="emu:none"))
     assert "ResourceNotFound" in missing.text
     assert len(story.emulator.ledger()) == 1
+    assert story.resources["first"]["outputs"]["vid"] == "v1"
 
 
 def test_get(story: Story) -> None:
@@ -313,13 +398,13 @@ def test_an_output_that_is_not_there_yet_is_unknown_in_a_preview(story: Story) -
         fed: Any = {"status": first.status, "files": first.transcodes}
         WorkflowRun("second", vid="v2", template_id="t1", triggers=fed)
 
-    story.pays(program, 2)
+    story.up(program)
     for _ in range(2):
-        shown = story.preview(program)
-        assert (shown.starts, story.up(program).changed) == (1, [])
+        assert story.preview(program).starts == 1
+        assert story.up(program).changed == []
     story.refresh()
     story.pays(program, 1)
-    assert story.pays(program, 0).changed == []
+    story.stays(program)
 
 
 def test_the_command_that_reads_results_starts_nothing(story: Story) -> None:
@@ -335,7 +420,7 @@ def test_the_command_that_reads_results_starts_nothing(story: Story) -> None:
         return declared
 
     story.emulator.outcome("2001")
-    assert story.pays(program(), 1).outputs == {"phase": "submitted"}
+    assert story.up(program()).outputs == {"phase": "submitted"}
     story.emulator.advance(1500)
     story.refresh()
     assert story.stack.outputs()["phase"].value == "submitted", "a plain one leaves them"
@@ -350,19 +435,30 @@ def test_the_command_that_reads_results_starts_nothing(story: Story) -> None:
 
 
 def test_options(story: Story) -> None:
-    """ignore_changes keeps the run; retain_on_delete leaves it unmentioned."""
-    story.up(run())
-    ignored = pulumi.ResourceOptions(ignore_changes=["vid", "template_id"])
-    story.pays(run(opts=ignored, vid="v2", template_id="t2"), 0)
-    logo = {"logo": [{"template_id": "All", "vars": {"k": "v"}}]}
-    story.pays(run(input={"override_params": logo}), 1)
-    logo = {"logo": [{"template_id": "All", "vars": {"k": "w"}}]}
-    ignored = pulumi.ResourceOptions(ignore_changes=["input.override_params.logo[0].vars"])
-    story.pays(run(input={"override_params": logo}, opts=ignored), 0)
+    """What `ignore_changes` names keeps the run; elsewhere the same change is paid."""
+
+    def logo(text: str) -> dict[str, Any]:
+        logo = {"template_id": "All", "vars": {"k": text}}
+        return {"input": {"override_params": {"logo": [logo]}}}
+
+    def declared(moment: int) -> Program:
+        def program() -> None:
+            ids = pulumi.ResourceOptions(ignore_changes=["vid", "template_id"])
+            run("ids", ids, **({"vid": "v2", "template_id": "t2"} if moment else {}))()
+            path = "input.override_params.logo[0].vars"
+            parts = pulumi.ResourceOptions(ignore_changes=[path])
+            run("parts", parts, template_id="t3", **logo("vw"[moment]))()
+            run("paid", template_id="t4", **(logo("v") if moment else {}))()
+
+        return program
+
+    story.up(declared(0))
+    story.pays(declared(1), 1)
+    assert story.emulator.ledger()[-1]["templateId"] == "t4"
 
 
 def test_a_state_says_where_in_the_program_a_resource_is(story: Story) -> None:
-    """The line that declares it, and how the program came there: nothing of what runs programs."""
+    """The line that declares it, and how the program came there."""
 
     given: dict[str, Any] = {"vid": "v", "template_id": "t"}
 
@@ -384,11 +480,17 @@ def test_a_state_says_where_in_the_program_a_resource_is(story: Story) -> None:
     story.up(program)
     text = Path(__file__).read_text().splitlines()
 
+    def line(position: str) -> str:
+        file, _, number = position.partition("#")
+        is_here = Path(file).name == Path(__file__).name
+        return text[int(number.partition(",")[0]) - 1].rpartition("# ")[2] if is_here else ""
+
     def told(resource: dict[str, Any]) -> list[str]:
-        calls = [call["sourcePosition"].partition("#") for call in resource["stackTrace"]]
-        assert {Path(file).name for file, _, _ in calls} == {Path(__file__).name}
-        assert resource["sourcePosition"] == "#".join([calls[0][0], calls[0][2]])
-        return [text[int(line) - 1].rpartition("# ")[2] for file, _, line in calls]
+        calls = [line(call["sourcePosition"]) for call in resource["stackTrace"]]
+        # `wait` declares a completion in a line of this package.
+        assert line(resource["sourcePosition"]) == calls[0]
+        assert calls[0] or resource["type"] == COMPLETION_TYPE
+        return [call for call in calls if call]
 
     [run], [batch], [completion] = (
         story.of_type(kind).values() for kind in (RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE)
@@ -398,11 +500,15 @@ def test_a_state_says_where_in_the_program_a_resource_is(story: Story) -> None:
     assert told(completion) == ["completion", "helper", "program"]
 
 
-@pytest.mark.parametrize("retained", [False, True])
-def test_destroying_an_unfinished_run_says_that_it_goes_on(story: Story, retained: bool) -> None:
+def test_destroying_an_unfinished_run_says_that_it_goes_on(story: Story) -> None:
     """Unless it is retained: then the run is not even mentioned. (A real one, by its state.)"""
-    story.up(run(opts=pulumi.ResourceOptions(retain_on_delete=retained)))
-    run_id = story.run["runId"]
+
+    def program() -> None:
+        run("let-go")()
+        run("kept", pulumi.ResourceOptions(retain_on_delete=True))()
+
+    story.up(program)
+    ids = {name: resource["outputs"]["runId"] for name, resource in story.resources.items()}
     state = story.stack.export_stack()
     assert state.deployment is not None
     for item in state.deployment["resources"]:
@@ -410,7 +516,8 @@ def test_destroying_an_unfinished_run_says_that_it_goes_on(story: Story, retaine
             item["outputs"]["emulated"] = False
     story.stack.import_stack(state)
     said = story.destroy().text
-    assert (f"{run_id} is forgotten, not cancelled" in said) is not retained
+    assert f"{ids['let-go']} removed from state; the run keeps running" in said
+    assert f"{ids['kept']} removed from state" not in said
     assert story.resources == {}
 
 
@@ -434,7 +541,7 @@ def test_two_resources_are_two_runs(story: Story) -> None:
         Right()
 
     story.pays(program, 4)
-    story.pays(program, 0)
+    story.stays(program)
 
 
 def test_renaming_costs_nothing(story: Story) -> None:
@@ -444,36 +551,47 @@ def test_renaming_costs_nothing(story: Story) -> None:
     alias = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="run")])
     story.pays(run("renamed", alias), 0)
     assert story.run["clientToken"] == token
-    story.pays(run("renamed"), 0)
+    story.stays(run("renamed"))
+
+
+def run_and_batch() -> None:
+    run()()
+    items: Any = {"a": {"vid": "v-a"}, "b": {"vid": "v-b"}}
+    WorkflowBatch("batch", items=items, defaults={"template_id": "t1"})
 
 
 def test_renaming_the_stack_costs_nothing(story: Story) -> None:
-    """The token was derived from the stack's old name, and stays."""
-    story.up(run())
-    token = story.run["clientToken"]
+    """Tokens were derived from the stack's old name, and stay."""
+    story.up(run_and_batch)
+    token, runs = story.run["clientToken"], story.batch["runs"]
     story.stack.rename("renamed")
-    story.pays(run(), 0)
+    story.pays(run_and_batch, 0)
     assert story.run["clientToken"] == token
     assert story.run["scope"]["stack"] == "renamed"
+    assert {key: item["runId"] for key, item in story.batch["runs"].items()} == {
+        key: item["runId"] for key, item in runs.items()
+    }
 
 
 def test_another_region_or_site_neither_replaces_nor_misleads(story: Story) -> None:
     """A run is read where it was started, whatever the configuration says now."""
     story.up(run())
     story.write_config(vod_region="ap-southeast-1", vod_requestsPerSecond="7")
-    assert story.pays(run(), 0).changed == []
+    story.stays(run())
     story.refresh()
     assert (story.run["region"], story.run["phase"]) == ("cn-north-1", "pending")
 
 
 def test_leaving_the_emulator_is_shown_as_a_paid_run(story: Story) -> None:
-    """An emulated run is not a real one: a preview for the service shows the start."""
-    story.up(run())
+    """Emulated runs are no real ones: a preview for the service shows the starts."""
+    story.up(run_and_batch)
     story.write_config(vod_endpoint="https://vod.example.com")
-    preview = story.preview(run())
-    assert preview.starts == 1
-    assert ("run", "its run is an emulated one: a paid run is started") in preview.lines
-    assert len(story.emulator.ledger()) == 1
+    preview = story.preview(run_and_batch)
+    assert preview.starts == 3
+    assert ("run", "its run is an emulated one: starts a paid run") in preview.lines
+    assert "starts 2 of 2 items, each a paid run: its run is an emulated one: a, b" in preview.text
+    assert "paid, at https://vod.example.com" in preview.text
+    assert len(story.emulator.ledger()) == 3
 
 
 def test_typed_outputs(story: Story) -> None:
@@ -573,9 +691,13 @@ def test_every_parameter_in_every_form(story: Story) -> None:
     story.pays(declared(lambda _, value: value), 1)
     story.pays(declared(lambda key, value: as_args(value, TYPES.get(key))), 0)
     output = pulumi.Output.from_input
-    story.pays(declared(lambda key, value: as_args(value, TYPES.get(key), output)), 0)
+    of_outputs = declared(lambda key, value: as_args(value, TYPES.get(key), output))
     run_id = story.run["runId"]
-    adopted = run("adopted", vid=..., template_id=..., existing_run_id=run_id)
+
+    def adopted() -> None:
+        of_outputs()
+        run("adopted", vid=..., template_id=..., existing_run_id=run_id)()
+
     story.pays(adopted, 0)
     told = story.resources["adopted"]["outputs"]
     expected = request_fields(to_property_names({**EVERYTHING, "template_id": "t1"}))
@@ -614,8 +736,8 @@ def test_unknown_inputs(story: Story) -> None:
         ("first", "starts a paid run"),
         ("second", "starts a paid run"),
     ]
-    story.pays(program("v1", "x"), 0)
-    shown = story.preview(program("v2", "y")).text
+    story.stays(program("v1", "x"))
+    story.pays(program("v2", "y"), 2)
+    shown = story.shown.text
     assert "second replace [diff: ~clientToken,input,vid]; starts a paid run" in shown
     assert "-clientToken" not in shown, "it is open, not removed"
-    story.pays(program("v2", "y"), 2)

@@ -106,7 +106,7 @@ def test_advice_is_in_the_programs_spelling_and_doubts_are_warnings(story: Story
     assert any(name == "run" and text.startswith(clip) for name, text in shown.lines)
     [told] = [text for name, text in shown.lines if name == "batch" and clip in text]
     assert told.endswith("(and 1 more: b)")
-    assert clip not in story.pays(doubtful, 0).text
+    assert clip not in story.stays(doubtful).text
 
 
 def test_the_run_of_another_item_is_not_adopted_with_another_source(story: Story) -> None:

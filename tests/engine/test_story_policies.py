@@ -63,8 +63,8 @@ COMPLIES = """
 
 
 @pytest.fixture
-def project(tmp_path: Path, emulator: VodEmulator) -> Iterator[Project]:
-    with Project(tmp_path, emulator.url) as project:
+def project(tmp_path: Path, emulator: VodEmulator, like: Project) -> Iterator[Project]:
+    with Project(tmp_path, emulator.url, like=like) as project:
         yield project
 
 

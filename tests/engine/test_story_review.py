@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pulumi import automation as auto
 from typer.testing import CliRunner
 
 from pulumi_vod_workflow.cli.__main__ import app
@@ -484,11 +483,10 @@ def reviewed(data: bytes, *options: str) -> str:
 
 
 @pytest.fixture
-def outcome(command: auto.PulumiCommand, tmp_path: Path) -> Iterator[Outcome]:
+def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
     """All changes in one stack: updates and a refresh before, previews, one update after."""
-    del command
     settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
-    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url) as project:
+    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url, like=like) as project:
 
         def declare(*lines: str) -> None:
             ids = {start["templateId"].split(".")[0]: start["runId"] for start in emulator.ledger()}
@@ -580,13 +578,10 @@ def batch(name, opts=None, **items):
 """
 
 
-def test_what_the_review_advises_keeps_the_runs(
-    command: auto.PulumiCommand, tmp_path: Path
-) -> None:
+def test_what_the_review_advises_keeps_the_runs(like: Project, tmp_path: Path) -> None:
     """Renamed or moved, a resource or an item is paid again; as the review says it is free."""
-    del command
     settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
-    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url) as project:
+    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url, like=like) as project:
 
         def found(*lines: str) -> dict[str, Any]:
             project.program("\n".join([RENAMED, *lines]))
@@ -637,15 +632,14 @@ def test_what_the_review_advises_keeps_the_runs(
         assert emulator.ledger() == paid
 
 
-def test_a_copy_of_a_run_that_stays_is_told(command: auto.PulumiCommand, tmp_path: Path) -> None:
+def test_a_copy_of_a_run_that_stays_is_told(like: Project, tmp_path: Path) -> None:
     """The preview leaves out what does not change: only the provider knows of the other run."""
-    del command
     settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
     program = """
         stays = WorkflowRun("stays", vid="v", template_id="t")
         WorkflowRun("other", vid="v2", template_id="t")
     """
-    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url) as project:
+    with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url, like=like) as project:
         project.program(program)
         update = project.up()
         assert update.wait() == 0, update.said

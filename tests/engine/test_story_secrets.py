@@ -73,7 +73,7 @@ def breaks(module, name):
     setattr(module, name, broken)
 
 if "pulumi.dynamic" in sys.orig_argv:
-    from pulumi_vod_workflow import client
+    from pulumi_vod_workflow.transport import client
     from pulumi_vod_workflow.core import execution, operations
     client.Timeouts.__init__.__defaults__ = (1.0, 1.0, 1.0)
     client.RetryPolicy.__init__.__defaults__ = (1.0, 0.5, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1)
@@ -221,8 +221,8 @@ def front() -> Iterator[Front]:
 class Stack(Project):
     """A project whose processes tell all they can, and what of it is searched."""
 
-    def __init__(self, folder: Path, front: Front, **config: str) -> None:
-        super().__init__(folder, front.url, config=config)
+    def __init__(self, folder: Path, front: Front, like: Project, **config: str) -> None:
+        super().__init__(folder, front.url, like=like, config=config)
         self.front = front
         self.grpc = folder.with_name("grpc.log")
         self.given = {folder / "__main__.py"}
@@ -370,8 +370,8 @@ def of_a_file(stack: Stack) -> None:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, command: object, front: Front) -> Iterator[Stack]:
-    with Stack(tmp_path / "project", front, **NOT_THE_STACKS) as stack:
+def stack(tmp_path: Path, like: Project, front: Front) -> Iterator[Stack]:
+    with Stack(tmp_path / "project", front, like, **NOT_THE_STACKS) as stack:
         yield stack
 
 
@@ -398,7 +398,7 @@ FAILED: Final = (
     "was started with another directUrl than is declared here",
     "create failed by a defect of pulumi_vod_workflow",
     "not started or adopted: 5 of 14 items",
-    "MAY HAVE BEEN STARTED, but no RunId came back: 8 of 14 items",
+    "A RUN MAY EXIST, but no RunId came back: 8 of 14 items",
     "): failed: 1001: the source is damaged",
     "ExceptionGroup at ",
 )
@@ -437,10 +437,10 @@ def test_what_is_refused_before_it_is_sent(stack: Stack, front: Front) -> None:
     stack.search()
 
 
-def test_keys_of_the_stacks_configuration(tmp_path: Path, command: object, front: Front) -> None:
+def test_keys_of_the_stacks_configuration(tmp_path: Path, like: Project, front: Front) -> None:
     """As secrets, as they are to be set; the engine tells them to itself, and nobody else does."""
     key, token = KEYS
-    with Stack(tmp_path / "project", front) as stack:
+    with Stack(tmp_path / "project", front, like) as stack:
         for name, value in (("secretKey", key), ("sessionToken", token)):
             stack.command("config", "set", "--secret", f"vod:{name}", value)
             stack.given |= set(stack.folder.glob("said-*"))

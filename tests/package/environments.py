@@ -26,6 +26,8 @@ TOOLS: Final = ("hypothesis", "pytest-timeout", "volcengine")
 """What the tests of the source distribution need beside the package and its extras."""
 WHOLE: Final = os.environ.get("PACKAGE") == "whole"
 """Whether every kind of environment has every test: `make package`."""
+TRIED: Final = KINDS if WHOLE else [LOWEST, *sorted({RUNNING, KINDS[-1]})]
+"""Kinds of environments that `make test` makes: not the Pythons between."""
 OUTSIDE: Final = ("PYTHON", "PULUMI_", "VIRTUAL_ENV", "UV_", "VOLC")
 
 

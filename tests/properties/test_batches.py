@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from tests.properties.spelling import on_the_wire, path_of, spelled
 from tests.properties.strategies import palettes, spellings
 from tests.properties.trying import exact, tried
 
+pytestmark = pytest.mark.torture
 NOT_OF_ITEMS: Final = ("clientToken", "secretInputs", "scope")
 SCOPE: Final = {"project": "p", "stack": "s", "name": "batch"}
 keys: Final = st.lists(
@@ -56,7 +58,7 @@ def test_the_service_is_told_each_item_over_the_defaults() -> None:
             assert up.refused == []
             assert set(up.state["runs"]) == set(items)
             for key, item in items.items():
-                started = made.service.store.find(up.state["runs"][key]["runId"])
+                started = made.service.store.find_recent_run(up.state["runs"][key]["runId"])
                 assert started
                 token = up.state["clientTokens"][key]
                 told = {**on_the_wire(over(defaults, item)), "ClientToken": token}

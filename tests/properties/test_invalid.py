@@ -13,8 +13,9 @@ from tests.properties.harness import Engine, engine
 from tests.properties.model import RUN, Json
 from tests.properties.spelling import spelled
 from tests.properties.strategies import palettes, spellings
-from tests.properties.trying import ENOUGH, TIMES, exact, tell, tried
+from tests.properties.trying import ENOUGH, LIMIT, exact, tell, tried
 
+pytestmark = pytest.mark.torture
 FULL: Final[Json] = {
     "directUrl": {"fileName": "f", "spaceName": "s"},
     "templateId": "t",
@@ -45,7 +46,7 @@ def refuses(made: Engine, wrong: Broken, bits: int) -> str:
     return exact(declared)
 
 
-@pytest.mark.timeout(900 * TIMES)
+@pytest.mark.timeout(LIMIT)
 def test_every_mistake_is_refused_with_its_path() -> None:
     refused: set[str] = set()
     with engine() as made:

@@ -15,10 +15,12 @@ from tests.properties.harness import UNKNOWN, engine
 from tests.properties.model import RUN, Json
 from tests.properties.spelling import START, names, on_the_wire, places, spelled
 from tests.properties.strategies import palettes, spellings
-from tests.properties.trying import ENOUGH, TIMES, exact, tell, tried
+from tests.properties.trying import ENOUGH, LIMIT, exact, tell, tried
+
+pytestmark = pytest.mark.torture
 
 
-@pytest.mark.timeout(900 * TIMES)
+@pytest.mark.timeout(LIMIT)
 def test_what_is_declared_is_what_the_service_is_told() -> None:
     accepted: set[str] = set()
     fields: set[str] = set()
@@ -35,7 +37,7 @@ def test_what_is_declared_is_what_the_service_is_told() -> None:
             ups = made.all_up(spelled(run, RUN, bits) for run in named)
             for run, up in zip(named, ups, strict=True):
                 assert up.refused == [], run
-                started = made.service.store.find(up.run_id)
+                started = made.service.store.find_recent_run(up.run_id)
                 assert started
                 token = run.get("clientToken") or up.inputs["clientToken"]
                 assert exact(started.start) == exact({**on_the_wire(run), "ClientToken": token})

@@ -1,5 +1,7 @@
 """
-How many examples are tried: the same ones each time, or more and others with PROPERTIES=10.
+Number of examples: 1,000 declarations of each kind, and in `make torture` 10,000.
+
+They are the same ones each time. PROPERTIES=10 tries 100,000, others each time.
 
 Hypothesis also tries constants of the modules that are loaded, so a worker that has run other tests
 sees a few others; the limits below leave room for that.
@@ -13,8 +15,11 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, settings
 
-TIMES: Final = int(os.environ.get("PROPERTIES", "1"))
-ENOUGH: Final = 10_000 * TIMES
+from tests.scale import scaled
+
+TIMES: Final = float(os.environ.get("PROPERTIES") or scaled("0.1", "1"))
+LIMIT: Final = max(300, 900 * TIMES)  # seconds
+ENOUGH: Final = int(10_000 * TIMES)
 """Different declarations, of each kind; once there are so many, no more are tried."""
 
 
@@ -30,8 +35,8 @@ def tried(examples: int) -> settings:
     Nothing is shrunk: an example is many declarations, and what fails names the one.
     """
     return settings(
-        max_examples=examples * TIMES,
-        derandomize=TIMES == 1,
+        max_examples=max(5, int(examples * TIMES)),
+        derandomize=TIMES <= 1,
         database=None,
         deadline=None,
         phases=[Phase.generate],

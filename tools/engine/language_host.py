@@ -20,6 +20,7 @@ a new project the options pip and `venv`, makes that virtual environment, instal
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -28,17 +29,38 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
+
+PROTOCOL: Final = "pulumi_protocol"
+"""Package of the SDK's generated modules without the rest of the SDK, which only `Run` needs.
+
+The engine starts this program for each question, and to import the SDK takes 0.2 s of processor.
+"""
+
+
+def protocol_of_the_sdk() -> ModuleSpec:
+    """Return the package's spec, without an import of the SDK."""
+    sdk = importlib.util.find_spec("pulumi")
+    if sdk is None or sdk.origin is None:
+        raise ModuleNotFoundError("No module named 'pulumi'")
+    spec = ModuleSpec(PROTOCOL, None, is_package=True)
+    spec.submodule_search_locations = [str(Path(sdk.origin).parent / "runtime" / "proto")]
+    return spec
+
 
 try:
     import grpc
     from google.protobuf.empty_pb2 import Empty
-    from pulumi.automation._server import LanguageServer
-    from pulumi.runtime import settings
-    from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+    sys.modules[PROTOCOL] = importlib.util.module_from_spec(protocol_of_the_sdk())
+    if TYPE_CHECKING:
+        from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+    else:
+        from pulumi_protocol import language_pb2, language_pb2_grpc, plugin_pb2
 except ImportError as error:
     sys.exit(
         f"{error}: this stand-in for Pulumi's Python host runs programs with the Python on PATH: "
@@ -144,11 +166,15 @@ def begin(command: Sequence[str], folder: str, env: Mapping[str, str] | None = N
     )
 
 
-class LanguageHost(LanguageServer):
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """The Automation API's language server, for a program in a folder instead of a function."""
 
-    def __init__(self) -> None:
-        super().__init__(program=lambda: None)
+    def About(self, request: Any, context: Context) -> Any:
+        version = "{}.{}.{}".format(*sys.version_info)
+        return language_pb2.AboutResponse(executable=sys.executable, version=version)
+
+    def GetPluginInfo(self, request: Any, context: Context) -> Any:
+        return plugin_pb2.PluginInfo()
 
     def Handshake(self, request: Any, context: Context) -> Any:
         return language_pb2.LanguageHandshakeResponse()
@@ -213,6 +239,9 @@ class LanguageHost(LanguageServer):
                 [python, __file__, RUN], input=request.SerializeToString(), check=False
             )
             return language_pb2.RunResponse(bail=bool(done.returncode))
+        from pulumi.automation._server import LanguageServer  # noqa: PLC0415 - see PROTOCOL
+        from pulumi.runtime import settings  # noqa: PLC0415
+
         folder = Path(request.info.program_directory)
 
         def program() -> None:

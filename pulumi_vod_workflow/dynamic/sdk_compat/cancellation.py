@@ -1,8 +1,8 @@
 """
 Ctrl-C: a call of the engine that the SDK's dynamic provider host answers and does not hand on.
 
-Private part: the code of the host's `Cancel` method. It is replaced in place, because gRPC holds
-the method already.
+Private part: the code of the host's `Cancel` method. It is replaced in place, because gRPC has the
+method already.
 Buys: the first Ctrl-C ends waits and retries at once; what was started is recorded.
 Without it: a wait ends at its own timeout; a second Ctrl-C kills the process, and the journal keeps
 what was sent.
@@ -19,7 +19,7 @@ from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 
-from pulumi_vod_workflow.dynamic.sdk_compat.call_context import current_call, host_servicer
+from pulumi_vod_workflow.dynamic.sdk_compat.call_context import ProviderCall, host_servicer
 
 _cancelled = threading.Event()
 
@@ -31,14 +31,13 @@ def install_cancel_handler() -> None:
         method.__code__ = _cancel.__code__
 
 
-def cancellation_check() -> Callable[[], bool]:
+def cancellation_check(call: ProviderCall | None) -> Callable[[], bool]:
     """
     Return a function that tells, on any thread, whether this call's operation has to stop.
 
     It has to after a Ctrl-C, and when the engine is gone: a killed engine leaves this process
     behind.
     """
-    call = current_call()
 
     def is_cancelled() -> bool:
         return _cancelled.is_set() or (call is not None and not call.context.is_active())

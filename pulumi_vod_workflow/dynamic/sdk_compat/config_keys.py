@@ -1,7 +1,7 @@
 """
 The keys of a stack's configuration, as the SDK's dynamic provider host knows them.
 
-Private part: `Config._props`, which holds what the public `Config.get` reads.
+Private part: `Config._props`, from which the public `Config.get` reads one key.
 Buys: a preview refuses a mistyped key, as `vod:endpiont`, with which runs would be paid elsewhere.
 Without it: a mistyped key is ignored, as with any other provider.
 Tested on: 3.268.0 and 3.272.0.

@@ -7,7 +7,7 @@ Buys: the last transform of a resource sees what all others have added. A secret
 of a component or of the stack adds is then kept out of messages and state, and a lost value that
 such a transform adds is refused.
 Without it: a secret that such a transform adds is encrypted as an input only, not in what is made
-of it; a lost value that such a transform adds is not noticed.
+of it. A lost value that such a transform adds is not noticed.
 Tested on: 3.268.0 and 3.272.0.
 """
 

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from pulumi import CustomResource, ResourceOptions
-from pulumi.dynamic import Resource, dynamic
+from pulumi import CustomResource, ResourceOptions, dynamic
+from pulumi.dynamic import Resource
 
 PROVIDER_KEY: Final = "__provider"
-"""The property of a dynamic resource that holds its provider."""
+"""The property of a dynamic resource that has its provider."""
 PICKLES: Final[Mapping[str, str]] = {
     "WorkflowRun": (
         "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRlcp"
@@ -49,7 +49,7 @@ CLASSES: Final[Mapping[str, tuple[str, str]]] = {
         "WorkflowCompletionProvider",
     ),
 }
-"""Resource -> its provider's module and class. FROZEN: the pickles hold these names."""
+"""Resource -> its provider's module and class. FROZEN: these names are in the pickles."""
 
 
 def register(
@@ -71,7 +71,8 @@ def register(
 
     """
     resource_type = getattr(resource, "_resource_type_name", None)
-    if resource_type is not None and getattr(dynamic, "PROVIDER_KEY", None) == PROVIDER_KEY:
+    key = getattr(getattr(dynamic, "dynamic", None), "PROVIDER_KEY", None)
+    if resource_type is not None and key == PROVIDER_KEY:
         pickled = {**properties, PROVIDER_KEY: PICKLES[kind]}
         CustomResource.__init__(resource, f"pulumi-python:{resource_type}", name, pickled, opts)
         return

@@ -2,7 +2,7 @@
 The four threads of the SDK's dynamic provider host, which long operations give back while waiting.
 
 Private part: the local variable `executor_reference` of a worker of `concurrent.futures`, and the
-attributes of the pool that `NEEDED` names.
+attributes of its pool that `NEEDED` lists.
 Buys: as many operations as `pulumi up --parallel` allows, and a Ctrl-C that is noticed while all
 four threads wait: the engine's Cancel needs a thread, too.
 Without it: four operations at a time; a Ctrl-C is noticed when one of them ends. A batch needs one

@@ -172,7 +172,7 @@ def test_an_update_of_a_batch_is_asked_about_by_its_difference(
         assert made.diff("id", state, news).changes
         assert f"preflight: {told}" in capsys.readouterr().err
     else:
-        with pytest.raises(OperationFailedError, match="refused by preflight:") as caught:
+        with pytest.raises(OperationFailedError, match="rejected by preflight:") as caught:
             made.diff("id", state, news)
         assert f"  - {told}" in str(caught.value)
         assert "(and 1 more: c)" in str(caught.value)

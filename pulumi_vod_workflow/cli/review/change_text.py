@@ -1,39 +1,24 @@
-"""Text of users, services and engines, made harmless where it is shown."""
+"""The text of a change: both sides, so that a reader sees their difference."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_line
+from pulumi_vod_workflow.cli.formatting import MAX_VALUE_CHARS, shorten
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
 from pulumi_vod_workflow.cli.review.look_alikes import (
     common,
     confusable_reason,
     distinguishable,
-    escape_decomposed,
 )
 from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
+from pulumi_vod_workflow.cli.sanitize import escape_invisible
 from pulumi_vod_workflow.core.values import is_known
-
-MAX_VALUE_CHARS: Final = 80
-"""Characters of a value that are shown."""
-
 
 BEFORE: Final = 20
 """Characters that are shown before the first that differs, where a value does not fit."""
-
-
-def escape_invisible(text: object) -> str:
-    """Return a text on one line, in which nothing is hidden and no form of Unicode is."""
-    return escape_decomposed(escape_line(text))
-
-
-def shorten(text: str, longest: int = MAX_VALUE_CHARS) -> str:
-    """Return no more of a text than fits."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +73,3 @@ def change_text(change: Change, item: str = "") -> str:
     shown = sides(change)
     alike = f" ({shown.alike})" if shown.alike else ""
     return f"{path}: {shown.before} → {shown.after}{alike}"
-
-
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:=+-]*")
-
-
-def markdown_code(text: str) -> str:
-    """
-    Return text as code in Markdown, whatever it is made of.
-
-    GitHub looks for no mentions, issues, links or commits in code. What is not plain stands as
-    entities, which no Markdown takes for structure.
-    """
-    text = escape_invisible(text)
-    if _PLAIN.fullmatch(text):
-        return f"`{text}`"
-    return f"<code>{html_entities(text)}</code>"
-
-
-_HARMLESS: Final = frozenset(" \"'(),;→-=+%?")
-
-
-def html_entities(text: str) -> str:
-    """Return text with all that Markdown, HTML or GitHub could take for more as entities."""
-    return "".join(
-        char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};"
-        for char in escape_invisible(text)
-    )

@@ -1,4 +1,4 @@
-"""A thousand starts on a service of which three answers of ten are wrong or lost."""
+"""Hundreds of starts on a service of which three answers of ten are wrong or lost."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import Journal
-from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests import faults
-from tests.client.conftest import notes
+from tests.scale import scaled
+from tests.transport.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
-COUNT = 1000
+COUNT = scaled(400, 1000)
 PATIENT = RetryPolicy(ambiguous_start_budget=60)
 """However slow the machine is: here no run ends meanwhile."""
 IMPATIENT = RetryPolicy(rejected_start_budget=0, ambiguous_start_budget=0.3, initial_backoff=0.2)
 
-pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
+pytestmark = [
+    pytest.mark.torture,
+    pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000),
+]
 
 
 @pytest.fixture
@@ -66,7 +70,9 @@ def started(
             policy=policy,
         )
         try:
-            return await start_many(client, resent, say=lambda _: None, is_cancelled=lambda: False)
+            return await start_many(
+                client, resent, on_progress=lambda _: None, is_cancelled=lambda: False
+            )
         finally:
             await client.aclose()
 
@@ -119,17 +125,17 @@ def test_with_few_repeats_every_failure_is_told(
 
     Asked for again when the service is well, they are found, or started then.
     """
-    monkeypatch.setattr(fleet, "MAX_CONSECUTIVE_FAILURES", COUNT)  # no giving up
+    monkeypatch.setattr(starter, "MAX_CONSECUTIVE_FAILURES", COUNT)  # no giving up
     faults.spread(vod_emulator, 0.3, seed=2)
     done = started(vod_emulator, journal, IMPATIENT)
     tells_the_truth(done, vod_emulator, journal)
     paid = paid_by(vod_emulator).keys()
-    assert len(done.failed) > 100
+    assert len(done.failed) > COUNT / 10
     unclear = {name for name, error in done.failed.items() if error.maybe_accepted}
     refused = done.failed.keys() - unclear
-    assert len(unclear & paid) > 20
-    assert len(unclear - paid) > 20
-    assert len(refused) > 30
+    assert len(unclear & paid) > COUNT / 50
+    assert len(unclear - paid) > COUNT / 50
+    assert len(refused) > COUNT / 34
     last_words = "".join(done.failed[name].summary for name in unclear)
     for part in ("HTTP 500", "HTTP 502", "HTTP 504", "HTTP 200", "no answer", "connection broke"):
         assert part in last_words
