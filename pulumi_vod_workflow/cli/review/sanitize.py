@@ -1,4 +1,4 @@
-"""Text of users, services and engines, made harmless where it is shown."""
+"""Escapes for text of users, services and engines."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
 from pulumi_vod_workflow.core.values import is_known
 
 MAX_VALUE_CHARS: Final = 80
-"""Characters of a value that are shown."""
+"""Longest value that is shown, in characters."""
 
 
 BEFORE: Final = 20
-"""Characters that are shown before the first that differs, where a value does not fit."""
+"""Characters that are shown before the first difference of a long value."""
 
 
 def escape_invisible(text: object) -> str:
-    """Return a text on one line, in which nothing is hidden and no form of Unicode is."""
+    """Return a text on one line, with escapes for invisible and decomposed characters."""
     return escape_decomposed(escape_line(text))
 
 
 def shorten(text: str, longest: int = MAX_VALUE_CHARS) -> str:
-    """Return no more of a text than fits."""
+    """Return a text, cut to its longest length."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A change as it is shown."""
+    """Both sides of a change as text."""
 
     before: str
     after: str
     alike: str = ""
-    """Why a person would take both for the same; empty if not."""
+    """Reason why both look the same; empty if they do not."""
 
 
 def sides(change: Change) -> Sides:
-    """Return both sides of a change, so that what differs can be seen."""
+    """Return both sides of a change, so that their difference is visible."""
     if not (_is_plain(change.before) and _is_plain(change.after)):
         return Sides(_side(change.before), _side(change.after))
     before, after = _json(change.before), _json(change.after)
@@ -70,7 +70,7 @@ def _json(value: Any) -> str:
 
 
 def _side(value: Any) -> str:
-    """Return a value as JSON, or what there is to say of it."""
+    """Return a value as JSON, or a text for a secret or unknown value."""
     if value is NOT_SET:
         return "not set"
     if contains_marker(value, HIDDEN_SECRET):
@@ -81,7 +81,7 @@ def _side(value: Any) -> str:
 
 
 def change_text(change: Change, item: str = "") -> str:
-    """Return a change, of one item if it is named, as it is shown."""
+    """Return a change as text, with the item's key if there is one."""
     path = shorten(escape_invisible(f"{item}: {change.path}" if item else change.path))
     if change.before is HIDDEN_SECRET and change.after is HIDDEN_SECRET:
         return f"{path}: a secret"
@@ -95,10 +95,10 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:=+-]*")
 
 def markdown_code(text: str) -> str:
     """
-    Return text as code in Markdown, whatever it is made of.
+    Return any text as code in Markdown.
 
-    GitHub looks for no mentions, issues, links or commits in code. What is not plain stands as
-    entities, which no Markdown takes for structure.
+    GitHub finds no mentions, issues, links or commits in code. Other characters than plain ones are
+    entities, which are no structure in Markdown.
     """
     text = escape_invisible(text)
     if _PLAIN.fullmatch(text):
@@ -110,7 +110,7 @@ _HARMLESS: Final = frozenset(" \"'(),;→-=+%?")
 
 
 def html_entities(text: str) -> str:
-    """Return text with all that Markdown, HTML or GitHub could take for more as entities."""
+    """Return text with entities for all characters with a meaning in Markdown, HTML or GitHub."""
     return "".join(
         char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};"
         for char in escape_invisible(text)
