@@ -4,6 +4,8 @@ SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 PYTHON := .venv/bin/python
 READY := .venv/.ready
+# Each Python that a test starts would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
@@ -49,7 +51,7 @@ check: $(READY) ## Check style and types, and run the tests that need no engine,
 .PHONY: fast
 fast: $(READY)
 	@echo "==> pytest, without the engine" >&2
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not engine and not package" -q $(ARGS)
+	@$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 8 minutes (ARGS="-k name" for some, ENGINE=oldest)

@@ -1,33 +1,36 @@
 """
-Everything this package raises.
+All exceptions of this package.
 
     VodWorkflowError
-      ConfigurationError        settings or credentials, before any request
-      ManifestError             a file that cannot be read as a batch's items: .problems
+      ConfigurationError        wrong settings or credentials; no request was sent
+      ManifestError             a file is not readable as items of a batch: .problems
       CallError                 one call failed: .operation .maybe_accepted .retryable
-        StoppedError              it was not sent, because the person has asked to stop
-        JournalError              it was not sent, because the journal cannot take note of it
-        UnknownStartOutcomeError  it was not sent, because it was sent before and never answered
-        TransportError            no usable answer came
-        MalformedResponseError    the answer breaks the service's own contract
-        ApiError                  the service answered with an error: .code .code_n .request_id ...
-          AuthenticationError       the key, the signature, or the session token
-            ClockSkewError            the clock, told apart from a bad key
-          PermissionDeniedError     the key is good, the right is missing
-          InvalidRequestError       the service refused our parameters
-          NotFoundError             no such run, template or video; never means "gone from state"
+        StoppedError              not sent: the user cancelled the update
+        JournalError              not sent: the journal cannot record the start
+        UnknownStartOutcomeError  not sent: an earlier send of the start has no answer
+        TransportError            no usable answer
+        MalformedResponseError    an answer without the service's envelope or result
+        ApiError                  an error of the service: .code .code_n .request_id ...
+          AuthenticationError       rejected key, signature or session token
+            ClockSkewError            rejected time of the signature
+          PermissionDeniedError     valid key without the permission
+          InvalidRequestError       rejected parameters
+          NotFoundError             no such run, template or video; the state stays
           ThrottledError            too many requests
-          ServiceFailureError       5xx
-      AdoptionError             an existing run is not the one that is declared
-      PreflightError            the service knows no workflow or video that is to be started
-      BatchError                none of a batch's items could be started
-      WaitError                 runs were waited for; waiting starts nothing
-        RunsFailedError           some did not succeed
-        WaitTimeoutError          some have not ended in time
-        WaitStoppedError          the person has stopped it
+          ServiceFailureError       failure of the service (5xx)
+      AdoptionError             the existing run differs from the declaration
+      PreflightError            the service does not know a workflow or video of a start
+      BatchError                no item of a batch could be started
+      WaitError                 a wait failed; a wait starts no run
+        RunsFailedError           some runs did not succeed
+        WaitTimeoutError          some runs have not ended in time
+        WaitStoppedError          the user cancelled the wait
 
-The first question about any of them is *may a run have started?* (`maybe_accepted`): if so, the
-same ClientToken finds it again. The second is whether a repeat can help (`retryable`).
+Each exception answers two questions. May a run exist (`maybe_accepted`)? Can a retry help
+(`retryable`)? A retry with the same ClientToken finds an unfinished run.
+
+The text of an exception has, in this order: the failed operation, the cause, whether a run may
+exist, and lines that start with `hint:`.
 """
 
 from __future__ import annotations
@@ -67,50 +70,58 @@ __all__ = [
 
 
 def _warn_renamed(old: str, new: str) -> None:
-    """Warn the caller's caller about a name that the next release removes."""
+    """Warn the caller of a deprecated name."""
     text = f"{old} was renamed to {new}; the next release removes the old name"
+    # Level 3 is the user's line: this function, the property, its caller.
     warnings.warn(text, DeprecationWarning, stacklevel=3)
+
+
+def _hint_lines(hints: str) -> str:
+    """Return a text with `hint:` before each line that has none."""
+    lines = hints.split("\n")
+    return "\n".join(line if line.startswith("hint: ") else f"hint: {line}" for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One broken rule of a declaration."""
+    """A broken rule of a declaration."""
 
     path: str
-    """Dotted path of the property, for example `input.overrideParams.snapshot[0].width`."""
+    """The dotted path of the property, for example `input.overrideParams.snapshot[0].width`."""
+    # Promise 3 (secrets stay secret): a property's value may be a secret.
     reason: str
-    """What is allowed there. Never contains the value: it may be a secret."""
+    """The rule that is broken. It never contains the value."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}" if self.path else self.reason
 
 
 class VodWorkflowError(Exception):
-    """Base of everything this package raises."""
+    """The base class of all exceptions of this package."""
 
     maybe_accepted: bool = False
-    """A run may have been started although no RunId came back."""
+    """Whether a run may exist although no RunId was returned."""
     retryable: bool = False
-    """Doing the same again later can help."""
+    """Whether the same operation can succeed later."""
 
     @property
     def can_repeat(self) -> bool:
-        """Deprecated: the name of `retryable` in version 0.1."""
+        """A deprecated alias of `retryable`, the name in version 0.1."""
         _warn_renamed("can_repeat", "retryable")
         return self.retryable
 
 
 class ConfigurationError(VodWorkflowError):
-    """Settings or credentials are missing or contradict each other; nothing was sent."""
+    """An error of settings or credentials: missing or contradictory. No request was sent."""
 
 
 class ManifestError(VodWorkflowError):
     """
-    A file cannot be read as the items of a batch; nothing was declared.
+    An error of a file that is not readable as the items of a batch. No resource was declared.
 
     Attributes:
-        problems: all of them, `path` being `file:line`; the message lists the first 20. One alone
-            is told in one line.
+        problems: all problems, each with `file:line` as its `path`. The message lists the
+            first 20. A single problem is on the first line.
 
     """
 
@@ -126,19 +137,19 @@ class ManifestError(VodWorkflowError):
 
 
 class AdoptionError(VodWorkflowError):
-    """The run named by `existingRunId` is not the one that is declared; nothing was started."""
+    """An error of `existingRunId`: its run differs from the declaration. No run was started."""
 
 
 class PreflightError(VodWorkflowError):
-    """What the service says of workflows and videos speaks against starts; nothing was started."""
+    """An error of the preflight: the service rejects a workflow or video. No run was started."""
 
 
 class BatchError(VodWorkflowError):
-    """None of a batch's items could be started, or their runs could not be read."""
+    """An error of a batch: no item could be started, or its runs could not be read."""
 
 
 class WaitError(VodWorkflowError):
-    """Runs were waited for, and not all of them have succeeded; nothing was started or lost."""
+    """An error of a wait: not all runs have succeeded. A wait starts no run."""
 
     retryable = True
 
@@ -147,49 +158,54 @@ class WaitError(VodWorkflowError):
 
 
 class RunsFailedError(WaitError):
-    """Some runs did not succeed."""
+    """An error of a wait: some runs did not succeed."""
 
 
 class WaitTimeoutError(WaitError):
-    """Some runs have not ended in time."""
+    """An error of a wait: some runs have not ended in time."""
 
 
 class WaitStoppedError(WaitError):
-    """The person has asked to stop (Ctrl-C)."""
+    """An error of a wait: the user cancelled it (Ctrl-C)."""
 
 
 UNKNOWN_START_OPTIONS: Final = (
-    "  - adopt it: existing_run_id with its RunId (free);\n"
-    "  - start again: add or change a trigger of it (a new run, paid), or set vod:resendWithin for "
-    "once to more seconds than have passed (the same ClientToken: free while that run goes on);\n"
-    "  - forget it: remove it from the program (a run that exists goes on)."
+    "hint: adopt the run: set `existing_run_id` to its RunId (free)\n"
+    "hint: or start again: add or change a trigger (paid: starts one run)\n"
+    "hint: or send the same start again: set `vod:resendWithin` for one update to more seconds "
+    "than have passed (free while the first run is unfinished)\n"
+    "hint: or discard the start: remove it from the program (an existing run keeps running and is "
+    "billed)"
 )
-"""What a person can do about a start of unknown fate."""
+"""The choices after a start with an unknown outcome, one `hint:` a line."""
 
 
 def start_hint(*, maybe_accepted: bool, retryable: bool) -> str:
-    """Say what to do after a start that failed: may a run exist, can a repeat help."""
+    """Return the text after a failed start: whether a run may exist, and hints."""
     if maybe_accepted:
         return (
-            "A run may have started. If so the journal has a note of it, and the next update does "
-            "not send it again unasked, unless within vod:resendWithin. Look for the run in the "
-            f"VOD console, then choose:\n{UNKNOWN_START_OPTIONS}"
+            "A run may exist. The journal has each start that was sent. The next update sends such "
+            "a start again only within `vod:resendWithin` seconds.\n"
+            f"hint: look for the run in the VOD console, then choose\n{UNKNOWN_START_OPTIONS}"
         )
     if retryable:
-        return "Nothing was started by this call. Running the same update again can help."
-    return "Nothing was started by this call. A repeat alone does not help."
+        return "No run was started.\nhint: run the same update again"
+    return "No run was started. A retry alone does not help."
 
 
 class CallError(VodWorkflowError):
     """
-    One call to the service failed.
+    An error of one call to the service.
 
     Attributes:
         operation: the API's Action.
-        summary: what happened. Never contains what was sent.
-        service_message: the service's own words, which may repeat what was sent.
+        summary: the cause. It never contains request data.
+        service_message: the message of the service, which may quote the request.
 
     """
+
+    remedy: str | None = None
+    """The actions that help, one a line; the text has each after `hint:`."""
 
     def __init__(
         self,
@@ -208,80 +224,85 @@ class CallError(VodWorkflowError):
         super().__init__(summary)
 
     def redact_service_message(self, why: str = "some inputs are secret") -> None:
-        """Replace `service_message` by a reason: the service may repeat a secret."""
-        self.service_message = f"(its words are withheld, because {why})"
+        """Replace `service_message` by a reason."""
+        # The service may quote the request, and so a secret input.
+        self.service_message = f"(message hidden: {why})"
 
     @property
     def description(self) -> str:
-        """Operation, `summary` and `service_message`, without advice."""
+        """The operation, `summary` and `service_message`, without hints."""
         quoted = f": {self.service_message}" if self.service_message else ""
         return f"{self.operation}: {self.summary}{quoted}"
 
     @property
     def what(self) -> str:
-        """Deprecated: the name of `summary` in version 0.1."""
+        """A deprecated alias of `summary`, the name in version 0.1."""
         _warn_renamed("what", "summary")
         return self.summary
 
     @property
     def quoted(self) -> str:
-        """Deprecated: the name of `service_message` in version 0.1."""
+        """A deprecated alias of `service_message`, the name in version 0.1."""
         _warn_renamed("quoted", "service_message")
         return self.service_message
 
     @property
     def told(self) -> str:
-        """Deprecated: the name of `description` in version 0.1."""
+        """A deprecated alias of `description`, the name in version 0.1."""
         _warn_renamed("told", "description")
         return self.description
 
     def withhold(self, why: str = "some inputs are secret") -> None:
-        """Deprecated: the name of `redact_service_message` in version 0.1."""
+        """Call `redact_service_message`; deprecated, the name in version 0.1."""
         _warn_renamed("withhold", "redact_service_message")
         self.redact_service_message(why)
 
     def __str__(self) -> str:
         if self.operation == "StartWorkflow":
-            advice = start_hint(maybe_accepted=self.maybe_accepted, retryable=self.retryable)
+            outcome = start_hint(maybe_accepted=self.maybe_accepted, retryable=self.retryable)
         elif self.retryable:
-            advice = "Nothing is lost; running the same command again can help."
+            outcome = "No run was started or lost.\nhint: run the same command again"
         else:
-            advice = "Nothing is lost; a repeat alone does not help."
-        return f"{self.description}\n{advice}"
+            outcome = "No run was started or lost. A retry alone does not help."
+        text = f"{self.description}\n{outcome}"
+        return f"{text}\n{_hint_lines(self.remedy)}" if self.remedy else text
 
 
 class StoppedError(CallError):
-    """A start was not sent, because the person has asked to stop (Ctrl-C)."""
+    """An error of a start that was not sent: the user cancelled the update (Ctrl-C)."""
 
     def __init__(self, operation: str) -> None:
-        what = "not sent, because the update was cancelled"
-        super().__init__(operation, what, maybe_accepted=False, retryable=True)
+        summary = "not sent, because the update was cancelled"
+        super().__init__(operation, summary, maybe_accepted=False, retryable=True)
 
 
 class JournalError(CallError):
     """
-    The journal cannot be used, so no start is sent.
+    An error of the journal: no start was sent.
 
     Args:
         path: the file.
-        why: what is wrong with it, and what to do.
+        why: the cause.
+        remedy: the actions that help, one a line.
 
     """
 
-    def __init__(self, path: object, why: str) -> None:
+    # Journal-facts: a start without a record may be paid again after a kill, so none is sent.
+    def __init__(self, path: object, why: str, remedy: str | None = None) -> None:
         self.path = path
         self.why = why
-        what = f"the journal {path} is needed to start nothing twice: {why}"
-        super().__init__("StartWorkflow", what, maybe_accepted=False, retryable=False)
+        self.remedy = remedy
+        summary = f"not sent, because the journal {path} cannot record the start: {why}"
+        super().__init__("StartWorkflow", summary, maybe_accepted=False, retryable=False)
 
 
 class UnknownStartOutcomeError(CallError):
     """
-    A start was sent before, and what became of it is not known, so it is not sent again unasked.
+    An error of a start with an unknown outcome: it was sent before, and got no answer.
 
     Args:
-        summary: whose start, when, and which journal tells.
-        others: how many other starts of the stack the journal has without an answer.
+        summary: the resource, the time of the send, and the journal with its record.
+        others: the number of other starts of the stack that the journal has without an answer.
 
     """
 
@@ -290,31 +311,30 @@ class UnknownStartOutcomeError(CallError):
         super().__init__("StartWorkflow", summary, maybe_accepted=True, retryable=False)
 
     def __str__(self) -> str:
+        # Facts 4: no document tells whether the service joins a repeated start to an ended run.
         return (
             f"{self.description}.\n"
-            "A run may have started, and may have ended: then the service might not "
-            "find it again, but start, and bill, a second one. So nothing was sent now. Look for "
-            f"the run in the VOD console, then choose:\n{UNKNOWN_START_OPTIONS}\n{self._all()}"
+            "A run may exist. If that run has ended, the same start may be paid again, so the "
+            f"provider did not send the start now.{self._other_starts()}\n"
+            f"hint: look for the run in the VOD console, then choose\n{UNKNOWN_START_OPTIONS}\n"
+            "hint: run `vod-workflow recover` to list all starts without an answer"
         )
 
-    def _all(self) -> str:
-        """Return the command that lists all starts without an answer: a preview stops at one."""
+    def _other_starts(self) -> str:
+        """Return a sentence about the other starts; a preview stops at the first one."""
         if not self.others:
-            return "`vod-workflow recover` lists what the journal has."
+            return ""
         starts = "1 other start" if self.others == 1 else f"{self.others:,} other starts"
-        return (
-            f"The journal has {starts} of this stack without an answer: `vod-workflow recover` "
-            "lists all."
-        )
+        return f" The journal has {starts} of this stack without an answer."
 
 
 class TransportError(CallError):
     """
-    No usable answer came: DNS, connection, TLS, timeout, or a reset.
+    An error of the network: DNS, connection, TLS, timeout, or a reset.
 
     Attributes:
-        sent: the request may have left this machine; if not, no connection was made.
-        refused: something answered that nothing listens there.
+        sent: whether the request may have left this machine.
+        refused: whether the address refused the connection.
 
     """
 
@@ -334,26 +354,23 @@ class TransportError(CallError):
 
 
 class MalformedResponseError(CallError):
-    """An answer came that is not the service's envelope, or lacks what it promises."""
+    """An error of an answer: it is not the service's envelope, or has no result."""
 
 
 class ApiError(CallError):
     """
-    The service answered with an error.
+    An error that the service returned.
 
     Attributes:
         code: `ResponseMetadata.Error.Code`, for example `InvalidParameter`.
         code_n: `ResponseMetadata.Error.CodeN`; only the gateway sends it.
-        message: the service's own words.
+        message: the message of the service.
         request_id: `ResponseMetadata.RequestId`, to quote in a ticket.
-        http_status: status of the HTTP answer; the envelope decides, not this.
-        retry_after: seconds the service asked to wait, if it did.
-        server_date: the answer's `Date` header, verbatim: the service's own clock.
+        http_status: the HTTP status. The envelope, not the status, makes an answer an error.
+        retry_after: the answer's `Retry-After` in seconds, if it has the header.
+        server_date: the answer's `Date` header, verbatim: the service's clock.
 
     """
-
-    remedy: str | None = None
-    """What to do about this class of error."""
 
     def __init__(
         self,
@@ -378,77 +395,71 @@ class ApiError(CallError):
         self.server_date = server_date
         numbered = f"{code} ({code_n})" if code_n is not None else code
         ids = f"[HTTP {http_status}, RequestId {request_id or 'none'}]"
-        what = f"the service answered {numbered} {ids}"
+        summary = f"the service answered {numbered} {ids}"
         if retry_after is not None:
-            what += f", and asked to wait {retry_after:.0f} s"
+            summary += f", Retry-After {retry_after:.0f} s"
         super().__init__(
             operation,
-            what,
+            summary,
             maybe_accepted=maybe_accepted,
             retryable=retryable,
             service_message=message,
         )
 
-    def __str__(self) -> str:
-        text = super().__str__()
-        return f"{text}\n{self.remedy}" if self.remedy else text
-
 
 class AuthenticationError(ApiError):
-    """The access key, the signature or the session token was refused."""
+    """An error of the access key, the signature or the session token."""
 
     remedy = (
-        "Check that vod:accessKey, vod:secretKey and vod:sessionToken (or their environment "
-        "variables) belong together, are active, and have not expired."
+        "check that `vod:accessKey`, `vod:secretKey` and `vod:sessionToken` (or their environment "
+        "variables) belong together, are active, and have not expired"
     )
 
 
 class ClockSkewError(AuthenticationError):
-    """The signature's time was refused: the clock, not the key, is wrong."""
+    """An error of the signature's time: this machine's clock, not the key, is wrong."""
 
-    remedy = "The key may well be right: set this machine's clock (NTP) and try again."
+    remedy = "set this machine's clock (NTP), then run the same command again"
 
 
 class PermissionDeniedError(ApiError):
-    """The key is valid but may not do this."""
+    """An error of permissions: the key is valid, but its user may not make this call."""
 
     remedy = (
-        "Grant the key's user the VOD permission that the message names, and check that media "
-        "processing is enabled for the account."
+        "grant the key's user the VOD permission that the message names\n"
+        "check that media processing is enabled for the account"
     )
 
 
 class InvalidRequestError(ApiError):
-    """The service refused the parameters."""
+    """An error of the parameters: the service rejects them."""
 
 
 class NotFoundError(ApiError):
-    """The service knows no such run, template, video or space under this account and region."""
+    """An error of an id: the account and region have no such run, template, video or space."""
 
     def __init__(self, operation: str, **fields: Any) -> None:
         super().__init__(operation, **fields)
-        what = (
-            "vid, direct_url and template_id"
+        # Facts 1: the service returns a run for 30 days.
+        subject = (
+            "`vid`, `direct_url` and `template_id`"
             if operation == "StartWorkflow"
-            else "the id (a run is found for 30 days)"
+            else "the id (the service has a run for 30 days)"
         )
-        self.remedy = (
-            f"Check {what}, and that the credentials' account and the region are the ones it "
-            "belongs to."
-        )
+        self.remedy = f"check {subject}\ncheck the account of the credentials, and `vod:region`"
 
 
 class ThrottledError(ApiError):
-    """Too many requests for this account."""
+    """An error of the rate: the account sends too many requests."""
 
+    # Facts 7: 50 requests a second for each action and main account, all users together.
     remedy = (
-        "Other systems may share the account's 50 requests a second: "
-        "lower vod:requestsPerSecond, or try again later."
+        "lower `vod:requestsPerSecond` if other systems share the account's 50 requests a second"
     )
 
 
 class ServiceFailureError(ApiError):
-    """The service failed."""
+    """An error inside the service."""
 
 
 if TYPE_CHECKING:

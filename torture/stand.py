@@ -189,5 +189,5 @@ class Stand:
         return found
 
 
-ASKS = "never answered"
+ASKS = "got no response (journal: "
 """In the text of what stops because nobody can tell whether a run exists."""

@@ -1,1 +1,1 @@
-"""The console command `vod-workflow`: what a stack would start, and what became of its runs."""
+"""The console command `vod-workflow`: future starts of a stack, and its runs."""

@@ -1,4 +1,4 @@
-"""The command line; each subcommand is a module beside this one."""
+"""The command line; each command has a folder beside this module."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ app = typer.Typer(
     name="vod-workflow",
     help="Review, follow and recover the paid workflow runs of a Pulumi stack.",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # what they hold may be secret
+    pretty_exceptions_show_locals=False,  # local variables may be secret
     rich_markup_mode=None,
 )
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 - how typer calls it
-    if asked:
+def _print_version(is_given: bool) -> None:  # noqa: FBT001 - typer passes it by position
+    if is_given:
         typer.echo(version("pulumi-vod-workflow"))
         raise typer.Exit
 
@@ -31,13 +31,15 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - how typer calls it
 @app.callback()
 def main(
     *,
-    _asked: Annotated[
+    _version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Review, follow and recover the paid workflow runs of a Pulumi stack."""
-    for stream in (sys.stdout, sys.stderr):  # as of Windows: what it cannot write must not end us
+    for stream in (sys.stdout, sys.stderr):  # Windows: a name must not end the command
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 

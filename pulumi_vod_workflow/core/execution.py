@@ -103,11 +103,11 @@ def submitted_outputs(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 RECORD_GONE: Final = (
-    "The emulator that is configured now does not know this run: was its store deleted or reset, "
-    "or is another one configured? Nothing real is lost: `pulumi up --replace` its URN, or destroy "
-    "it."
+    "check `vod:emulatorStore`: the configured emulator does not know this run, so its store was "
+    "deleted or reset, or is another one\n"
+    "or run `pulumi up --replace` with the URN, or `pulumi destroy` (free: no real run is lost)"
 )
-"""What to do about an emulated run that is not found."""
+"""The remedy for an emulated run that is not found, one action a line."""
 
 
 def is_emulated(run_id: str) -> bool:

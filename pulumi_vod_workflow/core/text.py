@@ -36,3 +36,8 @@ def list_names(keys: Collection[str], most: int = MAX_LISTED) -> str:
     """Name the first of many keys, and say how many more there are."""
     shown = ", ".join(list(keys)[:most])
     return shown if len(keys) <= most else f"{shown} and {len(keys) - most:,} more"
+
+
+def defect_summary(error: Exception) -> str:
+    """Return the summary of an error of this package's own code: its class, without its values."""
+    return f"a defect of pulumi_vod_workflow ({type(error).__name__})"

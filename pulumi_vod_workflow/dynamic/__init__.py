@@ -1,1 +1,1 @@
-"""The host for Python: a Pulumi dynamic provider."""
+"""The host of the lifecycle for Python programs: a Pulumi dynamic provider."""

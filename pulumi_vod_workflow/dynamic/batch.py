@@ -10,7 +10,7 @@ from pulumi_vod_workflow.lifecycle.session import Lifecycle
 
 
 class WorkflowBatchProvider(VodProvider):
-    """See `pulumi_vod_workflow.lifecycle.batch`."""
+    """The host of `pulumi_vod_workflow.lifecycle.batch`."""
 
     __module__ = "pulumi_vod_workflow._batch_provider"  # the name in every state
     _lifecycle: ClassVar[Lifecycle] = batch

@@ -10,7 +10,7 @@ from pulumi_vod_workflow.lifecycle.session import Lifecycle
 
 
 class WorkflowCompletionProvider(VodProvider):
-    """See `pulumi_vod_workflow.lifecycle.completion`."""
+    """The host of `pulumi_vod_workflow.lifecycle.completion`."""
 
     __module__ = "pulumi_vod_workflow._completion_provider"  # the name in every state
     _lifecycle: ClassVar[Lifecycle] = completion

@@ -1,8 +1,8 @@
 """
 The Python dynamic provider: each method translates, makes one call, and translates back.
 
-A preview makes no calls of the service, unless preflight is on. So `transport`, and with it httpx,
-is loaded with the first call.
+A preview calls the service only for preflight. So the first call loads `transport` and httpx, which
+a preview does not need.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ANNOUNCEMENTS: Final = Announcements(print_line, log_stack_status)
-"""Of all resources: one process serves them during one engine operation."""
+"""The announcements of all resources: one process serves one engine operation."""
 
 
 class BlockingService:
-    """Calls of the service that block the thread of the SDK's host, and release its worker slot."""
+    """Calls of the service that block a thread of the SDK's host, and release its worker slot."""
 
     def client(self, settings: Settings, endpoint: ServiceEndpoint) -> VodClient:
         """Return the client of an endpoint."""
@@ -76,15 +76,15 @@ class VodProvider(ResourceProvider):
     """
     A dynamic provider for one kind of resource.
 
-    One instance serves the host's threads during one engine operation. A preview and the update
-    after it have one each.
+    One instance serves all threads of the host during one engine operation. A preview and its
+    update have one instance each.
     """
 
     _lifecycle: ClassVar[Lifecycle]
-    serialize_as_secret_always = False  # it holds nothing: its pickle is a name
+    serialize_as_secret_always = False  # the pickle is an import path (pulumi-facts B.2)
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Keep the stack's configuration. The first operation that needs it validates it."""
+        """Store the stack's configuration, which the first operation that needs it validates."""
         get, keys = req.config.get, config_keys(req.config)
         self._session = Session(
             lambda: load_settings(get, os.environ, home_folder(), keys),
@@ -103,6 +103,7 @@ class VodProvider(ResourceProvider):
         """Validate a declaration; free."""
         olds, news = from_engine(_olds), from_engine(news)
         checked = _run(self._lifecycle.check(self._session, _host(), olds, news))
+        # The engine prints the value of a named property, even a secret one (pulumi-facts B.4).
         failures = [CheckFailure("", text) for text in checked.failures]
         return CheckResult(to_engine(checked.inputs), failures)
 
@@ -111,14 +112,17 @@ class VodProvider(ResourceProvider):
         """Decide what a change does; free."""
         olds, news = from_engine(_olds), from_engine(_news)
         diff = _run(self._lifecycle.diff(self._session, _host(), _id, olds, news))
+        # `destroy` uses the pickle of the outputs: an update replaces it (pulumi-facts B.2).
         changes = diff.changes or _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
+        # A replacement starts the new run first: otherwise a failed start would leave the stack
+        # without a run (pulumi-facts B.5).
         return DiffResult(changes, [*diff.replaces], stables=[], delete_before_replace=False)
 
     @report_errors
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Create the resource. A run and a batch start what is declared, which is paid."""
-        made = _run(self._lifecycle.create(self._session, _host(), from_engine(props)))
-        return CreateResult(made.id, to_engine(made.state))
+        """Create the resource. A run and a batch start runs (paid)."""
+        created = _run(self._lifecycle.create(self._session, _host(), from_engine(props)))
+        return CreateResult(created.id, to_engine(created.state))
 
     @report_errors
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -128,7 +132,7 @@ class VodProvider(ResourceProvider):
 
     @report_errors
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Update the resource. A batch starts new and changed items, which is paid."""
+        """Update the resource. A batch starts new and changed items (paid)."""
         olds, news = from_engine(_olds), from_engine(_news)
         state = _run(self._lifecycle.update(self._session, _host(), _id, olds, news))
         return UpdateResult(to_engine(state))
@@ -140,12 +144,13 @@ class VodProvider(ResourceProvider):
 
 
 def _host() -> Host:
-    """Return the call of the engine that this thread answers."""
+    """Return the call of the engine that this thread serves."""
+    # The SDK passes only the properties to a provider (pulumi-facts B.1).
     call = current_call()
     return Host(
         urn=call.urn if call else "",
         logger=EngineLogger(call.urn if call else ""),
-        is_cancelled=cancellation_check(),
+        is_cancelled=cancellation_check(call),
         deadline=call.timeout if call else None,
         preview=call.preview if call else False,
     )
@@ -153,9 +158,9 @@ def _host() -> Host:
 
 def _run(operation: Coroutine[Any, Any, T]) -> T:
     """
-    Return the result of an operation, run on this thread.
+    Run an operation on this thread, and return its result.
 
-    No event loop is needed: `BlockingService` is all that an operation awaits, and it blocks.
+    An event loop is not necessary: an operation awaits only `BlockingService`, which blocks.
     """
     try:
         operation.send(None)

@@ -10,7 +10,7 @@ from pulumi_vod_workflow.lifecycle.session import Lifecycle
 
 
 class WorkflowRunProvider(VodProvider):
-    """See `pulumi_vod_workflow.lifecycle.run`."""
+    """The host of `pulumi_vod_workflow.lifecycle.run`."""
 
     __module__ = "pulumi_vod_workflow._provider"  # the name in every state
     _lifecycle: ClassVar[Lifecycle] = run

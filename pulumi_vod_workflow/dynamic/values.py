@@ -1,4 +1,4 @@
-"""Translates values between the engine's form and the core's."""
+"""Translation of values between the engine's form and the form of the core."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def from_engine(properties: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the properties that the engine sent, with the core's `UNKNOWN`, without the provider.
 
-    The provider's pickle is a property of the resource. Deeper down the same key is the user's.
+    The provider's pickle is a property of the resource. A user's map may also have its key.
     """
     return {key: _replace_unknowns(item) for key, item in properties.items() if key != PROVIDER_KEY}
 
@@ -35,9 +35,10 @@ def _replace_unknowns(value: Any) -> Any:
 
 
 def to_engine(value: Any) -> Any:
-    """Return a value with the SDK's own marks for unknown and secret values."""
+    """Return a value with the SDK's marks for unknown and secret values."""
     if value is UNKNOWN:
         return pulumi.UNKNOWN
+    # `pulumi.Output.secret` needs an event loop, and a worker thread has none (pulumi-facts B.6).
     if isinstance(value, Secret):
         return wrap_rpc_secret(to_engine(value.value))
     if isinstance(value, Mapping):

@@ -1,7 +1,8 @@
 """
-An emulator of the VOD workflow calls: strict, in process or on a socket, with a ledger.
+A strict emulator of the VOD workflow calls, in process or on a socket, with a ledger.
 
-It imports nothing else of this package: it is the contract, read a second time.
+The emulator is a second reading of the service's documents, so it imports nothing else of this
+package.
 """
 
 from pulumi_vod_workflow.emulator.app import create_app

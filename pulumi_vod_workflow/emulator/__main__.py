@@ -1,4 +1,4 @@
-"""`python -m pulumi_vod_workflow.emulator`: the emulator on a port, until it is interrupted."""
+"""`python -m pulumi_vod_workflow.emulator`: the emulator on a port, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import Any
 
 import uvicorn
 
-from pulumi_vod_workflow.emulator import control_api as control
+from pulumi_vod_workflow.emulator import control_api
 from pulumi_vod_workflow.emulator.app import Emulator, access_log, create_app
 from pulumi_vod_workflow.emulator.callbacks import CallbackDispatcher
 from pulumi_vod_workflow.emulator.server import uvicorn_config
-from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parsed
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings, parse_model
 
 DEFAULTS = EmulatorSettings()
 
@@ -29,55 +29,58 @@ DEFAULTS = EmulatorSettings()
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pulumi_vod_workflow.emulator",
-        description="Emulate Volcengine VOD's workflow calls. Nothing is real and nothing is paid; "
-        "GET /_emulator/ledger tells what would have been, and / shows it.",
-        epilog="A source says by its name how it fares: emu-missing is not found, emu-fail-1001 "
-        "(any 1xxx or 2xxx) fails so, emu-terminated is ended by a user, emu-unknown-status gets a "
-        "status that no client knows. Everything else can be set by --config or --set: rules, "
-        "templates, spaces, vids, subscriptions, clock, faults, as docs/emulator.md tells.",
+        description="Emulate the workflow calls of Volcengine VOD. No run is real, and no run is "
+        "paid. GET /_emulator/ledger lists the starts; / is a page with runs and controls.",
+        epilog="The name of a source can set the outcome of its runs. emu-missing: not found. "
+        "emu-fail-1001 (any 1xxx or 2xxx): fails with this status. emu-terminated: terminated by a "
+        "user. emu-unknown-status: a status that no client knows. --config and --set have all "
+        "other settings: rules, templates, spaces, vids, subscriptions, clock, faults. See "
+        "docs/emulator.md.",
         argument_default=argparse.SUPPRESS,
     )
     option = parser.add_argument
-    option("--port", type=int, default=8765, help="0 takes a free one; default 8765")
+    option("--port", type=int, default=8765, help="port; 0 is a free port; default 8765")
     option("--host", default="127.0.0.1", help="address to listen on; default 127.0.0.1")
-    option("--config", type=Path, help="file of settings, JSON or TOML; options go before it")
-    option("--store", help="SQLite file that keeps the runs; memory if not given")
-    option("--access-key", help=f"the only key that is accepted; default {DEFAULTS.access_key}")
-    option("--secret-key", help=f"its secret; default {DEFAULTS.secret_key}")
-    option("--session-token", help="if given, every request must carry it")
-    option("--region", help="the only region that signatures may be for; any if not given")
+    option("--config", type=Path, help="file of settings, JSON or TOML; options have priority")
+    option("--store", help="SQLite file for the runs; default memory")
+    option("--access-key", help=f"the only accepted access key; default {DEFAULTS.access_key}")
+    option("--secret-key", help=f"the secret key; default {DEFAULTS.secret_key}")
+    option("--session-token", help="session token that every request must have; default none")
+    option("--region", help="the only region that signatures may have; default any")
     option(
         "--dedup",
         choices=["unfinished", "finished"],
-        help=f"which earlier runs an identical start joins; default {DEFAULTS.dedup}",
+        help=f"the earlier runs that an identical start joins; default {DEFAULTS.dedup}",
     )
     option(
         "--rate-limit",
         type=int,
-        help=f"a second and action, 0 is none; default {DEFAULTS.rate_limit}",
+        help=f"requests per second and action, 0 is no limit; default {DEFAULTS.rate_limit}",
     )
-    option("--pending-seconds", type=float, help="of PendingStart; default 1")
-    option("--running-seconds", type=float, help="of Running; default 4")
-    option("--latency-seconds", type=float, help="before each answer; default 0")
-    option("--seed", type=int, help="decides what is left to chance, and the run ids; default 0")
+    option("--pending-seconds", type=float, help="length of PendingStart; default 1")
+    option("--running-seconds", type=float, help="length of Running; default 4")
+    option("--latency-seconds", type=float, help="delay of each response; default 0")
+    option("--seed", type=int, help="seed of all random decisions and of the run ids; default 0")
     option(
         "--strict-templates",
         dest="templates",
         action="store_const",
         const=(),
-        help="know the built-in workflows only, not every id",
+        help="accept the built-in workflows only, not every id",
     )
     option(
         "--set",
         action="append",
         metavar="NAME=JSON",
-        help="anything a file can hold: rules=[...], clock={...}, faults=[...], outcomes=[...]",
+        help="any setting of a file: rules=[...], clock={...}, faults=[...], outcomes=[...]",
     )
-    option("--access-log", action="store_true", help="a line of JSON for each request, on stderr")
+    option(
+        "--access-log", action="store_true", help="write a line of JSON for each request to stderr"
+    )
     return parser
 
 
-def _file(path: Path | None) -> dict[str, Any]:
+def _read_config(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
@@ -90,7 +93,7 @@ def _file(path: Path | None) -> dict[str, Any]:
     return document
 
 
-def _set(pair: str) -> tuple[str, Any]:
+def _parse_setting(pair: str) -> tuple[str, Any]:
     name, _, text = pair.partition("=")
     try:
         return name, json.loads(text)
@@ -98,24 +101,28 @@ def _set(pair: str) -> tuple[str, Any]:
         raise ValueError(f"--set {name}: must be NAME=JSON") from None
 
 
-def _parts(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the file says, then what --set says, then the options that were given."""
+def _merge_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the file, of --set and of the options; the last ones have priority."""
     names = EmulatorSettings.model_fields
     given = {names[name].alias or name: value for name, value in options.items() if name in names}
-    return {**_file(options.get("config")), **dict(map(_set, options.get("set", ()))), **given}
+    return {
+        **_read_config(options.get("config")),
+        **dict(map(_parse_setting, options.get("set", ()))),
+        **given,
+    }
 
 
-def _app(parts: dict[str, Any]) -> Emulator:
-    """Make the application; `clock`, `faults`, `outcomes` are as the controls have them."""
+def _make_app(parts: dict[str, Any]) -> Emulator:
+    """Create the application; `clock`, `faults` and `outcomes` have the form of the controls."""
     clock = parts.pop("clock", None)
-    controls = {"faults": control.add_fault, "outcomes": control.decide_outcome}
+    controls = {"faults": control_api.add_fault, "outcomes": control_api.decide_outcome}
     lists = {name: parts.pop(name, []) for name in controls}
     for name, items in lists.items():
         if not isinstance(items, list):
             raise ValueError(f"{name}: must be a list")  # noqa: TRY004 - all are ValueErrors
-    app = create_app(parsed(EmulatorSettings, parts))
+    app = create_app(parse_model(EmulatorSettings, parts))
     if clock is not None:
-        control.move_clock(app.service, clock)
+        control_api.move_clock(app.service, clock)
     for name, items in lists.items():
         for item in items:
             controls[name](app.service, item)
@@ -128,35 +135,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     host, port = options["host"], options["port"]
     store = options.get("store")
     try:
-        parts = _parts(options)
+        parts = _merge_settings(options)
         store = parts.get("store")
-        app = _app(parts)
+        app = _make_app(parts)
     except ValueError as error:
-        return _fail(str(error), 2)
+        return _report_error(str(error), 2)
     except sqlite3.Error as error:
-        return _fail(f"cannot use the store {store}: {error}", 1)
+        return _report_error(f"cannot use the store {store}: {error}", 1)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        return _fail(f"cannot listen on {host}:{port}: {error}", 1)
+        return _report_error(f"cannot listen on {host}:{port}: {error}", 1)
     if options.get("access_log"):
         access_log.addHandler(logging.StreamHandler())
         access_log.setLevel(logging.INFO)
-    shown = f"[{host}]" if family == socket.AF_INET6 else host
-    print(f"VOD emulator on http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+    address = f"[{host}]" if family == socket.AF_INET6 else host
+    print(f"VOD emulator on http://{address}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
     server = uvicorn.Server(uvicorn_config(app))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    courier = CallbackDispatcher(app.service)
-    courier.start()
-    with contextlib.suppress(KeyboardInterrupt):  # passed on by uvicorn when it has shut down
+    dispatcher = CallbackDispatcher(app.service)
+    dispatcher.start()
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown
         server.run(sockets=[listener])
-    courier.stop()
+    dispatcher.stop()
     app.service.store.close()
     return 0
 
 
-def _fail(message: str, code: int) -> int:
+def _report_error(message: str, code: int) -> int:
     print(f"error: {message}", file=sys.stderr)  # noqa: T201
     return code
 

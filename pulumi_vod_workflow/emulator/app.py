@@ -1,4 +1,4 @@
-"""The service as an ASGI application: bytes in, its envelope out. No socket, no lifespan."""
+"""The service as an ASGI application, without a socket and without a lifespan."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator import control_api as control
-from pulumi_vod_workflow.emulator import dashboard as page
+from pulumi_vod_workflow.emulator import control_api, dashboard
 from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.faults import (
     ActiveFault,
@@ -22,29 +21,29 @@ from pulumi_vod_workflow.emulator.faults import (
 )
 from pulumi_vod_workflow.emulator.http import (
     VERSIONS,
-    Answer,
+    HttpResponse,
     Receive,
     Scope,
     Send,
-    parameters_of,
-    read,
+    read_request,
     receive_body,
+    request_parameters,
 )
-from pulumi_vod_workflow.emulator.service import Call, Service
+from pulumi_vod_workflow.emulator.service import CallResult, Service
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
-from pulumi_vod_workflow.emulator.signature import verify
+from pulumi_vod_workflow.emulator.signature import verify_signature
 
 log = logging.getLogger("pulumi_vod_workflow.emulator")
 access_log = logging.getLogger("pulumi_vod_workflow.emulator.access")
-"""A line of JSON for each request of the API; `--access-log` shows it."""
+"""The logger of requests, a line of JSON for each; `--access-log` shows the lines."""
 
 
-LONGEST_ACTION: Final = 100
-"""Characters of an Action that are kept of a request: there may be anything in it."""
+MAX_ACTION_CHARS: Final = 100
+"""Length of a logged Action, in characters: a client can send any text."""
 
 
 class Emulator:
-    """The application around one `Service`."""
+    """An ASGI application around one `Service`."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -55,72 +54,76 @@ class Emulator:
             return
         body = await receive_body(receive)
         try:
-            answer = await self._route(scope, body, receive)
+            response = await self._route(scope, body, receive)
             date = format_datetime(
                 datetime.fromtimestamp(self.service.store.now(), UTC), usegmt=True
             )
         except ResetFault:
-            raise  # in process this is how a connection breaks
+            raise  # in process the error is the broken connection
         except Exception:
-            log.exception("emulator: a defect of its own")
-            answer, date = Answer(500, {"error": "a defect of the emulator"}), ""
+            log.exception("emulator: internal error")
+            response, date = HttpResponse(500, {"error": "internal error of the emulator"}), ""
         headers = {
             "content-type": "application/json",
             **({"date": date} if date else {}),
-            **answer.headers,
-            "content-length": str(len(answer.body) + answer.missing),
+            **response.headers,
+            "content-length": str(len(response.body) + response.missing_bytes),
         }
         pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
-        cut = bool(answer.missing)
-        await send({"type": "http.response.body", "body": answer.body, "more_body": cut})
+        await send({"type": "http.response.start", "status": response.status, "headers": pairs})
+        cut = bool(response.missing_bytes)
+        await send({"type": "http.response.body", "body": response.body, "more_body": cut})
         if cut:
-            await abort_connection(receive, with_what_is_sent=True)
+            await abort_connection(receive, after_sent_part=True)
 
-    async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
+    async def _route(self, scope: Scope, body: bytes | None, receive: Receive) -> HttpResponse:
         path = scope["path"]
-        if scope["method"] == "GET" and page.shows(path) and not scope["query_string"]:
-            if not control.is_local(scope):
-                return Answer(403, {"error": "the books are shown on the loopback interface only"})
-            return page.answer(self.service, path)
+        if scope["method"] == "GET" and dashboard.is_page(path) and not scope["query_string"]:
+            if not control_api.is_local(scope):
+                return HttpResponse(
+                    403, {"error": "the pages are available on the loopback interface only"}
+                )
+            return dashboard.render_page(self.service, path)
         if path.startswith("/_emulator/"):
-            return Answer(*control.answer(self.service, scope, body or b""))
+            return HttpResponse(*control_api.handle_control(self.service, scope, body or b""))
         return await self._serve(scope, body, receive)
 
-    async def _serve(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer:
+    async def _serve(self, scope: Scope, body: bytes | None, receive: Receive) -> HttpResponse:
         began = time.perf_counter()
-        metadata: dict[str, Any] = {"RequestId": _request_id(), "Service": "vod"}
-        noted: dict[str, Any] = {"fault": None, "runId": None}
+        metadata: dict[str, Any] = {"RequestId": _new_request_id(), "Service": "vod"}
+        trace: dict[str, Any] = {"fault": None, "runId": None}
         try:
-            await asyncio.sleep(self.service.latency())
-            done = self._answer(scope, body, metadata, noted)
-            if isinstance(done, ActiveFault):
-                answer = await apply_fault(done, receive)
+            await asyncio.sleep(self.service.next_latency())
+            result = self._handle(scope, body, metadata, trace)
+            if isinstance(result, ActiveFault):
+                response = await apply_fault(result, receive)
             else:
-                answer = Answer(200, {"ResponseMetadata": metadata, "Result": done.result})
-        except ServiceError as refusal:
-            answer = _refused(metadata, refusal)
+                response = HttpResponse(
+                    200, {"ResponseMetadata": metadata, "Result": result.result}
+                )
+        except ServiceError as error:
+            response = _error_response(metadata, error)
         except ResetFault:
-            raise  # in process this is how a connection breaks
+            raise  # in process the error is the broken connection
         except Exception:
-            log.exception("emulator: a defect of its own, at request %s", metadata["RequestId"])
-            answer = _refused(metadata, ServiceError("InternalError"))
-        record = _record(scope, metadata, answer, noted, time.perf_counter() - began)
+            log.exception("emulator: internal error, RequestId %s", metadata["RequestId"])
+            response = _error_response(metadata, ServiceError("InternalError"))
+        record = _request_record(scope, metadata, response, trace, time.perf_counter() - began)
         self.service.requests.append(record)
         if access_log.isEnabledFor(logging.INFO):
             access_log.info(json.dumps(record, ensure_ascii=False))
-        return answer
+        return response
 
-    def _answer(
-        self, scope: Scope, body: bytes | None, metadata: dict[str, Any], noted: dict[str, Any]
-    ) -> Call | ActiveFault:
+    def _handle(
+        self, scope: Scope, body: bytes | None, metadata: dict[str, Any], trace: dict[str, Any]
+    ) -> CallResult | ActiveFault:
         """
-        Do what is asked for, in the order in which the service refuses.
+        Handle a request; the checks have the order of the service's errors.
 
-        Fills in `metadata`, and in `noted` the fault that happens and the run of the call.
+        The method fills in `metadata`, and in `trace` the fault and the run of the call.
         """
         service = self.service
-        request = read(scope, body)
+        request = read_request(scope, body)
         query = dict(request.query)
         action, version = query.get("Action", ""), query.get("Version", "")
         metadata |= {"Action": action, "Version": version}
@@ -129,72 +132,76 @@ class Emulator:
                 raise ServiceError("MissingParameter", name)
         if VERSIONS.get(action) != version:
             raise ServiceError("InvalidActionOrVersion", action, version)
-        number = service.count(action)
-        # Either time is good, so that neither moving the emulator's clock nor a client that takes
-        # over its Date breaks signing.
+        number = service.count_request(action)
+        # Both times are valid: a moved emulator clock does not break signatures, nor does a client
+        # that adjusts its clock to the Date header (facts 5: 900 s).
         moments = (datetime.now(UTC), datetime.fromtimestamp(service.store.now(), UTC))
         try:
-            metadata["Region"] = verify(request, service.keys, moments)
-        except ServiceError as refusal:
-            raise self._as_configured(refusal) from None
-        service.limit(action)
+            metadata["Region"] = verify_signature(request, service.keys, moments)
+        except ServiceError as error:
+            raise self._with_configured_code(error) from None
+        service.check_rate(action)
         service.store.tick()
-        parameters = parameters_of(request)
-        fault = service.fault(action, number)
+        parameters = request_parameters(request)
+        fault = service.claim_fault(action, number)
         if fault is None:
             call = service.call(action, parameters)
-            noted["runId"] = call.run_id
+            trace["runId"] = call.run_id
             return call
         if fault.when == "after":
             try:
-                noted["runId"] = service.call(action, parameters).run_id
-            except ServiceError:  # it took no effect: the fault is still to come
-                service.store.give_back(fault)
+                trace["runId"] = service.call(action, parameters).run_id
+            except ServiceError:  # the request has no effect, so the fault stays
+                service.store.return_fault(fault)
                 raise
-        noted["fault"] = f"{fault.kind}, {fault.when}"
+        trace["fault"] = f"{fault.kind}, {fault.when}"
         return fault
 
-    def _as_configured(self, refusal: ServiceError) -> ServiceError:
-        """Refuse as the one or the other of the pages has it."""
+    def _with_configured_code(self, error: ServiceError) -> ServiceError:
+        """Return the error with the settings' code and status (facts 5: the pages disagree)."""
         behaviour = self.service.behaviour
-        if refusal.code == "InvalidTimestamp":
-            return ServiceError(refusal.code, status=behaviour.expired_status)
-        if refusal.code == "InvalidAccessKey":
-            return ServiceError(behaviour.access_key_code, message=refusal.message)
-        return refusal
+        if error.code == "InvalidTimestamp":
+            return ServiceError(error.code, status=behaviour.expired_status)
+        if error.code == "InvalidAccessKey":
+            return ServiceError(behaviour.access_key_code, message=error.message)
+        return error
 
 
-def _refused(metadata: dict[str, Any], refusal: ServiceError) -> Answer:
-    error: dict[str, Any] = {"Code": refusal.code, "Message": refusal.message}
-    if refusal.number is not None:
-        error = {"CodeN": refusal.number, **error}
-    document = {"ResponseMetadata": {**metadata, "Error": error}}
-    return Answer(refusal.status, document, refusal.headers)
+def _error_response(metadata: dict[str, Any], error: ServiceError) -> HttpResponse:
+    details: dict[str, Any] = {"Code": error.code, "Message": error.message}
+    if error.number is not None:
+        details = {"CodeN": error.number, **details}
+    document = {"ResponseMetadata": {**metadata, "Error": details}}
+    return HttpResponse(error.status, document, error.headers)
 
 
-def _record(
-    scope: Scope, metadata: dict[str, Any], answer: Answer, noted: dict[str, Any], seconds: float
+def _request_record(
+    scope: Scope,
+    metadata: dict[str, Any],
+    response: HttpResponse,
+    trace: dict[str, Any],
+    seconds: float,
 ) -> dict[str, Any]:
-    """Return what is kept of a request: nothing of its parameters or its signature."""
-    content = answer.content if isinstance(answer.content, dict) else {}
+    """Return the log record of a request, without its parameters and signature."""
+    content = response.content if isinstance(response.content, dict) else {}
     error = content.get("ResponseMetadata", {}).get("Error") or {}
-    unanswered = (noted["fault"] or "").startswith("reset")
+    has_no_response = (trace["fault"] or "").startswith("reset")
     return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "requestId": metadata["RequestId"],
         "method": scope["method"],
-        "action": metadata.get("Action", "")[:LONGEST_ACTION] or None,
-        "status": None if unanswered else answer.status,
-        "code": None if unanswered else error.get("Code"),
-        **noted,
+        "action": metadata.get("Action", "")[:MAX_ACTION_CHARS] or None,
+        "status": None if has_no_response else response.status,
+        "code": None if has_no_response else error.get("Code"),
+        **trace,
         "milliseconds": round(seconds * 1000, 1),
     }
 
 
-def _request_id() -> str:
+def _new_request_id() -> str:
     return datetime.now(UTC).strftime("%Y%m%d%H%M%S") + secrets.token_hex(9).upper()
 
 
 def create_app(settings: EmulatorSettings | None = None) -> Emulator:
-    """Return the ASGI application; in process: `httpx.ASGITransport(app=create_app())`."""
+    """Return the ASGI application; use in process: `httpx.ASGITransport(app=create_app())`."""
     return Emulator(Service(settings or EmulatorSettings()))

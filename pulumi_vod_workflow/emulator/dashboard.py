@@ -1,4 +1,4 @@
-"""The pages for a browser: `/` has runs, timeline, ledger and controls; each run has its own."""
+"""The pages for a browser: `/` with runs, timeline, ledger and controls, and one for each run."""
 
 from __future__ import annotations
 
@@ -9,67 +9,67 @@ from html import escape
 from typing import Any, Final
 from urllib.parse import quote
 
-from pulumi_vod_workflow.emulator.dashboard_style import HEADERS, SCRIPT, STYLE
+from pulumi_vod_workflow.emulator.dashboard_assets import HEADERS, SCRIPT, STYLE
 from pulumi_vod_workflow.emulator.errors import TABLE, ServiceError
 from pulumi_vod_workflow.emulator.faults import Fault
-from pulumi_vod_workflow.emulator.http import VERSIONS, Answer
+from pulumi_vod_workflow.emulator.http import VERSIONS, HttpResponse
 from pulumi_vod_workflow.emulator.service import Service
 from pulumi_vod_workflow.emulator.settings import Rule
-from pulumi_vod_workflow.emulator.store import RETENTION, Run, entry, iso
+from pulumi_vod_workflow.emulator.store import RETENTION, EmulatedRun, format_time, ledger_entry
 from pulumi_vod_workflow.emulator.timeline import Axis
 
-RUNS: Final = "/_emulator/runs/"
-"""Before a RunId: where the page of that run is."""
-SHOWN: Final = 200
-"""How many runs the page shows."""
-SHOWN_REQUESTS: Final = 50
-"""How many requests the page shows."""
-ROW: Final = 22
+RUN_PATH: Final = "/_emulator/runs/"
+"""The path of a run's page, before its RunId."""
+MAX_RUNS: Final = 200
+"""Number of runs on the page."""
+MAX_REQUESTS: Final = 50
+"""Number of requests on the page."""
+ROW_HEIGHT: Final = 22
 """Height of a run in the timeline, in pixels."""
-APART: Final = 110
-"""Pixels for a time on the axis."""
+TICK_WIDTH: Final = 110
+"""Width of a time on the axis, in pixels."""
 MARGIN: Final = 12
-"""Pixels to the right of the axis."""
+"""Margin to the right of the axis, in pixels."""
 STATUSES: Final = ("0", *(f"100{n}" for n in range(1, 7)), *(f"200{n}" for n in range(6)),
                    "Terminated", "Paused")  # fmt: skip
-"""The outcomes to choose from: the documented ones, and one that no client knows."""
+"""The outcomes of the form: the documented ones, and one that no client knows."""
 
-Row = Sequence[tuple[str, str]]
-"""Cells: a class, and what is in it."""
-
-
-def shows(path: str) -> bool:
-    """Tell whether a path is a page's."""
-    return path == "/" or path.startswith(RUNS)
+Cells = Sequence[tuple[str, str]]
+"""The cells of a row: CSS class and content."""
 
 
-def answer(service: Service, path: str) -> Answer:
-    """Return the page of a path."""
+def is_page(path: str) -> bool:
+    """Return whether a path is that of a page."""
+    return path == "/" or path.startswith(RUN_PATH)
+
+
+def render_page(service: Service, path: str) -> HttpResponse:
+    """Return the response with the page of a path."""
     if path == "/":
-        return Answer(200, _overview(service), HEADERS)
-    run = service.store.run(path.removeprefix(RUNS))
+        return HttpResponse(200, _overview(service), HEADERS)
+    run = service.store.run(path.removeprefix(RUN_PATH))
     if run is None:
-        body = '<p>There is no such run. <a href="/">All runs</a></p>'
-        return Answer(404, _page("No such run", "<h1>VOD emulator</h1>", body), HEADERS)
-    return Answer(200, _of_run(service, run), HEADERS)
+        body = '<p>The store has no run with this RunId. <a href="/">All runs</a></p>'
+        return HttpResponse(404, _page("Unknown run", "<h1>VOD emulator</h1>", body), HEADERS)
+    return HttpResponse(200, _run_page(service, run), HEADERS)
 
 
 def _page(title: str, head: str, body: str) -> bytes:
-    # Without scripts the browser itself loads the page again.
+    # Without scripts the browser itself reloads the page.
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <noscript><meta http-equiv="refresh" content="2"></noscript>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">
-<title>{_text(title)}</title><style>{STYLE}</style></head><body>
-<header>{head}<output id="said"></output></header>
+<title>{_html_text(title)}</title><style>{STYLE}</style></head><body>
+<header>{head}<output id="message"></output></header>
 <main>{body}</main>
 <script>{SCRIPT}</script></body></html>
 """.encode()
 
 
-def _text(value: Any) -> str:
-    """Return a text as one that is only shown: no markup, and nothing that hides or turns it."""
+def _html_text(value: Any) -> str:
+    """Return a value as HTML text, with escapes for markup and for invisible characters."""
     return escape("".join(
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in str(value).encode(errors="backslashreplace").decode()
@@ -81,45 +81,45 @@ def _text(value: Any) -> str:
 
 def _overview(service: Service) -> bytes:
     store = service.store
-    now, starts, runs = store.now(), store.starts(), store.runs(SHOWN)
-    head = "<h1>VOD emulator <small>nothing here is real or paid</small></h1>"
-    most = f"<p>The newest {SHOWN} of {starts:,}.</p>" if starts > SHOWN else ""
+    now, starts, runs = store.now(), store.count_starts(), store.runs(MAX_RUNS)
+    head = "<h1>VOD emulator <small>no run here is real or paid</small></h1>"
+    limit = f"<p>The newest {MAX_RUNS} of {starts:,} runs.</p>" if starts > MAX_RUNS else ""
     body = f"""{_live("figures", _figures(service, runs, now, starts))}
-<section hidden data-scripted><h2>Controls</h2>{_clock_form()}{_other_forms()}
-{_live("decided", _decided(service))}</section>
-<noscript><p>The buttons need JavaScript; what they do, <code>POST /_emulator/...</code> does.</p>
+<section hidden data-scripted><h2>Controls</h2>{_clock_form()}{_outcome_and_fault_forms()}
+{_live("pending", _pending_list(service))}</section>
+<noscript><p>The buttons need JavaScript. <code>POST /_emulator/...</code> does the same.</p>
 </noscript>
 <section><h2>Timeline</h2>{_chart(runs, now)}</section>
-<section><h2>Runs</h2>{_live("runs", most + _runs(runs, now))}</section>
-<section><h2>Ledger</h2>{_live("ledger", most + _ledger(runs))}</section>
+<section><h2>Runs</h2>{_live("runs", limit + _runs(runs, now))}</section>
+<section><h2>Ledger</h2>{_live("ledger", limit + _ledger(runs))}</section>
 <section><h2>Requests of this process</h2>{
-        _live("requests", _requests([*service.requests][-SHOWN_REQUESTS:]))
+        _live("requests", _requests([*service.requests][-MAX_REQUESTS:]))
     }</section>"""
     return _page("VOD emulator", head, body)
 
 
 def _live(name: str, content: str) -> str:
-    """Mark a part that the script takes from a fresh page."""
+    """Return a part of the page that the script replaces every second."""
     return f'<div id="{name}" data-live>{content}</div>'
 
 
-def _figures(service: Service, runs: Sequence[Run], now: float, starts: int) -> str:
+def _figures(service: Service, runs: Sequence[EmulatedRun], now: float, starts: int) -> str:
     ended = [run for run in runs if run.has_ended(now)]
     speed, step = service.store.pace()
-    pace = "" if speed == 1 else ", frozen" if speed == 0 else f", {speed:g} times as fast"
-    pace += f", {step:g} s at each request" if step else ""
+    pace = "" if speed == 1 else ", stopped" if speed == 0 else f", {speed:g} times as fast"
+    pace += f", {step:g} s per request" if step else ""
     figures = {
         "starts in the ledger": f"{starts:,}",
         "unfinished": f"{len(runs) - len(ended):,}",
         "failed or terminated": f"{sum(run.status(now) != '0' for run in ended):,}",
-        f"the emulator's time{pace}": iso(now),
+        f"the emulator's time{pace}": format_time(now),
     }
-    told = "".join(f"<span><b>{value}</b>{name}</span>" for name, value in figures.items())
-    return f'<div class="figures">{told}</div>'
+    spans = "".join(f"<span><b>{value}</b>{name}</span>" for name, value in figures.items())
+    return f'<div class="figures">{spans}</div>'
 
 
-def phase(run: Run, now: float) -> str:
-    """Return the word that the Pulumi provider has for where a run stands."""
+def phase(run: EmulatedRun, now: float) -> str:
+    """Return the phase of a run, with the names of the Pulumi provider."""
     status = run.status(now)
     if run.accepted <= now - RETENTION:
         return "expired"
@@ -127,17 +127,17 @@ def phase(run: Run, now: float) -> str:
     return known.get(status) or ("failed" if status.isdigit() else "running")
 
 
-def _badge(run: Run, now: float) -> str:
+def _badge(run: EmulatedRun, now: float) -> str:
     word = phase(run, now)
     return f'<span class="badge {word}">{word}</span>'
 
 
 def _link(run_id: str, text: str | None = None) -> str:
-    return f'<a href="{RUNS}{quote(run_id, safe=":")}">{_text(text or run_id)}</a>'
+    return f'<a href="{RUN_PATH}{quote(run_id, safe=":")}">{_html_text(text or run_id)}</a>'
 
 
-def _declared(start: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the kind of a declared source, and the source."""
+def _source_of(start: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the kind of a start's source, and the source."""
     if "Vid" in start:
         return "Vid", str(start["Vid"])
     direct_url = start["DirectUrl"]
@@ -146,27 +146,27 @@ def _declared(start: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _source(start: Mapping[str, Any]) -> str:
-    kind, source = _declared(start)
-    return f'<span><span class="kind">{kind}</span> {_text(source)}</span>'
+    kind, source = _source_of(start)
+    return f'<span><span class="kind">{kind}</span> {_html_text(source)}</span>'
 
 
-def _runs(runs: Sequence[Run], now: float) -> str:
+def _runs(runs: Sequence[EmulatedRun], now: float) -> str:
     rows = (
         [
             ("", _badge(run, now)),
-            ("id whole", _text(run.status(now))),
+            ("id whole", _html_text(run.status(now))),
             ("", _source(run.start)),
-            ("id template", _text(run.start["TemplateId"])),
-            ("time", iso(run.accepted)),
+            ("id template", _html_text(run.start["TemplateId"])),
+            ("time", format_time(run.accepted)),
             ("id whole", _link(run.run_id)),
         ]
         for run in runs
     )
     names = ("Phase", "Status", "Source", "TemplateId", "Accepted", "RunId")
-    return _table(names, rows, "No run yet: point a client here and start one.")
+    return _table(names, rows, "No runs. Start a run with this endpoint.")
 
 
-def _table(names: Sequence[str], rows: Iterable[Row], otherwise: str) -> str:
+def _table(names: Sequence[str], rows: Iterable[Cells], otherwise: str) -> str:
     body = "".join(
         "<tr>" + "".join(
             f'<td class="{kind}" data-label="{name}">{cell}</td>'
@@ -180,92 +180,92 @@ def _table(names: Sequence[str], rows: Iterable[Row], otherwise: str) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _ledger(runs: Sequence[Run]) -> str:
+def _ledger(runs: Sequence[EmulatedRun]) -> str:
     rows = (
         [
-            ("time", iso(run.accepted)),
+            ("time", format_time(run.accepted)),
             ("", _source(run.start)),
-            ("id", _text(run.start.get("ClientToken") or "-")),
+            ("id", _html_text(run.start.get("ClientToken") or "-")),
             ("id whole", _link(run.run_id)),
         ]
         for run in runs
     )
-    return _table(("Accepted", "Source", "ClientToken", "RunId"), rows, "Nothing was started.")
+    return _table(("Accepted", "Source", "ClientToken", "RunId"), rows, "No starts.")
 
 
 def _requests(requests: Sequence[Mapping[str, Any]]) -> str:
     rows = (
         [
-            ("time", _text(request["time"])),
-            ("", _text(request["action"] or "-")),
-            ("", _text(request["status"] or "-")),
-            ("", _text(", ".join(filter(None, (request["code"], request["fault"]))) or "-")),
-            ("", _text(request["milliseconds"])),
+            ("time", _html_text(request["time"])),
+            ("", _html_text(request["action"] or "-")),
+            ("", _html_text(request["status"] or "-")),
+            ("", _html_text(", ".join(filter(None, (request["code"], request["fault"]))) or "-")),
+            ("", _html_text(request["milliseconds"])),
             ("id whole", _link(request["runId"]) if request["runId"] else "-"),
         ]
         for request in reversed(requests)
     )
     names = ("Real time", "Action", "HTTP", "Code, fault", "ms", "RunId")
-    return _table(names, rows, "None that is known.")
+    return _table(names, rows, "No requests.")
 
 
 # -- the timeline ------------------------------------------------------------------------------
 
 
-def _chart(runs: Sequence[Run], now: float) -> str:
+def _chart(runs: Sequence[EmulatedRun], now: float) -> str:
     labels = "".join(
-        f'<li title="{_text(_declared(run.start)[1])}">{_badge(run, now)} '
-        f"{_link(run.run_id, _declared(run.start)[1])}</li>"
+        f'<li title="{_html_text(_source_of(run.start)[1])}">{_badge(run, now)} '
+        f"{_link(run.run_id, _source_of(run.start)[1])}</li>"
         for run in runs
     )
-    drawn = _drawn(runs, now) if runs else '<p class="none">No run yet.</p>'
+    chart = _chart_svg(runs, now) if runs else '<p class="none">No runs.</p>'
     return (
-        '<p><span class="key queue"></span>queued<span class="key running"></span>processed'
+        '<p><span class="key queue"></span>queued<span class="key running"></span>processing'
         '<span class="key succeeded"></span>succeeded<span class="key failed"></span>failed. The '
-        "dashed line is now. Where nothing happens for long, the axis is shortened.</p>"
-        f'<div class="chart">{_live("labels", f"<ol>{labels}</ol>")}{_live("chart", drawn)}</div>'
+        "dashed line is the present time. The axis shortens long times without events.</p>"
+        f'<div class="chart">{_live("labels", f"<ol>{labels}</ol>")}{_live("chart", chart)}</div>'
     )
 
 
-def _drawn(runs: Sequence[Run], now: float) -> str:
+def _chart_svg(runs: Sequence[EmulatedRun], now: float) -> str:
     axis = Axis(moment for run in runs for moment in (run.accepted, run.started, run.ended))
     unfinished = [run for run in runs if not run.has_ended(now)]
     end = max([run.ended for run in runs] + [now] * bool(unfinished))
-    across, down = max(APART, axis.at(end) + MARGIN), ROW * (len(runs) + 1)
-    bars = "".join(_bars(run, now, axis, ROW * number) for number, run in enumerate(runs, 1))
+    across, down = max(TICK_WIDTH, axis.at(end) + MARGIN), ROW_HEIGHT * (len(runs) + 1)
+    bars = "".join(_bars(run, now, axis, ROW_HEIGHT * number) for number, run in enumerate(runs, 1))
     at_now = (
-        f'<line class="now" x1="{axis.at(now):.1f}" x2="{axis.at(now):.1f}" y1="{ROW - 4}" '
+        f'<line class="now" x1="{axis.at(now):.1f}" x2="{axis.at(now):.1f}" y1="{ROW_HEIGHT - 4}" '
         f'y2="{down}"/>'
         if now <= end
         else ""
     )
     return (
         f'<div class="scroll"><svg width="{across:.0f}" height="{down}" role="img" '
-        f'aria-label="When each run was queued and processed">{_ticks(runs, axis, across)}'
+        f'aria-label="Queue time and processing time of each run">{_ticks(runs, axis, across)}'
         f"{at_now}{bars}</svg></div>"
     )
 
 
-def _ticks(runs: Sequence[Run], axis: Axis, across: float) -> str:
-    """Return the times at which runs were accepted, so far apart that they can be read."""
+def _ticks(runs: Sequence[EmulatedRun], axis: Axis, across: float) -> str:
+    """Return the times of acceptance, with readable distances."""
     ticks: list[str] = []
     free, day = 0.0, ""
     for run in sorted(runs, key=lambda run: run.accepted):
         place = axis.at(run.accepted)
         begin, anchor = place, "start"
-        if place > across - APART:  # where it would be cut off it stands to the left
-            begin, anchor = place - APART, "end"
+        if place > across - TICK_WIDTH:  # at the right edge: to the left of the place
+            begin, anchor = place - TICK_WIDTH, "end"
         if ticks and begin < free:
             continue
         moment = datetime.fromtimestamp(run.accepted, UTC)
-        told = f"{moment:%H:%M:%S}" if f"{moment:%m-%d}" == day else f"{moment:%m-%d %H:%M:%S}"
-        ticks.append(f'<text x="{place:.1f}" y="13" text-anchor="{anchor}">{told}</text>')
-        free, day = begin + APART, f"{moment:%m-%d}"
+        label = f"{moment:%H:%M:%S}" if f"{moment:%m-%d}" == day else f"{moment:%m-%d %H:%M:%S}"
+        ticks.append(f'<text x="{place:.1f}" y="13" text-anchor="{anchor}">{label}</text>')
+        free, day = begin + TICK_WIDTH, f"{moment:%m-%d}"
     return "".join(ticks)
 
 
-def _bars(run: Run, now: float, axis: Axis, top: int) -> str:
-    """Draw a run: queued in grey, then in the colour of its phase, as far as it is now."""
+def _bars(run: EmulatedRun, now: float, axis: Axis, top: int) -> str:
+    """Return the bars of a run until now: queued in grey, then in the colour of its phase."""
     word = phase(run, now)
     until = now if run.outcome == "Paused" else min(run.ended, now)
     parts = [("queue", run.accepted, min(run.started, now))]
@@ -274,7 +274,7 @@ def _bars(run: Run, now: float, axis: Axis, top: int) -> str:
     return f'<line class="row" x1="0" x2="100%" y1="{top}" y2="{top}"/>' + "".join(
         f'<rect class="{kind}" x="{axis.at(start):.1f}" y="{top + 5}" height="12" rx="2" '
         f'width="{max(2.0, axis.at(stop) - axis.at(start)):.1f}">'
-        f"<title>{word}: {iso(start)} to {iso(stop)}</title></rect>"
+        f"<title>{word}: {format_time(start)} to {format_time(stop)}</title></rect>"
         for kind, start, stop in parts
     )
 
@@ -287,7 +287,7 @@ def _clock_form() -> str:
     return (
         '<form data-control="clock"><b>Clock</b>'
         + "".join(_button("advanceSeconds", value, name) for value, name in ahead.items())
-        + _button("speed", "0", "freeze")
+        + _button("speed", "0", "stop")
         + _button("speed", "1", "run")
         + _button("speed", "60", "60 times as fast")
         + "</form>"
@@ -308,20 +308,20 @@ def _select(name: str, label: str, values: Iterable[str]) -> str:
 _MEANINGS: Final = {
     "0": " (succeeded)",
     "Paused": " (never ends)",
-    "before": " it takes effect",
-    "after": " it took effect",
+    "before": " the effect",
+    "after": " the effect",
 }
 _TIMES: Final = '<label>Times<input name="times" type="number" min="1" value="1"></label>'
 
 
-def _other_forms() -> str:
+def _outcome_and_fault_forms() -> str:
     kinds = ("http", "reset", "hang", "truncated", "html", "garbage")
     codes = "".join(f"<option>{code}</option>" for code in TABLE)
     return (
         '<form data-control="outcomes"><b>Outcome</b>'
-        + _select("status", "The next starts end with", STATUSES)
+        + _select("status", "Last status of the next starts", STATUSES)
         + _TIMES
-        + '<label>Source contains<input name="match"></label><button>Decide</button></form>'
+        + '<label>Source contains<input name="match"></label><button>Set</button></form>'
         '<form data-control="faults"><b>Fault</b>'
         + _select("action", "Action", VERSIONS)
         + _select("kind", "Kind", kinds)
@@ -329,152 +329,160 @@ def _other_forms() -> str:
         + _TIMES
         + '<label>Code, of http<input name="code" list="codes" placeholder="InternalError"></label>'
         f'<datalist id="codes">{codes}</datalist><button>Add</button>'
-        + _button("times", "0", "Clear those of this action")
+        + _button("times", "0", "Remove all")
         + '</form><details id="reset"><summary>Reset</summary><form data-control="reset">'
-        '<button class="strong">Forget all runs, the ledger, faults, outcomes, changed settings '
-        "and the clock</button></form></details>"
+        '<button class="strong">Delete all runs, the ledger, faults, outcomes, changed settings '
+        "and clock changes</button></form></details>"
     )
 
 
-def _decided(service: Service) -> str:
-    """Return the outcomes and faults that wait for a request."""
-    outcomes, faults = service.store.waiting()
-    told = []
+def _pending_list(service: Service) -> str:
+    """Return a list of the outcomes and faults of later requests."""
+    outcomes, faults = service.store.pending_outcomes_and_faults()
+    lines = []
     for left, text in outcomes:
         rule = Rule.model_validate_json(text)
-        told.append(f"outcome {rule.status}, for sources like {rule.source}, {_times(left)}")
-    told += [f"fault {_fault(json.loads(text))}, {_times(left)}" for left, text in faults]
-    if not told:
+        lines.append(f"outcome {rule.status}, sources {rule.source}, {_count_times(left)}")
+    lines += [
+        f"fault {_fault_text(json.loads(text))}, {_count_times(left)}" for left, text in faults
+    ]
+    if not lines:
         return ""
-    return "<p>To come:</p><ul>" + "".join(f"<li>{_text(each)}</li>" for each in told) + "</ul>"
+    items = "".join(f"<li>{_html_text(line)}</li>" for line in lines)
+    return f"<p>For later requests:</p><ul>{items}</ul>"
 
 
-def _times(count: int) -> str:
+def _count_times(count: int) -> str:
     return "1 time" if count == 1 else f"{count:,} times"
 
 
-def _fault(parts: Mapping[str, Any]) -> str:
+def _fault_text(parts: Mapping[str, Any]) -> str:
     fault = Fault(**parts)
     code = f" {fault.code}" if fault.kind == "http" else ""
     share = f", {fault.chance:.0%} of the requests" if fault.chance < 1 else ""
-    return f"{fault.kind}{code}, {fault.when} {fault.action} takes effect{share}"
+    return f"{fault.kind}{code}, {fault.when} the effect of {fault.action}{share}"
 
 
 # -- one run -----------------------------------------------------------------------------------
 
 
-def _of_run(service: Service, run: Run) -> bytes:
+def _run_page(service: Service, run: EmulatedRun) -> bytes:
     now, store = service.store.now(), service.store
     requests = [each for each in [*service.requests] if each["runId"] == run.run_id]
     events = [each for each in store.deliveries() if each["runId"] == run.run_id]
-    read = _read(service, "GetWorkflowExecution", run, NeedTasksDetail="true")
-    result = _read(service, "GetWorkflowExecutionResult", run)
+    read = _call_result(service, "GetWorkflowExecution", run, NeedTasksDetail="true")
+    result = _call_result(service, "GetWorkflowExecutionResult", run)
     head = (
         '<p><a href="/">All runs</a></p>'
-        f"<h1>{_source(run.start)}</h1><p class=id>{_text(run.run_id)}</p>"
+        f"<h1>{_source(run.start)}</h1><p class=id>{_html_text(run.run_id)}</p>"
     )
     body = f"""<section hidden data-scripted>{_clock_form()}</section>
-<section><h2>Run</h2>{_live("facts", _facts(run, now, read))}</section>
+<section><h2>Run</h2>{_live("facts", _run_facts(run, now, read))}</section>
 <section><h2>Timeline</h2>{_chart([run], now)}</section>
 <section><h2>Input</h2>{_json(run.start["Input"]) if run.start.get("Input") else _NONE}</section>
 <section><h2>Outputs</h2>{_live("outputs", _outputs(result))}</section>
-<section><h2>Ledger</h2><p>Entry {store.starts(run):,} of {store.starts():,}: the start that was
-accepted would be paid once.</p>{_json(entry(run))}</section>
+<section><h2>Ledger</h2><p>Entry {store.count_starts(run):,} of {
+        store.count_starts():,}. The service would bill this
+start once.</p>{_json(ledger_entry(run))}</section>
 <section><h2>Events</h2>{_live("events", _events(events))}</section>
 <section><h2>Requests of this process</h2>{_live("requests", _requests(requests))}</section>
-<section><h2>What the service answers now</h2>{
+<section><h2>Present responses of the service</h2>{
         _live("answers", _details(GetWorkflowExecution=read, GetWorkflowExecutionResult=result))
     }</section>"""
-    return _page(f"{_declared(run.start)[1]} - VOD emulator", head, body)
+    return _page(f"{_source_of(run.start)[1]} - VOD emulator", head, body)
 
 
 _NONE: Final = '<p class="none">None.</p>'
 
 
-def _read(service: Service, action: str, run: Run, **more: str) -> Mapping[str, Any]:
-    """Return what a client that reads the run is told now."""
+def _call_result(service: Service, action: str, run: EmulatedRun, **more: str) -> Mapping[str, Any]:
+    """Return the present result, or the error, of a call about a run."""
     try:
         return service.call(action, {"RunId": run.run_id, **more}).result
-    except ServiceError as refusal:  # it is too old
-        return {"Error": {"Code": refusal.code, "Message": refusal.message}}
+    except ServiceError as error:  # older than 30 days (facts 1)
+        return {"Error": {"Code": error.code, "Message": error.message}}
 
 
 def _json(value: Any) -> str:
-    return f"<pre>{_text(json.dumps(value, ensure_ascii=False, indent=2))}</pre>"
+    return f"<pre>{_html_text(json.dumps(value, ensure_ascii=False, indent=2))}</pre>"
 
 
-def _details(**answers: Mapping[str, Any]) -> str:
+def _details(**results: Mapping[str, Any]) -> str:
     return "".join(
-        f'<details id="{action}"><summary>{action}</summary>{_json(told)}</details>'
-        for action, told in answers.items()
+        f'<details id="{action}"><summary>{action}</summary>{_json(result)}</details>'
+        for action, result in results.items()
     )
 
 
-def _facts(run: Run, now: float, read: Mapping[str, Any]) -> str:
+def _run_facts(run: EmulatedRun, now: float, read: Mapping[str, Any]) -> str:
     start = run.start
     paused = run.outcome == "Paused"
     facts = {
         "Phase": _badge(run, now),
-        "Status": f"<code>{_text(run.status(now))}</code>",
-        **{name: _text(start[name]) for name in ("Vid",) if name in start},
-        **{f"DirectUrl.{name}": _text(value)
+        "Status": f"<code>{_html_text(run.status(now))}</code>",
+        **{name: _html_text(start[name]) for name in ("Vid",) if name in start},
+        **{f"DirectUrl.{name}": _html_text(value)
            for name, value in (start.get("DirectUrl") or {}).items()},
-        "SpaceName": _text(run.space),
-        "TemplateId": f"<code>{_text(start['TemplateId'])}</code>",
-        "TemplateName": _text(read.get("TemplateName") or "-"),
-        **{name: f"<code>{_text(start[name])}</code>"
+        "SpaceName": _html_text(run.space),
+        "TemplateId": f"<code>{_html_text(start['TemplateId'])}</code>",
+        "TemplateName": _html_text(read.get("TemplateName") or "-"),
+        **{name: f"<code>{_html_text(start[name])}</code>"
            for name in ("ClientToken", "CallbackArgs", "TaskListId", "Priority",
                         "EnableLowPriority") if name in start},
-        "Accepted": iso(run.accepted),
-        "Started": iso(run.started) if now >= run.started else f"to be: {iso(run.started)}",
+        "Accepted": format_time(run.accepted),
+        "Started": format_time(run.started) if now >= run.started
+        else f"scheduled: {format_time(run.started)}",
         "Ended": "never" if paused
-        else iso(run.ended) if run.has_ended(now)
-        else f"to be: {iso(run.ended)}, with status {_text(run.outcome)}",
+        else format_time(run.ended) if run.has_ended(now)
+        else f"scheduled: {format_time(run.ended)}, status {_html_text(run.outcome)}",
         "Tasks": _tasks(read.get("TasksDetail", ())),
     }  # fmt: skip
-    return f"<dl>{''.join(f'<dt>{name}</dt><dd>{told}</dd>' for name, told in facts.items())}</dl>"
+    items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
+    return f"<dl>{items}</dl>"
 
 
 def _tasks(tasks: Sequence[Mapping[str, Any]]) -> str:
     count = len(tasks)
-    done = sum(task["Progress"] for task in tasks) / count if count else 0
-    return f"{done:.0f} % of {count} {'task' if count == 1 else 'tasks'}" if count else "-"
+    progress = sum(task["Progress"] for task in tasks) / count if count else 0
+    return f"{progress:.0f} % of {count} {'task' if count == 1 else 'tasks'}" if count else "-"
 
 
 def _outputs(result: Mapping[str, Any]) -> str:
     rows = [
         *(
             [
-                ("", _text(made["FileType"])),
-                ("", _text(made["Format"])),
-                ("", f"{made['Size']:,} bytes, {made['Duration']:g} s"),
-                ("id", _text(made["StoreUri"])),
+                ("", _html_text(output["FileType"])),
+                ("", _html_text(output["Format"])),
+                ("", f"{output['Size']:,} bytes, {output['Duration']:g} s"),
+                ("id", _html_text(output["StoreUri"])),
             ]
-            for made in result.get("TranscodeInfos", ())
+            for output in result.get("TranscodeInfos", ())
         ),
-        *(_snapshot(made) for made in result.get("Snapshots", ())),
+        *(_snapshot(output) for output in result.get("Snapshots", ())),
     ]
-    return _table(("Kind", "Format", "Size", "StoreUri"), rows, "None, or none yet.")
+    return _table(("Kind", "Format", "Size", "StoreUri"), rows, "No outputs.")
 
 
-def _snapshot(made: Mapping[str, Any]) -> Row:
-    kind = made["Type"]
-    files = made[kind]
+def _snapshot(output: Mapping[str, Any]) -> Cells:
+    kind = output["Type"]
+    files = output[kind]
     uris = files.get("StoreUris") or [files["StoreUri"]]
     count = f"{len(uris)} {'file' if len(uris) == 1 else 'files'}"
-    told = "<br>".join(map(_text, uris))
-    return [("", f"snapshot, {_text(kind)}"), ("", _text(files["Format"])), ("", count),
-            ("id", f"<span>{told}</span>")]  # fmt: skip
+    lines = "<br>".join(map(_html_text, uris))
+    return [("", f"snapshot, {_html_text(kind)}"), ("", _html_text(files["Format"])), ("", count),
+            ("id", f"<span>{lines}</span>")]  # fmt: skip
 
 
 def _events(events: Sequence[Mapping[str, Any]]) -> str:
     rows = (
         [
-            ("", _text(event["state"])),
+            ("", _html_text(event["state"])),
             ("", str(event["attempts"])),
             ("time", event["dueAt"]),
-            ("id", _text(event["url"])),
+            ("id", _html_text(event["url"])),
         ]
         for event in events
     )
-    return _table(("State", "Attempts", "Due", "To"), rows, "None: nobody has subscribed.")
+    return _table(
+        ("State", "Attempts", "Due", "To"), rows, "No events: no receiver has subscribed."
+    )

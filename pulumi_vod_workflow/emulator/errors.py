@@ -74,7 +74,7 @@ TABLE: Final[dict[str, tuple[int | None, int, str]]] = {
 
 
 class ServiceError(Exception):
-    """The service answers with an error."""
+    """An error response of the service."""
 
     def __init__(
         self,
@@ -90,6 +90,6 @@ class ServiceError(Exception):
         self.code = code
         self.number = number
         self.status = status or default_status
-        # A fault gives no details, whatever its code's text has room for.
+        # A fault has no details, so the code fills the places of the message.
         self.message = message if message is not None else text.format(*details, code, code)
         self.headers = headers or {}

@@ -1,8 +1,8 @@
 """
-What was received, as bytes, and what it asks for: the forms in which clients send parameters.
+HTTP requests and responses: from received bytes to the parameters of a call.
 
-Clients differ (facts 5): parameters come in the query, in a JSON body or in a form body. Action and
-Version come in the query (facts 3, D-call). A name that comes twice must come with one value.
+Clients send parameters in the query, in a JSON body or in a form body (facts 5). Action and Version
+are in the query (facts 3, D-call). A name that is sent twice must have one value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from pulumi_vod_workflow.emulator.errors import ServiceError
-from pulumi_vod_workflow.emulator.signature import Signed
+from pulumi_vod_workflow.emulator.signature import SignedRequest
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,12 +28,12 @@ VERSIONS: Final = {
     "ListWorkflowTemplate": "2023-07-01",
     "GetMediaInfos": "2022-12-01",
 }
-"""The calls there are, and the one version of each (the page; facts 1 to 3)."""
-LARGEST: Final = 1 << 20
-"""Bytes of a body; more is refused."""
-LONGEST_QUERY: Final = 60_000
-"""Bytes; beyond 64 KiB the HTTP parser itself refuses."""
-COMMON: Final = frozenset(
+"""The Action and the Version of each call (the page; facts 1 to 3)."""
+MAX_BODY_BYTES: Final = 1 << 20
+"""Size of a body, in bytes."""
+MAX_QUERY_BYTES: Final = 60_000
+"""Size of a query, in bytes; the HTTP parser itself rejects more than 64 KiB."""
+COMMON_PARAMETERS: Final = frozenset(
     {
         "Action",
         "Version",
@@ -49,30 +49,30 @@ COMMON: Final = frozenset(
         "X-SignedQueries",
     }
 )
-"""The public common parameters (facts 5): no call's own."""
+"""The common parameters of all calls (facts 5)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back: a document of JSON, or bytes as they are; header names in lower case."""
+class HttpResponse:
+    """A response: a JSON document, or plain bytes; header names in lower case."""
 
     status: int
     content: Mapping[str, Any] | bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    missing: int = 0
-    """Bytes that are announced beyond the content, and never come."""
+    missing_bytes: int = 0
+    """Bytes of Content-Length that the emulator does not send."""
 
     @property
     def body(self) -> bytes:
-        """The content as it is sent."""
+        """The bytes of the content."""
         if isinstance(self.content, bytes):
             return self.content
-        # "replace": a message may quote what no UTF-8 can spell.
+        # "replace": a message may quote a text that UTF-8 cannot encode.
         return json.dumps(self.content, ensure_ascii=False).encode(errors="replace")
 
 
 async def receive_body(receive: Receive) -> bytes | None:
-    """Return the whole body; `None` if it is larger than allowed."""
+    """Return the whole body; `None` if it is larger than `MAX_BODY_BYTES`."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -81,19 +81,19 @@ async def receive_body(receive: Receive) -> bytes | None:
             break
         part = message.get("body", b"")
         size += len(part)
-        if size <= LARGEST:
+        if size <= MAX_BODY_BYTES:
             parts.append(part)
         if not message.get("more_body"):
             break
-    return b"".join(parts) if size <= LARGEST else None
+    return b"".join(parts) if size <= MAX_BODY_BYTES else None
 
 
-def read(scope: Scope, body: bytes | None) -> Signed:
+def read_request(scope: Scope, body: bytes | None) -> SignedRequest:
     """
-    Return the request as it was signed.
+    Return the request in the form that its signature covers.
 
     Raises:
-        Refusal: for what is no request of this API at all.
+        ServiceError: the request is none of this API.
 
     """
     method = scope["method"]
@@ -102,37 +102,37 @@ def read(scope: Scope, body: bytes | None) -> Signed:
     if scope["path"] not in {"", "/"}:
         raise ServiceError("InvalidActionOrVersion", scope["path"], "")
     raw = scope.get("query_string", b"")
-    if len(raw) > LONGEST_QUERY:
-        raise ServiceError("InvalidParameter", f"the query is longer than {LONGEST_QUERY} bytes")
+    if len(raw) > MAX_QUERY_BYTES:
+        raise ServiceError("InvalidParameter", f"the query is longer than {MAX_QUERY_BYTES} bytes")
     if body is None:
-        raise ServiceError("InvalidParameter", f"the body is longer than {LARGEST} bytes")
+        raise ServiceError("InvalidParameter", f"the body is longer than {MAX_BODY_BYTES} bytes")
     try:
         query = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
         headers = {name.decode("ascii").lower(): value.decode() for name, value in scope["headers"]}
     except ValueError:
         raise ServiceError(
-            "InvalidParameter", "the query or a header is not well encoded"
+            "InvalidParameter", "the query or a header has an invalid encoding"
         ) from None
-    return Signed(method, "/", query, headers, body)
+    return SignedRequest(method, "/", query, headers, body)
 
 
-def parameters_of(request: Signed) -> dict[str, Any]:
+def request_parameters(request: SignedRequest) -> dict[str, Any]:
     """
     Return a call's own parameters, from the query and the body.
 
     Raises:
-        Refusal: for a body that is none, or a name with two values.
+        ServiceError: the body is invalid, or a name has two values.
 
     """
     pairs: list[tuple[str, Any]] = [
-        (name, value) for name, value in request.query if name not in COMMON
+        (name, value) for name, value in request.query if name not in COMMON_PARAMETERS
     ]
     if request.body:
-        pairs += _of_body(request.body, request.headers.get("content-type", ""))
-    return _once(pairs)
+        pairs += _body_parameters(request.body, request.headers.get("content-type", ""))
+    return _reject_conflicts(pairs)
 
 
-def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:
+def _body_parameters(body: bytes, content_type: str) -> list[tuple[str, Any]]:
     try:
         text = body.decode()
         if "form" in content_type:
@@ -141,30 +141,30 @@ def _of_body(body: bytes, content_type: str) -> list[tuple[str, Any]]:
     except ValueError:
         raise ServiceError("InvalidParameter", "the body is not JSON") from None
     if not isinstance(document, Mapping):
-        raise ServiceError("InvalidParameter", "the body is not an object of JSON")
+        raise ServiceError("InvalidParameter", "the body is not a JSON object")
     return list(document.items())
 
 
 def parse_json(text: str) -> Any:
     """
-    Return what a text of JSON says, if it says it once.
+    Return the value of a JSON text.
 
     Raises:
-        ValueError: for what is no JSON, nested too deep, or cannot be spelled in UTF-8.
-        Refusal: for a name with two values.
+        ValueError: the text is not JSON, is nested too deep, or has no UTF-8 encoding.
+        ServiceError: a name has two values.
 
     """
     try:
-        document = json.loads(text, object_pairs_hook=_once)
+        document = json.loads(text, object_pairs_hook=_reject_conflicts)
         json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_conflicts(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if found.setdefault(name, value) != value:
-            raise ServiceError("InvalidParameter", f"{name} is given twice, with different values")
+            raise ServiceError("InvalidParameter", f"{name} has two different values")
     return found

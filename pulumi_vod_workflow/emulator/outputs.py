@@ -1,11 +1,12 @@
 """
-Plausible results of a finished run, following its request.
+Plausible results of a terminal run, derived from its request.
 
-Which templates a workflow has is not known here. So a workflow makes its usual number of videos and
-a snapshot; overrides that name templates stand for an output each, the first of these; `All` goes
-to all that are left. Paths are expanded as the page's example does: {{fileTitle}}, {{fileName}},
-and {{templateId}} as the workflow's own id (the page shows that id, though the override names a
-snapshot template).
+The emulator does not know the templates of a workflow. So each workflow has its usual number of
+videos and snapshots. Each template that an override names is one output, the first of them. An
+override of `All` applies to all remaining outputs.
+
+Paths are expanded as in the page's example: {{fileTitle}}, {{fileName}} and {{templateId}}. The
+last is the workflow's id, because the page shows that id for an override of a snapshot template.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final
 SOURCE_SECONDS: Final = 60.0
 SOURCE_SIZE: Final = (1920, 1080)
 HEIGHTS: Final = (360, 480, 540, 720, 1080, 240, 144, 1440)
-_OUTCOME: Final = re.compile(
+_OUTCOME_IN_NAME: Final = re.compile(
     r"\bemu-(?:(missing)|(terminated)|(unknown-status)|fail-([12][0-9]{3}))\b", re.ASCII
 )
 
@@ -26,35 +27,35 @@ Override = Mapping[str, Any]
 
 
 def source_name(start: Mapping[str, Any]) -> str:
-    """Return the source's file name; a Vid stands for a file of its own name."""
+    """Return the source's file name; the file of a Vid has the name of the Vid."""
     direct_url = start.get("DirectUrl")
     return str(direct_url["FileName"] if direct_url else f"{start['Vid']}.mp4")
 
 
 def outcome_from_name(source: str) -> str | None:
-    """Return what a source says of itself by its name: `missing`, or the status it ends with."""
-    found = _OUTCOME.search(source)
+    """Return the outcome in a source's name: `missing`, or the status at the end of the run."""
+    found = _OUTCOME_IN_NAME.search(source)
     if not found:
         return None
     missing, terminated, unknown, code = found.groups()
     return missing or (terminated and "Terminated") or (unknown and "Paused") or code
 
 
-def _slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, Override]]:
-    """Return a named template and its override for each output; `None` is the workflow's own."""
+def _output_slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, Override]]:
+    """Return the template and the override of each output; `None` is the workflow's template."""
     named = [
         (template, override)
         for override in overrides
         for template in override["TemplateId"]
         if template != "All"
     ]
-    rest = next((override for override in overrides if "All" in override["TemplateId"]), None)
-    least = max(usual, 1 if rest else 0)
-    return [*named, *[(None, rest or {})] * (least - len(named))]
+    default = next((override for override in overrides if "All" in override["TemplateId"]), None)
+    count = max(usual, 1 if default else 0)
+    return [*named, *[(None, default or {})] * (count - len(named))]
 
 
 class Outputs:
-    """The results of one run."""
+    """The tasks and results of one run."""
 
     def __init__(
         self, run_id: str, start: Mapping[str, Any], ended: str, usual: Mapping[str, int]
@@ -64,11 +65,11 @@ class Outputs:
         self._ended = ended
         overrides = start.get("Input", {}).get("OverrideParams", {})
         enhance = overrides.get("Enhance") or {}
-        self._videos = _slots(overrides.get("TranscodeVideo", []), usual["transcodes"])
+        self._videos = _output_slots(overrides.get("TranscodeVideo", []), usual["transcodes"])
         if enhance.get("FileName"):
             self._videos.append((None, enhance))
-        self._audios = _slots(overrides.get("TranscodeAudio", []), 0)
-        self._snapshots = _slots(overrides.get("Snapshot", []), usual["snapshots"])
+        self._audios = _output_slots(overrides.get("TranscodeAudio", []), 0)
+        self._snapshots = _output_slots(overrides.get("Snapshot", []), usual["snapshots"])
         name = source_name(start).rpartition("/")[2]
         self._names = {
             "fileTitle": name.rpartition(".")[0] or name,
@@ -78,14 +79,14 @@ class Outputs:
         self._paths: set[str] = set()
 
     def tasks(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and template of each task: one for each output."""
+        """Yield the name and the template of each task, one for each output."""
         kinds = {"video": self._videos, "audio": self._audios, "snapshot": self._snapshots}
         for kind, slots in kinds.items():
             for number, (template, _) in enumerate(slots, 1):
                 yield f"{kind}-{number}", template or self._start["TemplateId"]
 
     def _uri(self, template: str | None, default: str) -> str:
-        """Expand a path, once; what comes to the same path as another output gets a number."""
+        """Expand a path; a path that another output has gets a number."""
         path = re.sub(
             r"\{\{(fileTitle|fileName|templateId)\}\}",
             lambda found: str(self._names[found[1]]),
@@ -104,7 +105,7 @@ class Outputs:
         ).hexdigest()
 
     def transcodes(self) -> list[dict[str, Any]]:
-        """Return TranscodeInfos."""
+        """Return the TranscodeInfos."""
         kinds = {"video": self._videos, "audio": self._audios}
         return [
             self._transcode(kind, index, override)
@@ -155,15 +156,15 @@ class Outputs:
         return info
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """Return Snapshots: a sample, or what the overrides ask for."""
+        """Return the Snapshots: a sample, or those of the overrides."""
         return [self._snapshot(index, item) for index, (_, item) in enumerate(self._snapshots)]
 
     def _snapshot(self, index: int, override: Override) -> dict[str, Any]:
         default = self._file_id(index, "snapshot")
-        size = dict(zip(("Width", "Height"), _size(override), strict=True))
+        size = dict(zip(("Width", "Height"), _pixel_size(override), strict=True))
         uri = self._uri(override.get("FileName"), default)
-        set_ = {key for key, value in override.items() if value}  # Java spells absent ones as 0
-        if {"SampleOffsets", "FileIndex", "Width", "Height"} & set_ or not override:
+        given = {key for key, value in override.items() if value}  # the Java SDK sends 0 for absent
+        if {"SampleOffsets", "FileIndex", "Width", "Height"} & given or not override:
             offsets = override.get("SampleOffsets") or [0.0, 10.0, 20.0]
             sample = {
                 "Format": "jpg",
@@ -176,12 +177,12 @@ class Outputs:
                 "Offsets": offsets,
             }
             return {"Type": "Sample", "Sample": sample}
-        kind = "Dynpost" if "OffsetTimeList" in set_ else "Poster"
+        kind = "Dynpost" if "OffsetTimeList" in given else "Poster"
         return {"Type": kind, kind: {"Format": "jpg", "StoreUri": uri, **size}}
 
 
-def _size(override: Override) -> tuple[int, int]:
-    """Return the pixels (page: Width, Height): absent is the template's, 0 scales, 0 and 0 keep."""
+def _pixel_size(override: Override) -> tuple[int, int]:
+    """Return width and height in pixels (page): absent: the template's; 0: scaled; both 0: kept."""
     width, height = override.get("Width", 480), override.get("Height", 270)
     across, down = SOURCE_SIZE
     if not width and not height:

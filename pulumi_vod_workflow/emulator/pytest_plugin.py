@@ -1,9 +1,9 @@
 """
-The pytest fixture `vod_emulator`: a running emulator for each test, forgotten after it.
+The pytest fixture `vod_emulator`: a running, empty emulator for each test.
 
-It comes with the extra `pulumi-vod-workflow[pytest]`. A test, class or module says how it is to
-behave by a marker, in the names of `EmulatorSettings`: `@pytest.mark.vod_emulator(seed=7)`.
-Tests that say the same share one server; each finds it empty, with its clock at the real time.
+The extra `pulumi-vod-workflow[pytest]` has it. A marker of a test, class or module sets fields of
+`EmulatorSettings`: `@pytest.mark.vod_emulator(seed=7)`. Tests with the same settings share a
+server. Each test starts with an empty server, and with the clock at the real time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MARKER = "vod_emulator"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
-    line = f"{MARKER}(**settings): how the vod_emulator fixture behaves"
+    line = f"{MARKER}(**settings): settings of the vod_emulator fixture"
     config.addinivalue_line("markers", line)
 
 
@@ -39,8 +39,8 @@ def _vod_emulators() -> Iterator[dict[str, VodEmulator]]:
 def vod_emulator(
     request: pytest.FixtureRequest, _vod_emulators: dict[str, VodEmulator]
 ) -> VodEmulator:
-    """Return a running emulator that nothing has been asked yet."""
-    # Not every test run that has this plugin uses it: the rest is loaded for those that do.
+    """Return a running emulator without any requests."""
+    # A slow import: many test runs have this plugin and no such test.
     from pulumi_vod_workflow.emulator.server import VodEmulator  # noqa: PLC0415
     from pulumi_vod_workflow.emulator.settings import EmulatorSettings  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 import uvicorn
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.emulator import control_api as control
+from pulumi_vod_workflow.emulator import control_api
 from pulumi_vod_workflow.emulator.app import create_app
 from pulumi_vod_workflow.emulator.callbacks import CallbackDispatcher
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
@@ -21,8 +21,8 @@ def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
     """
     Return uvicorn's settings.
 
-    Silent, because the application tells its own defects, and without a Date of its own, because
-    ours is the emulator's. Requests that are open at the end have a second.
+    uvicorn logs nothing, because the application logs its own errors. It sends no Date header,
+    because the emulator's Date follows its own clock. At the end, open requests have one second.
     """
     return uvicorn.Config(
         app,
@@ -32,18 +32,18 @@ def uvicorn_config(app: Any, **options: Any) -> uvicorn.Config:
         timeout_graceful_shutdown=1,
         date_header=False,
         server_header=False,
-        proxy_headers=False,  # who asks is who is connected: the controls depend on it
+        proxy_headers=False,  # the controls need the address of the connection
         lifespan="off",
-        h11_max_incomplete_event_size=1 << 18,  # so that a query over the limit gets our answer
+        h11_max_incomplete_event_size=1 << 18,  # the application rejects a long query itself
         **options,
     )
 
 
-class _Quiet(uvicorn.Server):
-    """Signals belong to the process, not to a server in one of its threads."""
+class _ServerInThread(uvicorn.Server):
+    """A server in a thread: signals belong to the process."""
 
     def install_signal_handlers(self) -> None:
-        """Do nothing."""
+        """Install no handlers."""
 
 
 class VodEmulator:
@@ -51,7 +51,7 @@ class VodEmulator:
     A running emulator: `with VodEmulator() as emulator: ... emulator.url`.
 
     Args:
-        settings: how it behaves.
+        settings: the settings; default: those of `EmulatorSettings`.
 
     """
 
@@ -60,12 +60,12 @@ class VodEmulator:
         app = create_app(self._settings)
         self.service = app.service
         self._socket: socket.socket | None = None
-        self._server = _Quiet(uvicorn_config(app))
-        self._courier = CallbackDispatcher(self.service)
+        self._server = _ServerInThread(uvicorn_config(app))
+        self._dispatcher = CallbackDispatcher(self.service)
         self._thread = threading.Thread(target=self._serve, daemon=True, name="vod-emulator")
 
     def _serve(self) -> None:
-        assert self._socket is not None  # noqa: S101 - `__enter__` has made it
+        assert self._socket is not None  # noqa: S101 - `start` has set it
         self._server.run(sockets=[self._socket])
 
     @property
@@ -74,7 +74,7 @@ class VodEmulator:
         The endpoint for clients.
 
         Raises:
-            RuntimeError: before it is entered.
+            RuntimeError: the emulator is not running.
 
         """
         if self._socket is None:
@@ -84,10 +84,10 @@ class VodEmulator:
     @property
     def config(self) -> dict[str, str]:
         """
-        The configuration of a stack that uses this emulator: `vod:endpoint` and the keys.
+        The configuration of a stack with this emulator: `vod:endpoint` and the keys.
 
         Raises:
-            RuntimeError: before it is entered.
+            RuntimeError: the emulator is not running.
 
         """
         settings = self._settings
@@ -102,10 +102,10 @@ class VodEmulator:
 
     def start(self) -> Self:
         """
-        Start, and return when requests are served.
+        Start the server, and return after it accepts requests.
 
         Raises:
-            RuntimeError: when it does not within 10 seconds.
+            RuntimeError: the server does not start within 10 seconds.
 
         """
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -115,11 +115,11 @@ class VodEmulator:
             if time.monotonic() > deadline:
                 raise RuntimeError("the emulator did not start within 10 s")
             time.sleep(0.005)
-        self._courier.start()
+        self._dispatcher.start()
         return self
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start the server."""
         return self.start()
 
     def __exit__(
@@ -128,13 +128,13 @@ class VodEmulator:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop."""
+        """Stop the server."""
         self.stop()
 
     def stop(self) -> None:
-        """Stop serving; open connections are closed."""
+        """Stop the server, and close open connections."""
         if self._socket is not None:
-            self._courier.stop()
+            self._dispatcher.stop()
             self._server.should_exit = True
             self._server.force_exit = True
             self._thread.join(timeout=10)
@@ -146,34 +146,36 @@ class VodEmulator:
         return self.service.store.ledger()
 
     def requests(self) -> dict[str, int]:
-        """Return how many requests each action has had, refused ones too."""
+        """Return the number of requests of each action, rejected ones included."""
         return dict(self.service.counts)
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what became of the WorkflowComplete events, oldest first."""
+        """Return the WorkflowComplete events and their states, oldest first."""
         return self.service.store.deliveries()
 
     def advance(self, seconds: float) -> None:
         """Move the emulator's clock forward."""
-        control.move_clock(self.service, {"advanceSeconds": seconds})
+        control_api.move_clock(self.service, {"advanceSeconds": seconds})
 
     def clock(self, **parts: Any) -> None:
-        """Move the clock, and say how it goes on: see `control.Clock`."""
-        control.move_clock(self.service, {to_camel(key): item for key, item in parts.items()})
+        """Move or change the clock: see `control_api.Clock`."""
+        control_api.move_clock(self.service, {to_camel(key): item for key, item in parts.items()})
 
     def settings(self, **parts: Any) -> None:
-        """Change how it behaves: see `settings.Behaviour`."""
-        control.change_settings(self.service, {to_camel(key): item for key, item in parts.items()})
+        """Change settings: see `settings.Behaviour`."""
+        control_api.change_settings(
+            self.service, {to_camel(key): item for key, item in parts.items()}
+        )
 
     def fault(self, **parts: Any) -> None:
-        """Let something go wrong: see `faults.Fault`."""
-        control.add_fault(self.service, parts)
+        """Add a fault: see `faults.Fault`."""
+        control_api.add_fault(self.service, parts)
 
     def outcome(self, status: str, times: int = 1, match: str = "") -> None:
-        """Decide how the next starts whose source contains `match` will end."""
+        """Set the last status of the next starts with `match` in the name of their source."""
         parts = {"status": status, "times": times, "match": match}
-        control.decide_outcome(self.service, parts)
+        control_api.decide_outcome(self.service, parts)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete all runs, faults, outcomes and changed settings, and reset the clock."""
         self.service.reset()

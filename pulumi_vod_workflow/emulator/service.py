@@ -1,4 +1,4 @@
-"""The workflow calls on the emulator's books: typed parameters in, results out. No HTTP."""
+"""The workflow calls on the emulator's store: parameters to results, without HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator import validation as contract
+from pulumi_vod_workflow.emulator import validation
 from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.faults import ActiveFault
 from pulumi_vod_workflow.emulator.outputs import Outputs, outcome_from_name, source_name
@@ -23,27 +23,33 @@ from pulumi_vod_workflow.emulator.settings import (
     Range,
     Rule,
     Template,
-    parsed,
-    span,
+    parse_model,
+    range_ends,
 )
 from pulumi_vod_workflow.emulator.signature import Keys
-from pulumi_vod_workflow.emulator.store import Run, RunOutcome, Store, iso, new_run_id
+from pulumi_vod_workflow.emulator.store import (
+    EmulatedRun,
+    RunOutcome,
+    Store,
+    format_time,
+    new_run_id,
+)
 
-KEPT_REQUESTS: Final = 1000
-SPACE: Final = "emulated-space"
-"""The space of what does not name one."""
+MAX_KEPT_REQUESTS: Final = 1000
+DEFAULT_SPACE: Final = "emulated-space"
+"""The space of a source without one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call that was made: its result, and for the log the run it was about."""
+class CallResult:
+    """The result of a call, and its run for the log."""
 
     result: dict[str, Any]
     run_id: str | None = None
 
 
 class Service:
-    """The service's memory and what it does; several processes may share the memory."""
+    """The calls of the service on a store; several processes can share the store."""
 
     def __init__(self, settings: EmulatorSettings) -> None:
         self._settings = settings
@@ -52,160 +58,160 @@ class Service:
         )
         self.store = Store(settings.store)
         self.counts: dict[str, int] = {}
-        """Requests of each action that this process has had, refused ones too."""
-        self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
-        """The last requests that this process has had, as the access log has them."""
+        """Number of requests of each action in this process, rejected ones included."""
+        self.requests: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT_REQUESTS)
+        """The last requests of this process, as in the access log."""
         self._answers = 0
         self._lock = threading.Lock()
         self._changed: tuple[str, Behaviour] = ("{}", settings)
 
     @property
     def behaviour(self) -> Behaviour:
-        """The settings, with what has been changed since, by whichever process."""
-        text = self.store.behaviour()
+        """The settings, with the changes of all processes."""
+        text = self.store.changed_settings()
         if text != self._changed[0]:
-            self._changed = (text, self._with(json.loads(text)))
+            self._changed = (text, self._settings_with(json.loads(text)))
         return self._changed[1]
 
-    def _with(self, parts: Mapping[str, Any]) -> Behaviour:
+    def _settings_with(self, parts: Mapping[str, Any]) -> Behaviour:
         names = Behaviour.model_fields
         own = self._settings.model_dump(mode="json", by_alias=True, include=set(names))
-        return parsed(Behaviour, {**own, **parts})
+        return parse_model(Behaviour, {**own, **parts})
 
-    def change(self, parts: Mapping[str, Any]) -> None:
+    def change_settings(self, parts: Mapping[str, Any]) -> None:
         """
-        Change settings while running; several at once or none.
+        Change settings at run time: all of the given settings, or none.
 
         Raises:
-            ValueError: saying all that is wrong with them.
+            ValueError: the settings are invalid; the message has all problems.
 
         """
-        self._with({**json.loads(self.store.behaviour()), **parts})
-        self.store.change_behaviour(parts)
+        self._settings_with({**json.loads(self.store.changed_settings()), **parts})
+        self.store.change_settings(parts)
 
     def reset(self) -> None:
-        """Forget runs, outcomes, faults, events, counts, changed settings and the clock."""
+        """Delete runs, outcomes, faults, events, counts, changed settings, and reset the clock."""
         self.store.reset()
         self.counts.clear()
         self.requests.clear()
         self._answers = 0
 
-    def count(self, action: str) -> int:
-        """Note that a request came; return its number among its action's."""
+    def count_request(self, action: str) -> int:
+        """Count a request, and return its number among the requests of its action."""
         with self._lock:
             self.counts[action] = self.counts.get(action, 0) + 1
             return self.counts[action]
 
-    def latency(self) -> float:
-        """Return the seconds before the next answer, drawn by the seed and the answer's number."""
+    def next_latency(self) -> float:
+        """Return the delay of the next response in seconds, drawn by seed and number."""
         behaviour = self.behaviour
-        least, most = span(behaviour.latency_seconds)
+        least, most = range_ends(behaviour.latency_seconds)
         with self._lock:
             self._answers += 1
             number = self._answers
-        drawn = random.Random(f"{behaviour.seed}/latency/{number}")  # noqa: S311 - not for secrets
-        return drawn.uniform(least, most) if most else 0.0
+        generator = random.Random(f"{behaviour.seed}/latency/{number}")  # noqa: S311 - not for secrets
+        return generator.uniform(least, most) if most else 0.0
 
-    def limit(self, action: str) -> None:
+    def check_rate(self, action: str) -> None:
         """
-        Let at most the allowed number of requests through in any one second (page: 50 次/秒).
+        Check the rate limit of an action (page: 50 次/秒).
 
         Raises:
-            Refusal: for one too many.
+            ServiceError: the request exceeds the limit.
 
         """
         allowed = self.behaviour.rate_limit
-        if allowed and not self.store.admit(action, allowed):
+        if allowed and not self.store.admit_request(action, allowed):
             raise ServiceError("RequestLimitExceeded", str(allowed), headers={"retry-after": "1"})
 
-    def fault(self, action: str, number: int) -> ActiveFault | None:
-        """Return what goes wrong with a request: the first fault that falls to its number."""
-        drawn = random.Random(f"{self.behaviour.seed}/{action}/{number}")  # noqa: S311 - as above
-        return self.store.take_fault(action, lambda fault: drawn.random() < fault.chance)
+    def claim_fault(self, action: str, number: int) -> ActiveFault | None:
+        """Return the fault of a request, the first that is drawn for its number, and count it."""
+        generator = random.Random(f"{self.behaviour.seed}/{action}/{number}")  # noqa: S311 - not for secrets
+        return self.store.claim_fault(action, lambda fault: generator.random() < fault.chance)
 
-    def call(self, action: str, parameters: dict[str, Any]) -> Call:
+    def call(self, action: str, parameters: dict[str, Any]) -> CallResult:
         """
-        Make a call of `CALLS`.
+        Execute a call of `CALL_BY_ACTION`.
 
         Raises:
-            Refusal: with the service's code for what is wrong.
+            ServiceError: the service rejects the call.
 
         """
-        return CALLS[action](self, parameters)
+        return CALL_BY_ACTION[action](self, parameters)
 
     # -- the calls ----------------------------------------------------------------------------
 
-    def start_workflow(self, parameters: dict[str, Any]) -> Call:
-        """Accept a run, or join an identical one."""
-        start = contract.start(parameters)
+    def start_workflow(self, parameters: dict[str, Any]) -> CallResult:
+        """Accept a start, or return the RunId of an identical one (facts 4)."""
+        start = validation.validate_start(parameters)
         behaviour = self.behaviour
         template = _template(start["TemplateId"], behaviour)
         if template is None:
             raise ServiceError("ResourceNotFound", "TemplateId")
         tasks = {"transcodes": template.transcodes, "snapshots": template.snapshots}
-        space = _space(start, behaviour, template.space_name)
+        space = _find_space(start, behaviour, template.space_name)
 
-        def fate(number: int, counted: str | None) -> RunOutcome:
+        def outcome_factory(number: int, forced_rule: str | None) -> RunOutcome:
             return decide_outcome(
-                number, counted, start=start, space=space, tasks=tasks, by=behaviour
+                number, forced_rule, start=start, space=space, tasks=tasks, behaviour=behaviour
             )
 
         run_id = self.store.accept(
             _identity(start, space, template.commit_id),
             start,
             dedup=behaviour.dedup,
-            matches=lambda text: _matches(Rule.model_validate_json(text), start),
-            outcome_factory=fate,
+            matches=lambda text: _rule_matches(Rule.model_validate_json(text), start),
+            outcome_factory=outcome_factory,
         )
-        return Call({"RunId": run_id}, run_id)
+        return CallResult({"RunId": run_id}, run_id)
 
-    def get_workflow_execution(self, parameters: dict[str, Any]) -> Call:
-        """Tell how far a run is (facts 1)."""
-        typed = contract.read(parameters, "RunId", NeedTasksDetail=contract.NEED_TASKS)
-        run, now = self._find(typed["RunId"])
+    def get_workflow_execution(self, parameters: dict[str, Any]) -> CallResult:
+        """Return the status of a run (facts 1)."""
+        typed = validation.validate_read(parameters, "RunId", NeedTasksDetail=validation.NEED_TASKS)
+        run, now = self._find_run(typed["RunId"])
         start = run.start
         template = _template(start["TemplateId"], self.behaviour)
         result: dict[str, Any] = {
-            **_origin(run),
+            **_common_fields(run),
             "TemplateName": template.name if template else "",
             "Status": run.status(now),
             "EnableLowPriority": start.get("EnableLowPriority", False),
             "JobSource": "API",
-            "CreateTime": iso(run.accepted),
+            "CreateTime": format_time(run.accepted),
             "Priority": start.get("Priority", 0),
             **{key: start[key] for key in ("CallbackArgs", "Input", "TaskListId") if key in start},
         }
         if now >= run.started:
-            result["StartTime"] = iso(run.started)
+            result["StartTime"] = format_time(run.started)
         if run.has_ended(now):
-            result["EndTime"] = iso(run.ended)
+            result["EndTime"] = format_time(run.ended)
         if typed.get("NeedTasksDetail"):
-            result["TasksDetail"] = _tasks(run, now)
-        return Call(result, run.run_id)
+            result["TasksDetail"] = _task_details(run, now)
+        return CallResult(result, run.run_id)
 
-    def get_workflow_execution_result(self, parameters: dict[str, Any]) -> Call:
-        """Tell what a run has produced (facts 2)."""
-        run, now = self._find(contract.read(parameters, "RunId")["RunId"])
+    def get_workflow_execution_result(self, parameters: dict[str, Any]) -> CallResult:
+        """Return the outputs of a run (facts 2)."""
+        run, now = self._find_run(validation.validate_read(parameters, "RunId")["RunId"])
         status = run.status(now)
-        result = {**_origin(run), "Status": status, "TranscodeInfos": [], "Snapshots": []}
+        result = {**_common_fields(run), "Status": status, "TranscodeInfos": [], "Snapshots": []}
         for key in ("CallbackArgs", "ClientToken"):
             if key in run.start:
                 result[key] = run.start[key]
-        return Call(result | produced(run, status), run.run_id)
+        return CallResult(result | outputs_by_now(run, status), run.run_id)
 
-    def get_workflow_template(self, parameters: dict[str, Any]) -> Call:
-        """Describe a workflow (facts 3)."""
-        template_id = contract.read(parameters, "TemplateId")["TemplateId"]
+    def get_workflow_template(self, parameters: dict[str, Any]) -> CallResult:
+        """Return a workflow (facts 3)."""
+        template_id = validation.validate_read(parameters, "TemplateId")["TemplateId"]
         behaviour = self.behaviour
         template = _template(template_id, behaviour)
         hidden = template_id in SYSTEM_TEMPLATES and not behaviour.list_system_templates
         if template is None or hidden:
             raise ServiceError("ResourceNotFound", "TemplateId")
-        return Call({"WorkflowTemplate": _described(template)})
+        return CallResult({"WorkflowTemplate": _template_document(template)})
 
-    def list_workflow_template(self, parameters: dict[str, Any]) -> Call:
-        """List the workflows that are known by name (facts 3); `Total` is a string of digits."""
-        asked = contract.list_templates(parameters)
+    def list_workflow_template(self, parameters: dict[str, Any]) -> CallResult:
+        """Return the workflows with a name (facts 3); `Total` is a string of digits."""
+        filters = validation.validate_list_templates(parameters)
         behaviour = self.behaviour
         known = [*(behaviour.templates or ())]
         if behaviour.list_system_templates:
@@ -213,50 +219,54 @@ class Service:
         found = [
             item
             for item in known
-            if asked.get("SpaceName") in {None, _shown_space(item)}
-            and asked.get("TemplateId") in {None, item.template_id}
-            and asked.get("Type") in {None, item.type}
-            and asked.get("Name", "") in item.name
+            if filters.get("SpaceName") in {None, _shown_space(item)}
+            and filters.get("TemplateId") in {None, item.template_id}
+            and filters.get("Type") in {None, item.type}
+            and filters.get("Name", "") in item.name
         ]
-        by_update = asked.get("OrderByKey") == "updated_at"
+        by_update = filters.get("OrderByKey") == "updated_at"
         found.sort(
             key=lambda item: item.updated_at if by_update else item.created_at,
-            reverse=asked.get("Order", "desc").lower() == "desc",
+            reverse=filters.get("Order", "desc").lower() == "desc",
         )
-        limit, offset = asked.get("Limit") or 30, asked.get("Offset", 0)
-        return Call(
+        limit, offset = filters.get("Limit") or 30, filters.get("Offset", 0)
+        return CallResult(
             {
                 "Limit": limit,
                 "Offset": offset,
                 "Total": str(len(found)),
-                "Data": [_described(item) for item in found[offset : offset + limit]],
+                "Data": [_template_document(item) for item in found[offset : offset + limit]],
             }
         )
 
-    def get_media_infos(self, parameters: dict[str, Any]) -> Call:
-        """Tell which videos there are, and of which space each is (docs/4/65603)."""
-        spaces = {vid: self._space_of(vid) for vid in contract.media_infos(parameters)}
-        return Call(
+    def get_media_infos(self, parameters: dict[str, Any]) -> CallResult:
+        """Return the existing videos with their spaces (docs/4/65603)."""
+        spaces = {
+            vid: self._space_of_vid(vid) for vid in validation.validate_media_infos(parameters)
+        }
+        return CallResult(
             {
-                "MediaInfoList": [_media(vid, space) for vid, space in spaces.items() if space],
+                "MediaInfoList": [
+                    _media_document(vid, space) for vid, space in spaces.items() if space
+                ],
                 "NotExistVids": [vid for vid, space in spaces.items() if space is None],
             }
         )
 
-    def _space_of(self, vid: str) -> str | None:
+    def _space_of_vid(self, vid: str) -> str | None:
         try:
-            return _space({"Vid": vid}, self.behaviour, SPACE)
+            return _find_space({"Vid": vid}, self.behaviour, DEFAULT_SPACE)
         except ServiceError:
             return None
 
-    def _find(self, run_id: str) -> tuple[Run, float]:
-        run = self.store.find(run_id)
+    def _find_run(self, run_id: str) -> tuple[EmulatedRun, float]:
+        run = self.store.find_recent_run(run_id)
         if run is None:
             raise ServiceError("ResourceNotFound", "RunId")
         return run, self.store.now()
 
 
-CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
+CALL_BY_ACTION: Final[Mapping[str, Callable[[Service, dict[str, Any]], CallResult]]] = {
     "StartWorkflow": Service.start_workflow,
     "GetWorkflowExecution": Service.get_workflow_execution,
     "GetWorkflowExecutionResult": Service.get_workflow_execution_result,
@@ -266,17 +276,16 @@ CALLS: Final[Mapping[str, Callable[[Service, dict[str, Any]], Call]]] = {
 }
 
 
-# -- what becomes of a start -------------------------------------------------------------------
+# -- the outcome of a start --------------------------------------------------------------------
 
 
-def _space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
-    """Return the space of the source, if both exist; a file without one is in its workflow's."""
-    told = outcome_from_name(source_name(start))
-    if told == "missing":
+def _find_space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
+    """Return the space of a source; a file without a space is in that of its workflow."""
+    if outcome_from_name(source_name(start)) == "missing":
         raise ServiceError("ResourceNotFound", "Vid" if "Vid" in start else "FileName")
     if "Vid" in start:
         if behaviour.vids is None:
-            return SPACE
+            return DEFAULT_SPACE
         if start["Vid"] not in behaviour.vids:
             raise ServiceError("ResourceNotFound", "Vid")
         return behaviour.vids[start["Vid"]]
@@ -287,19 +296,19 @@ def _space(start: Mapping[str, Any], behaviour: Behaviour, usual: str) -> str:
 
 
 def _identity(start: Mapping[str, Any], space: str, commit: str) -> str:
-    """Same source in the same space, same workflow, unmodified, same Input and token (facts 4)."""
+    """Return the identity of a start: source, space, workflow, Input and token (facts 4)."""
     source = start.get("Vid") or [space, start["DirectUrl"]["FileName"]]
     workflow = [start["TemplateId"], commit, start.get("Input")]
     parts = [source, workflow, start.get("ClientToken")]
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 
-def _matches(rule: Rule, start: Mapping[str, Any]) -> bool:
+def _rule_matches(rule: Rule, start: Mapping[str, Any]) -> bool:
     source = start.get("Vid") or start["DirectUrl"]["FileName"]
     return fnmatchcase(start["TemplateId"], rule.template) and fnmatchcase(source, rule.source)
 
 
-def _or(own: Range | None, usual: Range) -> Range:
+def _own_or_usual(own: Range | None, usual: Range) -> Range:
     return usual if own is None else own
 
 
@@ -310,52 +319,60 @@ def decide_outcome(
     start: Mapping[str, Any],
     space: str,
     tasks: Mapping[str, int],
-    by: Behaviour,
+    behaviour: Behaviour,
 ) -> RunOutcome:
-    """Decide all of a run at its start; what is left to chance follows the seed and its number."""
+    """Return all decisions about a run; seed and run number determine the random ones."""
 
-    def drawn(what: str) -> random.Random:
-        return random.Random(f"{by.seed}/{number}/{what}")  # noqa: S311 - not for secrets
+    def random_for(purpose: str) -> random.Random:
+        return random.Random(f"{behaviour.seed}/{number}/{purpose}")  # noqa: S311 - not for secrets
 
-    def falls(index: int, rule: Rule) -> bool:
-        return _matches(rule, start) and drawn(f"rule {index}").random() < rule.chance
+    def matches(index: int, rule: Rule) -> bool:
+        return _rule_matches(rule, start) and random_for(f"rule {index}").random() < rule.chance
 
-    told = outcome_from_name(source_name(start))
-    rule = next((item for index, item in enumerate(by.rules) if falls(index, item)), Rule())
+    named_status = outcome_from_name(source_name(start))
+    drawn = (item for index, item in enumerate(behaviour.rules) if matches(index, item))
+    rule = next(drawn, Rule())
     if forced_rule is not None:
         rule = Rule.model_validate_json(forced_rule)
-    elif told is not None:
-        rule = rule.model_copy(update={"status": told})
-    pending = drawn("pending").uniform(*span(_or(rule.pending_seconds, by.pending_seconds)))
+    elif named_status is not None:
+        rule = rule.model_copy(update={"status": named_status})
+    pending = random_for("pending").uniform(
+        *range_ends(_own_or_usual(rule.pending_seconds, behaviour.pending_seconds))
+    )
     if start.get("EnableLowPriority"):
-        pending += drawn("low priority").uniform(*span(by.low_priority_seconds))
+        pending += random_for("low priority").uniform(*range_ends(behaviour.low_priority_seconds))
     return RunOutcome(
-        run_id=new_run_id(by.seed, number),
+        run_id=new_run_id(behaviour.seed, number),
         space=space,
         tasks=tasks,
         pending=pending,
-        running=drawn("running").uniform(*span(_or(rule.running_seconds, by.running_seconds))),
+        running=random_for("running").uniform(
+            *range_ends(_own_or_usual(rule.running_seconds, behaviour.running_seconds))
+        ),
         outcome=rule.status,
         deliveries=tuple(
-            (item.model_dump_json(by_alias=True), drawn(f"twice {index}").random() < item.twice)
-            for index, item in enumerate(by.subscriptions)
+            (
+                item.model_dump_json(by_alias=True),
+                random_for(f"twice {index}").random() < item.twice,
+            )
+            for index, item in enumerate(behaviour.subscriptions)
             if item.space_name in {None, space}
         ),
     )
 
 
-# -- what is told ------------------------------------------------------------------------------
+# -- documents of the responses ----------------------------------------------------------------
 
 
-def produced(run: Run, status: str) -> dict[str, Any]:
-    """Return what a run has made by now; after 2004 and 2005 the outputs exist all the same."""
+def outputs_by_now(run: EmulatedRun, status: str) -> dict[str, Any]:
+    """Return the outputs of a run with a status; after 2004 and 2005 outputs exist, too."""
     if status not in {"0", "2004", "2005"}:
         return {}
-    outputs = Outputs(run.run_id, run.start, iso(run.ended), run.tasks)
+    outputs = Outputs(run.run_id, run.start, format_time(run.ended), run.tasks)
     return {"TranscodeInfos": outputs.transcodes(), "Snapshots": outputs.snapshots()}
 
 
-def _origin(run: Run) -> dict[str, Any]:
+def _common_fields(run: EmulatedRun) -> dict[str, Any]:
     source = {key: run.start[key] for key in ("Vid", "DirectUrl") if key in run.start}
     return {
         "RunId": run.run_id,
@@ -365,8 +382,8 @@ def _origin(run: Run) -> dict[str, Any]:
     }
 
 
-def _tasks(run: Run, now: float) -> list[dict[str, Any]]:
-    """Return a task for each output, all at the run's own pace; Progress is taken as 0 to 100."""
+def _task_details(run: EmulatedRun, now: float) -> list[dict[str, Any]]:
+    """Return a task for each output, all at the run's pace; Progress is 0 to 100 (facts 1)."""
     ended = run.has_ended(now)
     share = (now - run.started) / max(run.ended - run.started, 0.001)
     status = "Scheduled" if now < run.started else "Running"
@@ -377,15 +394,15 @@ def _tasks(run: Run, now: float) -> list[dict[str, Any]]:
         "Progress": 100 if status == "Completed" else max(0, min(99, int(share * 100))),
     }
     if now >= run.started:
-        state["StartTime"] = iso(run.started)
+        state["StartTime"] = format_time(run.started)
     if ended:
-        state["EndTime"] = iso(run.ended)
-    tasks = Outputs(run.run_id, run.start, iso(run.ended), run.tasks).tasks()
+        state["EndTime"] = format_time(run.ended)
+    tasks = Outputs(run.run_id, run.start, format_time(run.ended), run.tasks).tasks()
     return [{"DisplayName": name, "TemplateId": template, **state} for name, template in tasks]
 
 
 def _template(template_id: str, behaviour: Behaviour) -> Template | None:
-    """Return the workflow of an id, built-in or the user's, if there is one."""
+    """Return the built-in or user's workflow with an id; None if there is none."""
     if template_id in SYSTEM_TEMPLATES:
         return _system(template_id)
     return behaviour.template(template_id)
@@ -407,8 +424,8 @@ def _shown_space(template: Template) -> str:
     return "" if template.type == "System" else template.space_name
 
 
-def _described(template: Template) -> dict[str, Any]:
-    """Return a workflow as the service describes it, an activity for each output."""
+def _template_document(template: Template) -> dict[str, Any]:
+    """Return the service's document of a workflow, with an activity for each output."""
     kinds = [("Transcode", template.transcodes), ("Snapshot", template.snapshots)]
     activities = [
         {
@@ -427,15 +444,15 @@ def _described(template: Template) -> dict[str, Any]:
         "Name": template.name,
         "Description": template.description,
         "Type": template.type,
-        "CreatedAt": _spelled(template.created_at),
-        "UpdatedAt": _spelled(template.updated_at),
+        "CreatedAt": _format_time(template.created_at),
+        "UpdatedAt": _format_time(template.updated_at),
         "CommitId": template.commit_id,
         "Activities": [*activities, end],
     }
 
 
-def _media(vid: str, space: str) -> dict[str, Any]:
-    """Return a video as the service describes it, but for its files."""
+def _media_document(vid: str, space: str) -> dict[str, Any]:
+    """Return the service's document of a video, without its files."""
     return {
         "BasicInfo": {
             "SpaceName": space,
@@ -450,5 +467,5 @@ def _media(vid: str, space: str) -> dict[str, Any]:
     }
 
 
-def _spelled(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

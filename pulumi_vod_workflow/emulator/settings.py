@@ -1,8 +1,8 @@
 """
-How the emulator behaves, said once for the command line, a file, Python and `/_emulator/settings`.
+The settings of the emulator, for the command line, a file, Python and `/_emulator/settings`.
 
-In Python names are snake_case, in JSON and TOML lowerCamelCase. What the documents leave open is a
-setting here, and its default the stricter or the more usual reading.
+Python has snake_case names, JSON and TOML have lowerCamelCase names. An open question of the
+service's documents is a setting; its default is the stricter or the more usual reading.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-LONGEST: Final = 365 * 86400.0
-"""Seconds that anything can be set to take."""
+MAX_SECONDS: Final = 365 * 86400.0
+"""The longest time of any setting, in seconds."""
 SYSTEM_TEMPLATES: Final = {
     "c3841b3122fd460db2bc99a6ec131cb8": ("single-bitrate short video feeds", 6),
     "25524a2dae4541db93b2e891d7daf4b9": ("multi-bitrate copyrighted HLS", 6),
@@ -38,14 +38,14 @@ SYSTEM_TEMPLATES: Final = {
 }
 """Built-in workflow -> its name and number of outputs (facts 10)."""
 
-Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Text = Annotated[str, Field(min_length=1)]
 Moment = Annotated[AwareDatetime, Field(strict=False)]
 Dedup = Literal["unfinished", "finished"]
 
 
 class Model(BaseModel):
-    """A part of the settings."""
+    """The base of all parts of the settings."""
 
     model_config = ConfigDict(
         strict=True,
@@ -57,7 +57,7 @@ class Model(BaseModel):
     )
 
 
-def _loopback(url: str) -> str:
+def _check_loopback(url: str) -> str:
     try:
         parts = urlsplit(url if re.fullmatch("[!-~]+", url) else "")
         host, _ = parts.hostname or "", parts.port
@@ -69,138 +69,140 @@ def _loopback(url: str) -> str:
     return url
 
 
-Loopback = Annotated[str, AfterValidator(_loopback)]
+Loopback = Annotated[str, AfterValidator(_check_loopback)]
 
 
-def _pair(value: Any) -> Any:
+def _tuple_from_list(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def span(value: float | tuple[float, float]) -> tuple[float, float]:
-    """Return a range's ends; a number is a range of one."""
+def range_ends(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of a range; a number is a range of one value."""
     return value if isinstance(value, tuple) else (value, value)
 
 
-def _ordered(value: float | tuple[float, float]) -> float | tuple[float, float]:
-    least, most = span(value)
+def _check_order(value: float | tuple[float, float]) -> float | tuple[float, float]:
+    least, most = range_ends(value)
     if least > most:
         raise ValueError("the range must begin with its smaller end")
     return value
 
 
 Range = Annotated[
-    Seconds | tuple[Seconds, Seconds], BeforeValidator(_pair), AfterValidator(_ordered)
+    Seconds | tuple[Seconds, Seconds],
+    BeforeValidator(_tuple_from_list),
+    AfterValidator(_check_order),
 ]
-"""Seconds, or a list of the least and the most, drawn by the seed."""
+"""Seconds, or a list of the least and the most; the seed draws a value."""
 
 
 class Rule(Model):
-    """How matching starts fare; of all rules the first that matches, and falls to them, decides."""
+    """The outcome of matching starts; the first rule that matches and is drawn decides."""
 
     template: Text = "*"
-    """Workflow ids, as a glob."""
+    """A glob of workflow ids."""
     source: Text = "*"
-    """Vids or FileNames, as a glob."""
+    """A glob of Vids or FileNames."""
     chance: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of the matching starts that it falls to, drawn by the seed."""
+    """Share of the matching starts that the rule applies to, drawn by the seed."""
     status: Annotated[str, Field(pattern=r"^(0|[12][0-9]{3}|Terminated|Paused)\z")] = "0"
-    """The status they end with: `0`, 1xxx, 2xxx, `Terminated`; `Paused` never ends."""
+    """The last status: `0`, 1xxx, 2xxx, `Terminated`; a `Paused` run never ends."""
     pending_seconds: Range | None = None
-    """Of PendingStart; by default the emulator's."""
+    """Length of PendingStart in seconds; default: the emulator's."""
     running_seconds: Range | None = None
-    """Of Running; by default the emulator's."""
+    """Length of Running in seconds; default: the emulator's."""
 
 
 class Template(Model):
     """A user's workflow."""
 
     template_id: Text
-    """Its id."""
+    """The id of the workflow."""
     space_name: Text
-    """The space it belongs to."""
+    """The space of the workflow."""
     name: Text = "workflow"
-    """For people."""
+    """The name of the workflow."""
     description: str = ""
-    """For people."""
+    """The description of the workflow."""
     type: Text = "User"
-    """What ListWorkflowTemplate filters by."""
+    """The type, a filter of ListWorkflowTemplate."""
     transcodes: Annotated[int, Field(ge=0, le=100)] = 1
-    """How many files it makes."""
+    """Number of transcodes of a run."""
     snapshots: Annotated[int, Field(ge=0, le=100)] = 1
-    """How many snapshots it makes."""
+    """Number of snapshots of a run."""
     created_at: Moment = datetime(2026, 1, 1, tzinfo=UTC)
-    """With its offset."""
+    """Time of the creation, with a UTC offset."""
     updated_at: Moment = datetime(2026, 1, 1, tzinfo=UTC)
-    """With its offset."""
+    """Time of the last change, with a UTC offset."""
     commit_id: str = ""
-    """Its version; by default a hash of all the rest, so that an edited one has another."""
+    """The version; default: a hash of all other fields, so an edit gives a new version."""
 
     @model_validator(mode="after")
     def _commit(self) -> Self:
         if not self.commit_id:
-            rest = self.model_dump_json(exclude={"commit_id"})
-            digest = hashlib.sha256(rest.encode()).hexdigest()[:16]
+            fields = self.model_dump_json(exclude={"commit_id"})
+            digest = hashlib.sha256(fields.encode()).hexdigest()[:16]
             object.__setattr__(self, "commit_id", digest)
         return self
 
 
 class Subscription(Model):
-    """Where WorkflowComplete events of a space are sent (facts 9)."""
+    """A receiver of WorkflowComplete events (facts 9)."""
 
     url: Loopback
-    """Of this machine: http to loopback."""
+    """An http URL on the loopback interface."""
     space_name: Text | None = None
-    """`None`: of every space."""
+    """The space of the runs; `None`: every space."""
     content_type: Literal["application/octet-stream", "application/json"] = (
         "application/octet-stream"
     )
-    """Of the events."""
+    """The content type of the events."""
     private_key: Annotated[
         Annotated[str, Field(pattern=r"^[A-Za-z0-9]{8,20}\z")] | None, Field(repr=False)
     ] = None
-    """If set, events are signed with it."""
+    """The key that signs the events; `None`: unsigned events."""
     twice: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the events that come a second time though the first was taken, by the seed."""
+    """Share of the accepted events that are sent a second time, drawn by the seed."""
 
 
 class Behaviour(Model):
-    """What can be changed while the emulator runs."""
+    """The settings that can change while the emulator runs."""
 
     dedup: Dedup = "unfinished"
-    """Which earlier runs an identical start joins (facts 4: the documents disagree)."""
+    """The earlier runs that an identical start joins (facts 4: the documents disagree)."""
     rate_limit: Annotated[int, Field(ge=0, le=1_000_000)] = 50
-    """Requests of each action in any second; 0 is no limit."""
+    """Requests of each action in any second; 0: no limit."""
     pending_seconds: Range = 1.0
-    """Of PendingStart, for each run."""
+    """Length of PendingStart of each run, in seconds."""
     running_seconds: Range = 4.0
-    """Of Running, for each run."""
+    """Length of Running of each run, in seconds."""
     low_priority_seconds: Range = 30.0
-    """How much longer a run with EnableLowPriority is pending."""
+    """Extra length of PendingStart of a run with EnableLowPriority, in seconds."""
     latency_seconds: Range = 0.0
-    """Before each answer."""
+    """Delay of each response, in seconds."""
     rules: tuple[Rule, ...] = ()
-    """How runs fare, the first that matches; without one they succeed."""
+    """The outcomes of runs; a run without a matching rule succeeds."""
     seed: int = 0
-    """Decides all that is left to chance, and the run ids if it is not 0."""
+    """The seed of all random decisions, and of the run ids if it is not 0."""
     templates: tuple[Template, ...] | None = None
-    """The user's workflows there are; `None`: every id is one."""
+    """The user's workflows; `None`: every id is a workflow."""
     list_system_templates: bool = True
-    """Whether built-in workflows are found by GetWorkflowTemplate (facts 3: not known)."""
+    """Whether GetWorkflowTemplate finds built-in workflows (facts 3: unknown)."""
     spaces: tuple[Text, ...] | None = None
-    """The spaces there are; `None`: every one."""
+    """The existing spaces; `None`: every name is a space."""
     vids: dict[Text, Text] | None = None
-    """The Vids there are and their spaces; `None`: every one, in `emulated-space`."""
+    """The existing Vids and their spaces; `None`: every Vid, in `emulated-space`."""
     subscriptions: tuple[Subscription, ...] = ()
-    """Who hears of ended runs; only of those that start from then on."""
+    """The receivers of events; a change applies to later starts only."""
     expired_status: Literal[400, 403] = 403
     """HTTP status of InvalidTimestamp (facts 5: the pages disagree)."""
     access_key_code: Literal["InvalidAccessKey", "InvalidClientTokenId"] = "InvalidAccessKey"
-    """What a wrong access key is called (facts 5: the pages disagree)."""
+    """The code for a wrong access key (facts 5: the pages disagree)."""
 
     @model_validator(mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        """Take JSON's lists for tuples."""
+        """Replace JSON's lists by tuples."""
         if isinstance(value, Mapping):
             return {
                 key: tuple(item) if isinstance(item, list) and not key.endswith("econds") else item
@@ -209,36 +211,36 @@ class Behaviour(Model):
         return value
 
     def template(self, template_id: str) -> Template | None:
-        """Return a user's workflow, if there is one of that id."""
+        """Return the user's workflow with an id; `None` if there is none."""
         if self.templates is None:
             return Template(template_id=template_id, space_name="emulated-space")
         return next((item for item in self.templates if item.template_id == template_id), None)
 
 
 class EmulatorSettings(Behaviour):
-    """All of it."""
+    """All settings of an emulator."""
 
     store: str | os.PathLike[str] | None = None
-    """SQLite file that outlives the process; `None` keeps everything in memory."""
+    """A SQLite file for all data; `None`: memory of this process."""
     access_key: Text = "AKLTEMULATOR"
-    """The only key that is accepted."""
+    """The only accepted access key."""
     secret_key: Annotated[Text, Field(repr=False)] = "emulator-secret-key"  # noqa: S105 - known to all
-    """Its secret."""
+    """The secret key."""
     session_token: Annotated[Text | None, Field(repr=False)] = None
-    """If set, every request must carry it; if not, none may carry one."""
+    """The token that every request must have; `None`: no request may have a token."""
     region: Text | None = None
-    """The only region that signatures may be for; `None` takes any."""
+    """The only region that signatures may have; `None`: any region."""
 
 
-Part = TypeVar("Part", bound=BaseModel)
+ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
-def parsed(model: type[Part], parts: Mapping[str, Any]) -> Part:
+def parse_model(model: type[ModelType], parts: Mapping[str, Any]) -> ModelType:
     """
-    Return the model that `parts` spell.
+    Return the model of raw settings.
 
     Raises:
-        ValueError: saying all that is wrong with them, without their values.
+        ValueError: the settings are invalid; the message has all problems, and no values.
 
     """
     try:

@@ -1,8 +1,8 @@
 """
-Runs, ledger, rules, faults, deliveries, pace and clock in SQLite, shared by processes.
+All data of an emulator in SQLite, shared by processes: runs, ledger, faults, events, clock.
 
-Looking for an identical start and accepting a new one are one transaction: nothing is accepted
-twice, even by two processes.
+One transaction looks for an identical start and accepts a new one, so that two processes accept no
+start twice.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import Any, Final
 from pulumi_vod_workflow.emulator.faults import ActiveFault, Fault
 from pulumi_vod_workflow.emulator.settings import Dedup
 
-VERSION: Final = 1
-"""Of the schema, in the file."""
+SCHEMA_VERSION: Final = 1
+"""The version of the tables, recorded in the file."""
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT UNIQUE NOT NULL,
@@ -51,19 +51,19 @@ INSERT OR IGNORE INTO clock VALUES (1, NULL, 0, 1, 0);
 INSERT OR IGNORE INTO behaviour VALUES (1, '{}')
 """
 RETENTION: Final = 30 * 86400.0
-"""Seconds for which a run is found (facts 1)."""
-MAX_CLOCK_OFFSET: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
-"""The latest moment the clock can be moved to: every time stays one that can be spelled."""
-UNFINISHED: Final = frozenset({"PendingStart", "Running", "Paused"})
+"""Time for which reads find a run, in seconds (facts 1: 30 days)."""
+LATEST_TIME: Final = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+"""The latest time of the clock, so that every time of a run has four digits in its year."""
+UNFINISHED_STATUSES: Final = frozenset({"PendingStart", "Running", "Paused"})
 
 
-def iso(moment: float) -> str:
-    """Spell a time as the service does: UTC, whole seconds."""
+def format_time(moment: float) -> str:
+    """Return a time in the service's format: UTC, whole seconds."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EmulatedRun:
     """One accepted start."""
 
     number: int
@@ -71,28 +71,28 @@ class Run:
     start: Mapping[str, Any]
     space: str
     tasks: Mapping[str, int]
-    """How many transcodes and snapshots its workflow makes."""
+    """Numbers of transcodes and snapshots of its workflow."""
     accepted: float
     started: float
     ended: float
     outcome: str
 
     def status(self, now: float) -> str:
-        """Return the service's status at a moment."""
+        """Return the service's status at a time."""
         if now < self.started:
             return "PendingStart"
         if self.outcome == "Paused":
-            return "Paused"  # a word that no client knows
+            return "Paused"  # a status that no client knows
         return "Running" if now < self.ended else self.outcome
 
     def has_ended(self, now: float) -> bool:
-        """Tell whether the status is a last one."""
-        return self.status(now) not in UNFINISHED
+        """Return whether the run is terminal."""
+        return self.status(now) not in UNFINISHED_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What is decided of a run when it is accepted."""
+    """The decisions about a run at its acceptance."""
 
     run_id: str
     space: str
@@ -101,32 +101,32 @@ class RunOutcome:
     running: float
     outcome: str
     deliveries: tuple[tuple[str, bool], ...] = ()
-    """Subscriptions, as JSON, that are to hear of its end, and whether they hear it twice."""
+    """Subscriptions to its end, as JSON, and whether each gets the event twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way."""
+    """A claimed event."""
 
     number: int
-    run: Run
+    run: EmulatedRun
     subscription: str
     attempts: int
-    """How often it has been tried before."""
-    taken: float
-    """When it was taken: whose carrier was too slow has no say any more."""
+    """Number of earlier attempts."""
+    claimed_at: float
+    """Time of the claim: the store ignores the result of an expired claim."""
 
 
 OutcomeFactory = Callable[[int, str | None], RunOutcome]
-"""What becomes of the run of a number; the text is the counted rule that falls to it."""
+"""Returns the outcome of the run with a number; the text is a forced rule, as JSON."""
 Matches = Callable[[str], bool]
-"""Whether a counted rule, as JSON, falls to the start."""
+"""Returns whether a forced rule, as JSON, applies to the start."""
 
-_RUN: Final = "number, run_id, start, space, tasks, accepted, started, ended, outcome"
+_RUN_COLUMNS: Final = "number, run_id, start, space, tasks, accepted, started, ended, outcome"
 
 
 class Store:
-    """The emulator's memory: a file, or this process's own."""
+    """The data of an emulator, in a file or in the memory of this process."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         name = ":memory:" if path is None else str(Path(path))
@@ -138,11 +138,11 @@ class Store:
             self._db.execute("PRAGMA synchronous=NORMAL")
         with self._transaction() as db:
             [(version,)] = db.execute("PRAGMA user_version")
-            if version != VERSION and db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise sqlite3.DatabaseError("it was made by another version: remove it")
+            if version != SCHEMA_VERSION and db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise sqlite3.DatabaseError("another version wrote it: remove the file")
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the file."""
@@ -165,10 +165,10 @@ class Store:
             return self._db.execute(query, values).fetchall()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete all data, and reset the clock."""
         with self._transaction() as db:
             for table in ("runs", "outcomes", "faults", "admitted", "deliveries"):
-                db.execute(f"DELETE FROM {table}")  # noqa: S608 - of our own names
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
             db.execute("UPDATE clock SET shown = NULL, at = 0, speed = 1, step = 0")
             db.execute("UPDATE behaviour SET parts = '{}'")
 
@@ -176,18 +176,18 @@ class Store:
 
     def now(self) -> float:
         """Return the emulator's time."""
-        return _shown(self._rows("SELECT shown, at, speed FROM clock")[0], time.time())
+        return _clock_time(self._rows("SELECT shown, at, speed FROM clock")[0], time.time())
 
     def pace(self) -> tuple[float, float]:
-        """Return the clock's speed, and the seconds by which each request moves it."""
+        """Return the clock's speed, and the seconds that each request adds."""
         [(speed, step)] = self._rows("SELECT speed, step FROM clock")
         return speed, step
 
     def tick(self) -> None:
-        """Let a request move a stepped clock."""
+        """Add the step of a request to the clock."""
         [(step,)] = self._rows("SELECT step FROM clock")
         if step:
-            with contextlib.suppress(ValueError):  # at the end of time it stands
+            with contextlib.suppress(ValueError):  # the clock stops at LATEST_TIME
                 self.set_clock(advance=step)
 
     def set_clock(
@@ -199,20 +199,20 @@ class Store:
         step: float | None = None,
     ) -> None:
         """
-        Move the emulator's time forward, and say how it goes on.
+        Move the clock forward, and set its speed and step.
 
         Raises:
-            ValueError: when it would go back, or too far.
+            ValueError: the new time is before the present time, or after `LATEST_TIME`.
 
         """
         with self._transaction() as db:
             real = time.time()
             [row] = db.execute("SELECT shown, at, speed, step FROM clock").fetchall()
-            before = _shown(row[:3], real)
+            before = _clock_time(row[:3], real)
             shown = (before if to is None else to) + advance
-            if not before <= shown <= MAX_CLOCK_OFFSET:
+            if not before <= shown <= LATEST_TIME:
                 raise ValueError(
-                    f"the clock goes forward only, and not beyond {iso(MAX_CLOCK_OFFSET)}"
+                    f"the clock moves forward only, and not beyond {format_time(LATEST_TIME)}"
                 )
             db.execute(
                 "UPDATE clock SET shown = ?, at = ?, speed = ?, step = ?",
@@ -224,13 +224,13 @@ class Store:
                 ),
             )
 
-    # -- how it behaves -----------------------------------------------------------------------
+    # -- settings, forced outcomes and faults -------------------------------------------------
 
-    def behaviour(self) -> str:
-        """Return what has been changed of the settings, as JSON."""
+    def changed_settings(self) -> str:
+        """Return the changed settings, as JSON."""
         return str(self._rows("SELECT parts FROM behaviour")[0][0])
 
-    def change_behaviour(self, parts: Mapping[str, Any]) -> None:
+    def change_settings(self, parts: Mapping[str, Any]) -> None:
         """Change settings for all processes."""
         with self._transaction() as db:
             [(text,)] = db.execute("SELECT parts FROM behaviour").fetchall()
@@ -238,12 +238,12 @@ class Store:
             db.execute("UPDATE behaviour SET parts = ?", (merged,))
 
     def add_outcome(self, rule: str, times: int) -> None:
-        """Let a rule, as JSON, fall to so many starts, before all other rules."""
+        """Force a rule, as JSON, for a number of starts, before all other rules."""
         with self._transaction() as db:
             db.execute("INSERT INTO outcomes (left, rule) VALUES (?, ?)", (times, rule))
 
     def add_fault(self, fault: Fault) -> None:
-        """Let this happen; 0 times clears the faults of its action."""
+        """Add a fault; with 0 times, remove the faults of its action."""
         with self._transaction() as db:
             if fault.times == 0:
                 db.execute("DELETE FROM faults WHERE action = ?", (fault.action,))
@@ -251,31 +251,31 @@ class Store:
                 values = (fault.action, fault.times, fault.model_dump_json())
                 db.execute("INSERT INTO faults (action, left, fault) VALUES (?, ?, ?)", values)
 
-    def waiting(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-        """Return the outcomes and the faults that are still to come, as JSON, and how often."""
+    def pending_outcomes_and_faults(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+        """Return the forced outcomes and the faults that remain: how often, and their JSON."""
         outcomes = self._rows("SELECT left, rule FROM outcomes WHERE left > 0 ORDER BY number")
         faults = self._rows("SELECT left, fault FROM faults WHERE left > 0 ORDER BY number")
         return outcomes, faults
 
-    def take_fault(self, action: str, matches: Callable[[Fault], bool]) -> ActiveFault | None:
-        """Return the fault that happens to this request: the oldest that falls to it."""
+    def claim_fault(self, action: str, matches: Callable[[Fault], bool]) -> ActiveFault | None:
+        """Return the fault of a request, the oldest that matches, and count it."""
         query = "SELECT number, fault FROM faults WHERE action = ? AND left > 0 ORDER BY number"
         for number, text in self._rows(query, action):
             fault = ActiveFault(number=number, **json.loads(text))
             if matches(fault):
-                with self._transaction() as db:  # another process may have taken the last of it
-                    less = "UPDATE faults SET left = left - 1 WHERE number = ? AND left > 0"
-                    if db.execute(less, (number,)).rowcount:
+                with self._transaction() as db:  # another process may have claimed the last one
+                    claim = "UPDATE faults SET left = left - 1 WHERE number = ? AND left > 0"
+                    if db.execute(claim, (number,)).rowcount:
                         return fault
         return None
 
-    def give_back(self, fault: ActiveFault) -> None:
-        """Let it happen to another request."""
+    def return_fault(self, fault: ActiveFault) -> None:
+        """Undo a claim, so that the fault applies to a later request."""
         with self._transaction() as db:
             db.execute("UPDATE faults SET left = left + 1 WHERE number = ?", (fault.number,))
 
-    def admit(self, action: str, allowed: int) -> bool:
-        """Tell whether a request is among those allowed in any one second, by the real clock."""
+    def admit_request(self, action: str, allowed: int) -> bool:
+        """Return whether a request is within the rate limit, by the real clock."""
         now = time.time()
         with self._transaction() as db:
             db.execute("DELETE FROM admitted WHERE at <= ? OR at > ?", (now - 1, now + 1))
@@ -299,12 +299,12 @@ class Store:
         now = self.now()
         with self._transaction() as db:
             for row in db.execute(
-                f"SELECT {_RUN} FROM runs WHERE identity = ? AND accepted > ? "  # noqa: S608 - ours
+                f"SELECT {_RUN_COLUMNS} FROM runs WHERE identity = ? AND accepted > ? "  # noqa: S608 - constant names
                 "ORDER BY number DESC",
                 (identity, now - RETENTION),
             ):
-                run = _run(row)
-                if not run.has_ended(now) or (dedup == "finished" and _still_counts(run, now)):
+                run = _run_from_row(row)
+                if not run.has_ended(now) or (dedup == "finished" and _can_be_joined(run, now)):
                     return run.run_id
             rule = None
             for number, text in db.execute(
@@ -315,99 +315,100 @@ class Store:
                     db.execute("UPDATE outcomes SET left = left - 1 WHERE number = ?", (number,))
                     break
             [(last,)] = db.execute("SELECT COALESCE(MAX(number), 0) FROM runs")
-            fate = outcome_factory(last + 1, rule)
-            ended = now + fate.pending + fate.running
+            outcome = outcome_factory(last + 1, rule)
+            ended = now + outcome.pending + outcome.running
             db.execute(
-                f"INSERT INTO runs ({_RUN}, identity) "  # noqa: S608 - ours
+                f"INSERT INTO runs ({_RUN_COLUMNS}, identity) "  # noqa: S608 - constant names
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     last + 1,
-                    fate.run_id,
+                    outcome.run_id,
                     json.dumps(start, ensure_ascii=False),
-                    fate.space,
-                    json.dumps(fate.tasks),
+                    outcome.space,
+                    json.dumps(outcome.tasks),
                     now,
-                    now + fate.pending,
+                    now + outcome.pending,
                     ended,
-                    fate.outcome,
+                    outcome.outcome,
                     identity,
                 ),
             )
-            if fate.outcome != "Paused":
+            if outcome.outcome != "Paused":
                 db.executemany(
                     "INSERT INTO deliveries (run_id, subscription, due, again) VALUES (?, ?, ?, ?)",
-                    [(fate.run_id, text, ended, again) for text, again in fate.deliveries],
+                    [(outcome.run_id, text, ended, again) for text, again in outcome.deliveries],
                 )
-            return fate.run_id
+            return outcome.run_id
 
-    def find(self, run_id: str) -> Run | None:
-        """Return a run that is not older than 30 days."""
+    def find_recent_run(self, run_id: str) -> EmulatedRun | None:
+        """Return a run that reads still find; None if there is none."""
         run = self.run(run_id)
         return run if run and run.accepted > self.now() - RETENTION else None
 
-    def run(self, run_id: str) -> Run | None:
-        """Return a run of any age."""
-        query = f"SELECT {_RUN} FROM runs WHERE run_id = ?"  # noqa: S608 - ours
-        return next(map(_run, self._rows(query, run_id)), None)
+    def run(self, run_id: str) -> EmulatedRun | None:
+        """Return a run of any age; None if there is none."""
+        query = f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?"  # noqa: S608 - constant names
+        return next(map(_run_from_row, self._rows(query, run_id)), None)
 
-    def runs(self, last: int) -> list[Run]:
-        """Return the last so many runs, the newest first."""
+    def runs(self, last: int) -> list[EmulatedRun]:
+        """Return the last runs, at most `last`, the newest first."""
         rows = self._rows(
-            f"SELECT {_RUN} FROM runs ORDER BY number DESC LIMIT ?",  # noqa: S608 - ours
+            f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY number DESC LIMIT ?",  # noqa: S608 - constant names
             last,
         )
-        return [_run(row) for row in rows]
+        return [_run_from_row(row) for row in rows]
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Return every start that would have been billed, oldest first."""
-        rows = self._rows(f"SELECT {_RUN} FROM runs ORDER BY number")  # noqa: S608 - ours
-        return [entry(_run(row)) for row in rows]
+        """Return every start that the service would bill, oldest first."""
+        rows = self._rows(f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY number")  # noqa: S608 - constant names
+        return [ledger_entry(_run_from_row(row)) for row in rows]
 
-    def starts(self, until: Run | None = None) -> int:
-        """Return how many starts are in the ledger, up to a run's own if one is given."""
+    def count_starts(self, until: EmulatedRun | None = None) -> int:
+        """Return the number of starts in the ledger, up to the start of `until`."""
         query = "SELECT COUNT(*) FROM runs WHERE number <= ?"
         [(count,)] = self._rows(query, until.number if until else 2**63 - 1)
         return int(count)
 
     # -- events -------------------------------------------------------------------------------
 
-    def take_delivery(self, patience: float) -> Delivery | None:
+    def claim_delivery(self, timeout: float) -> Delivery | None:
         """
-        Return an event that is due; another process has it only after `patience` real seconds.
+        Return a due event, and claim it for `timeout` real seconds.
 
-        So one whose carrier dies is delivered all the same, and perhaps twice.
+        After that another process can claim the event. So an event outlives a killed process, and
+        a receiver may get it twice.
         """
         query = (
             "SELECT number, run_id, subscription, attempts FROM deliveries "
             "WHERE state = 'waiting' AND due <= ? AND taken <= ? ORDER BY due, number LIMIT 1"
         )
         now, real = self.now(), time.time()
-        if not self._rows(query, now, real - patience):
+        if not self._rows(query, now, real - timeout):
             return None
         with self._transaction() as db:
-            row = db.execute(query, (now, real - patience)).fetchone()
+            row = db.execute(query, (now, real - timeout)).fetchone()
             if row is None:
                 return None
             number, run_id, subscription, attempts = row
             db.execute("UPDATE deliveries SET taken = ? WHERE number = ?", (real, number))
             found = db.execute(
-                f"SELECT {_RUN} FROM runs WHERE run_id = ?",  # noqa: S608 - ours
+                f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?",  # noqa: S608 - constant names
                 (run_id,),
             ).fetchone()
-        return Delivery(number, _run(found), subscription, attempts, real)
+        return Delivery(number, _run_from_row(found), subscription, attempts, real)
 
-    def delivered(self, delivery: Delivery) -> None:
-        """Note that an event was taken; it comes once more if that was decided."""
+    def mark_delivered(self, delivery: Delivery) -> None:
+        """Record that a receiver accepted an event; schedule it again if it is due twice."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE deliveries SET attempts = attempts + 1, taken = 0, again = 0, "
                 "state = CASE WHEN again THEN 'waiting' ELSE 'delivered' END "
                 "WHERE number = ? AND taken = ?",
-                (delivery.number, delivery.taken),
+                (delivery.number, delivery.claimed_at),
             )
 
-    def undelivered(self, delivery: Delivery, wait: float | None) -> None:
-        """Note that an event was not taken: it comes again after a wait, or is dropped."""
+    def mark_undelivered(self, delivery: Delivery, wait: float | None) -> None:
+        """Record a failed delivery: schedule a retry after `wait`, or drop the event."""
         due = self.now() + (wait or 0)
         with self._transaction() as db:
             db.execute(
@@ -417,19 +418,19 @@ class Store:
                     due,
                     "dropped" if wait is None else "waiting",
                     delivery.number,
-                    delivery.taken,
+                    delivery.claimed_at,
                 ),
             )
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Return what became of the events, oldest first."""
+        """Return all events and their states, oldest first."""
         return [
             {
                 "runId": run_id,
                 "url": json.loads(subscription)["url"],
                 "attempts": attempts,
                 "state": state,
-                "dueAt": iso(due),
+                "dueAt": format_time(due),
             }
             for run_id, subscription, attempts, state, due in self._rows(
                 "SELECT run_id, subscription, attempts, state, due FROM deliveries ORDER BY number"
@@ -437,13 +438,13 @@ class Store:
         ]
 
 
-def _shown(row: tuple[float | None, float, float], real: float) -> float:
-    shown, at, speed = row
-    return real if shown is None else shown + (real - at) * speed
+def _clock_time(row: tuple[float | None, float, float], real: float) -> float:
+    base, at, speed = row
+    return real if base is None else base + (real - at) * speed
 
 
-def entry(run: Run) -> dict[str, Any]:
-    """Return a run as the ledger has it."""
+def ledger_entry(run: EmulatedRun) -> dict[str, Any]:
+    """Return the ledger's entry of a run."""
     start = run.start
     source = {"vid": start["Vid"]} if "Vid" in start else {"directUrl": start["DirectUrl"]}
     return {
@@ -451,21 +452,21 @@ def entry(run: Run) -> dict[str, Any]:
         "clientToken": start.get("ClientToken"),
         "templateId": start["TemplateId"],
         **source,
-        "acceptedAt": iso(run.accepted),
+        "acceptedAt": format_time(run.accepted),
     }
 
 
-def _run(row: Any) -> Run:
+def _run_from_row(row: Any) -> EmulatedRun:
     number, run_id, start, space, tasks, *times = row
-    return Run(number, run_id, json.loads(start), space, json.loads(tasks), *times)
+    return EmulatedRun(number, run_id, json.loads(start), space, json.loads(tasks), *times)
 
 
-def _still_counts(run: Run, now: float) -> bool:
-    """Tell whether a finished run dedups: not one that was terminated or failed by the system."""
+def _can_be_joined(run: EmulatedRun, now: float) -> bool:
+    """Return whether a terminal run deduplicates: not after a termination or a system failure."""
     status = run.status(now)
     return status != "Terminated" and not status.startswith("2")
 
 
 def new_run_id(seed: int, number: int) -> str:
-    """Return a run's id: by chance, or what the seed has for it."""
+    """Return a run id: random, or with a seed derived from seed and number."""
     return f"emu:{seed:08x}{number:024x}" if seed else f"emu:{secrets.token_hex(16)}"

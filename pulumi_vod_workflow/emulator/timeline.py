@@ -1,4 +1,4 @@
-"""The time axis of the page: it only grows, and what is drawn keeps its place and its size."""
+"""The time axis of the page: the axis only grows, so drawn bars keep their place and size."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-SECOND: Final = 10.0  # pixels
-"""Width of a second, of the first ones of each stretch between two moments."""
-TRUE_TO_SCALE: Final = 15.0  # seconds
+PIXELS_PER_SECOND: Final = 10.0  # pixels
+"""Width of a second, at the begin of each stretch between two moments."""
+MAX_SCALED_SECONDS: Final = 15.0  # seconds
 """Length of a stretch up to which a second has its width; longer stretches are shortened."""
-DOUBLING: Final = 20.0  # pixels
+PIXELS_PER_DOUBLING: Final = 20.0  # pixels
 """Width that a longer stretch gains whenever it is twice as long."""
 
 
 def width(seconds: float) -> float:
     """
-    Return the width of a stretch in which nothing happens, in pixels.
+    Return the width of a stretch between two moments, in pixels.
 
-    Two parts of a stretch are together never narrower than it is whole. So a moment that is added
-    within a stretch moves what comes after it to the right, and shrinks nothing.
+    Two parts of a stretch are together never narrower than the whole stretch. So a new moment
+    within a stretch moves later bars to the right, and shrinks no bar.
     """
-    if seconds <= TRUE_TO_SCALE:
-        return max(0.0, seconds) * SECOND
-    return TRUE_TO_SCALE * SECOND + DOUBLING * math.log2(seconds / TRUE_TO_SCALE)
+    if seconds <= MAX_SCALED_SECONDS:
+        return max(0.0, seconds) * PIXELS_PER_SECOND
+    return MAX_SCALED_SECONDS * PIXELS_PER_SECOND + PIXELS_PER_DOUBLING * math.log2(
+        seconds / MAX_SCALED_SECONDS
+    )
 
 
 class Axis:
@@ -33,7 +35,7 @@ class Axis:
     Places of moments, in pixels from the first one.
 
     Args:
-        moments: what happens, at least once: when runs are accepted, started and ended.
+        moments: times at which runs are accepted, started and ended; at least one.
 
     """
 
@@ -44,7 +46,7 @@ class Axis:
             self._places.append(self._places[-1] + width(after - before))
 
     def at(self, moment: float) -> float:
-        """Return the place of a moment; of one before the first, that of the first."""
+        """Return the place of a moment; a moment before the first has the place of the first."""
         index = bisect_right(self._moments, moment) - 1
         if index < 0:
             return 0.0

@@ -1,4 +1,4 @@
-"""Lines about an operation as a whole; each resource has a row of its own."""
+"""Lines about a whole engine operation. Lines about a resource go to its `ResourceLogger`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from typing import Final
 from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.settings import Settings
 
-MAX_RESOURCES_COUNTED_AT_ONCE: Final = 20
-"""Up to here each resource that starts runs updates the stack's row at once."""
-COUNT_INTERVAL: Final = 0.2  # seconds
-"""Between two updates of the stack's row beyond that: a log has a line for each update."""
+# Each update of the stack's row is a line in a log, so many resources share one update.
+MAX_RESOURCES_COUNTED_AT_ONCE: Final = 20  # resources, each with an update of the stack's row
+COUNT_INTERVAL: Final = 0.2  # seconds between two updates for more resources
 
 
 class Announcements:
     """
-    The lines that all operations of a process share.
+    The lines of all resources of a process, each shown once.
 
     Args:
-        print_line: shows a line of the operation.
-        stack_status: shows a line on the stack's row until the next one.
+        print_line: shows a line of the engine operation.
+        stack_status: shows a line on the stack's row until the next line.
 
     """
 
@@ -37,7 +36,7 @@ class Announcements:
         self._timer: Timer | None = None
 
     def once(self, key: str, show: Callable[[], None]) -> None:
-        """Show a line, unless an operation of this process has shown one with this key."""
+        """Call `show`, unless this process has called it for the same key."""
         with self._lock:
             new = key not in self._shown
             self._shown.add(key)
@@ -45,12 +44,12 @@ class Announcements:
             show()
 
     def announce_endpoint(self, settings: Settings) -> None:
-        """Show where runs start, whether they are paid, and settings that look mistyped; once."""
+        """Show once where runs start, whether they are paid, and settings that may be mistyped."""
         for line in (settings.where_runs_start, *settings.doubts):
             self.once(line, partial(self.print_line, f"vod: {line}"))
 
     def count_starts(self, resource_key: str, count: int, settings: Settings) -> None:
-        """Count the runs that a resource starts. A replacement plans them twice, counted once."""
+        """Count the runs that a resource starts; a replacement plans them twice."""
         kind = kind_of_run(settings)
         with self._lock:
             self._counts[resource_key] = count
@@ -80,6 +79,6 @@ def kind_of_run(settings: Settings) -> str:
 
 
 def a_run(settings: Settings) -> str:
-    """Return the same with its article and noun."""
+    """Return the kind of a new run with article and noun."""
     kind = kind_of_run(settings)
     return f"{'an' if kind == 'emulated' else 'a'} {kind} run"

@@ -1,4 +1,4 @@
-"""The lifecycle of a `WorkflowBatch`. `create` and `update` start items; all else is free."""
+"""The lifecycle of a `WorkflowBatch`. `create` and `update` start items (paid)."""
 
 from __future__ import annotations
 
@@ -77,15 +77,16 @@ from pulumi_vod_workflow.lifecycle.start_records import (
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
 UNKNOWN_OUTCOMES: Final = (
-    "The journal has a note of them: the next `pulumi up` does not send them again unasked, unless "
-    "within vod:resendWithin. Look for their runs in the VOD console, then choose for each item:"
+    "The journal has these starts. The next update sends them again only within "
+    "`vod:resendWithin` seconds.\n"
+    "hint: look for their runs in the VOD console, then choose for each item\n"
+    f"{UNKNOWN_START_OPTIONS}"
 )
-CORRECT_ITEMS: Final = "Nothing of the batch was started. Correct the items."
+CORRECT_ITEMS: Final = "No run was started.\nhint: correct the items"
 REJECTED_BY_PREFLIGHT: Final = (
-    "Nothing of the batch was started. Correct the items, or set vod:preflight to warn: then the "
-    "service decides."
+    f"{CORRECT_ITEMS}\nhint: or set `vod:preflight` to `warn`, so that the service decides"
 )
-MAX_REASONS_LISTED: Final = 20
+MAX_REASONS_LISTED: Final = 20  # reasons in one message
 Runs = dict[str, dict[str, Any]]
 Recorders = dict[str, StartRecorder]
 
@@ -96,10 +97,10 @@ PAID_OPERATIONS: Final[frozenset[str]] = frozenset({"create", "update"})
 
 async def check(session: Session, host: Host, olds: Properties, news: Properties) -> Checked:
     """
-    Validate all items and add their tokens; free. It makes calls only with `vod:preflight`.
+    Validate all items and add their tokens; free. Only `vod:preflight` makes calls.
 
     Raises:
-        CallError: when starts must not be sent, because an earlier send has no answer.
+        CallError: when the provider must not send starts: an earlier send got no response.
 
     """
     if has_lost_inputs(news):
@@ -122,7 +123,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
 
 async def diff(session: Session, host: Host, _id: str, olds: Properties, news: Properties) -> Diff:
     """
-    Plan which items start a run, and announce them; free. It makes calls only with `vod:preflight`.
+    Plan which items start a run, and announce them; free. Only `vod:preflight` makes calls.
 
     Raises:
         CallError: as `check`.
@@ -132,24 +133,24 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     if has_lost_inputs(news):
         return Diff(changes=True)
     recorded, declared = normalise_batch(olds), normalise_batch(news)
-    release(session, _own_run_ids(runs_of(recorded)))
+    release(session, runs_of(recorded).values())
     if resource_key_of(declared) not in session.checked_resources:
-        # A refresh compares the state with itself. The program decides what `pulumi up` starts.
+        # `pulumi refresh` compares the state with itself, so there is no start to announce.
         return Diff(changes=_plan(session, recorded, declared).changes)
     plan, recovery, _ = _plan_with_recovery(session, host, recorded, declared)
     rejected = await _announce_plan(session, host, recorded, declared, plan=plan, recovery=recovery)
     if rejected:
         lines = [f"  - {problem}" for problem in rejected]
-        raise PreflightError("\n".join(["refused by preflight:", *lines, REJECTED_BY_PREFLIGHT]))
+        raise PreflightError("\n".join(["rejected by preflight:", *lines, REJECTED_BY_PREFLIGHT]))
     return Diff(changes=plan.changes)
 
 
 async def create(session: Session, host: Host, props: Properties) -> Recorded:
     """
-    Start all items, each of which is paid. Items that fail are recorded with their error.
+    Start all items (paid: one run each). Record failed items with their error.
 
     Raises:
-        BatchError: when there is no run to record.
+        BatchError: when the state would have no run.
 
     """
     require_all_inputs(props)
@@ -163,7 +164,7 @@ async def update(
     session: Session, host: Host, _id: str, olds: Properties, news: Properties
 ) -> Properties:
     """
-    Start the items that need a new run, each of which is paid. The other items keep their runs.
+    Start the items that need a new run (paid: one run each). All other items keep their runs.
 
     Raises:
         BatchError: as `create`.
@@ -175,15 +176,15 @@ async def update(
 
 async def read(session: Session, host: Host, id_: str, props: Properties) -> Recorded:
     """
-    Read all runs that have not ended, concurrently; free.
+    Read all unfinished runs concurrently; free.
 
     Raises:
-        BatchError: when no run can be read.
+        BatchError: when all reads fail.
 
     """
     state = normalise_batch(props)
     runs, unfinished = runs_of(state), unfinished_runs(state)
-    release(session, _own_run_ids(runs))
+    release(session, runs.values())
     if not unfinished:
         return Recorded(id_, with_secrets(state))
     refs = {key: session.run_ref(run) for key, run in unfinished.items()}
@@ -210,12 +211,12 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
 async def delete(session: Session, host: Host, _id: str, props: Properties) -> None:
     """Remove the runs from the state. Unfinished runs continue, and VOD bills them."""
     state = normalise_batch(props)
-    release(session, _own_run_ids(runs_of(state)), wait=True)
+    release(session, runs_of(state).values(), wait=True)
     billed = [key for key, run in unfinished_runs(state).items() if not run["emulated"]]
     if billed:
         host.logger.info(
-            f"{len(billed):,} runs are forgotten, not cancelled: they were not known to have "
-            f"ended, go on, and are billed: {list_names(billed, 20)}"
+            f"removed from state, {len(billed):,} unfinished: these runs keep running and are "
+            f"billed (VOD has no cancel API): {list_names(billed, 20)}"
         )
 
 
@@ -230,19 +231,21 @@ def _plan_with_recovery(
     session: Session, host: Host, olds: Properties, news: Properties
 ) -> tuple[BatchPlan, RecoveryPlan, Recorders]:
     """
-    Return the plan, what the journal contributes to it, and a recorder for each start to send.
+    Return the plan, its part from the journal, and a recorder for each start to send.
 
     Raises:
-        CallError: when starts must not be sent.
-        BatchError: when items that start again break a rule of today.
+        CallError: when the provider must not send starts.
+        BatchError: when items that start again break a rule of this version.
 
     """
     plan = _plan(session, olds, news)
     if not plan.start:
         return plan, RecoveryPlan(), {}
-    wrong = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
-    if wrong:
-        raise BatchError("\n".join(["items that start again are refused:", *wrong, CORRECT_ITEMS]))
+    problems = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
+    if problems:
+        raise BatchError(
+            "\n".join(["items that start again break a rule:", *problems, CORRECT_ITEMS])
+        )
     items = items_of(news)
     known = {key: items[key] for key in plan.start if is_known(items[key])}
     recovery, recorders = plan_recovery(session, known)
@@ -252,7 +255,7 @@ def _plan_with_recovery(
         names = [
             key if secret else f"{key}: {describe_start(items[key])}" for key in recovery.undecided
         ]
-        subject = f"of {plan.total:,} items {len(names):,} ({list_names(names, 50)}) were"
+        subject = f"the start of {len(names):,} of {plan.total:,} items ({list_names(names, 50)})"
         raise unknown_outcome_error(session, subject, recovery.undecided.values(), news["scope"])
     return plan.with_recovery(recovery.reused, recovery.resent), recovery, recorders
 
@@ -267,10 +270,10 @@ async def _announce_plan(
     recovery: RecoveryPlan,
 ) -> list[Problem]:
     """
-    Announce, in a preview too, what starts, what it costs, and what is doubtful.
+    Announce, also in a preview, the starts, their cost, and probable mistakes.
 
     Returns:
-        The problems that the preflight rejects starts for.
+        The problems for which the preflight rejects starts.
 
     """
     items = items_of(news)
@@ -288,7 +291,7 @@ async def _announce_plan(
             host.logger.warning(line)
     for line in plan.summary_lines():
         host.logger.info(line)
-    # Repeated starts have no time for a preflight.
+    # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.
     if session.settings.preflight == "off" or recovery.resent:
         return []
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
@@ -345,28 +348,31 @@ def _send_plan(
 
 async def _apply(session: Session, host: Host, olds: Properties, news: Properties) -> Properties:
     """
-    Carry out the plan, and return the state. In a preview nothing is started.
+    Apply the plan, and return the state. In a preview, start no run.
 
     Raises:
-        BatchError: when the service accepted nothing, and either cannot accept any other start or
-            there is no run to record.
+        BatchError: when the service accepted no start, and either an error affects every start or
+            the state would have no run.
 
     """
     if host.preview:
-        return with_secrets({**news, "runs": UNKNOWN})
+        return {**with_secrets(news), "runs": UNKNOWN}
     plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
-    if len(reused) < len(recovery.reused):  # an emulator lost some: they start now
+    if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
         plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, news, plan)
-    # Last, because runs may be paid from here on: nothing below may raise once one is accepted.
+    # Starts are last, because no line below may raise after the service accepts one: an error
+    # would lose the RunIds (pulumi-facts 0.3).
     started = await _start(session, host, recorders)
     items, location = items_of(news), session.endpoint_outputs()
     own = {
         key: {**items[key], **run, **location}
         for key, run in {**reused, **started.accepted}.items()
     }
+    # An error of Python's `create` loses all runs, so failed items are part of the state
+    # (pulumi-facts 0.3).
     unclear: dict[str, str] = {}
     for key, error in started.failed.items():
         (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
@@ -375,6 +381,7 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     runs = {**runs, **new_runs}
     if rejected or unclear:
         report = _failure_report(rejected, unclear, len(plan.start) + len(plan.adopt))
+        # Without a new run there is nothing to lose, and an error stops the update.
         if not runs or (started.abort_error and not new_runs):
             raise BatchError(report)
         host.logger.warning(report)
@@ -390,12 +397,12 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
 
 async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Properties) -> Runs:
     """
-    Return the runs of the journal as the service knows them.
+    Read the runs of the journal; free.
 
-    Runs that an emulator has lost are left out: nothing was paid for them.
+    The result has no runs that an emulator has lost: these were free.
 
     Raises:
-        BatchError: when other runs cannot be read.
+        BatchError: when the read of another run fails.
 
     """
     if not reused:
@@ -410,10 +417,13 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
     if len(lost) < len(errors):
         reasons = {key: _reason(error, news) for key, error in errors.items()}
         summary = (
-            f"{len(errors):,} runs that an earlier update has started, says the journal "
-            f"{session.settings.journal}, cannot be read. Nothing was started now."
+            f"{len(errors):,} runs that an earlier update started cannot be read "
+            f"(journal: {session.settings.journal}):"
         )
-        options = f"If they are gone for good, choose for each item:\n{UNKNOWN_START_OPTIONS}"
+        options = (
+            "No run was started.\n"
+            f"hint: if a run no longer exists, choose for its item\n{UNKNOWN_START_OPTIONS}"
+        )
         raise BatchError("\n".join([summary, *_group_by_reason(reasons), options]))
     drop_reuse(session, lost)
     return {
@@ -429,7 +439,7 @@ async def _start(session: Session, host: Host, recorders: Recorders) -> StartRes
         start_many,
         session.client(),
         recorders,
-        say=host.report,
+        on_progress=host.report,
         is_cancelled=host.is_cancelled,
     )
 
@@ -437,7 +447,7 @@ async def _start(session: Session, host: Host, recorders: Recorders) -> StartRes
 async def _adopt(
     session: Session, news: Properties, plan: BatchPlan
 ) -> tuple[Runs, dict[str, str]]:
-    """Read the runs that items name; free. Return them, and why the others are not adopted."""
+    """Read the runs to adopt; free. Return the adopted runs, and the reasons of all others."""
     items = items_of(news)
     if not plan.adopt:
         return {}, {}
@@ -468,11 +478,6 @@ def _state(
     return with_secrets(to_batch_state(inputs, runs, site=site, **without_run))
 
 
-def _own_run_ids(runs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the ids of the runs that were not adopted."""
-    return [run["runId"] for run in runs.values() if "existingRunId" not in run]
-
-
 # -- reporting failures ------------------------------------------------------------------------
 
 
@@ -485,8 +490,8 @@ def _reason(error: CallError, declared: Properties) -> str:
 
 
 def _without_request_ids(reasons: Mapping[str, str]) -> dict[str, str]:
-    """Return reasons without their RequestIds, so that a repeated reason is no change."""
-    return {key: re.sub(r", RequestId [^\]]*", "", why) for key, why in reasons.items()}
+    """Return reasons without RequestIds, so that an equal reason does not change the state."""
+    return {key: re.sub(r", RequestId [^\]]*", "", reason) for key, reason in reasons.items()}
 
 
 def _failure_report(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -> str:
@@ -495,26 +500,28 @@ def _failure_report(rejected: Mapping[str, str], unclear: Mapping[str, str], tot
         lines += [
             f"not started or adopted: {len(rejected):,} of {total:,} items:",
             *_group_by_reason(rejected),
-            "The next `pulumi up` tries them again, as they are declared then.",
+            "The next `pulumi up` tries these items again with their new declaration.",
         ]
     if unclear:
         lines += [
-            f"MAY HAVE BEEN STARTED, but no RunId came back: {len(unclear):,} of {total:,} items:",
+            f"A RUN MAY EXIST, but no RunId came back: {len(unclear):,} of {total:,} items:",
             *_group_by_reason(unclear),
             UNKNOWN_OUTCOMES,
-            UNKNOWN_START_OPTIONS,
         ]
     return "\n".join(lines)
 
 
 def _group_by_reason(reasons: Mapping[str, str]) -> list[str]:
-    """Return a line for each reason, the most frequent first, with the keys of its items."""
+    """Return one line for each reason with the keys of its items, the most frequent first."""
     groups: dict[str, list[str]] = defaultdict(list)
     for key, reason in sorted(reasons.items()):
         groups[reason].append(key)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1]))
     shown, more = ordered[:MAX_REASONS_LISTED], ordered[MAX_REASONS_LISTED:]
-    lines = [f"  - {list_names(keys, 10)}: {reason}" for reason, keys in shown]
+    lines = [
+        f"  - {list_names(keys, 10)}: {reason}".replace(" hint: ", "\n    hint: ")
+        for reason, keys in shown
+    ]
     if more:
         lines.append(f"  - and {sum(len(keys) for _, keys in more):,} more")
     return lines

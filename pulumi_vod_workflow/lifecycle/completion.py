@@ -1,4 +1,4 @@
-"""The lifecycle of a `WorkflowCompletion`: it waits, and starts nothing."""
+"""The lifecycle of a `WorkflowCompletion`, which waits for runs; free."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def check(session: Session, _host: Host, _olds: Properties, news: Properti
 async def diff(
     _session: Session, _host: Host, _id: str, olds: Properties, news: Properties
 ) -> Diff:
-    """Decide whether other runs are awaited, or another setting is recorded; offline and free."""
+    """Decide whether the wait has other runs or settings; offline and free."""
     if has_lost_inputs(news):
         return Diff(changes=True)
     return Diff(changes=needs_update(normalise(olds), normalise(news)))
@@ -60,7 +60,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     Wait for all runs, and record their results; free.
 
     Raises:
-        WaitError: when runs failed, have not ended in time, or the user cancels.
+        WaitError: when runs failed or have not ended in time, or when the user cancels.
 
     """
     require_all_inputs(props)
@@ -71,7 +71,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
 
 
 async def read(_session: Session, _host: Host, id_: str, props: Properties) -> Recorded:
-    """Return the recorded results: runs that have ended never change again."""
+    """Return the recorded results; free. A run that has ended never changes."""
     return Recorded(id_, with_secrets(normalise(props)))
 
 
@@ -79,7 +79,7 @@ async def update(
     session: Session, host: Host, _id: str, olds: Properties, news: Properties
 ) -> Properties:
     """
-    Wait for the runs whose results are not recorded yet; free.
+    Wait for all runs without a recorded result; free.
 
     Raises:
         WaitError: as `create`.
@@ -98,36 +98,37 @@ async def _wait(
 ) -> Properties:
     if host.preview:
         return {**news, "results": UNKNOWN}
+    # A recorded result is final: a run that has ended does not change (vod-api-facts 1).
     runs = runs_to_wait_for(news)
     results = reusable_results(olds, runs)
     without_run = {name: result_without_run(run) for name, run in runs.items()}
     results |= {name: result for name, result in without_run.items() if result}
     awaited = {name: run for name, run in runs.items() if name not in results}
     not_started = [name for name in runs if without_run[name]]
-    if awaited and not_started:  # a line before a long wait that may fail because of them
+    if awaited and not_started:  # a warning before a long wait, which may fail for these items
         names = list_names(not_started, 20)
-        host.logger.warning(f"were not started, so have no run to wait for: {names}")
-    waited = await _wait_for(session, host, awaited, news)
+        host.logger.warning(f"no run to wait for, because the last update got no RunId: {names}")
+    wait = await _wait_for(session, host, awaited, news)
     lost = [
         name
-        for name, error in waited.unreadable.items()
+        for name, error in wait.unreadable.items()
         if isinstance(error, NotFoundError) and is_emulated(awaited[name]["runId"])
     ]
     raise_if_unfinished(
         len(runs),
-        waited.unfinished,
-        {**waited.failing, **waited.unreadable},
-        took=None if waited.cancelled else waited.duration,
+        wait.unfinished,
+        {**wait.failing, **wait.unreadable},
+        took=None if wait.cancelled else wait.duration,
         forgotten=lost,
     )
     read_now = {
-        name: result_of(runs[name]["runId"], outputs) for name, outputs in waited.ended.items()
+        name: result_of(runs[name]["runId"], outputs) for name, outputs in wait.ended.items()
     }
     results = {name: results.get(name) or read_now[name] for name in runs}
     if news["onFailure"] == "error":
         raise_if_failed(results)
     if awaited:
-        host.logger.info(f"{summary(results)} after {format_duration(waited.duration)}")
+        host.logger.info(f"{summary(results)} after {format_duration(wait.duration)}")
     return with_secrets(to_completion_state(news, results))
 
 
@@ -137,14 +138,14 @@ async def _wait_for(
     if not runs:
         return WaitResult()
     timeout = news["timeout"]
-    waited = await session.call(
+    wait = await session.call(
         wait_for_runs,
         {name: session.run_ref(run) for name, run in runs.items()},
         timeout=timeout if host.deadline is None else min(timeout, host.deadline),
-        say=host.report,
+        on_progress=host.report,
         is_cancelled=host.is_cancelled,
     )
     if has_secret_inputs(news):
-        for error in (*waited.failing.values(), *waited.unreadable.values()):
+        for error in (*wait.failing.values(), *wait.unreadable.values()):
             error.redact_service_message()
-    return waited
+    return wait

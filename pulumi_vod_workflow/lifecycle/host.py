@@ -1,4 +1,4 @@
-"""The interface between an operation and its host: the Python dynamic provider, or a plugin."""
+"""The interface between an operation and its host, such as the Python dynamic provider."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.errors import VodWorkflowError
 
 Properties = dict[str, Any]
-"""Values with `UNKNOWN` for unknown ones. Results may hold a `Secret`."""
+"""Properties of a resource, with `UNKNOWN` for unknown values. Results may contain a `Secret`."""
 
 
 class ResourceLogger(Protocol):
-    """Lines on the row of one resource. No method raises."""
+    """A logger for the row of one resource. No method raises."""
 
     def info(self, text: str) -> None:
-        """Show a lasting line."""
+        """Show a line that stays."""
 
     def status(self, text: str) -> None:
-        """Show a line until the next one; a log without rows omits it."""
+        """Show a line until the next line. A log without rows omits the line."""
 
     def warning(self, text: str) -> None:
-        """Show a lasting line as a warning."""
+        """Show a warning that stays."""
 
     def plan(self, text: str, *, lasting: bool) -> None:
         """
@@ -39,17 +39,17 @@ class ResourceLogger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The call of the engine that an operation answers."""
+    """A call of the engine: the context of one operation."""
 
     urn: str
-    """URN of the resource; empty when the host cannot see it."""
+    """The URN of the resource; empty if the host does not know it."""
     logger: ResourceLogger
     is_cancelled: Callable[[], bool]
-    """Whether the user has pressed Ctrl-C, or the engine is gone. Any thread may call it."""
+    """A function of any thread: whether the user has pressed Ctrl-C, or the engine has ended."""
     deadline: float | None = None
-    """Seconds that the engine allows for the operation; `None` without a limit."""
+    """The time limit of the operation in seconds; `None` without a limit."""
     preview: bool = False
-    """Whether a create or update must start nothing: the engine only plans."""
+    """Whether the engine only plans, so that a create or update must start no run."""
 
     def report(self, message: ProgressMessage) -> None:
         """Show the progress of a long operation on the row."""
@@ -62,7 +62,7 @@ class Checked:
 
     inputs: Properties
     failures: tuple[str, ...] = ()
-    """One text for each problem. It begins with the path; see `check` of a run."""
+    """One text for each problem. The text begins with the path: see `Session.failures`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Diff:
 
     changes: bool
     replaces: tuple[str, ...] = ()
-    """Properties that ask for a replacement."""
+    """Names of the properties whose change requires a replacement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +87,27 @@ def has_lost_inputs(inputs: Mapping[str, Any]) -> bool:
     Return whether the engine has removed unknown values from the inputs, outside a preview.
 
     These values depend on a resource that failed (`up --continue-on-error`) or is not a target
-    (`--target`). The engine skips the resource itself, if its check and diff do not fail.
+    (`--target`). The engine skips the resource itself, unless its check or diff fails.
     """
     return inputs.get("unknownInputs") is True
 
 
 def require_all_inputs(inputs: Mapping[str, Any]) -> None:
     """
-    Start and record nothing while inputs are missing.
+    Reject inputs without the values of a failed resource.
 
     Raises:
-        VodWorkflowError: when the engine did not skip the resource.
+        VodWorkflowError: when values are missing, and the engine did not skip the resource.
 
     """
     if has_lost_inputs(inputs):
         raise VodWorkflowError(
-            "Inputs depend on a resource that failed or is left out. No run was started."
+            "Inputs depend on a resource that failed or is not a target. No run was started.\n"
+            "hint: run `pulumi up` without `--target`, after the other resource has succeeded"
         )
 
 
 def has_secret_inputs(inputs: Mapping[str, Any]) -> bool:
-    """Return whether messages must not show what the resource declares."""
+    """Return whether messages must not contain the declared values."""
+    # The engine removes the marks of secrets before it calls a provider (pulumi-facts B.6).
     return inputs.get("secretInputs") is True

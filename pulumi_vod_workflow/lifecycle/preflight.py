@@ -1,9 +1,8 @@
 """
-Asks the service about the workflows and videos of starts: free, read-only, briefly, each once.
+Lookups of the workflows and videos of starts; free, at most once each.
 
-Nothing here fails: what could not be asked is said to be so. What was told, that something is
-missing and that it could not be asked too, is kept for as long as the client is: for one preview
-or one update.
+A lookup never raises: its result can be "unavailable". The results live as long as their client,
+which is one preview or one update.
 """
 
 from __future__ import annotations
@@ -44,87 +43,90 @@ from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.transport.client import VodClient
 
-LOOKUP_TIMEOUT: Final = 5.0
-"""Seconds for all questions about a resource together, the wait for their turns included."""
+LOOKUP_TIMEOUT: Final = 5.0  # seconds for one call, including the wait for the rate limiter
+# A preview must stay fast: it retries short failures, and gives up on an unreachable network.
 LOOKUP_RETRY_POLICY: Final = RetryPolicy(
     read_budget=2.0, unreachable_budget=0.0, initial_backoff=0.25
 )
-"""A hiccup is no reason to leave something unchecked; a network that is not there is."""
 MAX_IDS_PER_CALL: Final[Mapping[Field, int]] = {"templateId": 1, "vid": MAX_VIDS_PER_CALL}
-"""How many the service takes in one question."""
+"""The number of ids that one call of the service accepts, by field."""
 
 Facts = dict[Reference, LookupResult]
 
 
-async def look_up(client: VodClient, subjects: Iterable[Reference]) -> Facts:
+async def look_up(client: VodClient, references: Iterable[Reference]) -> Facts:
     """
-    Return what the service tells of each subject, within `LIMIT` seconds; free, and never raises.
+    Return the result of each lookup, within about `LOOKUP_TIMEOUT`; free, and never raises.
 
-    All questions are asked at once, at the account's rate; a subject that was asked about before
-    is not again, and one that is being asked about is asked about once.
+    All calls run at once, within the account's rate. The client's cache has earlier lookups and
+    those that are still running.
     """
-    return await _caches.setdefault(client, LookupCache()).about(client, [*subjects])
+    return await _caches.setdefault(client, LookupCache()).look_up(client, [*references])
 
 
 class LookupCache:
-    """What one client has asked."""
+    """The lookups of one client."""
 
     def __init__(self) -> None:
-        self._asked: dict[Reference, asyncio.Task[Facts]] = {}
-        self._answers: dict[Field, int] = dict.fromkeys(QUESTIONS, 0)
-        self._hopeless: dict[Field, LookupUnavailable] = {}
-        """Why there is no use in asking any more."""
+        self._tasks: dict[Reference, asyncio.Task[Facts]] = {}
+        self._answer_counts: dict[Field, int] = dict.fromkeys(QUESTIONS, 0)
+        self._unavailable: dict[Field, LookupUnavailable] = {}
+        """Field -> the reason for which every further lookup would fail, too."""
 
-    async def about(self, client: VodClient, subjects: Sequence[Reference]) -> Facts:
-        """Return the result of each lookup, and make those that are new."""
-        for kind in QUESTIONS:
-            new = [item for item in subjects if item.field == kind and item not in self._asked]
-            for part in _parts([] if kind in self._hopeless else new, MAX_IDS_PER_CALL[kind]):
-                task = asyncio.create_task(self._ask(client, kind, part))
-                self._asked.update(dict.fromkeys(part, task))
-        tasks = {self._asked[item] for item in subjects if item in self._asked}
+    async def look_up(self, client: VodClient, references: Sequence[Reference]) -> Facts:
+        """Return the result of each lookup, and make the calls of new ones."""
+        for field in QUESTIONS:
+            new = [item for item in references if item.field == field and item not in self._tasks]
+            for chunk in _chunks(
+                [] if field in self._unavailable else new, MAX_IDS_PER_CALL[field]
+            ):
+                task = asyncio.create_task(self._call(client, field, chunk))
+                self._tasks.update(dict.fromkeys(chunk, task))
+        tasks = {self._tasks[item] for item in references if item in self._tasks}
         if tasks:
             await asyncio.wait(tasks)
         return {
-            item: self._asked[item].result()[item]
-            if item in self._asked
-            else self._hopeless[item.field]
-            for item in subjects
+            item: self._tasks[item].result()[item]
+            if item in self._tasks
+            else self._unavailable[item.field]
+            for item in references
         }
 
-    async def _ask(self, client: VodClient, kind: Field, part: Sequence[Reference]) -> Facts:
-        answers = self._answers[kind]
-        fact: LookupResult
+    async def _call(self, client: VodClient, field: Field, chunk: Sequence[Reference]) -> Facts:
+        answers_before = self._answer_counts[field]
+        result: LookupResult
         try:
             with anyio.fail_after(LOOKUP_TIMEOUT):
-                facts = await LOOKUPS[kind](client, part)
+                facts = await LOOKUPS[field](client, chunk)
         except TimeoutError:
-            fact = LookupUnavailable(f"{QUESTIONS[kind]}: no answer within {LOOKUP_TIMEOUT:.0f} s")
-            if self._answers[kind] == answers:  # not of a service that is only busy
-                self._hopeless.setdefault(kind, fact)
+            operation = QUESTIONS[field]
+            result = LookupUnavailable(f"{operation}: no answer within {LOOKUP_TIMEOUT:.0f} s")
+            # A service that has answered another lookup meanwhile is only busy.
+            if self._answer_counts[field] == answers_before:
+                self._unavailable.setdefault(field, result)
         except CallError as error:
-            fact = LookupUnavailable(f"{error.operation}: {error.summary}")
+            result = LookupUnavailable(f"{error.operation}: {error.summary}")
             if not isinstance(error, (NotFoundError, InvalidRequestError)):
-                self._hopeless.setdefault(kind, fact)
+                self._unavailable.setdefault(field, result)
         else:
-            self._answers[kind] += 1
+            self._answer_counts[field] += 1
             return facts
-        return dict.fromkeys(part, fact)
+        return dict.fromkeys(chunk, result)
 
 
-async def _workflow(client: VodClient, part: Sequence[Reference]) -> Facts:
-    [subject] = part
+async def _workflow(client: VodClient, chunk: Sequence[Reference]) -> Facts:
+    [reference] = chunk
     try:
-        answer = await client.get_workflow_template(subject.id, LOOKUP_RETRY_POLICY)
+        answer = await client.get_workflow_template(reference.id, LOOKUP_RETRY_POLICY)
     except NotFoundError as error:
-        return {subject: NotFound(f"{error.operation}: {error.summary}")}
-    return {subject: workflow_fact(answer.result)}
+        return {reference: NotFound(f"{error.operation}: {error.summary}")}
+    return {reference: workflow_fact(answer.result)}
 
 
-async def _videos(client: VodClient, part: Sequence[Reference]) -> Facts:
-    answer = await client.get_media_infos([item.id for item in part], LOOKUP_RETRY_POLICY)
-    facts = video_facts([item.id for item in part], answer.result, answer.request_id)
-    return {item: facts[item.id] for item in part}
+async def _videos(client: VodClient, chunk: Sequence[Reference]) -> Facts:
+    answer = await client.get_media_infos([item.id for item in chunk], LOOKUP_RETRY_POLICY)
+    facts = video_facts([item.id for item in chunk], answer.result, answer.request_id)
+    return {item: facts[item.id] for item in chunk}
 
 
 LOOKUPS: Final[Mapping[Field, Callable[[VodClient, Sequence[Reference]], Awaitable[Facts]]]] = {
@@ -136,10 +138,10 @@ LOOKUPS: Final[Mapping[Field, Callable[[VodClient, Sequence[Reference]], Awaitab
 _caches: WeakKeyDictionary[VodClient, LookupCache] = WeakKeyDictionary()
 
 
-def _parts(items: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
-    rest = iter(items)
-    while part := [*islice(rest, size)]:
-        yield part
+def _chunks(items: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
+    remaining = iter(items)
+    while chunk := [*islice(remaining, size)]:
+        yield chunk
 
 
 async def preflight_problems(
@@ -151,19 +153,19 @@ async def preflight_problems(
     secret: bool,
 ) -> list[Problem]:
     """
-    Look up, as `vod:preflight` asks, whether the references of starts exist; free.
+    Look up whether the workflows and videos of starts exist, as `vod:preflight` requires; free.
 
-    A reference that could not be looked up never rejects a start.
+    An unavailable lookup never rejects a start.
 
     Args:
         session: the engine operation.
-        host: gets warnings and notes.
-        starts: name -> inputs of starts that will be sent for the first time.
+        host: its logger receives warnings and notes.
+        starts: name -> inputs of starts that this package sends for the first time.
         group: turns findings into problems.
-        secret: whether messages must not show the inputs.
+        secret: whether messages must not contain the inputs.
 
     Returns:
-        The problems that the starts are rejected for.
+        The problems that reject the starts; empty unless `vod:preflight` is `error`.
 
     """
     references = references_of(starts.values())
@@ -172,7 +174,7 @@ async def preflight_problems(
     try:
         client = session.client()
         results = await session.call(look_up, client, references)
-    except ConfigurationError as error:  # a preview needs no credentials
+    except ConfigurationError as error:  # a preview works without credentials
         results = dict.fromkeys(references, LookupUnavailable(" ".join(str(error).split())))
     report = evaluate(starts, results, secret=secret)
     for findings, log in (
@@ -181,7 +183,7 @@ async def preflight_problems(
     ):
         for problem in group(findings):
             line = f"preflight: {problem}"
-            # Equal for all resources, whatever the RequestId.
+            # Each answer has another RequestId: without it, equal lines appear once.
             key = re.sub(r"RequestId [^\]]*", "", line)
             session.announcements.once(key, partial(log, line))
     errors = [*group(report.errors)]

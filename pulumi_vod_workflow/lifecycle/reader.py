@@ -1,4 +1,4 @@
-"""Reads runs."""
+"""Reads of runs; free."""
 
 from __future__ import annotations
 
@@ -23,28 +23,31 @@ class RunRef:
     client: VodClient
     run_id: str
     submitted_at: str | None = None
-    """When it was started, if that is known: a run that is not found may be too old to be."""
+    """The time of the start, if the caller knows it; see `read_run`."""
 
 
 RunRead = tuple[Mapping[str, Any], dict[str, Any]]
-"""The service's record of a run, and its outputs."""
+"""The service's record of a run, and the run's outputs."""
 
 
 async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
     """
     Return the service's record of a run, and its outputs; free.
 
+    The outputs of a run that is too old to be found have the phase `expired`.
+
     Args:
         run: the run.
-        results: read what it has produced, too, once it has ended.
+        results: also read the results of a run that has ended.
 
     Raises:
-        CallError: when it cannot be read, or is not there and not too old to be.
+        CallError: when the read fails, or the service does not know a run that is not too old.
 
     """
     try:
         answer = await run.client.get_workflow_execution(run.run_id)
     except NotFoundError as error:
+        # The service has a run for 30 days (vod-api-facts 1).
         now = execution.service_time(error.server_date, SystemClock().now())
         if not execution.has_expired({"submittedAt": run.submitted_at}, now):
             if execution.is_emulated(run.run_id):
@@ -53,13 +56,13 @@ async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
         return {}, dict(execution.EXPIRED)
     outputs = execution.execution_outputs(answer.result)
     if results and execution.is_terminal(outputs):
-        told = (await run.client.get_workflow_execution_result(run.run_id)).result
-        outputs = execution.merge_outputs(outputs, execution.result_outputs(told))
+        result = (await run.client.get_workflow_execution_result(run.run_id)).result
+        outputs = execution.merge_outputs(outputs, execution.result_outputs(result))
     return answer.result, outputs
 
 
 async def read_many(runs: Mapping[str, RunRef]) -> tuple[dict[str, RunRead], dict[str, CallError]]:
-    """Return how far each run is, and why the others could not be read; free, without results."""
+    """Return the runs that could be read, without results, and the errors of all others; free."""
     found: dict[str, RunRead] = {}
     errors: dict[str, CallError] = {}
 

@@ -1,4 +1,4 @@
-"""The lifecycle of a `WorkflowRun`. Only `create` starts a run, which is paid; all else is free."""
+"""The lifecycle of a `WorkflowRun`. `create` is paid: starts one run. All else is free."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
-from pulumi_vod_workflow.lifecycle.session import FirstOfItsWork, Session, known_resource_key
+from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
     plan_recovery,
@@ -68,9 +68,10 @@ from pulumi_vod_workflow.lifecycle.start_records import (
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import GroupedFindings
 
+# The service compares source, workflow, input and token, and no other field (vod-api-facts 4).
 COLLISION: Final = (
-    "clientToken: must change, too: with the same one, source, workflow and input, the service may "
-    "answer with the recorded run instead of starting the new one that is asked for"
+    "clientToken: must change, too: for an equal token, source, workflow and input, the service "
+    "may return the recorded run instead of a new run"
 )
 
 
@@ -80,15 +81,16 @@ PAID_OPERATIONS: Final[frozenset[str]] = frozenset({"create"})
 
 async def check(session: Session, host: Host, olds: Properties, news: Properties) -> Checked:
     """
-    Validate a declaration and add its token; free. It makes calls only with `vod:preflight`.
+    Validate a declaration and add its token; free. Only `vod:preflight` makes calls.
 
     Raises:
-        CallError: when the start must not be sent, because an earlier send has no answer.
+        CallError: when the provider must not send the start: an earlier send got no response.
 
     """
     if has_lost_inputs(news):
         return Checked(news)
     recorded, declared = normalise(olds), normalise(news)
+    # An unchanged declaration is valid, and most declarations of an update are unchanged.
     if is_unchanged(recorded, declared):
         session.checked_resources.add(known_resource_key(declared))
         _warn_of_same_work(session, host, recorded, starts=False)
@@ -108,6 +110,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     inputs = with_derived_inputs(recorded, checked.values)
     if "clientToken" not in inputs and inputs.get("existingRunId", UNKNOWN) is UNKNOWN:
         inputs["clientToken"] = UNKNOWN  # otherwise the engine shows it as removed
+    # Before a start, the engine calls `check` without olds (pulumi-facts B.4).
     rejected = [] if recorded else await _announce_create(session, host, inputs)
     if rejected:
         return Checked(checked.values, session.failures(rejected))
@@ -117,40 +120,41 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
 async def diff(
     session: Session, host: Host, run_id: str, olds: Properties, news: Properties
 ) -> Diff:
-    """Decide whether a change starts a run, adopts a run, or is only recorded; offline and free."""
+    """Decide whether a change starts a run, adopts a run, or only changes the state; free."""
     if has_lost_inputs(news):
         return Diff(changes=True)
-    release(session, _own_run_ids(olds))
+    # The state has this run, so an earlier update has saved it.
+    release(session, _declared_run(olds))
     ended_now = run_id in session.ended_runs
     plan = plan_change(olds, news, service=session.service_url, just_ended=ended_now)
-    # A refresh compares the state with itself, and nothing there is declared.
+    # `pulumi refresh` compares the state with itself, and declares no resource.
     resource = known_resource_key(news)
     declared = resource in session.checked_resources
     if declared:
         reason = restart_reason(plan.new_run, olds, news) if plan.new_run else REPLACED
         session.restarts[resource] = reason
     if "emulated" in plan.new_run and declared:
-        host.logger.info(f"{EMULATED_RUN_TEXT}: {a_run(session.settings)} is started")
+        host.logger.info(f"{EMULATED_RUN_TEXT}: starts {a_run(session.settings)}")
     if "rerunOnFailure" in plan.new_run and declared:
         host.logger.info(
-            f"failed with {olds.get('status')}; rerun_on_failure asks for a new run, which is paid"
+            f"failed with {olds.get('status')}: rerun_on_failure starts a new run (paid)"
         )
     if "existingRunId" in plan.free:
-        names = "names" if "existingRunId" in news else "no longer names"
-        host.logger.info(f"{names} its run as an existing one, which is free: nothing is started")
+        verb = "declares" if "existingRunId" in news else "no longer declares"
+        host.logger.info(f"{verb} its run as existing_run_id: starts no run (free)")
     replaces = (*plan.new_run, *plan.adopt)
     return Diff(changes=bool(replaces or plan.free), replaces=replaces)
 
 
 async def create(session: Session, host: Host, props: Properties) -> Recorded:
     """
-    Start the declared run, which is paid, or adopt an existing run, which is free.
+    Start the declared run (paid), or adopt an existing run (free).
 
-    In a preview it does neither.
+    In a preview, start and adopt no run.
 
     Raises:
         AdoptionError: when the existing run has another source or workflow.
-        CallError: when the run could not be started or read.
+        CallError: when the start or the read of the run fails.
 
     """
     require_all_inputs(props)
@@ -161,28 +165,30 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
+        # The adoption is the user's decision about a start of this resource without a response.
         session.journal.discard_undecided(resource_key_of(inputs))
         return Recorded(existing, to_state({**found, **inputs}))
     run = await _start(session, host, inputs)
-    # The service has accepted. Nothing below may raise, or the run's id would be lost.
+    # The service has accepted the start, so no line below may raise: an error would lose the RunId
+    # (pulumi-facts 0.3).
     outputs = {**execution.empty_result_lists(), **run, **_location(session, run["runId"])}
     return Recorded(run["runId"], to_state({**inputs, **outputs}))
 
 
 async def read(session: Session, host: Host, run_id: str, props: Properties) -> Recorded:
     """
-    Read the run's status, and its results once it has ended; free.
+    Read the run's status and, after its end, its results; free.
 
-    A run that has ended is not read again.
+    A run with a recorded end never changes, so the provider does not read it again.
 
     Raises:
-        CallError: when the run cannot be read.
+        CallError: when the read fails.
 
     """
     state = normalise(props)
     if "runId" not in state:  # `WorkflowRun.get` knows only the id
         return Recorded(run_id, to_state(await _look_up(session, run_id)))
-    release(session, _own_run_ids(state))
+    release(session, _declared_run(state))
     if not execution.is_terminal(state):
         state = execution.merge_outputs(state, await _read_progress(session, host, state))
     return Recorded(run_id, to_state(state))
@@ -191,18 +197,19 @@ async def read(session: Session, host: Host, run_id: str, props: Properties) -> 
 async def update(
     _session: Session, _host: Host, _id: str, olds: Properties, news: Properties
 ) -> Properties:
-    """Record settings that are not sent to the service; free."""
+    """Record settings that the service does not receive; free."""
     require_all_inputs(news)
     return updated_state(normalise(olds), normalise(news))
 
 
 async def delete(session: Session, host: Host, run_id: str, props: Properties) -> None:
     """Remove the run from the state. An unfinished run continues, and VOD bills it."""
-    release(session, _own_run_ids(props), wait=True)
+    release(session, _declared_run(props), wait=True)
+    # Neither SDK nor documentation has a call that cancels a run (vod-api-facts 3).
     if not execution.is_terminal(props) and props.get("emulated") is not True:
         host.logger.info(
-            f"{run_id} is forgotten, not cancelled: it was not known to have ended, goes on, and "
-            "is billed (the service has no call that cancels a run)"
+            f"{run_id} removed from state; the run keeps running until its end and is billed (VOD "
+            "has no cancel API)"
         )
 
 
@@ -213,20 +220,20 @@ async def _announce_create(
     session: Session, host: Host, inputs: Mapping[str, Any]
 ) -> list[Problem]:
     """
-    Announce, in a preview too, a paid start, or that nothing is started.
+    Announce, also in a preview, a start (paid), an adoption (free) or a reuse (free).
 
     Returns:
-        The problems that the preflight rejects the start for.
+        The problems for which the preflight rejects the start.
 
     Raises:
-        CallError: when the start must not be sent.
+        CallError: when the provider must not send the start.
 
     """
     existing = inputs.get("existingRunId")
     if existing is not None and existing is not UNKNOWN:
         which = "a run" if has_secret_inputs(inputs) else existing
         _send_plan(host, inputs, adopts=ONE_RUN)
-        host.logger.info(f"adopts {which}, which is free: nothing is started")
+        host.logger.info(f"adopts {which}: starts no run (free)")
         return []
     from pulumi_vod_workflow.core.inputs.validation import (  # noqa: PLC0415 - `check` loads it
         find_doubts,
@@ -240,9 +247,9 @@ async def _announce_create(
     for run in recovery.reused.values():
         _send_plan(host, inputs, reuses=ONE_RUN, run=run["runId"])
         host.logger.info(
-            f"{REUSES_RUN.format(run['runId'])}: an earlier update has started it, and no "
-            f"state is known to hold it, says the journal {session.settings.journal} (for a "
-            "new, paid run change a trigger)"
+            f"{REUSES_RUN.format(run['runId'])}: an earlier update started it, and no recorded "
+            f"state has it (journal: {session.settings.journal})\n"
+            "hint: for a new run (paid), change a trigger"
         )
     if recovery.reused:
         return []
@@ -261,11 +268,13 @@ async def _announce_create(
         resends=ONE_RUN if resent else Items(),
     )
     if resent:
-        # A repeated start has no time for a preflight.
-        host.logger.info("was sent before and never answered: it is sent again as the same start")
+        # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
+        host.logger.info("sends the start again: an earlier send got no response")
         return []
-    log = host.logger.status if session.announcements.has_many_starts else host.logger.info
-    log(f"starts {a_run(session.settings)}")
+    if not session.announcements.has_many_starts:
+        # Beyond that the stack's row has their number. A call of the engine for each row takes as
+        # long as all else that a check does.
+        host.logger.info(f"starts {a_run(session.settings)}")
     if session.settings.preflight == "off":
         return []
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
@@ -303,14 +312,14 @@ def _problems_of(findings: GroupedFindings) -> list[Problem]:
 def _warn_of_same_work(
     session: Session, host: Host, inputs: Mapping[str, Any], *, starts: bool
 ) -> None:
-    """Warn when this operation starts a run whose source, workflow and input another run has."""
+    """Warn when this operation starts a run with the source, workflow and input of another run."""
     work = work_digest(inputs) if is_known(inputs.get("scope", UNKNOWN)) else None
     if work is None or has_secret_inputs(inputs):  # equality would reveal a secret
         return
-    this = FirstOfItsWork(str(inputs["scope"].get("name")), str(inputs.get("clientToken")), starts)
-    first = session.works.setdefault(work, this)
+    this = FirstRunOfWork(str(inputs["scope"].get("name")), str(inputs.get("clientToken")), starts)
+    first = session.first_of_work.setdefault(work, this)
     if first.name == this.name:
-        session.works[work] = this  # a replacement is checked twice
+        session.first_of_work[work] = this  # the engine checks a replacement twice
     elif first.token != this.token and (first.starts or starts):
         host.logger.warning(f"{SAME_WORK_WARNING}{first.name}")
 
@@ -325,15 +334,14 @@ def _plan_recovery(
     Return the recovery of the start, and its recorder, both under an empty name.
 
     Raises:
-        CallError: when the start must not be sent.
+        CallError: when the provider must not send the start.
 
     """
     recovery, recorders = plan_recovery(session, {"": inputs})
     if recovery.undecided:
-        subject = "it" if has_secret_inputs(inputs) else f"it ({describe_start(inputs)})"
-        raise unknown_outcome_error(
-            session, f"{subject} was", recovery.undecided.values(), inputs["scope"]
-        )
+        secret = has_secret_inputs(inputs)
+        subject = "the start" if secret else f"the start ({describe_start(inputs)})"
+        raise unknown_outcome_error(session, subject, recovery.undecided.values(), inputs["scope"])
     return recovery, recorders
 
 
@@ -352,7 +360,7 @@ async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dic
             start_run,
             session.client(),
             recorders[""],
-            say=host.report,
+            on_progress=host.report,
             is_cancelled=host.is_cancelled,
         )
     except CallError as error:
@@ -362,25 +370,26 @@ async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dic
 
 
 async def _reuse(session: Session, run: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the run of the journal as the service knows it; `None` if an emulator lost it."""
+    """Read a run of the journal; return `None` if it was an emulator's, which has lost it."""
     from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - loads httpx
 
     try:
         _, outputs = await session.call(read_run, session.run_ref(run))
     except NotFoundError as error:
-        if execution.is_emulated(run["runId"]):  # the emulator was reset, and nothing was paid
+        if execution.is_emulated(run["runId"]):  # the emulator was reset; its runs are free
             drop_reuse(session, [run["runId"]])
             return None
         error.remedy = (
-            f"The journal {session.settings.journal} says that this run was started for it. "
-            f"{error.remedy} If it is gone for good, choose:\n{UNKNOWN_START_OPTIONS}"
+            f"{error.remedy}\n"
+            f"if the run, of the journal {session.settings.journal}, no longer exists, choose\n"
+            f"{UNKNOWN_START_OPTIONS}"
         )
         raise
     return {**execution.submitted_outputs(run), **outputs}
 
 
 async def _read_progress(session: Session, host: Host, run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the outputs of a recorded run, as the service now has them."""
+    """Read the current outputs of a recorded run."""
     from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - loads httpx
 
     try:
@@ -397,7 +406,7 @@ async def _read_progress(session: Session, host: Host, run: Mapping[str, Any]) -
 
 
 async def _look_up(session: Session, run_id: str) -> dict[str, Any]:
-    """Return the state of a run that only its id names."""
+    """Read the state of a run by its id."""
     from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run  # noqa: PLC0415 - loads httpx
 
     record, outputs = await session.call(read_run, RunRef(session.client(), run_id))
@@ -414,7 +423,6 @@ def _location(session: Session, run_id: str) -> dict[str, Any]:
     return {**session.endpoint_outputs(), "emulated": execution.is_emulated(run_id)}
 
 
-def _own_run_ids(run: Mapping[str, Any]) -> list[str]:
-    """Return the id of a recorded run, unless it was adopted or looked up."""
-    own = run.get("clientToken") and not run.get("existingRunId")
-    return [run["runId"]] if own and "runId" in run else []
+def _declared_run(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a declared run in a list. A run of `WorkflowRun.get` has no token and no record."""
+    return [state] if state.get("clientToken") else []

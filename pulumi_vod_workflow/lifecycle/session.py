@@ -1,4 +1,4 @@
-"""What the operations of one engine operation share."""
+"""The settings, journal and service that all resources of one engine operation share."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ T = TypeVar("T")
 
 
 class Service(Protocol):
-    """How a host reaches the service."""
+    """The calls of the service, as a host makes them."""
 
     def client(self, settings: Settings, endpoint: ServiceEndpoint) -> VodClient:
         """
         Return the client of an endpoint.
 
         Raises:
-            ConfigurationError: when there are no credentials for it.
+            ConfigurationError: when there are no credentials for the endpoint.
 
         """
 
@@ -46,21 +46,21 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FirstOfItsWork:
-    """The first declared run with this source, workflow and input."""
+class FirstRunOfWork:
+    """The first declared run with a certain source, workflow and input."""
 
     name: str
     token: str
     starts: bool
-    """Whether this operation starts it."""
+    """Whether this operation starts the run."""
 
 
 class Session:
     """
     Settings, journal and service of one preview, update, refresh or destroy.
 
-    The engine starts a provider process for each of them. Operations of many resources use one
-    session from several threads.
+    The engine starts one provider process for each engine operation. Many resources share the
+    session, and use it from several threads.
     """
 
     def __init__(
@@ -73,15 +73,15 @@ class Session:
         self._service = service
         self.announcements = announcements
         self.ended_runs: set[str] = set()
-        """Ids of runs whose end this very operation has read."""
+        """Ids of runs whose end this engine operation has read."""
         self.checked_resources: set[str] = set()
-        """Keys of resources that the program has declared in this very operation."""
+        """Keys of resources that the program has declared in this engine operation."""
         self.restarts: dict[str, StartReason] = {}
-        """Key of a declared, recorded run -> the reason if this very operation replaces it."""
-        self.works: dict[bytes, FirstOfItsWork] = {}
-        """Source, workflow and input -> the first run of this very operation that has them."""
+        """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
+        self.first_of_work: dict[bytes, FirstRunOfWork] = {}
+        """Digest of source, workflow and input -> the first run with them."""
         self.promised_reuse: dict[str, StartRecord] = {}
-        """Record key -> the run that this very operation has announced to reuse."""
+        """Record key -> the start record whose run this engine operation has announced to reuse."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -89,31 +89,31 @@ class Session:
         The stack's settings, read at the first use.
 
         Raises:
-            ConfigurationError: with everything that is wrong with them.
+            ConfigurationError: with all problems of the settings.
 
         """
         return self._load_settings()
 
     @cached_property
     def journal(self) -> Journal:
-        """The records of starts."""
+        """The journal of starts, opened at the first use."""
         return journal_at(self.settings.journal)
 
     @property
     def service_url(self) -> str | None:
-        """The endpoint of the real service, if runs start there now."""
+        """The endpoint of the real service; `None` if the emulator is configured."""
         return self.settings.site.service
 
     def failures(self, problems: Iterable[Problem]) -> tuple[str, ...]:
         """
         Return the texts of all problems: of a declaration, and of the settings.
 
-        The path is part of the text. The engine prints the value of a property that fails by name,
-        even a secret one.
+        The path is part of the text, and the failure has no property name.
         """
+        # The engine prints the value of a named property, even a secret one (pulumi-facts 0.10).
         failures = [str(problem) for problem in problems]
         try:
-            self.settings  # noqa: B018 - a preview must reject wrong settings, too
+            self.settings  # noqa: B018 - the first use reads and validates them
         except ConfigurationError as error:
             failures.append(str(error))
         return tuple(failures)
@@ -123,7 +123,7 @@ class Session:
         Return the client for the endpoint of a recorded run, by default the configured endpoint.
 
         Raises:
-            ConfigurationError: when there are no credentials for it.
+            ConfigurationError: when there are no credentials for the endpoint.
 
         """
         endpoint = endpoint_of_run(run or {}, self.settings.site)
@@ -138,25 +138,25 @@ class Session:
         return await self._service.call(function, *args, **kwargs)
 
     def run_ref(self, run: Mapping[str, Any]) -> RunRef:
-        """Return a recorded run as one that can be read."""
+        """Return the reference that reads a recorded run."""
         from pulumi_vod_workflow.lifecycle.reader import RunRef  # noqa: PLC0415 - loads httpx
 
         since = run.get("createTime") or run.get("submittedAt")
         return RunRef(self.client(run), run["runId"], since)
 
     def endpoint_outputs(self) -> dict[str, Any]:
-        """Return the outputs that record where a new run starts."""
+        """Return the outputs `region` and `endpoint` of a new run."""
         site = self.settings.site
         return {"region": site.region, "endpoint": site.endpoint}
 
     def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
-        """Show, in a preview too, where runs start, and how many the stack starts so far."""
+        """Show, also in a preview, where runs start, and how many the stack starts so far."""
         self.announcements.announce_endpoint(self.settings)
         self.announcements.count_starts(known_resource_key(inputs), count, self.settings)
 
 
 def known_resource_key(inputs: Mapping[str, Any]) -> str:
-    """Return the key of the declaring resource; empty while its name is not fully known."""
+    """Return the key of the declaring resource; empty while a part of its name is unknown."""
     return resource_key_of(inputs) if is_known(inputs.get("scope")) else ""
 
 

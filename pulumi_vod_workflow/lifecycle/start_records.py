@@ -1,4 +1,4 @@
-"""The journal in an operation: which starts to send, which runs to reuse, what to reject."""
+"""The use of the journal in an operation: starts to send, runs to reuse, starts to reject."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def plan_recovery(
     session: Session, starts: Mapping[str, Mapping[str, Any]]
 ) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
     """
-    Compare starts with the records that an interrupted operation has left; free.
+    Compare starts with the records of interrupted operations; free.
 
     Args:
         session: the engine operation.
-        starts: name -> checked inputs. Starts with unknown values are left out.
+        starts: name -> checked inputs. The plan has no starts with unknown values.
 
     Returns:
         The plan, and a recorder for each start that may be sent.
@@ -48,14 +48,14 @@ def plan_recovery(
         if is_fully_known(inputs)
     }
     lookup = session.journal.lookup(intents.values(), create=True)
-    # A run whose reuse is announced stays: the journal may release it during this operation.
+    # The journal may release an announced run during this operation, so the session keeps it.
     records = {**lookup.records, **session.promised_reuse}
     found = plan(intents, records, lookup.superseded, SystemClock().now(), within)
     session.promised_reuse |= {
         intents[name].record_key: records[intents[name].record_key] for name in found.reused
     }
     owner = uuid4().hex
-    # Repeated starts go first: they have the least time.
+    # Repeated starts go first: `vod:resendWithin` limits their time.
     ordered = [*found.resent, *(name for name in intents if name not in found.resent)]
     recorders = {
         name: StartRecorder(
@@ -76,63 +76,76 @@ def unknown_outcome_error(
     session: Session, subject: str, records: Collection[StartRecord], scope: Mapping[str, Any]
 ) -> UnknownStartOutcomeError:
     """
-    Return the error for starts that were sent and have no answer.
+    Return the error for starts that were sent, and have no run that can be read.
 
     Args:
         session: the engine operation.
-        subject: the starts, with their verb.
-        records: their records.
-        scope: of the resource that declares them; it names the project and the stack.
+        subject: the starts, as the subject of a sentence.
+        records: their start records.
+        scope: the declaring resource, with its project and stack.
 
     """
     times = sorted({f"{record.sent_at:%Y-%m-%dT%H:%M:%SZ}" for record in records})
-    when = times[0] if len(times) == 1 else f"between {times[0]} and {times[-1]}"
-    gone = any(record.run for record in records)
-    why = "and is too old to be found" if gone else "and never answered"
-    mine, now = {record.record_key for record in records}, SystemClock().now()
+    when = f"at {times[0]}" if len(times) == 1 else f"between {times[0]} and {times[-1]}"
+    outcomes = {
+        "started a run that is too old to be read" if record.run else "got no response"
+        for record in records
+    }
+    record_keys, now = {record.record_key for record in records}, SystemClock().now()
     others = sum(
         recovery_action(record, now, session.settings.resend_within) is RecoveryAction.REFUSE
         for _, record in session.journal.list_stack(scope["project"], scope["stack"])
-        if record.record_key not in mine
+        if record.record_key not in record_keys
     )
-    where = session.settings.journal
     return UnknownStartOutcomeError(
-        f"{subject} sent {when} {why}, says the journal {where}", others
+        f"{subject}, sent {when}, {' or '.join(sorted(outcomes))} "
+        f"(journal: {session.settings.journal})",
+        others,
     )
 
 
 def drop_reuse(session: Session, run_ids: Collection[str]) -> None:
     """Drop runs from the announced reuse, because the service does not know them."""
-    release(session, run_ids, wait=True)
+    _release(session, run_ids, wait=True)
     for key, record in [*session.promised_reuse.items()]:
         if record.run and record.run["runId"] in run_ids:
             del session.promised_reuse[key]
 
 
-def release(session: Session, run_ids: Iterable[str], *, wait: bool = False) -> None:
+def release(session: Session, runs: Iterable[Mapping[str, Any]], *, wait: bool = False) -> None:
     """
-    Remove the records of runs that a state holds; never raises.
+    Remove the start records of runs that a state has; never raises.
 
     Args:
         session: the engine operation.
-        run_ids: of runs that this provider started. Adopted runs have no record of their own.
+        runs: runs as a state has them. An adopted run has no start record of this resource.
         wait: wait for the journal, because the state is about to lose these runs.
 
     """
-    with suppress(VodWorkflowError):
+    own = [run["runId"] for run in runs if "runId" in run and not run.get("existingRunId")]
+    _release(session, own, wait=wait)
+
+
+def _release(session: Session, run_ids: Iterable[str], *, wait: bool) -> None:
+    with suppress(VodWorkflowError):  # a record that stays costs nothing
         written = session.journal.release(run_ids)
         if written and wait:
             written.result()
 
 
 def superseded_warnings(records: Iterable[StartRecord]) -> Iterator[str]:
-    """Yield a warning for each earlier, other start of resources that now start a run."""
+    """Yield warnings about earlier, different starts of resources that now start a run."""
     records = [*records]
-    answered = [record.run["runId"] for record in records if record.run]
-    unanswered = sum(record.run is None for record in records)
-    if answered:
-        names = list_names(answered)
-        yield f"an earlier update has started {names} for it, which is not cancelled"
-    if unanswered:
-        times = "once" if unanswered == 1 else f"{unanswered:,} times"
-        yield f"an earlier update has sent {times} what was never answered: it may be a run, too"
+    run_ids = [record.run["runId"] for record in records if record.run]
+    without_response = sum(record.run is None for record in records)
+    if run_ids:
+        yield (
+            f"an earlier update started {list_names(run_ids)} for this resource; the new start "
+            "does not cancel that run (VOD has no cancel API)"
+        )
+    if without_response:
+        starts = "1 start" if without_response == 1 else f"{without_response:,} starts"
+        yield (
+            f"an earlier update sent {starts} for this resource and got no response. "
+            "A run may exist."
+        )

@@ -1,7 +1,7 @@
 """
-Many runs at once: start them, read them, wait for them. The rate is the client's limiter's.
+Starts of runs, each paid, within the rate of the client's limiter.
 
-Nothing here gives up what was accepted: a start that is on its way is never cancelled.
+A start that was sent is never cancelled: the service may accept it, and the run would be lost.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.core.recovery import REUSES_RUN, Run, StartRecord
 from pulumi_vod_workflow.core.response import ApiResponse
+from pulumi_vod_workflow.core.text import defect_summary
 from pulumi_vod_workflow.errors import (
     CallError,
     StoppedError,
@@ -35,94 +36,91 @@ from pulumi_vod_workflow.lifecycle.bulk import (
 )
 from pulumi_vod_workflow.transport.client import VodClient
 
-MAX_CONSECUTIVE_FAILURES: Final = 8
-"""Failures of the service, with no start accepted in between, after which the rest is not sent."""
+# Eight failures in a row are no hiccup, and each more send may be an unknown outcome.
+MAX_CONSECUTIVE_FAILURES: Final = 8  # starts
 
 STOPPING_MESSAGE: Final = (
-    "stopping: waiting for the answers to what was sent; if you press Ctrl-C again, the ids of the "
-    "runs that were started are lost"
+    "stopping: waiting for the answers to the starts that were sent; a second Ctrl-C loses the "
+    "RunIds of these starts"
 )
 
-OTHER_UPDATE_TIMEOUT: Final = 65.0
-"""
-Age in seconds up to which the answer to another operation's start is waited for: as long as its
-client waits for one (`client.Timeouts.start`), and the few seconds in which it is sent again.
-"""
+# The longest time for which the other client waits for its answer (`client.Timeouts.start`), and a
+# few seconds for its retry.
+OTHER_UPDATE_TIMEOUT: Final = 65.0  # seconds of age of the other operation's start
 
-WAITING_FOR_OTHER_UPDATE: Final = "another update is starting this: waiting for its run"
+WAITING_FOR_OTHER_UPDATE: Final = "waiting for another update, which has sent the same start"
 
-STARTED_BY_OTHER_UPDATE: Final = "another update has started it meanwhile"
+STARTED_BY_OTHER_UPDATE: Final = "another update started it in the meantime"
 
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """A run that a start has come to."""
+    """A run after its start was accepted."""
 
     outputs: dict[str, Any]
-    """As `execution.just_accepted` returns them."""
+    """The outputs that the answer of the start gives, as `execution.submitted_outputs`."""
     reused: bool = False
-    """Another operation has started it; this one has paid for nothing."""
+    """Whether another operation started and paid for the run."""
 
 
 async def start_run(
-    client: VodClient, recorder: StartRecorder, *, say: OnProgress, is_cancelled: Callable[[], bool]
+    client: VodClient,
+    recorder: StartRecorder,
+    *,
+    on_progress: OnProgress,
+    is_cancelled: Callable[[], bool],
 ) -> dict[str, Any]:
     """
-    Start a run, which is paid, or reuse the run of another operation that has sent the same start.
+    Start a run, or reuse the run of another operation that has sent the same start.
 
-    Once the start is accepted, this never raises.
+    A start is paid: starts one run. After the service accepts the start, this never raises.
 
     Args:
-        client: of the site.
-        recorder: the start, and the journal's page for it.
-        say: where a line goes if the journal fails, or another operation has sent the start.
-        is_cancelled: whether the user has asked to stop.
+        client: client of the endpoint.
+        recorder: the start, and its record in the journal.
+        on_progress: receives a line if the journal fails, or another operation has sent the start.
+        is_cancelled: whether the user has cancelled.
 
     Returns:
-        The run's outputs, as far as the start's answer gives them.
+        The outputs that the answer of the start gives.
 
     Raises:
         CallError: when no RunId came back.
 
     """
-    started = await _start(client, recorder, say, is_cancelled, say)
+    started = await _start(client, recorder, on_progress, is_cancelled, on_progress)
     if started.reused:
-        await emit(
-            say,
-            [
-                ProgressMessage(
-                    f"{REUSES_RUN.format(started.outputs['runId'])}: {STARTED_BY_OTHER_UPDATE}"
-                )
-            ],
-        )
+        text = f"{REUSES_RUN.format(started.outputs['runId'])}: {STARTED_BY_OTHER_UPDATE}"
+        await emit(on_progress, [ProgressMessage(text)])
     return started.outputs
 
 
 async def _start(
     client: VodClient,
     recorder: StartRecorder,
-    say: OnProgress,
+    on_progress: OnProgress,
     is_cancelled: Callable[[], bool],
-    say_waiting: OnProgress,
+    on_waiting: OnProgress,
 ) -> StartedRun:
-    order = recorder.intent
+    intent = recorder.intent
     while True:
         try:
             answer = await client.start_workflow(
-                order.start, order.client_token, is_cancelled, recorder
+                intent.start, intent.client_token, is_cancelled, recorder
             )
         except ClaimLostError as lost:
-            run = await _run_of_other_update(recorder, lost.record, say_waiting, is_cancelled)
+            run = await _run_of_other_update(recorder, lost.record, on_waiting, is_cancelled)
             if run is not None:
                 return StartedRun(execution.submitted_outputs(run), reused=True)
         else:
-            return StartedRun(await _accepted(recorder, answer, say))
+            return StartedRun(await _accepted(recorder, answer, on_progress))
 
 
 async def _accepted(
-    recorder: StartRecorder, answer: ApiResponse, say: OnProgress
+    recorder: StartRecorder, answer: ApiResponse, on_progress: OnProgress
 ) -> dict[str, Any]:
     """Record an accepted start's run, and return its outputs; never raises."""
+    # The service keeps a run for 30 days by its own clock (vod-api-facts 1).
     moment = execution.service_time(answer.server_date, SystemClock().now())
     run = {
         "runId": str(answer.result["RunId"]),
@@ -131,65 +129,66 @@ async def _accepted(
     }
     try:
         await recorder.record_accepted(run)
-    except Exception as error:  # noqa: BLE001 - the run's id must not be lost
-        why = error.summary if isinstance(error, CallError) else type(error).__name__
-        await emit(say, [ProgressMessage(f"run {run['runId']} has started, but {why}")])
+    except Exception as error:  # noqa: BLE001 - an error would lose the RunId of a paid run
+        reason = error.summary if isinstance(error, CallError) else defect_summary(error)
+        await emit(on_progress, [ProgressMessage(f"run {run['runId']} started, but {reason}")])
     return execution.submitted_outputs(run)
 
 
 async def _run_of_other_update(
     recorder: StartRecorder,
-    entry: StartRecord,
-    say_waiting: OnProgress,
+    record: StartRecord,
+    on_waiting: OnProgress,
     is_cancelled: Callable[[], bool],
 ) -> Run | None:
     """
-    Wait for the answer to a start that another operation has sent since this one has looked.
+    Wait for the answer to the same start of another operation, which was sent first.
 
     Returns:
-        The run, or `None` when the other operation's start was rejected: this one may send it.
+        The run. `None` if the service rejected the other start: this operation may send its own.
 
     Raises:
-        UnknownStartOutcomeError: when no answer is recorded in time.
+        UnknownStartOutcomeError: when the journal has no answer in time.
 
     """
-    if entry.run is None:
-        await emit(say_waiting, [ProgressMessage(WAITING_FOR_OTHER_UPDATE, ephemeral=True)])
-    while entry.run is None:
+    if record.run is None:
+        await emit(on_waiting, [ProgressMessage(WAITING_FOR_OTHER_UPDATE, ephemeral=True)])
+    while record.run is None:
         if (
             is_cancelled()
-            or recorder.journal.age(entry.sent_at).total_seconds() >= OTHER_UPDATE_TIMEOUT
+            or recorder.journal.age(record.sent_at).total_seconds() >= OTHER_UPDATE_TIMEOUT
         ):
             raise UnknownStartOutcomeError(
-                f"another update has sent it {entry.sent_at:%Y-%m-%dT%H:%M:%SZ}, and no answer is "
-                "in the journal"
+                f"another update sent this start at {record.sent_at:%Y-%m-%dT%H:%M:%SZ}, and the "
+                "journal has no answer"
             )
         await anyio.sleep(CANCEL_CHECK_INTERVAL)
         found = await anyio.to_thread.run_sync(recorder.has_record)
         if found is None:
             return None
-        entry = found
-    return entry.run
+        record = found
+    return record.run
 
 
 @dataclass(slots=True)
 class StartResults:
-    """What became of many starts."""
+    """The results of a bulk start."""
 
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> the run, as `start_run` returns it."""
+    """Name -> the run's outputs, as `start_run` returns them."""
     reused: list[str] = field(default_factory=list)
-    """Names of accepted runs that another operation has started meanwhile."""
+    """Names of accepted runs that another operation started in the meantime."""
     failed: dict[str, CallError] = field(default_factory=dict)
+    """Name -> the error of a start that was sent, or could not be sent."""
     skipped: dict[str, str] = field(default_factory=dict)
-    """Name -> why it was not even sent."""
+    """Name -> the reason for which the provider did not send the start."""
     abort_error: CallError | None = None
-    """Why the next start would fail, too."""
+    """The error for which the next start would fail, too."""
     consecutive_failures: int = 0
-    """Failures of the service since it last accepted a start."""
+    """Failures of the service since the last accepted start."""
 
     def fail(self, name: str, error: CallError) -> None:
-        """Take note of a start that failed."""
+        """Record a start that failed."""
         self.failed[name] = error
         self.consecutive_failures += error.maybe_accepted or error.retryable
         if affects_every_start(error) or self.consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
@@ -200,69 +199,72 @@ async def start_many(
     client: VodClient,
     recorders: Mapping[str, StartRecorder],
     *,
-    say: OnProgress,
+    on_progress: OnProgress,
     is_cancelled: Callable[[], bool],
 ) -> StartResults:
     """
-    Start runs, each of them paid, at the account's rate; never raises.
+    Start runs at the account's rate; never raises. Each start is paid: starts one run.
 
-    Once the next start would fail like the last ones, the rest is not sent.
+    After an error that affects every start, or `MAX_CONSECUTIVE_FAILURES`, no more starts are sent.
 
     Args:
-        client: of the site.
-        recorders: name -> the start, and the journal's page for it.
-        say: where lines about the progress go.
-        is_cancelled: whether the person has asked to stop: what is not yet sent is left.
+        client: client of the endpoint.
+        recorders: name -> the start, and its record in the journal.
+        on_progress: receives lines about the progress.
+        is_cancelled: whether the user has cancelled. Then no more starts are sent.
 
     """
-    started = StartResults()
+    results = StartResults()
     waiting: list[ProgressMessage] = []
 
-    def say_waiting(line: ProgressMessage) -> None:
-        waiting.append(line)
-        if len(waiting) == 1:  # many wait for the same update
-            say(line)
+    def on_waiting(message: ProgressMessage) -> None:
+        waiting.append(message)
+        if len(waiting) == 1:  # many starts wait for the same update: one line is enough
+            on_progress(message)
 
     async def start(name: str) -> None:
-        if started.abort_error:
-            started.skipped[name] = f"not sent after {started.abort_error.summary}"
+        if results.abort_error:
+            results.skipped[name] = f"not sent after {results.abort_error.summary}"
             return
         try:
-            run = await _start(client, recorders[name], say, is_cancelled, say_waiting)
-            started.accepted[name] = run.outputs
-            started.reused += [name] if run.reused else []
-            started.consecutive_failures = 0
+            run = await _start(client, recorders[name], on_progress, is_cancelled, on_waiting)
+            results.accepted[name] = run.outputs
+            results.reused += [name] if run.reused else []
+            results.consecutive_failures = 0
         except StoppedError as error:
-            started.skipped[name] = error.summary
+            results.skipped[name] = error.summary
         except CallError as error:
-            started.fail(name, error)
-        except Exception as error:  # noqa: BLE001 - it must not cancel those that are on their way
-            started.fail(name, internal_error(error))
+            results.fail(name, error)
+        except Exception as error:  # noqa: BLE001 - a defect must not cancel starts that were sent
+            results.fail(name, internal_error(error))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_report_progress, started, len(recorders), say, is_cancelled)
+        tasks.start_soon(_report_progress, results, len(recorders), on_progress, is_cancelled)
         await for_each(recorders, start)
         tasks.cancel_scope.cancel()
-    if started.reused:
-        count = f"{len(started.reused):,} runs of {len(recorders):,}"
-        await emit(say, [ProgressMessage(f"{REUSES_RUN.format(count)}: {STARTED_BY_OTHER_UPDATE}")])
-    return started
+    if results.reused:
+        text = (
+            f"reuses {len(results.reused):,} of {len(recorders):,} runs, which is free: "
+            "another update started them in the meantime"
+        )
+        await emit(on_progress, [ProgressMessage(text)])
+    return results
 
 
 async def _report_progress(
-    started: StartResults, total: int, say: OnProgress, is_cancelled: Callable[[], bool]
+    results: StartResults, total: int, on_progress: OnProgress, is_cancelled: Callable[[], bool]
 ) -> None:
-    """Tell now and then how many are started, and once that it is stopping."""
-    begun = anyio.current_time()
-    due, told = begun + 2.0, False
+    """Show the number of started runs from time to time, and a cancellation once."""
+    began = anyio.current_time()
+    next_report, cancellation_shown = began + 2.0, False
     while True:
         await anyio.sleep(CANCEL_CHECK_INTERVAL)
         now = anyio.current_time()
-        if is_cancelled() and not told:
-            told = True
-            await emit(say, [ProgressMessage(STOPPING_MESSAGE)])
-        elif now >= due:
-            due = now + max(2.0, (now - begun) / 10)
-            failed = f", {len(started.failed):,} not" if started.failed else ""
-            text = f"{len(started.accepted):,} of {total:,} started{failed}"
-            await emit(say, [ProgressMessage(text, ephemeral=True)])
+        if is_cancelled() and not cancellation_shown:
+            cancellation_shown = True
+            await emit(on_progress, [ProgressMessage(STOPPING_MESSAGE)])
+        elif now >= next_report:
+            next_report = now + max(2.0, (now - began) / 10)
+            failed = f", {len(results.failed):,} not" if results.failed else ""
+            text = f"{len(results.accepted):,} of {total:,} started{failed}"
+            await emit(on_progress, [ProgressMessage(text, ephemeral=True)])

@@ -1,4 +1,4 @@
-"""Waits for runs."""
+"""Waits for the end of runs; free."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
@@ -26,131 +25,129 @@ from pulumi_vod_workflow.lifecycle.bulk import (
 )
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run
 
-MAX_NOT_FOUND_READS: Final = 3
-"""
-Reads that must not find a run before it counts as not there: it may be too new to be seen.
-
-The emulator has it at once, or not at all.
-"""
+# The service may not find a new run at once. The emulator finds a new run at once, or never.
+MAX_NOT_FOUND_READS: Final = 3  # reads
 
 
 @dataclass(slots=True)
 class WaitResult:
-    """What became of many runs that were waited for."""
+    """The result of a wait for many runs."""
 
     ended: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> outputs, results included."""
+    """Name -> outputs with results."""
     unfinished: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> what was last read; nothing if it was not read at all."""
+    """Name -> outputs of the last read; empty without a read."""
     unreadable: dict[str, CallError] = field(default_factory=dict)
-    """Name -> why it cannot be read, for good."""
+    """Name -> the error that no retry can solve."""
     failing: dict[str, CallError] = field(default_factory=dict)
-    """Name -> why it could not be read the last time."""
+    """Name -> the retryable error of the last read."""
     cancelled: bool = False
-    """The person has asked to stop."""
+    """Whether the user cancelled the wait."""
     duration: float = 0.0
-    """Seconds."""
+    """The length of the wait in seconds."""
 
 
 async def wait_for_runs(
     runs: Mapping[str, RunRef],
     *,
-    timeout: float,  # noqa: ASYNC109 - the time is told, not raised
-    say: OnProgress,
+    timeout: float,  # noqa: ASYNC109 - the result has the time; nothing is raised
+    on_progress: OnProgress,
     is_cancelled: Callable[[], bool],
     policy: PollPolicy | None = None,
     on_read: OnRead | None = None,
 ) -> WaitResult:
     """
-    Wait until all runs have ended, or the time is over; free, and starts nothing.
+    Wait until all runs have ended, the time is over, or the user cancels; free.
 
-    It goes on through 429, 5xx and lost connections; a run that cannot be read for another reason
-    is left, and told.
+    The wait retries after 429, 5xx and lost connections. After another error of a read the wait
+    reports that run as unreadable, and continues for all other runs.
 
     Args:
         runs: name -> run.
-        timeout: seconds.
-        say: where lines about the progress go.
-        is_cancelled: whether the person has asked to stop.
-        policy: when to ask again.
-        on_read: takes what was read of a run, each time; on the loop's thread, so it must be quick.
+        timeout: the longest wait in seconds.
+        on_progress: receives lines about the progress.
+        is_cancelled: whether the user has cancelled.
+        policy: the times between two reads of a run.
+        on_read: receives the outputs of each read. The event loop calls it, so it must be quick.
 
     """
-    return await RunWaiter(runs, say, policy or PollPolicy(), on_read).run(timeout, is_cancelled)
+    waiter = RunWaiter(runs, on_progress, policy or PollPolicy(), on_read)
+    return await waiter.run(timeout, is_cancelled)
 
 
 class RunWaiter:
-    """One wait: a task for each run, and one that looks at the time."""
+    """A wait: one task for each run, and one task for the time."""
 
     def __init__(
         self,
         runs: Mapping[str, RunRef],
-        say: OnProgress,
+        on_progress: OnProgress,
         policy: PollPolicy,
         on_read: OnRead | None,
     ) -> None:
-        self._targets = runs
-        self._say = say
+        self._runs = runs
+        self._on_progress = on_progress
         self._policy = policy
-        self._seen = on_read
+        self._on_read = on_read
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
         self._progress = ProgressTracker(runs, self._began)
         self._over = anyio.Event()
-        self._waited = WaitResult(unfinished={name: {} for name in runs})
+        self._result = WaitResult(unfinished={name: {} for name in runs})
 
     async def run(self, timeout: float, is_cancelled: Callable[[], bool]) -> WaitResult:  # noqa: ASYNC109
         """Wait until all runs have ended, the time is over, or the user cancels."""
-        waited = self._waited
+        result = self._result
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_all)
-            while not (self._over.is_set() or waited.cancelled or self._passed() >= timeout):
+            while not (self._over.is_set() or result.cancelled or self._elapsed() >= timeout):
                 with anyio.move_on_after(min(CANCEL_CHECK_INTERVAL, timeout)):
                     await self._over.wait()
-                waited.cancelled = is_cancelled()
-                await emit(self._say, self._progress.on_timer(self._clock.monotonic()))
+                result.cancelled = is_cancelled()
+                await emit(self._on_progress, self._progress.on_timer(self._clock.monotonic()))
             tasks.cancel_scope.cancel()
-        waited.duration = self._passed()
-        return waited
+        result.duration = self._elapsed()
+        return result
 
-    def _passed(self) -> float:
+    def _elapsed(self) -> float:
         return self._clock.monotonic() - self._began
 
     async def _watch_all(self) -> None:
         async with anyio.create_task_group() as tasks:
-            for name in self._targets:
+            for name in self._runs:
                 tasks.start_soon(self._watch, name)
         self._over.set()
 
     async def _watch(self, name: str) -> None:
-        """Ask how far a run is until it has ended."""
-        waited, misses = self._waited, 0
-        looks = 1 if execution.is_emulated(self._targets[name].run_id) else MAX_NOT_FOUND_READS
+        """Read a run until it has ended, or cannot be read."""
+        result, misses = self._result, 0
+        max_misses = 1 if execution.is_emulated(self._runs[name].run_id) else MAX_NOT_FOUND_READS
         while True:
             try:
-                _, outputs = await read_run(self._targets[name])
+                _, outputs = await read_run(self._runs[name])
             except CallError as error:
                 misses += isinstance(error, NotFoundError)
-                too_new = isinstance(error, NotFoundError) and misses < looks
-                if not (error.retryable or too_new):
-                    waited.unreadable[name] = error
-                    del waited.unfinished[name]
-                    await emit(
-                        self._say, [ProgressMessage(f"{name}: cannot be read: {error.summary}")]
-                    )
+                maybe_too_new = isinstance(error, NotFoundError) and misses < max_misses
+                if not (error.retryable or maybe_too_new):
+                    result.unreadable[name] = error
+                    del result.unfinished[name]
+                    text = f"{name}: cannot be read: {error.summary}"
+                    await emit(self._on_progress, [ProgressMessage(text)])
                     if affects_every_start(error):
                         self._over.set()
                     return
-                waited.failing[name] = error
+                result.failing[name] = error
             else:
                 misses = 0
-                waited.failing.pop(name, None)
-                waited.unfinished[name] = outputs
-                if self._seen:
-                    self._seen(name, outputs)
-                await emit(self._say, self._progress.update(name, outputs, self._clock.monotonic()))
+                result.failing.pop(name, None)
+                result.unfinished[name] = outputs
+                if self._on_read:
+                    self._on_read(name, outputs)
+                messages = self._progress.update(name, outputs, self._clock.monotonic())
+                await emit(self._on_progress, messages)
                 if execution.is_terminal(outputs):
-                    waited.ended[name] = waited.unfinished.pop(name)
+                    result.ended[name] = result.unfinished.pop(name)
                     return
-            age = execution.run_age(waited.unfinished[name], self._clock.now()) or 0.0
-            await self._clock.sleep(self._policy.interval(max(age, self._passed())))
+            # A long run needs few reads: all runs share 50 reads a second (vod-api-facts 7).
+            age = execution.run_age(result.unfinished[name], self._clock.now()) or 0.0
+            await self._clock.sleep(self._policy.interval(max(age, self._elapsed())))

@@ -1,1 +1,1 @@
-"""What users declare, and what they read from it."""
+"""The classes that programs declare, and the types of their outputs."""

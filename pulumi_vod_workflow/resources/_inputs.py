@@ -1,4 +1,4 @@
-"""How a declaration reaches the provider: names, secrets, and who declares it."""
+"""The properties that a declaration sends to the provider: names, secrets, declaring resource."""
 
 import functools
 import inspect
@@ -9,8 +9,8 @@ import pulumi
 from pulumi import Input, Output, ResourceOptions
 
 from pulumi_vod_workflow.core.text import property_path
-from pulumi_vod_workflow.resources._outputs import alone, is_known, value_of
-from pulumi_vod_workflow.resources._transforms import follow
+from pulumi_vod_workflow.resources._outputs import is_known, value_of, without_dependencies
+from pulumi_vod_workflow.resources._transforms import register_last_transform
 from pulumi_vod_workflow.resources.args import ARGS
 
 P = ParamSpec("P")
@@ -28,7 +28,7 @@ _DERIVED: Final = frozenset(
         "__provider",
     }
 )
-"""Keywords that no program gives: this package adds the properties of these names."""
+"""Keywords that no program may pass: this package adds the properties of these names."""
 
 _ARGS: Final = tuple(ARGS)
 _PLAIN: Final = (str, int, float, Output)
@@ -36,33 +36,33 @@ _PLAIN: Final = (str, int, float, Output)
 
 def accepts_any_keyword(init: Callable[P, None]) -> Callable[P, None]:
     """
-    Return a constructor that has the signature of `init` and hands all keywords to `_declare`.
+    Return a constructor that has the signature of `init` and passes all keywords to `_declare`.
 
-    Type checkers, `help` and the reference see the signature. The body of `init` never runs: the
-    provider checks mistyped and missing keywords with all other problems, at preview.
+    Type checkers, `help` and the reference read the signature. The body of `init` never runs.
+    The provider reports mistyped and missing keywords with all other problems, at preview.
 
     Raises:
-        TypeError: for a keyword whose property the class itself adds. It would be lost.
+        TypeError: for a keyword whose property the class itself adds. Its value would be lost.
 
     """
 
-    # The SDK takes the caller of the third `__init__` on the stack for the program.
+    # The SDK finds the program's line as the caller of the third `__init__` on the stack.
     @functools.wraps(init)
     def __init__(  # noqa: N807
-        self: Any, resource_name: str, opts: ResourceOptions | None = None, **given: object
+        self: Any, resource_name: str, opts: ResourceOptions | None = None, **keywords: object
     ) -> None:
-        for name in given:
+        for name in keywords:
             if name in _DERIVED:
                 raise TypeError(f"{self._kind} has no argument {name!r}")
-        self._declare(resource_name, opts, given)
+        self._declare(resource_name, opts, keywords)
 
-    return __init__  # type: ignore[return-value]  # it takes all that `init` takes
+    return __init__  # type: ignore[return-value]  # accepts each call of `init`
 
 
-def unwrapped(value: object) -> object:
-    """Return an argument class as a mapping, and what can be awaited as an output."""
+def to_plain(value: object) -> object:
+    """Return an argument class as a mapping, and an awaitable as an output."""
     if inspect.isawaitable(value):
-        return Output.from_input(value)  # can be awaited once only, and is looked at twice
+        return Output.from_input(value)  # a coroutine allows one await, and two readers follow
     if isinstance(value, _ARGS):
         value = vars(value)
     if isinstance(value, Mapping):
@@ -70,18 +70,19 @@ def unwrapped(value: object) -> object:
     return value
 
 
-def spelled(declared: object, model: str, names: Mapping[str, str] | None = None) -> Any:
+def to_property_names(declared: object, model: str, names: Mapping[str, str] | None = None) -> Any:
     """
-    Return what a program declares, spelled as in state.
+    Return a declaration with the names that the state has.
 
     Args:
-        declared: what it is.
-        model: name of the core's model of it. The models, and with them pydantic, are loaded for
-            what has parts: without, a program with a few plain runs starts in two thirds the time.
-        names: how its own keys are spelled, if they are known without the model.
+        declared: inputs of a run, of an item, or of all items.
+        model: name of the core's model of these inputs. Only nested inputs load the models and
+            pydantic: without them, a program with a few plain runs starts in two thirds of the
+            time.
+        names: keyword -> property of the outermost keys, if the caller knows them.
 
     """
-    declared = unwrapped(declared)
+    declared = to_plain(declared)
     if names and isinstance(declared, Mapping) and _is_plain(declared, names):
         return {names[key]: item for key, item in declared.items()}
     from pydantic.alias_generators import to_camel  # noqa: PLC0415 - see above
@@ -89,60 +90,70 @@ def spelled(declared: object, model: str, names: Mapping[str, str] | None = None
     from pulumi_vod_workflow.core.inputs import models  # noqa: PLC0415
     from pulumi_vod_workflow.core.inputs.property_names import rename_keys  # noqa: PLC0415
 
-    return rename_keys(declared, getattr(models, model), to_camel, unwrapped)
+    return rename_keys(declared, getattr(models, model), to_camel, to_plain)
 
 
 def _is_plain(declared: Mapping[str, object], names: Mapping[str, str]) -> bool:
     return all(key in names and isinstance(item, _PLAIN) for key, item in declared.items())
 
 
-def respelled_keys(declared: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
-    """Return what is declared under the names of the state; a key that is given twice stays."""
+def rename_arguments(declared: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """Return a declaration under the names of the state; a key that is given twice stays."""
     return {
         key if names.get(key) in declared else names.get(key, key): item
         for key, item in declared.items()
     }
 
 
-def check_keys(kind: str, declared: Mapping[str, object]) -> None:
+def validate_keys(kind: str, declared: Mapping[str, object]) -> None:
     """
-    Refuse maps with keys that are no strings, which the SDK answers with a traceback.
+    Reject maps with keys that are no strings: the SDK would fail with a traceback.
 
-    They are not converted: a row's number would be a name that moves from video to video.
+    The keys are not converted to text. The number of a row would be a name that moves from one
+    video to another.
 
     Raises:
         pulumi.RunError: with the path of each such map, at most 10.
 
     """
-    wrong = [f"{path}: its keys must be strings, not {of}" for path, of in _misnamed(declared, ())]
-    if not wrong:
+    problems = [
+        f"{path}: keys must be strings, not {types}"
+        for path, types in _non_string_keys(declared, ())
+    ]
+    if not problems:
         return
-    if any(line.startswith("items: ") for line in wrong):
-        wrong.append(
-            "hint: a key names its item for good, so take an id that stays with the video "
+    if any(line.startswith("items: ") for line in problems):
+        problems.append(
+            "hint: use an id that stays with the video as the key of its item "
             '(pandas: `df.set_index("vid", drop=False).to_dict("index")`)'
         )
-    raise pulumi.RunError(f"{kind}: " + "\n".join(wrong[:11]))
+    raise pulumi.RunError(f"{kind}: " + "\n".join(problems[:11]))
 
 
-def _misnamed(value: object, where: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
+def _non_string_keys(value: object, path: tuple[int | str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the path of each map with other keys than strings, and the types of these keys."""
     if isinstance(value, _ARGS):
         value = vars(value)
     if isinstance(value, Mapping):
-        kinds = sorted({type(key).__name__ for key in value if not isinstance(key, str)})
-        if kinds:
-            yield property_path(*where), " or ".join(kinds)
+        types = sorted({type(key).__name__ for key in value if not isinstance(key, str)})
+        if types:
+            yield property_path(*path), " or ".join(types)
         for key, item in value.items():
             if not isinstance(item, _PLAIN):
-                yield from _misnamed(item, (*where, str(key)))
+                yield from _non_string_keys(item, (*path, str(key)))
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
-            yield from _misnamed(item, (*where, number))
+            yield from _non_string_keys(item, (*path, number))
 
 
-def check_options(kind: str, opts: object, instead: str) -> None:
+def validate_options(kind: str, opts: object, *import_hints: str) -> None:
     """
-    Refuse what cannot be meant, before it ends in a traceback of somebody else's.
+    Reject options that cannot work, before the SDK fails with a traceback.
+
+    Args:
+        kind: name of the class.
+        opts: the second argument of its constructor.
+        import_hints: replacements for `import_`, each an imperative sentence.
 
     Raises:
         TypeError: when the second argument is not the options.
@@ -150,9 +161,13 @@ def check_options(kind: str, opts: object, instead: str) -> None:
 
     """
     if opts is not None and not isinstance(opts, ResourceOptions):
-        raise TypeError(f"{kind}'s second argument is its opts; all others go by name")
+        raise TypeError(
+            f"{kind}: the second argument must be ResourceOptions; pass all others by name"
+        )
+    # The SDK fails with `KeyError: '__provider'` (pulumi-facts B.6).
     if opts is not None and opts.import_:
-        raise pulumi.RunError(f"{kind} cannot be imported: {instead}")
+        hints = [f"hint: {hint}" for hint in import_hints]
+        raise pulumi.RunError("\n".join([f"{kind} cannot be imported", *hints]))
 
 
 def _has_outputs(value: object) -> bool:
@@ -162,19 +177,19 @@ def _has_outputs(value: object) -> bool:
         return any(map(_has_outputs, value))
     if isinstance(value, Output):
         return True
-    # An input class of the program's own, or of another package.
+    # An input class of the program or of another package.
     return any(map(_has_outputs, getattr(value, "__dict__", {}).values()))
 
 
-def derived(value: object) -> dict[str, Any]:
+def derived_properties(value: object) -> dict[str, Any]:
     """
-    Return the properties that tell the provider what it cannot see in the others.
+    Return the properties that inform the provider about secret and lost inputs.
 
-    The engine removes the marks of secrets. Outside a preview it also removes unknown values: those
-    of a failed resource, with `--continue-on-error`.
+    The engine removes the marks of secrets. Outside a preview the engine also removes unknown
+    values: those of a failed resource, with `--continue-on-error`.
 
     Args:
-        value: everything that the resource is declared with.
+        value: all inputs of the resource.
 
     """
     if not _has_outputs(value):
@@ -187,12 +202,15 @@ def derived(value: object) -> dict[str, Any]:
     async def is_lost() -> bool | None:
         return (not pulumi.runtime.is_dry_run() and not await is_known(whole)) or None
 
-    return {"secretInputs": alone(is_secret), "unknownInputs": alone(is_lost)}
+    return {
+        "secretInputs": without_dependencies(is_secret),
+        "unknownInputs": without_dependencies(is_lost),
+    }
 
 
-def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
-    """Tell resources of one name under different parents apart, as their URNs do."""
-    who: dict[str, Input[str]] = {
+def resource_scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
+    """Return the identity of a resource: project, stack, name, and the types of its parents."""
+    identity: dict[str, Input[str]] = {
         "project": pulumi.get_project(),
         "stack": pulumi.get_stack(),
         "name": name,
@@ -202,22 +220,22 @@ def scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[str]]:
 
         async def types_of_parent() -> str:
             urn = await value_of(parent.urn)
-            follow()  # by now its transforms are registered
+            register_last_transform()  # after the transforms of the parent
             return str(urn.split("::")[2])
 
-        # Without its dependency: waiting for a component waits for its children, this one too.
-        who["parent"] = alone(types_of_parent)
-    return who
+        # A dependency on a component waits for its children, and this resource is one of them.
+        identity["parent"] = without_dependencies(types_of_parent)
+    return identity
 
 
-def respelled(
-    opts: ResourceOptions | None, names: Mapping[str, str], respell_path: Callable[[str], str]
+def options_with_property_names(
+    opts: ResourceOptions | None, names: Mapping[str, str], rename_path: Callable[[str], str]
 ) -> ResourceOptions | None:
-    """Return options whose paths are spelled as in state."""
+    """Return options whose paths have the names of the state."""
     if opts is None:
         return None
     opts = ResourceOptions.merge(opts, None)
     for option in ("ignore_changes", "additional_secret_outputs"):
         paths = getattr(opts, option) or []
-        setattr(opts, option, [names.get(path) or respell_path(path) for path in paths])
+        setattr(opts, option, [names.get(path) or rename_path(path) for path in paths])
     return opts

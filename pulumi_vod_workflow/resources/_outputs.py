@@ -1,7 +1,7 @@
 """
-Outputs read in asynchronous code, where their dependencies do not matter, by the SDK's public API.
+Reads of outputs in asynchronous code, by the SDK's public API, without their dependencies.
 
-`Output.apply` hands the value over, and `Output.is_secret` ends when that is done.
+`Output.apply` passes the value on, and `Output.is_secret` ends after that.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 async def value_of(output: Output[Any]) -> Any:
     """
-    Wait for an output's value, in which unknown parts are `pulumi.UNKNOWN`.
+    Wait for an output's value, with `pulumi.UNKNOWN` for unknown parts.
 
     Raises:
-        Exception: what the output failed with.
+        Exception: the error of a failed output.
 
     """
     found: list[Any] = []
@@ -29,17 +29,17 @@ async def value_of(output: Output[Any]) -> Any:
 
 
 async def is_known(output: Output[Any]) -> bool:
-    """Wait until it is clear whether an output, with all its parts, has a value."""
+    """Wait for an output, and return whether all its parts have a value."""
     return not pulumi.contains_unknowns(await value_of(output))
 
 
-def alone(make: Callable[[], Coroutine[Any, Any, T]]) -> Output[T]:
-    """Return an output that depends on no resource: itself never secret, and always known."""
-    return Output.from_input(_Late(make))
+def without_dependencies(make: Callable[[], Coroutine[Any, Any, T]]) -> Output[T]:
+    """Return an output that depends on no resource, is never secret and is always known."""
+    return Output.from_input(_LazyAwaitable(make))
 
 
-class _Late(Generic[T]):
-    """An awaitable that, unlike a coroutine, does not complain if the program ends before it."""
+class _LazyAwaitable(Generic[T]):
+    """An awaitable without the warning that an unawaited coroutine prints at a program's end."""
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._make = make

@@ -1,21 +1,19 @@
 """
-What runs and batches have in common: their end can be waited for.
+The method `wait` of runs and batches.
 
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pulumi import Input, ResourceOptions
 
-from pulumi_vod_workflow.resources._base import VodResource
-
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
+from pulumi_vod_workflow.resources._base import WaitableResource
+from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 
 
-class Awaitable(VodResource):
-    """A resource that stands for one run or many."""
+class WaitMixin(WaitableResource):
+    """A resource with one run or many, and a method that waits for their end."""
 
     _HINT = "; `wait().results` has the results of this update"
 
@@ -26,21 +24,18 @@ class Awaitable(VodResource):
         *,
         timeout: Input[float | str] | None = None,
         on_failure: Input[Literal["error", "record"]] | None = None,
-    ) -> "WorkflowCompletion":
+    ) -> WorkflowCompletion:
         """
-        Declare a `WorkflowCompletion`, which waits and holds the results; free.
+        Declare a `WorkflowCompletion`, which waits for the end and has the results; free.
 
         Args:
-            resource_name: the completion's name; default: this one's with `-completion`.
-            opts: Pulumi's options; this resource is the parent, unless they name another.
+            resource_name: the completion's name; default: the name of this resource with
+                `-completion`.
+            opts: Pulumi's options. This resource is the parent, unless they name another parent.
             timeout: as of `WorkflowCompletion`.
             on_failure: as of `WorkflowCompletion`.
 
         """
-        from pulumi_vod_workflow.resources.workflow_completion import (  # noqa: PLC0415 - below
-            WorkflowCompletion,
-        )
-
         name = resource_name or f"{self.pulumi_resource_name}-completion"
         opts = ResourceOptions.merge(ResourceOptions(parent=self), opts)
         return WorkflowCompletion(name, opts, runs=self, timeout=timeout, on_failure=on_failure)

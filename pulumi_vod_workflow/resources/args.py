@@ -1,7 +1,7 @@
 """
-The API's input objects, as Pulumi argument classes; plain dictionaries work as well.
+The API's input objects, as Pulumi argument classes. Plain dictionaries work, too.
 
-Attributes are snake_case; in state and previews they are the API's names in lowerCamelCase.
+Attributes are in snake_case. State and previews have the API's names in lowerCamelCase.
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
@@ -14,22 +14,22 @@ from pulumi import Input, InputType
 T = TypeVar("T")
 
 ARGS: list[type] = []
-"""All classes below."""
+"""All argument classes of this module."""
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(pulumi.property,))
 def _args(cls: type[T]) -> type[T]:
     """Make `cls` a Pulumi input type that type checkers understand."""
 
-    def accept(self: object, **given: object) -> None:
-        """Take any keyword: what is missing or mistyped is told with all else, at preview."""
-        vars(self).update(given)
+    def accept(self: object, **keywords: object) -> None:
+        """Accept each keyword: the provider reports missing and mistyped ones at preview."""
+        vars(self).update(keywords)
 
     accept.__qualname__ = f"{cls.__name__}.__init__"
     cls.__init__ = accept  # type: ignore[method-assign]  # type checkers see the typed one
-    made = pulumi.input_type(cls)
-    ARGS.append(made)
-    return made
+    input_class = pulumi.input_type(cls)
+    ARGS.append(input_class)
+    return input_class
 
 
 @_args
@@ -39,9 +39,9 @@ class DirectUrlArgs:
     file_name: Input[str] = pulumi.property("fileName")
     """The file's FileName: a path in the space, not a URL. Required."""
     space_name: Input[str] | None = pulumi.property("spaceName", default=None)
-    """The space that holds it; required for a built-in workflow."""
+    """The space of the file; required for a built-in workflow."""
     bucket_name: Input[str] | None = pulumi.property("bucketName", default=None)
-    """The bucket bound to the space."""
+    """The bucket that is bound to the space."""
 
 
 @_args
@@ -51,7 +51,7 @@ class ClipArgs:
     start_time: Input[int] | None = pulumi.property("startTime", default=None)
     """Start in milliseconds, 0 to 2147483647; default 0."""
     end_time: Input[int] | None = pulumi.property("endTime", default=None)
-    """End in milliseconds, after the start, to 2147483647; 0 or absent: the source's end."""
+    """End in milliseconds, after the start, at most 2147483647; default 0, the source's end."""
 
 
 @_args
@@ -59,7 +59,7 @@ class LogoOverrideArgs:
     """Watermark overrides (page: LogoOverride)."""
 
     template_id: Input[str] = pulumi.property("templateId")
-    """A watermark template's id, or `All`. Required (by the page's table; an example omits it)."""
+    """A watermark template's id, or `All`. Required by the page's table; an example omits it."""
     vars: Input[Mapping[str, Input[str]]] | None = pulumi.property("vars", default=None)
     """Values of the variables that the template defines."""
 
@@ -75,7 +75,7 @@ class SnapshotOverrideArgs:
     file_index: Input[str] | None = pulumi.property("fileIndex", default=None)
     """Path of the index file, with the same variables. Sample snapshots only (采样截图)."""
     offset_time: Input[int] | None = pulumi.property("offsetTime", default=None)
-    """0 to 2147483647 ms. Static (静态图), dynpost (动图), looping ones (反复循环动图) only."""
+    """0 to 2147483647 ms. Only static (静态图), dynpost (动图) and looping ones (反复循环动图)."""
     sample_offsets: Input[Sequence[Input[float]]] | None = pulumi.property(
         "sampleOffsets", default=None
     )
@@ -115,22 +115,22 @@ class TranscodeVideoOverrideArgs:
     logo_template_id: Input[str] | None = pulumi.property("logoTemplateId", default=None)
     """Watermark template, for video transcoding and ultra-clear templates."""
     output_index: Input[Sequence[Input[int]]] | None = pulumi.property("outputIndex", default=None)
-    """Which templates of a template group, each 0 or more; without effect otherwise (SDK only)."""
+    """Positions in a template group, each 0 or more; no effect on other templates (SDK only)."""
 
 
 @_args
 class EnhanceOverrideArgs:
-    """Enhancement overrides (SDK only, facts 10)."""
+    """Enhancement overrides (SDK only; vod-api-facts 10)."""
 
     storage_mode: Input[str] | None = pulumi.property("storageMode", default=None)
-    """How the enhanced file is stored; the service documents no values."""
+    """The storage of the enhanced file; the service documents no values."""
     file_name: Input[str] | None = pulumi.property("fileName", default=None)
     """Path of the output."""
 
 
 @_args
 class OverrideParamsArgs:
-    """What overrides the templates' settings (page: OverrideParams)."""
+    """Overrides of the templates' settings (page: OverrideParams)."""
 
     logo: Input[Sequence[InputType[LogoOverrideArgs]]] | None = pulumi.property(
         "logo", default=None
@@ -159,21 +159,21 @@ class WorkflowParamsArgs:
     override_params: InputType[OverrideParamsArgs] | None = pulumi.property(
         "overrideParams", default=None
     )
-    """Overrides of the templates' settings."""
+    """Overrides of the settings of the workflow's templates."""
     condition: Input[Mapping[str, Input[bool]]] | None = pulumi.property("condition", default=None)
-    """Whether the workflow's node of that user condition runs (SDK only)."""
+    """User condition -> whether the workflow's node with this condition runs (SDK only)."""
 
 
 @_args
 class WorkflowItemArgs:
     """
-    One run of a WorkflowBatch, or what its runs have in common.
+    One run of a WorkflowBatch, or the common inputs of its runs.
 
-    The same inputs as a WorkflowRun's, but for `client_token`, which is always derived.
+    The inputs are those of a WorkflowRun without `client_token`: items always derive it.
     """
 
     vid: Input[str] | None = pulumi.property("vid", default=None)
-    """The source by its Vid. Exactly one of `vid` and `direct_url`."""
+    """The source by its Vid. Exactly one of `vid` and `direct_url` is required."""
     direct_url: InputType[DirectUrlArgs] | None = pulumi.property("directUrl", default=None)
     """The source as a file of a space."""
     template_id: Input[str] | None = pulumi.property("templateId", default=None)
@@ -186,18 +186,17 @@ class WorkflowItemArgs:
     2025-02-13 and BytePlus serve a smaller one earlier.
     """
     callback_args: Input[str] | None = pulumi.property("callbackArgs", default=None)
-    """At most 512 bytes, passed through to the completion event."""
+    """At most 512 bytes, which the completion event returns."""
     enable_low_priority: Input[bool] | None = pulumi.property("enableLowPriority", default=None)
     """Idle transcoding; default false."""
     task_list_id: Input[str] | None = pulumi.property("taskListId", default=None)
-    """Task queue id (SDK only)."""
+    """Id of the task queue (SDK only)."""
     triggers: Input[Mapping[str, object]] | None = pulumi.property("triggers", default=None)
     """
-    A new or changed value asks for a new, paid run; a removed one for nothing. An output that
-    another run does not have yet, such as its `status` before a refresh, shows a start in each
-    preview.
+    A new or changed value starts a run (paid). A removed value is free. An output that another run
+    does not have yet, such as `status` before a refresh, shows a start in each preview.
     """
     existing_run_id: Input[str] | None = pulumi.property("existingRunId", default=None)
-    """Adopt this run instead of starting one; not for defaults."""
+    """Id of a run to adopt instead of a start; free. Not allowed in defaults."""
     rerun_on_failure: Input[bool] | None = pulumi.property("rerunOnFailure", default=None)
-    """Run again, and pay for it, after a recorded system error (2xxx); default false."""
+    """Start a run (paid) after a recorded system error (2xxx); default false."""

@@ -1,4 +1,4 @@
-"""The items of a WorkflowBatch from a file, as programs read them."""
+"""The function of programs that reads the items of a WorkflowBatch from a file."""
 
 import os
 
@@ -9,36 +9,36 @@ from pulumi_vod_workflow.errors import ManifestError
 from pulumi_vod_workflow.manifest import ManifestItems
 
 
-class RefusedFileError(ManifestError, pulumi.RunError):
-    """A file's problems, which Pulumi shows without a traceback."""
+class ManifestRunError(ManifestError, pulumi.RunError):
+    """The problems of a file. Pulumi prints a `RunError` without a traceback."""
 
 
 def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> ManifestItems:
     """
     Read the items of a WorkflowBatch from a file in UTF-8, with or without a byte order mark.
 
-    A `.csv` (commas) or `.tsv` (tabs) names its columns in the first row: `key`, and fields of an
-    item, as `vid` or `direct_url.file_name`. A cell is the string as written where the field is a
-    string or of any kind (`triggers.edition`), otherwise JSON: `3`, `true` (in any case), `{...}`.
-    An empty cell is absent, and so are those missing at a row's end; rows of empty cells do not
-    count. A `.jsonl` or `.ndjson` has one object a line, nested as in JSON.
+    The first row of a `.csv` (commas) or `.tsv` (tabs) names the columns: `key`, and fields of an
+    item, such as `vid` or `direct_url.file_name`. A cell is text if the field is a string or has
+    any type (`triggers.edition`). All other cells are JSON: `3`, `true` (in any case), `{...}`.
+    An empty cell is absent, and so are missing cells at the end of a row. Rows of empty cells are
+    skipped. A `.jsonl` or `.ndjson` has one object in each line, nested as in JSON.
 
     Args:
-        path: the file; a relative one counts from the working directory.
-        key: the column, or member, that names the item; it is not one of its fields.
+        path: the file; a relative path starts at the working directory.
+        key: the column or member with the item's key. It is not a field of the item.
 
     Returns:
-        The fields of each item by its key, in the file's order, names spelled as in the file. The
-        dictionary keeps the lines, for the messages of a preview.
+        The fields of each item by key, in the order of the file, with the names of the file. The
+        dictionary keeps the line numbers for the messages of a preview.
 
     Raises:
-        ManifestError: with everything that is wrong with the file's form, by line, and then with
-            its items as far as no defaults can put that right. A first row that does not say what
-            the columns are is reported alone, and so is a file that cannot be read. It is a
-            `pulumi.RunError`, too: Pulumi shows its message alone.
+        ManifestError: with all problems of the file's form, by line, and then the problems of
+            items that no defaults can solve. Two problems are reported alone: a first row without
+            column names, and a file that cannot be read. The error is also a `pulumi.RunError`, so
+            Pulumi prints only its message.
 
     """
     try:
         return manifest.load_manifest(path, key=key)
     except ManifestError as error:
-        raise RefusedFileError(error.problems) from None
+        raise ManifestRunError(error.problems) from None

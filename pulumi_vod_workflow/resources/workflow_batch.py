@@ -1,10 +1,10 @@
 """
-Many runs as one resource, as users declare them.
+The resource of many runs.
 
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -12,59 +12,59 @@ from pulumi import Input, InputType, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
-    check_keys,
-    check_options,
-    derived,
-    respelled,
-    scope,
-    spelled,
+    derived_properties,
+    options_with_property_names,
+    resource_scope,
+    to_property_names,
+    validate_keys,
+    validate_options,
 )
-from pulumi_vod_workflow.resources._wait_mixin import Awaitable
+from pulumi_vod_workflow.resources._wait_mixin import WaitMixin
 from pulumi_vod_workflow.resources.args import WorkflowItemArgs
 from pulumi_vod_workflow.resources.outputs import WorkflowItemRun
 
 
-class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
+class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
     """
     1 to 10,000 runs as one resource, started in one operation at the account's rate.
 
     | operation | does | costs |
     |---|---|---|
-    | preview | checks every item offline, and lists which would start | nothing |
-    | create | StartWorkflow for each item, with a ClientToken of its own | one run each |
-    | update | starts new, changed, triggered, rejected items; others keep theirs | one run each |
-    | refresh | reads the status of unfinished runs, all at once | nothing |
-    | delete | forgets; the runs go on | nothing |
+    | preview | checks every item offline, and lists the items that start | nothing |
+    | create | StartWorkflow for each item, with a ClientToken for each | one run each |
+    | update | starts new, changed, triggered and rejected items | one run each |
+    | refresh | reads the status of all unfinished runs at once | nothing |
+    | delete | removes the runs from the state; unfinished runs are billed | nothing |
 
-    An item's token is a pure function of its key and its inputs: reordering, adding or removing
-    others changes nothing. Once anything is accepted, an operation no longer fails. Items that
-    could not be started are in `rejected`, with a warning, and the next `pulumi up` tries them
-    again. Items of unknown outcome are in `unclear`. After a kill, or a second Ctrl-C, the journal
-    has the runs that were started: the next `pulumi up` with that journal reuses them, free.
-    A completion reads results: `wait()`.
+    An item's token is a pure function of its key and its inputs. The order of items, and added or
+    removed items, do not change the token of another item. After the service accepts one start, an
+    operation no longer fails. Items that the provider could not start are in `rejected`, with a
+    warning, and the next `pulumi up` tries them again. Items of unknown outcome are in `unclear`.
+    After a kill, or a second Ctrl-C, the journal has the started runs. The next `pulumi up` with
+    that journal reuses them, which is free. A completion reads results: `wait()`.
     """
 
     runs: Output[Mapping[str, WorkflowItemRun]] = pulumi.property("runs")
-    """Each item's run, by key; an item that was rejected keeps the run it had before, if any."""
+    """Each item's run, by key. A rejected item keeps its earlier run, if there is one."""
     rejected: Output[Mapping[str, str]] = pulumi.property("rejected")
-    """Why items were not started, by key; the next `pulumi up` tries them again."""
+    """Reasons of items without a start, by key. The next `pulumi up` tries them again."""
     unclear: Output[Mapping[str, str]] = pulumi.property("unclear")
     """
-    Why items may have been started though no RunId came back, by key. `pulumi up` sends them again
-    automatically only within `vod:resendWithin` seconds of the first send; after that its preview
-    fails and names the choices. Look for the run in the VOD console, and name it as
-    `existing_run_id`, or start the item again by a trigger.
+    Items that may have a run although no RunId came back, with the reason, by key. `pulumi up`
+    sends them again automatically only within `vod:resendWithin` seconds of the first send. After
+    that its preview fails and names the choices. One choice is to find the run in the VOD console,
+    and to declare it as `existing_run_id`. Another is to start the item again by a trigger (paid).
     """
     client_tokens: Output[Mapping[str, str]] = pulumi.property("clientTokens")
     """Each item's ClientToken, by key; none for items that adopt a run."""
     region: Output[str] = pulumi.property("region")
-    """Where the batch was created; a run that is elsewhere says so."""
+    """The region of the batch. A run in another region has its own `region`."""
     endpoint: Output[str] = pulumi.property("endpoint")
-    """URL of the service, or `emulator`; as `region`."""
+    """The URL of the service, or `emulator`. A run elsewhere has its own `endpoint`."""
     items: Output[Mapping[str, Any]] = pulumi.property("items")
     """The items as declared, keys in lowerCamelCase."""
     defaults: Output[Mapping[str, Any] | None] = pulumi.property("defaults")
-    """What the items have in common as declared, keys in lowerCamelCase."""
+    """The common inputs of the items as declared, keys in lowerCamelCase."""
 
     @accepts_any_keyword
     def __init__(
@@ -80,14 +80,15 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
 
         Args:
             resource_name: the resource's name in the stack; part of the tokens.
-            opts: Pulumi's options; `import_` cannot work: use an item's `existing_run_id`.
+            opts: Pulumi's options. `import_` does not work: use an item's `existing_run_id`.
             items: key -> the inputs of a run, as `WorkflowItemArgs` or a plain dictionary. The key
-                is part of the item's token: another key is another, paid run.
-            defaults: what the items have in common. Maps (`direct_url`, `input`, `triggers`) are
-                merged key by key, anything else an item says replaces; an item's own source
-                (`vid` or `direct_url`) takes the place of the defaults'.
+                is part of the item's token: another key is another run (paid).
+            defaults: common inputs of all items. The provider merges maps (`direct_url`, `input`,
+                `triggers`) key by key. All other inputs of an item replace the default. An item's
+                source (`vid` or `direct_url`) replaces the source of the defaults.
 
         Raises:
+            TypeError: for options that are no `ResourceOptions`, and for a keyword of this class.
             pulumi.RunError: for `import_`, and for maps with keys that are no strings.
 
         """
@@ -95,32 +96,66 @@ class WorkflowBatch(Awaitable, module="vod", name="WorkflowBatch"):
     def _declare(
         self, resource_name: str, opts: ResourceOptions | None, declared: Mapping[str, object]
     ) -> None:
-        check_options("WorkflowBatch", opts, "name the runs as existing_run_id of its items")
-        check_keys("WorkflowBatch", declared)
+        validate_options("WorkflowBatch", opts, "declare each run as existing_run_id of an item")
+        validate_keys("WorkflowBatch", declared)
         items = declared.get("items")
         lines = _lines(items)
         if isinstance(items, Mapping):
-            items = {key: spelled(item, "ItemInputs") for key, item in items.items()}
-        defaults = spelled(declared.get("defaults"), "SharedInputs")
-        given = {**declared, "items": items, "defaults": defaults}
+            items = {key: to_property_names(item, "ItemInputs") for key, item in items.items()}
+        defaults = to_property_names(declared.get("defaults"), "SharedInputs")
+        inputs = {**declared, "items": items, "defaults": defaults}
         properties = {
-            **given,
+            **inputs,
             **lines,
-            "scope": scope(resource_name, opts),
-            **derived(given),
+            "scope": resource_scope(resource_name, opts),
+            **derived_properties(inputs),
         }
-        self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
+        self._register(
+            resource_name, properties, options_with_property_names(opts, self._names, _rename_path)
+        )
+
+    def _named_runs(self, name: str | None) -> Output[Mapping[str, Any]]:
+        """Return how to find each item's run, under its key, or as `name.key`."""
+        prefix = "" if name is None else f"{name}."
+
+        def merge(parts: Sequence[Any]) -> dict[str, Any]:
+            runs, rejected, unclear, region, endpoint = parts
+            found = {
+                prefix + key: {
+                    "runId": run.run_id,
+                    "region": run.region or region,
+                    "endpoint": run.endpoint or endpoint,
+                    "submittedAt": run.submitted_at or run.create_time,
+                }
+                for key, run in (runs or {}).items()  # mocks may return no runs
+            }
+            reasons = {"rejected": rejected, "unclear": unclear}
+            without_run = {
+                prefix + key: {output: by_key[key]}
+                for output, by_key in reasons.items()
+                for key in by_key or ()
+            }
+            return {**found, **without_run}
+
+        known = (self.runs, self.rejected, self.unclear, self.region, self.endpoint)
+        return Output.all(*known).apply(merge)
+
+    def _secret_marker(self) -> Output[Any]:
+        """Return an output that is secret if the resource has secret inputs."""
+        return pulumi.get(self, "clientTokens")  # type: ignore[no-any-return]  # untyped
 
 
 def _lines(items: object) -> dict[str, Any]:
-    """Return the file and lines of `load_manifest`'s items for messages: see `core.batch.LINES`."""
+    """Return the line of each item of `load_manifest`: `batch.inputs.MANIFEST_LINES_KEY`."""
     if not isinstance(items, dict) or not hasattr(items, "lines"):
         return {}
     by_key = {key: line for key, line in items.lines.items() if key in items}
     return {"__lines": {"file": getattr(items, "file", ""), "byKey": by_key}}
 
 
-def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.batch.inputs import rename_batch_path  # noqa: PLC0415 - see `spelled`
+def _rename_path(path: str) -> str:
+    from pulumi_vod_workflow.core.batch.inputs import (  # noqa: PLC0415 - loads pydantic
+        rename_batch_path,
+    )
 
     return rename_batch_path(path)

@@ -1,5 +1,5 @@
 """
-One run of a workflow, as users declare it.
+The resource of one run of a workflow.
 
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
@@ -12,96 +12,99 @@ from pulumi import Input, InputType, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
-    check_keys,
-    check_options,
-    derived,
-    respelled,
-    scope,
-    spelled,
+    derived_properties,
+    options_with_property_names,
+    resource_scope,
+    to_property_names,
+    validate_keys,
+    validate_options,
 )
-from pulumi_vod_workflow.resources._wait_mixin import Awaitable
+from pulumi_vod_workflow.resources._wait_mixin import WaitMixin
 from pulumi_vod_workflow.resources.args import DirectUrlArgs, WorkflowParamsArgs
 from pulumi_vod_workflow.resources.outputs import Snapshot, Transcode, WorkflowTask
 
-_INSTEAD = "declare existing_run_id to adopt a run, or look it up with WorkflowRun.get"
+_IMPORT_HINTS = (
+    "to adopt a run, declare existing_run_id",
+    "to read a run, use WorkflowRun.get",
+)
 
 
-class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
+class WorkflowRun(WaitMixin, module="vod", name="WorkflowRun"):
     """
-    One run of a VOD workflow. Creating it starts the run, which is paid and cannot be cancelled.
+    One run of a VOD workflow. VOD has no call that cancels a run. `create` starts one run (paid).
 
     | operation | does | costs |
     |---|---|---|
     | preview | checks every rule offline; `--diff` shows the token | nothing |
     | create | StartWorkflow with a deterministic ClientToken | one run |
-    | replace | when anything sent to the service, or a trigger, changes | one run |
-    | update | when only a setting changes that is not sent | nothing |
-    | refresh | reads status and results; a run that has ended is not asked | nothing |
-    | delete | forgets; the run goes on | nothing |
+    | replace | after a change of a trigger, or of a value that the service receives | one run |
+    | update | records all other changes | nothing |
+    | refresh | reads status and results, until the run has ended | nothing |
+    | delete | removes the run from the state; the run keeps running and is billed | nothing |
     """
 
     run_id: Output[str] = pulumi.property("runId")
-    """The service's id of the run, opaque; also the resource's id."""
+    """The service's id of the run, opaque. It is also the id of the resource."""
     client_token: Output[str | None] = pulumi.property("clientToken")
-    """What makes a repeated start the same start; none for a run that was adopted."""
+    """The token by which the service recognises a retry of the start; none for an adopted run."""
     request_id: Output[str | None] = pulumi.property("requestId")
-    """RequestId of the answer that accepted the run, to quote in a ticket; none if adopted."""
+    """The RequestId of the accepted start, for a ticket; none for an adopted run."""
     status: Output[str | None] = pulumi.property("status")
-    """The service's own Status, as last read; none before the first refresh."""
+    """The service's Status of the last read; none before the first refresh."""
     phase: Output[str] = pulumi.property("phase")
     """submitted, pending, running, succeeded, failed, terminated or expired."""
     status_reason: Output[str] = pulumi.property("statusReason")
-    """What the status means, and whether a repeat can help."""
+    """The meaning of the status, and whether a rerun can help."""
     submitted_at: Output[str | None] = pulumi.property("submittedAt")
-    """When the service accepted the run, UTC; none if adopted."""
+    """The UTC time at which the service accepted the run; none for an adopted run."""
     create_time: Output[str | None] = pulumi.property("createTime")
     """The service's CreateTime, with its offset; none before the first refresh."""
     start_time: Output[str | None] = pulumi.property("startTime")
-    """The service's StartTime, once processing has begun."""
+    """The service's StartTime; none before processing begins."""
     end_time: Output[str | None] = pulumi.property("endTime")
-    """The service's EndTime, once the run has ended."""
+    """The service's EndTime; none before the run ends."""
     space_name: Output[str | None] = pulumi.property("spaceName")
-    """The space of the source, as the service tells it."""
+    """The space of the source, as the service reports it."""
     template_name: Output[str | None] = pulumi.property("templateName")
-    """The workflow's name, as the service tells it."""
+    """The name of the workflow, as the service reports it."""
     job_source: Output[str | None] = pulumi.property("jobSource")
-    """What started the run, in the service's words, as `API`."""
+    """The service's word for the origin of the run, for example `API`."""
     tasks: Output[Sequence[WorkflowTask]] = pulumi.property("tasks")
-    """The run's tasks with their progress, as last read; at first none."""
+    """The run's tasks with their progress, as of the last read; at first empty."""
     transcodes: Output[Sequence[Transcode]] = pulumi.property("transcodes")
-    """Output files, once a refresh has read the run's end; none until then."""
+    """The output files, from a refresh after the run's end; empty until then."""
     snapshots: Output[Sequence[Snapshot]] = pulumi.property("snapshots")
-    """Snapshots, once a refresh has read the run's end; none until then."""
+    """The snapshots, from a refresh after the run's end; empty until then."""
     extra: Output[Mapping[str, Any] | None] = pulumi.property("extra")
-    """What the service tells of the run that this version has no name for, in lowerCamelCase."""
+    """Fields of the service that this version does not know, in lowerCamelCase."""
     region: Output[str] = pulumi.property("region")
-    """Where the run was started, and is read whatever the configuration says later."""
+    """The region of the run. Reads use it, even after a change of the configuration."""
     endpoint: Output[str] = pulumi.property("endpoint")
-    """URL of the service that started the run, or `emulator`; as `region`."""
+    """The URL of the service that started the run, or `emulator`. Reads use it, as `region`."""
     emulated: Output[bool] = pulumi.property("emulated")
-    """Whether the emulator made this run: it is not real and was not paid."""
+    """Whether the emulator made this run, which is then not real and was free."""
     vid: Output[str | None] = pulumi.property("vid")
-    """The source's Vid, as declared or, if adopted, as read. A change is a new, paid run."""
+    """The Vid of the source, as declared or, if adopted, as read. A change starts a run (paid)."""
     direct_url: Output[Mapping[str, Any] | None] = pulumi.property("directUrl")
-    """The source as a file, keys in lowerCamelCase. A change is a new, paid run."""
+    """The source as a file, keys in lowerCamelCase. A change starts a run (paid)."""
     template_id: Output[str] = pulumi.property("templateId")
-    """The workflow's id. A change is a new, paid run."""
+    """The id of the workflow. A change starts a run (paid)."""
     input: Output[Mapping[str, Any] | None] = pulumi.property("input")
-    """Dynamic parameters, keys in lowerCamelCase. A change is a new, paid run."""
+    """Dynamic parameters, keys in lowerCamelCase. A change starts a run (paid)."""
     priority: Output[int | None] = pulumi.property("priority")
-    """-5 to 5; none is 0; the argument names its direction. A change is a new, paid run."""
+    """-5 to 5, default 0; see the argument for the direction. A change starts a run (paid)."""
     callback_args: Output[str | None] = pulumi.property("callbackArgs")
-    """What the completion event carries. A change is a new, paid run."""
+    """The text that the completion event contains. A change starts a run (paid)."""
     enable_low_priority: Output[bool | None] = pulumi.property("enableLowPriority")
-    """Idle transcoding; none is false. A change is a new, paid run."""
+    """Idle transcoding, default false. A change starts a run (paid)."""
     task_list_id: Output[str | None] = pulumi.property("taskListId")
-    """Task queue (SDK only). A change is a new, paid run."""
+    """The id of the task queue (SDK only). A change starts a run (paid)."""
     triggers: Output[Mapping[str, Any] | None] = pulumi.property("triggers")
-    """An added or changed value is a new, paid run; a removed one is free."""
+    """An added or changed value starts a run (paid). A removed value is free."""
     existing_run_id: Output[str | None] = pulumi.property("existingRunId")
-    """The run that was adopted. Adopting and ceasing to are free."""
+    """The id of the adopted run. To adopt a run, and to end that, are free."""
     rerun_on_failure: Output[bool | None] = pulumi.property("rerunOnFailure")
-    """Whether a recorded system error asks for a new, paid run."""
+    """Whether a recorded system error starts a run (paid)."""
 
     @accepts_any_keyword
     def __init__(
@@ -128,30 +131,30 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
         Args:
             resource_name: the resource's name in the stack; part of the token.
             opts: Pulumi's options. `custom_timeouts` and `replace_on_changes` have no effect on
-                dynamic resources, and `import_` cannot work: use `existing_run_id`.
+                dynamic resources. `import_` does not work: use `existing_run_id`.
             template_id: id of the workflow. Required, unless an existing run is adopted.
-            vid: the source by its Vid. Exactly one of `vid` and `direct_url`.
+            vid: the source by its Vid. Exactly one of `vid` and `direct_url` is required.
             direct_url: the source as a file of a space.
             input: dynamic parameters that override the workflow's templates.
             priority: -5 to 5; default 0. The service's page of 2025-12-12 serves a larger number
                 earlier. Its copy of 2025-02-13 and BytePlus serve a smaller one earlier.
-            callback_args: at most 512 bytes, passed through to the completion event.
+            callback_args: at most 512 bytes, which the completion event returns.
             enable_low_priority: idle transcoding; default false.
-            task_list_id: task queue id (SDK only).
-            client_token: 1 to 64 printable ASCII characters instead of the derived token; to be
-                changed together with `triggers`. Two resources with the same token and start
-                share one run.
-            triggers: a new or changed value asks for a new, paid run; a removed one for nothing.
-                Numbers are below 2**53; write a larger one as text.
-                Going back to an earlier value gives the earlier token again, and the service may
-                then answer with the earlier run. An output that another run does not have yet, such
-                as its `status` before a refresh, shows a replacement in each preview.
-            existing_run_id: adopt this run: it is only read, nothing is ever started.
-            rerun_on_failure: replace, and pay for, a run whose recorded failure is a system error
-                (2xxx), on every `up` that begins with one recorded; default false.
+            task_list_id: id of the task queue (SDK only).
+            client_token: 1 to 64 printable ASCII characters instead of the derived token. A new
+                value of `triggers` needs a new token. Two resources with one token and equal
+                starts share one run.
+            triggers: a new or changed value starts a run (paid). A removed value is free. Numbers
+                are below 2**53; write a larger number as text.
+                An earlier value derives the earlier token again, and the service may then return
+                the earlier run. An output that another run does not have yet, such as `status`
+                before a refresh, shows a replacement in each preview.
+            existing_run_id: id of a run to adopt; free. The provider only reads it.
+            rerun_on_failure: replace a run whose recorded failure is a system error (2xxx). Each
+                `pulumi up` that begins with such a record starts one run (paid). Default false.
 
         Raises:
-            TypeError: for a keyword that only this class itself gives, and for options elsewhere.
+            TypeError: for options that are no `ResourceOptions`, and for a keyword of this class.
             pulumi.RunError: for `import_`, and for maps with keys that are no strings.
 
         """
@@ -159,11 +162,31 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
     def _declare(
         self, resource_name: str, opts: ResourceOptions | None, declared: Mapping[str, object]
     ) -> None:
-        check_options("WorkflowRun", opts, _INSTEAD)
-        check_keys("WorkflowRun", declared)
-        given = spelled(declared, "RunInputs", self._inputs)
-        properties = {**given, "scope": scope(resource_name, opts), **derived(given)}
-        self._register(resource_name, properties, respelled(opts, self._names, _respell_path))
+        validate_options("WorkflowRun", opts, *_IMPORT_HINTS)
+        validate_keys("WorkflowRun", declared)
+        inputs = to_property_names(declared, "RunInputs", self._inputs)
+        properties = {
+            **inputs,
+            "scope": resource_scope(resource_name, opts),
+            **derived_properties(inputs),
+        }
+        self._register(
+            resource_name, properties, options_with_property_names(opts, self._names, _rename_path)
+        )
+
+    def _named_runs(self, name: str | None) -> Mapping[str, Any]:
+        """Return how to find the run, under the name or else under the name of this resource."""
+        found = {
+            "runId": self.run_id,
+            "region": self.region,
+            "endpoint": self.endpoint,
+            "submittedAt": self.submitted_at,
+        }
+        return {name or self.pulumi_resource_name: found}
+
+    def _secret_marker(self) -> Output[Any]:
+        """Return an output that is secret if the resource has secret inputs."""
+        return pulumi.get(self, "transcodes")  # type: ignore[no-any-return]  # untyped
 
     @classmethod
     def get(
@@ -172,11 +195,13 @@ class WorkflowRun(Awaitable, module="vod", name="WorkflowRun"):
         id: Input[str],  # noqa: A002 - Pulumi's name for it
         opts: ResourceOptions | None = None,
     ) -> "WorkflowRun":
-        """Look a run up by its id, in the configured region; free, and never started."""
+        """Read a run by its id, in the configured region; free."""
         return cls(resource_name, ResourceOptions.merge(opts, ResourceOptions(id=id)))
 
 
-def _respell_path(path: str) -> str:
-    from pulumi_vod_workflow.core.inputs.property_names import rename_path  # noqa: PLC0415 - see `spelled`
+def _rename_path(path: str) -> str:
+    from pulumi_vod_workflow.core.inputs.property_names import (  # noqa: PLC0415 - loads pydantic
+        rename_path,
+    )
 
     return rename_path(path)

@@ -101,10 +101,10 @@ PENDING = [creating(RUN_TYPE, "one", START)]
 @pytest.mark.parametrize(
     ("seconds", "run_id", "became", "says"),
     [
-        (60, "lb:1", "accepted", "one: became lb:1, accepted 2026-05-06T07:59:00Z"),
-        (31 * 86400, "lb:1", "too_old", "too old to be found by the service"),
-        (60, "", "unclear", "one: sent 2026-05-06 07:59:00 UTC, never answered: MAY BE A RUN"),
-        (3, "", "resent", "`pulumi up` within vod:resendWithin (4 s) sends it again"),
+        (60, "lb:1", "accepted", "one: accepted as lb:1 at 2026-05-06T07:59:00Z"),
+        (31 * 86400, "lb:1", "too_old", ", too old: the service no longer finds the run"),
+        (60, "", "unclear", "one: sent 2026-05-06 07:59:00 UTC, no response. A RUN MAY EXIST"),
+        (3, "", "resent", "within vod:resendWithin (4 s) `pulumi up` sends the same start again"),
     ],
 )
 def test_what_the_journal_has_is_told(
@@ -130,13 +130,14 @@ def test_what_to_look_for_is_named_and_the_end_is_one_command(machine: Machine) 
     machine.sent({**START, "scope": scope("failed")}, 60)
     pending = [*PENDING, creating(RUN_TYPE, "two", two), creating(RUN_TYPE, "hidden", hidden)]
     _, text = machine.recover(pending=pending, code=1)
-    assert "  one: sent 2026-05-06 07:59:00 UTC, never answered: MAY BE A RUN of vid v1, w" in text
-    assert "MAY BE A RUN of file a.mp4, workflow t\n" in text
-    assert "MAY BE A RUN of workflow t (found by its name only" in text
-    assert "failed (WorkflowRun) was sent by an earlier update, and no state is known" in text
-    assert "its video and workflow are as the program declared them" in text
+    assert "  one: sent 2026-05-06 07:59:00 UTC, no response. A RUN MAY EXIST: vid v1, w" in text
+    assert "A RUN MAY EXIST: file a.mp4, workflow t\n" in text
+    assert "A RUN MAY EXIST: workflow t (found by its name only" in text
+    assert "failed (WorkflowRun): sent by an earlier update; no known state has the run" in text
+    assert "see the program for its video and workflow" in text
     [*_, last] = text.splitlines()
-    assert last.startswith("Then: `pulumi refresh --clear-pending-creates && pulumi up` (not")
+    assert last == "Then: `pulumi refresh --clear-pending-creates && pulumi up`"
+    assert "\nDo not use --import-pending-creates: " in text
     _, text = machine.recover(pending=[], code=1)
     assert text.endswith("\nThen: `pulumi up`\n")
 
@@ -145,7 +146,9 @@ def test_how_to_adopt_is_spelled_out(machine: Machine) -> None:
     """On this machine nothing has to be done; elsewhere the program names the run."""
     machine.sent(ONE, 60, "lb:1")
     _, text = machine.recover(pending=PENDING)
-    assert "on this machine, with this journal, `pulumi up` takes over what was accepted" in text
+    assert (
+        "on this machine, with this journal, `pulumi up` reuses each run whose declaration" in text
+    )
     assert 'WorkflowRun("one"): existing_run_id="lb:1"' in text
 
 
@@ -162,14 +165,14 @@ def test_nothing_in_the_journal_means_not_sent_by_it(machine: Machine) -> None:
     machine.sent({**ONE, "scope": scope("other")}, 60, "lb:9")
     told, text = machine.recover(pending=PENDING)
     assert told == {"one": ("unsent", None), "other": ("accepted", "lb:9")}
-    assert "starts what was not sent, as its preview says: each is paid once" in text
+    assert "`pulumi up` starts each once, as its preview shows: paid" in text
 
 
 def test_no_journal_means_nothing(machine: Machine) -> None:
     told, text = machine.recover(pending=PENDING, code=1)
     assert told == {"one": ("unsent", None)}
     assert "(there is none)" in text
-    assert "on the machine where the update ran, or give its --journal" in text
+    assert "on the machine of the update, or pass its journal with --journal" in text
     assert not machine.journal.exists(), "a look makes no file"
 
 
@@ -178,7 +181,7 @@ def test_what_the_state_holds_needs_nothing(machine: Machine) -> None:
     machine.sent(ONE, 60, "lb:1")
     told, text = machine.recover(run("one", "lb:1", "running"), pending=PENDING)
     assert told == {"one": ("recorded", "lb:1")}
-    assert "nothing is lost: the state holds its run" in text
+    assert "the state has its run; nothing to do" in text
     held = run("two", "lb:2", "running", **START)
     told, _ = machine.recover(held, pending=[creating(RUN_TYPE, "two", START)])
     assert told["two"] == ("recorded", "lb:2"), "the journal has forgotten it since"
@@ -200,11 +203,11 @@ def test_what_was_decided_since_needs_nothing(machine: Machine) -> None:
     held = run("one", "lb:5", "running", clientToken="pvw1-another")
     told, text = machine.recover(held, run("x", "lb:x", "running"), pending=PENDING)
     assert told == {"one": ("held", "lb:5")}
-    assert "not known to have been sent; the state holds lb:5 of it" in text
-    assert "`pulumi preview` says whether a new run is asked for" in text
+    assert "not in the journal; the state has lb:5 of this resource" in text
+    assert "`pulumi preview` shows whether a new run starts" in text
     machine.sent({**ONE, "clientToken": "pvw1-2"}, 60)
     told, text = machine.recover(held, run("x", "lb:x", "running"), pending=PENDING, code=1)
-    assert "one (WorkflowRun) was sent by an earlier update" in text, "that is told all the same"
+    assert "one (WorkflowRun): sent by an earlier update" in text, "that is told all the same"
 
 
 def test_an_adoption_starts_nothing(machine: Machine) -> None:
@@ -212,7 +215,7 @@ def test_an_adoption_starts_nothing(machine: Machine) -> None:
     machine.sent({**ONE, "scope": scope("x")}, 1, "lb:x")
     told, text = machine.recover(pending=pending)
     assert told["one"] == ("adopted", "lb:7")
-    assert "adopts lb:7, which starts nothing" in text
+    assert "adopts lb:7; starts no run" in text
 
 
 @pytest.mark.parametrize("what", ["inputs", "site"])
@@ -223,8 +226,8 @@ def test_another_start_of_it_is_told(machine: Machine, what: str, run_id: str) -
     machine.sent({**ONE, "vid": "v2"} if what == "inputs" else ONE, 60, run_id, site=site)
     told, text = machine.recover(pending=PENDING, code=1)
     assert told == {"one": ("other", run_id or None)}
-    assert "another start of it, sent 2026-05-06 07:59:00 UTC, " in text
-    assert "one: `pulumi up` starts it anew, which is paid" in text
+    assert "another start of it was sent 2026-05-06 07:59:00 UTC, " in text
+    assert "one: `pulumi up` starts a new run: paid" in text
 
 
 def test_another_start_that_the_state_holds_is_no_matter(machine: Machine) -> None:
@@ -263,13 +266,13 @@ def test_each_item_of_a_batch_is_told(machine: Machine) -> None:
     }  # fmt: skip
     assert told == expected
     assert 'WorkflowBatch("many"): items["a"]: "existing_run_id": "lb:a"' in text
-    assert "  many[c], many[d]: not known to have been sent" in text
+    assert "  many[c], many[d]: not in the journal\n" in text
 
     held = batch("many", {"d": {"runId": "lb:d", "phase": "running"}}, clientTokens=tokens)
     updating = [creating(BATCH_TYPE, "many", inputs, doing="updating")]
     told, text = machine.recover(held, pending=updating, code=1)
     assert told == {**expected, "many[d]": ("recorded", "lb:d")}
-    assert "many (WorkflowBatch) was cut short while updating" in text
+    assert "many (WorkflowBatch): interrupted while updating" in text
     assert "--clear-pending-creates" not in text, "a refresh clears notes of updates by itself"
 
 
@@ -290,7 +293,7 @@ def test_a_batch_whose_items_are_secret_as_a_whole_is_not_passed_over(
     pending = [creating(BATCH_TYPE, "many", {"items": items, "secretInputs": True})]
     told, text = machine.recover(pending=pending, code=1)
     assert [*told] == (["many"] if items is SECRET else ["many[a]", "many[b]"])
-    assert "for there is no journal here" in text
+    assert "there is no journal here" in text
 
 
 def test_an_item_that_is_secret_as_a_whole_is_found_by_its_name(machine: Machine) -> None:
@@ -305,10 +308,10 @@ def test_each_run_of_one_resource_is_told(machine: Machine) -> None:
     machine.sent(ONE, 60, "lb:1")
     for pending in ([], PENDING):
         text = machine.recover(pending=pending)[1]
-        assert "became lb:0, accepted" in text
-        assert "became lb:1, accepted" in text
+        assert "accepted as lb:0 at" in text
+        assert "accepted as lb:1 at" in text
     held = machine.recover(run("one", "lb:1", "running"), pending=[])[1]
-    assert "became lb:0, accepted" in held
+    assert "accepted as lb:0 at" in held
     assert "lb:1" not in held
 
 
@@ -318,7 +321,7 @@ def test_notes_of_other_things_are_left_alone(machine: Machine, vod: Vod) -> Non
     pending = [creating("aws:s3:Bucket", "x", {}), deleting]
     told, text = machine.recover(pending=pending)
     assert told == {}
-    assert "nothing to recover" in text
+    assert "Nothing to recover" in text
 
 
 def test_what_a_failed_update_has_sent_is_told(machine: Machine) -> None:
@@ -331,8 +334,8 @@ def test_what_a_failed_update_has_sent_is_told(machine: Machine) -> None:
     machine.sent({**START, "scope": {**scope("other"), "project": "dev"}}, 90)
     became, text = machine.recover(run("kept", "lb:1", "running"), pending=[], code=1)
     assert became == {"lost": ("unclear", None), "all[a]": ("accepted", "lb:2")}
-    assert "lost (WorkflowRun) was sent by an earlier update" in text
-    assert "all (WorkflowBatch) was sent by" in text
+    assert "lost (WorkflowRun): sent by an earlier update" in text
+    assert "all (WorkflowBatch): sent by" in text
     assert 'WorkflowBatch("all"): items["a"]: "existing_run_id": "lb:2"' in text
     assert "clear-pending-creates" not in text, "there is none"
 
@@ -360,16 +363,16 @@ def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulato
         return vod("recover", source, "--journal", str(machine.journal), *options).stdout
 
     text = said()
-    assert f"one: became {there}, accepted 2026-05-06T07:59:00Z, pending just now" in text
-    assert re.search("two: became emu:gone, accepted .*Z; it cannot be read: ", text)
-    assert "two: could not be read. `pulumi up` reads it, too, and starts nothing" in text
-    assert "just now" not in said("--offline")
+    assert f"one: accepted as {there} at 2026-05-06T07:59:00Z, now pending" in text
+    assert re.search("two: accepted as emu:gone at .*Z; cannot be read: ", text)
+    assert "two: the run could not be read. Check that the account" in text
+    assert "now pending" not in said("--offline")
     text = said(vod_accessKey="", vod_secretKey="")
-    assert "The runs were not looked at. No credentials for Volcengine. Looked at, in" in text
+    assert "The runs were not read. No credentials for Volcengine. Looked at, in" in text
     assert "  - VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY of the environment" in text
-    assert f"one: became {there}" in text
+    assert f"one: accepted as {there}" in text
     text = said(vod_secretKey=SECRET)
-    assert "looked at. The keys of the stack (vod:accessKey, vod:secretKey) are encrypted" in text
+    assert "not read. The keys of the stack (vod:accessKey, vod:secretKey) are encrypted" in text
     assert '$(pulumi config get vod:secretKey --stack dev)"`' in text
     assert vod_emulator.requests() == {"StartWorkflow": 1, "GetWorkflowExecution": 2}
 
@@ -383,13 +386,13 @@ def test_what_is_looked_for_and_not_there_can_be_forgotten(
     machine.sent({**START, "scope": scope("two")}, seconds)
     pending = [*PENDING, creating(RUN_TYPE, "two", START)]
     _, text = machine.recover(pending=pending, code=1)
-    assert "goes out of the journal with `vod-workflow recover --forget NAME`" in text
-    assert "The journal has forgotten one." in machine.forget("one", pending=pending, code=1)
+    assert "remove the start from the journal: `vod-workflow recover --forget NAME`" in text
+    assert "removed from the journal: one\n" in machine.forget("one", pending=pending, code=1)
     told, _ = machine.recover(pending=pending, code=1)
     assert told == {"one": ("unsent", None), "two": ("unclear", None)}
     text = machine.forget("two", pending=pending)
-    assert "The journal has forgotten two." in text
-    assert "one, two: `pulumi up` starts what was not sent, as its preview says" in text
+    assert "removed from the journal: two\n" in text
+    assert "one, two: `pulumi up` starts each once, as its preview shows" in text
 
 
 def test_another_start_of_it_can_be_forgotten(machine: Machine) -> None:
@@ -404,8 +407,8 @@ def test_an_item_is_forgotten_without_the_others(machine: Machine) -> None:
     for key in ("a", "b", "c"):
         machine.sent({**START, "scope": scope("season", key)}, 60)
     text = machine.forget("season[a]", "season[c]", pending=[], code=1)
-    assert "The journal has forgotten season[a], season[c]." in text
-    assert "still declared is started by `pulumi up`, as its preview says" in text
+    assert "removed from the journal: season[a], season[c]\n" in text
+    assert "shows which of these starts the program still declares" in text
     assert machine.recover(pending=[], code=1)[0] == {"season[b]": ("unclear", None)}
     machine.forget("season[b]", pending=[])
     assert machine.recover(pending=[])[0] == {}
@@ -418,8 +421,8 @@ def test_nothing_else_is_forgotten(machine: Machine, vod: Vod) -> None:
     pending = [*PENDING, creating(RUN_TYPE, "two", START)]
     for names in (["tow"], ["one"], ["two", "one"]):
         said = machine.forget(*names, pending=pending, code=2)
-        assert f"--forget {names[-1]}: no start of that name waits for a decision" in said
-        assert "There is two." in said
+        assert f"--forget {names[-1]}: no start of this name waits for a decision" in said
+        assert "hint: starts that wait: two\n" in said
     told, _ = machine.recover(pending=pending, code=1)
     assert told == {"one": ("accepted", "lb:1"), "two": ("unclear", None)}
 
@@ -443,7 +446,7 @@ def test_only_what_was_shown_is_forgotten(machine: Machine) -> None:
     assert told == {"one": ("unclear", None)}
     assert "2026-05-06 07:00:00" not in text
     text = machine.forget("one", pending=PENDING, code=1)
-    assert "another start of it, sent 2026-05-06 07:00:00 UTC, never answered" in text
+    assert "another start of it was sent 2026-05-06 07:00:00 UTC, no response" in text
     machine.forget("one", pending=PENDING)
 
 
@@ -453,14 +456,14 @@ def test_a_name_of_several_is_not_forgotten(machine: Machine) -> None:
     for who in parents:
         machine.sent({**START, "scope": who}, 60)
     said = machine.forget("one", pending=[], code=2)
-    assert "that is the name of several, so nothing was forgotten" in said
+    assert "several starts have this name. The journal is unchanged." in said
     first, _ = re.findall(r"\{[^}]*\}", said)
     assert json.loads(first) == parents[0]
-    assert "has forgotten" in machine.forget(first, pending=[], code=1)
-    assert "has forgotten one" in machine.forget("one", pending=[])
+    assert "removed from the journal: " in machine.forget(first, pending=[], code=1)
+    assert "removed from the journal: one\n" in machine.forget("one", pending=[])
 
 
 def test_a_name_is_forgotten_as_it_is_printed(machine: Machine) -> None:
     machine.sent({**START, "scope": scope("two\nlines")}, 60)
     text = machine.forget("two\\nlines", pending=[])
-    assert "has forgotten two\\nlines" in text
+    assert "removed from the journal: two\\nlines\n" in text

@@ -19,17 +19,12 @@ from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT, Preview, read_preview
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import SIGNATURE
 from pulumi_vod_workflow.cli.review.builder import build_review
+from pulumi_vod_workflow.cli.review.change_text import Sides, sides
 from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, confusable_reason
 from pulumi_vod_workflow.cli.review.render_common import review_rows
 from pulumi_vod_workflow.cli.review.render_markdown import LONGEST, render_markdown
-from pulumi_vod_workflow.cli.review.sanitize import (
-    Sides,
-    escape_invisible,
-    html_entities,
-    markdown_code,
-    sides,
-)
 from pulumi_vod_workflow.cli.review.value_diff import Change
+from pulumi_vod_workflow.cli.sanitize import escape_invisible, html_entities, markdown_code
 from pulumi_vod_workflow.core.plan_message import (
     ONE_RUN,
     Items,

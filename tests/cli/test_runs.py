@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
-from pulumi_vod_workflow.cli.runs.model import PHASES
+from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
     SECRET,
@@ -45,7 +45,7 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
     source = written(tmp_path / "x.json", *a_season())
     lines = vod("runs", source).stdout.splitlines()
     assert lines[0] == (
-        "dev of shop, by its state of 2026-05-06 07:59:00 UTC (60 s ago): 14 runs: 2 failed, "
+        "dev of shop, state of 2026-05-06 07:59:00 UTC (60 s ago): 14 runs: 2 failed, "
         "1 terminated, 1 unclear, 1 rejected, 1 running, 1 pending, 1 expired, 6 succeeded"
     )
     table = [line.split() for line in lines if line.startswith((" failed", " running", " succ"))]
@@ -66,7 +66,9 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
         "hint: episodes[s01e06]: Correct it or take it out: the next `pulumi up` tries it" in text
     )
     assert "hint: episodes[s01e07]: Look for its run in the VOD console, and name it as" in text
-    assert lines[-1].endswith("`pulumi refresh --run-program` brings it up to date.")
+    assert lines[-1].endswith(
+        "Source: the state. `pulumi refresh --run-program` updates the state: free."
+    )
 
 
 def test_the_sample_of_the_page_is_what_the_command_prints(vod: Vod, tmp_path: Path) -> None:
@@ -210,7 +212,7 @@ def test_exit_codes(vod: Vod, tmp_path: Path) -> None:
     vod("runs", failed)
     vod("runs", failed, "--fail-on-failed", code=1)
     vod("runs", good, "--fail-on-failed")
-    assert "cannot be written" in vod("runs", good, "--html", f"{good}/page", code=2).stderr
+    assert "cannot write " in vod("runs", good, "--html", f"{good}/page", code=2).stderr
 
 
 def test_phases_are_chosen(vod: Vod, tmp_path: Path) -> None:
@@ -235,7 +237,7 @@ def test_phases_are_chosen(vod: Vod, tmp_path: Path) -> None:
     assert "PHASE" not in none
     said = vod("runs", source, "--phase", "done", code=2).stderr
     assert "'done' is not one of" in said
-    assert all(f"'{phase}'" in " ".join(said.split()) for phase in PHASES)
+    assert all(f"'{phase}'" in " ".join(said.split()) for phase in PHASE_ORDER)
 
 
 def test_runs_with_the_same_remedy_share_a_hint(vod: Vod, tmp_path: Path) -> None:
@@ -274,9 +276,9 @@ def test_csv_is_one_row_for_each_run_and_runs_no_formula(vod: Vod, tmp_path: Pat
 
 def test_an_empty_stack_and_one_that_was_cut_short(vod: Vod, tmp_path: Path) -> None:
     empty = written(tmp_path / "e.json")
-    assert vod("runs", empty).output.startswith("an empty stack, by its state of")
+    assert vod("runs", empty).output.startswith("an empty stack, state of")
     cut = written(tmp_path / "c.json", pending=[creating(RUN_TYPE, "a", {})])
-    assert "`vod-workflow recover` says what became" in vod("runs", cut).output
+    assert "`vod-workflow recover` lists its starts" in vod("runs", cut).output
 
 
 @pytest.mark.parametrize(
@@ -352,4 +354,4 @@ def test_an_export_of_another_form_is_told(
     source = written(tmp_path / "x.json", batch("all", odd), pending=[noted])
     options = ("--journal", str(tmp_path / "journal"), "--offline") if command == "recover" else ()
     told = vod(command, source, *options, code=2).stderr
-    assert "in a form that this version does not know" in told
+    assert "have a form that this version does not know" in told

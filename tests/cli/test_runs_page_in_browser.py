@@ -155,7 +155,7 @@ def test_an_empty_stack_has_a_page(tab: Tab, vod: Vod, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     vod("runs", written(tmp_path / "x.json"), "--html", str(file))
     tab.open(file.as_uri())
-    assert "There are no runs in this state." in tab.evaluate("document.body.innerText")
+    assert "The state has no runs." in tab.evaluate("document.body.innerText")
     assert complaints(tab) == []
 
 
@@ -260,11 +260,11 @@ def test_no_age_is_frozen_and_no_backtick_is_shown(tab: Tab, page: str) -> None:
     file = Path(page.removeprefix("file://"))
     assert " ago" not in file.read_text().partition("<script>")[0]
     tab.open(page)
-    assert "by its state of 2026-05-06 07:59:00 UTC (" in tab.evaluate("document.body.innerText")
+    assert "state of 2026-05-06 07:59:00 UTC (" in tab.evaluate("document.body.innerText")
     told = tab.evaluate("document.querySelector('time.age').textContent")
     assert told.endswith(" days ago)")
     tab.evaluate("Date.now = () => Date.parse('2026-05-06T08:29:00Z')")
-    tab.evaluate("tellAges()")
+    tab.evaluate("showAges()")
     assert tab.evaluate("document.querySelector('time.age').textContent") == " (30 min ago)"
     hint = tab.evaluate("document.querySelector('#run-0 time').title")
     assert hint == "2026-05-06T07:16:00Z, 73 min ago"

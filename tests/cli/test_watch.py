@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import read_stack
-from pulumi_vod_workflow.cli.runs.model import runs_in
-from pulumi_vod_workflow.cli.runs.watch import watch
+from pulumi_vod_workflow.cli.runs.model import list_runs
+from pulumi_vod_workflow.cli.runs.watch import follow_runs
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.cli.conftest import Vod
@@ -62,7 +62,7 @@ def test_each_change_is_a_line_and_the_end_is_the_table(
     assert re.search(r"succeeded +good .* 1 video, [\d.]+ MB; 3 snapshots +emu:", done.stdout)
     assert "1002: the source lacks an audio or video stream" in done.stdout
     refresh = "`pulumi refresh --run-program`"
-    assert done.stdout.endswith(f"the state is unchanged: {refresh} records it.\n")
+    assert done.stdout.endswith(f"The state is unchanged. {refresh} updates the state: free.\n")
     assert Path(source).read_bytes() == before
     counts = vod_emulator.requests()
     assert counts["StartWorkflow"] == 3
@@ -85,7 +85,7 @@ def test_on_a_terminal_the_table_is_drawn_anew(vod_emulator: VodEmulator, tmp_pa
     """As high as the terminal is."""
     stack = read_stack(stack_of(vod_emulator, tmp_path))
     out = Console(file=io.StringIO(), force_terminal=True, width=140, height=11, markup=False)
-    runs, stopped = watch(runs_in(stack), stack.settings(), out, SystemClock())
+    runs, stopped = follow_runs(list_runs(stack), stack.settings(), out, SystemClock())
     assert [(run.name, run.phase) for run in runs] == [
         ("bad", "failed"), ("good", "succeeded"), ("many[k]", "succeeded"), ("over", "succeeded"),
     ]  # fmt: skip

@@ -12,8 +12,8 @@ import typer
 
 from pulumi_vod_workflow import errors
 from pulumi_vod_workflow.cli.__main__ import app
-from pulumi_vod_workflow.cli.runs.model import PHASES
-from pulumi_vod_workflow.cli.runs.render_table import COLUMNS
+from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER
+from pulumi_vod_workflow.cli.runs.render_table import CSV_COLUMNS
 from pulumi_vod_workflow.config import settings as config
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.execution import FAILURE_REASONS, may_succeed_if_repeated
@@ -135,7 +135,7 @@ def test_every_option_phase_and_column_of_runs_is_told(name: str) -> None:
     assert {"--phase", "--html", "--format"} <= options
     for option in options:
         assert option in page, option
-    for word in (*PHASES, *COLUMNS):
+    for word in (*PHASE_ORDER, *CSV_COLUMNS):
         assert f"`{word}`" in page, word
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.control_api import READ_ROUTES, WRITE_ROUTES
-from pulumi_vod_workflow.emulator.dashboard import RUNS, SHOWN, SHOWN_REQUESTS
+from pulumi_vod_workflow.emulator.dashboard import MAX_REQUESTS, MAX_RUNS, RUN_PATH
 from pulumi_vod_workflow.emulator.http import VERSIONS
-from pulumi_vod_workflow.emulator.service import KEPT_REQUESTS
+from pulumi_vod_workflow.emulator.service import MAX_KEPT_REQUESTS
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings as Settings
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "emulator.md").read_text()
@@ -207,9 +207,9 @@ def test_the_page_names_every_call_setting_and_control() -> None:
         assert f"`{field.alias}`" in PAGE
     for control in (*READ_ROUTES, *WRITE_ROUTES):
         assert f"`{control}`" in PAGE
-    assert f"| `{RUNS}RUNID` |" in PAGE
-    for number in (f"newest {SHOWN} runs", f"last {SHOWN_REQUESTS} requests",
-                   f"last {KEPT_REQUESTS:,}"):  # fmt: skip
+    assert f"| `{RUN_PATH}RUNID` |" in PAGE
+    for number in (f"newest {MAX_RUNS} runs", f"last {MAX_REQUESTS} requests",
+                   f"last {MAX_KEPT_REQUESTS:,}"):  # fmt: skip
         assert number in PAGE
 
 

@@ -95,7 +95,7 @@ def test_latency_is_before_each_answer(call: Call, emulator: VodEmulator) -> Non
     for _ in range(2):
         emulator.reset()
         emulator.settings(latency_seconds=[0.2, 0.3], seed=3)
-        drawn.append([emulator.service.latency() for _ in range(3)])
+        drawn.append([emulator.service.next_latency() for _ in range(3)])
     assert drawn[0] == drawn[1]
     assert len(set(drawn[0])) == 3
 
@@ -383,7 +383,7 @@ def test_an_event_under_way_does_not_answer_for_another(
     wait_for(lambda: emulator.events()[0]["state"] == "delivered")
     with store._transaction() as db:
         db.execute("UPDATE deliveries SET state = 'waiting'")
-    old = store.take_delivery(10)
+    old = store.claim_delivery(10)
     if old is None:  # the emulator's own courier was faster
         receiver.seen.get(timeout=10)
         return
@@ -391,7 +391,7 @@ def test_an_event_under_way_does_not_answer_for_another(
     emulator.clock(speed=0)
     emulator.settings(subscriptions=[{"url": receiver.url}])
     run_id = start(call)
-    store.delivered(old)
+    store.mark_delivered(old)
     emulator.advance(5)
     told = json.loads(receiver.seen.get(timeout=10)[1])
     assert told["Data"]["RunId"] == run_id

@@ -21,7 +21,7 @@ import pytest
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator, create_app
 from pulumi_vod_workflow.emulator.faults import Fault
-from pulumi_vod_workflow.emulator.settings import parsed
+from pulumi_vod_workflow.emulator.settings import parse_model
 from pulumi_vod_workflow.emulator.store import Store
 from pulumi_vod_workflow.transport.auth import VolcengineAuth
 
@@ -221,7 +221,7 @@ def test_a_refused_request_does_not_use_up_a_lost_answer(call: Call, emulator: V
 @pytest.mark.parametrize("kind", ["reset", "truncated"])
 def test_in_process_a_broken_connection_is_an_exception(kind: str) -> None:
     app = create_app()
-    app.service.store.add_fault(parsed(Fault, {"action": "StartWorkflow", "kind": kind}))
+    app.service.store.add_fault(parse_model(Fault, {"action": "StartWorkflow", "kind": kind}))
 
     async def ask() -> None:
         keys = Credentials("AKLTEMULATOR", "emulator-secret-key")
@@ -243,7 +243,9 @@ def test_faults_can_fall_to_some_requests_only(call: Call, emulator: VodEmulator
 
     def statuses(seed: int) -> list[int | None]:
         emulator.settings(seed=seed)
-        drawn = [emulator.service.fault("GetWorkflowTemplate", number) for number in range(1, 301)]
+        drawn = [
+            emulator.service.claim_fault("GetWorkflowTemplate", number) for number in range(1, 301)
+        ]
         return [fault.status if fault else 200 for fault in drawn]
 
     seen = statuses(1)
@@ -258,14 +260,14 @@ def test_faults_can_fall_to_some_requests_only(call: Call, emulator: VodEmulator
 def test_the_last_of_a_fault_happens_once(tmp_path: Path) -> None:
     """Two processes that see the same fault do not both take it."""
     one, two = (Store(tmp_path / "runs.sqlite3") for _ in range(2))
-    one.add_fault(parsed(Fault, {"action": "StartWorkflow", "kind": "http"}))
+    one.add_fault(parse_model(Fault, {"action": "StartWorkflow", "kind": "http"}))
     taken = []
 
     def falls(_: Fault) -> bool:
-        taken.append(two.take_fault("StartWorkflow", lambda _: True))
+        taken.append(two.claim_fault("StartWorkflow", lambda _: True))
         return True
 
-    assert one.take_fault("StartWorkflow", falls) is None
+    assert one.claim_fault("StartWorkflow", falls) is None
     assert [fault is not None for fault in taken] == [True]
     for store in (one, two):
         store.close()
@@ -365,7 +367,7 @@ def test_exactly_the_allowed_rate_gets_through(tmp_path: Path) -> None:
     begun = time.time()
     admitted = []
     while (asked := time.time()) < begun + 2.6:
-        passed = [store.admit("StartWorkflow", 20) for store in stores]
+        passed = [store.admit_request("StartWorkflow", 20) for store in stores]
         admitted += [(asked, time.time())] * sum(passed)
     assert len(admitted) == 60, "20 at once, and 20 after each second"
     for (asked, _), (_, answered) in zip(admitted, admitted[20:], strict=False):

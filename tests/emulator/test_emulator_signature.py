@@ -17,7 +17,7 @@ from volcengine.Credentials import Credentials as OfficialCredentials
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.errors import ServiceError
-from pulumi_vod_workflow.emulator.signature import Keys, Signed, verify
+from pulumi_vod_workflow.emulator.signature import Keys, SignedRequest, verify_signature
 
 Call = Callable[..., httpx.Response]
 KEYS = Keys("AKLTEXAMPLE", "c2VjcmV0")
@@ -59,7 +59,7 @@ VECTORS: dict[str, tuple[str, list[tuple[str, str]], str, bytes, str, str | None
 }
 
 
-def vector(name: str, signature: str | None = None) -> tuple[Signed, Keys]:
+def vector(name: str, signature: str | None = None) -> tuple[SignedRequest, Keys]:
     method, query, names, body, expected, token = VECTORS[name]
     headers = {
         "x-date": "20260101T000000Z",
@@ -73,18 +73,18 @@ def vector(name: str, signature: str | None = None) -> tuple[Signed, Keys]:
         headers["content-type"] = "application/json"
     if token:
         headers["x-security-token"] = token
-    return Signed(method, "/", query, headers, body), Keys("AKLTEXAMPLE", "c2VjcmV0", token)
+    return SignedRequest(method, "/", query, headers, body), Keys("AKLTEXAMPLE", "c2VjcmV0", token)
 
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_golden_vectors_verify(name: str) -> None:
-    assert verify(*vector(name), [MOMENT]) == "cn-north-1"
+    assert verify_signature(*vector(name), [MOMENT]) == "cn-north-1"
 
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_golden_vectors_do_not_verify_with_another_signature(name: str) -> None:
     with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
-        verify(*vector(name, "0" * 64), [MOMENT])
+        verify_signature(*vector(name, "0" * 64), [MOMENT])
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_golden_vectors_do_not_verify_with_another_signature(name: str) -> None:
 def test_the_window_is_900_seconds_each_way(seconds: int, good: bool) -> None:
     now = MOMENT + timedelta(seconds=seconds)
     if good:
-        assert verify(*vector("D"), [now])
+        assert verify_signature(*vector("D"), [now])
     else:
         with pytest.raises(ServiceError, match="InvalidTimestamp"):
-            verify(*vector("D"), [now])
+            verify_signature(*vector("D"), [now])
 
 
 def _without(name: str) -> Callable[[dict[str, str]], Any]:

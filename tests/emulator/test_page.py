@@ -19,7 +19,7 @@ from pulumi_vod_workflow.core.execution import EXPIRED, FAILURE_REASONS, RETENTI
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.emulator import dashboard as page_module
 from pulumi_vod_workflow.emulator.dashboard import phase
-from pulumi_vod_workflow.emulator.store import Run
+from pulumi_vod_workflow.emulator.store import EmulatedRun
 from pulumi_vod_workflow.emulator.timeline import Axis
 
 Call = Callable[..., httpx.Response]
@@ -32,7 +32,7 @@ def start(call: Call, **more: str) -> str:
 
 
 def test_the_page_shows_runs_and_ledger(call: Call, emulator: VodEmulator) -> None:
-    assert "No run yet" in httpx.get(emulator.url).text
+    assert "No runs" in httpx.get(emulator.url).text
     runs = [start(call, Vid=vid) for vid in ("<b>bold</b>", "emu-fail-1001", "emu-unknown-status")]
     emulator.advance(100)
     page = httpx.get(emulator.url)
@@ -53,10 +53,10 @@ def test_the_newest_runs_are_shown_and_all_are_counted(
     call: Call, emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An older one has its page all the same."""
-    monkeypatch.setattr(page_module, "SHOWN", 2)
+    monkeypatch.setattr(page_module, "MAX_RUNS", 2)
     runs = [start(call, Vid=f"v{number}") for number in range(3)]
     page = httpx.get(emulator.url).text
-    assert page.count("The newest 2 of 3.") == 2, "of the runs and of the ledger"
+    assert page.count("The newest 2 of 3 runs.") == 2, "of the runs and of the ledger"
     assert "<b>3</b>starts in the ledger" in page
     for part in ("runs", "labels", "ledger"):
         told = page.partition(f'<div id="{part}" data-live>')[2].partition("</section>")[0]
@@ -83,8 +83,8 @@ def test_each_run_has_a_page(call: Call, emulator: VodEmulator) -> None:
     call("GetWorkflowExecution", {"RunId": run_id})
     url = f"{emulator.url}/_emulator/runs/{run_id}"
     early = httpx.get(url).text
-    assert "to be: " in early
-    assert "None, or none yet." in early
+    assert "scheduled: " in early
+    assert "No outputs." in early
     emulator.advance(100)
     page = httpx.get(url).text
     shown = html.unescape(page)
@@ -133,7 +133,7 @@ def test_phases_are_those_of_the_provider(status: str) -> None:
     known = {"PendingStart": (1.0, "0"), "Running": (0.0, "0")}
     started, outcome = known.get(status, (0.0, status))
     ended = 2.0 if status in known else 0.0
-    run = Run(1, "emu:1", {}, "s", {}, 0.0, started, ended, outcome)
+    run = EmulatedRun(1, "emu:1", {}, "s", {}, 0.0, started, ended, outcome)
     assert run.status(0.5) == status
     assert phase(run, 0.5) == classify_status(status).phase
     assert phase(run, RETENTION.total_seconds()) == EXPIRED["phase"]

@@ -116,11 +116,11 @@ def test_buttons_move_the_clock_decide_outcomes_and_break_things(
 ) -> None:
     emulator.clock(speed=0)
     tab.open(emulator.url)
-    said = "document.getElementById('said').innerText"
+    said = "document.getElementById('message').innerText"
 
     def press(control: str, button: str, **fields: str) -> str:
         """Fill a form in, press its button, and return what the page says."""
-        tab.evaluate("document.getElementById('said').textContent = ''")
+        tab.evaluate("document.getElementById('message').textContent = ''")
         form = f"document.querySelector('form[data-control={control}]')"
         for name, value in fields.items():
             tab.evaluate(f"{form}.querySelector('[name={name}]').value = {value!r}")
@@ -135,36 +135,36 @@ def test_buttons_move_the_clock_decide_outcomes_and_break_things(
     assert emulator.service.store.now() == before + 60
     press("clock", "60 times")
     assert emulator.service.store.pace() == (60, 0)
-    press("clock", "freeze")
+    press("clock", "stop")
     assert emulator.service.store.pace() == (0, 0)
-    assert "the emulator's time, frozen" in tab.evaluate("document.body.innerText")
+    assert "the emulator's time, stopped" in tab.evaluate("document.body.innerText")
 
-    press("outcomes", "Decide", status="2003", times="2", match="a*")
-    decided = "document.getElementById('decided').innerText"
-    assert "outcome 2003, for sources like *a[*]*, 2 times" in tab.evaluate(decided)
+    press("outcomes", "Set", status="2003", times="2", match="a*")
+    pending = "document.getElementById('pending').innerText"
+    assert "outcome 2003, sources *a[*]*, 2 times" in tab.evaluate(pending)
     started(call, "a*b")
     emulator.advance(10)
     soon(lambda: [row[:2] for row in tab.evaluate(RUNS)] == [["failed", "2003"]])
-    assert "2003, for sources like *a[*]*, 1 time\n" in tab.evaluate(f"{decided} + '\\n'")
+    assert "2003, sources *a[*]*, 1 time\n" in tab.evaluate(f"{pending} + '\\n'")
 
     press("faults", "Add", kind="http", when="after", times="3", code="ServiceUnavailable")
-    waiting = "fault http ServiceUnavailable, after StartWorkflow takes effect, 3 times"
-    assert waiting in tab.evaluate(decided)
+    waiting = "fault http ServiceUnavailable, after the effect of StartWorkflow, 3 times"
+    assert waiting in tab.evaluate(pending)
     assert call("StartWorkflow", {"Vid": "lost", "TemplateId": "t"}).status_code == 503
-    press("faults", "Clear")
-    assert "fault" not in tab.evaluate(decided)
+    press("faults", "Remove")
+    assert "fault" not in tab.evaluate(pending)
     assert call("StartWorkflow", {"Vid": "v", "TemplateId": "t"}).status_code == 200
 
     wrong = press("faults", "Add", kind="http", code="X", times="1", when="before", action="")
     assert "action" in wrong
-    assert tab.evaluate("document.getElementById('said').className") == "wrong"
+    assert tab.evaluate("document.getElementById('message').className") == "wrong"
 
     assert not tab.evaluate("document.querySelector('form[data-control=reset]').checkVisibility()")
     assert len(emulator.ledger()) == 3
     tab.evaluate("document.querySelector('#reset summary').click()")
-    press("reset", "Forget")
+    press("reset", "Delete")
     assert emulator.ledger() == []
-    assert "No run yet" in tab.evaluate("document.getElementById('runs').innerText")
+    assert "No runs" in tab.evaluate("document.getElementById('runs').innerText")
 
 
 def test_a_run_leads_to_its_page_and_back(call: Call, emulator: VodEmulator, tab: Tab) -> None:
@@ -179,7 +179,7 @@ def test_a_run_leads_to_its_page_and_back(call: Call, emulator: VodEmulator, tab
     tab.open(link)
     assert tab.evaluate("document.title") == "film - VOD emulator"
     assert '"SampleOffsets"' in tab.evaluate("document.body.innerText")
-    assert "none yet" in tab.evaluate("document.getElementById('outputs').innerText")
+    assert "No outputs" in tab.evaluate("document.getElementById('outputs').innerText")
     tab.evaluate("document.querySelector('#GetWorkflowExecution summary').click()")
     tab.evaluate("[...document.querySelectorAll('form[data-control=clock] button')]"
                  ".find(each => each.innerText === '+10 s').click()")  # fmt: skip
@@ -192,7 +192,7 @@ def test_a_run_leads_to_its_page_and_back(call: Call, emulator: VodEmulator, tab
     assert complaints(tab, emulator.url) == []
     assert tab.evaluate("document.querySelector('header a').href") == f"{emulator.url}/"
     emulator.reset()
-    soon(lambda: "not there any more" in tab.evaluate("document.body.innerText"))
+    soon(lambda: "no such run any more" in tab.evaluate("document.body.innerText"))
 
 
 def test_what_clients_send_is_text(call: Call, emulator: VodEmulator, tab: Tab) -> None:

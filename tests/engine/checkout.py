@@ -95,7 +95,7 @@ class Checkout:
         assert self.environ["PULUMI_BACKEND_URL"] == self.backend
         (self.state / ".pulumi").mkdir()
         with self._store() as store:  # instead of five seconds
-            store.change_behaviour({"pendingSeconds": 0.1, "runningSeconds": 0.2})
+            store.change_settings({"pendingSeconds": 0.1, "runningSeconds": 0.2})
 
     @contextmanager
     def _store(self) -> Iterator[Store]:

@@ -15,6 +15,7 @@ from pulumi import automation as auto
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story, new_stack
 from tests.engine.project import Project
+from tests.engine.vault import Vault
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,15 +60,25 @@ def command() -> auto.PulumiCommand:
 
 
 @pytest.fixture(scope="session")
-def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Project:
-    """A stack that others are made after."""
-    return Project(tmp_path_factory.mktemp("like") / "project", "http://127.0.0.1:1")
+def vault() -> Iterator[Vault]:
+    """The keeper of the key of the stacks' secrets."""
+    with Vault() as vault:
+        yield vault
 
 
 @pytest.fixture(scope="session")
-def new(tmp_path_factory: pytest.TempPathFactory, command: auto.PulumiCommand) -> Path:
+def like(tmp_path_factory: pytest.TempPathFactory, command: object, vault: Vault) -> Project:
+    """A stack that others are made after."""
+    folder = tmp_path_factory.mktemp("like") / "project"
+    return Project(folder, "http://127.0.0.1:1", vault=vault)
+
+
+@pytest.fixture(scope="session")
+def new(
+    tmp_path_factory: pytest.TempPathFactory, command: auto.PulumiCommand, vault: Vault
+) -> Path:
     """The folder of an empty stack, which stories begin with."""
-    return new_stack(tmp_path_factory.mktemp("new"), command)
+    return new_stack(tmp_path_factory.mktemp("new"), command, vault)
 
 
 @pytest.fixture
@@ -76,5 +87,7 @@ def emulator(vod_emulator: VodEmulator) -> VodEmulator:
 
 
 @pytest.fixture
-def story(emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand, new: Path) -> Story:
-    return Story(emulator, tmp_path, command, new)
+def story(
+    emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand, new: Path, vault: Vault
+) -> Story:
+    return Story(emulator, tmp_path, command, new, vault)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +24,16 @@ import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.core.plan_message import parse_plan_message
 from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.vault import LINES, PROVIDER, Vault
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
-WAYS = ("adopt it: existing_run_id", "start again: add or change a trigger", "forget it: remove it")
+WAYS = (
+    "hint: adopt the run: set `existing_run_id`",
+    "hint: or start again: add or change a trigger",
+    "hint: or discard the start: remove it",
+)
 """What a question about a start that was never answered names."""
 PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)
 MONITOR_ENDED = "pulumi.errors.RunError: Resource monitor has terminated, shutting down"
@@ -122,10 +127,11 @@ class Workspace(auto.LocalWorkspace):
     Args:
         folder: of the project, with its state.
         command: the engine.
+        vault: keeper of the key of the stacks' secrets.
 
     """
 
-    def __init__(self, folder: Path, command: auto.PulumiCommand) -> None:
+    def __init__(self, folder: Path, command: auto.PulumiCommand, vault: Vault) -> None:
         backend = f"file://{folder / 'state'}"
         super().__init__(
             work_dir=str(folder),
@@ -134,8 +140,9 @@ class Workspace(auto.LocalWorkspace):
             project_settings=auto.ProjectSettings(
                 PROJECT, "python", backend=auto.ProjectBackend(backend), main=str(Path.cwd())
             ),
+            secrets_provider=PROVIDER,
             env_vars={
-                "PULUMI_CONFIG_PASSPHRASE": "",
+                **vault.environ,
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 "PULUMI_BACKEND_URL": backend,
             },
@@ -154,13 +161,13 @@ class Stack(auto.Stack):
     """
 
     @property
-    def deployment(self) -> dict[str, Any]:
+    def deployment(self) -> Mapping[str, Any]:
         """The state, from its file; the engine is asked where secrets are to be decrypted."""
         folder = Path(self.workspace.work_dir) / "state" / ".pulumi" / "stacks" / PROJECT
         text = (folder / f"{self.name}.json").read_text()
         if '"ciphertext"' in text:
-            return dict(self.export_stack().deployment or {})
-        latest: dict[str, Any] | None = json.loads(text)["checkpoint"].get("latest")
+            return self.export_stack().deployment or {}
+        latest: Mapping[str, Any] | None = json.loads(text)["checkpoint"].get("latest")
         return latest or {}
 
     def outputs(self) -> auto.OutputMap:
@@ -174,10 +181,10 @@ class Stack(auto.Stack):
         return NO_SUMMARY
 
 
-def new_stack(folder: Path, command: auto.PulumiCommand) -> Path:
+def new_stack(folder: Path, command: auto.PulumiCommand, vault: Vault) -> Path:
     """Make an empty stack, for stories to begin with a copy of it, and return its folder."""
     (folder / "state").mkdir(parents=True)
-    auto.Stack.create(NAME, Workspace(folder, command))
+    auto.Stack.create(NAME, Workspace(folder, command, vault))
     return folder
 
 
@@ -190,11 +197,17 @@ class Story:
         folder: where the stack is made.
         command: the engine.
         new: the folder of an empty stack.
+        vault: keeper of the key of the stack's secrets.
 
     """
 
     def __init__(
-        self, emulator: VodEmulator, folder: Path, command: auto.PulumiCommand, new: Path
+        self,
+        emulator: VodEmulator,
+        folder: Path,
+        command: auto.PulumiCommand,
+        new: Path,
+        vault: Vault,
     ) -> None:
         self.emulator = emulator
         self.folder = folder
@@ -205,17 +218,13 @@ class Story:
         self.shown = Outcome("")
         """The last preview of `pays`."""
         self.write_config()
-        self.stack = Stack(NAME, Workspace(folder, command), StackInitMode.SELECT)
+        self.stack = Stack(NAME, Workspace(folder, command, vault), StackInitMode.SELECT)
 
     def write_config(self, **changes: str) -> None:
         self.config |= {key.replace("_", ":"): value for key, value in changes.items()}
         path = self.folder / f"Pulumi.{NAME}.yaml"
-        salt = [
-            line
-            for line in (path.read_text().splitlines() if path.exists() else [])
-            if line.startswith("encryptionsalt")
-        ]
-        lines = [*salt, "config:", *(f"  {k}: {json.dumps(v)}" for k, v in self.config.items())]
+        key = [line for line in path.read_text().splitlines() if line.startswith(LINES)]
+        lines = [*key, "config:", *(f"  {k}: {json.dumps(v)}" for k, v in self.config.items())]
         path.write_text("\n".join(lines) + "\n")
 
     def _run(self, command: Callable[..., Any], **options: Any) -> Outcome:

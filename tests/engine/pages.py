@@ -48,6 +48,8 @@ PROGRAM: Final = re.compile(r"^(import pulumi$|from pulumi_vod_workflow import )
 SERVER: Final = re.compile(r"^python -m pulumi_vod_workflow\.emulator .*--port \d+")
 ENGINE: Final = re.compile(r"^pulumi (up|preview|refresh|destroy)\b", re.MULTILINE)
 SHELLS: Final = ("bash", "sh")
+NO_PREVIEW: Final = {"PULUMI_OPTION_SKIP_PREVIEW": "true"}
+"""Spares `pulumi up`, `refresh` and `destroy` their own preview: half of their time."""
 QUICK: Final = {"pendingSeconds": 0.1, "runningSeconds": 0.2}
 
 
@@ -122,9 +124,8 @@ class Reader:
         self._store = folder / "state" / ".pulumi" / "vod-emulator.sqlite3"
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = str(free.getsockname()[1])
-        if not starts_from_nothing:
-            self._environ["PULUMI_STACK"] = self._project.stack
-        else:
+        if starts_from_nothing:
+            del self._environ["PULUMI_STACK"]
             shutil.rmtree(folder / "state")
             (folder / "state" / ".pulumi").mkdir(parents=True)
             (folder / "Pulumi.dev.yaml").unlink()
@@ -196,7 +197,7 @@ class Reader:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=self._environ,
+                env=self._environ if fails else {**self._environ, **NO_PREVIEW},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import select
 import shutil
 import signal
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from pulumi import automation as auto
+
+from tests.engine.vault import LINES, PROVIDER, Vault
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 IMPORTS: Final = "import pulumi\nfrom pulumi_vod_workflow import WorkflowBatch, WorkflowRun\n"
@@ -145,6 +146,7 @@ class Project:
         like: another one, whose stack and Pulumi's own folder are taken over: that is quicker.
         stack: the stack's name.
         config: more of its configuration.
+        vault: keeper of the key of its secrets, instead of a passphrase; or that of `like`.
 
     """
 
@@ -156,10 +158,12 @@ class Project:
         like: Project | None = None,
         stack: str = STACK,
         config: Mapping[str, str] | None = None,
+        vault: Vault | None = None,
     ) -> None:
         self.folder = folder
         self.stack = stack
         self.home: Path = like.home if like else folder / "home"
+        self._vault: Vault | None = like._vault if like else vault
         self._begun: list[Command] = []
         self._config = {
             "vod:endpoint": endpoint,
@@ -175,7 +179,9 @@ class Project:
             "PULUMI_HOME": str(self.home),
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_PYTHON_CMD": sys.executable,
+            "PULUMI_STACK": stack,
             "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
+            **(self._vault.environ if self._vault else {}),
         }
         if like:
             shutil.copytree(like.folder / "state", folder / "state")
@@ -185,7 +191,8 @@ class Project:
         (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
         self.configure()
         if not like:
-            self.command("stack", "init", stack)
+            provider = PROVIDER if vault else "passphrase"
+            self.command("stack", "init", stack, "--secrets-provider", provider)
 
     def __enter__(self) -> Self:
         return self
@@ -206,11 +213,10 @@ class Project:
     def configure(self, **changes: str) -> None:
         """Change its configuration: `vod_region="..."`."""
         self._config |= {key.replace("_", ":"): value for key, value in changes.items()}
-        salt = re.findall(
-            "encryptionsalt.*", self._settings.read_text() if self._settings.exists() else ""
-        )
+        text = self._settings.read_text() if self._settings.exists() else ""
+        key = [line for line in text.splitlines() if line.startswith(LINES)]
         lines = [f"  {key}: {json.dumps(value)}" for key, value in self._config.items()]
-        self._settings.write_text("\n".join([*salt, "config:", *lines, ""]))
+        self._settings.write_text("\n".join([*key, "config:", *lines, ""]))
 
     def program(self, text: str) -> None:
         """Write its program."""

@@ -12,6 +12,7 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.checkout import ROOT, Checkout, blocks, tracked
+from tests.engine.pages import NO_PREVIEW
 
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir())
 OTHERS = [name for name in EXAMPLES if name != "quickstart"]
@@ -48,7 +49,8 @@ def test_it_runs_as_its_page_says(checkout: Checkout, example: str) -> None:
     before, others = len(checkout.ledger()), left(checkout)
     [commands] = blocks(page, "sh")
     assert "destroy" in commands
-    said = plain(checkout.type(commands, folder))
+    environ = {} if "its preview" in commands else NO_PREVIEW
+    said = plain(checkout.type(commands, folder, **environ))
     shown = blocks(page, "json") + [
         line for block in blocks(page, "text") for line in block.splitlines()
     ]
@@ -88,7 +90,8 @@ def test_prod_is_protected(checkout: Checkout, emulator: VodEmulator, tmp_path: 
     shutil.copytree(checkout.folder / "examples" / "dev_prod", folder)
     (tmp_path / "state").mkdir()
     keys = {"VOLCENGINE_ACCESS_KEY": "AKLTEMULATOR", "VOLCENGINE_SECRET_KEY": "emulator-secret-key"}
-    shell = {**keys, "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}"}
+    backend = f"file://{tmp_path / 'state'}"
+    shell = {**keys, "PULUMI_BACKEND_URL": backend}
     checkout.type(
         f"""
         pulumi stack init prod

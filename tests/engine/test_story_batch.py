@@ -320,7 +320,7 @@ def test_a_start_of_unknown_fate_is_not_called_rejected(story: Story) -> None:
     story.up(batch(items("a")))
     story.emulator.fault(action="StartWorkflow", kind="reset", when="after", times=40)
     outcome = story.pays_for(batch(items("a", "b")), promised=1, paid=1)
-    assert "MAY HAVE BEEN STARTED, but no RunId came back: 1 of 1 items:" in outcome.text
+    assert "A RUN MAY EXIST, but no RunId came back: 1 of 1 items:" in outcome.text
     assert "not started or adopted" not in outcome.text
     assert [*story.batch["unclear"]] == ["b"]
     assert story.batch["rejected"] == {}
@@ -337,7 +337,7 @@ def test_an_outage_does_not_run_through_the_whole_batch(story: Story) -> None:
     story.emulator.fault(action="StartWorkflow", kind="http", status=500, when="after", times=9999)
     keys = [f"k{number:03}" for number in range(400)]
     outcome = story.failing_up(batch(items(*keys)))
-    assert "MAY HAVE BEEN STARTED" in outcome.text
+    assert "A RUN MAY EXIST" in outcome.text
     assert len(story.emulator.ledger()) < 200
     story.emulator.fault(action="StartWorkflow", kind="http", times=0)
     story.write_config(vod_resendWithin="3600")

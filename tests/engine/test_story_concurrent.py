@@ -14,7 +14,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story
 from tests.engine.project import Project, until
 
-COUNT = 400
+COUNT = 300
 
 
 def many() -> str:
@@ -32,7 +32,8 @@ def test_an_update_beside_one_that_still_runs_pays_for_nothing_twice(
     tmp_path: Path, like: Project, emulator: VodEmulator
 ) -> None:
     """`pulumi cancel` takes the lock from a living update; the next one shares the starts."""
-    with Project(tmp_path / "project", emulator.url, like=like) as project:
+    slow = {"vod:requestsPerSecond": "20"}  # the second update begins while the first one sends
+    with Project(tmp_path / "project", emulator.url, like=like, config=slow) as project:
         project.program(many())
         first = project.up()
         until(lambda: len(emulator.ledger()) >= 20)

@@ -155,7 +155,7 @@ SPOILED = [
     (read_only, "make it writable, or set vod:journal to a file that is"),
     (a_folder, "make it writable, or set vod:journal to a file that is"),
 ]
-"""Each of them is in tests/test_journal.py, too."""
+"""Each of them is in tests/journal/test_sqlite.py, too."""
 
 
 @pytest.mark.torture

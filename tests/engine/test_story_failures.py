@@ -127,29 +127,30 @@ def test_words_that_may_quote_a_secret_are_withheld(story: Story) -> None:
 
 def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
     """What is recorded of the same run was made of it: the token, and what was read."""
-    secret: Any = pulumi.Output.secret
 
-    def program(trigger: dict[str, Any], args: dict[str, Any]) -> Program:
-        def declare() -> None:
-            WorkflowRun("trigger", vid="v1", template_id="t1", **trigger)
-            WorkflowRun("args", vid="v2", template_id="t2", **args)
+    def secrets() -> None:
+        triggers: Any = pulumi.Output.secret({"password": SECRET})
+        WorkflowRun("trigger", vid="v1", template_id="t1", triggers=triggers)
+        args = pulumi.Output.secret(SECRET)
+        WorkflowRun("args", vid="v2", template_id="t2", callback_args=args)
 
-        return declare
+    def plain(**of_args: Any) -> Program:
+        def program() -> None:
+            WorkflowRun("trigger", vid="v1", template_id="t1")
+            WorkflowRun("args", vid="v2", template_id="t2", **of_args)
 
-    hidden = {"triggers": {"password": SECRET}}, {"callback_args": SECRET}
-    first: list[dict[str, Any]] = [
-        {key: secret(value) for key, value in one.items()} for one in hidden
-    ]
-    story.pays(program(*first), 2)
+        return program
+
+    story.pays(secrets, 2)
     adopted = {"existing_run_id": story.ledger_of("t2")["runId"]}
-    story.pays(program({}, adopted), 0)
+    story.pays(plain(**adopted), 0)
     assert story.ledger_of("t1")["clientToken"] not in story.raw_state
     assert story.resources["args"]["outputs"]["callbackArgs"] != SECRET
     story.emulator.advance(5000)
     story.refresh()
     assert SECRET not in story.raw_state
-    assert SECRET not in story.stays(program({}, adopted)).text
-    story.pays(program({}, {}), 0)
+    assert SECRET not in story.stays(plain(**adopted)).text
+    story.pays(plain(), 0)
     assert SECRET not in story.raw_state
 
 
@@ -239,7 +240,7 @@ def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
     imported = story.preview(run(opts=pulumi.ResourceOptions(import_="lb:1")))
     assert imported.failed
     assert "declare existing_run_id to adopt a run" in imported.text
-    with pytest.raises(TypeError, match="second argument is its opts"):
+    with pytest.raises(TypeError, match="second argument must be ResourceOptions"):
         WorkflowRun("run", "template")  # type: ignore[arg-type]  # that is the mistake
 
 
@@ -311,6 +312,6 @@ def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:
     story.emulator.fault(action="StartWorkflow", kind="http", times=0)  # the faults are over
     story.write_config(vod_resendWithin="3600")
     found = story.pays_for(run(), promised=1, paid=0)
-    assert "was sent before and never answered: it is sent again" in found.text
+    assert "sends the start again: an earlier send got no response" in found.text
     assert story.run["runId"] == start["runId"]
     assert len(story.emulator.ledger()) == 1

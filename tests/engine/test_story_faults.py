@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
-from pulumi_vod_workflow.emulator.service import CALLS, Call, Service
+from pulumi_vod_workflow.emulator.service import CALL_BY_ACTION, CallResult, Service
 from tests import faults
 from tests.engine.harness import BATCH_TYPE, Program, Story, run
 
@@ -82,12 +82,12 @@ def tell(monkeypatch: pytest.MonkeyPatch, status: str | None) -> None:
             parameters: dict[str, Any],
             usual: Any = usual,
             fields: Mapping[str, Any] = fields,
-        ) -> Call:
+        ) -> CallResult:
             done = usual(service, parameters)
             said = {} if status is None else {"Status": status}
-            return Call({**done.result, **said, **fields}, done.run_id)
+            return CallResult({**done.result, **said, **fields}, done.run_id)
 
-        monkeypatch.setitem(CALLS, action, call)
+        monkeypatch.setitem(CALL_BY_ACTION, action, call)
 
 
 def all_kinds() -> None:

@@ -52,11 +52,11 @@ def test_a_file_is_refused_in_a_line_each_and_its_items_by_their_lines(
             text=PROGRAM,
         )
         shown(
-            "error: WorkflowBatch: items: its keys must be strings, not int",
-            '    items["1"].triggers: its keys must be strings, not int',
-            "defaults.input.override_params.logo[0].vars: its keys must be strings, not "
+            "error: WorkflowBatch: items: keys must be strings, not int",
+            '    items["1"].triggers: keys must be strings, not int',
+            "defaults.input.override_params.logo[0].vars: keys must be strings, not "
             "NoneType or int",
-            "hint: a key names its item for good, so take an id that stays with the video "
+            "hint: use an id that stays with the video as the key of its item "
             '(pandas: `df.set_index("vid", drop=False).to_dict("index")`)',
             text=KEYS,
         )

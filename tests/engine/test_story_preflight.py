@@ -175,9 +175,9 @@ def test_a_batch_is_asked_about_in_few_questions(story: Story) -> None:
     story.pays(batch(items(*keys)), 25)
     calls, outcome = asked(story, lambda: story.failing_up(batch(items(*keys, **lost))))
     assert calls == [1, 1], "about what would start"
-    assert "refused by preflight:" in outcome.text
+    assert "rejected by preflight:" in outcome.text
     assert "items.x0.vid: the service knows no such video" in outcome.text
-    assert "Nothing of the batch was started" in outcome.text
+    assert "No run was started" in outcome.text
     assert len(story.emulator.ledger()) == 25
     calls, _ = asked(story, lambda: story.pays(batch(items(*keys[1:])), 0))
     assert calls == [0, 0]

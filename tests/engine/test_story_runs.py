@@ -73,7 +73,7 @@ def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> No
     assert (found["became"], found["runId"], found["phase"]) \
         == ("accepted", paid["runId"], "pending")  # fmt: skip
     text = vod(project, "recover", export(project))
-    assert f"run: became {paid['runId']}, accepted {paid['acceptedAt'][:16]}" in text
+    assert f"run: accepted as {paid['runId']} at {paid['acceptedAt'][:16]}" in text
     assert f'WorkflowRun("run"): existing_run_id="{paid["runId"]}"' in text
 
     # It advises `pulumi up`; that one is cut short, too, while a batch has one start unanswered.
@@ -99,8 +99,8 @@ def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> No
         f"batch[{unclear}]": ("unclear", None),
     }
     text = vod(project, "recover", file, "--offline", code=1)
-    assert re.search(rf"  batch\[{unclear}\]: sent .* UTC, never answered: MAY BE A RUN", text)
-    assert "adopt it: existing_run_id" in text
+    assert re.search(rf"  batch\[{unclear}\]: sent .* UTC, no response. A RUN MAY EXIST", text)
+    assert "hint: adopt the run: set `existing_run_id`" in text
 
     # As it says: what it found in the console is adopted, the rest takes itself over.
     preview = stand.preview()
@@ -110,10 +110,10 @@ def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> No
     assert (said.code, said.promised, said.paid) == (0, 0, 0), said.text
     assert stand.recorded == ids
     text = vod(project, "recover", export(project))
-    assert "nothing is lost: the state holds its run" in text
+    assert "the state has its run; nothing to do" in text
     assert "refresh --clear-pending-creates" in text
     project.command("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "-s", "dev")
-    assert "nothing to recover" in vod(project, "recover", "--stack", "dev")
+    assert "Nothing to recover" in vod(project, "recover", "--stack", "dev")
     assert len(stand.ledger) == 4
 
 
@@ -133,8 +133,8 @@ def test_what_is_forgotten_is_started_as_if_it_had_never_been_sent(stand: Stand)
     told = starts(vod(project, "recover", "--stack", "dev", "--format", "json", code=1))
     assert told["run"]["became"] == "unclear"
     text = vod(project, "recover", "--stack", "dev", "--forget", "run")
-    assert "The journal has forgotten run." in text
-    assert "still declared is started by `pulumi up`, as its preview says" in text
+    assert "removed from the journal: run\n" in text
+    assert "shows which of these starts the program still declares" in text
     said = stand.up()
     assert said.code == 0, said.text
     [paid] = stand.ledger
@@ -165,13 +165,13 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
     [paid] = stand.ledger
     file = export(project)
     text = vod(project, "recover", file)
-    assert f"run: became {paid['runId']}" in text
+    assert f"run: accepted as {paid['runId']}" in text
     assert "found by its name only" in text
     [journal] = stand.folder.rglob("vod-journal.sqlite3")
     journal.unlink()
     elsewhere = vod(project, "recover", file, code=1)
     assert "(there is none)" in elsewhere
-    assert "Run `vod-workflow recover` on the machine where the update ran" in elsewhere
+    assert "Run `vod-workflow recover` on the machine of the update" in elsewhere
     for said in (text, elsewhere):
         assert "hush" not in said
     project.configure(project_adopt=paid["runId"])
@@ -224,7 +224,7 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
         assert "1001: the source is damaged or cannot be parsed" in text
         assert "Correct what it is declared with: that is a new, paid run." in text
         assert re.search(r"succeeded +secret .* \[secret\] +emu:", text)
-        assert "the state is unchanged" in text
+        assert "The state is unchanged" in text
         page = (project.folder / "page.html").read_text()
         ciphers = re.findall(r'"ciphertext": ?"([^"]+)"', before.decode())
         assert ciphers

@@ -73,7 +73,7 @@ def breaks(module, name):
     setattr(module, name, broken)
 
 if "pulumi.dynamic" in sys.orig_argv:
-    from pulumi_vod_workflow import client
+    from pulumi_vod_workflow.transport import client
     from pulumi_vod_workflow.core import execution, operations
     client.Timeouts.__init__.__defaults__ = (1.0, 1.0, 1.0)
     client.RetryPolicy.__init__.__defaults__ = (1.0, 0.5, 0.5, 0.5, 0.5, 0.1, 0.1, 0.1)
@@ -398,7 +398,7 @@ FAILED: Final = (
     "was started with another directUrl than is declared here",
     "create failed by a defect of pulumi_vod_workflow",
     "not started or adopted: 5 of 14 items",
-    "MAY HAVE BEEN STARTED, but no RunId came back: 8 of 14 items",
+    "A RUN MAY EXIST, but no RunId came back: 8 of 14 items",
     "): failed: 1001: the source is damaged",
     "ExceptionGroup at ",
 )

@@ -44,6 +44,10 @@ def test_the_wheel_is_the_package(built: Built) -> None:
     assert built.wheel.name == f"{STEM}-py3-none-any.whl"
     assert set(built.wheel_files) == package | {f"{STEM}.dist-info/{name}" for name in about}
     assert {name for name in package if not name.endswith(".py")} == {
+        f"{NAME}/cli/runs/report.css",
+        f"{NAME}/cli/runs/report.js",
+        f"{NAME}/emulator/dashboard.css",
+        f"{NAME}/emulator/dashboard.js",
         f"{NAME}/pulumi-plugin.json",
         f"{NAME}/py.typed",
     }

@@ -58,7 +58,7 @@ def test_the_service_is_told_each_item_over_the_defaults() -> None:
             assert up.refused == []
             assert set(up.state["runs"]) == set(items)
             for key, item in items.items():
-                started = made.service.store.find(up.state["runs"][key]["runId"])
+                started = made.service.store.find_recent_run(up.state["runs"][key]["runId"])
                 assert started
                 token = up.state["clientTokens"][key]
                 told = {**on_the_wire(over(defaults, item)), "ClientToken": token}

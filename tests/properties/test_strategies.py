@@ -9,7 +9,7 @@ from hypothesis import given
 from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, property_names
 from pulumi_vod_workflow.core.inputs.property_names import _nested
 from pulumi_vod_workflow.resources import args
-from pulumi_vod_workflow.resources._inputs import spelled as spelled_by_us
+from pulumi_vod_workflow.resources._inputs import to_property_names as spelled_by_us
 from tests.properties import model
 from tests.properties.breaking import ALL
 from tests.properties.model import RUN, Json, Many, Named, Node, Obj

@@ -37,7 +37,7 @@ def test_what_is_declared_is_what_the_service_is_told() -> None:
             ups = made.all_up(spelled(run, RUN, bits) for run in named)
             for run, up in zip(named, ups, strict=True):
                 assert up.refused == [], run
-                started = made.service.store.find(up.run_id)
+                started = made.service.store.find_recent_run(up.run_id)
                 assert started
                 token = run.get("clientToken") or up.inputs["clientToken"]
                 assert exact(started.start) == exact({**on_the_wire(run), "ClientToken": token})

@@ -23,8 +23,8 @@ from pulumi_vod_workflow.core.inputs import models
 from pulumi_vod_workflow.core.inputs.models import ItemInputs
 from pulumi_vod_workflow.core.inputs.property_names import rename_path
 from pulumi_vod_workflow.resources import args, outputs
-from pulumi_vod_workflow.resources._inputs import derived
-from pulumi_vod_workflow.resources._missing_keys import explained
+from pulumi_vod_workflow.resources._inputs import derived_properties
+from pulumi_vod_workflow.resources._missing_keys import with_hint
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
 from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
@@ -229,11 +229,11 @@ def test_what_is_not_in_a_result_is_one_line() -> None:
 
 def test_explained_values_are_plain_ones_to_everybody_else() -> None:
     """They are equal to, serialised as, and pickled as the SDK's own lists and maps."""
-    entries, mapped = explained([1, 2], "x"), explained({"a": 1}, "x: runs", "; see y")
+    entries, mapped = with_hint([1, 2], "x"), with_hint({"a": 1}, "x: runs", "; see y")
     assert (entries, mapped) == ([1, 2], {"a": 1})
     assert json.dumps([entries, mapped]) == '[[1, 2], {"a": 1}]'
     assert [type(pickle.loads(pickle.dumps(one))) for one in (entries, mapped)] == [list, dict]
-    assert (explained(None, "x"), explained("ab", "x")) == (None, "ab")
+    assert (with_hint(None, "x"), with_hint("ab", "x")) == (None, "ab")
     assert (mapped.get("b"), "b" in mapped) == (None, False)
     with pytest.raises(KeyError, match=r"^x: runs has no 'b': it has a; see y$"):
         mapped["b"]
@@ -261,7 +261,9 @@ def test_a_secret_in_an_input_class_of_the_programs_own_is_noticed(
 ) -> None:
     async def flags(name: str) -> object:
         secret = pulumi.Output.secret("x") if name == "secret" else pulumi.Output.from_input("x")
-        return await derived({"directUrl": wrap(Source(secret))})["secretInputs"].future()
+        return await derived_properties({"directUrl": wrap(Source(secret))})[
+            "secretInputs"
+        ].future()
 
     assert asyncio.run(flags("secret")) is True
     assert asyncio.run(flags("plain")) is None

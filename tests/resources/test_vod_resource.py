@@ -34,10 +34,10 @@ async def starts(preview=False):
     set_mocks(Engine(), preview=preview)
 
 if "unknown" in sys.argv:  # an SDK of which nothing is known
-    del dynamic.PROVIDER_KEY
-    key = "__provider"
+    serialize_provider = dynamic.serialize_provider
+    del pulumi.dynamic.dynamic
     def constructor(self, provider, name, props, opts=None):
-        props = {**props, key: dynamic.serialize_provider(provider)}
+        props = {**props, "__provider": serialize_provider(provider)}
         kind = f"pulumi-python:{type(self)._resource_type_name}"
         pulumi.CustomResource.__init__(self, kind, name, props, opts)
     Resource.__init__ = constructor
@@ -211,7 +211,7 @@ say(type=run.pulumi_resource_type, template=run.template_id, status=run.status)
 def test_keys_that_are_no_strings_are_refused(declared: str, where: str) -> None:
     """The SDK's own answer is a traceback, from which nobody learns which map it is."""
     told = ran(f"import pulumi_vod_workflow\n{declared}")
-    assert f"{where}: its keys must be strings, not " in told["failed"]
+    assert f"{where}: keys must be strings, not " in told["failed"]
 
 
 def test_waits_can_be_declared_where_mocks_tell_nothing_of_runs() -> None:

@@ -23,3 +23,14 @@ def test_every_claim_names_a_test() -> None:
     rows = [line for line in page.splitlines() if line.startswith("|") and "---" not in line]
     without = [row for row in rows if "`test_" not in row and "shown by" not in row]
     assert not without
+
+
+def test_the_first_page_of_a_contributor_names_files_that_are_there() -> None:
+    """Each row of "Change one rule in ten minutes" has a rule's file and its test."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    first = page.partition("## Change one rule")[2].partition("\n## ")[0]
+    rows = re.findall(r"^ +\| [^|`]+.*\| `([^`]+)` \| `([^`]+)` \|$", first, re.MULTILINE)
+    assert len(rows) == 7
+    for module, test in rows:
+        assert (ROOT / "pulumi_vod_workflow" / module).exists(), module
+        assert (ROOT / test).is_file(), test

@@ -1,9 +1,10 @@
 """
-What became of the starts of an update that was cut short.
+The outcomes of the starts of an interrupted update.
 
-The engine notes a create before it begins it, and keeps that note until it is cleared, even when a
-later update has made the resource. The journal tells what was sent, and which run it became; it
-also has starts that the engine has no note of, because their update failed and was not killed.
+The engine records a create before it begins, as a pending operation. The record stays until a user
+clears it, even if a later update has made the resource. The journal has the sent starts and their
+runs. The journal also has starts without a pending operation: their update failed, and no kill
+interrupted it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, escape_line
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     RUN_TYPE,
@@ -26,6 +26,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     has_secrets,
 )
 from pulumi_vod_workflow.cli.runs.model import without_secret_parts
+from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
@@ -45,29 +46,38 @@ from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal.sqlite import Journal
 
 JOURNAL_ONLY: Final = "noted"
-"""The type of an operation that only the journal knows of."""
+"""The type of an operation that is in the journal, and in no state."""
 
 
 class StartOutcome(Enum):
-    """What became of a start that was being made."""
+    """The outcome of an interrupted start; the values are those of the JSON output."""
 
-    RECORDED = "the state holds its run"
-    ACCEPTED = "a run, which no state is known to hold"
-    UNCLEAR = "sent, and never answered: it may be a run"
-    TOO_OLD = "a run, too old to be found by the service"
-    RESENT = "sent, and never answered; so short ago that it is sent again as the same start"
-    OTHER = "not sent, but another start of it was, which no state is known to hold"
-    HELD = "the journal has nothing of it, and the state holds another run of the resource"
-    ADOPTED = "it names an existing run: nothing is started"
-    UNSENT = "the journal has nothing of it: it is not known to have been sent"
+    RECORDED = "recorded"
+    """The state has its run."""
+    ACCEPTED = "accepted"
+    """The service accepted the start; no known state has the run."""
+    UNCLEAR = "unclear"
+    """The start was sent and got no response: a run may exist."""
+    TOO_OLD = "too_old"
+    """The service accepted the start, and no longer finds the run (vod-api-facts 1: 30 days)."""
+    RESENT = "resent"
+    """The start was sent and got no response; the next update sends the same start again."""
+    OTHER = "other"
+    """The journal has another start of the resource, and no known state has its run."""
+    HELD = "held"
+    """The journal has no record of the start; the state has another run of the resource."""
+    ADOPTED = "adopted"
+    """The declaration names an existing run: the operation starts nothing."""
+    UNSENT = "unsent"
+    """The journal has no record of the start."""
 
 
 UNDECIDED: Final = (StartOutcome.UNCLEAR, StartOutcome.TOO_OLD, StartOutcome.OTHER)
-"""What a person decides about."""
+"""The outcomes after which the user must decide."""
 
 
-class NothingToForgetError(VodWorkflowError):
-    """No start of such a name waits for a decision; the journal is as it was."""
+class UnknownStartNameError(VodWorkflowError):
+    """No start of this name waits for a decision; the journal is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,47 +85,47 @@ class InterruptedStart:
     """One start of an interrupted operation: a run, or an item of a batch."""
 
     name: str
-    """As the program calls it: `trailer`, or `episodes[s01e01]`."""
+    """The name in the program: `trailer`, or `episodes[s01e01]`."""
     key: str
     """The item of a batch; empty for a run."""
     outcome: StartOutcome
     resource: str
-    """Who declares it, as the journal names it."""
+    """The declaring resource, as the journal names it."""
     run_id: str = ""
-    entry: StartRecord | None = None
-    exact: bool = True
-    """Whether the journal was asked for this very start; for its name only, if that is secret."""
+    record: StartRecord | None = None
+    is_exact: bool = True
+    """Whether all inputs were compared with the journal; if some are secret, only the name was."""
     phase: str = ""
-    """As just read; empty if it was not."""
-    trouble: str = ""
-    """Why it could not be read."""
-    what: str = ""
-    """Its source and workflow, as far as they are known and no secret."""
+    """The phase that the command has read; empty if it has read none."""
+    read_error: str = ""
+    """The reason why the run cannot be read; empty if there is none."""
+    description: str = ""
+    """Source and workflow, as far as they are known and not secret."""
 
     @property
     def run(self) -> Mapping[str, Any]:
-        """What the journal has of its run: `runId`, `submittedAt`."""
-        return (self.entry.run if self.entry else None) or {}
+        """The run in the start record: `runId`, `submittedAt`."""
+        return (self.record.run if self.record else None) or {}
 
 
 @dataclass(frozen=True, slots=True)
 class InterruptedOperation:
-    """One operation that was cut short, with its starts."""
+    """One interrupted operation with its starts."""
 
     operation: Operation
     starts: tuple[InterruptedStart, ...]
-    secret: bool
-    """Something that it was declared with is secret."""
+    has_secret_inputs: bool
+    """Whether some of its inputs are secret."""
 
-    def verified(
+    def with_read_results(
         self, phases: Mapping[str, str], troubles: Mapping[str, str]
     ) -> InterruptedOperation:
-        """Return it with what was just read of its runs, by their ids."""
+        """Return the operation with the phases and errors of its runs, by their ids."""
         read = (
             replace(
                 start,
                 phase=phases.get(start.run_id, ""),
-                trouble=troubles.get(start.run_id, ""),
+                read_error=troubles.get(start.run_id, ""),
             )
             for start in self.starts
         )
@@ -129,41 +139,41 @@ def interrupted_operations(
     Return the interrupted operations that may have started runs.
 
     Args:
-        stack: whose.
-        journal: of the machine where the update ran.
-        settings: where the stack starts runs, and how long it sends a start again unasked.
-        now: by the clock of the journal's machine.
+        stack: the exported stack.
+        journal: the journal of the machine where the update ran.
+        settings: the stack's endpoint, and its `vod:resendWithin`.
+        now: the time of the journal's machine.
 
     Raises:
-        JournalError: when the journal cannot be read.
+        JournalError: the journal cannot be read.
 
     """
-    books = _StateAndJournal(stack, journal, settings, now)
+    records = _StateAndJournal(stack, journal, settings, now)
     found = [
         InterruptedOperation(
             operation,
-            tuple(books.starts(operation.resource)),
+            tuple(records.starts(operation.resource)),
             operation.resource.inputs.get("secretInputs") is True,
         )
         for operation in stack.interrupted
     ]
-    return [*found, *books.journal_only([start for each in found for start in each.starts])]
+    return [*found, *records.journal_only([start for each in found for start in each.starts])]
 
 
 def discard_records(
     found: Sequence[InterruptedOperation], names: Sequence[str], journal: Journal
 ) -> None:
     """
-    Take starts that wait for a decision out of the journal: all of these names, or none.
+    Remove starts that wait for a decision from the journal: all of the given names, or none.
 
     Args:
-        found: what was cut short, as it was shown.
-        names: of starts, as they are printed; or who declares one, as the journal names it.
-        journal: what to take them out of.
+        found: the interrupted operations, as the command has shown them.
+        names: printed names of starts, or declaring resources as the journal names them.
+        journal: the journal to change.
 
     Raises:
-        NothingToForgetError: when a name has none, or is the name of several.
-        JournalError: when that cannot be written.
+        UnknownStartNameError: a name fits no start, or several.
+        JournalError: the journal cannot be written.
 
     """
     starts: dict[str, list[InterruptedStart]] = defaultdict(list)
@@ -174,137 +184,138 @@ def discard_records(
     for name in names:
         if name not in starts:
             printed = sorted(
-                {escape_line(each.name) for those in starts.values() for each in those}
+                {escape_line(each.name) for named in starts.values() for each in named}
             )
-            raise NothingToForgetError(
-                f"--forget {name}: no start of that name waits for a decision, so nothing was "
-                f"forgotten. There is {list_names(printed, 20) or 'none'}."
+            raise UnknownStartNameError(
+                f"--forget {name}: no start of this name waits for a decision. The journal is "
+                f"unchanged.\nhint: starts that wait: {list_names(printed, 20) or 'none'}"
             )
-        whose = {escape_line(start.resource) for start in starts[name]}
-        if len(whose) > 1:
-            raise NothingToForgetError(
-                f"--forget {name}: that is the name of several, so nothing was forgotten. Give, "
-                f"quoted, which one: {' or '.join(sorted(whose))}"
+        resources = {escape_line(start.resource) for start in starts[name]}
+        if len(resources) > 1:
+            raise UnknownStartNameError(
+                f"--forget {name}: several starts have this name. The journal is unchanged.\n"
+                f"hint: pass one of these names, in quotes: {' or '.join(sorted(resources))}"
             )
-    journal.delete(start.entry for name in names for start in starts[name] if start.entry)
+    journal.delete(start.record for name in names for start in starts[name] if start.record)
 
 
 class _StateAndJournal:
-    """What the state and the journal hold."""
+    """The runs of a state, compared with the start records of a journal."""
 
     def __init__(self, stack: Stack, journal: Journal, settings: Settings, now: datetime) -> None:
         self._stack, self._journal, self._settings, self._now = stack, journal, settings, now
         resources = [*stack.of_type(RUN_TYPE), *stack.of_type(BATCH_TYPE)]
-        self._held: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-            resource.urn: _runs_of(resource) for resource in resources if not resource.delete
+        self._recorded: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+            resource.urn: _recorded_runs(resource) for resource in resources if not resource.delete
         }
-        self._run_ids = {run["runId"] for runs in self._held.values() for run in runs.values()}
+        self._run_ids = {run["runId"] for runs in self._recorded.values() for run in runs.values()}
 
     def starts(self, resource: Resource) -> Iterator[InterruptedStart]:
-        declared, held = _declared(resource), self._held.get(resource.urn, {})
-        orders = {key: self._order(inputs) for key, inputs in declared.items()}
-        look = self._journal.lookup(orders.values())
-        known, others = look.records, look.superseded
-        for key, order in orders.items():
-            name = f"{resource.name}[{key}]" if key else resource.name
-            what = describe_start(declared[key])
+        """Yield the starts of an interrupted operation, with their outcomes."""
+        declared, recorded = _declared_starts(resource), self._recorded.get(resource.urn, {})
+        intents = {key: self._start_intent(inputs) for key, inputs in declared.items()}
+        found = self._journal.lookup(intents.values())
+        for key, intent in intents.items():
             start = InterruptedStart(
-                name,
+                f"{resource.name}[{key}]" if key else resource.name,
                 key,
                 StartOutcome.UNSENT,
-                order.resource_key,
-                exact=bool(order.record_key),
-                what=what,
+                intent.resource_key,
+                is_exact=bool(intent.record_key),
+                description=describe_start(declared[key]),
             )
             if "existingRunId" in declared[key]:
                 run_id = escape_controls(declared[key]["existingRunId"])
-                kept = run_id in self._run_ids
-                became = StartOutcome.RECORDED if kept else StartOutcome.ADOPTED
-                yield replace(start, outcome=became, run_id=run_id)
+                is_recorded = run_id in self._run_ids
+                outcome = StartOutcome.RECORDED if is_recorded else StartOutcome.ADOPTED
+                yield replace(start, outcome=outcome, run_id=run_id)
                 continue
-            other = others.get(order.resource_key)
-            entry = known.get(order.record_key) if start.exact else other
-            yield self._told(start, entry) or self._otherwise(start, order, other, held.get(key))
-
-    def journal_only(self, told: Collection[InterruptedStart]) -> Iterator[InterruptedOperation]:
-        """Yield what else the journal has of the stack, and no state: of one resource, each run."""
-        starts: dict[tuple[str, str], list[InterruptedStart]] = defaultdict(list)
-        names = {start.name for start in told if start.outcome is not StartOutcome.HELD}
-        run_ids = {start.run_id for start in told}
-        for scope, entry in self._journal.list_stack(self._stack.project, self._stack.name):
-            who = json.loads(scope)
-            name, key = escape_controls(who["name"]), escape_controls(who.get("item", ""))
-            start = InterruptedStart(
-                f"{name}[{key}]" if key else name, key, StartOutcome.UNSENT, scope
+            other = found.superseded.get(intent.resource_key)
+            record = found.records.get(intent.record_key) if start.is_exact else other
+            yield self._from_record(start, record) or self._without_record(
+                start, intent, other, recorded.get(key)
             )
-            noted = self._told(start, entry) or start
-            is_told = noted.run_id in run_ids if noted.run_id else noted.name in names
-            if noted.outcome is not StartOutcome.RECORDED and not is_told:
-                starts[name, BATCH_TYPE if key else RUN_TYPE].append(noted)
-        for (name, kind), noted_starts in sorted(starts.items()):
+
+    def journal_only(self, listed: Collection[InterruptedStart]) -> Iterator[InterruptedOperation]:
+        """Yield an operation for each resource with starts that only the journal has."""
+        starts: dict[tuple[str, str], list[InterruptedStart]] = defaultdict(list)
+        names = {start.name for start in listed if start.outcome is not StartOutcome.HELD}
+        run_ids = {start.run_id for start in listed}
+        for resource_key, record in self._journal.list_stack(self._stack.project, self._stack.name):
+            scope = json.loads(resource_key)
+            name, key = escape_controls(scope["name"]), escape_controls(scope.get("item", ""))
+            unsent = InterruptedStart(
+                f"{name}[{key}]" if key else name, key, StartOutcome.UNSENT, resource_key
+            )
+            start = self._from_record(unsent, record) or unsent
+            is_listed = start.run_id in run_ids if start.run_id else start.name in names
+            if start.outcome is not StartOutcome.RECORDED and not is_listed:
+                starts[name, BATCH_TYPE if key else RUN_TYPE].append(start)
+        for (name, kind), found in sorted(starts.items()):
             urn = f"urn:pulumi:{self._stack.name}::{self._stack.project}::{kind}::{name}"
             operation = Operation(type=JOURNAL_ONLY, resource=Resource(urn=urn, type=kind))
-            yield InterruptedOperation(
-                operation, tuple(noted_starts), secret=True
-            )  # it cannot be known
+            # The journal keeps no inputs, so any of them may be secret.
+            yield InterruptedOperation(operation, tuple(found), has_secret_inputs=True)
 
-    def _told(self, start: InterruptedStart, entry: StartRecord | None) -> InterruptedStart | None:
-        """Return what the journal's note of a start says, if there is one."""
-        if entry is None:
+    def _from_record(
+        self, start: InterruptedStart, record: StartRecord | None
+    ) -> InterruptedStart | None:
+        """Return a start with the outcome of its record; None without a record."""
+        if record is None:
             return None
-        run_id = str(entry.run["runId"]) if entry.run else ""
-        became = {
+        run_id = str(record.run["runId"]) if record.run else ""
+        outcome = {
             RecoveryAction.REUSE: StartOutcome.ACCEPTED,
             RecoveryAction.SEND: StartOutcome.RESENT,
             RecoveryAction.REFUSE: StartOutcome.TOO_OLD if run_id else StartOutcome.UNCLEAR,
-        }[recovery_action(entry, self._now, self._settings.resend_within)]
+        }[recovery_action(record, self._now, self._settings.resend_within)]
         if run_id in self._run_ids:
-            became = StartOutcome.RECORDED
-        return replace(start, outcome=became, run_id=run_id, entry=entry)
+            outcome = StartOutcome.RECORDED
+        return replace(start, outcome=outcome, run_id=run_id, record=record)
 
-    def _otherwise(
+    def _without_record(
         self,
         start: InterruptedStart,
-        order: StartIntent,
+        intent: StartIntent,
         other: StartRecord | None,
-        held: Mapping[str, Any] | None,
+        recorded: Mapping[str, Any] | None,
     ) -> InterruptedStart:
-        """Return what is known of a start of which the journal has nothing."""
-        if held and (held.get("clientToken") == order.client_token or not start.exact):
-            return replace(start, outcome=StartOutcome.RECORDED, run_id=str(held["runId"]))
-        if held and self._settings.journal.exists():
-            return replace(start, outcome=StartOutcome.HELD, run_id=str(held["runId"]))
-        another = self._told(start, other)
+        """Return a start that the journal does not have, with its outcome."""
+        if recorded and (recorded.get("clientToken") == intent.client_token or not start.is_exact):
+            return replace(start, outcome=StartOutcome.RECORDED, run_id=str(recorded["runId"]))
+        if recorded and self._settings.journal.exists():
+            return replace(start, outcome=StartOutcome.HELD, run_id=str(recorded["runId"]))
+        another = self._from_record(start, other)
         if another and another.outcome is not StartOutcome.RECORDED:
-            return replace(another, outcome=StartOutcome.OTHER, what="")
+            return replace(another, outcome=StartOutcome.OTHER, description="")
         return start
 
-    def _order(self, declared: Mapping[str, Any]) -> StartIntent:
-        """Return the start; without a key where a secret keeps it from being compared."""
+    def _start_intent(self, declared: Mapping[str, Any]) -> StartIntent:
+        """Return the start; without a record key if a secret prevents the comparison."""
         if has_secrets(declared) or "clientToken" not in declared:
             return StartIntent({}, "", resource_key_of(declared), "")
         site = self._settings.site
         return start_intent(declared, endpoint=site.endpoint, region=site.region)
 
 
-def _declared(resource: Resource) -> dict[str, dict[str, Any]]:
+def _declared_starts(resource: Resource) -> dict[str, dict[str, Any]]:
     """Return the inputs of a run under no key, or those of each item of a batch."""
     inputs = {key: value for key, value in resource.inputs.items() if key != "__provider"}
     if resource.type == RUN_TYPE:
         return {"": normalise(inputs)}
-    if isinstance(inputs.get("items"), Secret):  # it may be any number of starts, known by no name
+    if isinstance(inputs.get("items"), Secret):  # any number of starts, without names
         return {"": inputs}
     return items_of(normalise_batch(without_secret_parts(inputs)))
 
 
-def _runs_of(resource: Resource) -> dict[str, dict[str, Any]]:
-    """Return the runs that a resource of the state holds, as `_declared` names them."""
+def _recorded_runs(resource: Resource) -> dict[str, dict[str, Any]]:
+    """Return the recorded runs of a resource, by the keys of `_declared_starts`."""
     outputs = resource.outputs
     if resource.type == RUN_TYPE:
         return {"": outputs} if "runId" in outputs else {}
     plain = without_secret_parts(outputs)
     tokens = plain.get("clientTokens") or {}
-    # A run's own inputs are recorded only where they are not its item's.
+    # The state has inputs of a run only if they differ from those of its item.
     return {
         key: {**run, "clientToken": None if "inputs" in plain["runs"][key] else tokens.get(key)}
         for key, run in runs_of(plain).items()

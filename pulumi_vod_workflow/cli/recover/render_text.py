@@ -1,4 +1,4 @@
-"""What `vod-workflow recover` says: what is known of each start, and what to do."""
+"""The output of `vod-workflow recover`: the facts about each start, and the next steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, escape_line, format_clock_time
+from pulumi_vod_workflow.cli.formatting import format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.recover.model import (
     JOURNAL_ONLY,
@@ -19,162 +19,162 @@ from pulumi_vod_workflow.cli.recover.model import (
     InterruptedStart,
     StartOutcome,
 )
-from pulumi_vod_workflow.cli.runs.render_table import heading
+from pulumi_vod_workflow.cli.runs.render_table import stack_heading
+from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS
 
 MAX_STARTS_LISTED: Final = 100
-"""Runs whose adoption is spelled out; JSON has all."""
-OPEN: Final = (StartOutcome.UNCLEAR, StartOutcome.TOO_OLD)
-"""What `pulumi up` asks about."""
-UNLOCK: Final = (
-    "if Pulumi says that the stack is locked, `pulumi cancel` first, once the old process has "
-    "surely ended"
+"""Number of runs with a line that adopts the run; JSON has all runs."""
+UNKNOWN: Final = (StartOutcome.UNCLEAR, StartOutcome.TOO_OLD)
+"""Outcomes for which the preview of `pulumi up` fails until the user chooses."""
+UNLOCK_STEP: Final = (
+    "If Pulumi reports that the stack is locked, first run `pulumi cancel`, after the old process "
+    "has ended for certain."
 )
-CLEAR: Final = "pulumi refresh --clear-pending-creates && pulumi up"
-"""What goes on, and first removes the engine's notes of creates that were cut short."""
-GO_ON: Final = "pulumi up"
-NO_IMPORT: Final = (
-    " (not --import-pending-creates: a run cannot be imported, and Pulumi drops the note without a "
-    "word)"
+CLEAR_COMMAND: Final = "pulumi refresh --clear-pending-creates && pulumi up"
+"""The update that first removes the engine's records of interrupted creates."""
+UP_COMMAND: Final = "pulumi up"
+NO_IMPORT_NOTE: Final = (
+    "Do not use --import-pending-creates: Pulumi cannot import a run, and removes its record "
+    "without a message."
 )
-LOST: Final = (
-    "this says nothing, for there is no journal here. Run `vod-workflow recover` on the machine "
-    "where the update ran, or give its --journal. If it is lost, look in the VOD console first, "
-    "and adopt what is there with existing_run_id: `pulumi up` is joined to a run that has not "
-    "ended, but pays for one that has ended a second time."
+NO_JOURNAL_TEXT: Final = (
+    "there is no journal here, so the starts may have been sent. Run `vod-workflow recover` on the "
+    "machine of the update, or pass its journal with --journal. If the journal is lost, search the "
+    "VOD console first, and adopt each run that you find with existing_run_id. `pulumi up` joins a "
+    "run that has not ended: free. For a run that has ended, `pulumi up` pays again."
 )
-BY_NAME: Final = "found by its name only, for its inputs are secret"
+_OPTIONS: Final = "\n".join(f"   {line}" for line in UNKNOWN_START_OPTIONS.splitlines())
+BY_NAME_NOTE: Final = "found by its name only: its inputs are secret"
 
 
 @dataclass(frozen=True)
 class RecoveryReport:
-    """What is known of interrupted operations, in words."""
+    """The facts about interrupted operations, and the text and JSON of them."""
 
     stack: Stack
-    found: Sequence[InterruptedOperation]
+    operations: Sequence[InterruptedOperation]
     settings: Settings
     now: datetime
-    unreadable: str = ""
-    """Why no run was looked at, if any should have been."""
+    read_error: str = ""
+    """The reason why no run was read; empty if runs were read, or none had to be."""
     discarded: Sequence[str] = ()
-    """What was just taken out of the journal."""
+    """Names of the starts that this command has removed from the journal."""
 
     @cached_property
     def has_journal(self) -> bool:
-        """Whether there is a journal to tell anything."""
+        """Whether the journal exists."""
         return self.settings.journal.exists()
 
     @property
     def needs_a_decision(self) -> bool:
-        """Whether the next update cannot go on by itself, or might pay twice."""
-        unsent = self.of(StartOutcome.UNSENT) and not self.has_journal
-        return bool(self.of(*UNDECIDED) or unsent)
+        """Whether the next update fails without a decision of the user, or may pay twice."""
+        unsent = self.starts_with(StartOutcome.UNSENT) and not self.has_journal
+        return bool(self.starts_with(*UNDECIDED) or unsent)
 
-    def of(self, *kinds: StartOutcome) -> list[tuple[InterruptedOperation, InterruptedStart]]:
-        """Return the starts that became one of these."""
+    def starts_with(
+        self, *outcomes: StartOutcome
+    ) -> list[tuple[InterruptedOperation, InterruptedStart]]:
+        """Return the starts with one of these outcomes."""
         return [
             (operation, start)
-            for operation in self.found
+            for operation in self.operations
             for start in operation.starts
-            if start.outcome in kinds
+            if start.outcome in outcomes
         ]
 
     def text(self) -> str:
-        """Return it for a person."""
+        """Return the report for a terminal."""
         return "\n".join(map(escape_controls, self._lines()))
 
     def _lines(self) -> Iterator[str]:
-        yield heading(self.stack, self.now)
+        yield stack_heading(self.stack, self.now)
         if self.discarded:
             names = list_names([*map(escape_line, self.discarded)], 20)
-            yield f"The journal has forgotten {names}."
-            yield "What of that is still declared is started by `pulumi up`, as its preview says."
-        if not self.found:
-            yield "No start of ours was cut short or left without an answer: nothing to recover."
+            yield f"removed from the journal: {names}"
+            yield "`pulumi preview` shows which of these starts the program still declares"
+        if not self.operations:
+            yield "Nothing to recover: no start was interrupted, and none is without a response"
             return
-        there = "" if self.has_journal else " (there is none)"
-        where = f"runs are started at {self.settings.site.endpoint}"
-        yield f"journal {self.settings.journal}{there}; {where}"
-        for operation in self.found:
-            resource, doing = operation.operation.resource, operation.operation.type
-            kind = resource.type.rpartition(":")[2]
-            what = f"was cut short while {doing}"
-            if doing == JOURNAL_ONLY:
-                what = (
-                    "was sent by an earlier update, and no state is known to hold it (its video "
-                    "and workflow are as the program declared them: the journal keeps no inputs)"
-                )
-            yield f"\n{escape_line(resource.name)} ({kind}) {what}:"
-            yield from _starts(operation.starts)
-        if self.unreadable:
-            yield f"\nThe runs were not looked at. {self.unreadable}"
-        yield f"\nWhat to do ({UNLOCK}):"
+        missing = "" if self.has_journal else " (there is none)"
+        yield f"journal: {self.settings.journal}{missing}"
+        yield f"endpoint of new runs: {self.settings.site.endpoint}"
+        for operation in self.operations:
+            yield from _operation_lines(operation)
+        if self.read_error:
+            yield f"\nThe runs were not read. {self.read_error}"
+        yield f"\nNext steps:\n{UNLOCK_STEP}"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
-        creating = any(operation.operation.type == "creating" for operation in self.found)
-        yield f"Then: `{CLEAR if creating else GO_ON}`{NO_IMPORT if creating else ''}"
+        if any(operation.operation.type == "creating" for operation in self.operations):
+            yield NO_IMPORT_NOTE
+            yield f"Then: `{CLEAR_COMMAND}`"
+        else:
+            yield f"Then: `{UP_COMMAND}`"
 
     def _steps(self) -> Iterator[str]:
-        if self.of(*OPEN):
+        if self.starts_with(*UNKNOWN):
             yield (
-                f"{self._names(*OPEN)}: `pulumi up` stops and asks, and starts nothing of it "
-                "(without --skip-preview: nothing at all), until you have looked for a run of that "
-                "video, workflow and time in the VOD console and chosen for each (what you have "
-                f"removed from the program is not asked about any more):\n{UNKNOWN_START_OPTIONS}"
+                f"{self._names(*UNKNOWN)}: search the VOD console for a run of this video, "
+                "workflow and time. Until you choose, the preview of `pulumi up` fails, and starts "
+                "nothing. With --skip-preview `pulumi up` starts none of these. A start that is no "
+                f"longer in the program needs no choice. Choose for each start:\n{_OPTIONS}"
             )
-        if self.of(StartOutcome.OTHER):
+        if self.starts_with(StartOutcome.OTHER):
             yield (
-                f"{self._names(StartOutcome.OTHER)}: `pulumi up` starts it anew, which is paid, "
-                "for it is declared otherwise than what was sent (or for another vod:endpoint or "
-                "vod:region). To keep the run that there is, declare it as it was, or adopt it."
+                f"{self._names(StartOutcome.OTHER)}: `pulumi up` starts a new run: paid. The "
+                "program declares another start than the sent one, or another vod:endpoint or "
+                "vod:region. To keep the existing run, restore the declaration, or adopt the run."
             )
-        if self.of(*UNDECIDED):
+        if self.starts_with(*UNDECIDED):
             yield (
-                f"{self._names(*UNDECIDED)}: what you have looked for and not found, or do not "
-                "want, goes out of the journal with `vod-workflow recover --forget NAME`. What is "
-                "still declared is then started, as its preview says: joined to a run of the very "
-                "same start that has not ended, paid otherwise."
+                f"{self._names(*UNDECIDED)}: if you find no run, or do not want the run, remove "
+                "the start from the journal: `vod-workflow recover --forget NAME`. If the program "
+                "still declares the start, `pulumi up` starts it again. The service joins it to an "
+                "unfinished run of the same start: free. Otherwise it is a new run: paid."
             )
-        if self.of(StartOutcome.ACCEPTED):
+        if self.starts_with(StartOutcome.ACCEPTED):
             yield (
                 f"{self._names(StartOutcome.ACCEPTED)}: on this machine, with this journal, "
-                "`pulumi up` takes over what was accepted, if it is declared as it was: free, and "
-                "its preview says so. On another machine name the run in the program first, "
-                "free as well:"
+                "`pulumi up` reuses each run whose declaration is unchanged, and its preview shows "
+                "that: free. On another machine, first add the run to the program: free."
             ) + "".join(self._adoptions())
-        troubled = [
-            escape_line(start.name) for _, start in self.of(StartOutcome.ACCEPTED) if start.trouble
+        unreadable = [
+            escape_line(start.name)
+            for _, start in self.starts_with(StartOutcome.ACCEPTED)
+            if start.read_error
         ]
-        if troubled:
+        if unreadable:
             yield (
-                f"{list_names(troubled, 20)}: could not be read. `pulumi up` reads it, too, and "
-                "starts nothing if that fails: check that the account and the region are the run's."
+                f"{list_names(unreadable, 20)}: the run could not be read. Check that the account "
+                "and the region are those of the run. `pulumi up` reads the run too, and starts "
+                "nothing if it cannot be read."
             )
-        if self.of(StartOutcome.RESENT):
+        if self.starts_with(StartOutcome.RESENT):
             yield (
-                f"{self._names(StartOutcome.RESENT)}: `pulumi up` within vod:resendWithin "
-                f"({self.settings.resend_within:g} s) sends it again as the same start; later it "
-                "asks."
+                f"{self._names(StartOutcome.RESENT)}: within vod:resendWithin "
+                f"({self.settings.resend_within:g} s) `pulumi up` sends the same start again. "
+                "After that its preview fails and offers the choices."
             )
-        if self.of(StartOutcome.HELD):
+        if self.starts_with(StartOutcome.HELD):
             names = self._names(StartOutcome.HELD)
-            yield f"{names}: `pulumi preview` says whether a new run is asked for."
-        if self.of(StartOutcome.UNSENT):
+            yield f"{names}: `pulumi preview` shows whether a new run starts"
+        if self.starts_with(StartOutcome.UNSENT):
             usual = (
-                "`pulumi up` starts what was not sent, as its preview says: each is paid once. (So "
-                "says this journal, which knows only what was sent with it.)"
+                "`pulumi up` starts each once, as its preview shows: paid. The journal of another "
+                "machine may have other records."
             )
-            yield f"{self._names(StartOutcome.UNSENT)}: {usual if self.has_journal else LOST}"
+            text = usual if self.has_journal else NO_JOURNAL_TEXT
+            yield f"{self._names(StartOutcome.UNSENT)}: {text}"
 
-    def _names(self, *kinds: StartOutcome) -> str:
-        return list_names(
-            [*dict.fromkeys(escape_line(start.name) for _, start in self.of(*kinds))], 20
-        )
+    def _names(self, *outcomes: StartOutcome) -> str:
+        names = (escape_line(start.name) for _, start in self.starts_with(*outcomes))
+        return list_names([*dict.fromkeys(names)], 20)
 
     def _adoptions(self) -> Iterator[str]:
-        """Say what to write into the program."""
-        accepted = self.of(StartOutcome.ACCEPTED)
+        """Yield the lines that adopt each accepted run in the program."""
+        accepted = self.starts_with(StartOutcome.ACCEPTED)
         for operation, start in accepted[:MAX_STARTS_LISTED]:
             name = json.dumps(escape_line(operation.operation.resource.name))
             run_id = json.dumps(escape_line(start.run_id))
@@ -184,78 +184,86 @@ class RecoveryReport:
             else:
                 yield f"\n     WorkflowRun({name}): existing_run_id={run_id}"
         if len(accepted) > MAX_STARTS_LISTED:
-            yield f"\n     and {len(accepted) - MAX_STARTS_LISTED:,} more: see --format json"
+            yield f"\n     and {len(accepted) - MAX_STARTS_LISTED:,} more runs: see --format json"
 
     def as_json(self) -> str:
-        """Return it for a program."""
+        """Return the report for a program."""
         stack, settings = self.stack, self.settings
-        told = {
+        document = {
             "stack": stack.name,
             "project": stack.project,
             "stateWrittenAt": stack.written.isoformat() if stack.written else None,
             "journal": str(settings.journal),
             "journalExists": self.has_journal,
             "needsADecision": self.needs_a_decision,
-            "unread": self.unreadable or None,
+            "unread": self.read_error or None,
             "forgotten": [*self.discarded],
             "operations": [
                 {
                     "urn": operation.operation.resource.urn,
                     "type": operation.operation.type,
-                    "starts": [_as_json(start) for start in operation.starts],
+                    "starts": [_start_document(start) for start in operation.starts],
                 }
-                for operation in self.found
+                for operation in self.operations
             ],
         }
-        return json.dumps(told, indent=2)
+        return json.dumps(document, indent=2)
 
 
-def _starts(starts: Sequence[InterruptedStart]) -> Iterator[str]:
-    """Say what each became; those alike together."""
-    together: dict[str, list[str]] = defaultdict(list)
-    for start in starts:
-        together[_outcome_text(start)].append(escape_line(start.name))
-    for words, names in together.items():
-        yield f"  {list_names(names, 10)}: {words}"
+def _operation_lines(operation: InterruptedOperation) -> Iterator[str]:
+    """Yield a heading, and a line for all starts of the operation with the same outcome."""
+    resource, kind = operation.operation.resource, operation.operation.type
+    heading = f"\n{escape_line(resource.name)} ({resource.type.rpartition(':')[2]})"
+    if kind == JOURNAL_ONLY:
+        yield f"{heading}: sent by an earlier update; no known state has the run"
+        yield "  (the journal keeps no inputs: see the program for its video and workflow)"
+    else:
+        yield f"{heading}: interrupted while {kind}"
+    names_by_text: dict[str, list[str]] = defaultdict(list)
+    for start in operation.starts:
+        names_by_text[_outcome_text(start)].append(escape_line(start.name))
+    for text, names in names_by_text.items():
+        yield f"  {list_names(names, 10)}: {text}"
 
 
 def _outcome_text(start: InterruptedStart) -> str:
-    by_name = "" if start.exact else f" ({BY_NAME})"
+    by_name = "" if start.is_exact else f" ({BY_NAME_NOTE})"
     run_id = escape_line(start.run_id)
-    if start.entry and start.outcome in {StartOutcome.UNCLEAR, StartOutcome.RESENT}:
-        told = f"sent {format_clock_time(start.entry.sent_at)}, never answered: MAY BE A RUN"
-        return f"{told} of {escape_line(start.what)}{by_name}" if start.what else told + by_name
+    sent_at = format_clock_time(start.record.sent_at) if start.record else ""
+    if start.outcome in {StartOutcome.UNCLEAR, StartOutcome.RESENT}:
+        text = f"sent {sent_at}, no response. A RUN MAY EXIST"
+        description = f": {escape_line(start.description)}" if start.description else ""
+        return text + description + by_name
     if start.outcome is StartOutcome.OTHER:
-        when = format_clock_time(start.entry.sent_at) if start.entry else ""
-        what = f"became {run_id}" if run_id else "never answered: MAY BE A RUN"
-        return f"not known to have been sent so; another start of it, sent {when}, {what}"
+        other = f"accepted as {run_id}" if run_id else "no response. A RUN MAY EXIST"
+        return f"not in the journal; another start of it was sent {sent_at}, {other}"
     if start.outcome in {StartOutcome.ACCEPTED, StartOutcome.TOO_OLD}:
-        text = f"became {run_id}, accepted {escape_line(start.run.get('submittedAt'))}"
+        text = f"accepted as {run_id} at {escape_line(start.run.get('submittedAt'))}"
         if start.outcome is StartOutcome.TOO_OLD:
-            text += ", too old to be found by the service"
-        elif start.trouble:
-            text += f"; it cannot be read: {escape_line(start.trouble)}"
+            text += ", too old: the service no longer finds the run"
+        elif start.read_error:
+            text += f"; cannot be read: {escape_line(start.read_error)}"
         elif start.phase:
-            text += f", {escape_line(start.phase)} just now"
+            text += f", now {escape_line(start.phase)}"
         return text + by_name
     return {
-        StartOutcome.RECORDED: f"nothing is lost: the state holds its run{by_name}",
-        StartOutcome.HELD: f"not known to have been sent; the state holds {run_id} of it",
-        StartOutcome.ADOPTED: f"adopts {run_id}, which starts nothing",
-    }.get(start.outcome, "not known to have been sent")
+        StartOutcome.RECORDED: f"the state has its run; nothing to do{by_name}",
+        StartOutcome.HELD: f"not in the journal; the state has {run_id} of this resource",
+        StartOutcome.ADOPTED: f"adopts {run_id}; starts no run",
+    }.get(start.outcome, "not in the journal")
 
 
-def _as_json(start: InterruptedStart) -> dict[str, Any]:
+def _start_document(start: InterruptedStart) -> dict[str, Any]:
     return {
         "name": start.name,
         "resource": start.resource,
         "item": start.key or None,
-        "became": start.outcome.name.lower(),
+        "became": start.outcome.value,
         "runId": start.run_id or None,
-        "sentAt": start.entry.sent_at.isoformat() if start.entry else None,
+        "sentAt": start.record.sent_at.isoformat() if start.record else None,
         "submittedAt": start.run.get("submittedAt"),
-        "exact": start.exact,
-        "declared": start.what or None,
+        "exact": start.is_exact,
+        "declared": start.description or None,
         "phase": start.phase or None,
-        "trouble": start.trouble or None,
+        "trouble": start.read_error or None,
     }

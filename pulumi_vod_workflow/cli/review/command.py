@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pulumi_vod_workflow.cli.formatting import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.exit_codes import EXIT_LIMIT_EXCEEDED
 from pulumi_vod_workflow.cli.pulumi_files.preview import HOW, PreviewError, read_preview
 from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.model import Review
@@ -19,8 +20,6 @@ from pulumi_vod_workflow.cli.review.render_common import limit_text
 from pulumi_vod_workflow.cli.review.render_json import render_json
 from pulumi_vod_workflow.cli.review.render_markdown import render_markdown
 from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
-
-EXIT_LIMIT_EXCEEDED = 3
 
 
 class Form(Enum):

@@ -7,6 +7,8 @@ import unicodedata
 from itertools import takewhile
 from typing import Final
 
+from pulumi_vod_workflow.cli.sanitize import escape_character
+
 SAME_TEXT: Final = "same text, another Unicode form"
 LOOKS_ALIKE: Final = "looks alike, other characters"
 
@@ -60,20 +62,6 @@ def distinguishable(one: str, other: str) -> tuple[str, str]:
 
 
 def _escaped(text: str) -> str:
-    return "".join(char if char.isascii() and char != " " else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    """Return a character as JSON spells it."""
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
-
-
-def escape_decomposed(text: str) -> str:
-    """Return a text with escapes for decomposed characters."""
-    if unicodedata.is_normalized("NFC", text):
-        return text
-    before = " " + text[:-1]
     return "".join(
-        _escape(char) if unicodedata.normalize("NFC", last + char) != last + char else char
-        for last, char in zip(before, text, strict=True)
+        char if char.isascii() and char != " " else escape_character(char) for char in text
     )

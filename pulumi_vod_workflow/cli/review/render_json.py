@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
+from pulumi_vod_workflow.cli.review.change_text import sides
 from pulumi_vod_workflow.cli.review.document import (
     DroppedDocument,
     FreeDocument,
@@ -27,7 +28,6 @@ from pulumi_vod_workflow.cli.review.model import (
     Review,
     SameWork,
 )
-from pulumi_vod_workflow.cli.review.sanitize import sides
 from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
 from pulumi_vod_workflow.core.values import is_known
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from pulumi_vod_workflow.cli.formatting import shorten
+from pulumi_vod_workflow.cli.review.change_text import change_text
 from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import (
     FREE_REASON_TEXT,
@@ -18,12 +20,7 @@ from pulumi_vod_workflow.cli.review.render_common import (
     review_rows,
     uncertainty_notes,
 )
-from pulumi_vod_workflow.cli.review.sanitize import (
-    change_text,
-    html_entities,
-    markdown_code,
-    shorten,
-)
+from pulumi_vod_workflow.cli.sanitize import html_entities, markdown_code
 
 MARK: Final = "<!-- vod-workflow review -->"
 """The first line, by which a job finds its earlier comment."""

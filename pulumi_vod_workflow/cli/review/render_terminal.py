@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pulumi_vod_workflow.cli.formatting import shorten
+from pulumi_vod_workflow.cli.review.change_text import change_text
 from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import (
     FREE_REASON_TEXT,
@@ -20,7 +22,7 @@ from pulumi_vod_workflow.cli.review.render_common import (
     review_rows,
     uncertainty_notes,
 )
-from pulumi_vod_workflow.cli.review.sanitize import change_text, escape_invisible, shorten
+from pulumi_vod_workflow.cli.sanitize import escape_invisible
 
 SHOWN = 20
 """Names, or changes, on one row."""

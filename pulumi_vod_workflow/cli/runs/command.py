@@ -1,4 +1,4 @@
-"""`vod-workflow runs`: what became of the runs that a stack's state tells of."""
+"""`vod-workflow runs`: the runs of a stack's state, with outputs and remedies."""
 
 from __future__ import annotations
 
@@ -8,150 +8,132 @@ from typing import Annotated
 
 import typer
 
-from pulumi_vod_workflow.cli.formatting import (
-    EXIT_CANCELLED,
-    EXIT_UNUSABLE,
-    as_unreadable_file,
-    exit_on_error,
+from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
+from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION, EXIT_CANCELLED, EXIT_UNUSABLE
+from pulumi_vod_workflow.cli.options import (
+    EndpointOverride,
+    ProgramFolder,
+    StackExport,
+    StackName,
 )
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
-from pulumi_vod_workflow.cli.runs.model import BAD, PHASES, Phase, runs_in
+from pulumi_vod_workflow.cli.runs.model import FAILURE_PHASES, PHASE_ORDER, Phase, list_runs
 from pulumi_vod_workflow.cli.runs.render_html import render_html
 from pulumi_vod_workflow.cli.runs.render_table import (
-    as_csv,
-    as_json,
-    console,
-    heading,
-    hints,
-    summary,
-    table,
+    make_console,
+    phase_summary,
+    remedy_hints,
+    render_csv,
+    render_json,
+    render_table,
+    stack_heading,
 )
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.errors import ConfigurationError
 
-FROM_STATE = "Read from the state, for free: `pulumi refresh --run-program` brings it up to date."
+FROM_STATE = "Source: the state. `pulumi refresh --run-program` updates the state: free."
 FROM_SERVICE = (
-    "Read from the service, for free; the state is unchanged: `pulumi refresh --run-program` "
-    "records it."
+    "Source: the service. The state is unchanged. `pulumi refresh --run-program` updates the "
+    "state: free."
 )
 INTERRUPTED = (
-    "An update was cut short: `vod-workflow recover` says what became of what it was starting."
+    "an update was interrupted\nhint: `vod-workflow recover` lists its starts and the next steps"
 )
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[EXPORT]",
-        help="A file that `pulumi stack export` has written, or - for the standard input. Without "
-        "one, Pulumi is asked for it.",
-        show_default=False,
-    ),
-]
-StackName = Annotated[
-    str | None,
-    typer.Option("--stack", "-s", help="The stack to ask Pulumi for [the selected one]."),
-]
-Cwd = Annotated[
-    Path | None,
-    typer.Option("--cwd", "-C", help="The program's folder, to ask Pulumi in [this one]."),
-]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(help="Instead of the stack's vod:endpoint: a URL, or emulator."),
-]
 
-
-class Format(StrEnum):
-    """How the runs are written."""
+class RunsFormat(StrEnum):
+    """The formats of the output."""
 
     table = "table"
     json = "json"
     csv = "csv"
 
 
-Form = Annotated[Format, typer.Option("--format", "-f", help="How to write it.")]
-
-
 def runs(
     *,
-    source: Source = None,
+    source: StackExport = None,
     stack: StackName = None,
-    cwd: Cwd = None,
+    cwd: ProgramFolder = None,
     watch: Annotated[
         bool,
         typer.Option(
             "--watch",
             "-w",
-            help="Read unfinished runs from the service until all have ended; Ctrl-C stops it. "
-            "Free; the state is not changed.",
+            help="Read unfinished runs from the service until all have ended, or until Ctrl-C. The "
+            "state does not change. Free.",
         ),
     ] = False,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write a page with a timeline, too: one file that loads nothing."),
+        typer.Option(help="Also write a page with a timeline: one file that loads nothing."),
     ] = None,
-    form: Form = Format.table,
+    form: Annotated[
+        RunsFormat, typer.Option("--format", "-f", help="The format of the output.")
+    ] = RunsFormat.table,
     phase: Annotated[
         list[Phase] | None,
         typer.Option(
             metavar="PHASE",
-            help="List only runs in this phase; give it again for another one. The phases: "
-            f"{', '.join(PHASES)}.",
+            help="List only runs in this phase. Repeat the option for more phases. The phases: "
+            f"{', '.join(PHASE_ORDER)}.",
             show_default=False,
         ),
     ] = None,
     fail_on_failed: Annotated[
         bool,
-        typer.Option("--fail-on-failed", help="End with 1 if a run did not do what was asked for."),
+        typer.Option("--fail-on-failed", help="Exit with 1 if a run or a start has failed."),
     ] = False,
-    endpoint: Endpoint = None,
+    endpoint: EndpointOverride = None,
 ) -> None:
     """
-    List a stack's runs by phase: how old they are, what they made, what to do about failures.
+    List the runs of a stack by phase, with their ages, their outputs, and remedies of failures.
 
-    Offline and free, from the stack's state; only --watch asks the service. Secrets are not shown.
-    What --phase leaves out is followed and counted all the same: it changes no exit code.
+    The command reads the stack's state: offline and free. Only --watch sends requests to the
+    service. The output has no secrets. --phase changes neither --watch nor the exit code.
 
-    Exit code: 0; 1 with --fail-on-failed, if a run has failed, was ended, was rejected, or may
-    have started unseen; 2 if something cannot be read or written; 130 after Ctrl-C.
+    Exit code 0: the runs are listed. 1, with --fail-on-failed: a run has failed or was terminated,
+    or a start was rejected or has an unknown outcome. 2: an input cannot be read, or the page
+    cannot be written. 130: Ctrl-C.
     """
     with exit_on_error():
-        exported, clock, stopped = read_stack(source, stack, cwd), SystemClock(), False
+        exported, clock, cancelled = read_stack(source, stack, cwd), SystemClock(), False
         with as_unreadable_file(ExportError):
-            found = runs_in(exported)
+            found = list_runs(exported)
         if watch:
-            from pulumi_vod_workflow.cli.runs.watch import watch as follow  # noqa: PLC0415 - makes calls
+            from pulumi_vod_workflow.cli.runs.watch import follow_runs  # noqa: PLC0415 - slow import
 
-            told = console(stderr=True)
-            found, stopped = follow(found, exported.settings(cwd, endpoint=endpoint), told, clock)
+            settings, out = exported.settings(cwd, endpoint=endpoint), make_console(stderr=True)
+            found, cancelled = follow_runs(found, settings, out, clock)
         now = clock.now()
         listed = [run for run in found if not phase or run.phase in phase]
         if html is not None:
-            _write(html, render_html(exported, listed, now, live=watch, of=len(found)))
-    if form is Format.json:
-        typer.echo(as_json(exported, found, listed, now, "service" if watch else "state"))
-    elif form is Format.csv:
-        typer.echo(as_csv(listed), nl=False)
+            _write_page(html, render_html(exported, listed, now, live=watch, total=len(found)))
+    if form is RunsFormat.json:
+        typer.echo(render_json(exported, found, listed, now, "service" if watch else "state"))
+    elif form is RunsFormat.csv:
+        typer.echo(render_csv(listed), nl=False)
     else:
-        out = console()
-        only = f"; {len(listed):,} listed ({' or '.join(phase)})" if phase else ""
-        out.print(f"{heading(exported, now)}: {summary(found)}{only}", soft_wrap=True)
+        out = make_console()
+        filtered = f"; {len(listed):,} listed ({' or '.join(phase)})" if phase else ""
+        out.print(
+            f"{stack_heading(exported, now)}: {phase_summary(found)}{filtered}", soft_wrap=True
+        )
         if listed:
-            out.print(table(listed, now))
-            out.print(hints(listed), soft_wrap=True, end="")
+            out.print(render_table(listed, now))
+            out.print(remedy_hints(listed), soft_wrap=True, end="")
         if exported.interrupted:
             out.print(INTERRUPTED, soft_wrap=True)
         out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
-    if stopped:
+    if cancelled:
         raise typer.Exit(EXIT_CANCELLED)
-    if any(run.trouble for run in found):
+    if any(run.read_error for run in found):
         raise typer.Exit(EXIT_UNUSABLE)
-    if fail_on_failed and any(run.phase in BAD for run in found):
-        raise typer.Exit(1)
+    if fail_on_failed and any(run.phase in FAILURE_PHASES for run in found):
+        raise typer.Exit(EXIT_ATTENTION)
 
 
-def _write(file: Path, page: bytes) -> None:
+def _write_page(file: Path, page: bytes) -> None:
     try:
         file.write_bytes(page)
     except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from None
+        raise ConfigurationError(f"cannot write {file}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""The runs that a stack's state tells of, once each, and what a person wants to know of them."""
+"""The runs of a stack's state, once each, with all facts that the commands show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_controls, format_moment
+from pulumi_vod_workflow.cli.formatting import format_moment
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     COMPLETION_TYPE,
@@ -17,6 +17,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     Resource,
     Stack,
 )
+from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
@@ -27,7 +28,7 @@ from pulumi_vod_workflow.core.state import to_state
 
 
 class Phase(StrEnum):
-    """A run's phase, in the order of the list: what asks for something, then what goes on."""
+    """The phase of a run, in the order of the list: first the runs that need attention."""
 
     failed = auto()
     terminated = auto()
@@ -40,40 +41,40 @@ class Phase(StrEnum):
     succeeded = auto()
 
 
-PHASES: Final = tuple(phase.value for phase in Phase)
-"""The phases' words, in that order."""
-DECLARED: Final = ("vid", "directUrl", "templateId")
-"""The properties that say what a run works on."""
-BAD: Final = frozenset({"failed", "terminated", "unclear", "rejected"})
-"""Phases of runs that did not come to what was asked for."""
+PHASE_ORDER: Final = tuple(phase.value for phase in Phase)
+"""The names of the phases, in that order."""
+SOURCE_FIELDS: Final = ("vid", "directUrl", "templateId")
+"""The properties with the source and the workflow of a run."""
+FAILURE_PHASES: Final = frozenset({"failed", "terminated", "unclear", "rejected"})
+"""The phases of runs and items without success."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run, or an item of a batch that has none."""
+class ListedRun:
+    """One run, or an item of a batch without a run."""
 
     names: tuple[str, ...]
-    """What the program calls it; several if several resources stand for it."""
+    """The names in the program: one for each resource or result with this run."""
     outputs: Mapping[str, Any]
-    """What is known of it, as in the state of a WorkflowRun; secrets are `Secret`."""
-    secret: bool = False
-    """Something of what it was started with is secret."""
-    trouble: str = ""
-    """Why it could not be read just now."""
+    """The known facts, as in the state of a WorkflowRun; secrets are `Secret`."""
+    has_secret_inputs: bool = False
+    """Whether some inputs of the run are secret."""
+    read_error: str = ""
+    """The reason why `--watch` cannot read the run; empty if there is none."""
 
     @property
     def name(self) -> str:
-        """What the program calls it."""
+        """The names in the program, on one line."""
         return ", ".join(self.names)
 
     @property
     def run_id(self) -> str:
-        """The service's id of it, `[secret]` if that is secret; empty if there is none."""
+        """The run's id, or `[secret]`; empty if there is no run."""
         return escape_controls(self.outputs.get("runId") or "")
 
     @property
     def phase(self) -> str:
-        """Of `execution.Phase`; or `rejected`, `unclear`: an item without a known run."""
+        """The phase: of `execution.Phase`, or `rejected` or `unclear` for an item without a run."""
         return str(self.outputs.get("phase") or "submitted")
 
     @property
@@ -91,129 +92,134 @@ class Run:
         return escape_controls(self.outputs.get("templateId") or "")
 
     @property
-    def wrong(self) -> bool:
-        """Whether it did not do its work, can no longer be read, or could not be read just now."""
-        return self.phase in BAD or self.phase == "expired" or bool(self.trouble)
+    def needs_attention(self) -> bool:
+        """Whether the run has no success, has expired, or cannot be read."""
+        return self.phase in FAILURE_PHASES or self.phase == "expired" or bool(self.read_error)
 
     @property
-    def ended(self) -> bool:
-        """Whether there is nothing more to come of it."""
+    def is_terminal(self) -> bool:
+        """Whether the run changes no more."""
         return not self.run_id or execution.is_terminal(self.outputs)
 
     @property
     def reason(self) -> str:
-        """What its status means."""
-        told, status = self.outputs.get("statusReason"), self.outputs.get("status")
-        known = (
+        """The meaning of the status."""
+        recorded, status = self.outputs.get("statusReason"), self.outputs.get("status")
+        usual = (
             execution.classify_status(str(status)).reason if status else execution.SUBMITTED_REASON
         )
-        return str(told or known)
+        return str(recorded or usual)
 
     @property
     def remedy(self) -> str:
-        """What to do about it; empty if nothing is wrong."""
-        wrong = self.phase in BAD or self.phase == "expired"
-        return remedy({**self.outputs, "phase": self.phase}) if wrong else ""
+        """The next step of the user; empty if the run needs none."""
+        has_remedy = self.phase in FAILURE_PHASES or self.phase == "expired"
+        return remedy({**self.outputs, "phase": self.phase}) if has_remedy else ""
 
     def age(self, now: datetime) -> float | None:
-        """Return the seconds since it was made."""
+        """Return the seconds since the creation of the run."""
         return execution.run_age(self.outputs, now)
 
     @property
-    def began(self) -> datetime | None:
-        """When it was made, or accepted."""
+    def created_at(self) -> datetime | None:
+        """The time of the creation, or of the acceptance."""
         return format_moment(self.outputs.get("createTime") or self.outputs.get("submittedAt"))
 
     @property
-    def started(self) -> datetime | None:
-        """When processing began."""
+    def started_at(self) -> datetime | None:
+        """The time at which processing began."""
         return format_moment(self.outputs.get("startTime"))
 
     @property
-    def finished(self) -> datetime | None:
-        """When it ended."""
+    def ended_at(self) -> datetime | None:
+        """The time at which processing ended."""
         return format_moment(self.outputs.get("endTime"))
 
     @property
     def duration(self) -> float | None:
-        """The seconds of its processing, once it has ended."""
-        if self.started is None or self.finished is None:
+        """The length of the processing in seconds; None before its end."""
+        if self.started_at is None or self.ended_at is None:
             return None
-        return (self.finished - self.started).total_seconds()
+        return (self.ended_at - self.started_at).total_seconds()
 
-    def now_known(self, outputs: Mapping[str, Any]) -> Run:
-        """Return it with what was just read, what is secret of that marked."""
-        read = to_state({**outputs, **({"secretInputs": True} if self.secret else {})})
-        return replace(self, outputs=execution.merge_outputs(self.outputs, read), trouble="")
+    def with_outputs(self, outputs: Mapping[str, Any]) -> ListedRun:
+        """Return the run with outputs that the service has sent; a secret output is a `Secret`."""
+        read = to_state({**outputs, **({"secretInputs": True} if self.has_secret_inputs else {})})
+        return replace(self, outputs=execution.merge_outputs(self.outputs, read), read_error="")
 
 
-def runs_in(stack: Stack) -> list[Run]:
-    """Return all runs of a stack, those first that ask for something."""
-    found: dict[str, Run] = {}
-    for run in (*_runs(stack), *_items(stack)):
+def list_runs(stack: Stack) -> list[ListedRun]:
+    """Return all runs of a stack, first the runs that need attention."""
+    found: dict[str, ListedRun] = {}
+    for run in (*_single_runs(stack), *_batch_items(stack)):
         key = run.run_id if isinstance(run.outputs.get("runId"), str) else run.name
         other = found.get(key)
         if other is None:
             found[key] = run
-        else:  # two resources stand for it: the one that was read last knows more
-            known = other if other.ended else run
-            found[key] = replace(known, names=(*other.names, *run.names))
-    for run in _results(stack):
-        known = found.get(run.run_id, run)
-        outputs = {**known.outputs, **run.outputs}
-        found[run.run_id] = replace(known, outputs=outputs, secret=known.secret or run.secret)
-    return in_order(found.values())
+        else:  # two resources have this run: a terminal record is the newer one
+            newest = other if other.is_terminal else run
+            found[key] = replace(newest, names=(*other.names, *run.names))
+    for run in _completion_results(stack):
+        newest = found.get(run.run_id, run)
+        outputs = {**newest.outputs, **run.outputs}
+        found[run.run_id] = replace(
+            newest,
+            outputs=outputs,
+            has_secret_inputs=newest.has_secret_inputs or run.has_secret_inputs,
+        )
+    return sort_runs(found.values())
 
 
-def in_order(runs: Iterable[Run]) -> list[Run]:
+def sort_runs(runs: Iterable[ListedRun]) -> list[ListedRun]:
     """Return runs by phase, then by name."""
-    rank = {phase: number for number, phase in enumerate(PHASES)}
+    rank = {phase: number for number, phase in enumerate(PHASE_ORDER)}
     return sorted(runs, key=lambda run: (rank.get(run.phase, len(rank)), run.names, run.run_id))
 
 
-def counts_by_phase(runs: Iterable[Run]) -> dict[str, int]:
-    """Return how many runs are in each phase, in the order of the list."""
-    counter = Counter(run.phase for run in in_order(runs))
+def counts_by_phase(runs: Iterable[ListedRun]) -> dict[str, int]:
+    """Return the number of runs in each phase, in the order of the list."""
+    counter = Counter(run.phase for run in sort_runs(runs))
     return dict(counter)
 
 
-def _runs(stack: Stack) -> Iterator[Run]:
+def _single_runs(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(RUN_TYPE):
         name = f"{resource.name} (replaced)" if resource.delete else resource.name
-        yield Run((name,), resource.outputs, _is_secret(resource))
+        yield ListedRun((name,), resource.outputs, _has_secret_inputs(resource))
 
 
-def _items(stack: Stack) -> Iterator[Run]:
+def _batch_items(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(BATCH_TYPE):
-        outputs, secret = without_secret_parts(resource.outputs), _is_secret(resource)
+        outputs, secret = without_secret_parts(resource.outputs), _has_secret_inputs(resource)
         hidden = {
             field: resource.outputs[part]
             for part, field in (("items", "vid"), ("defaults", "templateId"))
             if isinstance(resource.outputs.get(part), Secret)
         }
         for key, outputs_of_run in runs_of(outputs).items():
-            yield Run((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
+            yield ListedRun((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
         items = items_of(outputs)
         without = {**(outputs.get("rejected") or {}), **(outputs.get("unclear") or {})}
         for key in sorted(without):
-            why = {name: outputs[name][key] for name in ("rejected", "unclear")
-                   if key in (outputs.get(name) or {})}  # fmt: skip
-            item = {name: value for name, value in items.get(key, {}).items() if name in DECLARED}
-            told = {**hidden, **item, **(result_without_run(why) or {})}
-            yield Run((f"{resource.name}[{key}]",), told, secret)
+            reasons = {name: outputs[name][key] for name in ("rejected", "unclear")
+                       if key in (outputs.get(name) or {})}  # fmt: skip
+            item = items.get(key, {})
+            source = {name: item[name] for name in SOURCE_FIELDS if name in item}
+            facts = {**hidden, **source, **(result_without_run(reasons) or {})}
+            yield ListedRun((f"{resource.name}[{key}]",), facts, secret)
 
 
-def _results(stack: Stack) -> Iterator[Run]:
+def _completion_results(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(COMPLETION_TYPE):
         results = resource.outputs.get("results")
-        if not isinstance(results, Mapping):  # secret as a whole, or none yet
+        if not isinstance(results, Mapping):  # secret as a whole, or not recorded yet
             continue
         for key, result in results.items():
             if result.get("runId"):
-                yield Run((f"{resource.name}[{key}]",), result, _is_secret(resource))
+                yield ListedRun((f"{resource.name}[{key}]",), result, _has_secret_inputs(resource))
 
 
-def _is_secret(resource: Resource) -> bool:
+def _has_secret_inputs(resource: Resource) -> bool:
     return resource.outputs.get("secretInputs") is True
 
 
@@ -221,7 +227,7 @@ def without_secret_parts(outputs: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return a batch's properties without the parts that are secret as a whole.
 
-    Of an item that is, there stays that its source is secret.
+    A secret item stays, with its secret source only.
     """
     kept = {name: value for name, value in outputs.items() if not isinstance(value, Secret)}
     kept["items"] = {
@@ -237,83 +243,88 @@ def without_secret_parts(outputs: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-# -- what a run has produced -------------------------------------------------------------------
+# -- output files of a run ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """Files that a run has made: a transcode, or a snapshot."""
+    """Files that a run has written: a transcode, or a snapshot."""
 
     kind: str
-    """`video`, `audio`, or the type of a snapshot, as `Sample`."""
+    """`video`, `audio`, or the type of a snapshot, for example `Sample`."""
     is_snapshot: bool
     count: int
-    """How many files, so far as it is told."""
+    """The number of files, as far as the state has it."""
     format: Any
     size: float | None
-    """Bytes."""
+    """Size in bytes."""
     width: Any
     height: Any
     seconds: float | None
-    """Of a transcode's length, or of the source that a snapshot covers."""
+    """Length of a transcode, or of the source that a snapshot covers."""
     codecs: tuple[Any, ...]
     uris: tuple[Any, ...]
-    """Where the files are stored; a secret one is `Secret`."""
+    """Addresses of the files; a secret address is `Secret`."""
 
 
-def output_files(run: Run) -> list[OutputFile]:
-    """Return what a run has produced, as far as the state tells; nothing where that is secret."""
-    transcodes, snapshots = (_list(run.outputs.get(key)) for key in ("transcodes", "snapshots"))
-    return [*map(_transcode, transcodes), *map(_snapshot, snapshots)]
+def output_files(run: ListedRun) -> list[OutputFile]:
+    """Return the files of a run, as far as the state has them; none if they are secret."""
+    transcodes, snapshots = (
+        _mappings_in(run.outputs.get(key)) for key in ("transcodes", "snapshots")
+    )
+    return [*map(_transcode_file, transcodes), *map(_snapshot_files, snapshots)]
 
 
-def has_secret_output_files(run: Run) -> bool:
-    """Tell whether it may have produced what is secret as a whole."""
+def has_secret_output_files(run: ListedRun) -> bool:
+    """Return whether the state has outputs of the run that are secret as a whole."""
     return any(isinstance(run.outputs.get(key), Secret) for key in ("transcodes", "snapshots"))
 
 
-def _list(value: Any) -> list[Mapping[str, Any]]:
+def _mappings_in(value: Any) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _map(value: Any) -> Mapping[str, Any]:
+def _mapping_or_empty(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _number(value: Any) -> float | None:
+def _number_or_none(value: Any) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _transcode(told: Mapping[str, Any]) -> OutputFile:
-    video, audio = _map(told.get("videoStreamMeta")), _map(told.get("audioStreamMeta"))
-    uri = told.get("storeUri")
+def _transcode_file(info: Mapping[str, Any]) -> OutputFile:
+    video, audio = (
+        _mapping_or_empty(info.get("videoStreamMeta")),
+        _mapping_or_empty(info.get("audioStreamMeta")),
+    )
+    uri = info.get("storeUri")
     return OutputFile(
-        kind=str(told.get("fileType") or "file"),
+        kind=str(info.get("fileType") or "file"),
         is_snapshot=False,
         count=1,
-        format=told.get("format"),
-        size=_number(told.get("size")),
+        format=info.get("format"),
+        size=_number_or_none(info.get("size")),
         width=video.get("width"),
         height=video.get("height"),
-        seconds=_number(told.get("duration")),
+        seconds=_number_or_none(info.get("duration")),
         codecs=tuple(part["codec"] for part in (video, audio) if part.get("codec")),
         uris=(uri,) if uri else (),
     )
 
 
-def _snapshot(told: Mapping[str, Any]) -> OutputFile:
-    files = next((value for value in told.values() if isinstance(value, Mapping)), {})
+def _snapshot_files(info: Mapping[str, Any]) -> OutputFile:
+    files = next((value for value in info.values() if isinstance(value, Mapping)), {})
     many = files.get("storeUris")
     uris = tuple(many) if isinstance(many, list) else tuple(filter(None, [files.get("storeUri")]))
     return OutputFile(
-        kind=str(told.get("type") or "snapshot"),
+        kind=str(info.get("type") or "snapshot"),
         is_snapshot=True,
-        count=len(uris) or int(_number(files.get("captureNum")) or 1),
+        count=len(uris) or int(_number_or_none(files.get("captureNum")) or 1),
         format=files.get("format"),
-        size=_number(files.get("size")),
+        size=_number_or_none(files.get("size")),
         width=files.get("width") or files.get("cellWidth"),
         height=files.get("height") or files.get("cellHeight"),
-        seconds=_number(files.get("duration")),
+        seconds=_number_or_none(files.get("duration")),
         codecs=(),
         uris=uris,
     )

@@ -1,72 +1,86 @@
-"""The runs of a stack as one page for a browser: nothing is loaded, and one script of ours runs."""
+"""The runs of a stack as one page for a browser, which loads nothing and runs one script."""
 
 from __future__ import annotations
 
 import base64
-import re
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Any, Final
+from importlib.resources import files
+from typing import Final
 
 from rich.filesize import decimal
 
-from pulumi_vod_workflow.cli.formatting import escape_line, format_clock_time
+from pulumi_vod_workflow.cli.formatting import format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.runs.model import (
-    PHASES,
+    PHASE_ORDER,
+    ListedRun,
     OutputFile,
-    Run,
     counts_by_phase,
     has_secret_output_files,
     output_files,
 )
-from pulumi_vod_workflow.cli.runs.page_script import HASH, SCRIPT
-from pulumi_vod_workflow.cli.runs.page_style import STYLE
-from pulumi_vod_workflow.cli.runs.render_table import as_csv, heading, outcome_text
+from pulumi_vod_workflow.cli.runs.render_table import outcome_text, render_csv, stack_heading
+from pulumi_vod_workflow.cli.sanitize import escape_line, html_prose, html_text
 from pulumi_vod_workflow.core.progress import format_duration
 
-SIGNS: Final = {
+_FOLDER: Final = files(__package__)
+STYLE: Final = (_FOLDER / "report.css").read_text(encoding="utf-8")
+SCRIPT: Final = (_FOLDER / "report.js").read_text(encoding="utf-8")
+SCRIPT_HASH: Final = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+"""The hash by which the page's content security policy allows this script, and no other."""
+PHASE_SIGNS: Final = {
     "failed": "✕", "terminated": "■", "unclear": "?", "rejected": "⊘",
     "running": "▶", "pending": "…", "submitted": "…", "expired": "◌", "succeeded": "✓",
 }  # fmt: skip
-"""Beside each phase's word: nothing is told by colour alone."""
+"""Signs beside the names of phases, because a colour is never the only sign."""
 TICKS: Final = 2
-"""Parts of the time axis."""
-NAMED: Final = 20
-"""Runs with the same problem that are named without being asked for."""
-LARGEST_LINK: Final = 1_500_000
-"""Characters of the link to the CSV; Chromium follows none above 2 MiB."""
-SHOWN_URIS: Final = 3
-"""Addresses that are shown without being asked for."""
+"""Number of parts of the time axis."""
+MAX_NAMES: Final = 20
+"""Number of runs with the same problem that a card names without a click."""
+MAX_LINK_CHARS: Final = 1_500_000
+"""Length of the link to the CSV, in characters; Chromium follows no link above 2 MiB."""
+MAX_URIS: Final = 3
+"""Number of addresses that a row shows without a click."""
 
 
-def render_html(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool, of: int) -> bytes:
+def render_html(
+    stack: Stack, runs: Sequence[ListedRun], now: datetime, *, live: bool, total: int
+) -> bytes:
     """
     Return the page.
 
     Args:
-        stack: whose runs.
-        runs: as they are to be listed.
-        now: the time to which unfinished runs are drawn if they were just read.
-        live: whether they were just read, not taken from the state.
-        of: how many runs the stack has; the page says so if it lists fewer.
+        stack: the stack of the runs.
+        runs: the runs to list, in their order.
+        now: the present time; with `live` the end of the bars of unfinished runs.
+        live: whether the unfinished runs were read from the service.
+        total: the number of the stack's runs; the page shows the number if it lists fewer.
 
     """
     title = f"Runs of {escape_line(stack.name) or 'an empty stack'}"
     until = now if live else (stack.written or now)
-    read = (
-        f"Unfinished runs were read from the service at {format_clock_time(now)}; "
-        "the state is unchanged."
+    source = (
+        f"The unfinished runs were read from the service at {format_clock_time(now)}. "
+        "The state is unchanged."
         if live
-        else "This is what the state tells: <code>pulumi refresh --run-program</code> brings it up "
-        "to date."
+        else "The runs are those of the state. <code>pulumi refresh --run-program</code> updates "
+        "the state: free."
     )
-    if len(runs) < of:
-        read += f" The page lists {len(runs):,} of {of:,} runs."
-    age = f'<time class="age" datetime="{_iso(stack.written)}"></time>' if stack.written else ""
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src '{HASH}'; base-uri 'none'"
+    if len(runs) < total:
+        source += f" The page lists {len(runs):,} of {total:,} runs."
+    age = (
+        f'<time class="age" datetime="{_format_iso(stack.written)}"></time>'
+        if stack.written
+        else ""
+    )
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; "
+        f"script-src '{SCRIPT_HASH}'; base-uri 'none'"
+    )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -74,7 +88,7 @@ def render_html(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool,
 <meta name="color-scheme" content="light dark">
 <title>{escape(title)}</title><style>{STYLE}</style></head><body>
 <header><h1>{escape(title)}</h1>
-<p>{escape(heading(stack))}{age}. {read}</p></header>
+<p>{escape(stack_heading(stack))}{age}. {source}</p></header>
 <main>{_figures(runs)}{_attention(runs)}{_timeline(runs, until)}{_transcodes(runs)}{
         _snapshots(runs)
     }</main>
@@ -82,10 +96,10 @@ def render_html(stack: Stack, runs: Sequence[Run], now: datetime, *, live: bool,
 """.encode()
 
 
-def _figures(runs: Sequence[Run]) -> str:
-    made_of = [product for run in runs for product in output_files(run)]
-    size = sum(product.size or 0 for product in made_of)
-    files = sum(product.count for product in made_of)
+def _figures(runs: Sequence[ListedRun]) -> str:
+    outputs = [output for run in runs for output in output_files(run)]
+    size = sum(output.size or 0 for output in outputs)
+    files = sum(output.count for output in outputs)
     figures = [
         f"<li><b>{len(runs):,}</b> {'run' if len(runs) == 1 else 'runs'}</li>",
         *(
@@ -98,45 +112,41 @@ def _figures(runs: Sequence[Run]) -> str:
     return f'<ul class="figures">{"".join(figures)}</ul>'
 
 
-def _class(run: Run) -> str:
-    return run.phase if run.phase in PHASES else "running"
+def _phase_class(run: ListedRun) -> str:
+    return run.phase if run.phase in PHASE_ORDER else "running"
 
 
-def _link(number: int, run: Run) -> str:
-    """Return a run's name as a jump to its row."""
-    return f'<a href="#run-{number}">{_text(run.name)}</a>'
+def _link(number: int, run: ListedRun) -> str:
+    """Return a run's name as a link to its row."""
+    return f'<a href="#run-{number}">{html_text(run.name)}</a>'
 
 
 def _badge(phase: str) -> str:
-    known = phase if phase in PHASES else "running"
-    sign = SIGNS.get(phase, "?")
-    return f'<span class="badge {known}"><i aria-hidden="true">{sign}</i> {_text(phase)}</span>'
+    known = phase if phase in PHASE_ORDER else "running"
+    sign = PHASE_SIGNS.get(phase, "?")
+    return f'<span class="badge {known}"><i aria-hidden="true">{sign}</i> {html_text(phase)}</span>'
 
 
-def _text(value: Any) -> str:
-    return escape(escape_line(value))
-
-
-def _prose(value: Any) -> str:
-    """Return a sentence of ours, with what stands in backticks as code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", _text(value))
-
-
-def _iso(moment: datetime) -> str:
+def _format_iso(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 # -- the runs and their timeline ---------------------------------------------------------------
 
 
-def _timeline(runs: Sequence[Run], until: datetime) -> str:
+def _timeline(runs: Sequence[ListedRun], until: datetime) -> str:
     if not runs:
-        return "<section><h2>Runs</h2><p>There are no runs in this state.</p></section>"
-    times = [moment for run in runs for moment in (run.began, run.started, run.finished) if moment]
-    if any(not run.ended and run.began for run in runs):
+        return "<section><h2>Runs</h2><p>The state has no runs.</p></section>"
+    times = [
+        moment
+        for run in runs
+        for moment in (run.created_at, run.started_at, run.ended_at)
+        if moment
+    ]
+    if any(not run.is_terminal and run.created_at for run in runs):
         times.append(until)
     axis = _Axis(min(times, default=until), max(times, default=until))
-    cards = {number: card for card, same in enumerate(_alike(runs)) for number in same}
+    cards = {number: card for card, same in enumerate(_group_by_problem(runs)) for number in same}
     rows = "".join(
         _row(number, run, _bars(run, until, axis), cards.get(number))
         for number, run in enumerate(runs)
@@ -145,21 +155,21 @@ def _timeline(runs: Sequence[Run], until: datetime) -> str:
     return (
         f'<section><h2>Runs</h2><div class="tools">{_filter(runs)}{_download(runs)}</div>'
         '<p class="legend"><span class="key queue"></span>queued'
-        '<span class="key work"></span>processed, in the colour of its phase'
-        '<span class="key open"></span>not ended when last read. Times are UTC.</p>'
+        '<span class="key work"></span>processing, in the colour of the phase'
+        '<span class="key open"></span>unfinished at the last read. Times are UTC.</p>'
         f'<table id="runs"><thead><tr>{head}<th scope="col" class="axis">{axis.ticks()}</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
 
 COLUMNS: Final = (
-    "Phase", "Run", "Source", "Workflow", "Made", "Took", "Outputs or reason", "Run id",
+    "Phase", "Run", "Source", "Workflow", "Created", "Took", "Outputs or reason", "Run id",
 )  # fmt: skip
 
 
-def _filter(runs: Sequence[Run]) -> str:
-    """Return the filter; the script shows it, because it does nothing without one."""
-    phases = "".join(f'<option value="{_text(phase)}">{_text(phase)}</option>'
+def _filter(runs: Sequence[ListedRun]) -> str:
+    """Return the filter, hidden: the script shows it, because it needs the script."""
+    phases = "".join(f'<option value="{html_text(phase)}">{html_text(phase)}</option>'
                      for phase in counts_by_phase(runs))  # fmt: skip
     return (
         '<div id="filter" role="search" hidden><input id="words" type="search" autocomplete="off" '
@@ -169,16 +179,16 @@ def _filter(runs: Sequence[Run]) -> str:
     )
 
 
-def _download(runs: Sequence[Run]) -> str:
-    # With its mark: spreadsheets read UTF-8 only then.
-    content = base64.b64encode(as_csv(runs).encode("utf-8-sig")).decode()
-    if len(content) > LARGEST_LINK:
+def _download(runs: Sequence[ListedRun]) -> str:
+    # Spreadsheets read UTF-8 only with a byte order mark.
+    content = base64.b64encode(render_csv(runs).encode("utf-8-sig")).decode()
+    if len(content) > MAX_LINK_CHARS:
         return "<span>As CSV: <code>vod-workflow runs --format csv</code></span>"
     return f'<a download="runs.csv" href="data:text/csv;charset=utf-8;base64,{content}">CSV</a>'
 
 
 class _Axis:
-    """Where moments are on the time axis, in percent of its width."""
+    """Places of moments on the time axis, in percent of its width."""
 
     def __init__(self, begin: datetime, end: datetime) -> None:
         self._begin = begin
@@ -190,164 +200,171 @@ class _Axis:
     def ticks(self) -> str:
         form = "%H:%M:%S" if self._span < timedelta(hours=20) else "%m-%d %H:%M"
         moments = (self._begin + self._span * part / TICKS for part in range(TICKS + 1))
-        told = "".join(f"<span>{moment:{form}}</span>" for moment in moments)
-        return f'<div class="ticks">{told}</div>'
+        labels = "".join(f"<span>{moment:{form}}</span>" for moment in moments)
+        return f'<div class="ticks">{labels}</div>'
 
 
-def _row(number: int, run: Run, bars: Iterable[str], card: int | None) -> str:
-    began = run.began
-    result = _prose(outcome_text(run))
+def _row(number: int, run: ListedRun, bars: Iterable[str], card: int | None) -> str:
+    began = run.created_at
+    result = html_prose(outcome_text(run))
     if card is not None:
         result = f'<a href="#why-{card}">{result}</a>'
     cells = {
-        "name": _text(run.name),
-        "source": _text(run.source or "-"),
-        "workflow": _text(run.workflow or "-"),
-        "made": f'<time datetime="{_iso(began)}">{began:%Y-%m-%d %H:%M}</time>'
+        "name": html_text(run.name),
+        "source": html_text(run.source or "-"),
+        "workflow": html_text(run.workflow or "-"),
+        "made": f'<time datetime="{_format_iso(began)}">{began:%Y-%m-%d %H:%M}</time>'
         if began else "-",
         "took": "-" if run.duration is None else format_duration(run.duration),
         "result": result,
-        "id": _text(run.run_id or "-"),
+        "id": html_text(run.run_id or "-"),
     }  # fmt: skip
-    whole = {"name": run.name, "source": run.source, "workflow": run.workflow,
+    titles = {"name": run.name, "source": run.source, "workflow": run.workflow,
              "result": outcome_text(run), "id": run.run_id}  # fmt: skip
-    told = "".join(
+    columns = "".join(
         f'<td class="{name}{" none" * (cell == "-")}" data-label="{label}">'
-        f'<span title="{_text(whole.get(name, ""))}">{cell}</span></td>'
+        f'<span title="{html_text(titles.get(name, ""))}">{cell}</span></td>'
         for (name, cell), label in zip(cells.items(), COLUMNS[1:], strict=True)
     )
     return (
-        f'<tr id="run-{number}" class="{_class(run)}" data-run="{number}" '
-        f'data-phase="{_text(run.phase)}"><td class="phase">{_badge(run.phase)}</td>{told}'
+        f'<tr id="run-{number}" class="{_phase_class(run)}" data-run="{number}" '
+        f'data-phase="{html_text(run.phase)}"><td class="phase">{_badge(run.phase)}</td>{columns}'
         '<td class="axis">'
-        f'<div class="track" role="img" aria-label="{_text(_spoken(run))}">'
+        f'<div class="track" role="img" aria-label="{html_text(_bar_label(run))}">'
         f"{''.join(bars)}</div></td></tr>"
     )
 
 
-def _spoken(run: Run) -> str:
-    """Say what the bar shows."""
-    times = {"made": run.began, "started": run.started, "ended": run.finished}
-    told = (f"{name} {format_clock_time(moment)}" for name, moment in times.items() if moment)
-    return ", ".join([run.phase, *told])
+def _bar_label(run: ListedRun) -> str:
+    """Return the phase and the times of a run's bar."""
+    times = {"created": run.created_at, "started": run.started_at, "ended": run.ended_at}
+    parts = (f"{name} {format_clock_time(moment)}" for name, moment in times.items() if moment)
+    return ", ".join([run.phase, *parts])
 
 
-def _bars(run: Run, until: datetime, axis: _Axis) -> Iterator[str]:
-    if run.began is None:
+def _bars(run: ListedRun, until: datetime, axis: _Axis) -> Iterator[str]:
+    if run.created_at is None:
         return
-    end = run.finished or (run.began if run.ended else max(until, run.began))
-    started = run.started or (run.began if run.finished else end)
-    title = _text(_spoken(run))
-    for kind, first, last in (("queue", run.began, started), ("work", started, end)):
-        if last > first or (kind == "work" and run.ended):
+    end = run.ended_at or (run.created_at if run.is_terminal else max(until, run.created_at))
+    started = run.started_at or (run.created_at if run.ended_at else end)
+    title = html_text(_bar_label(run))
+    for kind, first, last in (("queue", run.created_at, started), ("work", started, end)):
+        if last > first or (kind == "work" and run.is_terminal):
             left, right = axis.at(first), axis.at(last)
-            open_end = " open" if not run.ended and last == end else ""
+            open_end = " open" if not run.is_terminal and last == end else ""
             yield (
                 f'<span class="bar {kind}{open_end}" title="{title}" '
                 f'style="left:{left:.3f}%;width:{right - left:.3f}%"></span>'
             )
 
 
-# -- what went wrong, what was made ------------------------------------------------------------
+# -- runs that need attention, and output files ------------------------------------------------
 
 
-def _alike(runs: Sequence[Run]) -> list[list[int]]:
-    """Return the numbers of runs that need attention, those with the same problem together."""
+def _group_by_problem(runs: Sequence[ListedRun]) -> list[list[int]]:
+    """Return the numbers of runs that need attention, a list for each problem."""
     found: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for number, run in enumerate(runs):
-        if run.wrong:
-            found[run.phase, run.reason, run.remedy, run.trouble].append(number)
+        if run.needs_attention:
+            found[run.phase, run.reason, run.remedy, run.read_error].append(number)
     return list(found.values())
 
 
-def _attention(runs: Sequence[Run]) -> str:
-    cards = "".join(
-        f'<li id="why-{card}" class="{_class(runs[same[0]])}"><p>{_badge(runs[same[0]].phase)} '
-        f"{_names([(number, runs[number]) for number in same])}</p>"
-        f"<dl>{_why(runs[same[0]])}</dl></li>"
-        for card, same in enumerate(_alike(runs))
-    )
+def _attention(runs: Sequence[ListedRun]) -> str:
+    cards = []
+    for card, numbers in enumerate(_group_by_problem(runs)):
+        first = runs[numbers[0]]
+        cards.append(
+            f'<li id="why-{card}" class="{_phase_class(first)}"><p>{_badge(first.phase)} '
+            f"{_names([(number, runs[number]) for number in numbers])}</p>"
+            f"<dl>{_problem_details(first)}</dl></li>"
+        )
     if not cards:
         return ""
+    content = "".join(cards)
     return (
-        f'<section><h2>Needs attention</h2><ul class="cards" id="attention">{cards}</ul></section>'
+        '<section><h2>Needs attention</h2><ul class="cards" id="attention">'
+        f"{content}</ul></section>"
     )
 
 
-def _names(runs: Sequence[tuple[int, Run]]) -> str:
+def _names(runs: Sequence[tuple[int, ListedRun]]) -> str:
     links = [f"<strong>{_link(number, run)}</strong>" for number, run in runs]
-    first, rest = ", ".join(links[:NAMED]), ", ".join(links[NAMED:])
-    more = f"<details><summary>{len(links) - NAMED:,} more</summary>{rest}</details>"
-    return f"{first}{more if rest else ''}"
+    first, other_links = ", ".join(links[:MAX_NAMES]), ", ".join(links[MAX_NAMES:])
+    more = f"<details><summary>{len(links) - MAX_NAMES:,} more</summary>{other_links}</details>"
+    return f"{first}{more if other_links else ''}"
 
 
-def _why(run: Run) -> str:
+def _problem_details(run: ListedRun) -> str:
     code, _, meaning = run.reason.partition(": ")
     status = str(run.outputs.get("status") or "") if run.phase != "expired" else ""
     parts = {"Code": status, "Meaning": meaning if code == status else run.reason,
-             "What to do": run.remedy, "Cannot be read": run.trouble}  # fmt: skip
+             "Next step": run.remedy, "Cannot be read": run.read_error}  # fmt: skip
     return "".join(
-        f"<div><dt>{name}</dt><dd>{_prose(value)}</dd></div>"
+        f"<div><dt>{name}</dt><dd>{html_prose(value)}</dd></div>"
         for name, value in parts.items()
         if value and (run.remedy or name != "Meaning")
     )
 
 
-def _transcodes(runs: Sequence[Run]) -> str:
+def _transcodes(runs: Sequence[ListedRun]) -> str:
     rows = (
         (
             number,
             [
                 ("Run", _link(number, run)),
-                ("Kind", _text(product.kind)),
-                ("Format", _text(product.format or "-")),
-                ("Codec", _text(", ".join(map(escape_line, product.codecs)) or "-")),
-                ("Pixels", _pixels(product)),
+                ("Kind", html_text(output.kind)),
+                ("Format", html_text(output.format or "-")),
+                ("Codec", html_text(", ".join(map(escape_line, output.codecs)) or "-")),
+                ("Pixels", _pixels(output)),
                 (
                     "Length",
-                    format_duration(product.seconds) if product.seconds is not None else "-",
+                    format_duration(output.seconds) if output.seconds is not None else "-",
                 ),
-                ("Size", decimal(int(product.size)) if product.size is not None else "-"),
-                ("Stored at", _uris(product)),
+                ("Size", decimal(int(output.size)) if output.size is not None else "-"),
+                ("Stored at", _uris(output)),
             ],
         )
         for number, run in enumerate(runs)
-        for product in output_files(run)
-        if not product.is_snapshot
+        for output in output_files(run)
+        if not output.is_snapshot
     )
-    return _facts("Transcodes", "transcodes", rows, runs)
+    return _file_table("Transcodes", "transcodes", rows, runs)
 
 
-def _snapshots(runs: Sequence[Run]) -> str:
+def _snapshots(runs: Sequence[ListedRun]) -> str:
     rows = (
         (
             number,
             [
                 ("Run", _link(number, run)),
-                ("Type", _text(product.kind)),
-                ("Files", f"{product.count:,}"),
-                ("Format", _text(product.format or "-")),
-                ("Pixels", _pixels(product)),
-                ("Stored at", _uris(product)),
+                ("Type", html_text(output.kind)),
+                ("Files", f"{output.count:,}"),
+                ("Format", html_text(output.format or "-")),
+                ("Pixels", _pixels(output)),
+                ("Stored at", _uris(output)),
             ],
         )
         for number, run in enumerate(runs)
-        for product in output_files(run)
-        if product.is_snapshot
+        for output in output_files(run)
+        if output.is_snapshot
     )
-    return _facts("Snapshots", "snapshots", rows, runs)
+    return _file_table("Snapshots", "snapshots", rows, runs)
 
 
 Cells = list[tuple[str, str]]
-"""Of a row: each column's name, and what is in it."""
+"""The cells of a row: name of the column, and content."""
 
 
-def _facts(title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Sequence[Run]) -> str:
+def _file_table(
+    title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Sequence[ListedRun]
+) -> str:
     found = list(rows)
     hidden = [escape_line(run.name) for run in runs if has_secret_output_files(run)]
-    note = f"<p>Secret, and not shown: {escape(', '.join(hidden))}.</p>" if hidden else ""
+    note = f"<p>Hidden (secret): {escape(', '.join(hidden))}</p>" if hidden else ""
     if not found:
-        empty = "" if note else "<p>None recorded: a refresh, or a wait, records them.</p>"
+        remedy = "A refresh of a run, or a wait for an item, records them."
+        empty = "" if note else f"<p>The state has none. {remedy}</p>"
         return f"<section><h2>{title}</h2>{note}{empty}</section>"
     head = "".join(f"<th scope=col>{label}</th>" for label, _ in found[0][1])
     body = "".join(
@@ -362,15 +379,15 @@ def _facts(title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Seque
     )
 
 
-def _pixels(product: OutputFile) -> str:
-    if product.width and product.height:
-        return f"{_text(product.width)}&times;{_text(product.height)}"
+def _pixels(output: OutputFile) -> str:
+    if output.width and output.height:
+        return f"{html_text(output.width)}&times;{html_text(output.height)}"
     return "-"
 
 
-def _uris(product: OutputFile) -> str:
-    found = [f"<code>{_text(uri)}</code>" for uri in product.uris]
-    if len(found) <= SHOWN_URIS:
+def _uris(output: OutputFile) -> str:
+    found = [f"<code>{html_text(uri)}</code>" for uri in output.uris]
+    if len(found) <= MAX_URIS:
         return "<br>".join(found) or "-"
     first, rest = found[0], "<br>".join(found[1:])
     return f"{first}<details><summary>{len(found) - 1:,} more</summary>{rest}</details>"

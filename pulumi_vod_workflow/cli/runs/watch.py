@@ -1,4 +1,4 @@
-"""Follow unfinished runs until they have ended: reads only, and no state is changed."""
+"""Follow unfinished runs until they are terminal. Reads only: the state does not change."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from pulumi_vod_workflow.cli.formatting import escape_controls
-from pulumi_vod_workflow.cli.runs.model import Run, in_order
-from pulumi_vod_workflow.cli.runs.render_table import summary, table
+from pulumi_vod_workflow.cli.runs.model import ListedRun, sort_runs
+from pulumi_vod_workflow.cli.runs.render_table import phase_summary, render_table
+from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
@@ -27,119 +27,129 @@ from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.waiter import wait_for_runs
 from pulumi_vod_workflow.transport.event_loop import BlockingClient, client_for
 
-AROUND: Final = 8
-"""Lines of a terminal that the table leaves to others."""
+RESERVED_LINES: Final = 8
+"""Lines of a terminal that the table leaves free."""
 
 
 def connect_runs(
-    runs: Mapping[str, Mapping[str, Any]], settings: Settings, say: Callable[[str], None]
+    runs: Mapping[str, Mapping[str, Any]], settings: Settings, print_line: Callable[[str], None]
 ) -> tuple[dict[str, RunRef], BlockingClient]:
     """
-    Return recorded runs, of which there are some, as ones that can be read, and what waits for it.
+    Return references to recorded runs, at least one, and a client that waits for reads of them.
 
     Raises:
-        ConfigurationError: when there are no credentials for where they are.
+        ConfigurationError: there are no credentials for the endpoint of a run.
 
     """
-    sites = {name: endpoint_of_run(run, settings.site) for name, run in runs.items()}
-    for site in dict.fromkeys(sites.values()):
-        if site.endpoint == EMULATOR:
-            say(f"vod: {replace(settings, site=site).where_runs_start}")
-    reached = {name: client_for(settings, site, say=say) for name, site in sites.items()}
-    targets = {
+    endpoints = {name: endpoint_of_run(run, settings.site) for name, run in runs.items()}
+    for endpoint in dict.fromkeys(endpoints.values()):
+        if endpoint.endpoint == EMULATOR:
+            print_line(f"vod: {replace(settings, site=endpoint).where_runs_start}")
+    clients = {
+        name: client_for(settings, endpoint, say=print_line) for name, endpoint in endpoints.items()
+    }
+    refs = {
         name: RunRef(
-            reached[name].client, run["runId"], run.get("createTime") or run.get("submittedAt")
+            clients[name].client, run["runId"], run.get("createTime") or run.get("submittedAt")
         )
         for name, run in runs.items()
     }
-    return targets, next(iter(reached.values()))
+    return refs, next(iter(clients.values()))
 
 
-def watch(
-    runs: Sequence[Run], settings: Settings, out: Console, clock: Clock
-) -> tuple[list[Run], bool]:
+def follow_runs(
+    runs: Sequence[ListedRun], settings: Settings, out: Console, clock: Clock
+) -> tuple[list[ListedRun], bool]:
     """
-    Read runs until all have ended, or the person presses Ctrl-C; free.
+    Read runs until all are terminal, or until the user presses Ctrl-C; free.
 
-    On a terminal they are a table that is drawn anew; elsewhere there is a line for each change, as
-    a wait of the provider tells them, and a heartbeat that gets slower.
+    On a terminal the command redraws a table. Elsewhere it prints a line for each change, as a wait
+    of the provider does, and a heartbeat at growing intervals.
 
     Args:
-        runs: all that are to be shown; those that have ended are not read.
-        settings: the keys, and where the emulator is.
-        out: where to tell.
-        clock: what ages are counted by.
+        runs: all runs of the list; terminal runs are not read again.
+        settings: the keys, and the emulator's store.
+        out: the console for lines and table.
+        clock: the clock that ages are counted by.
 
     Returns:
-        The runs as last read, and whether the person has stopped it.
+        The runs with their last read outputs, and whether the user has cancelled.
 
     Raises:
-        ConfigurationError: when there are no credentials.
+        ConfigurationError: there are no credentials.
 
     """
-    alike = Counter(run.name for run in runs)
-    known = {
-        run.name if alike[run.name] == 1 else f"{run.name} ({run.run_id})": run for run in runs
+    counts = Counter(run.name for run in runs)
+    runs_by_name = {
+        run.name if counts[run.name] == 1 else f"{run.name} ({run.run_id})": run for run in runs
     }
 
-    def say(text: str) -> None:
+    def print_line(text: str) -> None:
         out.print(escape_controls(text), soft_wrap=True)
 
-    def tell(line: ProgressMessage) -> None:
+    def on_progress(line: ProgressMessage) -> None:
         if not (line.ephemeral or out.is_terminal):
-            say(line.text)
+            print_line(line.text)
 
-    def seen(name: str, outputs: Mapping[str, Any]) -> None:
-        known[name] = known[name].now_known(outputs)
+    def on_read(name: str, outputs: Mapping[str, Any]) -> None:
+        runs_by_name[name] = runs_by_name[name].with_outputs(outputs)
 
-    def drawn() -> RenderableType:
-        ordered, now = in_order([*known.values()]), clock.now()
-        most = max(1, out.height - AROUND)
-        return Group(Text(summary(ordered)), table(ordered, now, most))
+    def render() -> RenderableType:
+        ordered, now = sort_runs([*runs_by_name.values()]), clock.now()
+        max_rows = max(1, out.height - RESERVED_LINES)
+        return Group(Text(phase_summary(ordered)), render_table(ordered, now, max_rows))
 
-    asked = {name: run.outputs for name, run in known.items() if not run.ended}
-    for name in [name for name, run in asked.items() if not isinstance(run["runId"], str)]:
-        known[name] = replace(known[name], trouble="its runId is secret in the state")
-        del asked[name]
-    if not asked:
-        return in_order(known.values()), False
-    targets, connection = connect_runs(asked, settings, say)
-    with _stopped() as stopped, _live(drawn, out):
-        waited = connection.run(
-            wait_for_runs, targets, timeout=math.inf, say=tell, is_cancelled=stopped, on_read=seen
+    unfinished = {name: run.outputs for name, run in runs_by_name.items() if not run.is_terminal}
+    for name in [name for name, run in unfinished.items() if not isinstance(run["runId"], str)]:
+        runs_by_name[name] = replace(
+            runs_by_name[name], read_error="its runId is secret in the state"
+        )
+        del unfinished[name]
+    if not unfinished:
+        return sort_runs(runs_by_name.values()), False
+    refs, client = connect_runs(unfinished, settings, print_line)
+    with _cancel_on_ctrl_c() as is_cancelled, _live_table(render, out):
+        waited = client.run(
+            wait_for_runs,
+            refs,
+            timeout=math.inf,
+            on_progress=on_progress,
+            is_cancelled=is_cancelled,
+            on_read=on_read,
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
-        known[name] = replace(known[name], trouble=_told(error, known[name]))
-    return in_order(known.values()), waited.cancelled
+        run = runs_by_name[name]
+        runs_by_name[name] = replace(run, read_error=_error_line(error, run))
+    return sort_runs(runs_by_name.values()), waited.cancelled
 
 
-def _told(error: CallError, run: Run) -> str:
-    if run.secret:
+def _error_line(error: CallError, run: ListedRun) -> str:
+    if run.has_secret_inputs:
         error.redact_service_message()
     return " ".join(str(error).split("\n"))
 
 
 @contextmanager
-def _stopped() -> Iterator[Callable[[], bool]]:
-    """Take the first Ctrl-C as a wish to stop; a second one ends the process."""
-    asked = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
+def _cancel_on_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Yield a check for the first Ctrl-C; a second Ctrl-C ends the process."""
+    cancelled = threading.Event()
+    previous = signal.getsignal(signal.SIGINT)
 
-    def ask(*_: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
+    def cancel(*_: object) -> None:
+        cancelled.set()
+        signal.signal(signal.SIGINT, previous)
 
-    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGINT, cancel)
     try:
-        yield asked.is_set
+        yield cancelled.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
 @contextmanager
-def _live(drawn: Callable[[], RenderableType], out: Console) -> Iterator[None]:
+def _live_table(render: Callable[[], RenderableType], out: Console) -> Iterator[None]:
     if not out.is_terminal:
         yield
         return
-    with Live(get_renderable=drawn, console=out, refresh_per_second=2, transient=True):
+    with Live(get_renderable=render, console=out, refresh_per_second=2, transient=True):
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -156,21 +156,32 @@ def check_restarted_items(
 ) -> Iterator[Problem]:
     """Yield what is wrong with items that start again as they are recorded, by today's rules."""
     items = items_of(declared)
-    where: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key in sorted(_kept(recorded, declared).intersection(start)):
-        for problem in check_inputs(inputs_of(items[key]), ItemInputs).problems:
-            where[problem.path, problem.reason].append(key)
-    yield from group_problems(where)
+    return _grouped(
+        (key, problem)
+        for key in sorted(_kept(recorded, declared).intersection(start))
+        for problem in check_inputs(inputs_of(items[key]), ItemInputs).problems
+    )
 
 
 def find_item_doubts(declared: Properties, start: Collection[str]) -> Iterator[Problem]:
     """Yield what is allowed in items that start, and is probably not meant."""
     items = items_of(declared)
+    return _grouped(
+        (key, problem)
+        for key in start
+        if isinstance(items[key], Mapping)
+        for problem in find_doubts(items[key])
+    )
+
+
+def _grouped(
+    problems: Iterable[tuple[str, Problem]], lines: ManifestLines | None = None
+) -> Iterator[Problem]:
+    """Yield the problems of items, given with their keys, each reason once."""
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key in start:
-        for problem in find_doubts(items[key]) if isinstance(items[key], Mapping) else ():
-            where[problem.path, problem.reason].append(key)
-    yield from group_problems(where)
+    for key, problem in problems:
+        where[problem.path, problem.reason].append(key)
+    yield from group_problems(where, lines or NO_MANIFEST)
 
 
 def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
@@ -208,20 +219,21 @@ def _form_problems(batch: Properties) -> Iterator[Problem]:
 def _item_problems(
     batch: Properties, shared: Collection[Problem], kept: Collection[str], lines: ManifestLines
 ) -> Iterator[Problem]:
-    told = {problem.path for problem in shared}
-    where: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key, item in sorted(_known_map(batch.get("items")).items()):
-        if item is UNKNOWN or key in kept or is_text_of_an_object(key):
-            continue
-        if not isinstance(item, Mapping):
-            where["", "must be an object of a run's inputs"].append(key)
-            continue
-        for problem in check_inputs(
-            apply_defaults(batch.get("defaults") or {}, item), ItemInputs
-        ).problems:
-            if problem.path not in told or _sets(item, problem.path):
-                where[problem.path, problem.reason].append(key)
-    yield from group_problems(where, lines)
+    shared_paths = {problem.path for problem in shared}
+
+    def found() -> Iterator[tuple[str, Problem]]:
+        for key, item in sorted(_known_map(batch.get("items")).items()):
+            if item is UNKNOWN or key in kept or is_text_of_an_object(key):
+                continue
+            if not isinstance(item, Mapping):
+                yield key, Problem("", "must be an object of a run's inputs")
+                continue
+            merged = apply_defaults(batch.get("defaults") or {}, item)
+            for problem in check_inputs(merged, ItemInputs).problems:
+                if problem.path not in shared_paths or _sets(item, problem.path):
+                    yield key, problem
+
+    return _grouped(found(), lines)
 
 
 MANIFEST_LINES_KEY: Final = "__lines"

@@ -19,7 +19,7 @@ from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 
-from pulumi_vod_workflow.dynamic.sdk_compat.call_context import current_call, host_servicer
+from pulumi_vod_workflow.dynamic.sdk_compat.call_context import ProviderCall, host_servicer
 
 _cancelled = threading.Event()
 
@@ -31,14 +31,13 @@ def install_cancel_handler() -> None:
         method.__code__ = _cancel.__code__
 
 
-def cancellation_check() -> Callable[[], bool]:
+def cancellation_check(call: ProviderCall | None) -> Callable[[], bool]:
     """
     Return a function that tells, on any thread, whether this call's operation has to stop.
 
     It has to after a Ctrl-C, and when the engine is gone: a killed engine leaves this process
     behind.
     """
-    call = current_call()
 
     def is_cancelled() -> bool:
         return _cancelled.is_set() or (call is not None and not call.context.is_active())

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from pulumi import CustomResource, ResourceOptions
-from pulumi.dynamic import Resource, dynamic
+from pulumi import CustomResource, ResourceOptions, dynamic
+from pulumi.dynamic import Resource
 
 PROVIDER_KEY: Final = "__provider"
 """The property of a dynamic resource that has its provider."""
@@ -71,7 +71,8 @@ def register(
 
     """
     resource_type = getattr(resource, "_resource_type_name", None)
-    if resource_type is not None and getattr(dynamic, "PROVIDER_KEY", None) == PROVIDER_KEY:
+    key = getattr(getattr(dynamic, "dynamic", None), "PROVIDER_KEY", None)
+    if resource_type is not None and key == PROVIDER_KEY:
         pickled = {**properties, PROVIDER_KEY: PICKLES[kind]}
         CustomResource.__init__(resource, f"pulumi-python:{resource_type}", name, pickled, opts)
         return

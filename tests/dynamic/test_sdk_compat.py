@@ -12,11 +12,14 @@ from typing import Any
 import grpc
 import pytest
 from pulumi.dynamic import Config
+from pulumi.runtime import rpc
 
+from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import OF_SECRETS, SIGNATURE
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.provider.sdk_host import KNOWN, UNKNOWN, Host, host, shown
+from tests.dynamic.sdk_host import KNOWN, UNKNOWN, Host, host, shown
 
 SLOTS = 4
 """Threads of the SDK's host."""
@@ -91,6 +94,13 @@ def test_the_keys_of_a_configuration_are_seen_where_they_are_known() -> None:
     assert config_keys(known) == ("vod:regoin",)
     del known._props
     assert config_keys(known) == ()
+
+
+def test_the_command_line_knows_the_marks_of_the_sdk() -> None:
+    """It does not load the SDK, which takes longer than all that it loads."""
+    assert UNKNOWN_TEXT == rpc.UNKNOWN
+    assert rpc._special_sig_key == SIGNATURE
+    assert rpc._special_secret_sig == OF_SECRETS
 
 
 def test_a_program_without_callback_servers_has_no_transforms(

@@ -1,12 +1,3 @@
-"""The page's script: ages that do not freeze, a filter, and jumps to rows that it has hidden."""
-
-from __future__ import annotations
-
-import base64
-import hashlib
-from typing import Final
-
-SCRIPT: Final = """
 "use strict";
 const all = (selector) => [...document.querySelectorAll(selector)];
 const at = (id) => document.getElementById(id);
@@ -19,19 +10,19 @@ function age(time) {
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min ago`;
   return `${Math.floor(minutes / 60 / 24)} days ago`;
 }
-function tellAges() {
+function showAges() {
   for (const time of all("time")) {
     if (time.className === "age") time.textContent = ` (${age(time)})`;
     else time.title = `${time.dateTime}, ${age(time)}`;
   }
 }
-tellAges();
-setInterval(tellAges, 10000);
+showAges();
+setInterval(showAges, 10000);
 
 const rows = all("#runs tbody tr");
 const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
 function show() {
-  const words = at("words").value.toLowerCase().split(/\\s+/);
+  const words = at("words").value.toLowerCase().split(/\s+/);
   const phase = at("phase").value;
   const hidden = new Set();
   for (const row of rows) {
@@ -55,6 +46,3 @@ if (at("filter")) {
   addEventListener("hashchange", jump);
   show();
 }
-"""
-HASH: Final = "sha256-" + base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-"""By which the page's policy lets this script run, and no other one."""

@@ -104,7 +104,7 @@ def host(command: tuple[str, ...], config: Mapping[str, str]) -> Iterator[Host]:
     server.start()
     environ = {key: text for key, text in os.environ.items() if not key.startswith("VOLC")}
     process = subprocess.Popen(
-        [sys.executable, *command, address],
+        [sys.executable, "-u", *command, address],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

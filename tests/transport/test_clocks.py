@@ -18,12 +18,12 @@ from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import ClockSkewError, NotFoundError
 from pulumi_vod_workflow.journal.sqlite import Journal
-from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle import reader, starter, waiter
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run
 from pulumi_vod_workflow.lifecycle.starter import start_many
 from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
 from pulumi_vod_workflow.transport.client import VodClient
-from tests.client.conftest import notes
+from tests.transport.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 START = {"vid": "v", "templateId": "t"}
@@ -57,15 +57,17 @@ def test_a_machine_whose_clock_is_wrong(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, off: timedelta
 ) -> None:
     """Every start is paid once, and dated by the service; its time is asked for only once."""
-    monkeypatch.setattr(fleet, "SystemClock", lambda: Wrong(off))
+    monkeypatch.setattr(starter, "SystemClock", lambda: Wrong(off))
     starts = notes(20, Journal(tmp_path / "journal", Wrong(off)))
 
-    async def go() -> fleet.StartResults:
+    async def go() -> starter.StartResults:
         clock = Wrong(off)
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS, clock=clock)
         try:
             await client.start_workflow({**START, "vid": "first"}, "first")
-            return await start_many(client, starts, say=lambda _: None, is_cancelled=lambda: False)
+            return await start_many(
+                client, starts, on_progress=lambda _: None, is_cancelled=lambda: False
+            )
         finally:
             await client.aclose()
 
@@ -147,7 +149,7 @@ def waited(
     emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, clock: type[SystemClock]
 ) -> WaitResult:
     """Wait for a run that takes two seconds."""
-    monkeypatch.setattr(fleet, "SystemClock", clock)
+    monkeypatch.setattr(waiter, "SystemClock", clock)
 
     async def go() -> WaitResult:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
@@ -156,7 +158,7 @@ def waited(
             return await wait_for_runs(
                 {"run": RunRef(client, run_id)},
                 timeout=60,
-                say=lambda _: None,
+                on_progress=lambda _: None,
                 is_cancelled=lambda: False,
                 policy=PollPolicy(max_interval=2),
             )
@@ -205,7 +207,7 @@ def test_a_fast_clock_lets_no_run_expire(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run is too old to be found by the service's time, whatever this machine's says."""
-    monkeypatch.setattr(fleet, "SystemClock", lambda: Wrong(timedelta(days=60)))
+    monkeypatch.setattr(reader, "SystemClock", lambda: Wrong(timedelta(days=60)))
     yesterday = datetime.now(UTC) - timedelta(days=1)
 
     async def go() -> None:

@@ -18,12 +18,12 @@ from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import UnknownStartOutcomeError
 from pulumi_vod_workflow.journal.sqlite import Journal
-from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
 from pulumi_vod_workflow.transport.client import VodClient
-from tests.client.conftest import notes
+from tests.transport.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 
@@ -31,7 +31,7 @@ KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 def started(emulator: VodEmulator, count: int, **options: Any) -> StartResults:
     async def go(journal: Journal) -> StartResults:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
-        defaults: dict[str, Any] = {"say": lambda _: None, "stopped": lambda: False}
+        defaults: dict[str, Any] = {"on_progress": lambda _: None, "is_cancelled": lambda: False}
         try:
             return await start_many(client, notes(count, journal), **{**defaults, **options})
         finally:
@@ -67,7 +67,7 @@ def test_lines_that_cannot_be_shown_lose_nothing(vod_emulator: VodEmulator) -> N
     def say(_: ProgressMessage) -> None:
         raise RuntimeError("no one there")
 
-    done = started(vod_emulator, 200, say=say)
+    done = started(vod_emulator, 200, on_progress=say)
     assert len(done.accepted) == len(vod_emulator.ledger()) == 200
 
 
@@ -78,8 +78,8 @@ def test_what_is_on_its_way_is_awaited_when_stopped(vod_emulator: VodEmulator) -
     done = started(
         vod_emulator,
         150,
-        stopped=lambda: len(vod_emulator.ledger()) >= 10,
-        say=lambda line: said.append(line.text),
+        is_cancelled=lambda: len(vod_emulator.ledger()) >= 10,
+        on_progress=lambda line: said.append(line.text),
     )
     assert set(ids_of(done).values()) == {entry["runId"] for entry in vod_emulator.ledger()}
     assert len(done.skipped) == 150 - len(done.accepted) > 50
@@ -104,8 +104,8 @@ def both_started(
                 name: replace(note, owner=owner) for name, note in notes(count, journal).items()
             }
             defaults: dict[str, Any] = {
-                "say": lambda line: said.append(line.text),
-                "stopped": lambda: False,
+                "on_progress": lambda line: said.append(line.text),
+                "is_cancelled": lambda: False,
             }
             done[owner] = await start_many(client, asked, **{**defaults, **options})
 
@@ -134,7 +134,7 @@ def test_two_operations_share_the_starts_and_all_of_the_runs(vod_emulator: VodEm
     assert len(first.reused) + len(second.reused) == 100
     for done in (first, second):
         if done.reused:
-            assert f"takes {len(done.reused)} runs of 100 over, which is free" in "\n".join(said)
+            assert f"reuses {len(done.reused)} of 100 runs, which is free" in "\n".join(said)
 
 
 @pytest.mark.vod_emulator(rate_limit=0, latency_seconds=0.5)
@@ -154,21 +154,23 @@ def test_a_start_that_another_operation_never_hears_of_is_asked_about(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     """The wait for the other's run has an end, and a Ctrl-C ends it at once."""
-    monkeypatch.setattr(fleet, "OTHER_UPDATE_TIMEOUT", 60.0 if ends == "stopped" else 0.9)
+    monkeypatch.setattr(starter, "OTHER_UPDATE_TIMEOUT", 60.0 if ends == "stopped" else 0.9)
     waits = threading.Event()
 
     def stopped() -> bool:
         return ends == "stopped" and waits.is_set()
 
     def say(line: ProgressMessage) -> None:
-        if line.text == fleet.WAITING_FOR_OTHER_UPDATE:
+        if line.text == starter.WAITING_FOR_OTHER_UPDATE:
             waits.set()
 
-    first, second, _ = both_started(vod_emulator, 1, after=0.3, stopped=stopped, say=say)
+    first, second, _ = both_started(
+        vod_emulator, 1, after=0.3, is_cancelled=stopped, on_progress=say
+    )
     assert len(first.accepted) == len(vod_emulator.ledger()) == 1
     [error] = second.failed.values()
     assert isinstance(error, UnknownStartOutcomeError)
-    assert "another update has sent it" in str(error)
+    assert "another update sent this start" in str(error)
     assert waits.is_set()
 
 
@@ -180,7 +182,11 @@ def waited(
     async def go() -> WaitResult:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
         targets = {name: RunRef(client, run_id) for name, run_id in ids.items()}
-        settings: dict[str, Any] = {"say": said.append, "stopped": lambda: False, **options}
+        settings: dict[str, Any] = {
+            "on_progress": said.append,
+            "is_cancelled": lambda: False,
+            **options,
+        }
         try:
             return await wait_for_runs(targets, timeout=timeout, **settings)
         finally:
@@ -230,7 +236,7 @@ def test_a_wait_ends_early_when_stopped_or_when_no_question_can_succeed(
     vod_emulator: VodEmulator,
 ) -> None:
     runs = ids_of(started(vod_emulator, 1))
-    result, _ = waited(vod_emulator, runs, 60, stopped=lambda: True)
+    result, _ = waited(vod_emulator, runs, 60, is_cancelled=lambda: True)
     assert result.cancelled
     assert result.duration < 2
     vod_emulator.fault(

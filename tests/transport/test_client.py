@@ -30,7 +30,7 @@ from pulumi_vod_workflow.errors import (
     VodWorkflowError,
 )
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
-from tests.client.conftest import Moments
+from tests.transport.conftest import Moments
 
 START = {"vid": "v", "templateId": "t"}
 NO_RUN_ID: dict[str, object] = {"ResponseMetadata": {}, "Result": {}}

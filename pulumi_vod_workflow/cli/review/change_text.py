@@ -1,39 +1,24 @@
-"""Escapes for text of users, services and engines."""
+"""The text of a change: both sides, so that a reader sees their difference."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.formatting import escape_line
+from pulumi_vod_workflow.cli.formatting import MAX_VALUE_CHARS, shorten
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
 from pulumi_vod_workflow.cli.review.look_alikes import (
     common,
     confusable_reason,
     distinguishable,
-    escape_decomposed,
 )
 from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
+from pulumi_vod_workflow.cli.sanitize import escape_invisible
 from pulumi_vod_workflow.core.values import is_known
-
-MAX_VALUE_CHARS: Final = 80
-"""Longest value that is shown, in characters."""
-
 
 BEFORE: Final = 20
 """Characters that are shown before the first difference of a long value."""
-
-
-def escape_invisible(text: object) -> str:
-    """Return a text on one line, with escapes for invisible and decomposed characters."""
-    return escape_decomposed(escape_line(text))
-
-
-def shorten(text: str, longest: int = MAX_VALUE_CHARS) -> str:
-    """Return a text, cut to its longest length."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +73,3 @@ def change_text(change: Change, item: str = "") -> str:
     shown = sides(change)
     alike = f" ({shown.alike})" if shown.alike else ""
     return f"{path}: {shown.before} → {shown.after}{alike}"
-
-
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:=+-]*")
-
-
-def markdown_code(text: str) -> str:
-    """
-    Return any text as code in Markdown.
-
-    GitHub finds no mentions, issues, links or commits in code. Other characters than plain ones are
-    entities, which are no structure in Markdown.
-    """
-    text = escape_invisible(text)
-    if _PLAIN.fullmatch(text):
-        return f"`{text}`"
-    return f"<code>{html_entities(text)}</code>"
-
-
-_HARMLESS: Final = frozenset(" \"'(),;→-=+%?")
-
-
-def html_entities(text: str) -> str:
-    """Return text with entities for all characters with a meaning in Markdown, HTML or GitHub."""
-    return "".join(
-        char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};"
-        for char in escape_invisible(text)
-    )

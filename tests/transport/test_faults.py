@@ -15,12 +15,12 @@ from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import Journal
-from pulumi_vod_workflow.lifecycle import starter as fleet
+from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests import faults
-from tests.client.conftest import notes
 from tests.scale import scaled
+from tests.transport.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 COUNT = scaled(400, 1000)
@@ -68,7 +68,9 @@ def started(
             policy=policy,
         )
         try:
-            return await start_many(client, resent, say=lambda _: None, is_cancelled=lambda: False)
+            return await start_many(
+                client, resent, on_progress=lambda _: None, is_cancelled=lambda: False
+            )
         finally:
             await client.aclose()
 
@@ -121,7 +123,7 @@ def test_with_few_repeats_every_failure_is_told(
 
     Asked for again when the service is well, they are found, or started then.
     """
-    monkeypatch.setattr(fleet, "MAX_CONSECUTIVE_FAILURES", COUNT)  # no giving up
+    monkeypatch.setattr(starter, "MAX_CONSECUTIVE_FAILURES", COUNT)  # no giving up
     faults.spread(vod_emulator, 0.3, seed=2)
     done = started(vod_emulator, journal, IMPATIENT)
     tells_the_truth(done, vod_emulator, journal)

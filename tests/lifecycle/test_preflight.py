@@ -117,7 +117,7 @@ def test_a_service_that_is_only_slow_is_asked_on(
     vod_emulator.fault(action="GetWorkflowTemplate", kind="hang", times=1, seconds=30)
     (first, second), _ = told(vod_emulator.url, workflows("a", "b", "c"), workflows("d"))
     kinds = [type(fact).__name__ for fact in first.values()]
-    assert sorted(kinds) == ["Found", "Found", "Untold"]
+    assert sorted(kinds) == ["Found", "Found", "LookupUnavailable"]
     assert second == {Reference("templateId", "d"): Found("emulated-space")}
 
 

@@ -139,7 +139,7 @@ def test_a_defect_is_told_without_its_traceback_or_values() -> None:
     message = str(caught.value)
     assert "a defect of pulumi_vod_workflow" in message
     assert "KeyError at run.py:" in message
-    assert "may have started" in message
+    assert "A run may exist" in message
     assert "s3cr3t" not in message
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -165,8 +165,8 @@ def test_diff_reports_what_is_replaced() -> None:
 def test_a_run_that_is_not_found_at_the_service_points_to_the_account() -> None:
     """The remedy fits what was asked for."""
     for operation, says in (
-        ("GetWorkflowExecution", "a run is found for 30 days"),
-        ("StartWorkflow", "Check vid, direct_url and template_id"),
+        ("GetWorkflowExecution", "check the id (the service has a run for 30 days)"),
+        ("StartWorkflow", "check `vid`, `direct_url` and `template_id`"),
     ):
         error = NotFoundError(operation, code="ResourceNotFound", message="", http_status=404)
         assert says in str(error)
@@ -182,7 +182,8 @@ def test_delete_says_that_an_unfinished_run_goes_on(capsys: pytest.CaptureFixtur
     ):
         provider().delete("lb:1", inputs(phase=phase, emulated=emulated))
         said = capsys.readouterr().err
-        assert ("lb:1 is forgotten, not cancelled" in said and "billed" in said) is says
+        assert ("lb:1 removed from state; the run keeps running" in said) is says
+        assert ("is billed (VOD has no cancel API)" in said) is says
 
 
 def test_only_a_defect_where_runs_are_paid_says_that_one_may_have_started() -> None:
@@ -201,8 +202,8 @@ def test_only_a_defect_where_runs_are_paid_says_that_one_may_have_started() -> N
         }
         with pytest.raises(OperationFailedError) as caught:
             getattr(made(), operation)(*arguments[operation])
-        assert ("may have started" in str(caught.value)) is may
-        assert ("Nothing was started" in str(caught.value)) is not may
+        assert ("A run may exist" in str(caught.value)) is may
+        assert ("No run was started" in str(caught.value)) is not may
 
 
 def test_update_keeps_what_was_read_and_drops_what_is_no_longer_declared() -> None:

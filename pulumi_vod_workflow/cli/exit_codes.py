@@ -1,0 +1,14 @@
+"""The exit codes of the commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXIT_ATTENTION: Final = 1
+"""A run failed (`runs --fail-on-failed`), or a start needs a decision (`recover`)."""
+EXIT_UNUSABLE: Final = 2
+"""The command cannot do its work: a mistyped option, an unreadable file or run."""
+EXIT_LIMIT_EXCEEDED: Final = 3
+"""The preview may start more runs than `review --max-starts` allows."""
+EXIT_CANCELLED: Final = 130
+"""The user pressed Ctrl-C: 128 + SIGINT, as of a shell."""

@@ -1,0 +1,30 @@
+"""Arguments and options that `runs` and `recover` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StackExport = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[EXPORT]",
+        help="A file of `pulumi stack export`, or - for standard input. Without a file the command "
+        "runs `pulumi stack export`.",
+        show_default=False,
+    ),
+]
+StackName = Annotated[
+    str | None,
+    typer.Option("--stack", "-s", help="The stack to export [default: the selected stack]."),
+]
+ProgramFolder = Annotated[
+    Path | None,
+    typer.Option("--cwd", "-C", help="The folder of the program [default: this folder]."),
+]
+EndpointOverride = Annotated[
+    str | None,
+    typer.Option(help="A URL, or emulator, instead of the stack's vod:endpoint."),
+]
