@@ -541,7 +541,7 @@ WHOLE = (PREVIEWS / "changes.json").read_bytes()
         (b'{"sequence":0,"summaryEvent":{"isPreview":false}}', "is it of an update?"),
         (b'{"sequence":0,"summaryEvent":{"isPreview":true,"result":"failed"}}', "standard error"),
         (b'{"sequence":0,"summaryEvent":1}', "its steps are not as Pulumi writes them"),
-        (b'{"result":"failed","duration":1}', "Why is on its standard error"),
+        (b'{"result":"failed","duration":1}', "The cause is on its standard error"),
         (b'{"result":"succeeded","duration":1}\n{"result":"succeeded"}', "more than one"),
         (WHOLE[:3000], "not JSON, or not all of it"),
         (b"warning: x\n" + WHOLE, "2>&1"),

@@ -52,7 +52,7 @@ def with_same_work(parts: Sequence[ReviewItem], steps: Mapping[str, Step]) -> li
 
 def _warnings(start: PlannedRun, same: SameWork | None) -> tuple[str, ...]:
     """Return a start's warnings, without those that the review itself shows as the same work."""
-    # The provider also compares with runs that stay as they are; most previews leave these out.
+    # The provider also compares with unchanged runs, which most previews leave out.
     if same is None and start.resource.item is None:
         return start.warnings
     return tuple(text for text in start.warnings if not text.startswith(SAME_WORK_WARNING))
