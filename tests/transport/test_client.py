@@ -187,7 +187,7 @@ def test_a_long_failure_says_a_line_now_and_then() -> None:
     down.fails()
     assert len(down.seen) > 8
     assert 1 < len(down.said) <= 1 + 120 / 30
-    assert "StartWorkflow is being repeated" in down.said[0]
+    assert "retrying StartWorkflow" in down.said[0]
     assert "ServiceUnavailable [HTTP 503, RequestId r1]" in down.said[0]
     assert "words" not in "".join(down.said)
     brief = Service(error(503, "ServiceUnavailable"), ok())

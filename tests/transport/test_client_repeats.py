@@ -285,7 +285,7 @@ def chained(outer: Exception, *causes: Exception) -> Exception:
     ("raised", "says", "maybe", "attempts"),
     [
         (chained(httpx.ConnectError("x"), socket.gaierror(-2, "x")), "name is not found", False, 9),
-        (chained(httpx.ConnectError("x"), ssl.SSLError("x")), "speak TLS", False, 1),
+        (chained(httpx.ConnectError("x"), ssl.SSLError("x")), "not valid TLS", False, 1),
         (chained(httpx.ConnectError("x"), ssl.SSLCertVerificationError()), "trusted", False, 1),
         (chained(httpx.ConnectError("x"), ssl.SSLEOFError()), "while TLS began", False, 9),
         (

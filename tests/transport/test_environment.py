@@ -80,7 +80,7 @@ def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     made()
     monkeypatch.setitem(sys.modules, "socksio", None)
     message = refused()
-    assert "ALL_PROXY names a SOCKS proxy" in message
+    assert "ALL_PROXY has a SOCKS proxy" in message
     assert "pip install 'pulumi-vod-workflow[socks]'" in message
     assert "hidden" not in message
 
@@ -157,10 +157,10 @@ def test_the_proxy_that_is_taken(
     [
         ("SSL_CERT_FILE", "nowhere", "No such file or directory"),
         ("SSL_CERT_FILE", ".", "Is a directory"),
-        ("SSL_CERT_FILE", "empty", "it holds no certificate"),
-        ("SSL_CERT_FILE", "text", "it holds no certificate"),
-        ("SSL_CERT_DIR", "nowhere", "it is no folder"),
-        ("SSL_CERT_DIR", "text", "it is no folder"),
+        ("SSL_CERT_FILE", "empty", "it has no certificate"),
+        ("SSL_CERT_FILE", "text", "it has no certificate"),
+        ("SSL_CERT_DIR", "nowhere", "it is not a folder"),
+        ("SSL_CERT_DIR", "text", "it is not a folder"),
         ("SSLKEYLOGFILE", "nowhere/log", "No such file or directory"),
         ("SSLKEYLOGFILE", ".", "Is a directory"),
     ],
