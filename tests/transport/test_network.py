@@ -630,7 +630,7 @@ def test_a_repeat_whose_connection_takes_longer_than_the_window_is_not_sent(
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS)
         try:
             with pytest.raises(TransportError) as caught:
-                await client.start_workflow(START, "token", note=note)
+                await client.start_workflow(START, "token", recorder=note)
         finally:
             await client.aclose()
         assert caught.value.maybe_accepted

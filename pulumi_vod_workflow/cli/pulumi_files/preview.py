@@ -165,7 +165,7 @@ class Diagnostic(_Part):
     @property
     def is_error(self) -> bool:
         """Whether the preview failed for it."""
-        return self.severity == "error" or self.text.startswith(FAILED_PROGRAM)
+        return self.is_shown and (self.severity == "error" or self.text.startswith(FAILED_PROGRAM))
 
 
 class Preview(_Part):
@@ -292,15 +292,14 @@ def _of_events(events: Iterable[_Event]) -> Preview:
             steps.append(event.resource_pre_event.metadata)
         said += [item for item in (event.diagnostic_event, event.stdout_event) if item]
         ends += [event.summary_event] if event.summary_event else []
-    shown = tuple(item for item in said if item.is_shown)
-    if not any(item.is_error for item in shown):  # else the lines say more
+    if not any(item.is_error for item in said):  # else the lines say more
         if len(ends) != 1 or not ends[0].is_preview:
             raise PreviewError(
                 "These are events, but not those of one preview to its end: was it cut, or is it "
                 f"of an update? {HOW}"
             )
         _refuse_failed(ends[0])
-    return Preview(config=config, steps=tuple(steps), diagnostics=shown)
+    return Preview(config=config, steps=tuple(steps), diagnostics=tuple(said))
 
 
 def _refuse_failed(end: _Result) -> None:
