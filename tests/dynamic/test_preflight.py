@@ -103,7 +103,7 @@ def test_what_is_sent_once_more_has_no_time_for_questions(
     anyio.run(StartRecorder(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, RUN).failures == []
-    assert "it is sent again as the same start" in capsys.readouterr().err
+    assert "sends the start again" in capsys.readouterr().err
     assert vod_emulator.requests() == {}
 
 
@@ -175,7 +175,7 @@ def test_an_update_of_a_batch_is_asked_about_by_its_difference(
         with pytest.raises(OperationFailedError, match="rejected by preflight:") as caught:
             made.diff("id", state, news)
         assert f"  - {told}" in str(caught.value)
-        assert "(and so 1 more: c)" in str(caught.value)
+        assert "(and 1 more: c)" in str(caught.value)
     assert vod_emulator.requests()["GetMediaInfos"] == before["GetMediaInfos"] + 1
 
 

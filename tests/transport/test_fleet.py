@@ -222,7 +222,7 @@ def test_a_run_that_is_not_there_is_told_at_once(vod_emulator: VodEmulator) -> N
     assert vod_emulator.requests()["GetWorkflowExecution"] - before == 1, (
         "an emulator has it, or not"
     )
-    assert "its store was deleted or reset" in str(gone.unreadable["gone"])
+    assert "the configured emulator does not know this run" in str(gone.unreadable["gone"])
     result, said = waited(vod_emulator, runs, 5)
     assert {*result.unreadable} == {"typo", "gone"}
     assert "check the account of the credentials" in str(result.unreadable["typo"])
