@@ -1,4 +1,8 @@
-"""Volcengine VOD workflow runs as Pulumi resources: paid once, shown before."""
+"""
+Volcengine VOD workflow runs as Pulumi resources.
+
+Each declared run is paid once, and a preview shows every start.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -65,13 +69,14 @@ _MODULES = (
     "resources.workflow_completion",
     "resources.manifest",
 )
-"""Where the names are looked for: what takes longer to load comes later."""
+"""The modules with the public names; slower imports come later."""
 
 
-if not TYPE_CHECKING:  # type checkers know which names there are
+if not TYPE_CHECKING:  # type checkers read the imports above
 
     def __getattr__(name: str) -> Any:
-        """Load Pulumi only for those who declare resources; the emulator and core do without."""
+        """Return a public name, and load its module at the first use."""
+        # The command line, the emulator and the core do not load Pulumi.
         if name in __all__:
             for module in _MODULES:
                 found = getattr(import_module(f"{__name__}.{module}"), name, None)

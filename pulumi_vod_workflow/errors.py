@@ -1,6 +1,7 @@
 """
 All exceptions of this package.
 
+    ```text
     VodWorkflowError
       ConfigurationError        wrong settings or credentials; no request was sent
       ManifestError             a file is not readable as items of a batch: .problems
@@ -25,6 +26,7 @@ All exceptions of this package.
         RunsFailedError           some runs did not succeed
         WaitTimeoutError          some runs have not ended in time
         WaitStoppedError          the user cancelled the wait
+    ```
 
 Each exception answers two questions. May a run exist (`maybe_accepted`)? Can a retry help
 (`retryable`)? A retry with the same ClientToken finds an unfinished run.

@@ -1,11 +1,12 @@
 """
-A file becomes the items of a WorkflowBatch: CSV, TSV or JSON Lines.
+The reader of item files: CSV, TSV or JSON Lines -> the items of a WorkflowBatch.
 
-Only the file's form is judged here: its encoding, its rows, the keys, and whether a cell can be
-read. Every rule about fields, their names included, is the provider's at preview, which knows the
-batch's defaults, too, and is told the lines. A file that is refused all the same has what is wrong
-with its items told, too. No message contains a cell: it may be a secret.
+This module checks the form of a file: encoding, rows, keys and cells. The preview checks the
+fields, because only the preview has the batch's defaults. A rejected file reports the problems of
+its items, too.
 """
+
+# Promise 3: a cell may be a secret, so no message contains one.
 
 from __future__ import annotations
 
@@ -36,40 +37,42 @@ __all__ = ["ManifestItems", "load_manifest"]
 DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 JSON_LINES: Final = (".jsonl", ".ndjson")
 OTHER_DELIMITERS: Final = ";\t,|，；、"  # noqa: RUF001 - as they are written in China
-AS_UTF_8: Final = 'save the file as UTF-8 (in Excel, as "CSV UTF-8")'
-NO_TEXT: Final = {
-    b"PK\x03\x04": f"is a workbook or an archive, not text: {AS_UTF_8}",
-    b"\xd0\xcf\x11\xe0": f"is an old workbook, not text: {AS_UTF_8}",
+SAVE_AS_UTF_8: Final = 'save the file as UTF-8 (in Excel, as "CSV UTF-8")'
+BINARY_SIGNATURES: Final = {
+    b"PK\x03\x04": f"is a workbook or an archive, not text: {SAVE_AS_UTF_8}",
+    b"\xd0\xcf\x11\xe0": f"is an old workbook, not text: {SAVE_AS_UTF_8}",
     b"\x1f\x8b": "is compressed by gzip: unpack it",
-    codecs.BOM_UTF16_LE: f"is in UTF-16: {AS_UTF_8}",
-    codecs.BOM_UTF16_BE: f"is in UTF-16: {AS_UTF_8}",
+    codecs.BOM_UTF16_LE: f"is in UTF-16: {SAVE_AS_UTF_8}",
+    codecs.BOM_UTF16_BE: f"is in UTF-16: {SAVE_AS_UTF_8}",
 }
-"""First bytes of files that are often taken for text -> what is wrong with them."""
-INSTEAD: Final = {
-    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods", ".numbers"), f"is a workbook: {AS_UTF_8}"),
+"""The first bytes of a file that is not text -> the problem."""
+UNSUPPORTED_SUFFIXES: Final = {
+    **dict.fromkeys(
+        (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"), f"is a workbook: {SAVE_AS_UTF_8}"
+    ),
     ".json": "has one value: write one object a line, and name it .jsonl",
     ".gz": "is compressed: unpack it",
     ".zip": "is compressed: unpack it",
 }
-"""Ends of names that are often met -> what to do."""
+"""Unsupported suffix -> the problem and its remedy."""
 
-Report = Callable[[int, str], None]
-"""Takes the line, and what is wrong there."""
-Found = Iterator[tuple[int, object, dict[str, Any]]]
-"""Of each item: its first line, its key unchecked, its fields."""
+ReportProblem = Callable[[int, str], None]
+"""A function that records a problem: its line and its reason."""
+ParsedItems = Iterator[tuple[int, object, dict[str, Any]]]
+"""The first line, the unchecked key, and the fields of each item."""
 
 _KEY: Final = TypeAdapter[str](ItemKey, config=ConfigDict(strict=True))
 
 
 class ManifestItems(dict[str, dict[str, Any]]):
     """
-    A dictionary of items that keeps where they were read.
+    A dictionary of items with their lines in a file.
 
-    A WorkflowBatch that is given it names file and line of an item with a problem.
+    A WorkflowBatch with these items reports file and line of each problem.
 
     Attributes:
-        file: the file's name, as it was given.
-        lines: the first line of each item, by its key.
+        file: the name of the file.
+        lines: key -> the first line of the item.
 
     """
 
@@ -79,16 +82,18 @@ class ManifestItems(dict[str, dict[str, Any]]):
 
 def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> ManifestItems:
     """
-    Read a file's items: see `resources.manifest.load_manifest`, which programs call.
+    Return the items of a file; programs call `resources.manifest.load_manifest`.
 
     Raises:
-        ManifestError: with all that is wrong with the file.
+        ManifestError: with all problems of the file.
 
     """
     file, suffix = os.fspath(path), Path(path).suffix.lower()
     if suffix not in (*DELIMITERS, *JSON_LINES):
         possible = ", ".join((*DELIMITERS, *JSON_LINES))
-        ending = f"{suffix} {INSTEAD[suffix]}; " if suffix in INSTEAD else ""
+        ending = (
+            f"{suffix} {UNSUPPORTED_SUFFIXES[suffix]}; " if suffix in UNSUPPORTED_SUFFIXES else ""
+        )
         ending = ending or (f"{suffix!r} is not known; " if suffix else "")
         reason = f"{ending}its name must end in one of {possible}"
         raise ManifestError([Problem(file, reason)])
@@ -97,11 +102,11 @@ def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> Manifest
     def report(line: int, reason: str) -> None:
         wrong.append((line, reason))
 
-    text = _text(file, report)
+    text = _read_text(file, report)
     if suffix in DELIMITERS:
-        found = _table(text, DELIMITERS[suffix], key, report)
+        found = _parse_table(text, DELIMITERS[suffix], key, report)
     else:
-        found = _json_lines(text, key, report)
+        found = _parse_json_lines(text, key, report)
     items = ManifestItems()
     lines: dict[str, int] = {}
     items.file, items.lines = file, lines
@@ -114,26 +119,26 @@ def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> Manifest
             report(line, f"{key}: {error.errors()[0]['msg']}")
             continue
         if name in items:
-            report(line, f"{key}: is the same as in line {lines[name]}")
+            report(line, f"{key}: is also the key of line {lines[name]}")
         items[name], lines[name] = item, line
     problems: list[Problem] = []
     if len(items) > MAX_ITEMS or not (items or wrong):
-        reason = f"holds {len(items):,} items; a WorkflowBatch has 1 to {MAX_ITEMS:,}"
+        reason = f"has {len(items):,} items; a WorkflowBatch has 1 to {MAX_ITEMS:,}"
         problems.append(Problem(file, reason))
     if problems or wrong:
-        wrong += _wrong_with(read)
+        wrong += _item_problems(read)
         wrong.sort(key=lambda problem: problem[0])
         problems += [Problem(f"{file}:{line}", reason) for line, reason in wrong]
         raise ManifestError(problems)
     return items
 
 
-def _text(file: str, report: Report) -> str:
+def _read_text(file: str, report: ReportProblem) -> str:
     """
-    Return what a file holds, or nothing, once it is reported why it is no text.
+    Return the text of a file; empty after a report that the file is not text.
 
     Raises:
-        ManifestError: when it cannot be opened.
+        ManifestError: when the file is not readable.
 
     """
     try:
@@ -142,50 +147,53 @@ def _text(file: str, report: Report) -> str:
         why = getattr(error, "strerror", None) or "its name cannot be one"
         where = "" if Path(file).is_absolute() else f" (looked for in {Path.cwd()})"
         raise ManifestError([Problem(file, f"cannot be read: {why}{where}")]) from None
-    reason = next((NO_TEXT[start] for start in NO_TEXT if data.startswith(start)), None)
+    reason = next(
+        (BINARY_SIGNATURES[start] for start in BINARY_SIGNATURES if data.startswith(start)), None
+    )
     if reason is None and b"\0" in data.partition(b"\n")[0]:
-        reason = f"has NUL characters in its first line, as UTF-16 has: {AS_UTF_8}"
+        reason = f"has NUL characters in its first line, as UTF-16 has: {SAVE_AS_UTF_8}"
     if reason is not None:
         report(1, reason)
         return ""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        report(error.object.count(b"\n", 0, error.start) + 1, f"is not in UTF-8: {AS_UTF_8}")
+        report(error.object.count(b"\n", 0, error.start) + 1, f"is not in UTF-8: {SAVE_AS_UTF_8}")
         return ""
 
 
-def _wrong_with(read: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, str]]:
-    """Yield the line and reason of what is wrong with items whatever the defaults are."""
+def _item_problems(read: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, str]]:
+    """Yield the line and reason of each problem that no defaults can correct."""
     unknown: dict[str, list[int]] = defaultdict(list)
     for line, item in read:
         for problem in check_partial_inputs(item, PartialInputs):
-            if problem.reason.startswith(UNKNOWN_KEY):  # often a column: told once
+            # An unknown column is a problem of each row, so it is reported once.
+            if problem.reason.startswith(UNKNOWN_KEY):
                 unknown[str(problem)].append(line)
             else:
                 yield line, str(problem)
-    for told, lines in unknown.items():
-        more = f" (and so {len(lines) - 1:,} more lines)" if len(lines) > 1 else ""
-        yield lines[0], told + more
+    for reason, lines in unknown.items():
+        more = f" (and {len(lines) - 1:,} more lines)" if len(lines) > 1 else ""
+        yield lines[0], reason + more
 
 
 # -- JSON Lines --------------------------------------------------------------------------------
 
 
 class _UnreadableError(Exception):
-    """JSON that cannot be taken; its text says why, without repeating any."""
+    """An error of JSON that is not usable. The text is the cause, without any value."""
 
 
-def _json_lines(text: str, key: str, report: Report) -> Found:
-    # Not `splitlines`: JSON's strings may hold the other ends of line that Unicode has.
+def _parse_json_lines(text: str, key: str, report: ReportProblem) -> ParsedItems:
+    # Not `splitlines`: a JSON string may contain Unicode's other line ends.
     lines = [(line, part) for line, part in enumerate(text.split("\n"), 1) if part.strip()]
-    kind = _whole(text) if len(lines) > 1 else ""
+    kind = _document_kind(text) if len(lines) > 1 else ""
     if kind:
         report(lines[0][0], f"is one JSON {kind} over several lines: write one object a line")
         return
     for line, written in lines:
         try:
-            item = _json(written)
+            item = _parse_json(written)
         except _UnreadableError as error:
             report(line, f"must be a JSON object, but {error}")
             continue
@@ -195,11 +203,11 @@ def _json_lines(text: str, key: str, report: Report) -> Found:
         elif key in item:
             yield line, item.pop(key), item
         else:
-            report(line, f"there is no member {key!r}{_near(key, item)}")
+            report(line, f"there is no member {key!r}{_similar_name(key, item)}")
 
 
-def _whole(text: str) -> str:
-    """Return what a text is as a whole, if that is one array or object."""
+def _document_kind(text: str) -> str:
+    """Return `array` or `object` if a text is one JSON document; else an empty string."""
     if text.lstrip()[:1] not in {"[", "{"}:
         return ""
     try:
@@ -208,20 +216,21 @@ def _whole(text: str) -> str:
         return ""
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
-        value = json.loads(text, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=_unique_members)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as error:
         raise _UnreadableError(f"cannot be read from character {error.pos + 1} on") from None
-    except (ValueError, RecursionError):  # Python reads more than JSON and UTF-8 can carry
+    # Python's parser accepts more than JSON and UTF-8 have.
+    except (ValueError, RecursionError):
         raise _UnreadableError(
-            "holds NaN, an infinity, an endless number, half a character, or endless nesting"
+            "contains NaN, an infinity, a too long number, half a character, or too deep nesting"
         ) from None
     return value
 
 
-def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, value in members:
         if name in result:
@@ -233,15 +242,15 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
 # -- tables ------------------------------------------------------------------------------------
 
 
-def _table(text: str, delimiter: str, key: str, report: Report) -> Found:
-    otherwise = _otherwise(text, delimiter, key)
+def _parse_table(text: str, delimiter: str, key: str, report: ReportProblem) -> ParsedItems:
+    otherwise = _delimiter_problem(text, delimiter, key)
     if otherwise:
         report(*otherwise)
         return
     rows = _rows(text, delimiter, report)
     first, header = next(rows, (0, []))
     names = [name.strip() for name in header]
-    wrong = [*_misnamed(names, key)] if header else []
+    wrong = [*_header_problems(names, key)] if header else []
     for reason in wrong:
         report(first, reason)
     if wrong:
@@ -257,16 +266,16 @@ def _table(text: str, delimiter: str, key: str, report: Report) -> Found:
                 report(line, "has a cell in a column without a name")
             elif cell:
                 try:
-                    _put(item, name, cell if name in strings else _cell(cell))
+                    _set_field(item, name, cell if name in strings else _parse_cell(cell))
                 except _UnreadableError as error:
                     like = '3, true, ["a"] or {"a": 1}'
                     report(line, f"column {name!r}: must be JSON, as {like}, but {error}")
         yield line, raw, item
 
 
-def _rows(text: str, delimiter: str, report: Report) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that hold anything, each with its first line."""
-    # Strict, or an open quotation mark would swallow the rest of the file without a word.
+def _rows(text: str, delimiter: str, report: ReportProblem) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not empty, each with its first line."""
+    # Strict mode: otherwise an open quotation mark silently takes the rest of the file.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
@@ -282,15 +291,15 @@ def _rows(text: str, delimiter: str, report: Report) -> Iterator[tuple[int, list
 
 
 _LINE: Final = re.compile(r"\r\n|\r|\n")
-_EXCELS: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_EXCEL_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 
-def _otherwise(text: str, delimiter: str, key: str) -> tuple[int, str] | None:
-    """Return the line and reason if the columns are separated by something else."""
+def _delimiter_problem(text: str, delimiter: str, key: str) -> tuple[int, str] | None:
+    """Return the line and reason if the file has another delimiter."""
     lines = enumerate(_LINE.split(text), 1)
     nothing = f' "{delimiter}'
     line, written = next((found for found in lines if found[1].strip(nothing)), (0, ""))
-    excels = _EXCELS.fullmatch(written)
+    excels = _EXCEL_SEPARATOR_LINE.fullmatch(written)
     if excels:
         return line, f"is Excel's line 'sep={excels[1]}': remove it, and separate by {delimiter!r}"
     for other in OTHER_DELIMITERS.replace(delimiter, ""):
@@ -300,20 +309,22 @@ def _otherwise(text: str, delimiter: str, key: str) -> tuple[int, str] | None:
     return None
 
 
-def _near(key: str, names: Iterable[str]) -> str:
-    """Name what is there instead of the key, if it is the key in another spelling."""
-    like = next((name for name in names if _plain(name) and _plain(name) == _plain(key)), "")
+def _similar_name(key: str, names: Iterable[str]) -> str:
+    """Return a hint if a name is the key in another spelling."""
+    like = next(
+        (name for name in names if _simplify(name) and _simplify(name) == _simplify(key)), ""
+    )
     return f", but {like!r}: rename it, or give load_manifest key={like!r}" if like else ""
 
 
-def _plain(name: str) -> str:
+def _simplify(name: str) -> str:
     return "".join(filter(str.isalnum, normalize("NFKC", name))).casefold()
 
 
-def _misnamed(names: list[str], key: str) -> Iterator[str]:
-    """Yield what is wrong with the first row, in which there may be no names but values."""
+def _header_problems(names: list[str], key: str) -> Iterator[str]:
+    """Yield the problems of the first row, which may have values instead of names."""
     if key not in names:
-        near = _near(key, names) or ": the first row must name the columns"
+        near = _similar_name(key, names) or ": the first row must name the columns"
         yield f"there is no column {key!r}{near}"
         return
     for name in dict.fromkeys(filter(None, names)):
@@ -321,37 +332,38 @@ def _misnamed(names: list[str], key: str) -> Iterator[str]:
         if names.count(name) > 1:
             yield f"column {name!r}: is there twice"
         elif parts and name != key:
-            yield f"column {name!r}: is whole, and there in parts, too, as {parts[0]!r}: keep one"
+            yield f"column {name!r}: is also split into parts, as {parts[0]!r}: keep one form"
 
 
 def _is_string(column: str) -> bool:
-    """Tell whether a column's cells are taken as written, from the field's type in the model."""
+    """Return whether a column's cells are strings, by the field's type in the model."""
     wanted: Any = ItemInputs
     for part in column.split("."):
         fields = getattr(wanted, "model_fields", {})
         field = next((fields[name] for name in fields if part in (name, to_camel(name))), None)
         if field is not None:
-            wanted = _bare(field.annotation)
+            wanted = _unwrap_annotation(field.annotation)
         elif get_origin(wanted) is dict:
-            wanted = _bare(get_args(wanted)[1])
+            wanted = _unwrap_annotation(get_args(wanted)[1])
         else:
-            return True  # there is no such field, as the provider will say
+            return True  # the preview reports the unknown field
     return wanted in (str, Any)
 
 
-def _bare(annotation: Any) -> Any:
-    """Return a type without its rules and its `| None`."""
+def _unwrap_annotation(annotation: Any) -> Any:
+    """Return a type without rules and without `| None`."""
     while get_origin(annotation) in (Annotated, Union, UnionType):
         annotation = get_args(annotation)[0]
     return annotation
 
 
-def _cell(text: str) -> Any:
+def _parse_cell(text: str) -> Any:
     low = text.lower()
-    return _json(low if low in ("true", "false") else text)  # Excel writes TRUE
+    # Excel writes TRUE and FALSE.
+    return _parse_json(low if low in ("true", "false") else text)
 
 
-def _put(item: dict[str, Any], column: str, value: object) -> None:
+def _set_field(item: dict[str, Any], column: str, value: object) -> None:
     *parents, last = column.split(".")
     for part in parents:
         item = item.setdefault(part, {})

@@ -40,7 +40,7 @@ def test_the_old_method_redacts() -> None:
     assert error.description.endswith(": words")
     with pytest.warns(DeprecationWarning, match="redact_service_message"):
         error.withhold()
-    assert error.service_message == "(its words are withheld, because some inputs are secret)"
+    assert error.service_message == "(message hidden: some inputs are secret)"
 
 
 def test_the_old_class_is_the_new_one() -> None:

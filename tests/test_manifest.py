@@ -168,14 +168,14 @@ OF_A_FILE = "The keys here are bucket_name, file_name, space_name"
 RENAME = "rename it, or give load_manifest key="
 FIELDS = f"The keys here are {', '.join(sorted(ItemInputs.model_fields))}"
 LIKE = 'must be JSON, as 3, true, ["a"] or {"a": 1}, but'
-WHOLE = "is whole, and there in parts, too, as"
+WHOLE = "is also split into parts, as"
 QUOTES = "this row's quotation marks or size are wrong"
-STRANGE = "holds NaN, an infinity, an endless number, half a character, or endless nesting"
+STRANGE = "contains NaN, an infinity, a too long number, half a character, or too deep nesting"
 
 BAD_TABLES: list[tuple[str, list[str]]] = [
-    ("", ["a.csv: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
-    ("\n,,\n", ["a.csv: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
-    ("key,vid\n,\n", ["a.csv: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
+    ("", ["a.csv: has 0 items; a WorkflowBatch has 1 to 10,000"]),
+    ("\n,,\n", ["a.csv: has 0 items; a WorkflowBatch has 1 to 10,000"]),
+    ("key,vid\n,\n", ["a.csv: has 0 items; a WorkflowBatch has 1 to 10,000"]),
     (
         "\nvid;key\nv;a\n",
         ["a.csv:2: its columns are separated by ';': separate them by ','"],
@@ -210,13 +210,13 @@ BAD_TABLES: list[tuple[str, list[str]]] = [
         "vid,key,direct_url.file_name,vid,direct_url\nv,a,f,{,{\n",
         [
             "a.csv:1: column 'vid': is there twice",
-            f"a.csv:1: column 'direct_url': {WHOLE} 'direct_url.file_name': keep one",
+            f"a.csv:1: column 'direct_url': {WHOLE} 'direct_url.file_name': keep one form",
         ],
     ),
     ("key,vid\n,v\n a,v\nb\x00,v\n", [f"a.csv:{line}: {KEY}" for line in (2, 3, 4)]),
     (
         "key,vid\na,v\nb,v\n\na,v\na,v\n",
-        ["a.csv:5: key: is the same as in line 2", "a.csv:6: key: is the same as in line 5"],
+        ["a.csv:5: key: is also the key of line 2", "a.csv:6: key: is also the key of line 5"],
     ),
     (
         'key,vid,priority\na,"1\n2\n3",1\nb,"\n",high\nc,,1',
@@ -230,8 +230,8 @@ BAD_TABLES: list[tuple[str, list[str]]] = [
         "key,vid,priority,titel,direct_url.file_nam\na,v,9,t,\na,v,,t,f\nb,,,,\n,v,1,t,\n",
         [
             "a.csv:2: priority: must be an integer from -5 to 5",
-            f"a.csv:2: titel: unknown key; {FIELDS} (and so 2 more lines)",
-            "a.csv:3: key: is the same as in line 2",
+            f"a.csv:2: titel: unknown key; {FIELDS} (and 2 more lines)",
+            "a.csv:3: key: is also the key of line 2",
             "a.csv:3: vid, directUrl: exactly one of them must be set, both are",
             f"a.csv:3: directUrl.file_nam: unknown key; did you mean file_name? {OF_A_FILE}",
             f"a.csv:5: {KEY}",
@@ -269,7 +269,7 @@ def test_a_table_is_refused_with_all_that_is_wrong(text: str, expected: list[str
 
 
 BAD_LINES: list[tuple[str, list[str]]] = [
-    ("\n \n", ["a.jsonl: holds 0 items; a WorkflowBatch has 1 to 10,000"]),
+    ("\n \n", ["a.jsonl: has 0 items; a WorkflowBatch has 1 to 10,000"]),
     (
         '{"vid": "v"}\n{"Key": ""}\n{"key": ""}\n{"key": 1}\n{"key": null}',
         [
@@ -290,13 +290,13 @@ BAD_LINES: list[tuple[str, list[str]]] = [
         '{"key": "a", "vid": "v", "priority": 9}\n{"key": "a", "priority": "1"}\n',
         [
             "1: priority: must be an integer from -5 to 5",
-            "2: key: is the same as in line 1",
+            "2: key: is also the key of line 1",
             "2: priority: must be an integer from -5 to 5",
         ],
     ),
     (
         '\n{"key": "a"}\n{"key": "a"}\n{"key": "b"}\n',
-        ["3: key: is the same as in line 2"],
+        ["3: key: is also the key of line 2"],
     ),
     (
         '[{"key": "a"}]\n3\n{"key": "a",\n',
@@ -455,7 +455,7 @@ def test_ten_thousand_items_are_read_and_one_more_is_refused(name: str) -> None:
 
     assert list(load(text(MAX_ITEMS), name)) == [f"k{n}" for n in range(MAX_ITEMS)]
     assert problems(text(MAX_ITEMS + 1) + "\n\x00", name)[0] == (
-        f"{name}: holds 10,001 items; a WorkflowBatch has 1 to 10,000"
+        f"{name}: has 10,001 items; a WorkflowBatch has 1 to 10,000"
     )
 
 

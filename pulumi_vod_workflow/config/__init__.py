@@ -1,1 +1,1 @@
-"""Settings, credentials and endpoints."""
+"""Settings, credentials, endpoint and clock."""

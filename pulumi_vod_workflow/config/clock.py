@@ -1,4 +1,4 @@
-"""Time as an object, so that no rule reads a clock and no test sleeps."""
+"""The clock as an object, so that tests set the time and do not sleep."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import anyio
 
 
 class Clock(Protocol):
-    """What the client needs of time."""
+    """The time and sleep functions of the client."""
 
     def now(self) -> datetime:
-        """Return the aware time in UTC."""
+        """Return the time in UTC, with its zone."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that only grow."""
+        """Return seconds that never decrease."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for a number of seconds."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of this machine."""
 
     def now(self) -> datetime:
-        """Return the aware time in UTC."""
+        """Return the time in UTC, with its zone."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that only grow."""
+        """Return seconds that never decrease."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for a number of seconds."""
         await anyio.sleep(seconds)

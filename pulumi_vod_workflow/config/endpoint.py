@@ -1,4 +1,4 @@
-"""Where requests go: the service, a stand-in on this machine, or the embedded emulator."""
+"""The endpoint of requests: the service, a server on this machine, or the embedded emulator."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from pulumi_vod_workflow.config.credentials import Get
+from pulumi_vod_workflow.config.credentials import ConfigGetter
 
 EMULATOR: Final = "emulator"
-"""The endpoint that names the embedded emulator."""
+"""The value of `vod:endpoint` for the embedded emulator."""
 
 DEFAULT_REGION: Final = "cn-north-1"
+"""The region without a setting."""
 
+# vod-api-facts 7: the documented regions of VOD.
 KNOWN_REGIONS: Final = frozenset({"cn-north-1", "ap-southeast-1"})
+"""The regions with a known endpoint."""
 
 
 def is_loopback(host: str | None) -> bool:
-    """Tell whether `host` is this machine, by its name or number."""
+    """Return whether `host` is a name or address of this machine."""
     try:
         return ipaddress.ip_address((host or "").strip("[]")).is_loopback
     except ValueError:
@@ -29,28 +32,29 @@ def is_loopback(host: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEndpoint:
-    """Where runs are: a URL or `emulator`, and the region of the signatures."""
+    """An endpoint: a URL or `emulator`, and the region of the signatures."""
 
     endpoint: str
     """A bare URL in one spelling, or `emulator`."""
     region: str
-    """Of the signatures; by default `cn-north-1`."""
-    named_by: str = field(default="", compare=False)
-    """The setting that leads there, for advice; empty for the service that is used by default."""
+    """The region of the signatures, by default `cn-north-1`."""
+    setting_name: str = field(default="", compare=False)
+    """The setting with the endpoint, for hints; empty for the default service."""
 
     @property
     def is_local(self) -> bool:
-        """Whether this is the embedded emulator or something on this machine."""
+        """Whether the endpoint is the embedded emulator or another server on this machine."""
         return self.endpoint == EMULATOR or is_loopback(urlsplit(self.endpoint).hostname)
 
     @property
     def service(self) -> str | None:
-        """The endpoint, if it is the real service's."""
+        """The endpoint of the real service; `None` if it is local."""
         return None if self.is_local else self.endpoint
 
 
 def endpoint_of_run(recorded: Mapping[str, object], configured: ServiceEndpoint) -> ServiceEndpoint:
-    """Return where a recorded run is; the emulator is wherever it is configured now."""
+    """Return the endpoint of a recorded run; an emulated run is at the configured emulator."""
+    # An emulator's port or file may change between two updates.
     if recorded.get("emulated") is True and configured.is_local:
         return configured
     endpoint = str(recorded.get("endpoint") or configured.endpoint)
@@ -58,24 +62,26 @@ def endpoint_of_run(recorded: Mapping[str, object], configured: ServiceEndpoint)
     return ServiceEndpoint(
         endpoint,
         region=str(recorded.get("region") or configured.region),
-        named_by=configured.named_by if here else "the endpoint that the state has of the run",
+        setting_name=configured.setting_name
+        if here
+        else "the endpoint that the state has of the run",
     )
 
 
-def _region(
-    setting: Get,
+def resolve_region(
+    setting: ConfigGetter,
     environ: Mapping[str, str],
     endpoint: str | None,
     profile_region: str | None,
     problems: list[str],
 ) -> tuple[str, str]:
-    """Return the region, and what names it; by default nothing does."""
+    """Return the region, and the name of its setting; empty for the default."""
     inherited = {
         "volcengine:region": setting("volcengine:region"),
         "VOLCENGINE_REGION": environ.get("VOLCENGINE_REGION", "").strip(),
         "the region of the credentials' profile": profile_region,
     }
-    if endpoint == EMULATOR:  # what a machine is set up for never matters there
+    if endpoint == EMULATOR:  # the machine's settings are for the real service
         inherited = {}
     for name, value in {"vod:region": setting("vod:region"), **inherited}.items():
         if not value:
@@ -84,16 +90,17 @@ def _region(
             problems.append(f"{name}: must look like cn-north-1")
         elif endpoint is None and value not in KNOWN_REGIONS:
             problems.append(
-                f"{name} is {value}, where VOD is not known to be served: set vod:region to "
-                f"{' or '.join(sorted(KNOWN_REGIONS, reverse=True))}, or give the region's URL as "
-                "vod:endpoint, too"
+                f"{name}: VOD has no known endpoint in {value}: set vod:region to "
+                f"{' or '.join(sorted(KNOWN_REGIONS, reverse=True))}, or set vod:endpoint to the "
+                "region's URL, too"
             )
         return value, name
     return DEFAULT_REGION, ""
 
 
-def _url(endpoint: str, problems: list[str]) -> str:
-    """Return the URL in one spelling: runs remember it."""
+def normalise_url(endpoint: str, problems: list[str]) -> str:
+    """Return a URL in one spelling."""
+    # States record the endpoint, so its spelling must not change between updates.
     try:
         parts = urlsplit(endpoint)
         host, port = parts.hostname or "", parts.port

@@ -1,10 +1,7 @@
 """
-Settings and credentials: what the stack says, then the environment, then the official files.
+The settings of a stack: its configuration, the environment, and the official credential files.
 
-Sources: the design's configuration namespace; facts 6 (who reads what) and 7 (hosts, regions).
-The key, the secret and the session token come from one source: a mix gives confusing 401s. The
-first source that holds anything is that one; those after it are not even looked at. It is long
-because five tools have left seven places to look at.
+Sources: the design's configuration namespace (section 2), and vod-api-facts 6 and 7.
 """
 
 from __future__ import annotations
@@ -17,31 +14,41 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 from urllib.parse import unquote
 
-from pulumi_vod_workflow.config.credentials import Get, _resolve_credentials, _sources
+from pulumi_vod_workflow.config.credentials import (
+    ConfigGetter,
+    credential_sources,
+    resolve_credentials,
+)
 from pulumi_vod_workflow.config.endpoint import (
     DEFAULT_REGION,
     EMULATOR,
     KNOWN_REGIONS,
     ServiceEndpoint,
-    _region,
-    _url,
     is_loopback,
+    normalise_url,
+    resolve_region,
 )
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
 
+# The page, 注意事项: 50 requests a second for each account.
 MAX_RATE: Final = 50.0
+"""The highest request rate, in requests a second for each action."""
 
 STORE_NAME: Final = "vod-emulator.sqlite3"
 
 JOURNAL_NAME: Final = "vod-journal.sqlite3"
 
-RESEND_WITHIN: Final = 4.0
+# vod-api-facts 4: the service joins a repeated start while its run is unfinished, and the shortest
+# runs take longer than 4 s.
+DEFAULT_RESEND_WITHIN: Final = 4.0
+"""The default of `vod:resendWithin`, in seconds."""
 
 MAX_RESEND_WITHIN: Final = 30 * 86400.0
+"""The largest `vod:resendWithin`, in seconds: the service has a run for 30 days."""
 
 Preflight = Literal["off", "warn", "error"]
-"""What a preview does about workflows and videos that the service does not know."""
+"""The effect of a workflow or video that the service does not know."""
 
 KEYS: Final = (
     "vod:region",
@@ -55,47 +62,48 @@ KEYS: Final = (
     "vod:resendWithin",
     "vod:preflight",
 )
-"""The settings there are; README, Configuration, says what each means."""
+"""The settings of the namespace `vod:`; docs/configuration.md has their meanings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the configuration amounts to."""
+    """The settings of a stack."""
 
     site: ServiceEndpoint
-    """Where runs are started."""
+    """The endpoint of starts."""
     credentials: Credentials | None
-    """The one triple, if any place had one."""
+    """The credentials of the first source that has some."""
     requests_per_second: float
-    """At most, for each action: above 0, to 50, which is the default."""
+    """The highest request rate for each action: above 0, at most 50 (the default)."""
     emulator_store: Path
-    """The embedded emulator's file."""
+    """The file of the embedded emulator."""
     journal: Path
-    """The file that remembers what was sent until a state does."""
+    """The file of the journal."""
     resend_within: float
     """
-    Seconds, by default 4, for which a start that was sent and never answered is sent again without
-    being asked: less than the shortest run takes, for one that has ended may be paid again.
+    The time after the first send in which a start without an answer is sent again, in seconds.
+
+    The default is 4. A start that is sent again later may be paid again.
     """
     preflight: Preflight
     """
-    Whether a preview asks the service if workflow and video of a start are there: `off`, the
-    default; `warn` says what is wrong; `error` refuses it, too.
+    Whether a preview looks up the workflow and the video of each start.
+
+    `off` (the default) does not; `warn` reports problems; `error` also rejects the start.
     """
     searched: tuple[str, ...] = field(repr=False)
-    """Where credentials were looked for."""
+    """The searched sources of credentials."""
     encrypted: str = ""
-    """What to do about keys that the stack has and that cannot be read here; empty if none are."""
+    """The error about encrypted keys that this process cannot read; empty without such keys."""
     doubts: tuple[str, ...] = ()
-    """What may have been meant as a setting, but is none: sentences for the user."""
+    """The sentences about settings in a wrong namespace."""
 
     def require_credentials(self) -> Credentials:
         """
         Return the credentials.
 
         Raises:
-            ConfigurationError: naming every place that was looked at, or what to do about keys
-                that cannot be read.
+            ConfigurationError: with every searched source, or with the remedy for encrypted keys.
 
         """
         if self.credentials is None and self.encrypted:
@@ -104,15 +112,17 @@ class Settings:
             places = "\n".join(f"  - {place}" for place in self.searched)
             doubts = "".join(f" {doubt}" for doubt in self.doubts)
             raise ConfigurationError(
-                f"No credentials for Volcengine. Looked at, in this order:\n{places}\n"
-                "Set them with `pulumi config set vod:accessKey ...` and "
-                f"`pulumi config set --secret vod:secretKey ...`.{doubts} Nothing was started."
+                f"No credentials for Volcengine in these sources:\n{places}\n"
+                f"No run was started.{doubts}\n"
+                "hint: run `pulumi config set vod:accessKey ...` and "
+                "`pulumi config set --secret vod:secretKey ...`"
             )
         return self.credentials
 
     @property
-    def where_runs_start(self) -> str:
-        """One line for people: where runs are started, and whether they are paid."""
+    def endpoint_notice(self) -> str:
+        """A line about the endpoint of starts, and whether they are paid."""
+        # Design, section 6: nobody may mistake the emulator for the service.
         if self.site.endpoint == EMULATOR:
             return (
                 f"embedded emulator, nothing is real or paid; its runs are in {self.emulator_store}"
@@ -127,33 +137,33 @@ def home_folder() -> Path:
     Return the user's home folder.
 
     Raises:
-        ConfigurationError: when there is none, as for a container's user who has no name.
+        ConfigurationError: when the user has none, for example an unnamed user of a container.
 
     """
     try:
         return Path.home()
     except RuntimeError:
         raise ConfigurationError(
-            "There is no home folder: HOME is not set, and this user has no entry in the system's "
-            "list of users. Set HOME. Nothing was started."
+            "There is no home folder: HOME is not set, and the system has no entry of this user. "
+            "No run was started.\nhint: set HOME"
         ) from None
 
 
 def load_settings(
-    config: Get, environ: Mapping[str, str], home: Path, keys: Iterable[str] = ()
+    config: ConfigGetter, environ: Mapping[str, str], home: Path, keys: Iterable[str] = ()
 ) -> Settings:
     """
-    Read the settings.
+    Return the settings of a stack.
 
     Args:
         config: the stack's configuration, by full key.
         environ: the environment.
-        home: where the official credential files are.
-        keys: the full keys that the configuration has, if that is known.
+        home: the folder with the official credential files.
+        keys: the full keys of the configuration, if they are known.
 
     Raises:
-        ConfigurationError: all that is wrong at once; missing credentials are not, yet. No value
-            that may be secret is in its text.
+        ConfigurationError: with all problems, one a line, and without secret values. Missing
+            credentials are an error only when a call needs them.
 
     """
 
@@ -161,19 +171,19 @@ def load_settings(
         return (config(name) or "").strip() or None
 
     project = environ.get("PULUMI_PROJECT", "")
-    problems = [] if project == "vod" else [*_mistyped(keys)]
+    problems = [] if project == "vod" else [*_unknown_settings(keys)]
     endpoint = setting("vod:endpoint")
     texts = {key: value for key in keys if isinstance(value := config(key), str)}
-    problems += _meant_as_endpoint(texts, project)
-    sources = _sources(setting, environ, home, emulated=endpoint == EMULATOR)
-    credentials, profile_region, places = _resolve_credentials(sources, problems)
-    region, named_by = _region(setting, environ, endpoint, profile_region, problems)
+    problems += _misplaced_endpoints(texts, project)
+    sources = credential_sources(setting, environ, home, emulated=endpoint == EMULATOR)
+    credentials, profile_region, places = resolve_credentials(sources, problems)
+    region, named_by = resolve_region(setting, environ, endpoint, profile_region, problems)
     if endpoint is None:
         subdomain = "" if region == DEFAULT_REGION else f".{region}"
         endpoint = f"https://vod{subdomain}.volcengineapi.com"
     else:
         named_by = "vod:endpoint"
-        endpoint = endpoint if endpoint == EMULATOR else _url(endpoint, problems)
+        endpoint = endpoint if endpoint == EMULATOR else normalise_url(endpoint, problems)
     rate = _rate(setting("vod:requestsPerSecond"), problems)
     resend_within = _resend_within(setting("vod:resendWithin"), problems)
     preflight = _preflight(setting("vod:preflight"), problems)
@@ -184,56 +194,60 @@ def load_settings(
         site=ServiceEndpoint(endpoint, region, named_by),
         credentials=credentials,
         requests_per_second=rate,
-        emulator_store=_file(chosen_store, STORE_NAME, environ, home),
-        journal=_file(chosen_journal, JOURNAL_NAME, environ, home),
+        emulator_store=_resolve_file(chosen_store, STORE_NAME, environ, home),
+        journal=_resolve_file(chosen_journal, JOURNAL_NAME, environ, home),
         resend_within=resend_within,
         preflight=preflight,
         searched=places,
-        doubts=tuple(_without_prefix(texts, project, region)),
+        doubts=tuple(_misplaced_settings(texts, project, region)),
     )
 
 
-def _mistyped(keys: Iterable[str]) -> Iterator[str]:
-    """Refuse keys that are none: a run meant for the emulator must not go to the service."""
+def _unknown_settings(keys: Iterable[str]) -> Iterator[str]:
+    """Yield a problem for each unknown `vod:` key."""
+    # With a misspelled `vod:endpoint`, a run for the emulator would start at the service, paid.
     for key in sorted(keys):
         if key.startswith("vod:") and key not in KEYS:
-            import difflib  # noqa: PLC0415 - few mistype
+            import difflib  # noqa: PLC0415 - only for a misspelled key
 
             near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.7)
             hint = f"did you mean {near[0]}? " if near else ""
-            yield f"{key}: unknown setting; {hint}There is {', '.join(KEYS)}"
+            yield f"{key}: unknown setting; {hint}The settings are {', '.join(KEYS)}"
 
 
-def _near(key: str) -> str:
-    """Return the setting that is spelled so but for its namespace, in any case style."""
+def _intended_setting(key: str) -> str:
+    """Return the setting with the same name in another namespace or case style; else empty."""
     name = re.sub("[_-]", "", key.partition(":")[2]).lower().removeprefix("vod")
     return next((known for known in KEYS if known.lower() == f"vod:{name}"), "")
 
 
-def _meant_as_endpoint(texts: Mapping[str, str], project: str) -> Iterator[str]:
-    """Refuse an endpoint of another namespace: without it the real service is used, and paid."""
+def _misplaced_endpoints(texts: Mapping[str, str], project: str) -> Iterator[str]:
+    """Yield a problem for each endpoint in a namespace other than `vod:`."""
+    # Without `vod:endpoint`, the run would start at the real service, paid.
     if texts.get("vod:endpoint", "").strip():
         return
     for key, value in sorted(texts.items()):
-        if _near(key) != "vod:endpoint":
+        if _intended_setting(key) != "vod:endpoint":
             continue
         host = (re.match(r"https?://(\[[^\]]*\]|[^/:?#]*)", value.strip()) or ["", ""])[1]
         of_vod = is_loopback(host) or host.endswith(".volcengineapi.com")
         if value.strip() == EMULATOR or (of_vod and key.startswith(f"{project}:")):
             yield (
-                f"{key}: did you mean vod:endpoint? It is not set, so runs would be started, and "
-                "paid, at the real service. Set vod:endpoint to the same value; if "
-                f"{key} is the program's own, set vod:endpoint to https://vod.volcengineapi.com"
+                f"{key}: did you mean vod:endpoint? Without it, runs start at the real service, "
+                f"paid. Set vod:endpoint to the same value. If {key} is a setting of the program, "
+                "set vod:endpoint to https://vod.volcengineapi.com"
             )
 
 
-def _without_prefix(texts: Mapping[str, str], project: str, region: str) -> Iterator[str]:
-    """Doubt settings of the project that are named as ours, where ours are not set."""
+def _misplaced_settings(texts: Mapping[str, str], project: str, region: str) -> Iterator[str]:
+    """Yield a sentence for each project setting with the name of an unset `vod:` setting."""
     for key, value in sorted(texts.items()):
-        known = _near(key)
+        known = _intended_setting(key)
         if not known or known in texts or not key.startswith(f"{project}:"):
             continue
-        plausible = {  # others are, whatever they hold
+        # A program may have own settings with these names, so their values decide. Settings that
+        # are not in this table are reported with any value.
+        plausible = {
             "vod:endpoint": False,
             "vod:region": value in KNOWN_REGIONS - {region},
             "vod:accessKey": value.startswith(("AKLT", "AKTP")),
@@ -258,32 +272,32 @@ def _rate(text: str | None, problems: list[str]) -> float:
 
 def _resend_within(text: str | None, problems: list[str]) -> float:
     try:
-        seconds = RESEND_WITHIN if text is None else float(text)
+        seconds = DEFAULT_RESEND_WITHIN if text is None else float(text)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= MAX_RESEND_WITHIN:
         problems.append("vod:resendWithin: must be seconds, from 0 to 2592000 (30 days)")
-        return RESEND_WITHIN
+        return DEFAULT_RESEND_WITHIN
     return seconds
 
 
 def _preflight(text: str | None, problems: list[str]) -> Preflight:
     for mode in get_args(Preflight):
         if mode == (text or "off"):
-            return mode  # type: ignore[no-any-return]  # one of its own words
+            return mode  # type: ignore[no-any-return]  # `get_args` is untyped
     problems.append("vod:preflight: must be off, warn or error")
     return "off"
 
 
-def _file(chosen: str | None, name: str, environ: Mapping[str, str], home: Path) -> Path:
+def _resolve_file(chosen: str | None, name: str, environ: Mapping[str, str], home: Path) -> Path:
     """
-    Return a file of ours: the chosen one, or beside a file backend's stacks, or Pulumi's folder.
+    Return a file that the provider manages.
 
-    The backend is that of PULUMI_BACKEND_URL or of `pulumi login`; one that only Pulumi.yaml names
-    is not seen from here. A relative path counts from the program's folder, where the engine starts
-    providers. For PULUMI_BACKEND_URL that is what Pulumi does too when it is called there; called
-    elsewhere (`--cwd`, a subfolder), give `vod:emulatorStore` or an absolute URL.
+    The order is: the setting, the folder of a file backend, Pulumi's home folder. A relative path
+    starts at the program's folder.
     """
+    # journal-facts 1: the environment has the backend of PULUMI_BACKEND_URL and of `pulumi login`,
+    # but not one that only Pulumi.yaml has. The engine starts providers in the program's folder.
 
     def path(text: str) -> Path:
         return home / text[1:].lstrip("/") if re.match("~(/|$)", text) else Path(text)
@@ -291,14 +305,14 @@ def _file(chosen: str | None, name: str, environ: Mapping[str, str], home: Path)
     if chosen:
         return path(chosen)
     pulumi_home = Path(environ.get("PULUMI_HOME") or home / ".pulumi")
-    backend = environ.get("PULUMI_BACKEND_URL") or _logged_in(pulumi_home)
+    backend = environ.get("PULUMI_BACKEND_URL") or _login_backend(pulumi_home)
     if backend.startswith("file://"):
         folder = path(unquote(backend.removeprefix("file://").partition("?")[0]))
         return folder / ".pulumi" / name
     return pulumi_home / name
 
 
-def _logged_in(pulumi_home: Path) -> str:
+def _login_backend(pulumi_home: Path) -> str:
     """Return the backend of the last `pulumi login`."""
     try:
         document = json.loads((pulumi_home / "credentials.json").read_text(encoding="utf-8"))

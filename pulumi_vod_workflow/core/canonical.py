@@ -1,9 +1,8 @@
-"""
-Values to canonical JSON bytes: the only serialiser whose output is hashed or sent twice.
+"""Canonical JSON: the bytes that are hashed, compared or sent again."""
 
-The service may compare `Input` as text (facts 4: not found), so a repeated start must carry the
-same bytes; and a token must not depend on key order, float spelling, locale or Python version.
-"""
+# vod-api-facts 4: no document tells whether the service compares `Input` as text or as JSON. So a
+# retry must carry the same bytes. A token must not depend on key order, float spelling, locale or
+# Python version (golden tokens: tests/core/test_client_token.py).
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ def canonical_json(value: object) -> bytes:
 
     Raises:
         ValueError: for NaN and infinities, which JSON does not have.
-        TypeError: for what is not JSON at all.
+        TypeError: for a value that JSON does not have.
 
     """
     return json.dumps(
@@ -27,9 +26,9 @@ def canonical_json(value: object) -> bytes:
 
 def _plain(value: object) -> object:
     if isinstance(value, str):
-        return value  # as most are
+        return value  # the most frequent type first
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # 3.0 and 3 are one number; -0.0 becomes 0
+        return int(value)  # 3.0 and 3 are one number; -0.0 is 0
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):

@@ -1,11 +1,11 @@
 """
-What a changed declaration costs: recorded state x new inputs -> a new run, or nothing.
+The cost of a change: recorded state and new inputs -> a new run, an adoption, or a free update.
 
-Its laws:
-  - only a field that is sent to the service, or an added or changed trigger, asks for a new run;
-  - a declaration that names an existing run never starts one;
-  - what is unknown at preview may differ, so it is shown as what it may cost;
-  - an emulated run is not a real one: on the service it is still to be started.
+The rules:
+  - Only a changed field of the start, or an added or changed trigger, starts a new run.
+  - A declaration with an existing run never starts one.
+  - An unknown value may differ, so the preview shows a possible start.
+  - An emulated run is not a real run. A change to the real service starts it there.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import Any, Final
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.execution import (
     is_consistent_with,
-    may_succeed_if_repeated,
+    may_succeed_on_rerun,
     mismatched_fields,
 )
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS, request_value
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
-IDENTITY: Final = frozenset({"vid", "directUrl", "templateId", "input"})
-"""What makes two starts with one ClientToken the same start for the service (facts 4)."""
+IDENTITY_FIELDS: Final = frozenset({"vid", "directUrl", "templateId", "input"})
+"""The fields of the service's deduplication, beside the ClientToken (vod-api-facts 4)."""
 
 
 class Effect(Enum):
-    """What a change of a field does."""
+    """The effect of a changed field."""
 
     NEW_RUN = "a new, paid run"
     TRIGGER = "a new, paid run if a value is added or changed, nothing if one is removed"
@@ -56,27 +56,28 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "scope": Effect.FREE,
     "secretInputs": Effect.FREE,
 }
-"""Every field's effect, said once: `plan_change` does what this table says."""
+"""Field -> the effect of its change; `plan_change` applies this table."""
 
 RUN_FIELDS: Final = tuple(EFFECTS)
-"""Everything that a run is declared with."""
+"""The inputs of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """What a change asks for: each tuple names the properties that ask."""
+    """The plan of a change: the changed properties, by the operation they need."""
 
     new_run: tuple[str, ...] = ()
-    """Replaced by a new run, which is paid."""
+    """The properties that replace the run by a new one; paid: starts one run."""
     adopt: tuple[str, ...] = ()
-    """Replaced by an existing run, which is free."""
+    """The properties that replace the run by an existing one; free."""
     free: tuple[str, ...] = ()
-    """Recorded in place, which is free."""
+    """The properties that are recorded in place; free."""
 
 
 def values_differ(old: object, new: object) -> bool:
-    """Tell whether two values are not one and the same, whatever their spelling."""
-    if old is None or new is None:  # as most fields are
+    """Return whether two values differ; numbers and key order have one spelling."""
+    # Fast paths: most fields are absent or texts.
+    if old is None or new is None:
         return old is not new
     if isinstance(old, str) and isinstance(new, str):
         return old != new
@@ -84,22 +85,22 @@ def values_differ(old: object, new: object) -> bool:
 
 
 SAME_WORK_WARNING: Final = "same source, workflow and input, each run is paid: "
-"""What is said of a start, before the names of those that do the same work."""
+"""The warning before the names of runs with the same work."""
 
 
 def work_digest(properties: Mapping[str, Any]) -> bytes | None:
     """
-    Return the work of a run: the same bytes for the same work of any resource.
+    Return canonical bytes of a run's source, workflow and input.
 
-    That is its source, workflow and input; `None` while not all of it is known.
+    Resources with the same work have the same bytes. `None` if a part is unknown.
     """
-    told = {key: request_value(properties, key) for key in sorted(IDENTITY)}
-    source = told["vid"] or told["directUrl"]
-    return canonical_json(told) if source and told["templateId"] and is_known(told) else None
+    work = {key: request_value(properties, key) for key in sorted(IDENTITY_FIELDS)}
+    source = work["vid"] or work["directUrl"]
+    return canonical_json(work) if source and work["templateId"] and is_known(work) else None
 
 
 def changed_start_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the fields of which the service would be told something else."""
+    """Return the start fields whose sent values differ."""
     return tuple(
         key
         for key in REQUEST_FIELDS
@@ -108,7 +109,7 @@ def changed_start_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tupl
 
 
 def has_new_triggers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether a trigger was added or its value changed; a removed one asks for nothing."""
+    """Return whether a trigger was added or changed. A removed trigger has no effect."""
     before, after = old.get("triggers") or {}, new.get("triggers") or {}
     if after is UNKNOWN:
         return True
@@ -116,39 +117,36 @@ def has_new_triggers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def keeps_token(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """
-    Tell whether the recorded token stays: the same start, whoever declares it now.
-
-    So renaming a stack, project or resource, or upgrading this library, costs nothing.
-    """
+    """Return whether the recorded token stays, because the start is the same."""
+    # Design, section 3 (ClientToken): renames with aliases, copied states and upgrades are free.
     return not changed_start_fields(old, new) and not has_new_triggers(old, new)
 
 
 def token_collides_with_recorded_run(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """
-    Tell whether a new run is asked for that the service may answer with the recorded one.
+    Return whether the service may answer a new start with the recorded run.
 
-    A ClientToken of the user's own stays although something changes that is not part of what the
-    service compares (facts 4): source, workflow, input and ClientToken.
+    This happens if a user's own ClientToken stays and only fields outside `IDENTITY_FIELDS` change.
     """
     token = new.get("clientToken")
-    if token is None or "existingRunId" in new:  # derived, or nothing is started
+    if token is None or "existingRunId" in new:  # a derived token, or no start
         return False
     changed = changed_start_fields(old, new)
     return (
         token == old.get("clientToken")
         and is_known(new)
-        and not IDENTITY.intersection(changed)
+        and not IDENTITY_FIELDS.intersection(changed)
         and (bool(changed) or has_new_triggers(old, new))
     )
 
 
 def _value_changed(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
-    asked, told = request_value(declared, key), request_value(recorded, key)
+    new, old = request_value(declared, key), request_value(recorded, key)
     if "existingRunId" in recorded:
-        # Somebody else started it: what is not declared, or was not told, asks for nothing.
-        return asked is not None and not is_consistent_with(asked, told)
-    return values_differ(told, asked)
+        # Another tool started an adopted run. A field counts only if the program declares it and
+        # the service returned it.
+        return new is not None and not is_consistent_with(new, old)
+    return values_differ(old, new)
 
 
 def _trigger_added(_: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
@@ -156,12 +154,12 @@ def _trigger_added(_: str, recorded: Mapping[str, Any], declared: Mapping[str, A
 
 
 def _own_token_changed(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
-    # The token of an adopted run was not ours: ceasing to name that run starts nothing.
+    # An adopted run has another tool's token, so the removal of `existingRunId` starts no run.
     return "existingRunId" not in recorded and values_differ(recorded.get(key), declared.get(key))
 
 
 def _failed_retryably(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
-    return declared.get(key) in (True, UNKNOWN) and may_succeed_if_repeated(recorded)
+    return declared.get(key) in (True, UNKNOWN) and may_succeed_on_rerun(recorded)
 
 
 _RESTARTS: Final[Mapping[Effect, Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool]]] = {
@@ -180,21 +178,21 @@ def plan_change(
     just_ended: bool = False,
 ) -> ChangePlan:
     """
-    Compare a run's recorded state with its new declaration, offline.
+    Return the plan of a change, from the recorded state and the new declaration; offline.
 
     Args:
         recorded: the outputs in the state.
         declared: the checked inputs.
-        service: the endpoint of the real service, if the configuration now names one.
-        just_ended: this very operation has read the run's end. `up --refresh` reads once more after
-            its preview was approved, so a failure that only it has learned of is acted on by the
-            next one, whose preview shows it.
+        service: the endpoint of the real service, if the configuration has one.
+        just_ended: whether this engine operation has read the run's end.
 
     Raises:
-        AdoptionError: when the recorded run is named as one with another source.
+        AdoptionError: when the declaration adopts the recorded run with another source.
 
     """
     recorded, declared = normalise(recorded), normalise(declared)
+    # `up --refresh` reads again after the user has approved the preview. The preview did not show a
+    # rerun for a failure read after it, so the next preview shows that rerun (promise 2).
     if just_ended:
         recorded["phase"] = "running"
     leaves_emulator = (
@@ -209,22 +207,22 @@ def plan_change(
         check_adopted_run(adopted, declared, recorded)
         return ChangePlan(free=_free_changes(recorded, declared))
 
-    asking = [
+    causes = [
         key
         for key, effect in EFFECTS.items()
         if effect in _RESTARTS and _RESTARTS[effect](key, recorded, declared)
     ]
-    if len(asking) > 1 and "clientToken" in asking:
-        asking.remove("clientToken")  # it only follows the others
+    if len(causes) > 1 and "clientToken" in causes:
+        causes.remove("clientToken")  # the derived token changes with the other causes
     if leaves_emulator:
-        asking.append("emulated")
-    if asking:
-        return ChangePlan(new_run=tuple(asking))
+        causes.append("emulated")
+    if causes:
+        return ChangePlan(new_run=tuple(causes))
     return ChangePlan(free=_free_changes(recorded, declared))
 
 
 def _free_changes(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name what is to be recorded anew; a start field left undeclared keeps what was read."""
+    """Return the changed properties without cost; an undeclared start field keeps its value."""
     return tuple(
         key
         for key in RUN_FIELDS
@@ -235,16 +233,16 @@ def _free_changes(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> t
 
 def check_adopted_run(run_id: str, declared: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """
-    Let only that run be adopted which is declared.
+    Check that an adopted run has the declared source and workflow.
 
     Raises:
-        AdoptionError: when it was started with something else.
+        AdoptionError: when a declared field differs.
 
     """
     wrong = mismatched_fields(declared, found)
     if wrong:
         raise AdoptionError(
-            f"existingRunId: {run_id} was started with another {' and '.join(wrong)} than is "
-            "declared here. Nothing was started. Declare what that run was started with, or "
-            "name another run."
+            f"existingRunId: {run_id} was started with another {' and '.join(wrong)} than declared "
+            "here. No run was started.\n"
+            "hint: declare the values of that run, or set `existing_run_id` to another run"
         )

@@ -1,10 +1,12 @@
 """
-The ClientToken: what makes a repeated start the same start.
+The derivation of the ClientToken, which makes a repeated start the same start.
 
-A pure function of who declares the run (project, stack, resource), what is sent, and the triggers;
-not of credentials, endpoint, time, or any version. Pinned by golden values in the tests: a release
-that changes a token would start, and bill, every run again.
+The token is a pure function of the declaring resource, the start inputs and the triggers. It does
+not depend on credentials, endpoint, time or any version.
 """
+
+# A release that changes a token would start every run again, paid: golden values in
+# tests/core/test_client_token.py never change.
 
 from __future__ import annotations
 
@@ -17,15 +19,17 @@ from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.values import is_known
 
 TOKEN_PREFIX: Final = "pvw1-"  # noqa: S105 - not a password
-"""Version of the derivation."""
+"""The version of the derivation."""
 
 
 def client_token(properties: Mapping[str, Any]) -> str | None:
     """
-    Derive the ClientToken of spelled `properties`; `None` while anything in it is unknown.
+    Return the ClientToken of `properties` in state spelling; `None` if a part is unknown.
 
-    53 printable ASCII characters of the 64 that the page allows; 192 bits of a SHA-256.
+    The token has 53 printable ASCII characters. 192 bits of a SHA-256 are in it.
     """
+    # vod-api-facts 4: the page allows 64 characters. Scope is in the hash because two resources
+    # with the same inputs are two runs.
     material = {
         "scope": properties.get("scope") or {},
         "start": request_fields(properties),

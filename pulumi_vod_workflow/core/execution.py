@@ -1,9 +1,4 @@
-"""
-What the service says of a run becomes outputs: every incoming wire name is here.
-
-Statuses are strings (facts 1): two words, "0", and four-digit failure codes of which the first
-digit says whose fault it is. One that is not known here is carried through and is never an end.
-"""
+"""The outputs of a run from the service's answers, with every incoming wire name."""
 
 from __future__ import annotations
 
@@ -20,85 +15,91 @@ from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "terminated", "expired"]
 
 TERMINAL_PHASES: Final[frozenset[str]] = frozenset({"succeeded", "failed", "terminated", "expired"})
-"""Phases that never change again."""
+"""The phases without further change."""
 
+# vod-api-facts 1: a 30-day query range. An older run is not found, but it existed.
 RETENTION: Final = timedelta(days=30)
-"""How long the service answers for a run (facts 1: 30-day query range)."""
+"""The time for which the service returns a run."""
 
+# The service's RunIds begin with `lb:`, or have no prefix (vod-api-facts 3).
 EMULATED_RUN_ID: Final = "emu:"
-"""Run ids of the emulator begin with this; the service's own do not."""
+"""The beginning of every RunId of the emulator."""
 
 SUBMITTED_REASON: Final = (
-    "accepted by the service; `pulumi refresh --run-program` reads how far it is"
+    "accepted by the service; `pulumi refresh --run-program` reads the current status"
 )
 EXPIRED: Final[Mapping[str, str]] = {
     "phase": "expired",
     "statusReason": (
-        "older than the 30 days for which the service answers; "
-        "what is recorded is what was last read"
+        "older than 30 days, so the service no longer returns it; the state keeps the last outputs"
     ),
 }
-"""What changes in the outputs of a run whose record is gone."""
-_OUTPUTS_MAY_EXIST: Final = "outputs may exist all the same; a repeat can help, and is paid again"
-_SYSTEM: Final = "a repeat can help, and is paid again"
-_USER: Final = "a repeat alone does not help"
+"""The changed outputs of a run whose record is gone."""
+# vod-api-facts 1: 2004 and 2005 come after the outputs, so they may exist (inferred).
+_OUTPUTS_MAY_EXIST: Final = "outputs may exist; a rerun can help, and is paid again"
+_RERUN_HELPS: Final = "a rerun can help, and is paid again"
+_RERUN_ALONE_DOES_NOT_HELP: Final = "a rerun alone does not help"
 
 FAILURE_REASONS: Final[Mapping[str, str]] = {
-    "1001": f"the source is damaged or cannot be parsed; {_USER}",
-    "1002": f"the source lacks an audio or video stream; {_USER}",
-    "1003": f"the source could not be downloaded (user side); {_USER}",
-    "1004": f"too many outputs; {_USER}",
-    "1005": f"the source lacks a subtitle stream; {_USER}",
-    "1006": f"a template parameter is wrong; {_USER}",
-    "2000": f"unknown system error; {_SYSTEM}",
-    "2001": f"the source could not be downloaded (system side); {_SYSTEM}",
-    "2002": f"an output could not be uploaded; {_SYSTEM}",
-    "2003": f"transcoding timed out; {_SYSTEM}",
+    "1001": f"the source is damaged or cannot be parsed; {_RERUN_ALONE_DOES_NOT_HELP}",
+    "1002": f"the source lacks an audio or video stream; {_RERUN_ALONE_DOES_NOT_HELP}",
+    "1003": f"the source could not be downloaded (user side); {_RERUN_ALONE_DOES_NOT_HELP}",
+    "1004": f"too many outputs; {_RERUN_ALONE_DOES_NOT_HELP}",
+    "1005": f"the source lacks a subtitle stream; {_RERUN_ALONE_DOES_NOT_HELP}",
+    "1006": f"a template parameter is wrong; {_RERUN_ALONE_DOES_NOT_HELP}",
+    "2000": f"unknown system error; {_RERUN_HELPS}",
+    "2001": f"the source could not be downloaded (system side); {_RERUN_HELPS}",
+    "2002": f"an output could not be uploaded; {_RERUN_HELPS}",
+    "2003": f"transcoding timed out; {_RERUN_HELPS}",
     "2004": f"automatic publishing failed; {_OUTPUTS_MAY_EXIST}",
     "2005": f"the user callback failed; {_OUTPUTS_MAY_EXIST}",
 }
-"""Failure code -> what it means and whether a repeat can help (facts 1, D-stat)."""
+"""Failure code -> its meaning, and whether a rerun can help (vod-api-facts 1, D-stat)."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusInfo:
-    """Where a run stands: our phase, and the reason in the service's terms."""
+    """The meaning of a service's status: a phase, and a reason in the service's terms."""
 
     phase: Phase
     reason: str
 
 
 def classify_status(status: str) -> StatusInfo:
-    """Classify the service's status string."""
+    """Return the phase and the reason of the service's status."""
     known: Mapping[str, StatusInfo] = {
         "PendingStart": StatusInfo("pending", "PendingStart: queued"),
         "Running": StatusInfo("running", "Running: being processed"),
         "0": StatusInfo("succeeded", "0: finished without an unhandled exception"),
         "Terminated": StatusInfo(
-            "terminated", "Terminated: ended by a user of the account; a repeat is a new, paid run"
+            "terminated", "Terminated: ended by a user of the account; a rerun is a new, paid run"
         ),
     }
     if status in known:
         return known[status]
     if status in FAILURE_REASONS:
         return StatusInfo("failed", f"{status}: {FAILURE_REASONS[status]}")
+    # vod-api-facts 1: two pages give different ranges, so the first digit decides: 1 user error,
+    # 2 system error.
     if len(status) == 4 and status.isascii() and status.isdigit() and status[0] in "12":
-        whose, remedy = ("user", _USER) if status[0] == "1" else ("system", _SYSTEM)
+        whose, remedy = (
+            ("user", _RERUN_ALONE_DOES_NOT_HELP) if status[0] == "1" else ("system", _RERUN_HELPS)
+        )
         return StatusInfo(
             "failed", f"{status}: a {whose} error without a documented name; {remedy}"
         )
-    return StatusInfo(
-        "running", f"{status}: a status this version does not know; taken as not yet ended"
-    )
+    # Design, section 3: an unknown status is carried through, and is never success or an end.
+    return StatusInfo("running", f"{status}: unknown to this version; the run counts as unfinished")
 
 
-def may_succeed_if_repeated(recorded: Mapping[str, Any]) -> bool:
-    """Tell whether a recorded run failed with a system error, the kind a repeat can mend."""
+def may_succeed_on_rerun(recorded: Mapping[str, Any]) -> bool:
+    """Return whether a recorded run failed with a system error, so that a rerun can help."""
+    # vod-api-facts 1 (D-stat): 1xxx is not retryable, 2xxx is.
     return recorded.get("phase") == "failed" and str(recorded.get("status", "")).startswith("2")
 
 
 def submitted_outputs(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known of a run that has been accepted, and not been read since."""
+    """Return the outputs of an accepted run that has not been read yet."""
     return {**run, "phase": "submitted", "statusReason": SUBMITTED_REASON}
 
 
@@ -111,17 +112,17 @@ RECORD_GONE: Final = (
 
 
 def is_emulated(run_id: str) -> bool:
-    """Tell whether the emulator, not the service, made this run."""
+    """Return whether the emulator, not the service, made this run."""
     return run_id.startswith(EMULATED_RUN_ID)
 
 
 def _status_outputs(status: str) -> dict[str, Any]:
-    where = classify_status(status)
-    return {"status": status, "phase": where.phase, "statusReason": where.reason}
+    info = classify_status(status)
+    return {"status": status, "phase": info.phase, "statusReason": info.reason}
 
 
 def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outputs that GetWorkflowExecution's Result tells."""
+    """Return the outputs from GetWorkflowExecution's Result."""
     outputs: dict[str, Any] = {
         **_status_outputs(str(result.get("Status", ""))),
         "createTime": result.get("CreateTime"),
@@ -131,73 +132,73 @@ def execution_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
         "templateName": result.get("TemplateName"),
         "jobSource": result.get("JobSource"),
         "tasks": to_property_names(result.get("TasksDetail")),
-        "extra": _extra(result, _EXECUTION),
+        "extra": _unknown_fields(result, _EXECUTION_FIELD_NAMES),
     }
     return {key: value for key, value in outputs.items() if value not in (None, "", [], {})}
 
 
 def start_inputs_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what GetWorkflowExecution's Result says was started, as start inputs."""
-    told = {key: to_property_names(result.get(key[0].upper() + key[1:])) for key in REQUEST_FIELDS}
-    direct_url = told["directUrl"]
-    if isinstance(direct_url, Mapping):  # the service may spell an absent part as ""
-        told["directUrl"] = {key: value for key, value in direct_url.items() if value}
-    return {key: value for key, value in request_fields(told).items() if value != ""}
+    """Return the start inputs from GetWorkflowExecution's Result."""
+    inputs = {
+        key: to_property_names(result.get(key[0].upper() + key[1:])) for key in REQUEST_FIELDS
+    }
+    direct_url = inputs["directUrl"]
+    if isinstance(direct_url, Mapping):  # the service may send an absent part as ""
+        inputs["directUrl"] = {key: value for key, value in direct_url.items() if value}
+    return {key: value for key, value in request_fields(inputs).items() if value != ""}
 
 
 def mismatched_fields(declared: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the declared parts of a source that are not those of the run that was found."""
+    """Return the declared parts of a source that differ from the found run's."""
     return tuple(
         key
-        for key in _SOURCE
+        for key in _SOURCE_FIELDS
         if is_known(declared.get(key))
         and declared.get(key) is not None
         and not is_consistent_with(declared[key], found.get(key))
     )
 
 
-def is_consistent_with(declared: object, told: object) -> bool:
-    """Tell whether nothing declared differs from what the service told, which may be less."""
-    if isinstance(declared, Mapping) and isinstance(told, Mapping):
+def is_consistent_with(declared: object, found: object) -> bool:
+    """Return whether no declared value differs from the service's; the service may omit some."""
+    if isinstance(declared, Mapping) and isinstance(found, Mapping):
         return all(
-            key not in told or is_consistent_with(item, told[key]) for key, item in declared.items()
+            key not in found or is_consistent_with(item, found[key])
+            for key, item in declared.items()
         )
-    if isinstance(declared, list) and isinstance(told, list):
-        return len(declared) == len(told) and all(map(is_consistent_with, declared, told))
-    return declared is not UNKNOWN and declared == told
+    if isinstance(declared, list) and isinstance(found, list):
+        return len(declared) == len(found) and all(map(is_consistent_with, declared, found))
+    return declared is not UNKNOWN and declared == found
 
 
-_SOURCE: Final = ("vid", "directUrl", "templateId")
-"""Which media, by which workflow: another one is another run."""
+_SOURCE_FIELDS: Final = ("vid", "directUrl", "templateId")
+"""The media and the workflow, which identify a run's work."""
 
 
 def empty_result_lists() -> dict[str, Any]:
-    """Return the lists that a program can go through before anything is in them."""
+    """Return empty lists of results, so that a program can iterate before the run has ended."""
     return {"tasks": [], "transcodes": [], "snapshots": []}
 
 
 def result_outputs(result: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return the outputs that GetWorkflowExecutionResult's Result tells.
-
-    It has a Status of its own, and may be behind: then the run is not yet ended, so that its
-    results are asked for again.
-    """
+    """Return the outputs from GetWorkflowExecutionResult's Result."""
     status = str(result.get("Status"))
+    # vod-api-facts 2: this call has a Status, too, and may be behind the other call. The run then
+    # counts as unfinished, so a later read returns its results.
     if status in {"PendingStart", "Running"}:
         return _status_outputs(status)
     outputs = {
         "transcodes": to_property_names(result.get("TranscodeInfos")) or [],
         "snapshots": to_property_names(result.get("Snapshots")) or [],
     }
-    extra = _extra(result, _RESULT)
+    extra = _unknown_fields(result, _RESULT_FIELD_NAMES)
     return {**outputs, "extra": extra} if extra else outputs
 
 
-_STARTED: Final = frozenset(
+_START_FIELD_NAMES: Final = frozenset(
     {*(key[0].upper() + key[1:] for key in REQUEST_FIELDS), "RunId", "ClientToken", "SpaceName"}
 )
-_EXECUTION: Final = _STARTED | {
+_EXECUTION_FIELD_NAMES: Final = _START_FIELD_NAMES | {
     "Status",
     "CreateTime",
     "StartTime",
@@ -206,11 +207,11 @@ _EXECUTION: Final = _STARTED | {
     "JobSource",
     "TasksDetail",
 }
-_RESULT: Final = _STARTED | {"Status", "TranscodeInfos", "Snapshots"}
+_RESULT_FIELD_NAMES: Final = _START_FIELD_NAMES | {"Status", "TranscodeInfos", "Snapshots"}
 
 
-def _extra(result: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
-    """Return what the service tells beyond what this version knows."""
+def _unknown_fields(result: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
+    """Return the fields that this version does not know."""
     return {
         _lower_first(key): to_property_names(value)
         for key, value in result.items()
@@ -239,13 +240,13 @@ OUTPUT_FIELDS: Final = (
     "snapshots",
     "extra",
 )
-"""What a run's state holds beside its inputs."""
+"""The outputs in a run's state."""
 
 _VERBATIM: Final = frozenset({"FileExtra", "Vars", "Condition"})  # their keys are the user's
 
 
-def to_property_names(value: Any) -> Any:  # the same tree, keys in lowerCamelCase, unknown ones too
-    """Return `value` spelled as in state, carrying also what this version does not know."""
+def to_property_names(value: Any) -> Any:  # the same tree as `value`
+    """Return `value` with keys in lowerCamelCase, unknown keys included."""
     if isinstance(value, Mapping):
         return {
             _lower_first(key): item if key in _VERBATIM else to_property_names(item)
@@ -259,33 +260,31 @@ def to_property_names(value: Any) -> Any:  # the same tree, keys in lowerCamelCa
 
 def _lower_first(name: str) -> str:
     if name.startswith("AI"):
-        return "ai" + name[2:]  # AIDynpost
+        return "ai" + name[2:]  # AIDynpost (vod-api-facts 2) is aiDynpost, not aIDynpost
     return name[:1].lower() + name[1:]
 
 
 def is_terminal(recorded: Mapping[str, Any]) -> bool:
-    """Tell whether there is nothing more to ask the service about a recorded run."""
+    """Return whether a recorded run has ended, so that no read changes its state."""
     return recorded.get("phase") in TERMINAL_PHASES
 
 
 def merge_outputs(recorded: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's state with what was read last; `extra` comes from two calls."""
+    """Return a run's state with the newest outputs."""
+    # `extra` comes from two calls, so its fields are merged.
     extra = {**(recorded.get("extra") or {}), **(outputs.get("extra") or {})}
     return {**recorded, **outputs, **({"extra": extra} if extra else {})}
 
 
 def has_expired(recorded: Mapping[str, Any], now: datetime) -> bool:
-    """
-    Tell whether a run that is not found is simply too old to be.
-
-    Anything else that is not found is a wrong account or region, which is an error.
-    """
+    """Return whether a run that is not found is older than `RETENTION`."""
+    # Design, section 3: a younger run that is not found means a wrong account or region.
     age = run_age(recorded, now)
     return age is not None and age > RETENTION.total_seconds()
 
 
 def run_age(recorded: Mapping[str, Any], now: datetime) -> float | None:
-    """Return the seconds since a run was made, or accepted; `None` if that is not known."""
+    """Return a run's age in seconds; `None` if its start is not known."""
     since = recorded.get("createTime") or recorded.get("submittedAt")
     try:
         return (now - datetime.fromisoformat(str(since))).total_seconds()
@@ -294,7 +293,7 @@ def run_age(recorded: Mapping[str, Any], now: datetime) -> float | None:
 
 
 def service_time(server_date: str | None, fallback: datetime) -> datetime:
-    """Return the service's own time from an answer's `Date` header, if it has a usable one."""
+    """Return the service's time from a `Date` header, or `fallback` without a valid header."""
     try:
         moment = parsedate_to_datetime(server_date or "")
     except ValueError:

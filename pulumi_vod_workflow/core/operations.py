@@ -1,8 +1,7 @@
 """
-A start, or the id of a run, template or video, becomes one request: every outgoing wire name.
+The requests of the service's five calls, with every outgoing wire name.
 
-Sources: the page (StartWorkflow), facts 1 to 3 (the reads), docs/4/65603 (GetMediaInfos), facts 7
-(GET is recommended, POST for long parameters).
+Sources: the page (StartWorkflow), vod-api-facts 1 to 3 (reads), docs/4/65603 (GetMediaInfos).
 """
 
 from __future__ import annotations
@@ -25,6 +24,10 @@ Operation = Literal[
     "GetMediaInfos",
 ]
 
+START_WORKFLOW: Final = "StartWorkflow"
+"""The only paid operation."""
+
+# vod-api-facts 1 to 3: each call has its own version.
 VERSIONS: Final[Mapping[Operation, str]] = {
     "StartWorkflow": "2020-08-01",
     "GetWorkflowExecution": "2020-08-01",
@@ -33,13 +36,14 @@ VERSIONS: Final[Mapping[Operation, str]] = {
     "GetMediaInfos": "2022-12-01",
 }
 
+# vod-api-facts 7: the service recommends GET, and POST for long parameters.
 MAX_GET_QUERY_BYTES: Final = 2048
-"""Bytes of parameters up to which a start is sent as GET."""
+"""The largest size of a start's parameters in a GET request, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One call, complete but for the host and the signature. A resend is byte-identical."""
+    """A request without host and signature. A retry sends the same bytes."""
 
     operation: Operation
     method: Literal["GET", "POST"]
@@ -55,17 +59,20 @@ def _request(operation: Operation, **parameters: str) -> ApiRequest:
 
 def start_workflow(start: Mapping[str, Any], client_token: str) -> ApiRequest:
     """
-    Build the call that starts, and bills, a run: `start` as `start.start_of` returns it.
+    Return the request of a start; paid: starts one run.
 
-    `DirectUrl` and `Input` are strings holding JSON in both forms, as the page's POST example and
-    the official SDK's GET have them.
+    Args:
+        start: the fields that `request_fields` returns.
+        client_token: the run's token.
+
     """
     wire = rename_keys(start, StartRequestModel, to_pascal)
     parameters: dict[str, object] = {**wire, "ClientToken": client_token}
+    # Both are strings of JSON in GET (official SDK) and in POST (the page's example).
     for name in ("DirectUrl", "Input"):
         if name in parameters:
             parameters[name] = canonical_json(parameters[name]).decode()
-    texts = {name: _text(value) for name, value in parameters.items()}
+    texts = {name: _wire_text(value) for name, value in parameters.items()}
     if sum(len(name) + len(text.encode()) for name, text in texts.items()) <= MAX_GET_QUERY_BYTES:
         return _request("StartWorkflow", **texts)
     envelope = _request("StartWorkflow")
@@ -74,29 +81,30 @@ def start_workflow(start: Mapping[str, Any], client_token: str) -> ApiRequest:
     )
 
 
-def _text(value: object) -> str:
+def _wire_text(value: object) -> str:
     return value if isinstance(value, str) else canonical_json(value).decode()
 
 
 def get_workflow_execution(run_id: str) -> ApiRequest:
-    """Build the free read of a run's status, with its tasks."""
+    """Return the request for a run's status and tasks; free."""
+    # vod-api-facts 1: NeedTasksDetail is a string.
     return _request("GetWorkflowExecution", RunId=run_id, NeedTasksDetail="true")
 
 
 def get_workflow_execution_result(run_id: str) -> ApiRequest:
-    """Build the free read of what a run has produced."""
+    """Return the request for a run's results; free."""
     return _request("GetWorkflowExecutionResult", RunId=run_id)
 
 
 def get_workflow_template(template_id: str) -> ApiRequest:
-    """Build the free read of a workflow's definition."""
+    """Return the request for a workflow's definition; free."""
     return _request("GetWorkflowTemplate", TemplateId=template_id)
 
 
 MAX_VIDS_PER_CALL: Final = 20
-"""Videos of one question."""
+"""The number of videos in one GetMediaInfos request (docs/4/65603)."""
 
 
 def get_media_infos(vids: Iterable[str]) -> ApiRequest:
-    """Build the free question which of at most `MOST_VIDS` videos there are."""
+    """Return the request for the data of at most `MAX_VIDS_PER_CALL` videos; free."""
     return _request("GetMediaInfos", Vids=",".join(vids))

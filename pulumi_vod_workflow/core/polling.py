@@ -8,19 +8,20 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class PollPolicy:
     """
-    When to ask again how far a run is: soon while it is young, later when it has run for long.
+    The polling policy: short intervals for a young run, longer ones for an old run.
 
-    A run's end is seen within a tenth of its age, and within half a minute; and within N / rate
-    seconds where so many runs are awaited that the limiter, not this, decides.
+    A wait notices a run's end within a tenth of the run's age, and within 30 s. With N runs the
+    rate limiter makes the interval at least N / rate seconds.
     """
 
+    # No call lists runs or reports an end (vod-api-facts 3), so each run is read by its id.
     min_interval: float = 1.0
-    """Seconds between two questions at least."""
+    """The shortest interval, in seconds."""
     max_interval: float = 30.0
-    """Seconds between two questions at most."""
+    """The longest interval, in seconds."""
     age_fraction: float = 0.1
-    """Part of the run's age to wait."""
+    """The interval as a part of the run's age."""
 
     def interval(self, age: float) -> float:
-        """Return the seconds until the next question about a run of this age in seconds."""
+        """Return the seconds until the next read of a run with this age in seconds."""
         return min(self.max_interval, max(self.min_interval, age * self.age_fraction))

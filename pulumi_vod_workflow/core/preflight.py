@@ -1,14 +1,17 @@
 """
-What the service can tell of a start before it is paid: are its workflow and its video there?
+The preflight: free reads of a start's workflow and video, and their problems.
 
-Documented: GetWorkflowTemplate (facts 3), and GetMediaInfos with its NotExistVids (docs/4/65603).
-Inferred, for no document says so: that a workflow which is not there is answered by
-ResourceNotFound (as for StartWorkflow); that a workflow is for sources of its own space, which is
-why both tell one; that `Type` names a media processing task where a template is no workflow; and
-that a workflow of which only its end is told makes nothing. Not known: whether built-in workflows
-are found, so that a built-in one that is not is only noted. What is not told, or in other words,
-is taken for right: only what the service denies speaks against a start.
+Documented: GetWorkflowTemplate (vod-api-facts 3), GetMediaInfos with NotExistVids (docs/4/65603).
+The rules are lenient: only a denial by the service is an error.
 """
+
+# Inferred, without a document:
+#   - The service answers ResourceNotFound for a missing workflow, as StartWorkflow does.
+#   - A workflow processes sources of its own space, because both have a SpaceName.
+#   - `Type` has the name of a media processing task if a template is not a workflow.
+#   - A workflow whose only activity is its end has no output.
+# vod-api-facts 3: no document has whether the service returns built-in workflows, so a missing
+# built-in workflow is only a note.
 
 from __future__ import annotations
 
@@ -19,21 +22,22 @@ from typing import Any, Final, Literal, get_args
 
 from pulumi_vod_workflow.core.operations import Operation
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.values import as_list, as_mapping, as_text
 
 Field = Literal["templateId", "vid"]
-"""What a start has that can be asked about."""
+"""The fields of a start that the preflight looks up."""
 
-QUESTIONS: Final[Mapping[Field, Operation]] = {
+LOOKUP_OPERATIONS: Final[Mapping[Field, Operation]] = {
     "templateId": "GetWorkflowTemplate",
     "vid": "GetMediaInfos",
 }
-TASKS: Final = frozenset({"TranscodeVideo", "TranscodeAudio", "ByteHD", "Snapshot"})
-"""What the official SDKs call the tasks that templates of other kinds are for."""
+TASK_TEMPLATE_TYPES: Final = frozenset({"TranscodeVideo", "TranscodeAudio", "ByteHD", "Snapshot"})
+"""The types of templates that are tasks, not workflows, by the names of the official SDKs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A workflow or a video that is asked about."""
+    """A workflow or a video of a start."""
 
     field: Field
     id: str
@@ -41,35 +45,35 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """It is there."""
+    """The result for an existing workflow or video."""
 
     space: str = ""
-    """Whose it is, if that is told."""
+    """The space, if the service returned it."""
     unusable: str = ""
-    """Why no run can be started with it, if so."""
+    """The reason if no run can start with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """The service knows no such thing."""
+    """The result for a workflow or video that the service does not know."""
 
     service_message: str
-    """In its own codes, without what it was sent."""
+    """Error code and RequestId from the service; contains no request data."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookupUnavailable:
-    """The service could not be asked, or gave no answer to the question."""
+    """The result of a lookup that failed, or returned nothing about the id."""
 
     reason: str
-    """Without what it was sent."""
+    """The cause; contains no request data."""
 
 
 LookupResult = Found | NotFound | LookupUnavailable
 
 
 def references_of(starts: Iterable[Mapping[str, Any]]) -> list[Reference]:
-    """Name what is to be asked about starts, each once: what is known, and not adopted."""
+    """Return the known references of starts, each once; without adopted runs."""
     found = (
         Reference(field, start[field])
         for start in starts
@@ -83,122 +87,112 @@ def references_of(starts: Iterable[Mapping[str, Any]]) -> list[Reference]:
 # -- answers -----------------------------------------------------------------------------------
 
 
-def workflow_fact(result: Mapping[str, Any]) -> LookupResult:
-    """Return what GetWorkflowTemplate's result says."""
+def workflow_lookup(result: Mapping[str, Any]) -> LookupResult:
+    """Return the result of a GetWorkflowTemplate answer."""
     template = result.get("WorkflowTemplate")
     if not isinstance(template, Mapping):
-        return LookupUnavailable("GetWorkflowTemplate: the answer tells of no workflow")
-    return Found(_text(template.get("SpaceName")), _unusable(template))
+        return LookupUnavailable("GetWorkflowTemplate: the answer has no workflow")
+    return Found(as_text(template.get("SpaceName")), _unusable_reason(template))
 
 
-def _unusable(template: Mapping[str, Any]) -> str:
-    kind, activities = template.get("Type"), template.get("Activities")
-    if isinstance(kind, str) and kind in TASKS:
-        return f"is a template of the type {kind}, not a workflow"
-    if _list(activities) and all(
-        isinstance(item, Mapping) and item.get("Type") == "End" for item in _list(activities)
-    ):
-        return "makes nothing: it has no activity but its end"
+def _unusable_reason(template: Mapping[str, Any]) -> str:
+    kind, activities = template.get("Type"), as_list(template.get("Activities"))
+    if isinstance(kind, str) and kind in TASK_TEMPLATE_TYPES:
+        return f"template type {kind} is not a workflow"
+    if activities and all(as_mapping(item).get("Type") == "End" for item in activities):
+        return "this workflow has no output: its end is its only activity"
     return ""
 
 
-def video_facts(
+def video_lookups(
     vids: Collection[str], result: Mapping[str, Any], request_id: str | None
 ) -> dict[str, LookupResult]:
-    """Return what GetMediaInfos' result says of each video that it was asked about."""
-    missing, listed = result.get("NotExistVids"), result.get("MediaInfoList")
-    infos = [item.get("BasicInfo") for item in _list(listed) if isinstance(item, Mapping)]
-    spaces = {
-        _text(info.get("Vid")): _text(info.get("SpaceName"))
-        for info in infos
-        if isinstance(info, Mapping)
-    }
-    said = f"GetMediaInfos names it in NotExistVids [RequestId {request_id or 'none'}]"
-    facts: dict[str, LookupResult] = {}
+    """Return the result of a GetMediaInfos answer for each requested video."""
+    missing = as_list(result.get("NotExistVids"))
+    infos = [
+        as_mapping(as_mapping(item).get("BasicInfo"))
+        for item in as_list(result.get("MediaInfoList"))
+    ]
+    spaces = {as_text(info.get("Vid")): as_text(info.get("SpaceName")) for info in infos}
+    message = f"GetMediaInfos lists it in NotExistVids [RequestId {request_id or 'none'}]"
+    lookups: dict[str, LookupResult] = {}
     for vid in vids:
         if vid in spaces:
-            facts[vid] = Found(spaces[vid])
-        elif vid in _list(missing):
-            facts[vid] = NotFound(said)
+            lookups[vid] = Found(spaces[vid])
+        elif vid in missing:
+            lookups[vid] = NotFound(message)
         else:
-            facts[vid] = LookupUnavailable("GetMediaInfos: the answer does not tell of it")
-    return facts
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+            lookups[vid] = LookupUnavailable("GetMediaInfos: the answer does not have the video")
+    return lookups
 
 
 # -- findings ----------------------------------------------------------------------------------
 
 GroupedFindings = dict[tuple[str, str], list[str]]
-"""(field, what is said of it) -> the names of the starts of which it is true."""
+"""(field, finding) -> the names of the starts with this finding."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreflightReport:
-    """What the service's answers mean for starts."""
+    """The findings of a preflight."""
 
     errors: GroupedFindings = field(default_factory=dict)
-    """What speaks against them."""
+    """The reasons against starts."""
     notes: GroupedFindings = field(default_factory=dict)
-    """What is no problem, but not sure either."""
+    """The uncertain findings, which do not prevent a start."""
     skipped: GroupedFindings = field(default_factory=dict)
-    """What could not be asked."""
+    """The fields without a lookup."""
 
 
 Level = Literal["errors", "notes", "skipped"]
-Said = tuple[Level, str, str, str]
-"""The level, the field, what is true, and how we know and what to do: the first one's stands."""
+Finding = tuple[Level, str, str, str]
+"""A level, a field, a finding, and its evidence with the remedy."""
 
 
 def evaluate(
     starts: Mapping[str, Mapping[str, Any]],
-    facts: Mapping[Reference, LookupResult],
+    lookups: Mapping[Reference, LookupResult],
     *,
     secret: bool = False,
 ) -> PreflightReport:
     """
-    Say what the answers mean.
+    Return the findings about starts.
 
     Args:
-        starts: name -> what is declared of a start.
-        facts: what the service has told of their `subjects_of`.
-        secret: whether what is declared is not to be told.
+        starts: name -> the declaration of a start.
+        lookups: the results for their `references_of`.
+        secret: whether findings must not contain declared values.
 
     """
     texts: dict[tuple[Level, str, str], str] = {}
     found: dict[Level, GroupedFindings] = {level: defaultdict(list) for level in get_args(Level)}
     for name, start in starts.items():
-        for level, path, what, how in _evaluate_start(start, facts, secret=secret):
-            text = texts.setdefault((level, path, what), f"{what}: {how}")
+        for level, path, finding, evidence in _evaluate_start(start, lookups, secret=secret):
+            # The RequestIds of equal findings differ. The first one is sufficient for a group.
+            text = texts.setdefault((level, path, finding), f"{finding}: {evidence}")
             found[level][path, text].append(name)
-    return PreflightReport(**{level: dict(where) for level, where in found.items()})
+    return PreflightReport(**{level: dict(grouped) for level, grouped in found.items()})
 
 
 def _evaluate_start(
-    start: Mapping[str, Any], facts: Mapping[Reference, LookupResult], *, secret: bool
-) -> Iterator[Said]:
-    told = {subject.field: facts[subject] for subject in references_of([start])}
-    for path, fact in told.items():
-        if isinstance(fact, LookupUnavailable):
-            yield "skipped", path, "not checked", fact.reason
-        elif isinstance(fact, NotFound):
-            yield _not_found_problems(path, fact, built_in=start[path] in SYSTEM_TEMPLATES)
-        elif fact.unusable:
-            yield "errors", path, f"this {fact.unusable}", "use the id of a workflow"
-    workflow, video = told.get("templateId"), told.get("vid")
+    start: Mapping[str, Any], lookups: Mapping[Reference, LookupResult], *, secret: bool
+) -> Iterator[Finding]:
+    results = {reference.field: lookups[reference] for reference in references_of([start])}
+    for path, result in results.items():
+        if isinstance(result, LookupUnavailable):
+            yield "skipped", path, "not checked", result.reason
+        elif isinstance(result, NotFound):
+            yield _not_found_problems(path, result, built_in=start[path] in SYSTEM_TEMPLATES)
+        elif result.unusable:
+            yield "errors", path, result.unusable, "use a workflow id"
+    workflow, video = results.get("templateId"), results.get("vid")
     direct_url = start.get("directUrl")
     source = direct_url.get("spaceName") if isinstance(direct_url, Mapping) else None
     if isinstance(video, Found):
         source = video.space
-    mine = workflow.space if isinstance(workflow, Found) else ""
-    if mine and isinstance(source, str) and source and source != mine:
-        names = "" if secret else f" ({source}, not {mine})"
+    space = workflow.space if isinstance(workflow, Found) else ""
+    if space and isinstance(source, str) and source and source != space:
+        names = "" if secret else f" ({source}, not {space})"
         yield (
             "errors",
             "templateId",
@@ -207,21 +201,22 @@ def _evaluate_start(
         )
 
 
-def _not_found_problems(path: Field, fact: NotFound, *, built_in: bool) -> Said:
+def _not_found_problems(path: Field, lookup: NotFound, *, built_in: bool) -> Finding:
     if built_in:
         return (
             "notes",
             path,
             "a built-in workflow that the service does not list",
-            f"it is taken for right ({fact.service_message})",
+            f"the preflight accepts it ({lookup.service_message})",
         )
-    whose = "and that the credentials' account and the region are the ones it belongs to"
     if path == "vid":
-        how = f"{fact.service_message}. Check the Vid, {whose}"
-        return "errors", path, "the service knows no such video", how
-    how = (
-        f"{fact.service_message}. Check the id (a template for transcoding, snapshots or "
-        f"watermarks is no workflow), {whose}. If it is a built-in workflow, vod:preflight must be "
-        "warn or off"
+        evidence = (
+            f"{lookup.service_message}. Check the Vid, the credentials' account, and `vod:region`"
+        )
+        return "errors", path, "the service knows no such video", evidence
+    evidence = (
+        f"{lookup.service_message}. Check the id, the credentials' account, and `vod:region`. A "
+        "template for transcoding, snapshots or watermarks is not a workflow. For a built-in "
+        "workflow, set `vod:preflight` to `warn` or `off`"
     )
-    return "errors", path, "the service knows no such workflow", how
+    return "errors", path, "the service knows no such workflow", evidence

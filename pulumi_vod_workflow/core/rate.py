@@ -9,31 +9,34 @@ from typing import ClassVar
 @dataclass(frozen=True, slots=True)
 class AdaptiveRate:
     """
-    How many requests of one action may be sent, and how far apart.
+    A request rate of one action.
 
-    The service's limit counts a second (page, 注意事项), so up to a second's worth may go close
-    together, until the service objects: from then on evenly spaced, at first at half the rate and
-    faster again bit by bit, for other systems may share the account.
+    Requests may be close together until the service throttles. From then on they are evenly
+    spaced, first at half the rate, then faster again.
     """
 
+    # The page (注意事项) limits the requests of each second, so a burst of one second is allowed.
+    # vod-api-facts 7: the limit is the main account's, so other systems may use a part of it.
     allowed: float
-    """Requests a second at most: the configured rate."""
+    """The configured rate, in requests a second."""
     reduction: float = 0.0
-    """What the service's last objection took off that."""
+    """The reduction by the service's last throttling, in requests a second."""
     reduced_at: float = 0.0
-    """When that was, on the caller's clock."""
+    """The time of the last reduction, in seconds of the caller's clock."""
 
+    # Requests do not arrive as evenly as the client sends them.
     MARGIN: ClassVar[float] = 1.02
-    """So much longer than a second is ours: requests do not arrive as evenly as they are sent."""
+    """The length of the client's second, in seconds."""
     RECOVERY: ClassVar[float] = 1 / 30
-    """Part of the allowed rate that comes back each second."""
+    """The part of the allowed rate that returns each second."""
     MIN_FRACTION: ClassVar[float] = 1 / 16
-    """Part of the allowed rate that always remains."""
+    """The part of the allowed rate that always remains."""
+    # The requests in flight at the first rejection are rejected for the same reason.
     DEBOUNCE: ClassVar[float] = 1.0
-    """Seconds after an objection in which others are the same objection."""
+    """The time after a reduction in which further throttling reduces nothing, in seconds."""
 
     def at(self, now: float) -> float:
-        """Return the rate now."""
+        """Return the rate at a time."""
         return self.allowed - max(
             0.0, self.reduction - self.allowed * self.RECOVERY * self._since(now)
         )
@@ -42,19 +45,19 @@ class AdaptiveRate:
         return max(0.0, now - self.reduced_at)
 
     def on_throttled(self, now: float) -> AdaptiveRate:
-        """Return the rate after the service has answered that it was too fast."""
+        """Return the rate after the service has rejected a request as too fast (429)."""
         if self.reduction and self._since(now) < self.DEBOUNCE:
             return self
         least = self.allowed * self.MIN_FRACTION
         return replace(self, reduction=self.allowed - max(least, self.at(now) / 2), reduced_at=now)
 
     def burst_window(self, now: float) -> tuple[int, float]:
-        """Return how many requests may be sent within how many seconds."""
+        """Return a number of requests, and the seconds in which the client may send them."""
         rate = self.at(now)
         count = max(1, int(rate))
         return count, count / rate * self.MARGIN
 
     def min_spacing(self, now: float) -> float:
-        """Return the seconds between two requests at least."""
-        evenly = 1 / self.at(now)
-        return evenly * self.MARGIN if self.reduction else evenly / 4
+        """Return the shortest time between two requests, in seconds."""
+        even_spacing = 1 / self.at(now)
+        return even_spacing * self.MARGIN if self.reduction else even_spacing / 4

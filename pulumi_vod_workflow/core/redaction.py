@@ -1,9 +1,7 @@
-"""
-The service's words become words that can be shown: what signs a request is not in them.
+"""The redaction of secrets in texts of the service."""
 
-A service, or a page of a proxy in between, may quote the request that it was sent, escaped in its
-own way. So what is secret is looked for in every spelling that is usual, or a mix of them.
-"""
+# A service or a proxy's page may quote the request in its own escaping. So the redactor searches
+# for each secret in every usual escaping, and in mixtures of them.
 
 from __future__ import annotations
 
@@ -13,46 +11,52 @@ from functools import lru_cache
 from typing import Final
 
 REDACTED: Final = "(redacted)"
+"""The replacement of a secret."""
+# Messages show fewer characters than this even if the redactor replaces most of a text.
 MAX_SCANNED_CHARS: Final = 32 << 10
-"""Characters of a text that are looked at: more than is ever shown, however much is hidden."""
+"""The length of the scanned part of a text, in characters."""
+# A replacement of shorter texts would make a message unreadable and protect nothing.
 MIN_SECRET_CHARS: Final = 4
-"""Characters of a secret; to hide less would only garble."""
+"""The shortest secret that is replaced, in characters."""
 DIGITS: Final = "0123456789abcdefABCDEF"
+# A quotation may be cut inside of the secret.
 PREFIX_CHARS: Final = 12
-"""Characters of a secret by which it is known when the quotation of it was cut."""
+"""The length of a secret's beginning that is replaced, too, in characters."""
 
 
 @lru_cache(maxsize=8)
 def make_redactor(*secrets: str) -> Callable[[str], str]:
     """
-    Return what hides `secrets`, and anything that may be a signature, in a text.
+    Return a function that replaces `secrets` and signatures in a text.
 
-    A signature is known by its form, 64 hexadecimal digits: one that the service computed itself,
-    and tells, would sign the request as well. A text is cut after its first 32,768 characters.
+    The function cuts a text after its first 32,768 characters.
     """
+    # A signature has 64 hexadecimal digits. A signature that the service computed and quotes would
+    # sign the request, too.
     known = sorted(
         {text for text in secrets if len(text) >= MIN_SECRET_CHARS}, key=len, reverse=True
     )
-    digits = _any(pattern for digit in DIGITS for pattern in _encodings(digit))
-    pattern = re.compile("|".join([*map(_secret, known), f"{digits}{{64}}"]), re.IGNORECASE)
+    digits = _alternatives(pattern for digit in DIGITS for pattern in _encodings(digit))
+    pattern = re.compile("|".join([*map(_secret_pattern, known), f"{digits}{{64}}"]), re.IGNORECASE)
     heads = [re.escape(text[:PREFIX_CHARS]) for text in known]
     plain = re.compile("|".join([*heads, f"[{DIGITS}]{{64}}"]), re.IGNORECASE)
 
     def hide(text: str) -> str:
-        # Without the zeros of UTF-16, which would stand between its characters.
+        # UTF-16 read as UTF-8 has a zero after each character.
         text = text[:MAX_SCANNED_CHARS].replace("\0", "")
+        # The fast path of nearly all texts: without escapes the plain pattern is sufficient.
         if not _ESCAPED.search(text) and not plain.search(text):
-            return text  # as nearly all: what is not escaped is there as it is, or not at all
+            return text
         return pattern.sub(REDACTED, text)
 
     return hide
 
 
-def _secret(text: str) -> str:
-    """Match a text by its beginning: the end of a quotation may have been cut."""
+def _secret_pattern(text: str) -> str:
+    """Return a pattern of a secret's beginning and the following word."""
     head, tail = text[:PREFIX_CHARS], text[PREFIX_CHARS:]
-    rest = _spelled(tail) if re.search(_BREAK, tail) else ""
-    return f"{_spelled(head)}(?:{rest}|{_WORD})" if rest else f"{_spelled(head)}{_WORD}"
+    rest = _text_pattern(tail) if re.search(_BREAK, tail) else ""
+    return f"{_text_pattern(head)}(?:{rest}|{_WORD})" if rest else f"{_text_pattern(head)}{_WORD}"
 
 
 _ESCAPED: Final = re.compile(r"[\\%&+]")
@@ -60,21 +64,18 @@ _BREAK: Final = r"[\s\"'<>]"
 _WORD: Final = r"[^\s\"'<>]*"
 
 
-def _spelled(text: str) -> str:
-    return "".join(_any(_encodings(char)) for char in text)
+def _text_pattern(text: str) -> str:
+    return "".join(_alternatives(_encodings(char)) for char in text)
 
 
-def _any(patterns: Iterable[str]) -> str:
-    # Each once: two ways to read the same text would be tried in all their combinations.
+def _alternatives(patterns: Iterable[str]) -> str:
+    # Without duplicates: the matcher would try all combinations of equal alternatives.
     return f"(?:{'|'.join(dict.fromkeys(patterns))})"
 
 
 def _encodings(char: str) -> Iterable[str]:
-    """
-    Yield patterns: as it is, in JSON, in a URL, in HTML; each escaped more than once, too.
-
-    But not any number of times: a text that is made for it would take long to be looked through.
-    """
+    """Yield patterns of a character: plain, in JSON, in a URL, in HTML, and escaped repeatedly."""
+    # Repetition is bounded: an unbounded pattern takes exponential time on a hostile text.
     yield "".join(rf"\\{{1,4}}u{unit}" for unit in re.findall("....", _utf16(char)))
     yield "".join(f"%(?:25){{0,2}}{byte:02x}" for byte in char.encode())
     yield rf"&(?:amp;){{0,2}}#(?:0{{0,4}}{ord(char)}|x0{{0,4}}{ord(char):x});"
@@ -82,7 +83,8 @@ def _encodings(char: str) -> Iterable[str]:
         yield "&(?:amp;){0,2}[a-z]{2,8};"
     if char == " ":
         yield r"\+"
-    yield rf"\\{{0,4}}{re.escape(char.lower())}"  # last: a backslash may begin another spelling
+    # Last, because a backslash may begin one of the escapes above.
+    yield rf"\\{{0,4}}{re.escape(char.lower())}"
 
 
 def _utf16(char: str) -> str:

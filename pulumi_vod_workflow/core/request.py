@@ -1,8 +1,4 @@
-"""
-What StartWorkflow is sent, from properties in their one spelling: only what means something.
-
-Source: the page, 请求参数; its built-in workflows are facts 10.
-"""
+"""The fields of StartWorkflow, from a run's properties. Source: the page, 请求参数."""
 
 from __future__ import annotations
 
@@ -21,62 +17,62 @@ REQUEST_FIELDS: Final = (
     "enableLowPriority",
     "taskListId",
 )
-"""Everything that is sent, but for the ClientToken; `inputs.Start` says of what kind each is."""
+"""The fields of a start, without the ClientToken. `StartRequestModel` has their types."""
 
+# vod-api-facts 10: the list of the document is cut after the fourth workflow. No call returns the
+# tasks of any other built-in workflow.
 SYSTEM_TEMPLATES: Final[Mapping[str, int]] = {
     "c3841b3122fd460db2bc99a6ec131cb8": 6,
     "25524a2dae4541db93b2e891d7daf4b9": 6,
     "06853553c4d3402698a17ff5dff87fd7": 6,
     "1ddda0dd053c4c7488926eb2eb77eb34": 8,
 }
-"""
-Built-in workflow -> its tasks, each of which makes an output that is paid (facts 10).
+"""Id of a built-in workflow -> the number of its tasks, each with one paid output."""
 
-The list is not complete, and nothing tells the tasks of a workflow that is not in it.
-"""
-
-
+# The page's defaults. A default in the program and an absent field are one start, so writing a
+# default down is free.
 _DEFAULTS: Final = {"priority": 0, "enableLowPriority": False, "callbackArgs": ""}
 
 
 def request_fields(properties: Mapping[str, object]) -> dict[str, Any]:
     """
-    Return what StartWorkflow is sent, of spelled properties: only what means something.
+    Return the fields of a start, without empty and default values.
 
-    Absent, `None`, empty objects and lists, priority 0, idle transcoding off and callback args of
-    no characters are one and the same start (the page's defaults), so writing a default down never
-    pays for a second run.
+    These are absent: `None`, empty objects and lists, priority 0, `enableLowPriority` false, empty
+    `callbackArgs`.
     """
-    told = {key: request_value(properties, key) for key in REQUEST_FIELDS}
-    return {key: value for key, value in told.items() if value is not None}
+    values = {key: request_value(properties, key) for key in REQUEST_FIELDS}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def describe_start(properties: Mapping[str, object]) -> str:
-    """Return source and workflow, by which a run is found in the console; no secret, if marked."""
+    """Return a run's source and workflow, to find it in the console; without marked secrets."""
     url = properties.get("directUrl")
-    named = {
+    labels = {
         "vid": properties.get("vid"),
         "file": url.get("fileName") if isinstance(url, Mapping) else None,
         "workflow": properties.get("templateId"),
     }
-    return ", ".join(f"{word} {value}" for word, value in named.items() if isinstance(value, str))
+    return ", ".join(
+        f"{label} {value}" for label, value in labels.items() if isinstance(value, str)
+    )
 
 
 def request_value(properties: Mapping[str, object], key: str) -> object:
-    """Return what StartWorkflow is sent of one field, `None` if nothing; see `start_of`."""
+    """Return one field of a start; `None` if it is absent, see `request_fields`."""
     value = properties.get(key)
     if value is None:
         return None
-    value = _pruned(value)
+    value = _prune(value)
     return None if value in ({}, []) or value == _DEFAULTS.get(key) else value
 
 
-def _pruned(value: object) -> object:
+def _prune(value: object) -> object:
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Mapping):
-        items = {key: _pruned(item) for key, item in value.items()}
+        items = {key: _prune(item) for key, item in value.items()}
         return {key: item for key, item in items.items() if item not in (None, {}, [])}
     if isinstance(value, list):
-        return [_pruned(item) for item in value]
+        return [_prune(item) for item in value]
     return value

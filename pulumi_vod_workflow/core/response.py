@@ -1,9 +1,9 @@
 """
-An HTTP answer becomes the result, or the right error.
+The parser of HTTP answers: a result, or an error of the right class.
 
-`ResponseMetadata.Error` decides, whatever the HTTP status (facts 8, D-call). What matters most is
-whether a run may have started. A refusal says no: 4xx with 429, and 503. A failure (500, 502, 504)
-or an answer that cannot be read does not tell; where code and status disagree, it does not either.
+`ResponseMetadata.Error` decides, not the HTTP status (vod-api-facts 8, D-call). A rejection (4xx,
+503) means that no run was started. After a failure (500, 502, 504), an unreadable answer, or a
+code that contradicts the status, a run may exist.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.redaction import MAX_SCANNED_CHARS, make_redactor
+from pulumi_vod_workflow.core.values import as_text
 from pulumi_vod_workflow.errors import (
     ApiError,
     AuthenticationError,
@@ -28,13 +30,13 @@ from pulumi_vod_workflow.errors import (
     ThrottledError,
 )
 
-START_WORKFLOW: Final = "StartWorkflow"
 MAX_EXCERPT_CHARS: Final = 200
-"""Characters of an unreadable body that are shown."""
+"""The length of an unreadable body in a message, in characters."""
 MAX_MESSAGE_CHARS: Final = 400
-"""Characters of the service's own words that are shown."""
+"""The length of the service's message in an error, in characters."""
+# The result of a run with thousands of outputs has less than 2 MiB.
 MAX_BODY_BYTES: Final = 8 << 20
-"""Bytes of an answer: a result of thousands of outputs fits many times over."""
+"""The largest accepted answer, in bytes."""
 
 ERROR_CLASS_BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     **dict.fromkeys(
@@ -59,7 +61,7 @@ ERROR_CLASS_BY_CODE: Final[Mapping[str, type[ApiError]]] = {
             "MissingRequestInfo",
             "InvalidAction",
             "InvalidVersion",
-            "InvalidActionOrVersion",  # 404, as the two around it: but no run is missing
+            "InvalidActionOrVersion",  # 404, but not a missing run
             "ServiceNotFound",
             "InvalidDomain",
             "MethodNotAllowed",
@@ -97,20 +99,20 @@ ERROR_CLASS_BY_CODE: Final[Mapping[str, type[ApiError]]] = {
         ServiceFailureError,
     ),
 }
-"""The part of a code before its first dot -> its class (facts 5 and 8); others go by status."""
+"""The part of a code before its first dot -> its class (vod-api-facts 5 and 8)."""
 
 REJECTED_CODES: Final = frozenset({"ServiceUnavailable", "ServiceUnavailableTemp"})
-"""Failures that come before a start is accepted (facts 8), unless the status contradicts."""
+"""The failures before a start is accepted (vod-api-facts 8), unless the status contradicts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """A successful call."""
+    """The answer to a successful call."""
 
     result: Mapping[str, Any]
     request_id: str | None
     server_date: str | None
-    """The `Date` header, if it is a moment in time: the service's own clock."""
+    """The `Date` header, if it is a valid time: the service's clock."""
 
 
 def parse_response(
@@ -118,30 +120,36 @@ def parse_response(
     http_status: int,
     headers: Mapping[str, str],
     body: bytes,
-    hide: Callable[[str], str] | None = None,
+    redact: Callable[[str], str] | None = None,
 ) -> ApiResponse:
     """
-    Return what the service answered; header names are lower-case.
+    Return the service's answer.
 
-    A result without an error is a success whatever the HTTP status: a RunId that was given is
-    never thrown away. What is shown of the service's words, in an error or as the RequestId, goes
-    through `hide`, by default a redactor that knows no secret.
+    Args:
+        operation: the API's Action.
+        http_status: the status of the answer.
+        headers: the headers of the answer; their names are lower-case.
+        body: the body of the answer.
+        redact: removes secrets from the texts of errors and from the RequestId. By default it
+            removes only signatures.
 
     Raises:
-        ApiError: one of its kinds, when the envelope holds an error.
-        MalformedResponseError: when this is no envelope, or lacks what it promises.
+        ApiError: a subclass for the error of the envelope.
+        MalformedResponseError: when the body is not an envelope, or has no result.
 
     """
-    reply = _ResponseParser(operation, http_status, headers, body, hide or make_redactor())
+    reply = _ResponseParser(operation, http_status, headers, body, redact or make_redactor())
     if len(body) > MAX_BODY_BYTES:
         raise reply.malformed(f"more than {MAX_BODY_BYTES} bytes")
-    opened = _opened(body)
-    if opened is None:  # here and not where it was found out: a parser's error holds all it read
-        raise reply.malformed("an answer that is no envelope")
-    said, error, result = opened
-    request_id = reply.shown(said, MAX_EXCERPT_CHARS) if isinstance(said, str) and said else None
-    if error:  # an empty one says nothing
+    opened = _parse_envelope(body)
+    # Raised here, outside of the handler: the parser's error contains the whole body.
+    if opened is None:
+        raise reply.malformed("an answer without the service's envelope")
+    raw_request_id, error, result = opened
+    request_id = reply.to_line(as_text(raw_request_id), MAX_EXCERPT_CHARS) or None
+    if error:  # an empty error object is no error
         raise reply.error(error, request_id)
+    # A result under any HTTP status is a success: a RunId is never dropped, because it is paid.
     if not isinstance(result, Mapping):
         raise reply.malformed("neither a result nor an error")
     if operation == START_WORKFLOW and not (
@@ -151,8 +159,8 @@ def parse_response(
     return ApiResponse(result, request_id, _server_date(headers))
 
 
-def _opened(body: bytes) -> tuple[Any, Any, Any] | None:
-    """Return RequestId, error and result, or nothing if this is no envelope."""
+def _parse_envelope(body: bytes) -> tuple[Any, Any, Any] | None:
+    """Return RequestId, error and result; `None` without an envelope."""
     try:
         envelope = json.loads(body)
         metadata = envelope["ResponseMetadata"]
@@ -163,41 +171,45 @@ def _opened(body: bytes) -> tuple[Any, Any, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class _ResponseParser:
-    """What arrived, and the errors that it can mean."""
+    """An HTTP answer, and the errors made of it."""
 
     operation: str
     status: int
     headers: Mapping[str, str]
     body: bytes
-    hide: Callable[[str], str]
+    redact: Callable[[str], str]
 
-    def shown(self, text: str, longest: int) -> str:
-        """Return one printable line; nothing is cut before secrets are looked for."""
-        text = self.hide(text)
+    def to_line(self, text: str, longest: int) -> str:
+        """Return a text as one printable line without secrets."""
+        # Redaction comes before the cut: a cut secret would not be found.
+        text = self.redact(text)
         line = "".join(char if char.isprintable() else " " for char in text[: 2 * longest]).strip()
         return line if len(line) <= longest else f"{line[:longest]}..."
 
-    def malformed(self, what: str, *, accepted: bool = False) -> MalformedResponseError:
-        shown = self.shown(
+    def malformed(self, problem: str, *, accepted: bool = False) -> MalformedResponseError:
+        excerpt = self.to_line(
             self.body[: 4 * MAX_SCANNED_CHARS].decode(errors="replace"), MAX_EXCERPT_CHARS
         )
-        unclear = accepted or self.status < 300 or (self.status >= 500 and self.status != 503)
+        # A proxy or gateway may have lost the answer of an accepted start, except under 3xx, 4xx
+        # and 503 (vod-api-facts 8).
+        ambiguous = accepted or self.status < 300 or (self.status >= 500 and self.status != 503)
         return MalformedResponseError(
             self.operation,
-            f"the service gave {what} [HTTP {self.status}]",
-            service_message=shown or "(empty)",
-            maybe_accepted=self.operation == START_WORKFLOW and unclear,
-            retryable=unclear or self.status in {429, 503},
+            f"the service sent {problem} [HTTP {self.status}]",
+            service_message=excerpt or "(empty)",
+            maybe_accepted=self.operation == START_WORKFLOW and ambiguous,
+            retryable=ambiguous or self.status in {429, 503},
         )
 
     def error(self, error: Any, request_id: str | None) -> ApiError:
         fields = error if isinstance(error, Mapping) else {}
-        code = self.shown(str(fields.get("Code") or "(no code)"), MAX_EXCERPT_CHARS)
-        base = code.partition(".")[0]  # InvalidParameter.DomainAlreadyExist is an InvalidParameter
+        code = self.to_line(str(fields.get("Code") or "(no code)"), MAX_EXCERPT_CHARS)
+        # vod-api-facts 8: InvalidParameter.DomainAlreadyExist is an InvalidParameter.
+        base = code.partition(".")[0]
         number = fields.get("CodeN")
-        kind = ERROR_CLASS_BY_CODE.get(base) or _kind_by_status(self.status)
+        kind = ERROR_CLASS_BY_CODE.get(base) or _class_for_status(self.status)
         failed = kind is ServiceFailureError
-        refused = (
+        rejected = (
             self.status not in {500, 502, 504}
             if base in REJECTED_CODES
             else (self.status == 503 and base not in ERROR_CLASS_BY_CODE)
@@ -206,18 +218,19 @@ class _ResponseParser:
             self.operation,
             code=code,
             code_n=number if isinstance(number, int) else None,
-            message=self.shown(str(fields.get("Message") or ""), MAX_MESSAGE_CHARS),
+            message=self.to_line(str(fields.get("Message") or ""), MAX_MESSAGE_CHARS),
             http_status=self.status,
             request_id=request_id,
             retry_after=_retry_after(self.headers),
             server_date=_server_date(self.headers),
-            maybe_accepted=self.operation == START_WORKFLOW and failed and not refused,
+            maybe_accepted=self.operation == START_WORKFLOW and failed and not rejected,
             retryable=failed or kind is ThrottledError,
         )
 
 
-def _kind_by_status(status: int) -> type[ApiError]:
-    if status >= 500 or status < 400:  # an unknown error under a success says nothing for sure
+def _class_for_status(status: int) -> type[ApiError]:
+    # An unknown error under 2xx is a failure: a run may exist.
+    if status >= 500 or status < 400:
         return ServiceFailureError
     return {
         401: AuthenticationError,
@@ -228,22 +241,23 @@ def _kind_by_status(status: int) -> type[ApiError]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return seconds; a date counts from the answer's own `Date`."""
+    """Return `Retry-After` in seconds."""
+    # A date is compared with the answer's `Date`: this machine's clock may be wrong.
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
-    until, now = _moment(text), _moment(headers.get("date", ""))
+    until, now = _parse_http_date(text), _parse_http_date(headers.get("date", ""))
     return max(0.0, (until - now).total_seconds()) if until and now else None
 
 
 def _server_date(headers: Mapping[str, str]) -> str | None:
     text = headers.get("date", "")
-    return text if _moment(text) else None
+    return text if _parse_http_date(text) else None
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # both are seen, for instance for the year 99999999999
+    except (ValueError, OverflowError):  # OverflowError: the year 99999999999
         return None
     return moment if moment.tzinfo else None

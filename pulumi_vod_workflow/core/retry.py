@@ -1,85 +1,86 @@
-"""
-When to repeat a failed call, how fast to go, when to ask again: decisions, never sleeping.
-
-A start whose fate is unknown is repeated promptly or not at all: while its run is unfinished the
-service joins the repeat, afterwards it may bill a new run (facts 4).
-"""
+"""The retry policy: the delay before the next attempt of a failed call."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.errors import ApiError, TransportError, VodWorkflowError
-
-START_WORKFLOW: Final = "StartWorkflow"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What has been tried so far, in seconds on one clock."""
+    """The failed attempts of one call."""
 
     count: int
-    """How many have failed."""
+    """The number of failed attempts."""
     elapsed: float
-    """Since the first attempt began."""
+    """The time since the first attempt, in seconds."""
     ambiguous_for: float | None = None
-    """Since the first attempt of unknown fate began, if there was one."""
+    """The time since the first attempt with an unknown outcome, in seconds; `None` without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """
-    Bounds of the repeats of one call.
+    The time budgets of the retries of one call.
 
-    A repeat begins within the bound, or not at all. Where the service asks to wait for longer
-    (Retry-After), the call fails at once and says so, rather than to come back too early.
+    A retry starts within its budget, or not at all. If `Retry-After` is longer than the budget,
+    the call fails at once.
     """
 
     rejected_start_budget: float = 120.0
-    """Seconds for a start that was surely refused (429, 503)."""
+    """The budget of a start that the service has rejected (429, 503), in seconds."""
+    # vod-api-facts 4: the service joins a repeated start while the run is unfinished. A run that
+    # has ended may be paid again, and snapshots of a clip end within seconds.
     ambiguous_start_budget: float = 4.0
-    """
-    Seconds, since it was sent, for a start of unknown fate: short, because a run that has ended is
-    not found again but started, and paid, anew. Snapshots of a clip take seconds.
-    """
+    """The budget of a start with an unknown outcome, in seconds since it was sent."""
     read_budget: float = 60.0
-    """Seconds for a read."""
+    """The budget of a read, in seconds."""
     unreachable_budget: float = 20.0
-    """Seconds while no connection is made: the network may come back."""
+    """The budget without a connection, in seconds."""
+    # A refused connection is mostly a wrong setting, so the user gets the error sooner.
     rejected_budget: float = 5.0
-    """Seconds while connections are refused: a wrong setting, or a server that is not there."""
+    """The budget of refused connections, in seconds."""
     initial_backoff: float = 0.5
-    """Seconds that the first wait is at most; it doubles with each attempt."""
+    """The longest first delay, in seconds; it doubles with each attempt."""
     max_backoff: float = 15.0
-    """Seconds that any wait is at most, unless the service asked for more."""
+    """The longest delay without a `Retry-After`, in seconds."""
     max_backoff_ambiguous: float = 1.0
-    """The same for a start of unknown fate."""
+    """The longest delay of a start with an unknown outcome, in seconds."""
 
     def next_delay(
         self, operation: str, error: VodWorkflowError, attempts: Attempts, jitter: float
     ) -> float | None:
         """
-        Return the seconds to wait before the next attempt, or `None` to give up.
+        Return the seconds before the next attempt, or `None` without a further attempt.
 
-        `jitter` is a random number from 0 to 1: the wait is anything up to its bound, so that
-        many callers that failed together do not come back together.
+        Args:
+            operation: the API's Action.
+            error: the error of the last attempt.
+            attempts: the attempts so far.
+            jitter: a random number from 0 to 1.
+
         """
         if not error.retryable:
             return None
-        spent, ceiling = attempts.elapsed, self.max_backoff
-        limit = self.rejected_start_budget if operation == START_WORKFLOW else self.read_budget
+        elapsed, max_backoff = attempts.elapsed, self.max_backoff
+        budget = self.rejected_start_budget if operation == START_WORKFLOW else self.read_budget
         if isinstance(error, TransportError) and not error.sent:
-            limit = min(
-                limit, self.unreachable_budget, self.rejected_budget if error.refused else limit
+            budget = min(
+                budget, self.unreachable_budget, self.rejected_budget if error.refused else budget
             )
         if operation == START_WORKFLOW and attempts.ambiguous_for is not None:
-            spent, ceiling, limit = (
+            elapsed, max_backoff, budget = (
                 attempts.ambiguous_for,
                 self.max_backoff_ambiguous,
                 self.ambiguous_start_budget,
             )
-        wait = jitter * min(ceiling, self.initial_backoff * 2.0 ** min(attempts.count - 1, 10))
+        # Full jitter: calls that failed together do not return together. The exponent is limited
+        # because a float overflows after 1,023 doublings.
+        backoff = self.initial_backoff * 2.0 ** min(attempts.count - 1, 10)
+        delay = jitter * min(max_backoff, backoff)
+        # vod-api-facts 8: official clients honour Retry-After after 429 and 503.
         if isinstance(error, ApiError) and error.retry_after is not None:
-            wait += error.retry_after
-        return wait if spent + wait <= limit else None
+            delay += error.retry_after
+        return delay if elapsed + delay <= budget else None

@@ -8,6 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A value that is to be recorded as a secret; the engine itself keeps secret inputs so."""
+    """A value that the state records as a secret."""
+
+    # The engine encrypts secret inputs itself. Outputs need this mark (pulumi-facts B.6).
 
     value: Any

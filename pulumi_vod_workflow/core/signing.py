@@ -1,9 +1,4 @@
-"""
-Request, credentials and time become a signature, in three visible stages.
-
-Source: facts 5. The canonical query is also the query that is sent, so what is signed is what is
-sent.
-"""
+"""The signature of a request, in three stages. Source: vod-api-facts 5."""
 
 from __future__ import annotations
 
@@ -20,46 +15,50 @@ from urllib.parse import quote
 
 ALGORITHM: Final = "HMAC-SHA256"
 SERVICE: Final = "vod"
+"""The service's name in the scope of a signature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One key triple; its secrets are not in its repr."""
+    """An access key, its secret key and an optional session token."""
 
     access_key: str
+    # Promise 3: a repr in a log or traceback must not contain a secret.
     secret_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The stages, kept so that a mismatch explains itself, and the headers to send."""
+    """The stages of a signature, and the headers to send."""
 
+    # A caller compares the stages with the service's after SignatureDoesNotMatch.
     canonical_request: str
     string_to_sign: str
     headers: Mapping[str, str] = field(repr=False)
 
 
 def canonical_query(parameters: Iterable[tuple[str, str]]) -> str:
-    """Encode by RFC 3986 and sort by name; repeated names keep their order."""
+    """Return the query, encoded by RFC 3986 and sorted by name; repeated names keep their order."""
+    # The client sends this query, too: the service verifies the bytes that it receives.
     ordered = sorted(parameters, key=itemgetter(0))
-    return "&".join(f"{_name(name)}={_encoded(value)}" for name, value in ordered)
+    return "&".join(f"{_encode_name(name)}={_percent_encode(value)}" for name, value in ordered)
 
 
 _UNRESERVED: Final = re.compile("[A-Za-z0-9._~-]*")
 
 
-def _encoded(text: str) -> str:
+def _percent_encode(text: str) -> str:
     return text if _UNRESERVED.fullmatch(text) else quote(text, safe="-_.~")
 
 
-_name = lru_cache(maxsize=64)(_encoded)  # there are few
+_encode_name = lru_cache(maxsize=64)(_percent_encode)  # the calls have fewer than 64 names
 
 
 def canonical_request(
     method: str, path: str, query: str, headers: Mapping[str, str], body_hash: str
 ) -> str:
-    """First stage: the request, spelled one way; `headers` are the signed ones."""
+    """Return the first stage: the request in canonical form. `headers` are the signed headers."""
     ordered = sorted((name.lower(), value.strip()) for name, value in headers.items())
     lines = "".join(f"{name}:{value}\n" for name, value in ordered)
     names = ";".join(name for name, _ in ordered)
@@ -67,18 +66,18 @@ def canonical_request(
 
 
 def string_to_sign(request: str, scope: str, x_date: str) -> str:
-    """Second stage: what the key signs."""
+    """Return the second stage: the text that the key signs."""
     return "\n".join((ALGORITHM, x_date, scope, _sha256(request.encode())))
 
 
 def signature(text: str, secret_key: str, scope: str) -> str:
-    """Third stage: the signature in hex."""
+    """Return the third stage: the signature in hexadecimal digits."""
     return _hmac(_signing_key(secret_key, scope), text).hex()
 
 
 @lru_cache(maxsize=8)
 def _signing_key(secret_key: str, scope: str) -> bytes:
-    """Derive the key of a day and region: the same for all of its requests."""
+    """Return the key of a scope: the same for all requests of a day and region."""
     key = secret_key.encode()
     for part in scope.split("/"):
         key = _hmac(key, part)
@@ -99,13 +98,22 @@ def sign(
     service: str = SERVICE,
 ) -> Signature:
     """
-    Sign a request as the official SDK does.
+    Return the signature of a request.
 
-    `host` carries its port unless that is 80 or 443; `path` is encoded, as it is sent; `query` is
-    already canonical.
+    Args:
+        method: the HTTP method.
+        host: the host, with its port unless the port is 80 or 443.
+        path: the encoded path.
+        query: the canonical query.
+        body: the bytes to send.
+        content_type: the type of the body, if it has one.
+        credentials: the keys.
+        region: the region in the scope.
+        at: the time of the signature.
+        service: the service in the scope.
 
     Raises:
-        ValueError: when `at` does not say in which zone it is.
+        ValueError: when `at` has no time zone.
 
     """
     if at.tzinfo is None:
@@ -113,6 +121,7 @@ def sign(
     moment = at.astimezone(UTC).isoformat()[:19]  # a third of strftime's time
     x_date = moment.replace("-", "").replace(":", "") + "Z"
     body_hash = _sha256(body)
+    # vod-api-facts 5: the service verifies exactly the headers that SignedHeaders lists.
     signed = {"host": host, "x-content-sha256": body_hash, "x-date": x_date}
     if content_type is not None:
         signed["content-type"] = content_type

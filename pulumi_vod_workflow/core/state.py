@@ -15,20 +15,18 @@ from pulumi_vod_workflow.core.values import UNKNOWN
 
 
 def is_unchanged(old: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
-    """
-    Tell whether a declaration is the recorded one, but for what is derived of it.
-
-    It was found right when it was recorded, by the rules of then, and its token stays: see
-    `keeps_token`. What starts a run again, a replacement, is checked without what was recorded.
-    """
-    if "clientToken" not in old and "existingRunId" not in old:  # nothing is recorded
+    """Return whether a declaration equals the recorded one, apart from derived inputs."""
+    # The recorded declaration was valid when its run started. An upgrade with stricter rules must
+    # not fail a stack that changes nothing. The engine checks a replacement with empty olds
+    # (pulumi-facts B.4), so a new start meets the current rules.
+    if "clientToken" not in old and "existingRunId" not in old:  # a first create
         return False
     derived = {"clientToken"} - declared.keys()
     return is_same({key: old[key] for key in old.keys() - derived}, declared)
 
 
 def is_same(old: object, new: object) -> bool:
-    """Compare what was found right with whatever was declared now."""
+    """Return whether a new value equals a recorded one, in type, too."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return old.keys() == new.keys() and all(is_same(old[key], new[key]) for key in old)
     if isinstance(old, list) and isinstance(new, list):
@@ -38,13 +36,13 @@ def is_same(old: object, new: object) -> bool:
 
 def with_derived_inputs(old: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return a valid declaration with what is derived from it and from the old inputs.
+    Return a valid declaration with its token and its secrecy.
 
-    That is the token: the recorded one while the start stays the same, else the derived one once
-    all is known, and none for a run that is adopted. And whether anything is secret: a run that was
-    made of secrets stays so when they are no longer declared.
+    The token is the recorded one while the start stays the same. Otherwise it is derived. An
+    adopted run has none.
     """
     inputs = dict(declared)
+    # The outputs still contain the secret after the program has removed its mark.
     if old.get("secretInputs") is True:
         inputs["secretInputs"] = True
     if "clientToken" not in inputs:
@@ -61,43 +59,39 @@ def with_derived_inputs(old: Mapping[str, Any], declared: Mapping[str, Any]) -> 
 DERIVED_FROM_INPUTS: Final = frozenset(
     {"clientToken", "spaceName", "templateName", "tasks", "transcodes", "snapshots", "extra"}
 )
-"""What could tell a secret input: outputs that follow the inputs, and the token, their hash."""
+"""The outputs that may reveal a secret input: copies of inputs, and the token, their hash."""
 
 RESULT_OUTPUTS: Final = frozenset({"tasks", "transcodes", "snapshots", "extra"})
-"""What the service tells in a form of its own, fields included that are not known here."""
+"""The outputs in the service's own form, with fields that this version does not know."""
 
 _URL: Final = re.compile("https?://", re.IGNORECASE)
 
 
 def to_state(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's properties as they are to be recorded: inputs, outputs or both."""
-    return _marked(properties, DERIVED_FROM_INPUTS)
+    """Return a run's properties for the state, with secrets marked."""
+    return _mark_secrets(properties, DERIVED_FROM_INPUTS)
 
 
 def with_secret_urls(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Mark each text of the results with a URL in it: whoever has a signed one has the file.
-
-    No documented field holds any (facts 2: a StoreUri is a path and grants nothing), so this is for
-    those that are not known here. Which part of a URL signs it differs: query, path or user.
-    """
+    """Return outputs with each result text that contains a URL marked as a secret."""
+    # A signed URL grants access to the file. No documented field has one (vod-api-facts 2: a
+    # StoreUri is a path), but an unknown field may. The signature may be in query, path or user.
     return {
-        key: _marked_urls(value) if key in RESULT_OUTPUTS else value
-        for key, value in outputs.items()
+        key: _mark_urls(value) if key in RESULT_OUTPUTS else value for key, value in outputs.items()
     }
 
 
-def _marked_urls(value: Any) -> Any:
+def _mark_urls(value: Any) -> Any:
     if isinstance(value, str):
         return Secret(value) if _URL.search(value) else value
     if isinstance(value, Mapping):
-        return {key: _marked_urls(item) for key, item in value.items()}
+        return {key: _mark_urls(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_marked_urls(item) for item in value]
+        return [_mark_urls(item) for item in value]
     return value
 
 
-def _marked(properties: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:
+def _mark_secrets(properties: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:
     secret = names if properties.get("secretInputs") is True else frozenset()
     return {
         key: Secret(value) if key in secret and value is not UNKNOWN else value
@@ -106,14 +100,10 @@ def _marked(properties: Mapping[str, Any], names: AbstractSet[str]) -> dict[str,
 
 
 def updated_state(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return a run's record with its new declaration.
-
-    No output is lost. What was read of an adopted run's start stays, though it is not declared,
-    and is as secret as it was.
-    """
-    stays = set(REQUEST_FIELDS) if "existingRunId" in declared else set()
-    replaced = set(RUN_FIELDS) - stays
+    """Return a run's state with its new declaration and all its outputs."""
+    # The start fields of an adopted run were read from the service. They stay, and stay secret.
+    read_fields = set(REQUEST_FIELDS) if "existingRunId" in declared else set()
+    replaced = set(RUN_FIELDS) - read_fields
     kept = {key: value for key, value in recorded.items() if key not in replaced}
-    undeclared = set(kept) & stays - set(declared)
-    return _marked({**kept, **declared}, DERIVED_FROM_INPUTS | undeclared)
+    undeclared = set(kept) & read_fields - set(declared)
+    return _mark_secrets({**kept, **declared}, DERIVED_FROM_INPUTS | undeclared)

@@ -1,4 +1,4 @@
-"""How messages name a declaration's parts: paths as Pulumi spells them, and the first of many."""
+"""Names of properties and lists of names in messages."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Collection
 from typing import Final
 
 SOURCE: Final = "vid, directUrl"
-"""Path of what is wrong with both together."""
+"""The path of a problem of both properties."""
 MAX_LISTED: Final = 100
-"""Keys, or problems, named in one text."""
+"""The number of keys, or of problems, in one text."""
 
 
 def property_path(*parts: int | str) -> str:
-    """Return a path as Pulumi spells it: `items.key[0]`, or `items["a key"][0]`."""
+    """Return a path in Pulumi's spelling: `items.key[0]`, or `items["a key"][0]`."""
     if parts == (SOURCE,):
         return SOURCE
     return "".join(map(_step, parts)).removeprefix(".")
@@ -24,18 +24,19 @@ def _step(part: int | str) -> str:
         return f"[{part}]"
     if part.isidentifier():
         return f".{part}"
+    # A control character could change the user's terminal, so an unprintable key is escaped.
     return f"[{json.dumps(part, ensure_ascii=not part.isprintable())}]"
 
 
 def join_path(path: str, part: str) -> str:
-    """Return the path of a part of what is at `path`."""
+    """Return the path of a part of the value at `path`."""
     return path + ("." if part and not part.startswith("[") else "") + part
 
 
-def list_names(keys: Collection[str], most: int = MAX_LISTED) -> str:
-    """Name the first of many keys, and say how many more there are."""
-    shown = ", ".join(list(keys)[:most])
-    return shown if len(keys) <= most else f"{shown} and {len(keys) - most:,} more"
+def list_names(keys: Collection[str], max_listed: int = MAX_LISTED) -> str:
+    """Return the first `max_listed` keys, and the number of further keys."""
+    shown = ", ".join(list(keys)[:max_listed])
+    return shown if len(keys) <= max_listed else f"{shown} and {len(keys) - max_listed:,} more"
 
 
 def defect_summary(error: Exception) -> str:

@@ -1,13 +1,14 @@
-"""
-Values as the engine carries them, made normal: no `None`, integral floats as ints.
+"""Property values in one spelling: without `None`, integral floats as ints."""
 
-No pydantic here and in what is built on it: whoever finds everything as it was recorded needs none.
-"""
+# This module and `core.changes` import no pydantic: a preview of unchanged runs needs no models.
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+Properties = Mapping[str, Any]
+"""The inputs or outputs of a resource or item, by name."""
 
 
 class Unknown:
@@ -18,14 +19,30 @@ class Unknown:
 
 
 UNKNOWN: Final = Unknown()
-
+"""The only instance of `Unknown`; compare with `is`."""
 
 PLAIN: Final = (str, int, float, type(None))
-"""Values without parts: most of them, so that they are looked at first."""
+"""The types of values without parts."""
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """Return `value` if it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """Return `value` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: object) -> str:
+    """Return `value` if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
 
 
 def is_known(value: object) -> bool:
-    """Tell whether no part of `value` is unknown."""
+    """Return whether no part of `value` is unknown."""
+    # Most values are plain, so their check is first.
     if isinstance(value, PLAIN):
         return True
     if isinstance(value, Mapping):
@@ -36,12 +53,13 @@ def is_known(value: object) -> bool:
 
 
 def normalise(raw: Mapping[str, object]) -> dict[str, Any]:
-    """Return `raw` without what is `None`, and with integral floats as ints; keys stay."""
+    """Return `raw` without `None` values, and with integral floats as ints; keys stay."""
     return {key: _normal(item) for key, item in raw.items() if item is not None}
 
 
 def _normal(value: object) -> object:
-    if isinstance(value, PLAIN):  # the engine sends 0 as 0.0
+    # Numbers travel as protobuf doubles, so the engine sends 0 as 0.0.
+    if isinstance(value, PLAIN):
         return int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(value, Mapping):
         return normalise(value)

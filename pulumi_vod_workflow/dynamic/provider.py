@@ -60,7 +60,7 @@ class BlockingService:
         """Return the client of an endpoint."""
         from pulumi_vod_workflow.transport.event_loop import client_for  # noqa: PLC0415 - see above
 
-        return client_for(settings, endpoint, say=print_line).client
+        return client_for(settings, endpoint, log=print_line).client
 
     async def call(
         self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs

@@ -1,1 +1,1 @@
-"""Records of starts."""
+"""The journal: the records of starts."""

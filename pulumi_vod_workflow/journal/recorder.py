@@ -1,4 +1,4 @@
-"""Records one start: before it is sent, and after its answer."""
+"""The recorder of one start: before each send, and after the answer."""
 
 from __future__ import annotations
 
@@ -18,69 +18,75 @@ from pulumi_vod_workflow.journal.store import ClaimLostError, RecordVersion
 
 @dataclass(frozen=True, slots=True)
 class StartRecorder:
-    """What the client records about a start that it is about to send."""
+    """A recorder of one start in the journal."""
 
     journal: Journal
     intent: StartIntent
     owner: str
-    """The operation that sends it."""
-    seen_version: RecordVersion = field(default_factory=RecordVersion)
-    """The start's record when the operation has decided to send it."""
+    """The operation that sends the start."""
+    # Between this decision and the claim, another update may have sent the start.
+    expected_version: RecordVersion = field(default_factory=RecordVersion)
+    """The start's record at the decision to send it."""
     resent: bool = False
-    """An earlier operation has sent it, and no answer came: whatever comes now, it may be a run."""
+    """Whether an earlier operation has sent the start without an answer; a run may exist."""
     resend_within: float = math.inf
-    """Seconds after the first send ever in which it may be sent again."""
+    """The time after the first send in which the client may send it again, in seconds."""
 
     async def claim(self) -> datetime:
         """
-        Record that it is sent, before each attempt.
+        Record an attempt before it is sent.
 
         Returns:
-            When it was first sent.
+            The time of the first send.
 
         Raises:
-            JournalError: when that cannot be written.
-            ClaimLostError: when another operation has sent it since this one has looked.
+            JournalError: when the journal is not writable.
+            ClaimLostError: when another operation has sent the start.
 
         """
-        claim = await _written(self.journal.claim(self.intent, self.owner, self.seen_version))
+        claim = await _wait_for_write(
+            self.journal.claim(self.intent, self.owner, self.expected_version)
+        )
         if not claim.won:
             raise ClaimLostError(claim.record)
         return claim.record.sent_at
 
-    def has_record(self) -> StartRecord | None:
+    def current_record(self) -> StartRecord | None:
         """
-        Return what the journal has of the start now, without a claim; it blocks.
+        Return the start's current record, without a claim; blocks.
 
         Raises:
-            JournalError: when it cannot be read.
+            JournalError: when the journal is not readable.
 
         """
         return self.journal.lookup([self.intent]).records.get(self.intent.record_key)
 
     def is_past_resend_deadline(self, first_sent: datetime) -> bool:
-        """Tell whether the window for a repeat is over, or the clock was set back and tells not."""
+        """Return whether a retry comes more than `resend_within` seconds after the first send."""
+        # A negative age means that the clock was set back, so the true age is unknown.
         return not 0 <= self.journal.age(first_sent).total_seconds() <= self.resend_within
 
     def record_rejected(self) -> Future[None]:
-        """Record that it was not accepted; if that is not written, the next operation asks."""
+        """Record that the service has rejected the start."""
+        # If this write is lost, the next preview offers the choices of an unknown outcome.
         return self.journal.record_rejected(self.intent, self.owner)
 
     async def record_accepted(self, run: Mapping[str, Any]) -> None:
         """
-        Record which run it has become.
+        Record the run of an accepted start.
 
         Raises:
-            JournalError: when that cannot be written.
+            JournalError: when the journal is not writable.
 
         """
         async with asyncio.timeout(BUSY_TIMEOUT + 5):
-            await _written(self.journal.record_accepted(self.intent, run))
+            await _wait_for_write(self.journal.record_accepted(self.intent, run))
 
 
-async def _written(written: Future[T]) -> T:
-    """Wait until something is written; the others that wait for it are not disturbed."""
+async def _wait_for_write(written: Future[T]) -> T:
+    """Return the result of a write; a cancellation of this wait does not cancel the write."""
     try:
         return await asyncio.shield(asyncio.wrap_future(written))
     except JournalError as error:
-        raise JournalError(error.path, error.why) from None
+        # Several waiters share the exception object, and each adds its own traceback.
+        raise JournalError(error.path, error.why, error.remedy) from None

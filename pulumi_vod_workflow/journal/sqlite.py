@@ -1,12 +1,14 @@
 """
-The journal: which starts were sent, kept on this machine until a state is known to hold their runs.
+The journal in an SQLite file: the starts that were sent, until a state has their runs.
 
-What a state cannot tell is what happened in an operation that was killed, or whose result was never
-written. An entry is written before a start is sent and completed with its RunId before the
-operation returns; the first later operation that meets the run in a state removes it. Inputs,
-tokens and keys are not in it. One SQLite file serves all stacks: each write is its own short
-transaction, so that they do not disturb each other, and a process that is killed leaves it whole.
+The provider writes a record before it sends a start, and adds the RunId before the operation
+returns. A later operation that reads the run in a state removes the record. The journal has no
+inputs, tokens or keys.
 """
+
+# The state alone does not have a start whose operation was killed (journal-facts 0). One file
+# serves all stacks. Each write is a short transaction, so processes do not block each other, and a
+# kill leaves the file whole.
 
 from __future__ import annotations
 
@@ -24,21 +26,20 @@ from typing import Any, Final, TypeVar
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal.store import ClaimResult, Lookup, RecordVersion
+from pulumi_vod_workflow.journal.store import ClaimResult, JournalLookup, RecordVersion
 
 T = TypeVar("T")
 
+# Version 1 had no claims. A release of version 1 rejects the file, because it would overwrite the
+# records of other updates.
 SCHEMA_VERSION: Final = 2
-"""
-Of the file's layout. Version 1 had no claims: a release that knows only that one refuses the file,
-because it would overwrite what another update has sent.
-"""
+"""The version of the schema."""
 
-APPLICATION_ID: Final = 0x766F646A
-"""What tells SQLite's other files from ours."""
+APPLICATION_ID: Final = 0x766F646A  # "vodj"
+"""The application id of the provider's SQLite files."""
 
 BUSY_TIMEOUT: Final = 30.0
-"""Seconds to wait for another process's transaction."""
+"""The longest wait for another process's transaction, in seconds."""
 
 SCHEMA: Final = f"""
 BEGIN IMMEDIATE;
@@ -65,8 +66,9 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
+# Longer than any update. A slower concurrent update still finds the released run.
 RELEASED_CLAIM_RETENTION: Final = timedelta(days=2)
-"""Time for which a released run is kept: longer than any update takes, so a slower one finds it."""
+"""The time for which a released run is kept."""
 
 PRUNE_RELEASED: Final = """
 DELETE FROM claims WHERE key NOT IN (SELECT key FROM starts)
@@ -82,7 +84,7 @@ LEFT JOIN starts ON starts.key = wanted.key
 LEFT JOIN claims ON claims.key = wanted.key
 """
 
-UPSERT_CLAIM: Final = """
+SELECT_CLAIM: Final = """
 SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
     claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
 FROM (SELECT 1)
@@ -90,12 +92,12 @@ LEFT JOIN starts ON starts.key = :key
 LEFT JOIN claims ON claims.key = :key
 """
 
-UPSERT_SENT: Final = """
+INSERT_SENT: Final = """
 INSERT INTO starts (key, resource, sent_at) VALUES (:key, :resource, :now)
 ON CONFLICT (key) DO UPDATE SET resource = excluded.resource
 """
 
-SELECT_OWNER: Final = """
+UPSERT_OWNER: Final = """
 INSERT INTO claims (key, owner) VALUES (:key, :owner)
 ON CONFLICT (key) DO UPDATE SET owner = excluded.owner
 """
@@ -147,66 +149,71 @@ RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 Statement = tuple[str, Mapping[str, Any]]
 
 
-class _UnusableError(Exception):
-    """The file cannot be used; its text says why."""
+class _UnusableFileError(Exception):
+    """An error of a file that the journal cannot use: the cause, and the remedy."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        self.remedy = remedy
+        super().__init__(why)
 
 
 class Journal:
     """
-    One journal's file; usable from any thread.
+    A journal in one file; usable from any thread.
 
     Args:
-        path: the file; it is made when a start is to be written.
-        clock: what tells when a start is sent.
+        path: the file; the first write creates it.
+        clock: the clock of the records.
 
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._path = path
         self._clock = clock or SystemClock()
-        self._opened = self._clock.now()
+        self._opened_at = self._clock.now()
         self._lock = threading.RLock()
-        """Over what is below; the file's, where both are needed, comes second."""
-        self._file = threading.RLock()
-        """Over the file."""
+        """The lock of the attributes below. Take it before `_file_lock`."""
+        self._file_lock = threading.RLock()
+        """The lock of the file."""
         self._writer = ThreadPoolExecutor(1, "vod-journal")
         self._connection: sqlite3.Connection | None = None
         self._writable = False
-        """Whether this connection has written."""
-        self._pending: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
-        self._written: Future[None] | None = None
+        """Whether this connection has created or checked the schema."""
+        self._pending_work: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
+        self._scheduled_write: Future[None] | None = None
         self._unreleased: set[str] | None = None
-        """Ids of the runs that the journal holds, once they were looked for."""
+        """The ids of the journal's runs; `None` before their first read."""
         self._released: set[str] = set()
-        """Ids of runs that are on their way out of it."""
+        """The ids of runs whose removal is scheduled."""
 
-    def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> Lookup:
+    def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
         """
-        Return what is known of starts, and the latest other start of each of their resources.
+        Return the records of starts, and the latest other start of each of their resources.
 
         Args:
             intents: the starts.
-            create: make sure that they can be claimed, so that a preview already tells if not.
+            create: whether to create the file, and to return the versions that claims need. A
+                preview then already fails if the file is not writable.
 
         Raises:
-            JournalError: when the file cannot be read, or written if it is to be.
+            JournalError: when the file is not readable, or with `create` not writable.
 
         """
         keys, resources = set(), set()
-        for order in intents:
-            keys.add(order.record_key)
-            resources.add(order.resource_key)
+        for intent in intents:
+            keys.add(intent.record_key)
+            resources.add(intent.resource_key)
         names = sorted(keys), sorted(resources)
         versions: dict[str, RecordVersion] = {}
         released: dict[str, Any] = {}
         if not create:
             rows = self._rows(SELECT_RECORDS, *names)
         else:
-            # A run that a state holds is released before its next start is compared with this look.
+            # Scheduled releases of runs that a state has must precede the read of the versions.
             self._writer.submit(lambda: None).result()
-            with self._file, self._explain_errors():
+            with self._file_lock, self._explain_errors():
                 connection = self._create()
-                # One transaction: an entry and its version are of the same moment.
+                # One transaction: a record and its version are from the same time.
                 connection.execute("BEGIN")
                 try:
                     rows = self._rows(SELECT_RECORDS, *names)
@@ -215,74 +222,78 @@ class Journal:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
             versions = {key: RecordVersion(*version[:4]) for key, *version in found}
-            released = {key: _run(*run) for key, _, _, _, _, *run in found if run[0]}
+            released = {key: _run_fields(*run) for key, _, _, _, _, *run in found if run[0]}
             with self._lock:
-                self._unreleased_run_ids()  # now, and not when a run's acceptance waits for it
+                self._unreleased_run_ids()  # read now: an accepted run must not wait for it
         known = {entry.record_key: entry for _, entry in rows if entry.record_key in keys}
         for key, version in versions.items():
-            # An update that runs beside this one has started it, and a state holds its run: this
-            # one's view of the state is older.
-            if key not in known and self._is_news(version, released.get(key)):
+            # A concurrent update has started the run, and a newer state has it.
+            if key not in known and self._is_released_elsewhere(version, released.get(key)):
                 at = datetime.fromisoformat(str(version.released_at))
                 known[key] = StartRecord(at, released[key], key)
         others = {resource: entry for resource, entry in rows if entry.record_key not in keys}
-        return Lookup(known, others, versions)
+        return JournalLookup(known, others, versions)
 
-    def _is_news(self, version: RecordVersion, released: Any) -> bool:
-        """Tell whether another process has released a run since this journal was opened."""
+    def _is_released_elsewhere(self, version: RecordVersion, released: Any) -> bool:
+        """Return whether another process has released a run since this journal was opened."""
         if released is None or version.released_at is None or released["runId"] in self._released:
             return False
-        return datetime.fromisoformat(version.released_at) > self._opened
+        return datetime.fromisoformat(version.released_at) > self._opened_at
 
     def list_stack(self, project: str, stack: str) -> list[tuple[str, StartRecord]]:
         """
-        Return all starts of a stack's resources, each with its `Order.resource`; the latest last.
+        Return the resource key and the record of each start of a stack; the latest last.
 
         Raises:
-            JournalError: when the file cannot be read.
+            JournalError: when the file is not readable.
 
         """
         return self._rows(SELECT_STACK, project, stack)
 
     def claim(
-        self, order: StartIntent, owner: str, seen: RecordVersion | None = None
+        self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
     ) -> Future[ClaimResult]:
         """
-        Record that an operation is about to send a start, unless another one has since it looked.
+        Claim a start: record that an operation is about to send it.
 
-        One process wins: the comparison and the record are one transaction. Only the owner of the
-        last claim may send, so each attempt claims again.
+        The claim is lost if another operation has changed the record. Only the owner of the last
+        claim may send.
 
         Args:
-            order: the start.
+            intent: the start.
             owner: the operation.
-            seen: the start's record when the operation has decided to send it; by default none.
+            expected: the record at the decision to send the start; by default none.
 
         """
-        names = {"key": order.record_key, "resource": order.resource_key, "owner": owner}
+        # journal-facts 0: two updates at the same time paid 332 of 300 starts without claims. The
+        # comparison and the record are one transaction, so one process wins.
+        names = {"key": intent.record_key, "resource": intent.resource_key, "owner": owner}
         values = {**names, "now": self._clock.now().isoformat()}
-        return self._write(lambda connection: _claim(connection, values, seen or RecordVersion()))
+        return self._write(
+            lambda connection: _claim(connection, values, expected or RecordVersion())
+        )
 
     def age(self, moment: datetime) -> timedelta:
-        """Return how long ago a recorded moment was."""
+        """Return the time since a recorded moment."""
         return self._clock.now() - moment
 
-    def record_rejected(self, order: StartIntent, owner: str) -> Future[None]:
-        """Record that a start was surely not accepted, unless another operation has claimed it."""
-        return self._transaction((DELETE_REJECTED, {"key": order.record_key, "owner": owner}))
+    def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
+        """Record a rejected start; no effect if another operation has claimed it."""
+        return self._transaction((DELETE_REJECTED, {"key": intent.record_key, "owner": owner}))
 
-    def record_accepted(self, order: StartIntent, run: Mapping[str, Any]) -> Future[None]:
-        """Take note of a start's run; what else its resource had sent is decided by that."""
+    def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
+        """Record a start's run, and remove the resource's other starts without an answer."""
         with self._lock:
             self._released.discard(run["runId"])
             self._unreleased_run_ids().add(run["runId"])
-        named = {"key": order.record_key, "resource": order.resource_key}
-        told = {name: run.get(name) for name in RUN_FIELDS}
-        values = {**named, **told, "now": self._clock.now().isoformat()}
+        named = {"key": intent.record_key, "resource": intent.resource_key}
+        fields = {name: run.get(name) for name in RUN_FIELDS}
+        values = {**named, **fields, "now": self._clock.now().isoformat()}
         return self._transaction((UPDATE_ACCEPTED, values), (DELETE_UNDECIDED, named))
 
     def discard_undecided(self, *resources: str) -> None:
-        """Take note that a person has named the runs of resources; never raises."""
+        """Remove the resources' starts without an answer, after an adoption; never raises."""
+        # The user has chosen the run, so the choices of an unknown outcome are no longer due.
         with suppress(OSError):
             if not self._path.exists():
                 return
@@ -292,12 +303,13 @@ class Journal:
 
     def delete(self, records: Iterable[StartRecord]) -> None:
         """
-        Forget starts as they were read, as a person decided: all of them, or none.
+        Remove records that the user discards: all of them, or none.
 
         Raises:
-            JournalError: when that cannot be written.
+            JournalError: when the file is not writable.
 
         """
+        # The statement compares time and run: a record that has changed since its read stays.
         changes = [
             (
                 DELETE_RECORD,
@@ -313,10 +325,10 @@ class Journal:
 
     def release(self, run_ids: Iterable[str]) -> Future[None] | None:
         """
-        Take note that a state holds runs; never raises.
+        Remove the records of runs that a state has; never raises.
 
         Returns:
-            What tells when that is written, if there is anything to write.
+            The scheduled write, or `None` without a record.
 
         """
         with self._lock:
@@ -331,29 +343,30 @@ class Journal:
     # -- the file -----------------------------------------------------------------------------
 
     def _unreleased_run_ids(self) -> set[str]:
-        """Return the ids of the runs that are in the journal; they are looked for once."""
+        """Return the ids of the runs in the journal; reads the file once."""
         if self._unreleased is None:
             self._unreleased = set()
-            with self._file, suppress(JournalError), self._explain_errors():  # told before a start
+            # A start needs the journal, and reports its error.
+            with self._file_lock, suppress(JournalError), self._explain_errors():
                 connection = self._connect()
                 rows = connection.execute(SELECT_RUN_IDS) if connection else ()
                 self._unreleased = {run_id for (run_id,) in rows}
         return self._unreleased
 
     def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, StartRecord]]:
-        with self._file, self._explain_errors():
+        with self._file_lock, self._explain_errors():
             connection = self._connect()
             if connection is None:
                 return []
             rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
             return [
-                (name, StartRecord(datetime.fromisoformat(sent_at), _run(*run), key))
+                (name, StartRecord(datetime.fromisoformat(sent_at), _run_fields(*run), key))
                 for name, key, sent_at, *run in rows
                 if run[0] not in self._released
             ]
 
     def _transaction(self, *changes: Statement) -> Future[None]:
-        """Have statements executed in one transaction."""
+        """Schedule statements in one transaction."""
 
         def execute(connection: sqlite3.Connection) -> None:
             for statement, values in changes:
@@ -362,20 +375,20 @@ class Journal:
         return self._write(execute)
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Have work done in a transaction; what comes while one is written shares the next one."""
+        """Schedule work in a transaction. Work that arrives during a write shares the next one."""
         future: Future[T] = Future()
-        future.set_running_or_notify_cancel()  # nobody who waits for it can cancel it
+        future.set_running_or_notify_cancel()  # a waiter cannot cancel the write
         with self._lock:
-            self._pending.append((work, future))
-            if self._written is None:
-                self._written = self._writer.submit(self._write_pending)
+            self._pending_work.append((work, future))
+            if self._scheduled_write is None:
+                self._scheduled_write = self._writer.submit(self._write_pending)
         return future
 
     def _write_pending(self) -> None:
         with self._lock:
-            pending, self._pending, self._written = self._pending, [], None
+            pending, self._pending_work, self._scheduled_write = self._pending_work, [], None
         try:
-            with self._file, self._explain_errors():
+            with self._file_lock, self._explain_errors():
                 connection = self._create()
                 try:
                     connection.execute("BEGIN IMMEDIATE")
@@ -385,7 +398,7 @@ class Journal:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-        except BaseException as error:  # noqa: BLE001 - each caller that waits gets it
+        except BaseException as error:  # noqa: BLE001 - each waiter gets it
             for _, future in pending:
                 future.set_exception(error)
         else:
@@ -393,9 +406,9 @@ class Journal:
                 future.set_result(result)
 
     def _connect(self) -> sqlite3.Connection | None:
-        """Return the open file, or `None` where there is none."""
+        """Return the connection, or `None` without a file."""
         if not self._path.exists():
-            self._close()  # it was removed: what is written to it would be lost
+            self._close()  # the file was removed, so further writes would be lost
         elif self._connection is None:
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
@@ -417,18 +430,20 @@ class Journal:
     def _check_file(self, connection: sqlite3.Connection) -> None:
         [[version]] = connection.execute("PRAGMA user_version")
         if version > SCHEMA_VERSION:
-            raise _UnusableError(
-                "it was made by a newer version of pulumi_vod_workflow: use that version"
+            raise _UnusableFileError(
+                "a newer version of pulumi_vod_workflow has written it", "use that version"
             )
         [[owner]] = connection.execute("PRAGMA application_id")
         if owner != APPLICATION_ID and list(connection.execute("SELECT 1 FROM sqlite_master")):
-            raise _UnusableError("it is a file of something else: set vod:journal to another one")
+            raise _UnusableFileError(
+                "it is a file of another program", "set `vod:journal` to another file"
+            )
         [[verdict]] = connection.execute("PRAGMA quick_check(1)")
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
 
     def _create(self) -> sqlite3.Connection:
-        """Return the open file, made if there is none."""
+        """Return the connection, with its file and schema created."""
         connection = self._connect()
         if connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -442,7 +457,7 @@ class Journal:
                 since = self._clock.now() - RELEASED_CLAIM_RETENTION
                 connection.execute(PRUNE_RELEASED, {"since": since.isoformat()})
             except sqlite3.Error:
-                self._close()  # and with it the transaction that was begun
+                self._close()  # also ends the transaction of the script
                 raise
             self._writable = True
         return connection
@@ -451,46 +466,48 @@ class Journal:
     def _explain_errors(self) -> Iterator[None]:
         try:
             yield
-        except _UnusableError as error:
-            raise JournalError(self._path, str(error)) from None
+        except _UnusableFileError as error:
+            raise JournalError(self._path, str(error), error.remedy) from None
         except (OSError, sqlite3.OperationalError) as error:
             raise JournalError(
                 self._path,
-                f"it cannot be used ({error}): make it writable, or set vod:journal to a file "
-                "that is",
+                f"it is not usable ({error})",
+                "make the file writable, or set `vod:journal` to a writable file",
             ) from None
         except (sqlite3.DatabaseError, ValueError) as error:
             raise JournalError(
                 self._path,
-                f"it is damaged ({error}). If an update was cut short since the last one that went "
-                "through, look for its runs in the VOD console first; then move the file away",
+                f"it is damaged ({error})",
+                "if the last update did not finish, look for its runs in the VOD console first\n"
+                "move the file away",
             ) from None
 
 
 def _claim(
-    connection: sqlite3.Connection, values: Mapping[str, Any], seen: RecordVersion
+    connection: sqlite3.Connection, values: Mapping[str, Any], expected: RecordVersion
 ) -> ClaimResult:
-    """Compare a start's record with what was seen, and claim the start if they agree."""
-    [row] = connection.execute(UPSERT_CLAIM, values).fetchall()
+    """Claim a start if its record equals the expected one."""
+    [row] = connection.execute(SELECT_CLAIM, values).fetchall()
     sent_at, *run, owner, released_at = row[:6]
-    sent, released = (_run(*run), _run(*row[6:]))
+    sent, released = (_run_fields(*run), _run_fields(*row[6:]))
     if sent is not None:
         won = False
     elif owner == values["owner"]:
         won = True
     elif sent_at is not None:
-        won = (sent_at, owner) == (seen.sent_at, seen.owner)
-    else:  # a start that was refused or forgotten meanwhile is no run; one that was released is
-        won = released_at in {None, seen.released_at}
+        won = (sent_at, owner) == (expected.sent_at, expected.owner)
+    # A start that was rejected or discarded meanwhile has no run. A released one has.
+    else:
+        won = released_at in {None, expected.released_at}
     if won:
-        connection.execute(UPSERT_SENT, values)
-        connection.execute(SELECT_OWNER, values)
+        connection.execute(INSERT_SENT, values)
+        connection.execute(UPSERT_OWNER, values)
     at = datetime.fromisoformat(sent_at or (values["now"] if won else released_at))
     return ClaimResult(won, StartRecord(at, None if won else sent or released, values["key"]))
 
 
-def _run(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:
-    """Return a run as it was accepted, if it was."""
+def _run_fields(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:
+    """Return the fields of an accepted run; `None` without one."""
     if run_id is None:
         return None
     return dict(zip(RUN_FIELDS, (run_id, request_id, submitted_at), strict=True))
@@ -502,6 +519,6 @@ _lock = threading.Lock()
 
 
 def journal_at(path: Path) -> Journal:
-    """Return this process's one journal of a file."""
+    """Return the journal of a file, one object for each process."""
     with _lock:
         return _journals.setdefault(path, Journal(path))

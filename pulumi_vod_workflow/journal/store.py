@@ -10,27 +10,27 @@ from pulumi_vod_workflow.core.recovery import StartRecord
 
 @dataclass(frozen=True, slots=True)
 class RecordVersion:
-    """The record of one start at one moment, which a claim compares with the record of its own."""
+    """The record of one start at one time. A claim compares it with the current record."""
 
     sent_at: str | None = None
-    """`None` where no start is recorded."""
+    """The time of the first send; `None` without a record."""
     run_id: str | None = None
     owner: str | None = None
-    """The operation that last claimed the start."""
+    """The operation with the last claim."""
     released_at: str | None = None
-    """When a state was last seen to hold a run of this start."""
+    """The time at which a state had a run of this start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """Starts, as one look at the journal finds them."""
+class JournalLookup:
+    """The records of several starts at one time."""
 
     records: Mapping[str, StartRecord]
-    """By `Order.key`: starts that no state is known to hold."""
+    """`record_key` -> the record of a start that no known state has."""
     superseded: Mapping[str, StartRecord]
-    """By `Order.resource`: the latest other start of the resource."""
+    """`resource_key` -> the latest other start of the resource."""
     versions: Mapping[str, RecordVersion] = field(default_factory=dict)
-    """By `Order.key`, of all starts that were asked for; empty unless the file may be written."""
+    """`record_key` -> the version of each requested start; empty for a read-only lookup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class ClaimResult:
     won: bool
     """Whether the operation may send the start."""
     record: StartRecord
-    """The start as it is recorded now: the operation's own if the claim is won."""
+    """The current record: the operation's own one after a won claim."""
 
 
 class ClaimLostError(Exception):
-    """Another operation has sent the start since this one has looked; nothing was sent."""
+    """An error of a lost claim: another operation has sent the start. This one sent nothing."""
 
-    def __init__(self, entry: StartRecord) -> None:
-        self.record = entry
+    def __init__(self, record: StartRecord) -> None:
+        self.record = record
         super().__init__("another operation has sent this start")

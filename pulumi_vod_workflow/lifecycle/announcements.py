@@ -45,7 +45,7 @@ class Announcements:
 
     def announce_endpoint(self, settings: Settings) -> None:
         """Show once where runs start, whether they are paid, and settings that may be mistyped."""
-        for line in (settings.where_runs_start, *settings.doubts):
+        for line in (settings.endpoint_notice, *settings.doubts):
             self.once(line, partial(self.print_line, f"vod: {line}"))
 
     def count_starts(self, resource_key: str, count: int, settings: Settings) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.progress import ProgressMessage
-from pulumi_vod_workflow.core.retry import START_WORKFLOW
 from pulumi_vod_workflow.core.text import defect_summary
 from pulumi_vod_workflow.errors import AuthenticationError, CallError, JournalError, TransportError
 

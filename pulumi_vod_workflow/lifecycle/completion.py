@@ -118,8 +118,8 @@ async def _wait(
         len(runs),
         wait.unfinished,
         {**wait.failing, **wait.unreadable},
-        took=None if wait.cancelled else wait.duration,
-        forgotten=lost,
+        duration=None if wait.cancelled else wait.duration,
+        lost=lost,
     )
     read_now = {
         name: result_of(runs[name]["runId"], outputs) for name, outputs in wait.ended.items()

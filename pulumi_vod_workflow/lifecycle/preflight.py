@@ -19,7 +19,7 @@ import anyio
 
 from pulumi_vod_workflow.core.operations import MAX_VIDS_PER_CALL
 from pulumi_vod_workflow.core.preflight import (
-    QUESTIONS,
+    LOOKUP_OPERATIONS,
     Field,
     GroupedFindings,
     LookupResult,
@@ -28,8 +28,8 @@ from pulumi_vod_workflow.core.preflight import (
     Reference,
     evaluate,
     references_of,
-    video_facts,
-    workflow_fact,
+    video_lookups,
+    workflow_lookup,
 )
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.errors import (
@@ -69,13 +69,13 @@ class LookupCache:
 
     def __init__(self) -> None:
         self._tasks: dict[Reference, asyncio.Task[Facts]] = {}
-        self._answer_counts: dict[Field, int] = dict.fromkeys(QUESTIONS, 0)
+        self._answer_counts: dict[Field, int] = dict.fromkeys(LOOKUP_OPERATIONS, 0)
         self._unavailable: dict[Field, LookupUnavailable] = {}
         """Field -> the reason for which every further lookup would fail, too."""
 
     async def look_up(self, client: VodClient, references: Sequence[Reference]) -> Facts:
         """Return the result of each lookup, and make the calls of new ones."""
-        for field in QUESTIONS:
+        for field in LOOKUP_OPERATIONS:
             new = [item for item in references if item.field == field and item not in self._tasks]
             for chunk in _chunks(
                 [] if field in self._unavailable else new, MAX_IDS_PER_CALL[field]
@@ -99,7 +99,7 @@ class LookupCache:
             with anyio.fail_after(LOOKUP_TIMEOUT):
                 facts = await LOOKUPS[field](client, chunk)
         except TimeoutError:
-            operation = QUESTIONS[field]
+            operation = LOOKUP_OPERATIONS[field]
             result = LookupUnavailable(f"{operation}: no answer within {LOOKUP_TIMEOUT:.0f} s")
             # A service that has answered another lookup meanwhile is only busy.
             if self._answer_counts[field] == answers_before:
@@ -120,12 +120,12 @@ async def _workflow(client: VodClient, chunk: Sequence[Reference]) -> Facts:
         answer = await client.get_workflow_template(reference.id, LOOKUP_RETRY_POLICY)
     except NotFoundError as error:
         return {reference: NotFound(f"{error.operation}: {error.summary}")}
-    return {reference: workflow_fact(answer.result)}
+    return {reference: workflow_lookup(answer.result)}
 
 
 async def _videos(client: VodClient, chunk: Sequence[Reference]) -> Facts:
     answer = await client.get_media_infos([item.id for item in chunk], LOOKUP_RETRY_POLICY)
-    facts = video_facts([item.id for item in chunk], answer.result, answer.request_id)
+    facts = video_lookups([item.id for item in chunk], answer.result, answer.request_id)
     return {item: facts[item.id] for item in chunk}
 
 

@@ -163,7 +163,7 @@ async def _run_of_other_update(
                 "journal has no answer"
             )
         await anyio.sleep(CANCEL_CHECK_INTERVAL)
-        found = await anyio.to_thread.run_sync(recorder.has_record)
+        found = await anyio.to_thread.run_sync(recorder.current_record)
         if found is None:
             return None
         record = found

@@ -1,1 +1,1 @@
-"""Calls of the service."""
+"""The calls of the service: the only I/O with it."""

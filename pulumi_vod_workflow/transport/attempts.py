@@ -19,79 +19,88 @@ from pulumi_vod_workflow.errors import (
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 
 CANCEL_CHECK_INTERVAL: Final = 0.5
-"""Seconds between two looks at whether to stop."""
+"""The interval of checks for a cancellation, in seconds."""
 
 
 class AttemptTracker:
-    """What has been tried of one call, and what the journal knows of it."""
+    """The attempts of one call, and the start's record in the journal."""
 
-    def __init__(self, note: StartRecorder | None, clock: Clock) -> None:
-        self._note = note
+    def __init__(self, recorder: StartRecorder | None, clock: Clock) -> None:
+        self._recorder = recorder
         self._clock = clock
-        self._noted = False
+        self._has_claim = False
         self._first_sent = datetime.min.replace(tzinfo=UTC)
-        """When it was first sent, by the journal; set by the first claim."""
-        self._refused: Future[None] | None = None
+        """The time of the first send, from the journal; set by the first claim."""
+        self._rejection: Future[None] | None = None
         self._count = 0
-        self._begun = self._latest = 0.0
-        self._unclear_since: float | None = None
-        self.unclear = note is not None and note.resent
-        """Whether it may have been accepted already."""
+        self._started_at = self._latest_at = 0.0
+        self._ambiguous_since: float | None = None
+        self.is_ambiguous = recorder is not None and recorder.resent
+        """Whether the service may have accepted an earlier attempt."""
 
     @property
-    def underway(self) -> bool:
-        """Whether this operation has sent what may have been accepted: it is seen to the end."""
-        return self.unclear and self._count > 0
+    def must_finish(self) -> bool:
+        """Whether this operation has sent an attempt with an unknown outcome."""
+        # A cancellation must not end the retries of such a start: its answer has the RunId.
+        return self.is_ambiguous and self._count > 0
 
     async def begin(self) -> None:
         """
-        Claim the start before an attempt is made.
+        Claim the start before an attempt.
 
         Raises:
-            JournalError: when that cannot be done; then nothing may be sent.
-            ClaimLostError: when another operation has sent it.
-            UnknownStartOutcomeError: when too much time has passed since it was first sent.
+            JournalError: when the journal cannot record it; the client sends nothing.
+            ClaimLostError: when another operation has sent the start.
+            UnknownStartOutcomeError: after `vod:resendWithin` seconds since the first send.
 
         """
-        if self._note:
-            self._first_sent = await self._note.claim()
-            self._noted = True
-            self.judge()
-        self._latest = self._clock.monotonic()
+        # Journal-facts 0: each attempt is a claim that one process can win, so two updates at the
+        # same time do not both send a start.
+        if self._recorder:
+            self._first_sent = await self._recorder.claim()
+            self._has_claim = True
+            self.check_resend_deadline()
+        self._latest_at = self._clock.monotonic()
         if not self._count:
-            self._begun = self._latest
-            self._unclear_since = self._latest if self.unclear else None
+            self._started_at = self._latest_at
+            self._ambiguous_since = self._latest_at if self.is_ambiguous else None
         self._count += 1
 
-    def judge(self) -> None:
+    def check_resend_deadline(self) -> None:
         """
-        Let a repeat pass only within the window of the first send ever.
-
-        It counts until the request is on its way: before, a new connection may take seconds.
+        Check that a retry is within `vod:resendWithin` seconds of the first send.
 
         Raises:
-            UnknownStartOutcomeError: when too much time has passed since any operation sent it.
+            UnknownStartOutcomeError: after that time.
 
         """
-        if self._note and self.unclear and self._note.is_past_resend_deadline(self._first_sent):
-            raise UnknownStartOutcomeError("too much time has passed since it was first sent")
+        # The client checks again when the request leaves: a new connection may take seconds.
+        if (
+            self._recorder
+            and self.is_ambiguous
+            and self._recorder.is_past_resend_deadline(self._first_sent)
+        ):
+            raise UnknownStartOutcomeError(
+                "more than `vod:resendWithin` seconds have passed since the first send"
+            )
 
-    def failed(self, error: CallError) -> None:
-        """Take note of how the attempt has ended."""
-        if error.maybe_accepted and not self.unclear:
-            self.unclear = True
-            self._unclear_since = self._latest
-        if self._note and self._noted and not self.unclear:
-            self._refused = self._note.record_rejected()
-            self._noted = False
+    def record_failure(self, error: CallError) -> None:
+        """Record the error of the attempt."""
+        if error.maybe_accepted and not self.is_ambiguous:
+            self.is_ambiguous = True
+            self._ambiguous_since = self._latest_at
+        if self._recorder and self._has_claim and not self.is_ambiguous:
+            self._rejection = self._recorder.record_rejected()
+            self._has_claim = False
 
-    async def ended(self) -> None:
-        """Wait a moment until a refusal is written, or the next operation would have to ask."""
-        if self._refused:
+    async def flush(self) -> None:
+        """Wait a moment until the journal has the rejection."""
+        # Without it the next preview would offer the choices for a start that was rejected.
+        if self._rejection:
             with suppress(CallError), anyio.move_on_after(CANCEL_CHECK_INTERVAL):
-                await asyncio.shield(asyncio.wrap_future(self._refused))
+                await asyncio.shield(asyncio.wrap_future(self._rejection))
 
-    def so_far(self, now: float) -> Attempts:
-        """Return what the policy decides by."""
-        unclear_for = None if self._unclear_since is None else now - self._unclear_since
-        return Attempts(self._count, now - self._begun if self._count else 0.0, unclear_for)
+    def attempts_at(self, now: float) -> Attempts:
+        """Return the attempts until a time."""
+        ambiguous_for = None if self._ambiguous_since is None else now - self._ambiguous_since
+        return Attempts(self._count, now - self._started_at if self._count else 0.0, ambiguous_for)

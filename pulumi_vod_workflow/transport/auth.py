@@ -1,4 +1,4 @@
-"""Signs each attempt of a request."""
+"""The signature of each attempt of a request."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pulumi_vod_workflow.core.signing import Credentials, canonical_query, sign
 
 class VolcengineAuth(httpx.Auth):
     """
-    Signs what is really sent, anew at each send; usable with any httpx client.
+    The signature of the service as an httpx authentication, for any httpx client.
 
-    It spells the query in canonical order and sets the headers `host`, `x-date`,
-    `x-content-sha256`, `x-security-token` and `authorization`. Leave `follow_redirects` off: httpx
-    signs once for all hops, and would carry the session token to another host.
+    Each send has its own signature. The class sorts the query and sets the headers `host`,
+    `x-date`, `x-content-sha256`, `x-security-token` and `authorization`. Do not turn on
+    `follow_redirects`: httpx would send the session token to another host.
 
     Args:
-        credentials: the key triple.
+        credentials: access key, secret key and session token.
         region: the region in the signature's scope.
         service: the service in the signature's scope.
-        clock: where the signature's time comes from.
+        clock: the clock of the signature's time.
 
     """
 
@@ -42,7 +42,7 @@ class VolcengineAuth(httpx.Auth):
         self._service = service
         self._clock = clock or SystemClock()
         self.skew = timedelta(0)
-        """What the service's clock is ahead of ours, once it has told."""
+        """The service's time minus this machine's, after the service has returned its time."""
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the signature's headers."""
@@ -51,7 +51,7 @@ class VolcengineAuth(httpx.Auth):
             request.url = request.url.copy_with(query=query.encode() or None)
         signature = sign(
             request.method,
-            # As the official SDK: these two ports are not spelled; what is signed is also sent.
+            # vod-api-facts 5: official SDKs sign the host without these two ports.
             host=request.headers["host"].removesuffix(":443").removesuffix(":80"),
             path=request.url.raw_path.partition(b"?")[0].decode(),
             query=query,

@@ -1,10 +1,10 @@
 """
-The only I/O with the service: send, sign, repeat as the policy says, at the account's rate.
+The client of the service: it signs, sends and retries requests at the account's rate.
 
-It has no rule of its own: what an answer means is in `core.envelope`, whether to repeat is in
-`core.policy`. It is long because it is the only module that knows httpx: its requests, its signing
-hook and all of its errors, none of which may be seen outside.
+`core.response` has the meaning of an answer, and `core.retry` the delay of a retry.
 """
+
+# Promise 3: httpx's errors quote the signed request, so none leaves this package.
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.config.endpoint import is_loopback
 from pulumi_vod_workflow.core import operations
 from pulumi_vod_workflow.core.execution import service_time
-from pulumi_vod_workflow.core.operations import ApiRequest
+from pulumi_vod_workflow.core.operations import START_WORKFLOW, ApiRequest
 from pulumi_vod_workflow.core.redaction import REDACTED, make_redactor
 from pulumi_vod_workflow.core.response import MAX_BODY_BYTES, ApiResponse, parse_response
-from pulumi_vod_workflow.core.retry import START_WORKFLOW, RetryPolicy
+from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials, canonical_query
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -42,7 +42,7 @@ from pulumi_vod_workflow.errors import (
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL, AttemptTracker
 from pulumi_vod_workflow.transport.auth import VolcengineAuth
-from pulumi_vod_workflow.transport.network import proxy_for, trusted
+from pulumi_vod_workflow.transport.network import proxy_for, trusted_certificates
 from pulumi_vod_workflow.transport.rate_limiter import (
     HIGH_PRIORITY,
     NORMAL_PRIORITY,
@@ -50,66 +50,62 @@ from pulumi_vod_workflow.transport.rate_limiter import (
     rate_limiter,
 )
 from pulumi_vod_workflow.transport.transport_errors import (
-    _causes,
+    causes,
     classify_transport_error,
     with_outcome,
 )
 
 DEFAULT_RATE: Final = 50.0
-"""Requests a second for each action and account (page, 注意事项; facts 7)."""
+"""The request rate of each action and account (page, 注意事项), in requests a second."""
 
+# 50 requests a second with answers after 2.5 s are 125 calls. The pool has a connection for each,
+# so a request with a permit never waits for one.
 MAX_IN_FLIGHT: Final = 128
-"""
-Calls of one action at a time, their repeats included: enough for answers that take 2.5 s.
-
-Who may send has a connection at once: what the limiter let through never waits for one.
-"""
+"""The number of simultaneous calls of one action, waiting retries included."""
 
 FIRST_RETRY_LOG_AFTER: Final = 8.0
-"""Seconds for which a failing call says nothing."""
+"""The delay before the first retry message, in seconds."""
 
 RETRY_LOG_INTERVAL: Final = 30.0
-"""Seconds between two lines about failing calls."""
+"""The interval of retry messages, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long one attempt may take, in seconds."""
+    """The time limits of one attempt, in seconds."""
 
     connect: float = 5.0
-    """For the name, the connection and TLS together."""
+    """The limit of name lookup, connection and TLS together."""
+    # No call returns a lost RunId (vod-api-facts 3), so the limit is that of official SDKs (60 s).
     start: float = 60.0
-    """For a start's answer: long, as official clients', because it cannot be asked for later."""
+    """The limit of a start's answer."""
     read: float = 20.0
-    """For a read's answer."""
+    """The limit of a read's answer."""
 
 
 class VodClient:
     """
-    The workflow calls of one site under one key; async, for one event loop.
+    A client of the workflow calls for one endpoint and key; async, for one event loop.
 
-    Proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR) are
-    taken from the environment, but nothing of it counts for an endpoint on this machine. A `.netrc`
-    never adds a password. Connections are HTTP/1.1 and kept for 5 s after use: one that idles
-    longer may be closed by the other side just when a start is sent, whose fate would then be
-    unknown.
+    Proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates (SSL_CERT_FILE, SSL_CERT_DIR) come
+    from the environment. An endpoint on this machine uses neither. `.netrc` has no effect.
 
     Args:
-        endpoint: URL of the service; https, or http to this machine.
-        region: region of the signature.
-        credentials: the key triple.
-        requests_per_second: at most, for each action; 50 is the account's limit.
-        clock: time and sleep.
-        policy: when to repeat.
-        timeouts: of each attempt.
-        transport: what carries requests; the network by default.
-        jitter: random numbers from 0 to 1, which spread the repeats.
-        say: where a line goes when calls have been failing for a while.
-        named_by: the setting that leads to the endpoint, for advice; empty if none does.
+        endpoint: the URL of the service; https, or http to this machine.
+        region: the region of the signature.
+        credentials: access key, secret key and session token.
+        requests_per_second: the highest rate for each action; the account's limit is 50.
+        clock: the clock, with its sleep function.
+        policy: the retry policy.
+        timeouts: the limits of each attempt.
+        transport: the transport of requests, by default the network.
+        jitter: a source of random numbers from 0 to 1 for the retry delays.
+        log: receives a line while calls fail for some time.
+        setting_name: the setting with the endpoint, for hints; empty without a setting.
 
     Raises:
-        ConfigurationError: for an endpoint that is no bare URL, or would send signatures in the
-            clear; for a proxy or certificates of the environment that cannot be used.
+        ConfigurationError: for an endpoint that is not a bare URL or not https, and for an
+            unusable proxy or certificate of the environment.
 
     """
 
@@ -125,14 +121,15 @@ class VodClient:
         timeouts: Timeouts | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         jitter: Callable[[], float] = random.random,
-        say: Callable[[str], None] = lambda _: None,
-        named_by: str = "vod:endpoint",
+        log: Callable[[str], None] = lambda _: None,
+        setting_name: str = "vod:endpoint",
     ) -> None:
         url = _parse_endpoint(endpoint)
         local = is_loopback(url.host)
         if url.scheme != "https" and not (local and url.scheme == "http"):
             raise ConfigurationError(
-                f"{url.host}: only https may leave this machine. Nothing was sent."
+                f"{url.host}: the endpoint must be https, except on this machine. "
+                "No run was started."
             )
         self._url = url.copy_with(path="/")
         self._host = url.netloc.decode()
@@ -141,10 +138,10 @@ class VodClient:
         self._policy = policy or RetryPolicy()
         self._timeouts = timeouts or Timeouts()
         self._jitter = jitter
-        self._say = say
-        self._silent_until = 0.0
+        self._log = log
+        self._next_retry_log_at = 0.0
         self._token = (credentials.session_token or "").encode()
-        self._hide = make_redactor(
+        self._redact = make_redactor(
             credentials.access_key, credentials.secret_key, credentials.session_token or ""
         )
         self._in_flight: dict[str, asyncio.Semaphore] = defaultdict(
@@ -152,15 +149,16 @@ class VodClient:
         )
         connections = MAX_IN_FLIGHT * len(operations.VERSIONS)
         self._auth = VolcengineAuth(credentials, region, clock=self._clock)
-        self._check = f"the network and {named_by}" if named_by else "the network"
+        self._check_target = f"the network and {setting_name}" if setting_name else "the network"
         https = transport is None and url.scheme == "https"
-        # Loading certificates takes longer than ten starts.
-        certificates = trusted(local=local) if https else None
+        # Only https loads certificates: the load takes longer than ten starts.
+        certificates = trusted_certificates(local=local) if https else None
         self._proxy = proxy_for(url, certificates) if https and not local else None
         self._http = httpx.AsyncClient(
             auth=self._auth,
             headers={"user-agent": "pulumi-vod-workflow"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a repeat is the same
+            # A retry must have the same bytes, so no cookie is stored.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport,
             trust_env=False,
             proxy=self._proxy.address if self._proxy else None,
@@ -169,6 +167,8 @@ class VodClient:
             limits=httpx.Limits(
                 max_connections=connections,
                 max_keepalive_connections=connections,
+                # A server may close an older idle connection while a start is sent on it. The
+                # start's outcome would be unknown.
                 keepalive_expiry=5,
             ),
         )
@@ -177,44 +177,46 @@ class VodClient:
         self,
         start: Mapping[str, Any],
         client_token: str,
-        stopped: Callable[[], bool] | None = None,
-        note: StartRecorder | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+        recorder: StartRecorder | None = None,
     ) -> ApiResponse:
         """
-        Start a run: costs one run, unless an unfinished one has the same token and start.
+        Start a run; paid: starts one run, unless an unfinished run has the same token and start.
 
         Args:
-            start: as `start.start_of` returns it.
-            client_token: what makes a repeat the same start.
-            stopped: whether the person has asked to stop: then nothing is sent any more, but for
-                the repeats of a start that may have been accepted.
-            note: what records each attempt before it is sent, and a refusal after.
+            start: the fields that `request_fields` returns.
+            client_token: the token of the start.
+            is_cancelled: whether the user has cancelled the update. The client then sends only
+                retries of a start with an unknown outcome.
+            recorder: records each attempt before it is sent, and a rejection after it.
 
         Raises:
             CallError: the last attempt's error; `maybe_accepted` if any attempt's was.
-            ClaimLostError: when another operation has sent it; this one may have sent it before.
+            ClaimLostError: when another operation has sent the start.
 
         """
-        return await self.call(operations.start_workflow(start, client_token), stopped, note)
+        return await self.call(
+            operations.start_workflow(start, client_token), is_cancelled, recorder
+        )
 
     async def get_workflow_execution(self, run_id: str) -> ApiResponse:
         """Read a run's status and tasks; free."""
         return await self.call(operations.get_workflow_execution(run_id))
 
     async def get_workflow_execution_result(self, run_id: str) -> ApiResponse:
-        """Read what a run has produced; free."""
+        """Read a run's results; free."""
         return await self.call(operations.get_workflow_execution_result(run_id))
 
     async def get_workflow_template(
         self, template_id: str, policy: RetryPolicy | None = None
     ) -> ApiResponse:
-        """Read a workflow's definition; free. `policy` takes the place of the client's."""
+        """Read a workflow's definition; free. `policy` replaces the client's policy."""
         return await self.call(operations.get_workflow_template(template_id), policy=policy)
 
     async def get_media_infos(
         self, vids: Iterable[str], policy: RetryPolicy | None = None
     ) -> ApiResponse:
-        """Read which of at most 20 videos there are; free. `policy` as above."""
+        """Read the data of at most 20 videos; free. `policy` replaces the client's policy."""
         return await self.call(operations.get_media_infos(vids), policy=policy)
 
     async def aclose(self) -> None:
@@ -224,38 +226,46 @@ class VodClient:
     async def call(
         self,
         request: ApiRequest,
-        stopped: Callable[[], bool] | None = None,
-        note: StartRecorder | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+        recorder: StartRecorder | None = None,
         policy: RetryPolicy | None = None,
     ) -> ApiResponse:
         """
-        Make one call, repeated byte for byte as long as the policy says, by default the client's.
+        Make one call, with retries of the same bytes.
+
+        Args:
+            request: the request.
+            is_cancelled: whether the user has cancelled the update.
+            recorder: the journal's recorder of a start.
+            policy: the retry policy, by default the client's.
 
         Raises:
             CallError: the last attempt's error; `maybe_accepted` if any attempt's was.
 
         """
         async with self._in_flight[request.operation]:
-            return await self._call_with_retries(request, stopped, note, policy or self._policy)
+            return await self._call_with_retries(
+                request, is_cancelled, recorder, policy or self._policy
+            )
 
     async def _call_with_retries(
         self,
         request: ApiRequest,
-        stopped: Callable[[], bool] | None,
-        note: StartRecorder | None,
+        is_cancelled: Callable[[], bool] | None,
+        recorder: StartRecorder | None,
         policy: RetryPolicy,
     ) -> ApiResponse:
-        tries = AttemptTracker(note, self._clock)
+        tries = AttemptTracker(recorder, self._clock)
         failure: CallError | None = None
         resynced = False
         pace = rate_limiter().operation(request.operation, self._rate)
         while True:
-            turn = await pace.acquire(HIGH_PRIORITY if tries.unclear else NORMAL_PRIORITY)
-            if stopped and not tries.underway and stopped():
+            turn = await pace.acquire(HIGH_PRIORITY if tries.is_ambiguous else NORMAL_PRIORITY)
+            if is_cancelled and not tries.must_finish and is_cancelled():
                 pace.release(turn)
                 raise StoppedError(request.operation)
-            # The wait for a turn was not foreseen by the policy.
-            unclear_for = tries.so_far(self._clock.monotonic()).ambiguous_for or 0.0
+            # The wait for a permit is not in the delay that the policy returned.
+            unclear_for = tries.attempts_at(self._clock.monotonic()).ambiguous_for or 0.0
             if failure and unclear_for > policy.ambiguous_start_budget:
                 pace.release(turn)
                 raise with_outcome(failure, maybe_accepted=True)
@@ -263,7 +273,7 @@ class VodClient:
             try:
                 await tries.begin()
                 return await self._send(request, turn, tries)
-            except UnknownStartOutcomeError as error:  # the window has closed while it waited
+            except UnknownStartOutcomeError as error:  # the time ended during the wait
                 raise with_outcome(failure or error, maybe_accepted=True) from None
             except CallError as error:
                 failure = error
@@ -271,8 +281,8 @@ class VodClient:
                 pace.release(turn)
             if isinstance(failure, ThrottledError):
                 rate_limiter().on_throttled(request.operation)
-            tries.failed(failure)
-            so_far = tries.so_far(self._clock.monotonic())
+            tries.record_failure(failure)
+            so_far = tries.attempts_at(self._clock.monotonic())
             delay: float | None
             if isinstance(failure, ClockSkewError) and not resynced:
                 resynced = True
@@ -281,39 +291,44 @@ class VodClient:
                 delay = policy.next_delay(request.operation, failure, so_far, self._jitter())
             if delay is None:
                 self._add_clock_skew(failure)
-                await tries.ended()
-                raise with_outcome(failure, maybe_accepted=tries.unclear)
+                await tries.flush()
+                raise with_outcome(failure, maybe_accepted=tries.is_ambiguous)
             self._log_retrying(failure, self._clock.monotonic(), so_far.elapsed)
             if delay:
-                await self._sleep_unless_cancelled(delay, stopped)
+                await self._sleep_unless_cancelled(delay, is_cancelled)
 
     async def _sleep_unless_cancelled(
-        self, delay: float, stopped: Callable[[], bool] | None
+        self, delay: float, is_cancelled: Callable[[], bool] | None
     ) -> None:
-        """Wait, but not long once the person has asked to stop."""
-        if stopped is None:
+        """Wait until a delay has passed or the user cancels."""
+        if is_cancelled is None:
             await self._clock.sleep(delay)
             return
-        while delay > 0 and not stopped():
+        while delay > 0 and not is_cancelled():
             part = min(delay, CANCEL_CHECK_INTERVAL)
             await self._clock.sleep(part)
             delay -= part
 
     def _log_retrying(self, error: CallError, now: float, waited: float) -> None:
-        """Say once in a while, not for each call or repeat, why nothing seems to happen."""
-        if waited >= FIRST_RETRY_LOG_AFTER and now >= self._silent_until:
-            self._silent_until = now + RETRY_LOG_INTERVAL
-            self._say(
-                f"vod: {error.operation} is being repeated, without success for {waited:.0f} s: "
+        """Log the cause of retries, at most once in `RETRY_LOG_INTERVAL` for all calls."""
+        if waited >= FIRST_RETRY_LOG_AFTER and now >= self._next_retry_log_at:
+            self._next_retry_log_at = now + RETRY_LOG_INTERVAL
+            self._log(
+                f"vod: retrying {error.operation}, without success for {waited:.0f} s: "
                 f"{error.summary}"
             )
 
     def _correct_clock(self, error: ClockSkewError, used: timedelta) -> bool:
         """
-        Take over the service's clock, if its answer tells it and it is not the one that was used.
+        Adopt the service's time, and return whether a retry can help.
 
-        Many calls fail at once when the clock is wrong; the first sets it for all of them.
+        Args:
+            error: the error with the service's time.
+            used: the skew in the signature of the failed attempt.
+
         """
+        # vod-api-facts 8: InvalidTimestamp is worth one retry after resync to the `Date` header.
+        # Many calls fail together, and the first one corrects the clock for all.
         if error.server_date is None:
             return False
         now = self._clock.now()
@@ -321,21 +336,23 @@ class VodClient:
         return abs(self._auth.skew - used) >= timedelta(seconds=1)
 
     def _add_clock_skew(self, error: CallError) -> None:
-        """Say how far off this machine's clock is."""
+        """Add the difference of this machine's clock to the error's summary."""
         if isinstance(error, ClockSkewError) and error.server_date is not None:
             now = self._clock.now()
             ahead = (now - service_time(error.server_date, now)).total_seconds()
             side = "ahead of" if ahead > 0 else "behind"
             error.summary += f"; this machine's clock is {abs(ahead):.0f} s {side} the service's"
 
-    async def _send(self, request: ApiRequest, turn: Permit, tries: AttemptTracker) -> ApiResponse:
-        wire = _RequestTrace(turn, tries)
+    async def _send(
+        self, request: ApiRequest, permit: Permit, tracker: AttemptTracker
+    ) -> ApiResponse:
+        trace = _RequestTrace(permit, tracker)
         headers = {"content-type": request.content_type} if request.content_type else {}
         connecting = self._timeouts.connect
         starts = request.operation == START_WORKFLOW
         reading = self._timeouts.start if starts else self._timeouts.read
         try:
-            # httpx's timeouts are for each byte; the outer one is for an answer that drips.
+            # httpx's timeouts restart with each byte. The outer one limits a slow answer, too.
             with anyio.fail_after(connecting + reading):
                 async with self._http.stream(
                     request.method,
@@ -343,78 +360,80 @@ class VodClient:
                     content=request.body or None,
                     headers=headers,
                     timeout=httpx.Timeout(reading, connect=connecting, pool=None),
-                    extensions={"trace": wire.trace},
+                    extensions={"trace": trace.trace},
                 ) as response:
-                    turn.sent()  # a transport without a network does not trace
+                    permit.mark_sent()  # a transport without a network has no trace events
                     body = await _read_body(response)
-        except Exception as error:  # noqa: BLE001 - whatever it was, a run may have started
-            failure = self._failure(request.operation, error, wire)
+        except Exception as error:  # noqa: BLE001 - after any error a run may exist
+            failure = self._failure(request.operation, error, trace)
         else:
             if response.is_redirect:
+                # A redirected request would carry the session token to another host.
                 raise MalformedResponseError(
                     request.operation,
-                    f"{self._host} redirects [HTTP {response.status_code}]; "
-                    f"signed requests do not follow: check {self._check}",
+                    f"{self._host} redirects [HTTP {response.status_code}], and the client does "
+                    f"not follow: check {self._check_target}",
                     maybe_accepted=False,
                     retryable=False,
                 )
-            if self._token:  # a result that quotes it would be recorded; errors are looked through
+            # The state records results, so a quoted session token must not be in one.
+            if self._token:
                 body = body.replace(self._token, REDACTED.encode())
             return parse_response(
-                request.operation, response.status_code, response.headers, body, self._hide
+                request.operation, response.status_code, response.headers, body, self._redact
             )
-        raise failure  # outside of the handler: httpx's own error quotes the signed request
+        raise failure  # outside of the handler: httpx's error quotes the signed request
 
-    def _failure(self, operation: str, error: Exception, wire: _RequestTrace) -> TransportError:
-        """Return why no answer came: the proxy's fault until it has led to the endpoint."""
+    def _failure(self, operation: str, error: Exception, trace: _RequestTrace) -> TransportError:
+        """Return the error of a request without an answer; it names the proxy or the endpoint."""
         what, maybe_sent, retryable = classify_transport_error(error)
-        sent = maybe_sent and wire.reached
-        if self._proxy and not wire.through:
+        sent = maybe_sent and trace.may_be_sent
+        if self._proxy and not trace.is_past_proxy:
             where = f"{self._host}: through {self._proxy}"
             what = what.format(check=self._proxy.variable)
         else:
-            where, what = self._host, what.format(check=self._check)
+            where, what = self._host, what.format(check=self._check_target)
         return TransportError(
             operation,
             f"{where}: {what}",
             maybe_accepted=operation == START_WORKFLOW and sent,
             retryable=retryable,
             sent=sent,
-            refused=any(isinstance(cause, ConnectionRefusedError) for cause in _causes(error)),
+            refused=any(isinstance(cause, ConnectionRefusedError) for cause in causes(error)),
         )
 
 
 class _RequestTrace:
-    """What httpx says of a request on its way: first a connection, then a proxy's tunnel."""
+    """The progress of a request from httpx's trace events: connection, proxy's tunnel, request."""
 
-    def __init__(self, turn: Permit, tries: AttemptTracker) -> None:
-        self._turn = turn
-        self._tries = tries
+    def __init__(self, permit: Permit, tracker: AttemptTracker) -> None:
+        self._permit = permit
+        self._tracker = tracker
         self._tunnel = False
-        self.reached = True
-        """Whether the request itself may have been sent; so it is where nothing is said."""
-        self.through = True
-        """Whether it has come past a proxy; so it has on a connection that there was before."""
+        self.may_be_sent = True
+        """Whether the request may have been sent; true without trace events."""
+        self.is_past_proxy = True
+        """Whether the connection reaches beyond the proxy; true for a reused connection."""
 
-    async def trace(self, event: str, told: Mapping[str, Any]) -> None:
+    async def trace(self, event: str, details: Mapping[str, Any]) -> None:
         """
-        Take note of what httpx does.
+        Record a trace event of httpx.
 
         Raises:
-            UnknownStartOutcomeError: when a repeat has a connection too late: then it is not sent.
+            UnknownStartOutcomeError: when a retry gets its connection too late to be sent.
 
         """
         if event.endswith("connect_tcp.started"):
-            self.reached = self.through = False
+            self.may_be_sent = self.is_past_proxy = False
         elif event in {"proxy.start_tls.started", "socks.start_tls.started"}:
-            self.through = True
+            self.is_past_proxy = True
         elif event.endswith("send_request_headers.started"):
-            self._tunnel = told["request"].method == b"CONNECT"
+            self._tunnel = details["request"].method == b"CONNECT"
             if not self._tunnel:
-                self._tries.judge()
-            self.reached = not self._tunnel
+                self._tracker.check_resend_deadline()
+            self.may_be_sent = not self._tunnel
         elif event.endswith("send_request_body.complete") and not self._tunnel:
-            self._turn.sent()
+            self._permit.mark_sent()
 
 
 def _parse_endpoint(endpoint: str) -> httpx.URL:
@@ -423,12 +442,12 @@ def _parse_endpoint(endpoint: str) -> httpx.URL:
     except httpx.InvalidURL:
         url = httpx.URL()
     if not url.host or url.userinfo or url.path not in {"", "/"} or url.query or url.fragment:
-        raise ConfigurationError("The endpoint must be a bare URL. Nothing was sent.")
+        raise ConfigurationError("The endpoint must be a bare URL. No run was started.")
     return url
 
 
 async def _read_body(response: httpx.Response) -> bytes:
-    """Read an answer, but no more than shows that it is too large."""
+    """Return the body of an answer, cut above `MAX_BODY_BYTES`."""
     body = bytearray()
     async for part in response.aiter_bytes():
         body += part

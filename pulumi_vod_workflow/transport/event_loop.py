@@ -1,9 +1,7 @@
-"""
-The process-wide part: one event loop, one client for each site and key.
+"""The event loop of the process, with one client for each endpoint and key."""
 
-The dynamic provider host calls from many threads; all of their requests meet in one loop, so that
-one connection pool and one limiter serve them all.
-"""
+# The SDK's provider host calls from many threads (pulumi-facts B.1). One loop gives all of them one
+# connection pool and one rate limiter.
 
 from __future__ import annotations
 
@@ -32,122 +30,127 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 THREAD_NAME: Final = "vod"
-"""Name of the loop's thread."""
+"""The name of the loop's thread."""
 LOGGERS_WITH_REQUEST_DATA: Final = (
     "asyncio",
     "httpx",
     *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
 )
-"""Where requests and answers are told: as URLs, headers, and what became of asyncio's tasks."""
+"""The loggers that log URLs, headers and errors of tasks."""
 
-_open = ExitStack()  # for as long as the process lives
+_process_resources = ExitStack()  # until the process ends
 _lock = threading.Lock()
 _clients: dict[tuple[ServiceEndpoint, Credentials, float, Path], VodClient] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class BlockingClient:
-    """The client's calls for a thread that waits for them."""
+    """A client for threads that wait for its calls."""
 
     client: VodClient
     portal: BlockingPortal
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **settings: P.kwargs) -> T:
-        """Return what an asynchronous function of clients returns."""
+        """Run an asynchronous function in the event loop, and return its result."""
         return self.portal.call(partial(function, *args, **settings))
 
 
 def client_for(
-    settings: Settings, site: ServiceEndpoint | None = None, *, say: Callable[[str], None]
+    settings: Settings, endpoint: ServiceEndpoint | None = None, *, log: Callable[[str], None]
 ) -> BlockingClient:
     """
-    Return the connection to `site`, by default the configured one.
+    Return the client of an endpoint.
 
     Args:
-        settings: credentials, rate, and the emulator's file.
-        site: where a run was started, if elsewhere.
-        say: where a line goes when calls have been failing for a while.
+        settings: the settings: credentials, rate, and the emulator's file.
+        endpoint: the endpoint of a recorded run, by default the configured one.
+        log: receives a line while calls fail for some time.
 
     Raises:
-        ConfigurationError: when there are no credentials for the site, or the emulator's file
-            cannot be opened.
+        ConfigurationError: without credentials for the endpoint, and for an unusable file of the
+            emulator.
 
     """
-    site = site or settings.site
-    credentials = _credentials(settings, site)
-    emulated = site.endpoint == EMULATOR
-    key = (site, credentials, settings.requests_per_second, settings.emulator_store)
+    endpoint = endpoint or settings.site
+    credentials = _credentials(settings, endpoint)
+    emulated = endpoint.endpoint == EMULATOR
+    key = (endpoint, credentials, settings.requests_per_second, settings.emulator_store)
     with _lock:
         if key not in _clients:
             _clients[key] = VodClient(
-                "http://localhost" if emulated else site.endpoint,
-                site.region,
+                "http://localhost" if emulated else endpoint.endpoint,
+                endpoint.region,
                 credentials,
                 requests_per_second=settings.requests_per_second,
-                transport=_emulator(settings.emulator_store, credentials) if emulated else None,
-                say=say,
-                named_by=site.named_by,
+                transport=_emulator_transport(settings.emulator_store, credentials)
+                if emulated
+                else None,
+                log=log,
+                setting_name=endpoint.setting_name,
             )
         return BlockingClient(_clients[key], _portal())
 
 
 def run_in_loop(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run an asynchronous function in the process's event loop, and wait for its result."""
+    """Run an asynchronous function in the event loop, and return its result."""
     with _lock:
         portal = _portal()
     return portal.call(partial(function, *args, **kwargs))
 
 
-def _credentials(settings: Settings, site: ServiceEndpoint) -> Credentials:
-    """Return the keys for a site: the emulator's own never leave for a real one."""
-    if site.endpoint == EMULATOR and settings.site.endpoint != EMULATOR:
+def _credentials(settings: Settings, endpoint: ServiceEndpoint) -> Credentials:
+    """Return the credentials of an endpoint; the emulator's never go to the service."""
+    if endpoint.endpoint == EMULATOR and settings.site.endpoint != EMULATOR:
         return EMULATOR_CREDENTIALS
     credentials = settings.require_credentials()
-    if site.endpoint != EMULATOR and credentials == EMULATOR_CREDENTIALS and not site.is_local:
-        or_unset = ", or unset vod:endpoint" if settings.site.named_by == "vod:endpoint" else ""
+    if (
+        endpoint.endpoint != EMULATOR
+        and credentials == EMULATOR_CREDENTIALS
+        and not endpoint.is_local
+    ):
+        or_unset = (
+            ", or unset `vod:endpoint`" if settings.site.setting_name == "vod:endpoint" else ""
+        )
         raise ConfigurationError(
-            f"This run is at {site.endpoint}, but the only credentials are the emulator's own. "
-            f"Set vod:accessKey and vod:secretKey{or_unset}. Nothing was sent."
+            f"This run is at {endpoint.endpoint}, but the only credentials are the emulator's. "
+            f"No run was started.\nhint: set `vod:accessKey` and `vod:secretKey`{or_unset}"
         )
     return credentials
 
 
 @cache
 def _portal() -> BlockingPortal:
-    """Start the loop, in a daemon thread that ends with the process; call it under the lock."""
+    """Start the event loop in a daemon thread, and return its portal; call it under the lock."""
     for name in LOGGERS_WITH_REQUEST_DATA:
         logging.getLogger(name).addFilter(_drop_request_logs)
-    portal = _open.enter_context(start_blocking_portal(name=THREAD_NAME))
+    portal = _process_resources.enter_context(start_blocking_portal(name=THREAD_NAME))
     atexit.register(_stop, portal)
     return portal
 
 
 def _drop_request_logs(_: logging.LogRecord) -> bool:
-    """
-    Keep our requests out of logs that others have turned on.
-
-    A URL holds what is declared, secret or not; so may a header, or an error that a task ends with.
-    """
+    """Return false for records of this package's requests, in logs that the program turned on."""
+    # Promise 3: a URL has the declared inputs, and a header or an error may have a secret.
     return threading.current_thread().name != THREAD_NAME
 
 
 def _stop(portal: BlockingPortal) -> None:
-    """Cancel what still runs: at its end a process must not wait for an answer nobody reads."""
+    """Cancel the running calls at the end of the process."""
     portal.start_task_soon(portal.stop, True)  # noqa: FBT003 - anyio's signature
-    _open.close()
+    _process_resources.close()
 
 
 @cache
-def _emulator(store: Path, credentials: Credentials) -> httpx.AsyncBaseTransport:
-    """Open the emulator on its file; it takes the keys that the stack gives."""
-    from pulumi_vod_workflow.emulator import (  # noqa: PLC0415 - only those who name it load it
+def _emulator_transport(store: Path, credentials: Credentials) -> httpx.AsyncBaseTransport:
+    """Return a transport to the embedded emulator, which accepts the stack's keys."""
+    from pulumi_vod_workflow.emulator import (  # noqa: PLC0415 - only with the setting
         EmulatorSettings,
         create_app,
     )
 
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
-        store.touch(mode=0o600)  # it holds what was declared, secrets too, as the service would
+        store.touch(mode=0o600)  # the file has the declared inputs, secrets included
         app = create_app(
             EmulatorSettings(
                 store=store,
@@ -158,7 +161,7 @@ def _emulator(store: Path, credentials: Credentials) -> httpx.AsyncBaseTransport
         )
     except (OSError, sqlite3.Error) as error:
         raise ConfigurationError(
-            f"The embedded emulator cannot use {store}: {error}. Set vod:emulatorStore to "
-            "another file. Nothing was started."
+            f"The embedded emulator cannot use {store}: {error}. No run was started.\n"
+            "hint: set `vod:emulatorStore` to another file"
         ) from None
     return httpx.ASGITransport(app=app)

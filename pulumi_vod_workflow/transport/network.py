@@ -1,10 +1,7 @@
-"""
-The proxy and the certificates that the environment names, for one endpoint.
+"""The proxy and the certificates of the environment, for one endpoint."""
 
-httpx reads the same variables by itself. It is given what they amount to instead: what it cannot
-use it reports by errors of many kinds, some of which quote a proxy's password, and one entry of
-NO_PROXY that it cannot parse keeps it from being made at all.
-"""
+# httpx reads the same variables. This module reads them instead, because some errors of httpx quote
+# a proxy's password, and httpx fails at a NO_PROXY entry that it cannot parse.
 
 from __future__ import annotations
 
@@ -24,9 +21,9 @@ import httpx
 from pulumi_vod_workflow.errors import ConfigurationError
 
 PROXY_VARIABLES: Final = ("https_proxy", "all_proxy")
-"""Variables that name a proxy for https, in their order; each in capitals, too."""
-SOCKS: Final = "pip install 'pulumi-vod-workflow[socks]'"
-NOTHING_SENT: Final = "Nothing was sent."
+"""The variables with a proxy for https, in their order; capitals work, too."""
+SOCKS_INSTALL_COMMAND: Final = "pip install 'pulumi-vod-workflow[socks]'"
+NO_RUN_STARTED: Final = "No run was started."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Proxy:
     """A proxy of the environment."""
 
     variable: str
-    """The variable that names it."""
+    """The variable with the proxy."""
     address: httpx.Proxy
 
     def __str__(self) -> str:
@@ -44,28 +41,28 @@ class Proxy:
 
 def proxy_for(url: httpx.URL, certificates: ssl.SSLContext | None = None) -> Proxy | None:
     """
-    Return the proxy that the environment names for an https URL, if there is one.
+    Return the environment's proxy for an https URL, if it has one.
 
     Args:
-        url: where requests go.
-        certificates: those to trust, of a proxy that is spoken to over TLS as well.
+        url: the endpoint.
+        certificates: the trusted certificates of an https proxy.
 
     Raises:
-        ConfigurationError: for a proxy that cannot be used; it names the variable, never the value.
+        ConfigurationError: for an unusable proxy. The text has the variable, not its value.
 
     """
     proxies = getproxies()
-    if _is_spared(url.host, url.port or 443, proxies.get("no", "")):
+    if _bypasses_proxy(url.host, url.port or 443, proxies.get("no", "")):
         return None
     for name in PROXY_VARIABLES:
         value = proxies.get(name.removesuffix("_proxy"), "").strip()
         if value:
-            return _proxy(_spelled(name), value, certificates)
+            return _proxy(_variable_spelling(name), value, certificates)
     return None
 
 
-def _spelled(name: str) -> str:
-    """Return the variable as the environment has it."""
+def _variable_spelling(name: str) -> str:
+    """Return the variable in the environment's spelling."""
     here = (spelling for spelling in (name, name.upper()) if os.environ.get(spelling))
     return next(here, "the system's proxy settings")
 
@@ -76,33 +73,36 @@ def _proxy(variable: str, value: str, certificates: ssl.SSLContext | None) -> Pr
     if scheme not in {"http", "https", "socks5", "socks5h"}:
         near = "socks5://host:port" if scheme.startswith("socks") else "http://host:port"
         raise ConfigurationError(
-            f"{variable} names a proxy of a kind that is not supported. Set it to {near}, "
-            f"or name the service in NO_PROXY. {NOTHING_SENT}"
+            f"{variable} has a proxy of an unsupported kind. {NO_RUN_STARTED}\n"
+            f"hint: set `{variable}` to {near}, or add the service to `NO_PROXY`"
         )
     if scheme.startswith("socks") and find_spec("socksio") is None:
         raise ConfigurationError(
-            f"{variable} names a SOCKS proxy, which needs another package: `{SOCKS}`, or name "
-            f"the service in NO_PROXY. {NOTHING_SENT}"
+            f"{variable} has a SOCKS proxy, which needs another package. {NO_RUN_STARTED}\n"
+            f"hint: run `{SOCKS_INSTALL_COMMAND}`, or add the service to `NO_PROXY`"
         )
-    # Both kinds of SOCKS leave names to the proxy, and older httpx knows one word for it.
+    # With both kinds of SOCKS the proxy resolves names. Older httpx accepts only `socks5`.
     address = f"{scheme.removesuffix('h')}://{value.partition('://')[2] if separator else value}"
-    with suppress(ValueError, httpx.InvalidURL):  # each quotes the value, and so a password
+    with suppress(ValueError, httpx.InvalidURL):  # their texts quote the value, and a password
         proxy = httpx.Proxy(address, ssl_context=certificates if scheme == "https" else None)
         if re.fullmatch(r"[\w.:-]+", proxy.url.host) and (proxy.url.port or 1) < 65536:
             return Proxy(variable, proxy)
     raise ConfigurationError(
-        f"{variable} is no address of a proxy. Set it to http://host:port, with special characters "
-        f"of a user and password percent-encoded. {NOTHING_SENT}"
+        f"{variable} is not the address of a proxy. {NO_RUN_STARTED}\n"
+        f"hint: set `{variable}` to http://host:port, with percent-encoded special characters of "
+        "user and password"
     )
 
 
-def _is_spared(host: str, port: int, entries: str) -> bool:
-    """Tell whether NO_PROXY names the host; an entry that cannot be read names none."""
-    return any(_names(entry, host.lower(), port) for entry in re.split(r"[,\s]+", entries.lower()))
+def _bypasses_proxy(host: str, port: int, entries: str) -> bool:
+    """Return whether NO_PROXY has the host; unreadable entries are ignored."""
+    return any(
+        _entry_matches(entry, host.lower(), port) for entry in re.split(r"[,\s]+", entries.lower())
+    )
 
 
-def _names(entry: str, host: str, port: int) -> bool:
-    """Tell whether an entry names the host: `*`, an address or its network, a name or its end."""
+def _entry_matches(entry: str, host: str, port: int) -> bool:
+    """Return whether an entry matches: `*`, an address, a network, a name or a domain."""
     scheme, _, entry = entry.rpartition("://")
     if scheme not in {"", "all", "https"}:
         return False
@@ -110,7 +110,7 @@ def _names(entry: str, host: str, port: int) -> bool:
         return True
     try:
         return ip_address(host) in ip_network(re.sub(r"[\[\]]", "", entry), strict=False)
-    except ValueError:  # one of them is a name
+    except ValueError:  # host or entry is a name
         pass
     entry, _, of_port = entry.partition(":")
     if of_port and of_port != str(port):
@@ -120,15 +120,15 @@ def _names(entry: str, host: str, port: int) -> bool:
     return len(ending) > 1 and (host == entry or host.endswith(ending))
 
 
-def trusted(*, local: bool) -> ssl.SSLContext:
+def trusted_certificates(*, local: bool) -> ssl.SSLContext:
     """
-    Return the certificates to trust: of SSL_CERT_FILE, else of SSL_CERT_DIR, else Mozilla's.
+    Return the trusted certificates: of SSL_CERT_FILE, else of SSL_CERT_DIR, else Mozilla's.
 
     Args:
-        local: whether the endpoint is on this machine, so that neither variable counts.
+        local: whether the endpoint is on this machine; both variables then have no effect.
 
     Raises:
-        ConfigurationError: for a variable whose file or folder cannot be used.
+        ConfigurationError: for a variable with an unusable file or folder.
 
     """
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -141,17 +141,18 @@ def trusted(*, local: bool) -> ssl.SSLContext:
             return httpx.create_ssl_context(trust_env=False)
         if Path(folder).is_dir():
             return ssl.create_default_context(capath=folder)
-        message = _unusable("SSL_CERT_DIR", folder, "it is no folder")  # OpenSSL would not say so
+        # OpenSSL ignores a missing folder silently.
+        message = _unusable_certificates("SSL_CERT_DIR", folder, "it is not a folder")
     except OSError as error:
-        why = "it holds no certificate" if isinstance(error, ssl.SSLError) else str(error.strerror)
+        why = "it has no certificate" if isinstance(error, ssl.SSLError) else str(error.strerror)
         if log and error.filename == log:  # Python opens it as well
-            message = _unusable("SSLKEYLOGFILE", log, why)
+            message = _unusable_certificates("SSLKEYLOGFILE", log, why)
         elif file:
-            message = _unusable("SSL_CERT_FILE", file, why)
+            message = _unusable_certificates("SSL_CERT_FILE", file, why)
         else:
-            message = f"The certificates to trust cannot be loaded: {why}. {NOTHING_SENT}"
+            message = f"The certificates are not loadable: {why}. {NO_RUN_STARTED}"
     raise ConfigurationError(message)
 
 
-def _unusable(variable: str, path: str, why: str) -> str:
-    return f"{variable} names {path}: {why}. Correct or unset it. {NOTHING_SENT}"
+def _unusable_certificates(variable: str, path: str, why: str) -> str:
+    return f"{variable} is {path}: {why}. {NO_RUN_STARTED}\nhint: correct or unset `{variable}`"

@@ -1,10 +1,7 @@
-"""
-One limiter for the process: runs, batches and waits take their turns here.
+"""The rate limiter of the process: runs, batches and waits share it. `AdaptiveRate` is its rule."""
 
-How fast is `core.policy.Rate`'s decision; this waits. Each action has the service's limit of its
-own (page, 注意事项: 本接口的单用户 QPS; facts 7). Starts go before reads: while starts are held up
-by the service's objections, which may be about the account as a whole, reads only trickle.
-"""
+# The page (注意事项: 本接口的单用户 QPS) and vod-api-facts 7: each action has its own limit.
+# Throttling of starts may be about the whole account, so reads are slow while starts wait.
 
 from __future__ import annotations
 
@@ -15,28 +12,27 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.rate import AdaptiveRate
-from pulumi_vod_workflow.core.retry import START_WORKFLOW
 
+# vod-api-facts 4: a late retry may be paid again, so it precedes new starts.
 HIGH_PRIORITY: Final = 0
-"""A repeat whose run may have started: late, it would be paid again."""
+"""The priority of a retry of a start with an unknown outcome."""
 NORMAL_PRIORITY: Final = 1
+"""The priority of all other requests."""
 
 
 @dataclass(eq=False, slots=True)
 class Permit:
-    """
-    The right to send one request, and when it was sent.
+    """The permission to send one request, with the time of the send."""
 
-    It counts from then, not from when it was given: a new connection takes a while, and the
-    service counts what arrives.
-    """
-
+    # The service counts arrivals, and a new connection takes time. So the limiter counts from the
+    # send, not from the permit.
     sent_at: float | None = None
-    """On the event loop's clock."""
+    """The time of the send, in seconds of the event loop's clock."""
 
-    def sent(self) -> None:
-        """Tell that the request is on its way; only the first time counts."""
+    def mark_sent(self) -> None:
+        """Record the time of the send; later calls have no effect."""
         if self.sent_at is None:
             self.sent_at = asyncio.get_running_loop().time()
 
@@ -49,25 +45,25 @@ class _Waiter:
 
 
 class OperationLimiter:
-    """The turns of one action, the most urgent first, then in the order of asking."""
+    """The limiter of one action. Permits go by priority, then by order of request."""
 
     def __init__(self, limiter: RateLimiter, action: str, allowed: float) -> None:
         self.rate = AdaptiveRate(allowed)
         self._limiter = limiter
-        self._starts = action == START_WORKFLOW
+        self._is_start = action == START_WORKFLOW
         self._numbers = itertools.count()
-        self._waiting: list[_Waiter] = []
-        self._given: list[Permit] = []
-        self._next = 0.0
+        self._waiters: list[_Waiter] = []
+        self._permits: list[Permit] = []
+        self._next_at = 0.0
 
-    async def acquire(self, urgency: int) -> Permit:
-        """Return when a request may be sent."""
-        ticket = _Waiter(urgency, next(self._numbers))
-        heapq.heappush(self._waiting, ticket)
+    async def acquire(self, priority: int) -> Permit:
+        """Wait until a request may be sent, and return its permit."""
+        ticket = _Waiter(priority, next(self._numbers))
+        heapq.heappush(self._waiters, ticket)
         try:
             while True:
                 ticket.woken.clear()
-                first = self._waiting[0] is ticket
+                first = self._waiters[0] is ticket
                 delay = self._try_acquire() if first else None
                 if delay == 0:
                     break
@@ -77,59 +73,59 @@ class OperationLimiter:
                 except TimeoutError:
                     pass
         finally:
-            self._waiting.remove(ticket)
-            heapq.heapify(self._waiting)
+            self._waiters.remove(ticket)
+            heapq.heapify(self._waiters)
             self.wake_next()
-            if self._starts and not self._waiting:
-                self._limiter.wake_all()  # reads may go faster again
+            if self._is_start and not self._waiters:
+                self._limiter.wake_all()  # reads may be faster now
         turn = Permit()
-        self._given.append(turn)
+        self._permits.append(turn)
         return turn
 
-    def release(self, turn: Permit) -> None:
-        """Give a turn back whose request was never sent."""
-        if turn.sent_at is None and turn in self._given:
-            self._given.remove(turn)
+    def release(self, permit: Permit) -> None:
+        """Return the permit of a request that was not sent."""
+        if permit.sent_at is None and permit in self._permits:
+            self._permits.remove(permit)
             self.wake_next()
 
     def slow_to(self, allowed: float) -> None:
-        """Go at this rate from now on, if it is lower."""
+        """Lower the rate; a higher one has no effect."""
         if allowed < self.rate.allowed:
             self.rate = replace(self.rate, allowed=allowed)
 
     def on_throttled(self) -> None:
-        """Go slower: the service has said that it was too fast."""
+        """Lower the rate after the service has throttled a request."""
         self.rate = self.rate.on_throttled(_now())
 
     @property
     def is_throttled(self) -> bool:
-        """Whether requests wait because the service has objected."""
-        return bool(self._waiting) and self.rate.at(_now()) < self.rate.allowed
+        """Whether requests wait because the service throttles."""
+        return bool(self._waiters) and self.rate.at(_now()) < self.rate.allowed
 
     def wake_next(self) -> None:
-        """Let who is first look again whether it may go."""
-        if self._waiting:
-            self._waiting[0].woken.set()
+        """Wake the first waiter."""
+        if self._waiters:
+            self._waiters[0].woken.set()
 
     def _try_acquire(self) -> float:
-        """Take the next turn, or return the seconds until there is one."""
+        """Reserve the next send and return 0, or return the seconds until it is free."""
         now = _now()
         rate = self.rate
-        if not self._starts and self._limiter.starts_are_throttled:
+        if not self._is_start and self._limiter.starts_are_throttled:
             rate = AdaptiveRate(rate.allowed * AdaptiveRate.MIN_FRACTION)
         count, period = rate.burst_window(now)
-        times = sorted(now if turn.sent_at is None else turn.sent_at for turn in self._given)
+        times = sorted(now if turn.sent_at is None else turn.sent_at for turn in self._permits)
         free_at = times[-count] + period if len(times) >= count else now
-        delay = max(free_at, self._next) - now
+        delay = max(free_at, self._next_at) - now
         if delay > 0:
             return delay
-        self._given = [turn for turn in self._given if _still_counts(turn, now - period)]
-        self._next = now + rate.min_spacing(now)
+        self._permits = [turn for turn in self._permits if _still_counts(turn, now - period)]
+        self._next_at = now + rate.min_spacing(now)
         return 0
 
 
-def _still_counts(turn: Permit, since: float) -> bool:
-    return turn.sent_at is None or turn.sent_at > since
+def _still_counts(permit: Permit, since: float) -> bool:
+    return permit.sent_at is None or permit.sent_at > since
 
 
 def _now() -> float:
@@ -137,31 +133,31 @@ def _now() -> float:
 
 
 class RateLimiter:
-    """The paces of all actions; it serves one event loop, as `connect` has one."""
+    """The limiters of all actions in one event loop."""
 
     def __init__(self) -> None:
         self._operations: dict[str, OperationLimiter] = {}
 
     def operation(self, action: str, allowed: float) -> OperationLimiter:
-        """Return an action's pace, at the slowest rate that any client asks for."""
+        """Return an action's limiter, with the lowest rate of all clients."""
         pace = self._operations.setdefault(action, OperationLimiter(self, action, allowed))
         pace.slow_to(allowed)
         return pace
 
     def on_throttled(self, action: str) -> None:
-        """Go slower; after an objection to a start, with everything."""
+        """Lower the rate of an action, and of all actions if it is StartWorkflow."""
         for name, pace in self._operations.items():
             if action in {name, START_WORKFLOW}:
                 pace.on_throttled()
 
     def wake_all(self) -> None:
-        """Let all who wait look again whether they may go."""
+        """Wake the first waiter of each action."""
         for pace in self._operations.values():
             pace.wake_next()
 
     @property
     def starts_are_throttled(self) -> bool:
-        """Whether starts wait because the service has objected."""
+        """Whether starts wait because the service throttles."""
         return START_WORKFLOW in self._operations and self._operations[START_WORKFLOW].is_throttled
 
 

@@ -111,7 +111,7 @@ def a_season() -> list[dict[str, Any]]:
     }  # fmt: skip
     failed = {
         "s01e05": {"runId": next(ids), "phase": "failed", "status": "2003", **times(44, 40, 5),
-                   "statusReason": "2003: transcoding timed out; a repeat can help, and is paid "
+                   "statusReason": "2003: transcoding timed out; a rerun can help, and is paid "
                    "again"},
     }  # fmt: skip
     folder = "tos://tos-cn-v-1f2a9c/episodes"

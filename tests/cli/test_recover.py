@@ -368,7 +368,7 @@ def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulato
     assert "two: the run could not be read. Check that the account" in text
     assert "now pending" not in said("--offline")
     text = said(vod_accessKey="", vod_secretKey="")
-    assert "The runs were not read. No credentials for Volcengine. Looked at, in" in text
+    assert "The runs were not read. No credentials for Volcengine in these" in text
     assert "  - VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY of the environment" in text
     assert f"one: accepted as {there}" in text
     text = said(vod_secretKey=SECRET)

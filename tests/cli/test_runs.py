@@ -55,17 +55,15 @@ def test_runs_are_listed_by_phase_with_age_duration_outputs_and_remedy(
         ["succeeded", "poster-only"],
     ]  # fmt: skip
     assert " ".join(table[0][2:]) == (
-        "44 min 35 min 2003: transcoding timed out; a repeat can help, and is paid again "
+        "44 min 35 min 2003: transcoding timed out; a rerun can help, and is paid again "
         "lb:9c5b704e4d3402698a17ff5dff87f"
     )
     assert table[2][-6:-1] == ["48", "%", "of", "2", "tasks"]
     assert "".join(table[4][2:-1]) == "49min21min3videos,163.3MB;12snapshots"
     text = "\n".join(lines)
-    assert "hint: making-of: Correct what it is declared with: that is a new, paid run." in text
-    assert (
-        "hint: episodes[s01e06]: Correct it or take it out: the next `pulumi up` tries it" in text
-    )
-    assert "hint: episodes[s01e07]: Look for its run in the VOD console, and name it as" in text
+    assert "hint: making-of: Correct the declaration (paid: starts one run)." in text
+    assert "hint: episodes[s01e06]: Correct or remove the item, then run `pulumi up` again." in text
+    assert "hint: episodes[s01e07]: Look for the run in the VOD console, then set" in text
     assert lines[-1].endswith(
         "Source: the state. `pulumi refresh --run-program` updates the state: free."
     )
@@ -247,8 +245,7 @@ def test_runs_with_the_same_remedy_share_a_hint(vod: Vod, tmp_path: Path) -> Non
     text = vod("runs", written(tmp_path / "x.json", batch("many", items))).stdout
     [hint] = [line for line in text.splitlines() if line.startswith("hint: ")]
     assert hint.startswith("hint: many[i000], many[i001], ")
-    assert hint.endswith("many[i019] and 580 more: Correct what it is declared with: that is a "
-                         "new, paid run.")  # fmt: skip
+    assert hint.endswith("and 580 more: Correct the declaration (paid: starts one run).")
 
 
 def test_csv_is_one_row_for_each_run_and_runs_no_formula(vod: Vod, tmp_path: Path) -> None:

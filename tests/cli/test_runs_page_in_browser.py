@@ -108,7 +108,7 @@ def test_nothing_is_told_by_colour_alone(tab: Tab, page: str) -> None:
         assert label.startswith(phase)
     assert [cell.strip() for cell in rows[0][0].split("\t") if cell.strip()] == [
         "✕ failed", "episodes[s01e05]", "s01e05", "-", "2026-05-06 07:16", "35 min",
-        "2003: transcoding timed out; a repeat can help, and is paid again",
+        "2003: transcoding timed out; a rerun can help, and is paid again",
         "lb:9c5b704e4d3402698a17ff5dff87f",
     ]  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_facts_and_remedies_are_there(tab: Tab, page: str) -> None:
     tab.open(page)
     text = tab.evaluate("document.getElementById('attention').innerText")
     for told in ("making-of", "1003", "the source could not be downloaded (user side)",
-                 "Correct what it is declared with: that is a new, paid run."):  # fmt: skip
+                 "Correct the declaration (paid: starts one run)."):  # fmt: skip
         assert told in text
     files = tab.evaluate("[...document.querySelectorAll('#transcodes tbody tr')].map(row => "
                          "[...row.cells].map(cell => cell.innerText))")  # fmt: skip

@@ -150,7 +150,7 @@ def test_a_proxy_that_cannot_be_used_is_one_line(
     there = {"endpoint": "https://vod.example.com", "region": "cn-north-1"}
     source = written(tmp_path / "x.json", keys, run("a", "lb:1", "running", **there))
     said = vod("runs", source, "--watch", code=2).stderr
-    assert said.startswith("error: all_proxy names a proxy of a kind that is not supported.")
+    assert said.startswith("error: all_proxy has a proxy of an unsupported kind.")
     assert "hidden" not in said
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", lambda _: dict[str, str]()["nobody"])

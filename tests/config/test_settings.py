@@ -109,9 +109,9 @@ def test_missing_credentials_name_every_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "environ", "names"),
     [
-        ({"vod:accessKey": "ak"}, NEW_ENV, "vod:secretKey missing there beside vod:accessKey"),
-        ({"vod:sessionToken": "hidden"}, NEW_ENV, "vod:accessKey and vod:secretKey missing"),
-        ({}, {"VOLCENGINE_SECRET_KEY": "hidden", **OLD_ENV}, "VOLCENGINE_ACCESS_KEY missing"),
+        ({"vod:accessKey": "ak"}, NEW_ENV, "vod:accessKey without vod:secretKey"),
+        ({"vod:sessionToken": "hidden"}, NEW_ENV, "without vod:accessKey and vod:secretKey"),
+        ({}, {"VOLCENGINE_SECRET_KEY": "hidden", **OLD_ENV}, "without VOLCENGINE_ACCESS_KEY"),
     ],
 )
 def test_a_triple_is_never_mixed(
@@ -126,7 +126,7 @@ def test_a_triple_is_never_mixed(
 def test_a_key_with_a_line_end_inside_is_refused_unseen(tmp_path: Path) -> None:
     """A pasted key that cannot be one is named by its place, not shown."""
     message = refused(tmp_path, {"vod:accessKey": "ak", "vod:secretKey": "hid\nden"})
-    assert "a character that none has" in message
+    assert "a character that no key has" in message
     assert "den" not in message
     padded = settings(tmp_path, {"vod:accessKey": " ak ", "vod:secretKey": "sk\n"})
     assert padded.require_credentials() == Credentials("ak", "sk")
@@ -137,7 +137,7 @@ def test_a_key_with_a_line_end_inside_is_refused_unseen(tmp_path: Path) -> None:
     [
         (".volcengine/config.json", "{", "not in its official format"),
         (".volcengine/config.json", "[1]", "not in its official format"),
-        (".volcengine/config.json", cli_profile(mode="sso"), "mode holds no key"),
+        (".volcengine/config.json", cli_profile(mode="sso"), "mode of its profile has no key"),
         (".volc/credentials", "no section", "not in its official format"),
         (".volc/config", "hidden", "not in its official format"),
     ],
@@ -168,8 +168,8 @@ def test_the_official_command_lines_profile_can_be_chosen(tmp_path: Path) -> Non
     chosen = {**environ, "VOLCENGINE_PROFILE": "b"}
     assert settings(tmp_path, environ=chosen).require_credentials().access_key == "ak-b"
     for wrong, says in (
-        ({**environ, "VOLCENGINE_PROFILE": "c"}, "no such profile"),
-        ({"VOLCENGINE_CLI_CONFIG_FILE": str(tmp_path / "none")}, "it is not there"),
+        ({**environ, "VOLCENGINE_PROFILE": "c"}, "does not have the profile"),
+        ({"VOLCENGINE_CLI_CONFIG_FILE": str(tmp_path / "none")}, "does not exist"),
     ):
         with pytest.raises(ConfigurationError, match=says):
             settings(tmp_path, environ=wrong).require_credentials()
@@ -184,7 +184,7 @@ def test_the_region_of_the_profile_that_gave_the_key(tmp_path: Path) -> None:
     assert settings(tmp_path, {"vod:region": "cn-north-1"}).site.region == "cn-north-1"
     assert settings(tmp_path, {"vod:endpoint": "emulator"}).site.region == "cn-north-1"
     write(tmp_path, ".volcengine/config.json", cli_profile(**keys, region="cn-beijing"))
-    assert "the credentials' profile is cn-beijing" in refused(tmp_path)
+    assert "the credentials' profile: VOD has no known endpoint in cn-beijing" in refused(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_a_region_where_vod_is_not_known_to_be(
     [name] = [*config, *environ]
     message = refused(tmp_path, config, environ)
     assert message == (
-        f"{name} is cn-beijing, where VOD is not known to be served: set vod:region to cn-north-1 "
-        "or ap-southeast-1, or give the region's URL as vod:endpoint, too"
+        f"{name}: VOD has no known endpoint in cn-beijing: set vod:region to cn-north-1 "
+        "or ap-southeast-1, or set vod:endpoint to the region's URL, too"
     )
     url = "https://vod.cn-beijing.volcengineapi.com"
     assert settings(tmp_path, {**config, "vod:endpoint": url}, environ).site == ServiceEndpoint(
@@ -220,10 +220,10 @@ def test_what_leads_to_the_endpoint(tmp_path: Path) -> None:
         "VOLCENGINE_REGION": settings(tmp_path, {}, {"VOLCENGINE_REGION": "cn-north-1"}).site,
         "vod:endpoint": settings(tmp_path, {"vod:endpoint": "https://a", "vod:region": "x"}).site,
     }
-    assert [site.named_by for site in named_by.values()] == [*named_by]
+    assert [site.setting_name for site in named_by.values()] == [*named_by]
     here = named_by["vod:endpoint"]
-    assert endpoint_of_run({"endpoint": "https://a"}, here).named_by == "vod:endpoint"
-    assert "the state has" in endpoint_of_run({"endpoint": "https://b"}, here).named_by
+    assert endpoint_of_run({"endpoint": "https://a"}, here).setting_name == "vod:endpoint"
+    assert "the state has" in endpoint_of_run({"endpoint": "https://b"}, here).setting_name
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_wrong_settings_say_what_is_allowed(
     [
         ("vod:endpont", "vod:endpont: unknown setting; did you mean vod:endpoint?"),
         ("vod:acessKey", "did you mean vod:accessKey?"),
-        ("vod:colour", "vod:colour: unknown setting; There is vod:region, "),
+        ("vod:colour", "vod:colour: unknown setting; The settings are vod:region, "),
     ],
 )
 def test_a_mistyped_setting_is_refused(tmp_path: Path, key: str, says: str) -> None:
@@ -342,7 +342,9 @@ def test_an_endpoint_without_its_prefix_is_refused(tmp_path: Path, key: str, val
         configured(tmp_path, {key: value, "vod:endpoint": " "})
     with pytest.raises(ConfigurationError) as caught:
         configured(tmp_path, {key: value})
-    assert str(caught.value).startswith(f"{key}: did you mean vod:endpoint? It is not set")
+    assert str(caught.value).startswith(
+        f"{key}: did you mean vod:endpoint? Without it, runs start at the real service"
+    )
     for own in ("emulator", "https://vod.volcengineapi.com"):
         assert configured(tmp_path, {key: value, "vod:endpoint": own}).site.endpoint == own
 
@@ -414,7 +416,9 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container that runs under any number: a setting to make, not a defect."""
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", lambda _: dict[str, str]()["nobody"])
-    with pytest.raises(ConfigurationError, match=r"HOME is not set.* Set HOME\. Nothing was"):
+    with pytest.raises(
+        ConfigurationError, match=r"HOME is not set.* No run was started\.\nhint: set HOME"
+    ):
         home_folder()
 
 

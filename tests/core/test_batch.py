@@ -312,16 +312,16 @@ KEY: Final = "items: each key must be a printable string"
         ({"items": {"k": ITEM}, "defaults": []}, ["defaults: must be an object of a run's inputs"]),
         (
             {"items": {"k": ITEM}, "defaults": {"existingRunId": "lb:1"}},
-            ["defaults.existingRunId: names the run of one item: set existing_run_id in that item"],
+            ["defaults.existingRunId: is the run of one item: set existing_run_id in that item"],
         ),
         (
             {"items": {"k": {"vid": "v"}}, "defaults": {**ITEM, "clientToken": "x"}},
-            ["defaults.clientToken: each item's ClientToken is derived"],
+            ["defaults.clientToken: the provider derives each item's ClientToken"],
         ),
         ({"items": {"k": ITEM}, "defaults": {"scope": {}}}, ["defaults.scope: unknown key"]),
         (
             {"items": {"k": {**ITEM, "clientToken": "x"}}},
-            ["items.k.clientToken: each item's ClientToken is"],
+            ["items.k.clientToken: the provider derives each item's ClientToken"],
         ),
         ({"items": {"k": {**ITEM, "secretInputs": True}}}, ["items.k.secretInputs: unknown key"]),
         ({"items": {"k": {**ITEM, "scope": {}}}}, ["items.k.scope: unknown key"]),
@@ -379,7 +379,7 @@ def test_items_from_a_file_are_named_by_their_lines(junk: Any) -> None:
     lines = {"file": "f.csv", "byKey": {"a": 7.0, "b": 9.0}}
     told = check_batch({**bad, "__lines": lines})
     assert [str(problem) for problem in told.problems] == [
-        "f.csv:7: items.a.priority: must be an integer from -5 to 5 (and so 2 more: b (line 9), c)"
+        "f.csv:7: items.a.priority: must be an integer from -5 to 5 (and 2 more: b (line 9), c)"
     ]
     assert told.values == check_batch(bad).values
     assert check_batch({**bad, "__lines": junk}) == check_batch(bad)
@@ -395,9 +395,9 @@ def test_a_batch_has_ten_thousand_items_at_most() -> None:
 @pytest.mark.parametrize(
     ("count", "alike"),
     [
-        (2, " (and so 1 more: k1)"),
-        (6, " (and so 5 more: k1, k2, k3, k4, k5)"),
-        (9, " (and so 8 more: k1, k2, k3, k4, k5 and 3 more)"),
+        (2, " (and 1 more: k1)"),
+        (6, " (and 5 more: k1, k2, k3, k4, k5)"),
+        (9, " (and 8 more: k1, k2, k3, k4, k5 and 3 more)"),
     ],
 )
 def test_what_is_wrong_with_many_items_alike_is_said_once(count: int, alike: str) -> None:
@@ -414,7 +414,7 @@ def test_no_more_than_a_hundred_kinds_of_problems_are_told() -> None:
     """A file with another column in each row is not to fill the screen."""
     told = says(items={f"k{number}": {**ITEM, f"x{number}": 1} for number in range(103)})
     assert len(told) == 101
-    assert told[-1] == "items: 3 more problems of other kinds"
+    assert told[-1] == "items: 3 more kinds of problems"
     assert (
         len(says(items={f"k{number}": {**ITEM, f"x{number}": 1} for number in range(100)})) == 100
     )
@@ -993,7 +993,7 @@ def test_recorded_defaults_stay_right_for_the_items_that_have_them() -> None:
 def test_text_made_of_an_output_is_refused_in_a_batch(texts_of_outputs: tuple[str, str]) -> None:
     """In keys, items, defaults and the resource's name, each with its path."""
     text, item = texts_of_outputs[0], {"vid": "v"}
-    told = "holds Python's text of an Output"
+    told = "contains Python's text of an Output"
     assert says(items={"a": {**ITEM, "callbackArgs": text}})[0].startswith(
         f"items.a.callbackArgs: {told}"
     )
@@ -1014,7 +1014,7 @@ def test_clips_under_a_second_are_doubted_once() -> None:
     batch["defaults"] = {"input": short}
     [problem] = find_item_doubts(batch, ["a", "b"])
     assert str(problem) == (
-        f"items.a.input.overrideParams.transcodeVideo[0].clip: {SHORT_CLIP} (and so 1 more: b)"
+        f"items.a.input.overrideParams.transcodeVideo[0].clip: {SHORT_CLIP} (and 1 more: b)"
     )
     assert [*find_item_doubts(batch, [])] == []
     assert [*find_item_doubts({"items": {"a": UNKNOWN}}, ["a"])] == []

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from pulumi_vod_workflow.core.completion.failures import (
+    LOST_RUNS_HINTS,
     WAIT_RESUMES_HINT,
     raise_if_failed,
     raise_if_unfinished,
@@ -153,7 +154,7 @@ def test_a_run_is_an_id_or_what_is_known_of_it(run: Any) -> None:
 def test_what_is_no_run_is_named(run: Any) -> None:
     """By its name; the value is not repeated."""
     assert says(runs={"b": run, "a": run, "c": "lb:1"}) == [
-        "runs: must be WorkflowRuns or run ids, these are not: a, b"
+        "runs: must be WorkflowRuns or run ids; wrong ones: a, b"
     ]
 
 
@@ -162,7 +163,7 @@ def test_a_run_id_made_of_an_output_is_refused_before_anything_is_paid(
     texts_of_outputs: tuple[str, str],
 ) -> None:
     """A name likewise; the wait would fail after the runs were started."""
-    text, told = texts_of_outputs[0], "holds Python's text of an Output"
+    text, told = texts_of_outputs[0], "contains Python's text of an Output"
     [problem] = says(runs={"a": text, "b": {"runId": "lb:1"}})
     assert problem.startswith(f"runs.a: {told}")
     [problem] = says(runs={text: text})
@@ -226,7 +227,7 @@ def without(run: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-CORRECT = "Correct it or take it out: the next `pulumi up` tries it as it is then."
+CORRECT = "Correct or remove the item, then run `pulumi up` again."
 REFUSED: Final = without({"rejected": "no"})
 UNCLEAR: Final = without({"unclear": "perhaps"})
 
@@ -365,11 +366,14 @@ def refused(**results: dict[str, Any]) -> list[str]:
     return str(caught.value).split("\n")
 
 
-USER: Final = "Correct what it is declared with: that is a new, paid run."
-LEFT: Final = "Its results can no longer be read: run it again by a changed trigger, or leave it."
-AGAIN: Final = "To pay for another run, change a value in its triggers."
-CONSOLE: Final = "Look for its run in the VOD console, and name it as existing_run_id."
-SYSTEM: Final = f"{AGAIN[:-1]}, or set rerun_on_failure and `pulumi refresh --run-program`."
+USER: Final = "Correct the declaration (paid: starts one run)."
+LEFT: Final = "Its results are no longer available: change a trigger to rerun it, or keep it."
+PAID: Final = " (paid: starts one run)."
+TRIGGER: Final = "To rerun it, change a value in its triggers"
+AGAIN: Final = TRIGGER + PAID
+CONSOLE: Final = "Look for the run in the VOD console, then set existing_run_id to its RunId."
+SETTING: Final = ", or set rerun_on_failure and run `pulumi refresh --run-program`"
+SYSTEM: Final = TRIGGER + SETTING + PAID
 
 
 @pytest.mark.parametrize(
@@ -396,20 +400,21 @@ SYSTEM: Final = f"{AGAIN[:-1]}, or set rerun_on_failure and `pulumi refresh --ru
     ],
 )
 def test_each_failed_run_is_a_line(result: dict[str, Any], told: str) -> None:
-    """With its code, what that means, whether a repeat can help, and what to do."""
-    first, line, last = refused(a=result, b=ended())
+    """With its code, what that means, whether a rerun can help, and what to do."""
+    first, line, *last = refused(a=result, b=ended())
     assert first == "1 of 2 runs did not succeed:"
     assert line == f"  - {told}"
-    assert last.startswith("The wait started nothing. The next `pulumi up` looks at them again;")
-    assert 'on_failure="record"' in last
+    assert last[0] == "No run was started by the wait."
+    assert last[1].startswith("hint: run `pulumi up` again")
+    assert 'on_failure="record"' in last[2]
 
 
 @pytest.mark.parametrize(
     ("status", "parts"),
     [
-        ("1002", ["1002", "audio or video stream", "a repeat alone does not help", "Correct"]),
-        ("2002", ["2002", "could not be uploaded", "a repeat can help", "triggers"]),
-        ("Terminated", ["ended by a user", "a repeat is a new, paid run", "triggers"]),
+        ("1002", ["1002", "audio or video stream", "a rerun alone does not help", "Correct"]),
+        ("2002", ["2002", "could not be uploaded", "a rerun can help", "triggers"]),
+        ("Terminated", ["ended by a user", "a rerun is a new, paid run", "triggers"]),
     ],
 )
 def test_what_a_person_needs_to_know_is_there(status: str, parts: list[str]) -> None:
@@ -448,8 +453,8 @@ def test_many_failures_are_cut(count: int, more: list[str]) -> None:
     """The first twenty by name, and how many more."""
     lines = refused(**{f"k{number:02}": ended("1001") for number in range(count)})
     assert lines[0] == f"{count} of {count} runs did not succeed:"
-    assert len(lines) == 1 + 20 + len(more) + 1
-    assert lines[21:-1] == more
+    assert len(lines) == 1 + 20 + len(more) + 3
+    assert lines[21:-3] == more
 
 
 HALF: Final[dict[str, Any]] = {
@@ -458,6 +463,7 @@ HALF: Final[dict[str, Any]] = {
 }
 
 
+RESUMES: Final = WAIT_RESUMES_HINT.split("\n")
 LOST: Final = TransportError("GetWorkflowExecution", "x", maybe_accepted=False, retryable=True)
 MISSING: Final = NotFoundError("GetWorkflowExecution", code="c", message="m", http_status=404)
 
@@ -490,7 +496,8 @@ def test_a_timeout_tells_how_far_each_run_is() -> None:
         "  - a: Running: being processed, 13 % of 4 tasks",
         "  - b: PendingStart: queued",
         "  - c: not read yet",
-        f"{WAIT_RESUMES_HINT} A longer timeout may help.",
+        *RESUMES,
+        "hint: or set a longer `timeout`",
     ]
 
 
@@ -499,7 +506,8 @@ def test_ctrl_c_tells_how_far_each_run_is() -> None:
     assert unfinished(9, {"a": HALF}) == [
         "1 of 9 runs have not ended when stopped:",
         "  - a: Running: being processed, 13 % of 4 tasks",
-        "Nothing was started or lost; the next `pulumi up` waits on.",
+        "No run was started or lost.",
+        "hint: run `pulumi up` again to continue the wait",
     ]
 
 
@@ -520,21 +528,21 @@ def test_odd_progress_is_not_told(progress: object) -> None:
 def test_an_unfinished_run_tells_why_it_could_not_be_read_the_last_time() -> None:
     """It is waited for all the same, and is not one that cannot be read."""
     failing: dict[str, CallError] = {"a": LOST, "b": LOST}
-    assert unfinished(2, {"a": HALF, "b": {}}, failing, 1.0, WaitTimeoutError)[:-1] == [
+    assert unfinished(2, {"a": HALF, "b": {}}, failing, 1.0, WaitTimeoutError)[:-3] == [
         "2 of 2 runs have not ended after 1 s:",
-        "  - a: Running: being processed, 13 % of 4 tasks (the last question failed: x)",
-        "  - b: not read yet (the last question failed: x)",
+        "  - a: Running: being processed, 13 % of 4 tasks (the last read failed: x)",
+        "  - b: not read yet (the last read failed: x)",
     ]
 
 
 @pytest.mark.parametrize("took", [None, 1.0])
 def test_runs_that_cannot_be_read_are_told_with_the_reason(took: float | None) -> None:
     """By sorted names, each on one line, whatever has ended the wait."""
-    first, a, b, last = unfinished(9, {}, {"b": LOST, "a": MISSING}, took, WaitError)
+    first, a, b, *last = unfinished(9, {}, {"b": LOST, "a": MISSING}, took, WaitError)
     assert first == "2 of 9 runs cannot be read:"
     assert a == "  - a: " + " ".join(str(MISSING).split("\n"))
     assert b.startswith("  - b: GetWorkflowExecution: x")
-    assert last == WAIT_RESUMES_HINT
+    assert last == RESUMES
 
 
 @pytest.mark.parametrize(
@@ -548,8 +556,8 @@ def test_both_kinds_are_told(took: float | None, passed: str, kind: type[WaitErr
     assert told[1].startswith("  - b: ")
     assert told[2:] == [
         f"1 of 9 runs have not ended {passed}:",
-        "  - a: Running: being processed, 13 % of 4 tasks (the last question failed: x)",
-        WAIT_RESUMES_HINT,
+        "  - a: Running: being processed, 13 % of 4 tasks (the last read failed: x)",
+        *RESUMES,
     ]
 
 
@@ -557,16 +565,18 @@ def test_runs_that_the_emulator_has_lost_are_one_line() -> None:
     """No wait brings them back; others are told as always."""
     gone: dict[str, CallError] = dict.fromkeys(("b", "a"), MISSING)
     with pytest.raises(WaitError) as raised:
-        raise_if_unfinished(9, {}, gone, 1.0, forgotten=[*gone])
-    [line] = str(raised.value).splitlines()
-    assert line.startswith("2 of 9 runs not found by the emulator that is configured now (a, b")
-    assert WAIT_RESUMES_HINT not in line
+        raise_if_unfinished(9, {}, gone, 1.0, lost=[*gone])
+    line, outcome, *hints = str(raised.value).splitlines()
+    assert line.startswith("2 of 9 runs are unknown to the configured emulator: a, b. ")
+    assert outcome == "No run was started by the wait."
+    assert hints == [*LOST_RUNS_HINTS]
+    assert RESUMES[1] not in hints
     with pytest.raises(WaitError) as raised:
-        raise_if_unfinished(9, {"c": HALF}, {**gone, "d": LOST}, 60.0, forgotten=[*gone])
-    first, second, *_, last = str(raised.value).splitlines()
+        raise_if_unfinished(9, {"c": HALF}, {**gone, "d": LOST}, 60.0, lost=[*gone])
+    first, second, *others = str(raised.value).splitlines()
     assert first == line
     assert second == "1 of 9 runs cannot be read:"
-    assert last == WAIT_RESUMES_HINT
+    assert others[-5:] == [*RESUMES, *LOST_RUNS_HINTS]
 
 
 @pytest.mark.parametrize(("count", "more"), [(20, []), (21, ["  - and 1 more"])])
@@ -576,10 +586,11 @@ def test_many_runs_are_cut(count: int, more: list[str]) -> None:
     lost: dict[str, CallError] = {f"x{number:02}": LOST for number in range(count)}
     for took, kind in ((None, WaitStoppedError), (1.0, WaitTimeoutError)):
         told = unfinished(50, many, None, took, kind)
-        assert len(told) == 1 + 20 + len(more) + 1
-        assert told[21:-1] == more
+        last = 2 if took is None else 3
+        assert len(told) == 1 + 20 + len(more) + last
+        assert told[21:-last] == more
     told = unfinished(50, {}, lost, 1.0, WaitError)
-    assert len(told) == 1 + 20 + len(more) + 1
-    assert told[21:-1] == more
+    assert len(told) == 1 + 20 + len(more) + 2
+    assert told[21:-2] == more
     told = unfinished(50, many, lost, 1.0, WaitError)
-    assert len(told) == 2 * (1 + 20 + len(more)) + 1
+    assert len(told) == 2 * (1 + 20 + len(more)) + 2

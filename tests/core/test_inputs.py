@@ -270,7 +270,7 @@ def texts_of_an_output() -> list[str]:
     ]
 
 
-TEXT: Final = "holds Python's text of an Output"
+TEXT: Final = "contains Python's text of an Output"
 PLACES: Final[list[tuple[Callable[[str], dict[str, object]], str]]] = [
     (lambda text: {"callback_args": text}, "callbackArgs"),
     (lambda text: {"vid": text}, "vid"),

@@ -15,8 +15,8 @@ from pulumi_vod_workflow.core.preflight import (
     Reference,
     evaluate,
     references_of,
-    video_facts,
-    workflow_fact,
+    video_lookups,
+    workflow_lookup,
 )
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.values import UNKNOWN
@@ -66,39 +66,39 @@ def test_each_known_id_of_a_start_is_asked_about_once() -> None:
         ({"Activities": [{"Type": ["End"]}]}, Found()),
         (
             {"Activities": [{"Type": "End"}]},
-            Found("", "makes nothing: it has no activity but its end"),
+            Found("", "this workflow has no output: its end is its only activity"),
         ),
         (
             {"SpaceName": "s", "Type": "Snapshot"},
-            Found("s", "is a template of the type Snapshot, not a workflow"),
+            Found("s", "template type Snapshot is not a workflow"),
         ),
     ],
 )
 def test_what_a_workflow_tells(template: dict[str, Any], fact: LookupResult) -> None:
     """Only what is said speaks against it; words that are not known do not."""
-    assert workflow_fact({"WorkflowTemplate": template}) == fact
+    assert workflow_lookup({"WorkflowTemplate": template}) == fact
 
 
 @pytest.mark.parametrize("result", [{}, {"WorkflowTemplate": None}, {"WorkflowTemplate": []}])
 def test_an_answer_without_a_workflow_tells_nothing(result: dict[str, Any]) -> None:
-    assert isinstance(workflow_fact(result), LookupUnavailable)
+    assert isinstance(workflow_lookup(result), LookupUnavailable)
 
 
 def test_what_is_told_of_videos() -> None:
     """There, not there, and, should an answer not say, neither."""
     infos: list[Any] = [None, {}, {"BasicInfo": []}, {"BasicInfo": {"Vid": "a", "SpaceName": "s"}}]
     answer = {"MediaInfoList": infos, "NotExistVids": ["b"]}
-    facts = video_facts(["a", "b", "c"], answer, "r")
+    facts = video_lookups(["a", "b", "c"], answer, "r")
     assert facts["a"] == Found("s")
-    assert facts["b"] == NotFound("GetMediaInfos names it in NotExistVids [RequestId r]")
+    assert facts["b"] == NotFound("GetMediaInfos lists it in NotExistVids [RequestId r]")
     assert isinstance(facts["c"], LookupUnavailable)
     for odd in ({}, {"MediaInfoList": None, "NotExistVids": "abc"}):
-        assert isinstance(video_facts(["a"], odd, None)["a"], LookupUnavailable)
+        assert isinstance(video_lookups(["a"], odd, None)["a"], LookupUnavailable)
 
 
 def test_an_odd_answer_about_videos_tells_nothing() -> None:
     odd = {"MediaInfoList": [{"BasicInfo": {"Vid": ["v"]}}, {"BasicInfo": None}, 7]}
-    assert isinstance(video_facts(["v"], odd, None)["v"], LookupUnavailable)
+    assert isinstance(video_lookups(["v"], odd, None)["v"], LookupUnavailable)
 
 
 def test_what_is_right_is_not_spoken_of() -> None:
@@ -116,13 +116,13 @@ def test_everything_that_is_wrong_is_said_with_what_to_do() -> None:
     workflow, video = judged(START, NotFound(SAID), NotFound("no [RequestId r]"))["wrong"]
     assert workflow[0] == "templateId"
     assert workflow[1].startswith(f"the service knows no such workflow: {SAID}. Check the id")
-    assert "vod:preflight must be warn or off" in workflow[1]
+    assert "set `vod:preflight` to `warn` or `off`" in workflow[1]
     assert video[0] == "vid"
     assert video[1].startswith(
-        "the service knows no such video: no [RequestId r]. Check the Vid, and that the credentials"
+        "the service knows no such video: no [RequestId r]. Check the Vid, the credentials"
     )
     assert judged(START, Found("s", "makes nothing"), Found("s"))["wrong"] == [
-        ("templateId", "this makes nothing: use the id of a workflow")
+        ("templateId", "makes nothing: use a workflow id")
     ]
 
 
@@ -172,4 +172,4 @@ def test_many_items_with_one_problem_are_told_at_once() -> None:
     [problem] = group_problems(evaluate(starts, facts).errors)
     assert problem.path == "items.k0.vid"
     assert "[RequestId r0]" in problem.reason
-    assert problem.reason.endswith("(and so 7 more: k1, k2, k3, k4, k5 and 2 more)")
+    assert problem.reason.endswith("(and 7 more: k1, k2, k3, k4, k5 and 2 more)")

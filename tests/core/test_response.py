@@ -138,7 +138,7 @@ TABLE: list[tuple[int, str, type[ApiError], bool, bool]] = [
 def test_every_code_has_its_class(
     status: int, code: str, kind: type[ApiError], maybe: bool, repeat: bool
 ) -> None:
-    """A code says what to do, whether a run may exist, and whether a repeat can help."""
+    """A code says what to do, whether a run may exist, and whether a rerun can help."""
     error = error_of(status, code, Message="words", CodeN=100010)
     assert type(error) is kind
     assert (error.maybe_accepted, error.retryable) == (maybe, repeat)
@@ -249,7 +249,7 @@ def test_retry_after_in_seconds_or_as_a_date(
     headers = {"retry-after": header} | ({"date": date} if date else {})
     error = error_of(429, "RequestLimitExceeded", headers=headers)
     assert error.retry_after == seconds
-    assert ("asked to wait" in str(error)) is (seconds is not None)
+    assert ("Retry-After" in str(error)) is (seconds is not None)
 
 
 @pytest.mark.parametrize(
@@ -282,11 +282,11 @@ def test_an_endless_body_is_refused() -> None:
 
 def test_the_advice_follows_the_fate() -> None:
     """The text of an error says first whether a run may have started, then what to do."""
-    assert "may have started" in str(error_of(500, "InternalError"))
-    assert "Nothing was started" in str(error_of(400, "InvalidParameter"))
-    assert "repeat alone does not help" in str(error_of(400, "InvalidParameter"))
-    assert "again can help" in str(error_of(503, "ServiceUnavailable"))
-    assert "Nothing is lost" in str(error_of(404, "ResourceNotFound", READ))
+    assert "\nA run may exist." in str(error_of(500, "InternalError"))
+    assert "\nNo run was started." in str(error_of(400, "InvalidParameter"))
+    assert "A retry alone does not help." in str(error_of(400, "InvalidParameter"))
+    assert "\nhint: run the same update again" in str(error_of(503, "ServiceUnavailable"))
+    assert "\nNo run was started or lost." in str(error_of(404, "ResourceNotFound", READ))
     assert "vod:requestsPerSecond" in str(error_of(429, "RequestLimitExceeded"))
     assert "clock" in str(error_of(403, "InvalidTimestamp"))
 

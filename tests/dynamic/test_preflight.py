@@ -175,7 +175,7 @@ def test_an_update_of_a_batch_is_asked_about_by_its_difference(
         with pytest.raises(OperationFailedError, match="rejected by preflight:") as caught:
             made.diff("id", state, news)
         assert f"  - {told}" in str(caught.value)
-        assert "(and so 1 more: c)" in str(caught.value)
+        assert "(and 1 more: c)" in str(caught.value)
     assert vod_emulator.requests()["GetMediaInfos"] == before["GetMediaInfos"] + 1
 
 

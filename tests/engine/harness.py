@@ -143,6 +143,7 @@ class Workspace(auto.LocalWorkspace):
             secrets_provider=PROVIDER,
             env_vars={
                 **vault.environ,
+                "PULUMI_CONFIG_PASSPHRASE": "",  # of recorded states
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 "PULUMI_BACKEND_URL": backend,
             },

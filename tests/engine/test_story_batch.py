@@ -138,7 +138,7 @@ def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
     """As with a run: nothing is recorded, and everything that was refused is told."""
     outcome = story.failing_up(batch({"x": MISSING, "y": MISSING}))
     assert "not started or adopted: 2 of 2 items:" in outcome.text
-    assert "Check vid, direct_url and template_id" in outcome.text
+    assert "check `vid`, `direct_url` and `template_id`" in outcome.text
     assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
     assert story.emulator.ledger() == []
 
@@ -260,7 +260,7 @@ def test_bad_items_are_refused_at_preview_all_at_once(story: Story) -> None:
         "items.typo.priorty: unknown key; did you mean priority?",
         "items.low.priority: must be an integer from -5 to 5",
         "defaults.callbackArgs: must be a string of at most 512 bytes",
-        ".templateId: is required: the id of the workflow to run (and so 31 more: ",
+        ".templateId: is required: the id of the workflow to run (and 31 more: ",
     ):
         assert path in preview.text
     assert SECRET not in preview.text
@@ -303,7 +303,7 @@ def test_secrets_of_items_stay_secret(story: Story) -> None:
         assert hidden not in story.raw_state
         for outcome in outcomes:
             assert hidden not in outcome.text
-    assert "withheld" in outcomes[0].text
+    assert "message hidden" in outcomes[0].text
 
 
 @pytest.mark.torture

@@ -136,12 +136,12 @@ def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
     outcome = story.failing_up(waiting(vids))
     assert "3 of 4 runs did not succeed:" in outcome.text
     for says in (
-        ": failed: 1001: the source is damaged or cannot be parsed; a repeat alone does not help.",
-        " Correct what it is declared with: that is a new, paid run.",
-        ": failed: 2003: transcoding timed out; a repeat can help, and is paid again.",
-        " To pay for another run, change a value in its triggers.",
-        ": terminated: Terminated: ended by a user of the account; a repeat is a new, paid run.",
-        "The wait started nothing. The next `pulumi up` looks at them again",
+        ": failed: 1001: the source is damaged or cannot be parsed; a rerun alone does not help.",
+        " Correct the declaration (paid: starts one run).",
+        ": failed: 2003: transcoding timed out; a rerun can help, and is paid again.",
+        " To rerun it, change a value in its triggers (paid: starts one run).",
+        ": terminated: Terminated: ended by a user of the account; a rerun is a new, paid run.",
+        "No run was started by the wait.",
     ):
         assert says in outcome.text
     assert len(story.emulator.ledger()) == 4
@@ -172,7 +172,7 @@ def test_rejected_items_of_a_batch_fail_its_wait(story: Story) -> None:
 
     outcome = story.failing_up(program("emu-missing"))
     assert "x: rejected: StartWorkflow: the service answered ResourceNotFound" in outcome.text
-    assert "Correct it or take it out: the next `pulumi up` tries it as it is then." in outcome.text
+    assert "Correct or remove the item, then run `pulumi up` again." in outcome.text
     assert len(story.emulator.ledger()) == 1
     recorded = story.up(program("emu-missing", on_failure="record"))
     assert recorded.outputs["failed"] == ["x"]
@@ -185,7 +185,8 @@ def test_a_timeout_says_how_far_each_is_and_the_next_up_resumes(story: Story) ->
     outcome = story.failing_up(waiting(vids, timeout="2s"))
     assert "2 of 2 runs have not ended after 2 s:" in outcome.text
     assert "a: PendingStart: queued" in outcome.text
-    assert "Nothing was started or lost; the next `pulumi up` waits on." in outcome.text
+    assert "No run was started or lost." in outcome.text
+    assert "hint: run `pulumi up` again to continue the wait" in outcome.text
     once_asked(story.emulator, 2, 5000)
     outcome = story.up(waiting(vids, timeout="1m"))
     assert outcome.outputs["phases"] == {"a": "succeeded", "b": "succeeded"}
@@ -238,7 +239,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"timeout": 0}, "timeout: must be"),
     ({"on_failure": "ignore"}, "onFailure: must be error or record"),
     ({"runs": [5]}, "runs: must be"),
-    ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids, these are not: a"),
+    ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids, wrong ones: a"),
 ]
 """Each kind of them is in tests/core/test_completion.py."""
 
@@ -266,8 +267,8 @@ def test_a_wait_on_an_emulator_whose_store_is_gone(story: Story) -> None:
     for path in story.folder.glob("runs.sqlite3*"):
         path.unlink()
     outcome = story.failing_up(waiting({"a": "v1"}))
-    assert "1 of 1 runs not found by the emulator that is configured now (a): " in outcome.text
-    for part in ("account", "waits on"):
+    assert "1 of 1 runs are unknown to the configured emulator: a. " in outcome.text
+    for part in ("account", "continue the wait"):
         assert part not in outcome.text
 
 
@@ -331,7 +332,7 @@ def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
     assert update.wait() != 0
     assert time.monotonic() - begun < 15
     assert update.said.count("1 of 1 runs have not ended when stopped:") >= waits
-    assert "the next `pulumi up` waits on" in update.said
+    assert "run `pulumi up` again to continue the wait" in update.said
     once_asked(emulator, 2 * waits, 5000)
     assert project.command("up", "--yes", "--skip-preview").count('"succeeded"') == waits
     assert len(emulator.ledger()) == waits

@@ -150,10 +150,10 @@ def in_no_folder(journal: Path) -> None:
 
 SPOILED = [
     (torn, "then move the file away"),
-    (in_no_folder, "make it writable, or set vod:journal to a file that is"),
+    (in_no_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
     (damaged, "then move the file away"),
-    (read_only, "make it writable, or set vod:journal to a file that is"),
-    (a_folder, "make it writable, or set vod:journal to a file that is"),
+    (read_only, "make the file writable, or set `vod:journal` to a writable file that is"),
+    (a_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
 ]
 """Each of them is in tests/journal/test_sqlite.py, too."""
 
@@ -171,5 +171,5 @@ def test_a_journal_that_cannot_be_used_is_told_by_the_preview(
     assert preview.failed
     assert f"the journal {journal} is needed" in preview.text
     assert says in preview.text
-    assert "Nothing was started" in preview.text
+    assert "No run was started" in preview.text
     assert story.emulator.requests() == {}

@@ -122,7 +122,7 @@ def test_words_that_may_quote_a_secret_are_withheld(story: Story) -> None:
     assert SECRET not in failed.text
     assert "no file" not in failed.text
     assert "InvalidParameter [HTTP 400, RequestId 20" in failed.text
-    assert "withheld" in failed.text
+    assert "message hidden" in failed.text
 
 
 def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
@@ -207,7 +207,7 @@ def test_a_setting_without_its_prefix(story: Story) -> None:
     story.write_config(story_endpoint="emulator", story_resendWithin="60")
     refused = story.preview(run())
     assert refused.failed
-    assert "story:endpoint: did you mean vod:endpoint? It is not set" in refused.text
+    assert "story:endpoint: did you mean vod:endpoint? Without it, runs start" in refused.text
     story.write_config(vod_endpoint=story.emulator.url)
     paid = story.pays(run(), 1)
     doubt = "story:resendWithin is set, and vod:resendWithin is not: did you mean vod:resendWithin?"
@@ -226,8 +226,8 @@ def test_a_proxy_that_cannot_be_used_is_one_clear_message(
     assert not preview.failed
     failed = story.failing_up(run())
     for outcome in (preview, failed):
-        assert "all_proxy names a proxy of a kind that is not supported" in outcome.text
-        for part in ("hidden", "defect", "may have started"):
+        assert "all_proxy has a proxy of an unsupported kind" in outcome.text
+        for part in ("hidden", "defect", "A run may exist"):
             assert part not in outcome.text
     monkeypatch.setenv("NO_PROXY", "[::1],.example.com")
     past = story.preview(run())
@@ -307,7 +307,7 @@ def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:
     )
     failed = story.failing_up(run())
     assert "InternalError" in failed.text
-    assert "may have started" in failed.text
+    assert "A run may exist." in failed.text
     [start] = story.emulator.ledger()
     story.emulator.fault(action="StartWorkflow", kind="http", times=0)  # the faults are over
     story.write_config(vod_resendWithin="3600")

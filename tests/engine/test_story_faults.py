@@ -47,7 +47,7 @@ def test_a_failing_service_is_paid_once_in_the_end(story: Story) -> None:
     story.emulator.fault(**lost, chance=0.9, times=10**6)
     outcome = story.try_up(many)
     assert outcome.failed
-    assert "may have started" in outcome.text
+    assert "A run may exist." in outcome.text
     assert not is_done(story)
     faults.end(story.emulator)
     faults.spread(story.emulator, 0.3, seed=5, hang=0.5)
@@ -112,7 +112,7 @@ def test_an_unknown_status_is_no_end_of_a_run(
             story.refresh()
             for said in (story.run, *story.batch["runs"].values()):
                 assert (said["status"], said["phase"]) == (status, "running")
-                assert f"{status}: a status this version does not know" in said["statusReason"]
+                assert f"{status}: unknown to this version" in said["statusReason"]
                 assert said["extra"] == {"newThing": {"inIt": [1]}}
             assert story.run["transcodes"] == []
             story.stays(all_kinds)
@@ -145,7 +145,7 @@ def test_an_unknown_status_does_not_end_a_wait(
     for status, on_failure in (("3007", "record"), ("Succeeded", "error")):
         tell(monkeypatch, status)
         failed = story.failing_up(awaited(timeout=3, on_failure=on_failure))
-        assert f"{status}: a status this version does not know" in failed.text
+        assert f"{status}: unknown to this version" in failed.text
         assert "succeeded" not in failed.text
     tell(monkeypatch, None)
     story.pays(awaited(timeout=60, on_failure="error"), 0)

@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from pulumi_vod_workflow.config.settings import RESEND_WITHIN
+from pulumi_vod_workflow.config.settings import DEFAULT_RESEND_WITHIN
 from tests.engine.harness import WAYS, Outcome, Program, Story, run
 from tests.engine.test_story_batch import batch, items
 
@@ -29,8 +29,10 @@ def lose_the_answers(story: Story, program: Program) -> None:
     assert "a run may exist" in outcome.text.lower()
     story.emulator.fault(action="StartWorkflow", kind="reset", times=0)
     accepted = datetime.fromisoformat(story.emulator.ledger()[-1]["acceptedAt"])
-    early = accepted.timestamp() + RESEND_WITHIN + 1 - time.time()  # a moment is told in seconds
-    time.sleep(min(max(early, 0.0), RESEND_WITHIN + 1))  # until then it is sent again unasked
+    # The ledger's times have whole seconds.
+    early = accepted.timestamp() + DEFAULT_RESEND_WITHIN + 1 - time.time()
+    # Until then the provider sends the start again automatically.
+    time.sleep(min(max(early, 0.0), DEFAULT_RESEND_WITHIN + 1))
 
 
 VIDS = {"run": "v1", "item": "v2"}

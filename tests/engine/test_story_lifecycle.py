@@ -122,8 +122,8 @@ def test_refresh_follows_a_run_to_its_results(story: Story) -> None:
 
 
 FAILED = {
-    "emu-fail-1001": ("1001", "failed", "a repeat alone does not help"),
-    "emu-fail-2003": ("2003", "failed", "a repeat can help"),
+    "emu-fail-1001": ("1001", "failed", "a rerun alone does not help"),
+    "emu-fail-2003": ("2003", "failed", "a rerun can help"),
     "emu-terminated": ("Terminated", "terminated", "ended by a user"),
 }
 

@@ -13,7 +13,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.engine.project import Project
 
-TEXT = "holds Python's text of an Output"
+TEXT = "contains Python's text of an Output"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -86,7 +86,7 @@ def test_advice_is_in_the_programs_spelling_and_doubts_are_warnings(story: Story
         (one, "triggers.a: must be JSON with numbers below 2**53"),
         (one, "triggers.b: must be JSON with numbers below 2**53"),
         (many, "items.a.directUrl.fileName: must be a non-empty path in the space, without"),
-        (many, "defaults.existing_run_id: names the run of one item: set existing_run_id in that"),
+        (many, "defaults.existing_run_id: is the run of one item: set existing_run_id in that"),
         (many, "item: unknown key; did you mean items?"),
         (many, "priority: is an input of the items: set it in the defaults, or in an item"),
         (ends, "on_failure: is given twice, as on_failure and as onFailure; keep one"),
@@ -105,7 +105,7 @@ def test_advice_is_in_the_programs_spelling_and_doubts_are_warnings(story: Story
     clip = "input.overrideParams.transcodeVideo[0].clip: the clip is shorter than one second"
     assert any(name == "run" and text.startswith(clip) for name, text in shown.lines)
     [told] = [text for name, text in shown.lines if name == "batch" and clip in text]
-    assert told.endswith("(and so 1 more: b)")
+    assert told.endswith("(and 1 more: b)")
     assert clip not in story.stays(doubtful).text
 
 

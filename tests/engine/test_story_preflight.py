@@ -108,12 +108,12 @@ def test_what_is_wrong_is_warned_of_or_refused(story: Story) -> None:
         "ResourceNotFound [HTTP 404, RequestId 2"
     )
     assert video.startswith(
-        "vid: the service knows no such video: GetMediaInfos names it in NotExistVids [RequestId 2"
+        "vid: the service knows no such video: GetMediaInfos lists it in NotExistVids [RequestId 2"
     )
     assert told["elsewhere"][0].startswith(
         "templateId: the source is in another space than this workflow (other, not mine)"
     )
-    assert told["useless"][0].startswith("templateId: this makes nothing")
+    assert told["useless"][0].startswith("templateId: this workflow has no output")
     assert told["listed"][0].startswith("templateId: a built-in workflow that the service does not")
     paid = story.pays(runs(**good, elsewhere=wrong["elsewhere"]), 3)
     assert sorted(name for name, _ in said(paid)) == ["elsewhere", "listed"]
@@ -171,7 +171,7 @@ def test_a_batch_is_asked_about_in_few_questions(story: Story) -> None:
     calls, outcome = asked(story, lambda: story.preview(batch(items(*keys, **lost))))
     assert (calls, outcome.failed) == ([1, 2], True)
     assert "items.x0.vid: the service knows no such video" in outcome.text
-    assert "(and so 2 more: x1, x2)" in outcome.text
+    assert "(and 2 more: x1, x2)" in outcome.text
     story.pays(batch(items(*keys)), 25)
     calls, outcome = asked(story, lambda: story.failing_up(batch(items(*keys, **lost))))
     assert calls == [1, 1], "about what would start"

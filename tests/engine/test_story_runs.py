@@ -222,7 +222,7 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
         text = vod(project, "runs", file, "--watch", "--html", "page.html", "--fail-on-failed",
                    code=1)  # fmt: skip
         assert "1001: the source is damaged or cannot be parsed" in text
-        assert "Correct what it is declared with: that is a new, paid run." in text
+        assert "Correct the declaration (paid: starts one run)." in text
         assert re.search(r"succeeded +secret .* \[secret\] +emu:", text)
         assert "The state is unchanged" in text
         page = (project.folder / "page.html").read_text()

@@ -344,7 +344,7 @@ def test_many_writes_share_few_transactions(path: Path) -> None:
 
     journal = Traced(path)
     journal.lookup([], create=True)
-    with journal._file:  # a transaction that takes its time
+    with journal._file_lock:  # a transaction that takes its time
         first = journal.claim(order("first"), ME)
         rest = [journal.claim(order(str(number)), ME) for number in range(500)]
     for written in (first, *rest):
@@ -413,10 +413,10 @@ def newer(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (garbage, "it is damaged (file is not a database). If an update was cut short"),
+        (garbage, "it is damaged (file is not a database)\nNo run was started"),
         (torn, "it is damaged ("),
-        (foreign, "it is a file of something else"),
-        (newer, "it was made by a newer version of pulumi_vod_workflow"),
+        (foreign, "it is a file of another program"),
+        (newer, "a newer version of pulumi_vod_workflow has written it"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_so(
@@ -436,13 +436,13 @@ def test_a_file_that_cannot_be_used_says_so(
             use()
         assert str(path) in str(raised.value)
         assert told in str(raised.value)
-        assert "Nothing was started" in str(raised.value)
+        assert "No run was started" in str(raised.value)
     assert journal.release(["lb:1"]) is None, "what costs nothing goes on"
 
 
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match="make it writable, or set vod:journal to a file"):
+    with pytest.raises(JournalError, match="make the file writable, or set `vod:journal`"):
         Journal(tmp_path / "file" / "journal").lookup([], create=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 
 from pulumi_vod_workflow.core.inputs.models import Model, RunInputs, property_names
-from pulumi_vod_workflow.core.inputs.property_names import _nested
+from pulumi_vod_workflow.core.inputs.property_names import _nested_model
 from pulumi_vod_workflow.resources import args
 from pulumi_vod_workflow.resources._inputs import to_property_names as spelled_by_us
 from tests.properties import model
@@ -35,7 +35,7 @@ def fields_of(made: type[Model], name: str = "") -> set[str]:
     found = set()
     for field, right in property_names(made).items():
         called = f"{name}.{right}" if name else right
-        nested = _nested(made, field)
+        nested = _nested_model(made, field)
         below = fields_of(nested, called) if nested else set()
         found |= {called} | below
     return found

@@ -70,7 +70,7 @@ class Service:
                 "cn-north-1",
                 Credentials("AK", "hidden-secret", "hidden-token"),
                 clock=self.clock,
-                say=self.said.append,
+                log=self.said.append,
                 transport=httpx.MockTransport(self),
                 requests_per_second=50,
             )
@@ -167,7 +167,7 @@ def test_a_refusal_after_an_unclear_attempt_stays_unclear() -> None:
     failure = service.fails()
     assert isinstance(failure, InvalidRequestError)
     assert failure.maybe_accepted
-    assert "may have started" in str(failure)
+    assert "A run may exist." in str(failure)
 
 
 def test_a_refused_start_waits_as_told_and_gives_up_in_time() -> None:
@@ -187,7 +187,7 @@ def test_a_long_failure_says_a_line_now_and_then() -> None:
     down.fails()
     assert len(down.seen) > 8
     assert 1 < len(down.said) <= 1 + 120 / 30
-    assert "StartWorkflow is being repeated" in down.said[0]
+    assert "retrying StartWorkflow" in down.said[0]
     assert "ServiceUnavailable [HTTP 503, RequestId r1]" in down.said[0]
     assert "words" not in "".join(down.said)
     brief = Service(error(503, "ServiceUnavailable"), ok())

@@ -232,7 +232,7 @@ def test_the_last_error_of_a_refusal_tells_of_the_unclear_one_before(
     failure = caught_by(with_client, lambda _: replies.pop(0))
     assert isinstance(failure, ThrottledError)
     assert failure.maybe_accepted
-    assert "may have started" in str(failure)
+    assert "A run may exist." in str(failure)
 
 
 def test_every_attempt_is_signed_anew_over_the_same_bytes(
@@ -267,7 +267,7 @@ def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:
     for setting, rate in (({}, 50.0), ({"vod:requestsPerSecond": "7"}, 7.0)):
         config = {"vod:endpoint": "emulator", "vod:emulatorStore": str(tmp_path / "s"), **setting}
         settings = load_settings(config.get, {}, tmp_path)
-        assert client_for(settings, say=print).client._rate == rate
+        assert client_for(settings, log=print).client._rate == rate
 
 
 # -- what is said ------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def chained(outer: Exception, *causes: Exception) -> Exception:
     ("raised", "says", "maybe", "attempts"),
     [
         (chained(httpx.ConnectError("x"), socket.gaierror(-2, "x")), "name is not found", False, 9),
-        (chained(httpx.ConnectError("x"), ssl.SSLError("x")), "speak TLS", False, 1),
+        (chained(httpx.ConnectError("x"), ssl.SSLError("x")), "not valid TLS", False, 1),
         (chained(httpx.ConnectError("x"), ssl.SSLCertVerificationError()), "trusted", False, 1),
         (chained(httpx.ConnectError("x"), ssl.SSLEOFError()), "while TLS began", False, 9),
         (
@@ -431,7 +431,7 @@ def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
 
     async def use(client: VodClient) -> None:
         with pytest.raises(CallError) as caught:
-            await client.start_workflow(START, "token", note=note)
+            await client.start_workflow(START, "token", recorder=note)
         errors.append(caught.value)
 
     with_client(handler, use)
@@ -465,7 +465,9 @@ def test_what_another_operation_has_claimed_meanwhile_is_not_repeated(
 
     async def use(client: VodClient) -> None:
         with pytest.raises(ClaimLostError) as lost:
-            await client.start_workflow(START, "token", note=StartRecorder(journal, order, "now"))
+            await client.start_workflow(
+                START, "token", recorder=StartRecorder(journal, order, "now")
+            )
         assert lost.value.record.run is None
 
     with_client(handler, use)

@@ -37,7 +37,7 @@ def refused() -> str:
     with pytest.raises(ConfigurationError) as caught:
         made()
     assert caught.value.__cause__ is caught.value.__context__ is None
-    assert str(caught.value).endswith("Nothing was sent.")
+    assert "No run was started." in str(caught.value)
     made("http://127.0.0.1:1")
     return str(caught.value)
 
@@ -46,20 +46,20 @@ def refused() -> str:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("socks://u:hidden@proxy:1080/", "of a kind that is not supported. Set it to socks5://"),
-        ("socks4a://u:hidden@proxy:1080", "of a kind that is not supported. Set it to socks5://"),
-        ("ftp://u:hidden@proxy", "of a kind that is not supported. Set it to http://"),
-        ("http://u:hidden@proxy:port", "is no address of a proxy"),
-        ("http://u:hid#den@proxy:1", "is no address of a proxy"),
-        ("http://u:hid/den@proxy:1", "is no address of a proxy"),
-        ("http://u:hidden@proxy:99999", "is no address of a proxy"),
-        ("u:hidden@pro xy:3128", "is no address of a proxy"),
-        ("http://u:hidden@", "is no address of a proxy"),
-        ("http://u:hidden@[::1", "is no address of a proxy"),
-        ("http://u:hidden@xn--", "is no address of a proxy"),
-        ("http://u:\udcffhidden@proxy:1", "is no address of a proxy"),
-        ("hidden proxy", "is no address of a proxy"),
-        ("http://", "is no address of a proxy"),
+        ("socks://u:hidden@proxy:1080/", "to socks5://"),
+        ("socks4a://u:hidden@proxy:1080", "to socks5://"),
+        ("ftp://u:hidden@proxy", "to http://"),
+        ("http://u:hidden@proxy:port", "is not the address of a proxy"),
+        ("http://u:hid#den@proxy:1", "is not the address of a proxy"),
+        ("http://u:hid/den@proxy:1", "is not the address of a proxy"),
+        ("http://u:hidden@proxy:99999", "is not the address of a proxy"),
+        ("u:hidden@pro xy:3128", "is not the address of a proxy"),
+        ("http://u:hidden@", "is not the address of a proxy"),
+        ("http://u:hidden@[::1", "is not the address of a proxy"),
+        ("http://u:hidden@xn--", "is not the address of a proxy"),
+        ("http://u:\udcffhidden@proxy:1", "is not the address of a proxy"),
+        ("hidden proxy", "is not the address of a proxy"),
+        ("http://", "is not the address of a proxy"),
     ],
 )
 def test_a_proxy_that_cannot_be_one(
@@ -80,7 +80,7 @@ def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     made()
     monkeypatch.setitem(sys.modules, "socksio", None)
     message = refused()
-    assert "ALL_PROXY names a SOCKS proxy" in message
+    assert "ALL_PROXY has a SOCKS proxy" in message
     assert "pip install 'pulumi-vod-workflow[socks]'" in message
     assert "hidden" not in message
 
@@ -157,10 +157,10 @@ def test_the_proxy_that_is_taken(
     [
         ("SSL_CERT_FILE", "nowhere", "No such file or directory"),
         ("SSL_CERT_FILE", ".", "Is a directory"),
-        ("SSL_CERT_FILE", "empty", "it holds no certificate"),
-        ("SSL_CERT_FILE", "text", "it holds no certificate"),
-        ("SSL_CERT_DIR", "nowhere", "it is no folder"),
-        ("SSL_CERT_DIR", "text", "it is no folder"),
+        ("SSL_CERT_FILE", "empty", "it has no certificate"),
+        ("SSL_CERT_FILE", "text", "it has no certificate"),
+        ("SSL_CERT_DIR", "nowhere", "it is not a folder"),
+        ("SSL_CERT_DIR", "text", "it is not a folder"),
         ("SSLKEYLOGFILE", "nowhere/log", "No such file or directory"),
         ("SSLKEYLOGFILE", ".", "Is a directory"),
     ],
@@ -174,7 +174,8 @@ def test_certificates_that_are_not_there(
         monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
     monkeypatch.setenv(variable, str(tmp_path / path))
     assert refused() == (
-        f"{variable} names {tmp_path / path}: {why}. Correct or unset it. Nothing was sent."
+        f"{variable} is {tmp_path / path}: {why}. No run was started.\n"
+        f"hint: correct or unset `{variable}`"
     )
 
 

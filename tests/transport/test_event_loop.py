@@ -35,7 +35,7 @@ def started(connection: BlockingClient, start: dict[str, str], token: str) -> Ap
     return connection.run(connection.client.start_workflow, start, token)
 
 
-connected = partial(client_for, say=lambda _: None)
+connected = partial(client_for, log=lambda _: None)
 
 
 def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
@@ -48,12 +48,12 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
 
     def start(number: int) -> str:
         announcements.announce_endpoint(settings)
-        connection = client_for(settings, say=say)
+        connection = client_for(settings, log=say)
         return str(started(connection, START, f"token-{number % 10}").result["RunId"])
 
     with ThreadPoolExecutor(4) as threads:
         runs = list(threads.map(start, range(20)))
-    assert client_for(settings, say=say).client is client_for(settings, say=say).client
+    assert client_for(settings, log=say).client is client_for(settings, log=say).client
     books = Store(store)
     assert {entry["runId"] for entry in books.ledger()} == set(runs)
     assert len(books.ledger()) == 10
@@ -68,11 +68,11 @@ def test_the_emulators_keys_never_leave_for_a_real_site(tmp_path: Path) -> None:
     """A real run's record is not asked for with the keys that everybody knows."""
     settings = load_settings(config(tmp_path / "a").get, {}, tmp_path)
     assert started(connected(settings), START, "x").result["RunId"]
-    with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
+    with pytest.raises(ConfigurationError, match="only credentials are the emulator's") as told:
         connected(settings, ServiceEndpoint(REAL, "cn-north-1"))
-    assert "or unset vod:endpoint" in str(told.value)
+    assert "or unset `vod:endpoint`" in str(told.value)
     keys = {"vod:accessKey": "AKLTEMULATOR", "vod:secretKey": "emulator-secret-key"}
-    with pytest.raises(ConfigurationError, match="only credentials are the emulator's own") as told:
+    with pytest.raises(ConfigurationError, match="only credentials are the emulator's") as told:
         connected(load_settings(keys.get, {}, tmp_path))
     assert "unset" not in str(told.value), "there is nothing to unset"
 
@@ -83,7 +83,7 @@ def test_a_store_that_cannot_be_used_is_one_clear_message(tmp_path: Path) -> Non
     broken.write_text("no database, but long enough to be taken for one at first sight" * 20)
     for store in (tmp_path, broken, broken / "below"):
         settings = load_settings(config(store).get, {}, tmp_path)
-        with pytest.raises(ConfigurationError, match="Set vod:emulatorStore to another file"):
+        with pytest.raises(ConfigurationError, match="set `vod:emulatorStore` to another file"):
             connected(settings)
 
 

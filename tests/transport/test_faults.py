@@ -53,7 +53,9 @@ def started(
     assert not known.undecided
     resent = {
         name: replace(
-            note, resent=name in known.resent, seen_version=look.versions[note.intent.record_key]
+            note,
+            resent=name in known.resent,
+            expected_version=look.versions[note.intent.record_key],
         )
         for name, note in asked.items()
     }
@@ -94,7 +96,7 @@ def tells_the_truth(done: StartResults, emulator: VodEmulator, journal: Journal)
     unclear = {name for name, error in done.failed.items() if error.maybe_accepted}
     assert ledger.keys() <= accepted.keys() | unclear
     for name, error in done.failed.items():
-        promise = "A run may have started" if name in unclear else "Nothing was started"
+        promise = "A run may exist." if name in unclear else "No run was started."
         assert promise in str(error)
         for hidden in ("emulator-secret-key", "Signature=", "token-"):
             assert hidden not in str(error)

@@ -111,7 +111,7 @@ def test_a_name_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     repeating = RetryPolicy(unreachable_budget=0.5, initial_backoff=0.05)
     error = anyio.run(lambda: failed("https://nowhere.invalid", policy=repeating))
-    assert "nowhere.invalid: its name is not found (DNS)" in str(error)
+    assert "nowhere.invalid: the name is not found (DNS)" in str(error)
     assert (error.maybe_accepted, error.retryable, error.sent) == (False, True, False)
     assert len(asked) > 2
 
@@ -257,7 +257,7 @@ def test_a_certificate_that_does_not_vouch(
             return await failed(f"https://{HOST}:{port}", policy=RetryPolicy())
 
     error = anyio.run(go)
-    assert "TLS failed: its certificate is not trusted" in str(error)
+    assert "TLS failed: the certificate is not trusted" in str(error)
     assert (error.maybe_accepted, error.retryable, error.sent) == (False, False, False)
     assert b"".join(seen) == b""
 
@@ -291,7 +291,7 @@ async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
 @pytest.mark.parametrize(
     ("handler", "says", "retryable"),
     [
-        (speak_plainly, "it does not speak TLS as it should", False),
+        (speak_plainly, "the answer is not valid TLS", False),
         (close, "the connection was closed while TLS began", True),
         (reset, "while TLS began|no connection", True),
         (hang, "no connection in time", True),
@@ -460,7 +460,7 @@ def test_a_proxy_that_is_not_there(through: Callable[[int], None]) -> None:
     error = anyio.run(lambda: failed(f"https://{HOST}"))
     assert error.summary == (
         f"{HOST}: through the proxy of HTTPS_PROXY (http://127.0.0.1:{port}): connection refused: "
-        "nothing listens there; check HTTPS_PROXY"
+        "no server at this address; check HTTPS_PROXY"
     )
     assert (error.maybe_accepted, error.retryable, error.sent) == (False, True, False)
 
@@ -488,12 +488,12 @@ def test_an_endpoint_where_nothing_listens(trusted: None, named_by: str, check: 
 
     async def go() -> tuple[TransportError, float]:
         began = anyio.current_time()
-        error = await failed(f"https://{HOST}:{port}", policy=RetryPolicy(), named_by=named_by)
+        error = await failed(f"https://{HOST}:{port}", policy=RetryPolicy(), setting_name=named_by)
         return error, anyio.current_time() - began
 
     error, took = anyio.run(go)
     assert error.summary == (
-        f"{HOST}:{port}: connection refused: nothing listens there; check {check}"
+        f"{HOST}:{port}: connection refused: no server at this address; check {check}"
     )
     assert took < 5
 
@@ -630,7 +630,7 @@ def test_a_repeat_whose_connection_takes_longer_than_the_window_is_not_sent(
         client = VodClient(vod_emulator.url, "cn-north-1", KEYS)
         try:
             with pytest.raises(TransportError) as caught:
-                await client.start_workflow(START, "token", note=note)
+                await client.start_workflow(START, "token", recorder=note)
         finally:
             await client.aclose()
         assert caught.value.maybe_accepted

@@ -10,8 +10,8 @@ import anyio
 import httpx
 import pytest
 
+from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.rate import AdaptiveRate
-from pulumi_vod_workflow.core.retry import START_WORKFLOW
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.transport.client import VodClient
@@ -40,7 +40,7 @@ async def send(paces: RateLimiter, action: str, count: int, rate: float = 50) ->
 
     async def one() -> None:
         turn = await paces.operation(action, rate).acquire(NORMAL_PRIORITY)
-        turn.sent()
+        turn.mark_sent()
         times.append(now())
 
     async with anyio.create_task_group() as tasks:
@@ -88,10 +88,10 @@ def test_a_turn_counts_from_when_it_is_sent() -> None:
         await pace.acquire(NORMAL_PRIORITY)
         begun = now()
         await anyio.sleep(0.3)
-        slow.sent()
-        slow.sent()  # only the first time counts
+        slow.mark_sent()
+        slow.mark_sent()  # only the first time counts
         pace.release(slow)  # and it stays used
-        for turn in pace._given[1:]:
+        for turn in pace._permits[1:]:
             pace.release(turn)
         await pace.acquire(NORMAL_PRIORITY)
         await pace.acquire(NORMAL_PRIORITY)
@@ -121,7 +121,7 @@ def test_urgent_repeats_pass_those_who_wait() -> None:
         order: list[str] = []
 
         async def one(name: str, urgency: int) -> None:
-            (await pace.acquire(urgency)).sent()
+            (await pace.acquire(urgency)).mark_sent()
             order.append(name)
 
         async with anyio.create_task_group() as tasks:

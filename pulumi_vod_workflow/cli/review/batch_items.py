@@ -31,10 +31,8 @@ from pulumi_vod_workflow.core.batch.inputs import ITEM_FIELDS, items_of, normali
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.plan_message import Items
 from pulumi_vod_workflow.core.start_reason import StartReason
-from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties, is_known
 from pulumi_vod_workflow.errors import AdoptionError
-
-Properties = Mapping[str, Any]
 
 
 def batch_items(step: Step, report: ProviderReport, service: str | None) -> Iterator[ReviewItem]:

@@ -46,7 +46,7 @@ from pulumi_vod_workflow.cli.review.run_items import run_items
 from pulumi_vod_workflow.cli.review.same_work import with_same_work
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.changes import IDENTITY
+from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
 from pulumi_vod_workflow.core.request import request_value
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -152,7 +152,7 @@ def _with_joined_runs(parts: Iterable[ReviewItem], steps: Mapping[str, Step]) ->
 
 def _start_identity(properties: Mapping[str, Any]) -> bytes | None:
     """Return the values by which the service joins two starts; `None` unless all are visible."""
-    start = {name: request_value(properties, name) for name in sorted(IDENTITY)}
+    start = {name: request_value(properties, name) for name in sorted(IDENTITY_FIELDS)}
     start["clientToken"] = properties.get("clientToken")
     is_visible = is_known(start) and not contains_marker(start, HIDDEN_SECRET)
     return canonical_json(start) if is_visible and start["clientToken"] else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from pulumi_vod_workflow.cli.pulumi_files.diagnostics import ProviderReport
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
@@ -34,7 +34,7 @@ from pulumi_vod_workflow.cli.review.value_diff import (
 )
 from pulumi_vod_workflow.core.changes import EFFECTS, ChangePlan, Effect, plan_change
 from pulumi_vod_workflow.core.start_reason import NEW, UNKNOWN_ADOPTION, restart_reason
-from pulumi_vod_workflow.core.values import UNKNOWN, normalise
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
 CAUSE_BY_ENGINE_REASON: Final = {
@@ -44,8 +44,6 @@ CAUSE_BY_ENGINE_REASON: Final = {
 SENT_BEFORE: Final = "it was sent before, and never answered"
 STARTED_BEFORE: Final = "an earlier update has started it"
 RESTART_FIELDS: Final = tuple(name for name, effect in EFFECTS.items() if effect is not Effect.FREE)
-
-Properties = Mapping[str, Any]
 
 
 def run_items(step: Step, report: ProviderReport, service: str | None) -> Iterator[ReviewItem]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
     CREATES,
@@ -26,15 +25,13 @@ from pulumi_vod_workflow.cli.review.model import (
     SameWork,
 )
 from pulumi_vod_workflow.core.changes import (
-    IDENTITY,
+    IDENTITY_FIELDS,
     SAME_WORK_WARNING,
     changed_start_fields,
     has_new_triggers,
     work_digest,
 )
-from pulumi_vod_workflow.core.values import normalise
-
-Properties = Mapping[str, Any]
+from pulumi_vod_workflow.core.values import Properties, normalise
 
 
 def with_same_work(parts: Sequence[ReviewItem], steps: Mapping[str, Step]) -> list[ReviewItem]:
@@ -62,7 +59,7 @@ def _warnings(start: PlannedRun, same: SameWork | None) -> tuple[str, ...]:
 
 
 def _work(inputs: Properties) -> bytes | None:
-    hidden = any(contains_marker(inputs.get(name), HIDDEN_SECRET) for name in IDENTITY)
+    hidden = any(contains_marker(inputs.get(name), HIDDEN_SECRET) for name in IDENTITY_FIELDS)
     return None if hidden else work_digest(inputs)
 
 

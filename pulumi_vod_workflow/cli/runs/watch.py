@@ -44,9 +44,9 @@ def connect_runs(
     endpoints = {name: endpoint_of_run(run, settings.site) for name, run in runs.items()}
     for endpoint in dict.fromkeys(endpoints.values()):
         if endpoint.endpoint == EMULATOR:
-            print_line(f"vod: {replace(settings, site=endpoint).where_runs_start}")
+            print_line(f"vod: {replace(settings, site=endpoint).endpoint_notice}")
     clients = {
-        name: client_for(settings, endpoint, say=print_line) for name, endpoint in endpoints.items()
+        name: client_for(settings, endpoint, log=print_line) for name, endpoint in endpoints.items()
     }
     refs = {
         name: RunRef(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from pulumi_vod_workflow.core.batch.inputs import BATCH_FIELDS, Properties, inputs_of, items_of
+from pulumi_vod_workflow.core.batch.inputs import BATCH_FIELDS, inputs_of, items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.changes import (
     SAME_WORK_WARNING,
@@ -38,7 +38,7 @@ from pulumi_vod_workflow.core.start_reason import (
 )
 from pulumi_vod_workflow.core.state import updated_state
 from pulumi_vod_workflow.core.text import list_names, property_path
-from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties
 from pulumi_vod_workflow.errors import AdoptionError
 
 # -- planning ----------------------------------------------------------------------------------

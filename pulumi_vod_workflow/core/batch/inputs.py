@@ -11,13 +11,18 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.inputs.models import MAX_ITEMS, ItemInputs, SharedInputs, unknown_key
+from pulumi_vod_workflow.core.inputs.models import (
+    MAX_ITEMS,
+    ItemInputs,
+    SharedInputs,
+    unknown_key_reason,
+)
 from pulumi_vod_workflow.core.inputs.property_names import rename_path, to_property_names
 from pulumi_vod_workflow.core.inputs.types import (
     ITEM_KEYS,
-    TEXT_OF_AN_OBJECT,
+    OBJECT_TEXT_REASON,
     is_item_key,
-    is_text_of_an_object,
+    is_object_text,
 )
 from pulumi_vod_workflow.core.inputs.validation import (
     RESOURCE_NAME,
@@ -31,28 +36,26 @@ from pulumi_vod_workflow.core.state import (
     with_derived_inputs,
 )
 from pulumi_vod_workflow.core.text import MAX_LISTED, join_path, list_names, property_path
-from pulumi_vod_workflow.core.values import UNKNOWN, normalise
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties, as_mapping, normalise
 from pulumi_vod_workflow.errors import Problem
 
 BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
-"""What a batch is declared with, what is derived of it included."""
-_OFFERED: Final = {"items": "items", "defaults": "defaults"}
+"""The inputs of a batch, derived ones included."""
+_ALLOWED_KEYS: Final = {"items": "items", "defaults": "defaults"}
 _ITEM_FIELDS: Final = frozenset(map(to_camel, ItemInputs.model_fields))
-OF_ITEMS: Final = "is an input of the items: set it in the defaults, or in an item"
-
-Properties = Mapping[str, Any]
+ITEM_INPUT_REASON: Final = "is an input of the items: set it in the defaults, or in an item"
 
 
 def items_of(batch: Properties) -> dict[str, Any]:
     """
-    Return each item as a run's inputs: over the defaults, with scope and token; by sorted keys.
+    Return each item as a run's inputs: defaults, the item's values, scope and token; sorted by key.
 
-    Maps are merged key by key, anything else replaces; and an item's own source, `vid` or
-    `directUrl`, takes the place of the defaults'. An item may be unknown as a whole.
+    A map is merged key by key. Any other value replaces the default. An item's `vid` or `directUrl`
+    replaces both of the defaults. An item may be unknown as a whole.
     """
     tokens = batch.get("clientTokens") or {}
     items: dict[str, Any] = {}
-    for key, item in sorted(_known_map(batch.get("items")).items()):
+    for key, item in sorted(as_mapping(batch.get("items")).items()):
         if item is UNKNOWN:
             items[key] = UNKNOWN
             continue
@@ -65,37 +68,33 @@ def items_of(batch: Properties) -> dict[str, Any]:
     return items
 
 
-def _known_map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def apply_defaults(defaults: object, item: Properties) -> dict[str, Any]:
-    """Return an item with the shared defaults under its own inputs."""
-    if not isinstance(defaults, Mapping):  # unknown: what the item leaves open may be anything
+    """Return an item's inputs, with the shared defaults for absent ones."""
+    if not isinstance(defaults, Mapping):  # unknown defaults: each absent input is unknown
         defaults = dict.fromkeys(map(to_camel, SharedInputs.model_fields), UNKNOWN)
     other = {"vid": "directUrl", "directUrl": "vid"}
     replaced = {other[key] for key in other if key in item}
-    return _merged({key: value for key, value in defaults.items() if key not in replaced}, item)
+    return _merge({key: value for key, value in defaults.items() if key not in replaced}, item)
 
 
-def _merged(under: Properties, over: Properties) -> dict[str, Any]:
+def _merge(under: Properties, over: Properties) -> dict[str, Any]:
     result = dict(under)
     for key, value in over.items():
         below = under.get(key)
         if isinstance(value, Mapping) and below is UNKNOWN:
-            result[key] = UNKNOWN  # it may add anything to what the item says
+            result[key] = UNKNOWN  # an unknown default may add any key
         elif isinstance(value, Mapping) and isinstance(below, Mapping):
-            result[key] = _merged(below, value)
+            result[key] = _merge(below, value)
         else:
             result[key] = value
     return result
 
 
-# -- declaring ---------------------------------------------------------------------------------
+# -- checking ----------------------------------------------------------------------------------
 
 
 def normalise_batch(raw: Properties) -> dict[str, Any]:
-    """Return a batch's properties in their one spelling; the items' keys are the user's."""
+    """Return a batch's properties in state spelling; the items' keys stay."""
     batch = normalise(raw)
     items, defaults = raw.get("items"), batch.get("defaults")
     if isinstance(items, Mapping):
@@ -108,37 +107,41 @@ def normalise_batch(raw: Properties) -> dict[str, Any]:
     return batch
 
 
-_ITEM: Final = re.compile(r"""(defaults\.|items(?:\.[^.\[]+|\[\*\]|\["(?:[^"\\]|\\.)*"\])\.)(.+)""")
+_ITEM_PATH: Final = re.compile(
+    r"""(defaults\.|items(?:\.[^.\[]+|\[\*\]|\["(?:[^"\\]|\\.)*"\])\.)(.+)"""
+)
 
 
 def rename_batch_path(path: str) -> str:
-    """Return a property's path as in state: `items["my key"].directUrl`; keys stay."""
-    found = _ITEM.fullmatch(path)
+    """Return a property's path in state spelling: `items["my key"].directUrl`; keys stay."""
+    found = _ITEM_PATH.fullmatch(path)
     return found[1] + rename_path(found[2], ItemInputs) if found else path
 
 
 def check_batch(raw: Properties, recorded: Properties | None = None) -> CheckedInputs:
     """
-    Normalise and check a batch; what is wrong with many items alike is reported once.
+    Return the checked inputs of a batch. Equal problems of many items are one problem.
 
     Args:
-        raw: the batch as it was declared.
-        recorded: the normalised inputs in the state. They were right by the rules of then, and
-            stay so: defaults and items that are the same are not checked again. See `recheck`.
+        raw: the batch as declared.
+        recorded: the normalised inputs in the state. Equal defaults and items are not checked
+            again, see `check_restarted_items`.
 
     """
+    # Recorded items were valid when they started. An upgrade with stricter rules must not fail a
+    # stack that changes nothing.
     batch, before = normalise_batch(raw), recorded or {}
-    lines = _lines(batch.pop(MANIFEST_LINES_KEY, None))
+    lines = _manifest_lines(batch.pop(MANIFEST_LINES_KEY, None))
     same = "defaults" in batch and is_same(before.get("defaults"), batch["defaults"])
-    shared = () if same else _problems(batch.get("defaults"), SharedInputs)
+    shared = () if same else _partial_problems(batch.get("defaults"), SharedInputs)
     defaults = (Problem(join_path("defaults", item.path), item.reason) for item in shared)
-    items = _item_problems(batch, shared, _kept(before, batch), lines)
+    items = _item_problems(batch, shared, _unchanged_keys(before, batch), lines)
     return CheckedInputs(batch, (*_form_problems(batch), *defaults, *items))
 
 
-def _kept(recorded: Properties, declared: Properties) -> set[str]:
-    """Return the keys of the items that are declared as they are recorded."""
-    before, after = _known_map(recorded.get("items")), _known_map(declared.get("items"))
+def _unchanged_keys(recorded: Properties, declared: Properties) -> set[str]:
+    """Return the keys of the items whose inputs equal the recorded ones."""
+    before, after = as_mapping(recorded.get("items")), as_mapping(declared.get("items"))
     same = (recorded.get("defaults") or {}, declared.get("defaults") or {})
     if is_same(*same):
         return {key for key in before.keys() & after.keys() if is_same(before[key], after[key])}
@@ -154,17 +157,17 @@ def _kept(recorded: Properties, declared: Properties) -> set[str]:
 def check_restarted_items(
     recorded: Properties, declared: Properties, start: Collection[str]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with items that start again as they are recorded, by today's rules."""
+    """Yield the problems, by the current rules, of unchanged items that start again."""
     items = items_of(declared)
     return _grouped(
         (key, problem)
-        for key in sorted(_kept(recorded, declared).intersection(start))
+        for key in sorted(_unchanged_keys(recorded, declared).intersection(start))
         for problem in check_inputs(inputs_of(items[key]), ItemInputs).problems
     )
 
 
 def find_item_doubts(declared: Properties, start: Collection[str]) -> Iterator[Problem]:
-    """Yield what is allowed in items that start, and is probably not meant."""
+    """Yield valid inputs of starting items that are probably mistakes."""
     items = items_of(declared)
     return _grouped(
         (key, problem)
@@ -184,7 +187,7 @@ def _grouped(
     yield from group_problems(where, lines or NO_MANIFEST)
 
 
-def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
+def _partial_problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
     if value is None or value is UNKNOWN:
         return ()
     if not isinstance(value, Mapping):
@@ -193,26 +196,27 @@ def _problems(value: object, model: type[SharedInputs]) -> tuple[Problem, ...]:
 
 
 def _form_problems(batch: Properties) -> Iterator[Problem]:
-    """Check the map itself."""
+    """Yield the problems of the batch's own properties."""
     items = batch.get("items")
     if items is not UNKNOWN:
         if not isinstance(items, Mapping) or not 0 < len(items) <= MAX_ITEMS:
             found = f", not {len(items):,}" if isinstance(items, Mapping) else ""
             yield Problem("items", f"must be a map of 1 to {MAX_ITEMS:,} items{found}")
-        elif any(map(is_text_of_an_object, items)):
-            yield Problem("items", f"a key {TEXT_OF_AN_OBJECT}")
+        elif any(map(is_object_text, items)):
+            yield Problem("items", f"a key {OBJECT_TEXT_REASON}")
         else:
             wrong = [repr(key) for key in items if not is_item_key(key)]
             if wrong:
                 yield Problem(
-                    "items", f"each key must be {ITEM_KEYS}; not so: {list_names(wrong, 5)}"
+                    "items", f"each key must be {ITEM_KEYS}; wrong keys: {list_names(wrong, 5)}"
                 )
-    if is_text_of_an_object(str(_known_map(batch.get("scope")).get("name"))):
-        yield Problem(RESOURCE_NAME, TEXT_OF_AN_OBJECT)
+    if is_object_text(str(as_mapping(batch.get("scope")).get("name"))):
+        yield Problem(RESOURCE_NAME, OBJECT_TEXT_REASON)
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
         of_items = to_camel(name) in _ITEM_FIELDS
         yield Problem(
-            property_path(name), OF_ITEMS if of_items else unknown_key(name, batch, _OFFERED)
+            property_path(name),
+            ITEM_INPUT_REASON if of_items else unknown_key_reason(name, batch, _ALLOWED_KEYS),
         )
 
 
@@ -222,72 +226,77 @@ def _item_problems(
     shared_paths = {problem.path for problem in shared}
 
     def found() -> Iterator[tuple[str, Problem]]:
-        for key, item in sorted(_known_map(batch.get("items")).items()):
-            if item is UNKNOWN or key in kept or is_text_of_an_object(key):
+        for key, item in sorted(as_mapping(batch.get("items")).items()):
+            if item is UNKNOWN or key in kept or is_object_text(key):
                 continue
             if not isinstance(item, Mapping):
                 yield key, Problem("", "must be an object of a run's inputs")
                 continue
             merged = apply_defaults(batch.get("defaults") or {}, item)
             for problem in check_inputs(merged, ItemInputs).problems:
-                if problem.path not in shared_paths or _sets(item, problem.path):
+                # A problem of the defaults is reported once, at the defaults.
+                if problem.path not in shared_paths or _defines(item, problem.path):
                     yield key, problem
 
     return _grouped(found(), lines)
 
 
+# The check removes this property, so no state and no diff depends on a file's lines.
 MANIFEST_LINES_KEY: Final = "__lines"
-"""
-Property of a batch whose items come from a file: the `file` and each item's line, `byKey`.
-
-For messages only: the check takes it out, so that no state and no diff has it.
-"""
+"""The property with the lines of items from a file: `file`, and the line of each item, `byKey`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestLines:
-    """Where in a file the items were read from."""
+    """The lines of a file from which items were read; for messages only."""
 
     file: str = ""
     by_key: Mapping[str, int] = field(default_factory=dict)
 
     def line_of(self, key: str) -> str:
-        """Return what to put before an item's path."""
+        """Return the prefix of an item's path: `file:line: `."""
         return f"{self.file}:{self.by_key[key]}: " if key in self.by_key else ""
 
-    def beside(self, key: str) -> str:
-        """Return a key with its line."""
+    def label_of(self, key: str) -> str:
+        """Return a key, with its line if it has one."""
         return f"{key} (line {self.by_key[key]})" if key in self.by_key else key
 
 
 NO_MANIFEST: Final = ManifestLines()
 
 
-def _lines(told: object) -> ManifestLines:
-    found = _known_map(told)
-    return ManifestLines(str(found.get("file", "")), _known_map(found.get("byKey")))
+def _manifest_lines(value: object) -> ManifestLines:
+    found = as_mapping(value)
+    return ManifestLines(str(found.get("file", "")), as_mapping(found.get("byKey")))
 
 
 def group_problems(
     where: Mapping[tuple[str, str], Sequence[str]], lines: ManifestLines = NO_MANIFEST
 ) -> Iterator[Problem]:
-    """Say once what is wrong with many items: (path in the item, reason) -> their keys."""
+    """
+    Yield one problem for each group of items.
+
+    Args:
+        where: (path in the item, reason) -> the keys of the items.
+        lines: the lines of the items.
+
+    """
     for (path, reason), keys in list(where.items())[:MAX_LISTED]:
         first = lines.line_of(keys[0]) + join_path(property_path("items", keys[0]), path)
-        more = list_names([*map(lines.beside, keys[1:6]), *keys[6:]], 5)
-        others = f" (and so {len(keys) - 1:,} more: {more})" if len(keys) > 1 else ""
+        more = list_names([*map(lines.label_of, keys[1:6]), *keys[6:]], 5)
+        others = f" (and {len(keys) - 1:,} more: {more})" if len(keys) > 1 else ""
         yield Problem(first, reason + others)
     if len(where) > MAX_LISTED:
-        yield Problem("items", f"{len(where) - MAX_LISTED:,} more problems of other kinds")
+        yield Problem("items", f"{len(where) - MAX_LISTED:,} more kinds of problems")
 
 
-_PART: Final = re.compile(r"""\[("(?:[^"\\]|\\.)*")\]|([^.\[\], ]+)""")
+_PATH_PART: Final = re.compile(r"""\[("(?:[^"\\]|\\.)*")\]|([^.\[\], ]+)""")
 
 
-def _sets(item: Properties, path: str) -> bool:
-    """Tell whether the item itself, not the defaults, has what is wrong."""
+def _defines(item: Properties, path: str) -> bool:
+    """Return whether the item itself, not the defaults, sets the property at a path."""
     value: Any = item
-    for quoted, bare in _PART.findall(path):
+    for quoted, bare in _PATH_PART.findall(path):
         part = bare or json.loads(quoted)
         if not isinstance(value, Mapping):
             return True
@@ -299,9 +308,9 @@ def _sets(item: Properties, path: str) -> bool:
 
 def with_derived_batch_inputs(old: Properties, declared: Properties) -> dict[str, Any]:
     """
-    Return a valid declaration with its items' tokens, recorded ones where nothing changed.
+    Return a valid declaration with its items' tokens; an unchanged start keeps its token.
 
-    Tokens that arrive with the declaration have no effect: see `stale_tokens`.
+    `clientTokens` of the declaration have no effect, see `stale_tokens`.
     """
     before = items_of(old)
     completed = {
@@ -321,28 +330,25 @@ def with_derived_batch_inputs(old: Properties, declared: Properties) -> dict[str
 
 
 def stale_tokens(old: Properties, declared: Properties) -> Iterator[Problem]:
-    """
-    Find tokens that stay although their items' starts change.
-
-    A batch has no argument for tokens, so the engine has put recorded ones in, for
-    `ignore_changes`. With such a token the service may answer with the recorded run: `would_join`.
-    """
-    given = _known_map(declared.get("clientTokens"))
+    """Yield a problem if a token stays although its item's start changes."""
+    # A batch has no argument for tokens. So `ignore_changes` is the only source: the engine puts
+    # recorded tokens in. With one the service may answer with the recorded run (vod-api-facts 4).
+    given = as_mapping(declared.get("clientTokens"))
     derived = with_derived_batch_inputs(old, declared)["clientTokens"] if given else {}
     stale = [key for key in derived if key in given and given[key] != derived[key]]
     if stale:
-        yield Problem("clientTokens", UNCHANGED.format(list_names(stale, 20)))
+        yield Problem("clientTokens", STALE_REASON.format(list_names(stale, 20)))
 
 
-UNCHANGED: Final = (
-    "must change for {}: with the recorded token the service may answer with the recorded run "
-    "instead of starting the new one. No run was started. Remove clientTokens from ignore_changes"
+STALE_REASON: Final = (
+    "must change for {}: with the recorded token the service may return the recorded run and start "
+    "no new one. No run was started. Remove clientTokens from ignore_changes"
 )
 
 ITEM_FIELDS: Final = tuple(map(to_camel, ItemInputs.model_fields))
-"""What an item is declared with."""
+"""The inputs of an item."""
 
 
 def inputs_of(properties: Properties) -> dict[str, Any]:
-    """Return what a run was, or is to be, started or adopted with."""
+    """Return the inputs of a run that was, or will be, started or adopted."""
     return {name: properties[name] for name in ITEM_FIELDS if name in properties}

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pulumi_vod_workflow.core.batch.inputs import Properties, inputs_of, items_of
+from pulumi_vod_workflow.core.batch.inputs import inputs_of, items_of
 from pulumi_vod_workflow.core.changes import values_differ
 from pulumi_vod_workflow.core.execution import is_emulated, is_terminal
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import (
     with_secret_urls,
 )
-
-# -- recording ---------------------------------------------------------------------------------
+from pulumi_vod_workflow.core.values import Properties
 
 RUN_RECORD: Final = (
     "runId",
@@ -29,19 +28,19 @@ RUN_RECORD: Final = (
     "region",
     "endpoint",
 )
-"""What is recorded of an item's run, beside `inputs` where they are not the item's."""
+"""The recorded outputs of an item's run. `inputs` are recorded if they differ from the item's."""
 
 
 def runs_of(batch: Properties) -> dict[str, dict[str, Any]]:
-    """Return what is known of each item's run, with what it was started or adopted with."""
+    """Return each item's run, with the inputs of its start or adoption."""
     common = {"region": batch.get("region"), "endpoint": batch.get("endpoint")}
     items = items_of(batch)
     runs: dict[str, dict[str, Any]] = {}
     for key, run in sorted((batch.get("runs") or {}).items()):
         inputs = run.get("inputs", items.get(key))
-        told = {name: run[name] for name in RUN_RECORD if name in run}
+        outputs = {name: run[name] for name in RUN_RECORD if name in run}
         emulated = is_emulated(run["runId"])
-        runs[key] = {**inputs_of(inputs or {}), **common, **told, "emulated": emulated}
+        runs[key] = {**inputs_of(inputs or {}), **common, **outputs, "emulated": emulated}
     return runs
 
 
@@ -54,16 +53,17 @@ def to_batch_state(
     site: Mapping[str, str],
 ) -> dict[str, Any]:
     """
-    Return a batch's state: its declaration, and what is known of its runs.
+    Return a batch's state: its declaration and its runs.
 
     Args:
         declared: the checked inputs.
-        runs: key -> what is known of its run, as `runs_of` has it.
-        rejected: key -> why its last start did not succeed.
-        unclear: key -> why its last start may have succeeded.
-        site: `region` and `endpoint` of most of the runs: those of the batch's creation.
+        runs: key -> its run, in the form of `runs_of`.
+        rejected: key -> the reason of its rejected start.
+        unclear: key -> the reason of its start with an unknown outcome.
+        site: `region` and `endpoint` of the batch's creation.
 
     """
+    # 10,000 items are one state file, so values that most runs share are not repeated.
     items = items_of(declared)
     kept: dict[str, Any] = {}
     for key, run in runs.items():
@@ -73,38 +73,39 @@ def to_batch_state(
             for name in RUN_RECORD
             if run.get(name) not in (None, {})
             and not (name in site and run[name] == site[name])
-            and not (name == "statusReason" and _needs_no_reason(run))
+            and not (name == "statusReason" and _has_evident_reason(run))
         }
         if key in items and values_differ(inputs, inputs_of(items[key])):
             kept[key]["inputs"] = inputs
-    told = {"rejected": dict(rejected), "unclear": dict(unclear)}
-    return {**declared, "runs": kept, **told, **site}
+    failures = {"rejected": dict(rejected), "unclear": dict(unclear)}
+    return {**declared, "runs": kept, **failures, **site}
 
 
-_PLAIN: Final = frozenset({"submitted", "pending", "running", "succeeded"})
+_EVIDENT_PHASES: Final = frozenset({"submitted", "pending", "running", "succeeded"})
 
-_KNOWN: Final = frozenset({None, "PendingStart", "Running", "0"})
+_EVIDENT_STATUSES: Final = frozenset({None, "PendingStart", "Running", "0"})
 
 
-def _needs_no_reason(run: Properties) -> bool:
-    return run.get("phase") in _PLAIN and run.get("status") in _KNOWN
+def _has_evident_reason(run: Properties) -> bool:
+    return run.get("phase") in _EVIDENT_PHASES and run.get("status") in _EVIDENT_STATUSES
 
 
 def with_secrets(batch: Properties) -> dict[str, Any]:
-    """Mark what could tell a secret input, tokens and what was read, and URLs in what was read."""
+    """Return a batch's state with secrets marked: tokens, inputs, and URLs in results."""
+    # A token is a hash of inputs, and `extra` may repeat them.
     marked, secret = dict(batch), batch.get("secretInputs") is True
     if secret and "clientTokens" in batch:
         marked["clientTokens"] = Secret(batch["clientTokens"])
     if "runs" in batch:
-        mark = _with_secrets if secret else with_secret_urls
+        mark = _mark_run_secrets if secret else with_secret_urls
         marked["runs"] = {key: mark(run) for key, run in batch["runs"].items()}
     return marked
 
 
-def _with_secrets(run: Properties) -> dict[str, Any]:
+def _mark_run_secrets(run: Properties) -> dict[str, Any]:
     return {name: Secret(run[name]) if name in {"inputs", "extra"} else run[name] for name in run}
 
 
 def unfinished_runs(batch: Properties) -> dict[str, dict[str, Any]]:
-    """Return the runs that the service has to be asked about."""
+    """Return the runs that a refresh reads."""
     return {key: run for key, run in runs_of(batch).items() if not is_terminal(run)}

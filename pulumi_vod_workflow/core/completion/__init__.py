@@ -1,1 +1,1 @@
-"""Rules of a completion."""
+"""The rules of a WorkflowCompletion."""

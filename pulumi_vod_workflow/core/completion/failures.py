@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from pulumi_vod_workflow.core.batch.inputs import Properties
 from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
 from pulumi_vod_workflow.core.text import list_names
+from pulumi_vod_workflow.core.values import Properties
 from pulumi_vod_workflow.errors import (
     CallError,
     RunsFailedError,
@@ -17,23 +17,23 @@ from pulumi_vod_workflow.errors import (
 )
 
 MAX_FAILURES_LISTED: Final = 20
-"""Runs that an error tells of one by one."""
+"""The number of runs that an error lists."""
 
 
 def failed_names(results: Mapping[str, Properties]) -> list[str]:
-    """Name the runs that did not succeed."""
+    """Return the names of the runs that did not succeed."""
     return [name for name, result in results.items() if result["phase"] != "succeeded"]
 
 
-# -- what a failed wait says -------------------------------------------------------------------
+# -- failed runs -------------------------------------------------------------------------------
 
 
 def raise_if_failed(results: Mapping[str, Properties]) -> None:
     """
-    Let pass only runs that have all succeeded.
+    Raise `RunsFailedError` unless every run succeeded.
 
     Raises:
-        RunsFailedError: telling of each other one what it means and what to do.
+        RunsFailedError: with the meaning and the remedy of each failure.
 
     """
     wrong = failed_names(results)
@@ -45,8 +45,9 @@ def raise_if_failed(results: Mapping[str, Properties]) -> None:
             f"{len(wrong):,} of {len(results):,} runs did not succeed:",
             *lines,
             *_truncated(wrong),
-            "The wait started nothing. The next `pulumi up` looks at them again; "
-            'on_failure="record" takes failures as results.',
+            "No run was started by the wait.",
+            "hint: run `pulumi up` again to read these runs again",
+            'hint: or set `on_failure="record"` to record failures as results',
         )
 
 
@@ -57,20 +58,21 @@ def _failure_lines(name: str, result: Properties) -> str:
 
 
 def remedy(result: Properties) -> str:
-    """Say what to do about a run that did not succeed, or an item without one."""
+    """Return the remedy for a run that did not succeed, or for an item without a run."""
     status = str(result.get("status", ""))
     if result["phase"] == "rejected":
-        return "Correct it or take it out: the next `pulumi up` tries it as it is then."
+        return "Correct or remove the item, then run `pulumi up` again."
     if result["phase"] == "unclear":
-        return "Look for its run in the VOD console, and name it as existing_run_id."
+        return "Look for the run in the VOD console, then set existing_run_id to its RunId."
     if result["phase"] == "expired":
-        return "Its results can no longer be read: run it again by a changed trigger, or leave it."
+        return "Its results are no longer available: change a trigger to rerun it, or keep it."
+    # vod-api-facts 1 (D-stat): 1xxx is an error of the source or the template.
     if status.startswith("1"):
-        return "Correct what it is declared with: that is a new, paid run."
-    again = "change a value in its triggers"
+        return "Correct the declaration (paid: starts one run)."
+    rerun = "change a value in its triggers"
     if status.startswith("2"):
-        again += ", or set rerun_on_failure and `pulumi refresh --run-program`"
-    return f"To pay for another run, {again}."
+        rerun += ", or set rerun_on_failure and run `pulumi refresh --run-program`"
+    return f"To rerun it, {rerun} (paid: starts one run)."
 
 
 def _truncated(names: list[str]) -> list[str]:
@@ -81,59 +83,65 @@ def _truncated(names: list[str]) -> list[str]:
     )
 
 
-WAIT_RESUMES_HINT: Final = "Nothing was started or lost; the next `pulumi up` waits on."
+WAIT_RESUMES_HINT: Final = (
+    "No run was started or lost.\nhint: run `pulumi up` again to continue the wait"
+)
 
 
 def raise_if_unfinished(
     total: int,
     unfinished: Mapping[str, Properties],
     errors: Mapping[str, CallError],
-    took: float | None,
-    forgotten: Collection[str] = (),
+    duration: float | None,
+    lost: Collection[str] = (),
 ) -> None:
     """
-    Let pass only a wait whose runs have all ended.
+    Raise an error unless every run of a wait has ended.
 
     Args:
-        total: how many runs are awaited.
-        unfinished: name -> what was last read of it; nothing if it was not read at all.
-        errors: name -> why it could not be read the last time.
-        took: seconds until the time was over; `None` if the person has stopped the wait.
-        forgotten: names of emulated runs that are not found; `errors` has them, too.
+        total: the number of runs.
+        unfinished: name -> the outputs of the last read; empty without a read.
+        errors: name -> the error of the last read.
+        duration: the duration of the wait in seconds; `None` if the user cancelled it.
+        lost: names of emulated runs that are not found; `errors` has them, too.
 
     Raises:
         WaitError: for runs that cannot be read.
-        WaitTimeoutError: when the time is over.
-        WaitStoppedError: when the person has stopped the wait.
+        WaitTimeoutError: after the timeout.
+        WaitStoppedError: after a cancellation.
 
     """
-    unreadable = sorted(set(errors) - set(unfinished) - set(forgotten))
+    unreadable = sorted(set(errors) - set(unfinished) - set(lost))
     lines = [
         _unread_line(name, errors[name]) for name in unreadable[:MAX_FAILURES_LISTED]
     ] + _truncated(unreadable)
     if unreadable:
         lines.insert(0, f"{len(unreadable):,} of {total:,} runs cannot be read:")
     if unfinished:
-        passed = "when stopped" if took is None else f"after {format_duration(took)}"
+        passed = "when stopped" if duration is None else f"after {format_duration(duration)}"
         lines += [
             f"{len(unfinished):,} of {total:,} runs have not ended {passed}:",
-            *_unfinished(unfinished, errors),
+            *_unfinished_lines(unfinished, errors),
         ]
-    if forgotten:
-        lines = [_lost_emulated_runs(sorted(forgotten), total), *lines]
+    if lost:
+        lines = [_lost_emulated_runs(sorted(lost), total), *lines]
     if not lines:
         return
+    lost_hints = LOST_RUNS_HINTS if lost else ()
     if not (unreadable or unfinished):
-        raise WaitError(*lines)
-    if unfinished and took is None:
-        raise WaitStoppedError(*lines, WAIT_RESUMES_HINT)
+        raise WaitError(*lines, "No run was started by the wait.", *lost_hints)
+    if unfinished and duration is None:
+        raise WaitStoppedError(*lines, WAIT_RESUMES_HINT, *lost_hints)
     if unfinished and not unreadable:
-        raise WaitTimeoutError(*lines, f"{WAIT_RESUMES_HINT} A longer timeout may help.")
-    raise WaitError(*lines, WAIT_RESUMES_HINT)
+        longer = "hint: or set a longer `timeout`"
+        raise WaitTimeoutError(*lines, WAIT_RESUMES_HINT, longer, *lost_hints)
+    raise WaitError(*lines, WAIT_RESUMES_HINT, *lost_hints)
 
 
-def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallError]) -> list[str]:
-    """Say of each run how far it is."""
+def _unfinished_lines(
+    unfinished: Mapping[str, Properties], errors: Mapping[str, CallError]
+) -> list[str]:
+    """Return a line with the progress of each run."""
     names = list(unfinished)
     lines = []
     for name in names[:MAX_FAILURES_LISTED]:
@@ -141,20 +149,27 @@ def _unfinished(unfinished: Mapping[str, Properties], errors: Mapping[str, CallE
         done = tasks_summary(outputs)
         tasks = f", {done}" if done else ""
         reason = outputs.get("statusReason", "not read yet")
-        failing = f" (the last question failed: {errors[name].summary})" if name in errors else ""
+        failing = f" (the last read failed: {errors[name].summary})" if name in errors else ""
         lines.append(f"  - {name}: {reason}{tasks}{failing}")
     return [*lines, *_truncated(names)]
 
 
 def _lost_emulated_runs(names: list[str], total: int) -> str:
-    """Say of runs that the emulator does not know that a longer wait does not bring them back."""
+    """Return the text about runs that the emulator does not know."""
+    # A longer wait does not help: a deleted store has no runs.
     return (
-        f"{len(names):,} of {total:,} runs not found by the emulator that is configured now "
-        f"({list_names(names, MAX_FAILURES_LISTED)}): was its store deleted or reset, or is "
-        "another one configured? "
-        "Nothing real is lost: start them again with `pulumi up --replace` their URNs or changed "
-        "triggers, or take them out of the program."
+        f"{len(names):,} of {total:,} runs are unknown to the configured emulator: "
+        f"{list_names(names, MAX_FAILURES_LISTED)}. Its store was deleted or reset, or is another "
+        "one. No real run is lost."
     )
+
+
+LOST_RUNS_HINTS: Final = (
+    "hint: check `vod:emulatorStore`",
+    "hint: or start them again: run `pulumi up --replace` with their URNs, or change a trigger",
+    "hint: or remove them from the program",
+)
+"""The remedies for runs that the emulator does not know."""
 
 
 def _unread_line(name: str, error: CallError) -> str:

@@ -1,4 +1,4 @@
-"""The inputs of a wait: which runs, how long, and what a failure does."""
+"""The inputs of a wait: its runs, its timeout, and the effect of a failure."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from pydantic import BeforeValidator
 from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import PydanticCustomError
 
-from pulumi_vod_workflow.core.batch.inputs import Properties
 from pulumi_vod_workflow.core.execution import RETENTION
-from pulumi_vod_workflow.core.inputs.models import Model, unknown_key
-from pulumi_vod_workflow.core.inputs.types import TEXT_OF_AN_OBJECT, described_as
-from pulumi_vod_workflow.core.inputs.validation import CheckedInputs, check_inputs, texts_of_objects
+from pulumi_vod_workflow.core.inputs.models import Model, unknown_key_reason
+from pulumi_vod_workflow.core.inputs.types import OBJECT_TEXT_REASON, described_as
+from pulumi_vod_workflow.core.inputs.validation import (
+    CheckedInputs,
+    check_inputs,
+    object_text_paths,
+)
 from pulumi_vod_workflow.core.text import list_names, property_path
-from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties, is_known, normalise
 from pulumi_vod_workflow.errors import (
     Problem,
 )
 
+# A workflow takes minutes, and runs may queue.
 DEFAULT_TIMEOUT: Final = 3600
-"""Seconds, an hour: workflows take minutes, and many of them queue."""
+"""The timeout of a wait without one, in seconds."""
 
 _DURATION: Final = re.compile(r"(?:(\d{1,7})h)?(?:(\d{1,7})m)?(?:(\d{1,7})s)?")
 
 
-def _seconds(value: object) -> object:
-    """Turn `1h30m` into seconds; what is no such text is judged as it is."""
+def _parse_duration(value: object) -> object:
+    """Return the seconds of a text like `1h30m`; any other value unchanged."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if found is None:
         return value
@@ -37,8 +41,8 @@ def _seconds(value: object) -> object:
     return int(timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds())
 
 
-def _is_wait(value: object) -> object:
-    seconds = _seconds(value)
+def _validate_timeout(value: object) -> object:
+    seconds = _parse_duration(value)
     if (
         isinstance(seconds, bool)
         or not isinstance(seconds, (int, float))
@@ -50,7 +54,7 @@ def _is_wait(value: object) -> object:
 
 Timeout = Annotated[
     float,
-    BeforeValidator(_is_wait),
+    BeforeValidator(_validate_timeout),
     described_as("seconds, or text like 90s, 45m, 1h30m; to 30 days"),
 ]
 
@@ -58,20 +62,20 @@ OnFailure = Annotated[Literal["error", "record"], described_as("error or record"
 
 
 class CompletionInputs(Model):
-    """What a WorkflowCompletion is declared with, beside its runs."""
+    """The inputs of a WorkflowCompletion beside its runs."""
 
     timeout: Timeout | None = None
     on_failure: OnFailure | None = None
 
 
 _SETTINGS: Final = tuple(map(to_camel, CompletionInputs.model_fields))
-_OFFERED: Final = {name: to_snake(name) for name in ("runs", *_SETTINGS)}
+_ALLOWED_KEYS: Final = {name: to_snake(name) for name in ("runs", *_SETTINGS)}
 
 COMPLETION_FIELDS: Final = ("runs", *_SETTINGS, "scope", "secretInputs")
 
 
 def check_completion(raw: Properties) -> CheckedInputs:
-    """Normalise and check a wait: its runs by name, each an id or what is known of a run."""
+    """Return the checked inputs of a wait. Each run is an id, or a mapping of its outputs."""
     found = normalise(raw)
     settings: dict[str, object] = {name: found[name] for name in _SETTINGS if name in found}
     problems = [
@@ -79,10 +83,10 @@ def check_completion(raw: Properties) -> CheckedInputs:
         *_run_problems(found.get("runs")),
     ]
     problems += [
-        Problem(property_path(name), unknown_key(name, found, _OFFERED))
+        Problem(property_path(name), unknown_key_reason(name, found, _ALLOWED_KEYS))
         for name in sorted(set(found) - set(COMPLETION_FIELDS))
     ]
-    timeout = _seconds(found.get("timeout", DEFAULT_TIMEOUT))
+    timeout = _parse_duration(found.get("timeout", DEFAULT_TIMEOUT))
     return CheckedInputs({"onFailure": "error", **found, "timeout": timeout}, tuple(problems))
 
 
@@ -94,14 +98,14 @@ def _run_problems(runs: object) -> Iterator[Problem]:
             "runs", "must be a WorkflowBatch, or a list or map of WorkflowRuns or run ids"
         )
         return
-    of_objects = [*texts_of_objects(runs, "runs")]
+    of_objects = [*object_text_paths(runs, "runs")]
     if of_objects:
-        yield from (Problem(path, TEXT_OF_AN_OBJECT) for path in of_objects)
+        yield from (Problem(path, OBJECT_TEXT_REASON) for path in of_objects)
         return
     wrong = sorted(name for name, run in runs.items() if not _is_run(run))
     if wrong:
         yield Problem(
-            "runs", f"must be WorkflowRuns or run ids, these are not: {list_names(wrong, 20)}"
+            "runs", f"must be WorkflowRuns or run ids; wrong ones: {list_names(wrong, 20)}"
         )
 
 
@@ -112,7 +116,7 @@ def _is_run(run: object) -> bool:
 
 
 def runs_to_wait_for(declared: Properties) -> dict[str, dict[str, Any]]:
-    """Return name -> what is known of the run: `runId` and where it is, or why it has none."""
+    """Return name -> a run's `runId` and endpoint, or the reason why it has no run."""
     return {
         name: dict(run) if isinstance(run, Mapping) else {"runId": run}
         for name, run in sorted(declared["runs"].items())

@@ -1,4 +1,4 @@
-"""What a wait is declared with, what it holds at the end, and what a failed one says."""
+"""The results of a wait, and its recorded state."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pulumi_vod_workflow.core.batch.inputs import Properties
 from pulumi_vod_workflow.core.changes import values_differ
 from pulumi_vod_workflow.core.completion.failures import failed_names
 from pulumi_vod_workflow.core.completion.inputs import COMPLETION_FIELDS
 from pulumi_vod_workflow.core.execution import is_terminal
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import with_secret_urls
+from pulumi_vod_workflow.core.values import Properties
 
 RESULT_FIELDS: Final = (
     "runId",
@@ -26,17 +26,17 @@ RESULT_FIELDS: Final = (
     "snapshots",
     "extra",
 )
-"""What is held of each run."""
+"""The recorded outputs of each run."""
 
 
 def result_of(run_id: str, outputs: Properties) -> dict[str, Any]:
-    """Return what is held of a run that has ended."""
-    held = {"transcodes": [], "snapshots": [], **outputs, "runId": run_id}
-    return {name: held[name] for name in RESULT_FIELDS if held.get(name) not in (None, {})}
+    """Return the result of a run that has ended."""
+    result = {"transcodes": [], "snapshots": [], **outputs, "runId": run_id}
+    return {name: result[name] for name in RESULT_FIELDS if result.get(name) not in (None, {})}
 
 
 def result_without_run(run: Properties) -> dict[str, Any] | None:
-    """Return what is held of an item of a batch that has no run, or may have an unknown one."""
+    """Return the result of a batch's item without a run, or with an unknown outcome."""
     for phase in ("rejected", "unclear"):
         if phase in run:
             return {"phase": phase, "statusReason": run[phase], "transcodes": [], "snapshots": []}
@@ -46,29 +46,31 @@ def result_without_run(run: Properties) -> dict[str, Any] | None:
 def reusable_results(
     recorded: Properties, runs: Mapping[str, Properties]
 ) -> dict[str, dict[str, Any]]:
-    """Return the recorded results of runs that are awaited still: they never change again."""
-    held = {
+    """Return the recorded results of declared runs that have ended."""
+    # A terminal run never changes, so it is not read again.
+    recorded_results = {
         result["runId"]: result
         for result in (recorded.get("results") or {}).values()
         if is_terminal(result) and "runId" in result
     }
-    return {name: held[run["runId"]] for name, run in runs.items() if run.get("runId") in held}
+    return {
+        name: recorded_results[run["runId"]]
+        for name, run in runs.items()
+        if run.get("runId") in recorded_results
+    }
 
 
 def needs_update(recorded: Properties, declared: Properties) -> bool:
-    """Tell whether other runs are to be waited for, or something else is to be recorded."""
-    return values_differ(_identified(recorded), _identified(declared)) or any(
+    """Return whether the runs or the settings of a wait have changed."""
+    return values_differ(_run_identities(recorded), _run_identities(declared)) or any(
         values_differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
     )
 
 
-def _identified(properties: Properties) -> object:
-    """
-    Return the runs without what is only a hint of when to ask.
-
-    The engine calls an output that a run does not have unknown in every preview: an adopted one has
-    no such time.
-    """
+def _run_identities(properties: Properties) -> object:
+    """Return the runs without `submittedAt`, which only sets the polling interval."""
+    # In a preview the engine reports an absent output as unknown, and an adopted run has no
+    # `submittedAt`. A comparison of it would show an update in every preview.
     runs = properties.get("runs")
     if not isinstance(runs, Mapping):
         return runs
@@ -81,13 +83,13 @@ def _identified(properties: Properties) -> object:
 
 
 def to_completion_state(declared: Properties, results: Mapping[str, Properties]) -> dict[str, Any]:
-    """Return a wait's state: its declaration, and what the runs have come to."""
+    """Return a wait's state: its declaration and the results."""
     inputs = {name: declared[name] for name in COMPLETION_FIELDS if name in declared}
     return {**inputs, "results": dict(results), "failed": failed_names(results)}
 
 
 def with_secrets(recorded: Properties) -> dict[str, Any]:
-    """Mark what could tell a secret input of a run, its results, and URLs in any of them."""
+    """Return a wait's state with secrets marked: results of secret inputs, and URLs."""
     if "results" not in recorded:
         return dict(recorded)
     results = recorded["results"]
@@ -98,6 +100,6 @@ def with_secrets(recorded: Properties) -> dict[str, Any]:
 
 
 def summary(results: Mapping[str, Properties]) -> str:
-    """Return how many runs came to what."""
+    """Return the number of runs by phase."""
     counts = Counter(result["phase"] for result in results.values())
     return ", ".join(f"{count:,} {phase}" for phase, count in sorted(counts.items())) or "no runs"

@@ -1,1 +1,1 @@
-"""Inputs of a run: their rules."""
+"""The rules of a run's inputs."""

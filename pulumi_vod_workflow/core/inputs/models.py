@@ -1,14 +1,11 @@
 """
-Raw properties become a validated declaration, or every problem at once.
+The models of a run's inputs, with every rule of the page.
 
-Properties come from the engine (or a program) as they were written: snake_case or lowerCamelCase
-keys, integers as floats, unknowns anywhere. `declare` spells them one way and checks every rule
-of the page offline. An unknown value is skipped, never guessed; no message contains a value,
-because it may be a secret.
-
-Each rule's source is the page's table of that object; "SDK" marks what only the official SDKs
-list (facts 10).
+Each rule's source is the page's table of its object. "SDK" marks a field that only the official
+SDKs have (vod-api-facts 10). A check skips unknown values.
 """
+
+# Promise 3: a value may be a secret, so no message contains one.
 
 from __future__ import annotations
 
@@ -51,25 +48,26 @@ from pulumi_vod_workflow.core.text import SOURCE
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 
+# Design, section 3. A state of 10,000 items is still small enough for every backend.
 MAX_ITEMS: Final = 10_000
-"""Runs of one batch: its state still is a file that a backend takes."""
+"""The largest number of items in a batch."""
 
 # -- the objects of the page -------------------------------------------------------------------
 
 
 class Model(BaseModel):
-    """An object of the page. Its rules are collected together with its fields' problems."""
+    """An object of the page. Validation reports problems of fields and of rules together."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="ignore", alias_generator=to_camel, defer_build=True
     )
 
-    ELSEWHERE: ClassVar[Mapping[str, str]] = {}
-    """Key that is none here, but of a model beside this one -> what to do instead."""
+    MISPLACED_KEYS: ClassVar[Mapping[str, str]] = {}
+    """Key of a related model -> the remedy for its use in this model."""
 
     @classmethod
     def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
-        """Yield the broken rules that span fields; `raw` may lack, or be wrong in, anything."""
+        """Yield the broken rules of several fields. `raw` may be incomplete or wrong."""
         del raw
         yield from ()
 
@@ -83,7 +81,7 @@ class Model(BaseModel):
             raise PydanticCustomError("allowed", "must be an object of {keys}", {"keys": keys})
         problems = [
             *(((problem.path,), problem) for problem in _unknown_keys(cls, raw)),
-            *((_loc(problem.path), problem) for problem in cls.cross_field_rules(raw)),
+            *((_path_keys(problem.path), problem) for problem in cls.cross_field_rules(raw)),
         ]
         details = [
             InitErrorDetails(
@@ -99,7 +97,7 @@ class Model(BaseModel):
         except ValidationError as error:
             details += [
                 InitErrorDetails(
-                    type=PydanticCustomError("rule", "{reason}", {"reason": _reason(item)}),
+                    type=PydanticCustomError("rule", "{reason}", {"reason": _error_reason(item)}),
                     loc=item["loc"],
                     input=None,
                 )
@@ -115,22 +113,22 @@ REQUIRED: Final = "is required"
 UNKNOWN_KEY: Final = "unknown key"
 
 
-def _loc(path: str) -> tuple[str, ...]:
-    """Return the keys of a rule's path."""
+def _path_keys(path: str) -> tuple[str, ...]:
+    """Return the keys of a path."""
     return tuple(path.split(".")) if path else ()
 
 
-def _reason(item: Mapping[str, Any]) -> str:
+def _error_reason(item: Mapping[str, Any]) -> str:
     return REQUIRED if item["type"] == "missing" else str(item["msg"])
 
 
-_DERIVED: Final = frozenset({"scope", "secret_inputs"})
-"""Fields that the resource classes add to what a program declares."""
+_DERIVED_FIELDS: Final = frozenset({"scope", "secret_inputs"})
+"""The fields that the resource classes add to a declaration."""
 
 
 @cache
 def property_names(model: type[Model]) -> Mapping[str, str]:
-    """Field name -> its spelling in state, for every field of `model`."""
+    """Return field name -> spelling in state, for every field of `model`."""
     return {name: to_camel(name) for name in model.model_fields}
 
 
@@ -138,28 +136,31 @@ def _unknown_keys(model: type[Model], raw: Mapping[str, object]) -> Iterator[Pro
     unknown = sorted(set(raw) - set(property_names(model).values()))
     if not unknown:
         return
-    offered = {camel: name for name, camel in property_names(model).items() if name not in _DERIVED}
+    offered = {
+        camel: name for name, camel in property_names(model).items() if name not in _DERIVED_FIELDS
+    }
     for key in unknown:
-        advice = model.ELSEWHERE.get(to_camel(key))
-        yield Problem(key, advice or unknown_key(key, raw, offered))
+        advice = model.MISPLACED_KEYS.get(to_camel(key))
+        yield Problem(key, advice or unknown_key_reason(key, raw, offered))
 
 
-def unknown_key(key: str, given: Collection[str], offered: Mapping[str, str]) -> str:
+def unknown_key_reason(key: str, given: Collection[str], allowed: Mapping[str, str]) -> str:
     """
-    Return what is wrong with a key that no field has.
+    Return the reason against a key that no field has.
 
     Args:
-        key: the key, as it was spelled.
-        given: all keys that were given beside it.
-        offered: spelling in state -> field name, of every key that is allowed there.
+        key: the key in the program's spelling.
+        given: all keys of the same object.
+        allowed: spelling in state -> field name, for every allowed key.
 
     """
     camel = to_camel(key)
-    if offered.get(camel) == key and camel in given:  # `respell` renames it where it is alone
+    # `rename_keys` renames a key that has only one spelling in the object.
+    if allowed.get(camel) == key and camel in given:
         return f"is given twice, as {key} and as {camel}; keep one of them"
-    near = difflib.get_close_matches(camel, sorted(offered), n=1, cutoff=0.5)
-    # As the key is spelled: a keyword of Python, or a name of the API.
-    spelled = offered if key.islower() else dict(zip(offered, offered, strict=True))
+    near = difflib.get_close_matches(camel, sorted(allowed), n=1, cutoff=0.5)
+    # The message uses the program's spelling: snake_case, or the API's names.
+    spelled = allowed if key.islower() else dict(zip(allowed, allowed, strict=True))
     hint = f"did you mean {spelled[near[0]]}? " if near else ""
     return f"{UNKNOWN_KEY}; {hint}The keys here are {', '.join(sorted(spelled.values()))}"
 
@@ -180,7 +181,8 @@ class Clip(Model):
 
     @classmethod
     def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
-        """An end of 0 is the source's own end (the page's example), any other follows the start."""
+        """Yield a problem if the clip ends before it starts."""
+        # The page's example: an end of 0 is the source's end.
         start, end = raw.get("startTime", 0), raw.get("endTime")
         if isinstance(start, int) and isinstance(end, int) and 0 < end <= start:
             yield Problem("endTime", "must be after start_time (or 0, for the source's end)")
@@ -219,7 +221,8 @@ class SnapshotOverride(Model):
 
     @classmethod
     def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
-        """One template has one type, so settings of two types cannot both take effect."""
+        """Yield a problem if settings of two template types belong to one template."""
+        # The page: each setting applies to one type of snapshot, and a template has one type.
         ids = raw.get("templateId")
         if not isinstance(ids, list) or len(ids) != 1 or ids[0] == "All" or ids[0] is UNKNOWN:
             return
@@ -258,7 +261,7 @@ class EnhanceOverride(Model):
 
 
 class OverrideParams(Model):
-    """What overrides the templates' settings. Page: OverrideParams; `enhance`: SDK."""
+    """The overrides of the templates' settings. Page: OverrideParams; `enhance`: SDK."""
 
     logo: Annotated[list[LogoOverride], described_as("a list of objects")] | None = None
     snapshot: Annotated[list[SnapshotOverride], described_as("a list of objects")] | None = None
@@ -279,7 +282,7 @@ class WorkflowParams(Model):
 
 
 class StartRequestModel(Model):
-    """What is sent to StartWorkflow, but for the ClientToken. Page: 请求参数."""
+    """The parameters of StartWorkflow without the ClientToken. Page: 请求参数."""
 
     vid: Id | None = None
     direct_url: DirectUrl | None = None
@@ -292,38 +295,38 @@ class StartRequestModel(Model):
 
 
 class SharedInputs(StartRequestModel):
-    """What the items of a WorkflowBatch can have in common: nothing of it is required here."""
+    """The inputs that the items of a WorkflowBatch can share; none is required."""
 
     triggers: TriggerMap | None = None
     rerun_on_failure: Flag | None = None
 
-    ELSEWHERE: ClassVar[Mapping[str, str]] = {
-        "existingRunId": "names the run of one item: set existing_run_id in that item",
+    MISPLACED_KEYS: ClassVar[Mapping[str, str]] = {
+        "existingRunId": "is the run of one item: set existing_run_id in that item",
         "clientToken": (
-            "each item's ClientToken is derived; for a token of your own declare a WorkflowRun"
+            "the provider derives each item's ClientToken; declare a WorkflowRun to set one"
         ),
     }
 
 
 class PartialInputs(SharedInputs):
-    """What an item of a WorkflowBatch says itself: the defaults may add what is required."""
+    """The inputs of an item of a WorkflowBatch. The defaults may add required ones."""
 
     existing_run_id: Id | None = None
 
     @classmethod
     def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
-        """Check what no defaults can put right."""
+        """Yield the problems that no defaults can correct."""
         sources = (raw.get("vid"), raw.get("directUrl"))
         if not any(source is None or source is UNKNOWN for source in sources):
             yield Problem(SOURCE, "exactly one of them must be set, both are")
 
 
 class ItemInputs(PartialInputs):
-    """Everything one run is declared with, wherever that is."""
+    """The inputs of one run, of a resource or of an item with its defaults."""
 
     @classmethod
     def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
-        """Check what StartWorkflow requires, unless an existing run is adopted."""
+        """Yield the missing parameters of StartWorkflow. An adopted run requires none."""
         yield from super().cross_field_rules(raw)
         adopts = "existingRunId" in raw
         vid, direct_url = raw.get("vid"), raw.get("directUrl")
@@ -332,14 +335,16 @@ class ItemInputs(PartialInputs):
         template = raw.get("templateId")
         if template is None and not adopts:
             yield Problem("templateId", "is required: the id of the workflow to run")
+        # The page: a built-in workflow belongs to no space, so the source needs its own.
         built_in = isinstance(template, str) and template in SYSTEM_TEMPLATES
         if built_in and isinstance(direct_url, Mapping) and "spaceName" not in direct_url:
             yield Problem("directUrl.spaceName", "is required for a built-in workflow")
 
 
 class Scope(Model):
-    """Who declares the run; part of the token, so that two resources, or items, are two runs."""
+    """The declaring resource and item, a part of the ClientToken."""
 
+    # Two resources, or two items, with the same inputs are two runs (design, section 3).
     project: Text
     stack: Text
     name: Text
@@ -348,9 +353,9 @@ class Scope(Model):
 
 
 class RunInputs(ItemInputs):
-    """Everything a WorkflowRun is declared with."""
+    """The inputs of a WorkflowRun."""
 
     client_token: ClientToken | None = None
     scope: Scope | None = None
     secret_inputs: Flag | None = None
-    """Whether anything above is secret, so that what is made of it is kept secret too."""
+    """Whether an input is secret, so that derived values are secret, too."""

@@ -16,8 +16,8 @@ from pulumi_vod_workflow.core.values import PLAIN, normalise
 
 
 @cache
-def _nested(model: type[Model], name: str) -> type[Model] | None:
-    """Return the model of a field's value or of its list's items, if it has one."""
+def _nested_model(model: type[Model], name: str) -> type[Model] | None:
+    """Return the model of a field's value or list items, if it has one."""
     pending: list[object] = [model.model_fields[name].annotation]
     while pending:
         part = pending.pop()
@@ -28,12 +28,12 @@ def _nested(model: type[Model], name: str) -> type[Model] | None:
 
 
 @cache
-def _fields(
+def _field_spellings(
     model: type[Model], spelling: Callable[[str], str]
 ) -> Mapping[str, tuple[str, str, type[Model] | None]]:
-    """Either spelling of each field -> its name, how `spelling` spells it, and what it holds."""
+    """Return each spelling of a field -> its name, its `spelling`, and its nested model."""
     return {
-        either: (name, spelling(name), _nested(model, name))
+        either: (name, spelling(name), _nested_model(model, name))
         for name, camel in property_names(model).items()
         for either in (name, camel)
     }
@@ -46,19 +46,25 @@ def rename_keys(
     unwrap: Callable[[object], object] = lambda value: value,
 ) -> Any:
     """
-    Return `value` with the keys that `model` knows spelled by `spelling`; other keys stay.
+    Return `value` with the fields of `model` renamed by `spelling`; other keys stay.
 
-    `unwrap` sees each value first: it may turn a program's argument classes into mappings.
+    Args:
+        value: the properties.
+        model: their model; `None` for values without a model.
+        spelling: field name -> new key.
+        unwrap: applied to each value first, for example to change argument classes into mappings.
+
     """
     value = unwrap(value)
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Mapping):
-        fields = _fields(model, spelling) if model else {}
+        fields = _field_spellings(model, spelling) if model else {}
         result = {}
         for key, item in value.items():
             name, right, nested = fields.get(key) or ("", key, None)
-            if name and right in result:  # said twice: keep both, so that one is reported
+            # A field in both spellings: both stay, so that validation reports one of them.
+            if name and right in result:
                 right = name if key == right else key
             result[right] = rename_keys(item, nested, spelling, unwrap)
         return result
@@ -68,17 +74,17 @@ def rename_keys(
 
 
 def rename_path(path: str, model: type[Model] = RunInputs) -> str:
-    """Return a property's dotted path as in state, for example `input.overrideParams.logo[0]`."""
+    """Return a property's path in state spelling, for example `input.overrideParams.logo[0]`."""
     result, current = "", model
     for part in re.split(r"(\.|\[[^\]]*\])", path):
-        name, right, nested = _fields(current, to_camel).get(part) or ("", part, None)
+        name, right, nested = _field_spellings(current, to_camel).get(part) or ("", part, None)
         result += right
         if name:
-            current = nested or Model  # what is below has names of its own
+            current = nested or Model  # keys below are the user's
     return result
 
 
 def to_property_names(raw: Mapping[str, object], model: type[Model] = RunInputs) -> dict[str, Any]:
-    """Return `raw` in its one spelling: lowerCamelCase, integral floats as ints, no `None`."""
+    """Return `raw` in state spelling: lowerCamelCase, integral floats as ints, no `None`."""
     result: dict[str, Any] = rename_keys(normalise(raw), model, to_camel)
     return result

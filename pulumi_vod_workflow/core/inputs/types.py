@@ -1,4 +1,4 @@
-"""The kinds of values that inputs have, and what each allows."""
+"""The types of input values, each with its rule."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from pydantic_core import PydanticCustomError
 
 from pulumi_vod_workflow.core.values import UNKNOWN
 
+# Numbers travel as IEEE doubles. Above 2**53 two integers can be one double.
 MAX_EXACT_INTEGER: Final = 2**53 - 1
-"""Numbers travel as IEEE doubles: from the next one on, two integers can be one double."""
+"""The largest integer with an exact double."""
 
+# The page has no upper limit. The official SDKs' integers have 32 bits.
 MAX_INT32: Final = 2**31 - 1
-"""The page gives no upper limit; official SDKs cannot spell or read a larger integer."""
+"""The largest integer that the official SDKs can send."""
 
-# -- what is allowed, said once for each kind of value ----------------------------------------
+# -- rules of types ----------------------------------------------------------------------------
 
 
 def described_as(text: str) -> WrapValidator:
-    """Let unknowns pass, and answer anything that does not fit with what would."""
+    """Return a validator that accepts unknowns, and reports "must be `text`" for other values."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
         if value is UNKNOWN:
@@ -37,14 +39,14 @@ def described_as(text: str) -> WrapValidator:
             return handler(value)
         except ValidationError as error:
             if all(item["loc"] for item in error.errors()):
-                raise  # the container fits; some of its items do not
+                raise  # the problem is an item's, with its own message
         raise PydanticCustomError("allowed", "must be {allowed}", {"allowed": text})
 
     return WrapValidator(validate)
 
 
 def satisfies(test: Callable[[Any], bool]) -> WrapValidator:
-    """Refuse a well-typed value that fails `test`; `allowed` says why."""
+    """Return a validator that rejects a value of the right type which fails `test`."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
         result = handler(value)
@@ -56,7 +58,7 @@ def satisfies(test: Callable[[Any], bool]) -> WrapValidator:
 
 
 def _is_json(value: object) -> bool:
-    """Tell whether `value` is exactly representable JSON; unknowns count as such."""
+    """Return whether `value` is exactly representable JSON; unknowns are accepted."""
     if isinstance(value, Mapping):
         return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
     if isinstance(value, list):
@@ -66,28 +68,26 @@ def _is_json(value: object) -> bool:
     return value is None or value is UNKNOWN or isinstance(value, str)
 
 
-_OF_AN_OBJECT: Final = re.compile(
+_OBJECT_TEXT: Final = re.compile(
     r"__str__.{1,20}Output|\bat 0x[0-9a-f]{6,}>|calling[\W_]*str[\W_]*on[\W_]*an[\W_]*output",
     re.IGNORECASE | re.DOTALL,
 )
-"""
-The SDK's text for `str` of an Output, also percent-encoded or made a file's name, and Python's
-`repr` of an object.
-"""
+"""The `str` of an Output, also percent-encoded or in a file name, and the `repr` of an object."""
 
-TEXT_OF_AN_OBJECT: Final = (
-    "holds Python's text of an Output or of another object, not its value; build the text with "
+OBJECT_TEXT_REASON: Final = (
+    "contains Python's text of an Output or of another object, not its value; build the text with "
     "Output.format, Output.concat or .apply"
 )
 
 
-def is_text_of_an_object(text: str) -> bool:
-    """Tell whether a program has put an Output, or another object, into `text` itself."""
-    return _OF_AN_OBJECT.search(text) is not None
+def is_object_text(text: str) -> bool:
+    """Return whether `text` contains Python's text of an Output or another object."""
+    # f"{output}" gives a warning text. A start with it would be paid, and fail.
+    return _OBJECT_TEXT.search(text) is not None
 
 
 _SCHEME: Final = re.compile(r"[^a-z0-9]*[a-z][a-z0-9+._-]*://", re.IGNORECASE)
-"""A scheme, also after quotes, blanks, or characters that are not seen."""
+"""A URL scheme, also after quotes, blanks or invisible characters."""
 
 
 def _is_path(value: str) -> bool:
@@ -101,17 +101,19 @@ def _is_id(value: str) -> bool:
 
 
 def is_item_key(value: str) -> bool:
-    """Tell whether `value` can be an item's key; Pulumi keeps `__` for itself, and hides it."""
+    """Return whether `value` can be an item's key."""
+    # Pulumi reserves properties that begin with `__`, and does not show them.
     return _is_id(value) and len(value) <= 200 and not value.startswith("__")
 
 
 ITEM_KEYS: Final = (
-    "a printable string of 1 to 200 characters, without white space around it, that does not begin "
-    "with two underscores"
+    "a printable string of 1 to 200 characters, without white space around it and without two "
+    "underscores at the start"
 )
 
 
 def _is_template_choice(ids: list[object]) -> bool:
+    # The page: All replaces a list of ids.
     return "All" not in ids or len(ids) == 1
 
 
@@ -133,14 +135,17 @@ FileName = Annotated[
 
 Flag = Annotated[bool, described_as("true or false")]
 
+# The page, Priority.
 Priority = Annotated[int, Field(ge=-5, le=5), described_as("an integer from -5 to 5")]
 
+# The page, CallbackArgs.
 CallbackArgs = Annotated[
     str,
     satisfies(lambda text: len(text.encode()) <= 512),
     described_as("a string of at most 512 bytes in UTF-8"),
 ]
 
+# vod-api-facts 4, ClientToken.
 ClientToken = Annotated[
     str,
     Field(pattern=r"^[\x20-\x7e]{1,64}\z"),
@@ -163,6 +168,7 @@ Pixels = Annotated[
 
 Index = Annotated[int, Field(ge=0, le=MAX_INT32), described_as("an integer, 0 to 2147483647")]
 
+# vod-api-facts 10: the page has `All`, an SDK comment `ALL`; no document has the rules of case.
 TemplateChoice = Annotated[
     str,
     satisfies(lambda text: _is_id(text) and (text == "All" or text.lower() != "all")),

@@ -1,4 +1,4 @@
-"""Raw properties become checked inputs, or every problem at once."""
+"""The check of a declaration: properties in state spelling, and all problems at once."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from pydantic import (
 
 from pulumi_vod_workflow.core.inputs.models import REQUIRED, Model, RunInputs
 from pulumi_vod_workflow.core.inputs.property_names import to_property_names
-from pulumi_vod_workflow.core.inputs.types import TEXT_OF_AN_OBJECT, is_text_of_an_object
+from pulumi_vod_workflow.core.inputs.types import OBJECT_TEXT_REASON, is_object_text
 from pulumi_vod_workflow.core.text import property_path
 from pulumi_vod_workflow.errors import Problem
 
-MIN_PLAUSIBLE_CLIP: Final = 1000  # milliseconds
-"""A shorter clip is probably one in seconds."""
+# The page's clips are in milliseconds. A shorter clip is probably in seconds.
+MIN_PLAUSIBLE_CLIP: Final = 1000
+"""The shortest clip without a warning, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedInputs:
-    """A declaration in its one spelling, with all that is wrong with it."""
+    """A declaration in state spelling, with all its problems."""
 
     values: dict[str, Any]
     problems: tuple[Problem, ...]
 
 
 def check_partial_inputs(raw: Mapping[str, object], model: type[Model]) -> tuple[Problem, ...]:
-    """Check what is there of a declaration: the rest of it may add what is required."""
+    """Return the problems of a part of a declaration; other parts may add required inputs."""
     return tuple(item for item in check_inputs(raw, model).problems if item.reason != REQUIRED)
 
 
 def check_inputs(raw: Mapping[str, object], model: type[Model] = RunInputs) -> CheckedInputs:
-    """Spell and check `raw` against `model`; nothing is sent anywhere."""
+    """Return `raw` in state spelling with the problems found by `model`; offline."""
     properties = to_property_names(raw, model)
-    texts = {path: Problem(path, TEXT_OF_AN_OBJECT) for path in texts_of_objects(properties)}
+    texts = {path: Problem(path, OBJECT_TEXT_REASON) for path in object_text_paths(properties)}
     problems: dict[Problem, None] = dict.fromkeys(texts.values())
     try:
         model.model_validate(properties)
@@ -47,23 +48,23 @@ def check_inputs(raw: Mapping[str, object], model: type[Model] = RunInputs) -> C
 
 
 RESOURCE_NAME: Final = "the resource's name"
-"""Path of what is wrong with the name, which is no property."""
+"""The path of a problem of the name, which is not a property."""
 
 
-def texts_of_objects(value: object, *path: int | str) -> Iterator[str]:
-    """Yield the path of each text and each map with a key that a program made of an object."""
+def object_text_paths(value: object, *path: int | str) -> Iterator[str]:
+    """Yield the path of each text, and of each map with a key, that contains an object's text."""
     if isinstance(value, str):
-        if is_text_of_an_object(value):
+        if is_object_text(value):
             yield RESOURCE_NAME if path == ("scope", "name") else property_path(*path)
     elif isinstance(value, Mapping):
-        if any(isinstance(key, str) and is_text_of_an_object(key) for key in value):
+        if any(isinstance(key, str) and is_object_text(key) for key in value):
             yield property_path(*path)
         for key, item in value.items():
-            if not is_text_of_an_object(str(key)):  # it would make the path unreadable
-                yield from texts_of_objects(item, *path, str(key))
+            if not is_object_text(str(key)):  # such a key would make the path unreadable
+                yield from object_text_paths(item, *path, str(key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from texts_of_objects(item, *path, index)
+            yield from object_text_paths(item, *path, index)
 
 
 SHORT_CLIP: Final = (
@@ -72,7 +73,7 @@ SHORT_CLIP: Final = (
 
 
 def find_doubts(properties: Mapping[str, object]) -> Iterator[Problem]:
-    """Yield what is allowed in a valid, spelled declaration, and is probably not meant."""
+    """Yield valid inputs that are probably mistakes."""
     kinds: Any = properties
     for key in ("input", "overrideParams"):
         kinds = kinds.get(key) if isinstance(kinds, Mapping) else None
