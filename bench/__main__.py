@@ -1,8 +1,8 @@
 """
-Measure, each thing beside another in the same run: `python -m bench [PART ...]`, or `make bench`.
+Measure each value beside a baseline of the same run: `python -m bench [PART ...]`, `make bench`.
 
-Prints a table, writes `bench/results/`, and returns 1 if a bar is missed. Everything is on this
-machine; the engine must be on PATH, as `tools/with-engine` puts it there.
+The command prints a table and writes `bench/results/`. The exit code is 1 if a value misses its
+bar. All servers are on this machine. The engine must be on PATH: see `tools/with-engine`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure the parts that are named, or all."""
+    """Measure the named parts, or all parts."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure, each thing beside another in the same run.",
+        description="Measure each value beside a baseline of the same run.",
         epilog="; ".join(f"{name}: {what}" for name, what in PARTS.items()),
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
@@ -60,17 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compile_into(folder: str) -> None:
     """
-    Let all processes share compiled modules, as those of an installed package are.
+    Share compiled modules among all processes, as an installed package does.
 
-    Otherwise what is measured is how much of its libraries Python happens to compile at each start:
-    that depends on the machine's settings, and on what has been run on it before.
+    Otherwise the measured time would include the compilation of libraries. That time depends on the
+    machine's settings, and on earlier commands.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = folder
 
 
 def _measured(names: Sequence[str]) -> tuple[dict[str, report.Measured], list[str]]:
-    """Return what the parts have found out, and the names of those that failed."""
+    """Return the results of the parts, and the names of the failed parts."""
     found: dict[str, report.Measured] = {}
     broken = []
     for name in names:
@@ -79,7 +79,7 @@ def _measured(names: Sequence[str]) -> tuple[dict[str, report.Measured], list[st
         with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
             try:
                 found[name] = module.measure(Path(folder))
-            except (FailedError, AssertionError) as error:  # the other parts are worth having
+            except (FailedError, AssertionError) as error:  # the other parts still have results
                 broken.append(name)
                 print(f"==> {name} could not be measured: {error}", file=sys.stderr)
     return found, broken

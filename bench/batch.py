@@ -1,7 +1,7 @@
 """
-The starts of a WorkflowBatch, beside the rate that the service permits an account.
+The starts of a WorkflowBatch, beside the rate limit of an account.
 
-For comparison only: one start after the other with the official SDK, and a resource for each run.
+For comparison only: sequential starts with the official SDK, and a resource for each run.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from bench.stacks import Stack
 
 ITEMS: Final = 1000
 FEW: Final = 250
-"""Of the others there are as many: enough for their pace."""
+"""Number of starts of the comparisons: enough for their rate."""
 RATE: Final = 50
-"""Starts a second that the service permits."""
+"""Permitted starts in a second."""
 LATENCY: Final = 0.05
-"""Seconds before each of the emulator's answers."""
+"""Delay of each of the emulator's responses, in seconds."""
 BAR: Final = 1.05
 
 
 def measure(folder: Path) -> Measured:
-    """Start a batch, then the others for comparison."""
+    """Start a batch, then the comparisons."""
     settings = {"rateLimit": RATE, "latencySeconds": LATENCY, "runningSeconds": 3600}
     with emulator(folder / "emulator", **settings) as service:
         config = configuration(service)
@@ -58,7 +58,7 @@ def measure(folder: Path) -> Measured:
 
 
 def _pace(accepted: Sequence[float]) -> float:
-    """Return the seconds for a start, without the first second's worth, which may go at once."""
+    """Return the seconds for a start, without the burst of the first second."""
     return (accepted[-1] - accepted[RATE]) / (len(accepted) - 1 - RATE)
 
 

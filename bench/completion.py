@@ -1,10 +1,9 @@
 """
-How late a WorkflowCompletion sees the ends of many runs, beside one sweep.
+The delay with which a WorkflowCompletion sees the ends of many runs, beside one sweep.
 
-A sweep is a question for each run, at the permitted rate. An end is seen when the first question
-about its run after it is answered; ends and answers are in the emulator's books. For comparison
-only: a completion for each of a few runs, of which the engine lets four for each core wait at a
-time.
+A sweep is one read of each run, at the permitted rate. The first response after the end of a run
+shows the end. The emulator's store has the ends, and its log the responses. For comparison only: a
+completion for each of a few runs; the engine runs four operations for each core.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from bench.stacks import Stack
 RUNS: Final = 1000
 FEW: Final = 40
 RATE: Final = 50
-"""Questions a second that the service permits."""
+"""Permitted reads in a second."""
 FIRST_END, LAST_END = 15.0, 75.0
-"""Seconds after its start between which a run ends; the wait begins before the first does."""
+"""The earliest and the latest end of a run, in seconds after its start."""
 
 SHARP: Final = 0.001
-"""Seconds to which the emulator's log tells times."""
+"""Resolution of the times in the emulator's log, in seconds."""
 
 
 def measure(folder: Path) -> Measured:
@@ -43,7 +42,7 @@ def measure(folder: Path) -> Measured:
 
 
 class _Waited:
-    """What the emulator's books say of a wait."""
+    """The responses of a wait in the emulator's log."""
 
     def __init__(self, name: str, service: Emulator, ends: Mapping[str, float]) -> None:
         self.name = name
@@ -51,7 +50,7 @@ class _Waited:
         self.answers = [item.status for item in service.asked() if item.action != "StartWorkflow"]
         lags: dict[str, float] = {}
         for item in service.asked("GetWorkflowExecution"):
-            if item.run_id is None:  # it was refused
+            if item.run_id is None:  # a rejected read
                 continue
             lag = item.at - ends[item.run_id]
             if lag > -SHARP:

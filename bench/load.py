@@ -1,9 +1,9 @@
 """
-Load on the emulator: signed starts from 64 loopback connections, beside a plain starlette endpoint.
+Load on the emulator: signed starts on 64 loopback connections, beside a starlette endpoint.
 
-Both run in one process each of uvicorn; the client is the same. Requests are signed beforehand, so
-that the client measures the server and not itself. It ends by itself and aims at loopback only.
-Beside it: what passes with the rate limit on, and how long the command takes to its first answer.
+Each server is one uvicorn process; both have the same client. The client signs all requests first,
+so it measures the server only. The load has an end, and goes to loopback only. Further values:
+accepted starts with the rate limit, and the time of the command to its first response.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bench.servers import KEYS
 from pulumi_vod_workflow.core.signing import canonical_query, sign
 
 SECONDS: Final = 30.0
-"""Of the load; the plain endpoint has a third of it."""
+"""Length of the load in seconds; the plain endpoint has a third of it."""
 CONNECTIONS: Final = 64
 PATIENCE: Final = 10.0
-"""Seconds for an answer."""
+"""Timeout of a response, in seconds."""
 LIMIT: Final = 50
 LIMITED_SECONDS: Final = 3.5
-"""Of the phase with the limit on: so many at once and after each second."""
+"""Permitted starts in a second, in the phase with the rate limit."""
 FLAT: Final = 16
 """MiB by which memory may differ."""
 COMMAND: Final = ("-m", "pulumi_vod_workflow.emulator", "--port", "0")

@@ -20,7 +20,7 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, Resource, ResourcePro
 class NothingProvider(ResourceProvider):
     """Makes an id."""
 
-    serialize_as_secret_always = False  # as in the provider that it is compared with
+    serialize_as_secret_always = False  # as in the compared provider
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Make an id of the resource's input."""
@@ -80,9 +80,9 @@ OUTPUTS: Final[dict[str, Any]] = {
     "endpoint": "http://127.0.0.1:8080",
     "emulated": True,
 }
-"""As of a run that was started just now."""
+"""The outputs of a run directly after its start."""
 DECLARED: Final = (*INPUTS, "runId", *OUTPUTS)
-"""What a run has; the measurement is refused where a run has something else."""
+"""The properties of a run; the benchmark fails if a run has other ones."""
 
 
 class AlikeProvider(PacedProvider):

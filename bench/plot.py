@@ -1,4 +1,4 @@
-"""The figures as pictures: each ratio beside its bar, and what grows with the number of items."""
+"""Charts of the results: each ratio beside its bar, and values by the number of items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMON: Mapping[str, Any] = {"style": STYLE, "js": [], "legend_at_bottom": True}
 
 
 def draw(parts: Mapping[str, Measured], folder: Path) -> None:
-    """Write `ratios.svg` and, for each curve, a file of its own; what was drawn before goes."""
+    """Write `ratios.svg` and a file for each curve, and remove the files of earlier runs."""
     for old in folder.glob("*.svg"):
         old.unlink()
     barred = [

@@ -1,4 +1,4 @@
-"""Other processes: run one and see what it took, serve something, look at what one holds."""
+"""Other processes: time and memory of a command, servers, memory of a process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final, Self
 
 PROVIDER: Final = "pulumi.dynamic"
-"""In the command line of the process that holds the providers, and in no other's."""
+"""A text in the command line of the process of the providers only."""
 GLANCE: Final = 0.05
-"""Seconds between two looks at a process that may end at any time."""
+"""Interval of the checks of a process, in seconds."""
 
 
 class FailedError(Exception):
@@ -25,21 +25,21 @@ class FailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What a command took, in seconds."""
+    """The times of a command, in seconds."""
 
     wall: float
     cpu: float
-    """In user and system mode, of all processes that it waited for."""
+    """User and system time of all its processes."""
 
 
 def run(
     command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Took:
     """
-    Run a command and return what it took.
+    Run a command and return its times.
 
     Raises:
-        FailedError: with the end of what it said.
+        FailedError: the command failed; the message has the end of its output.
 
     """
     begun = time.monotonic()
@@ -64,9 +64,9 @@ def run(
 
 def least(*commands: Callable[[], Took], rounds: int) -> list[Took]:
     """
-    Return the least that each of them took; they take turns, so that noise falls on all of them.
+    Return the shortest times of each command, in alternating rounds.
 
-    What disturbs a measurement only ever adds to it.
+    Other processes only add to a time, so the shortest one is the most exact.
     """
     took: list[list[Took]] = [[] for _ in commands]
     for _ in range(rounds):
@@ -105,7 +105,7 @@ class Watch:
         self.peak = 0.0
         """The most memory that it had, in MiB."""
         self.cpu = 0.0
-        """Seconds it has computed."""
+        """Processor time of the process, in seconds."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -120,7 +120,9 @@ class Watch:
     def _look(self) -> None:
         pid: int | None = None
         while not self._over.wait(GLANCE):
-            with contextlib.suppress(OSError, ValueError, IndexError):  # it ends when it likes
+            with contextlib.suppress(
+                OSError, ValueError, IndexError
+            ):  # the process may end at any time
                 pid = pid or _descendant(os.getpid(), PROVIDER)
                 if pid is not None:
                     self.peak = max(self.peak, memory(pid, "VmHWM"))

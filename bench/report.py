@@ -1,4 +1,4 @@
-"""What was measured, each figure against another of the same run: a table, and a file of JSON."""
+"""The results, each with a baseline of the same run: as a table, and as a JSON file."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from typing import Any, Final
 
 HEADINGS: Final[tuple[str, ...]] = ("", "measured", "against", "ratio", "bar", "")
 PERMITTED: Final = 0.001
-"""Share of all requests that may be answered 429: who keeps the pace is not refused."""
+"""The permitted share of responses with 429: a client within the rate gets none."""
 
 
 def say(text: str) -> None:
-    """Tell the person who waits what goes on."""
+    """Print a line of progress."""
     print(f"    {text}", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One thing that was measured, what it is held against, and the bar for their ratio, if any."""
+    """A measured value, its baseline, and the bar of their ratio, if there is one."""
 
     name: str
     measured: float
     unit: str
     against: float
     baseline: str
-    """What it is held against, in words."""
+    """The name of the baseline, with its unit."""
     at_most: float | None = None
     at_least: float | None = None
 
     @property
     def ratio(self) -> float:
-        """What was measured, in parts of the baseline."""
+        """The ratio of the value to the baseline."""
         return self.measured / self.against
 
     @property
     def holds(self) -> bool:
-        """Whether the bar is kept; what has none is for comparison only."""
+        """Whether the ratio is within the bar; a value without a bar is for comparison only."""
         most = self.at_most is None or self.ratio <= self.at_most
         return most and (self.at_least is None or self.ratio >= self.at_least)
 
     @property
     def bar(self) -> float | None:
-        """The ratio it is held to."""
+        """The bar of the ratio."""
         return self.at_least if self.at_most is None else self.at_most
 
     def cells(self) -> tuple[str, ...]:
@@ -70,15 +70,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a part has found out."""
+    """The results of a part."""
 
     figures: Sequence[Figure]
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
-    """By name, what grew with a number: pairs of the number and the figure."""
+    """Curves by name: pairs of a number of items and a value."""
 
 
 def refused(answers: Sequence[int], where: str) -> Figure:
-    """Hold the answers with status 429 to the permitted share of all of them."""
+    """Return the share of responses with 429, with the permitted share as the bar."""
     many = float(answers.count(429))
     return Figure(
         f"{where}: answers 429", many, "", float(len(answers)), "requests", at_most=PERMITTED

@@ -1,4 +1,4 @@
-"""The emulator in a process of its own, and its books: what was asked and answered, and when."""
+"""The emulator in its own process, with its log and store."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ KEYS: Final = Credentials("AKLTEMULATOR", "emulator-secret-key")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was answered."""
+    """A request with its response."""
 
     at: float
-    """When the answer was sent, in seconds since the epoch."""
+    """The time of the response, in seconds since the epoch."""
     action: str
     status: int
     run_id: str | None
@@ -39,14 +39,14 @@ class Emulator:
     store: Path
 
     def post(self, control: str, **parts: Any) -> None:
-        """Use one of its controls."""
+        """Send a request to a control."""
         body = json.dumps(parts).encode()
         request = Request(f"http://{self.host}/_emulator/{control}", body, method="POST")
-        with urlopen(request) as answer:  # noqa: S310 - ours
+        with urlopen(request) as answer:  # noqa: S310 - a loopback URL
             assert json.load(answer) == {"ok": True}
 
     def asked(self, action: str = "") -> list[Asked]:
-        """Return what was asked, in the order of the answers."""
+        """Return the requests, in the order of their responses."""
         found = []
         for text in self.log.read_text().splitlines():
             line = json.loads(text)
@@ -56,17 +56,17 @@ class Emulator:
         return found
 
     def answers(self) -> list[int]:
-        """Return the status of each answer."""
+        """Return the status of each response."""
         return [item.status for item in self.asked()]
 
     def runs(self) -> dict[str, tuple[float, float]]:
-        """Return by run id when it was accepted and when it ends, which the ledger rounds."""
+        """Return the exact times of acceptance and end of each run; the ledger rounds them."""
         with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as store:
             rows = store.execute("SELECT run_id, accepted, ended FROM runs ORDER BY number")
             return {run_id: (accepted, ended) for run_id, accepted, ended in rows}
 
     def accepted(self, count: int) -> list[float]:
-        """Return when each of `count` starts was accepted, in order."""
+        """Return the times of acceptance of `count` starts, in order."""
         times = sorted(at for at, _ in self.runs().values())
         assert len(times) == count, f"{len(times)} of {count} were started"
         return times
@@ -74,7 +74,7 @@ class Emulator:
 
 @contextlib.contextmanager
 def emulator(folder: Path, **settings: Any) -> Iterator[Emulator]:
-    """Run an emulator with these settings, named as in its controls; its files are in `folder`."""
+    """Run an emulator with settings in the names of its controls, and its files in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     log, store = folder / "access.log", folder / "runs.sqlite3"
     options = [f"--set={name}={json.dumps(value)}" for name, value in settings.items()]
@@ -84,7 +84,7 @@ def emulator(folder: Path, **settings: Any) -> Iterator[Emulator]:
 
 
 def configuration(service: Emulator) -> Mapping[str, str]:
-    """Return what a stack is configured with to use it."""
+    """Return the configuration of a stack with an emulator."""
     return {
         "vod:endpoint": f"http://{service.host}",
         "vod:accessKey": KEYS.access_key,

@@ -1,4 +1,4 @@
-"""Signing a start, beside the official SDK's signer: same request, same signature."""
+"""The signature of a start, beside the official SDK's signer for the same request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ START: Final[dict[str, Any]] = {
 
 
 def measure(_: Path) -> Measured:
-    """Measure both in turns; the least of each counts."""
+    """Measure both in alternating rounds; the shortest time of each counts."""
     request = start_workflow(START, f"pvw1-{'0' * 48}")
 
     official = Request()
@@ -73,7 +73,7 @@ def measure(_: Path) -> Measured:
         (timeit.timeit(ours, number=TIMES), timeit.timeit(theirs, number=TIMES))
         for _ in range(ROUNDS)
     ]
-    # Both sign the second they are called in: one of a few tries is within one second.
+    # A signature has its second: of several tries, one has both in the same second.
     assert any(ours() == theirs() for _ in range(5)), "not the same signature"
     mine, other = (min(column) / TIMES * 1e6 for column in zip(*pairs, strict=True))
     return Measured([Figure("sign a start", mine, "us", other, "us, official SDK", at_most=BAR)])

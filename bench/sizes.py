@@ -1,9 +1,8 @@
 """
-What large batches take: bytes of state, memory, processor and time, and whether they grow in line.
+The cost of large batches: state, memory, processor time and time, and the growth of each.
 
-The pace of 50 starts a second is the service's; it is not part of processor time, nor of a preview,
-which starts nothing. "In line" is what an item adds: from 3,000 to 10,000 items it may cost little
-more than from one to 3,000.
+The service's rate of 50 starts a second is not part of the processor time, nor of a preview. An
+item between 3,000 and 10,000 items may cost little more than an item below 3,000.
 """
 
 from __future__ import annotations
@@ -19,35 +18,35 @@ from bench.servers import Emulator, configuration, emulator
 from bench.stacks import Stack
 
 ONE: Final = 1
-"""Shows what is fixed."""
+"""The batch that shows the fixed cost."""
 SIZES: Final = (1000, 3000, 10_000)
 REFRESHED: Final = SIZES[0]
-"""Reading takes as long as starting: one size is enough."""
+"""The size of the refreshed batch; a refresh takes as long as the starts."""
 PREVIEWS: Final = 4
-"""In turns, so that what disturbs them falls on all sizes; the quickest counts."""
+"""Number of rounds of previews; the shortest time counts."""
 MOST_BYTES: Final = 1536
-"""Of state, an item."""
+"""Size of the state for an item, in bytes."""
 MOST_MEMORY: Final = 250
-"""MiB of the provider's process at its peak."""
+"""Peak memory of the provider's process, in MiB."""
 STRAIGHT: Final = 1.25
-"""What an item may add at the end of the line, in parts of what it adds at its beginning."""
+"""The ratio of an item's cost in large batches to that in small batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a batch of one size took."""
+    """The cost of a batch of one size."""
 
     count: int
     preview: float
-    """Milliseconds."""
+    """Time of a preview, in milliseconds."""
     cpu: float
-    """Milliseconds of the processor that the update took, in all processes."""
+    """Processor time of the update in all processes, in milliseconds."""
     provider: float
-    """Those of them that the provider took."""
+    """Processor time of the provider, in milliseconds."""
     memory: float
-    """MiB of the provider at its peak."""
+    """Peak memory of the provider, in MiB."""
     state: dict[str, int]
-    """Bytes of the state by its form."""
+    """Sizes of the state in bytes, by its form."""
 
 
 CURVES: Final[Sequence[tuple[str, str, Callable[[Size], float]]]] = [
@@ -112,7 +111,7 @@ def _in_line(sizes: Sequence[Size], what: str, unit: str, of: Callable[[Size], f
     one, _, middle, large = sizes
 
     def added(smaller: Size, larger: Size) -> float:
-        """Return what a thousand items add."""
+        """Return the cost of a thousand further items."""
         return 1000 * (of(larger) - of(smaller)) / (larger.count - smaller.count)
 
     return Figure(

@@ -1,4 +1,4 @@
-"""Stacks on the real engine, as a person has them: a folder, a file backend, the command."""
+"""Stacks on the real engine: a folder, a file backend, and the command."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Stack:
     A new stack.
 
     Args:
-        folder: where its program, settings and state are made.
+        folder: the folder for its program, settings and state.
         program: the module of `bench.programs` that declares its resources.
         config: its configuration.
-        settings: what the program is told, by environment variables.
+        settings: settings of the program, as environment variables.
 
     """
 
@@ -42,7 +42,7 @@ class Stack:
         self._env = {
             **{key: text for key, text in os.environ.items() if not key.startswith("VOLC")},
             **{f"BENCH_{key.upper()}": str(item) for key, item in settings.items()},
-            "PYTHONPATH": str(ROOT),  # the program and the provider find this folder by it
+            "PYTHONPATH": str(ROOT),  # for the program and the provider
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_HOME": str(folder.parent / "home"),
             "PULUMI_CONFIG_PASSPHRASE": "",
@@ -50,7 +50,7 @@ class Stack:
         self.pulumi("stack", "init", NAME)
 
     def pulumi(self, *arguments: str) -> Took:
-        """Run a command of the engine on it."""
+        """Run a command of the engine on the stack."""
         return run(
             ["pulumi", "--non-interactive", "--color=never", *arguments],
             env=self._env,
@@ -58,26 +58,26 @@ class Stack:
         )
 
     def preview(self) -> Took:
-        """Preview it."""
+        """Preview the stack."""
         return self.pulumi("preview")
 
     def up(self) -> Took:
-        """Update it, without the preview before."""
+        """Update the stack without a preview."""
         return self.pulumi("up", "--yes", "--skip-preview")
 
     def refresh(self) -> Took:
-        """Read how far its runs are."""
+        """Refresh the runs of the stack."""
         return self.pulumi("refresh", "--yes", "--skip-preview")
 
     @property
     def checkpoint(self) -> int:
-        """The bytes of its state on disk."""
+        """The size of the state on disk, in bytes."""
         path = self.folder / "state" / ".pulumi" / "stacks" / NAME / f"{NAME}.json"
         return path.stat().st_size
 
     @property
     def exported(self) -> int:
-        """The bytes of its state as `pulumi stack export` writes it."""
+        """The size of the exported state, in bytes."""
         path = self.folder / "export.json"
         self.pulumi("stack", "export", "--file", str(path))
         return path.stat().st_size

@@ -1,4 +1,4 @@
-"""What it takes to load the provider, beside what it cannot do without."""
+"""The import time of the provider, beside that of its libraries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ OURS: Final = "import pulumi_vod_workflow._provider"
 ALL: Final = (
     f"{OURS}, pulumi_vod_workflow.core.inputs.models, pulumi_vod_workflow.lifecycle.starter"
 )
-"""And what the first start loads: the models, and the client."""
+"""The provider, and the modules of a first start: the models and the client."""
 NEEDED: Final = "import pulumi, pulumi.dynamic, httpx, pydantic"
 ROUNDS: Final = 15
 BAR: Final = 1.15
 
 
 def measure(_: Path) -> Measured:
-    """Import in new processes, in turns; the median of each counts."""
+    """Import in new processes, in alternating rounds; the median of each counts."""
     say(f"startup: three imports, {ROUNDS} times each")
     commands = [[sys.executable, "-c", code] for code in (OURS, ALL, NEEDED)]
     for command in commands:

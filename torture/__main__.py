@@ -1,9 +1,9 @@
 """
-Break updates at every point of a start, and see that nothing is paid twice.
+Break updates at every point of a start, and check that no start is paid twice.
 
-`python -m torture`, or `make torture`, is the crash matrix; `python -m torture soak` is one large
-stack through many changes and crashes. The engine must be on PATH, as `tools/with-engine` puts it
-there. Returns 1 if anything was not as it must be.
+`python -m torture`, or `make torture`, runs the crash matrix. `python -m torture soak` runs one
+large stack through many changes and crashes. The engine must be on PATH: see `tools/with-engine`.
+The exit code is 1 if a check fails.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from torture.soak import soak
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the environment gives its defaults."""
+    """Run the matrix or the soak; the environment has the defaults of the options."""
     parser = argparse.ArgumentParser(
         prog="python -m torture",
-        description="Break updates at every point of a start; see that nothing is paid twice.",
+        description="Break updates at every point of a start; check that no start is paid twice.",
     )
     parser.add_argument("what", nargs="?", choices=["matrix", "soak"], default="matrix")
     environ = os.environ
     parser.add_argument(
         "--seed", type=int, default=environ.get("SEED") or secrets.randbelow(10**6),
-        help="what chance is drawn from; another one each time by default",
+        help="seed of all random decisions; default: another seed each time",
     )  # fmt: skip
     parser.add_argument("--trials", type=int, default=environ.get("TRIALS") or 384)
     parser.add_argument("--minutes", type=float, default=environ.get("MINUTES") or 45)
     parser.add_argument("--jobs", type=int, default=environ.get("JOBS") or 3)
-    parser.add_argument("--size", type=int, default=200, help="of the soak, in runs")
-    parser.add_argument("--cycles", type=int, default=50, help="of the soak")
-    parser.add_argument("--trial", type=int, help="only the trial of this number")
+    parser.add_argument("--size", type=int, default=200, help="number of runs of the soak")
+    parser.add_argument("--cycles", type=int, default=50, help="number of cycles of the soak")
+    parser.add_argument("--trial", type=int, help="run only the trial with this number")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
     if options.what == "soak":

@@ -1,4 +1,4 @@
-"""How an update is cut short: who is killed, or asked to stop, and when."""
+"""Interruptions of an update: the killed or cancelled process, and the point of a start."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ Where = Literal["create", "connect", "sent", "accepted", "answered", "returned"]
 TARGETS: Final[tuple[Target, ...]] = (
     "provider", "language", "engine", "group", "ctrl-c", "ctrl-c twice",
 )  # fmt: skip
-"""Who is killed, `group` being all at once; or who sits at the keyboard."""
+"""The killed process, `group` for all processes; or a user at the keyboard."""
 POINTS: Final[tuple[Where, ...]] = (
     "create", "connect", "sent", "accepted", "answered", "returned",
 )  # fmt: skip
-"""When: as the engine begins a create; at a gate's point; when one is done but not recorded."""
+"""The point: begin of a create; a point of the gate; or a finished, unrecorded create."""
 MARKS: Final = {"provider": "pulumi.dynamic", "language": "pulumi-language-python"}
-"""What the command lines of these processes have."""
+"""A text in the command lines of these processes."""
 PAYING: Final = frozenset({"create", "create-replacement", "update"})
 
 
 def crash(stand: Stand, target: Target, point: Where, number: int, chance: random.Random) -> bool:
     """
-    Begin an update and cut it short; nothing of it is left when this returns.
+    Begin an update and interrupt it; afterwards none of its processes runs.
 
     Args:
-        stand: whose update.
-        target: who is hit.
-        point: when.
-        number: at which of those that come to the point.
-        chance: decides how long what is left behind goes on, as it would.
+        stand: the stack of the update.
+        target: the process, or the user.
+        point: the point of a start.
+        number: the number of the start among all starts that reach the point.
+        chance: decides how long the remaining processes run.
 
     Returns:
-        Whether it came to the point before it ended.
+        Whether a start reached the point before the end of the update.
 
     """
     if point == "create":
@@ -63,7 +63,7 @@ def crash(stand: Stand, target: Target, point: Where, number: int, chance: rando
 
 
 def strike(command: Command, target: Target) -> None:
-    """Kill the target, or ask it to stop."""
+    """Kill the target, or send it SIGINT."""
     if target in MARKS:
         command.kill(*command.processes(MARKS[target]))
     elif target == "engine":
@@ -78,7 +78,7 @@ def strike(command: Command, target: Target) -> None:
 
 
 def _return(command: Command, target: Target, trap: Trap) -> None:
-    """Let `create` return to an engine that cannot write it down any more."""
+    """Interrupt after `create` has returned, and before the engine can record the result."""
     engine = command.process.pid
     command.signal(signal.SIGSTOP, engine)
     provider = command.processes(MARKS["provider"])[-1]
@@ -89,7 +89,7 @@ def _return(command: Command, target: Target, trap: Trap) -> None:
 
 
 def end(stand: Stand, command: Command, *, patient: bool) -> None:
-    """Wait for the engine's end, let the others go on for a moment or not, and kill them."""
+    """Wait for the engine's end, then kill the other processes: at once, or after a moment."""
     command.wait()
     if patient:
         with suppress(AssertionError):
@@ -99,13 +99,13 @@ def end(stand: Stand, command: Command, *, patient: bool) -> None:
 
 
 def first(command: Command, condition: Callable[[], bool]) -> bool:
-    """Wait for something while a command runs, and tell whether it came first."""
+    """Wait for a condition or the end of a command; return whether the condition is true."""
     until(lambda: condition() or not command.running, 0.002)
     return condition()
 
 
 def _begun(command: Command) -> int:
-    """Return how many of our resources the engine has begun to make or change."""
+    """Return the number of runs and batches that the engine has begun to create or change."""
     steps = [event.resource_pre_event for event in tuple(command.events)]
     return sum(
         "dynamic/vod:" in step.metadata.type

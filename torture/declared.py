@@ -1,4 +1,4 @@
-"""The program of every trial: it declares what `declared.json` of its folder says."""
+"""The program of every trial: it declares the runs and items of its `declared.json`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FILE = "declared.json"
 
 def declare() -> None:
     """
-    Declare it.
+    Declare the runs and the batch of `declared.json`.
 
-    `runs` has a run's arguments by name, and the former name of a renamed one as `alias`; `items`
-    are those of one batch, which is not there without any.
+    `runs` has the arguments of each run by its name, and an `alias` for a renamed run. `items` has
+    the items of one batch; without items there is no batch.
     """
     declared: dict[str, Any] = json.loads(Path(FILE).read_text())
     for name, inputs in declared["runs"].items():

@@ -1,10 +1,14 @@
 """
-A gate between provider and emulator: it passes bytes on as they are, and stops starts on their way.
+A gate between provider and emulator, which forwards bytes unchanged, and can stop starts.
 
-A start's passage has four points: `connect` (the connection is there, nothing was received), `sent`
-(the request was received whole, the service has not seen it), `accepted` (the service has answered,
-the client has not seen it) and `answered` (the answer was handed over). A `Trap` holds the one that
-comes to its point as the so-manieth, until it is let go; all others go on.
+A start passes four points:
+
+- `connect`: the connection exists, and the gate has received nothing.
+- `sent`: the gate has received the whole request, and the service has not.
+- `accepted`: the service has sent its response, and the client has not received it.
+- `answered`: the gate has sent the response to the client.
+
+A `Trap` stops one start, by its number at the point, until its release. All other starts pass.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from urllib.parse import urlsplit
 
 Point = Literal["connect", "sent", "accepted", "answered"]
 LARGEST: Final = 1 << 20
-"""Bytes of a request's head."""
+"""Size of a request's head, in bytes."""
 STARTS: Final = b"Action=StartWorkflow&"
 LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 RUN_ID: Final = re.compile(rb'"RunId": ?"([^"]+)"')
@@ -28,23 +32,23 @@ RUN_ID: Final = re.compile(rb'"RunId": ?"([^"]+)"')
 
 @dataclass(slots=True)
 class Passage:
-    """One request of a start, once it was received whole."""
+    """One request of a start that the gate has received whole."""
 
     status: int | None = None
-    """The service's answer; `None` if there was none, or the request was lost on its way."""
+    """The status of the response; `None` without a response, or if the request was lost."""
     run_id: str | None = None
-    """The run that it started or joined."""
+    """The run that the request started or joined."""
     delivered: bool = False
-    """Whether the answer was handed over."""
+    """Whether the gate has sent the response to the client."""
 
 
 class Trap:
     """
-    What stops one passage at a point.
+    A trap that stops one start at a point.
 
     Args:
-        point: where.
-        number: which of those that come to it, from 1.
+        point: the point.
+        number: the number of the start among all starts that reach the point, from 1.
 
     """
 
@@ -52,18 +56,18 @@ class Trap:
         self.point = point
         self.number = number
         self.reached = threading.Event()
-        """Something is in the trap."""
+        """A start has reached the trap."""
         self.lost = False
-        """It does not go on from there."""
+        """Whether the released start is lost."""
         self._open = threading.Event()
 
     def release(self, *, lost: bool = False) -> None:
-        """Let it go on, or be lost with its connection."""
+        """Release the start, or lose it with its connection."""
         self.lost = lost
         self._open.set()
 
     async def hold(self) -> None:
-        """Keep what has come until it is released."""
+        """Stop a start until the release."""
         self.reached.set()
         while not self._open.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(0.002)
@@ -87,12 +91,12 @@ class Gate:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
         self.passages: list[Passage] = []
-        """All starts that were received whole, in their order."""
+        """All starts that the gate has received whole, in their order."""
         self.url = ""
-        """Where clients connect."""
+        """The URL for clients."""
 
     def __enter__(self) -> Self:
-        """Start."""
+        """Start the gate."""
         self._thread.start()
         if not self._ready.wait(10):
             raise RuntimeError("the gate did not open within 10 s")
@@ -104,19 +108,19 @@ class Gate:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop; what is on its way is cut off."""
+        """Stop the gate, and close all connections."""
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
 
     def trap(self, point: Point, number: int = 1) -> Trap:
-        """Set a trap; what has come to its point before counts."""
+        """Set a trap for the next starts at a point."""
         trap = Trap(point, number + self._came.get(point, 0))
         self._traps.append(trap)
         return trap
 
     @property
     def open(self) -> int:
-        """How many connections there are."""
+        """The number of connections."""
         return len(self._connections)
 
     # -- in the gate's own thread -------------------------------------------------------------
@@ -146,7 +150,7 @@ class Gate:
         self._connections.discard(task)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection's requests until a side closes it."""
+        """Forward the requests of a connection until a side closes it."""
         if await self._stopped("connect"):
             return
         from_service, to_service = await asyncio.open_connection(*self._service, limit=LARGEST)
@@ -176,7 +180,7 @@ class Gate:
             to_service.close()
 
     async def _stopped(self, point: Point) -> bool:
-        """Stop at a point if there is a trap, and tell whether to go no further."""
+        """Stop at a point if it has a trap; return whether the start is lost."""
         self._came[point] = self._came.get(point, 0) + 1
         for trap in self._traps:
             if (trap.point, trap.number) == (point, self._came[point]):
@@ -186,7 +190,7 @@ class Gate:
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:
-    """Read one request or answer, whose body has a length."""
+    """Read one request or response with a Content-Length."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = LENGTH.search(head)
     return head + await reader.readexactly(int(length[1]) if length else 0)

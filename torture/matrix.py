@@ -28,13 +28,13 @@ def trial(seed: int, number: int) -> Trial:
 
 class Matrix:
     """
-    Many trials.
+    A run of many trials.
 
     Args:
-        seed: what all of them are drawn from.
-        numbers: which of them.
-        jobs: how many at a time.
-        minutes: after which no other is begun.
+        seed: the seed of all trials.
+        numbers: the numbers of the trials.
+        jobs: the number of parallel trials.
+        minutes: the time after which no further trial begins.
 
     """
 
@@ -45,7 +45,7 @@ class Matrix:
         self.results: dict[int, Result] = {}
 
     def run(self) -> bool:
-        """Make the trials, print what became of them, and tell whether all was well."""
+        """Run the trials and print their results; return whether all succeeded."""
         with (
             tempfile.TemporaryDirectory(prefix="torture-") as name,
             ThreadPoolExecutor(self._jobs) as pool,
@@ -67,7 +67,7 @@ class Matrix:
         return not failed
 
     def again(self, number: int) -> str:
-        """Say how to repeat a trial alone."""
+        """Return the command that repeats one trial."""
         return f'make torture ARGS="--seed {self._seed} --trial {number}"'
 
     def _try(self, number: int, folder: Path, like: Project) -> None:
@@ -77,7 +77,7 @@ class Matrix:
         begun = time.monotonic()
         try:
             result = tried.run(folder, like)
-        except Exception:  # noqa: BLE001 - a defect of the harness: it is told, and is no success
+        except Exception:  # noqa: BLE001 - an error of the harness is a failure, too
             result = Result(tried.cell, failure=traceback.format_exc())
         with self._lock:
             self.results[number] = result

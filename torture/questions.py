@@ -1,4 +1,4 @@
-"""What a person does when asked about starts that may have been accepted: one of three ways."""
+"""The choices of a user about starts with an unknown outcome."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tests.engine.harness import WAYS
 from torture.stand import Said, Stand
 
 KNOWN: Final = ("adopt", "adopt", "again", "forget")
-"""Ways on, as often as they are drawn, where the ledger has the run."""
+"""Choices, as often as they are drawn, if the ledger has the run."""
 UNKNOWN: Final = ("again", "forget")
-"""The same where it does not."""
+"""Choices if the ledger does not have the run."""
 MONTH: Final = str(30 * 86400)
 
 
 def rightly(said: Said) -> None:
-    """Hold an update that asks to what it owes: it pays nothing, and names the ways on."""
+    """Check that an update with an unknown outcome pays nothing, and names all choices."""
     assert said.code != 0, said.text
     assert not said.updated, f"a question must be put by the preview:\n{said.text}"
     assert (said.paid, said.joined) == (0, 0), f"it asked and paid:\n{said.text}"
@@ -28,18 +28,18 @@ def answer(
     stand: Stand, asked: Said, chance: random.Random, *, resend: float = 0.25
 ) -> tuple[Said, dict[str, str]]:
     """
-    Answer for all that is asked about, and update, until nothing is asked any more.
+    Choose for all starts with an unknown outcome, and update, until no choice is left.
 
-    The engine may stop at the first question: then the next one comes with the next update.
+    The engine may stop at the first start. Then the next update names the next one.
 
     Args:
-        stand: where it is asked.
-        asked: the update that asks.
-        chance: decides the ways.
-        resend: how likely it is that all are just sent again, which may pay twice, as said.
+        stand: the stack.
+        asked: the update that requires choices.
+        chance: decides the choices.
+        resend: the probability of a second send of all starts, which may pay twice.
 
     Returns:
-        The last update, and the way that was taken for each source.
+        The last update, and the choice for each source.
 
     """
     anew = chance.random() < resend

@@ -1,4 +1,4 @@
-"""A large stack through cycles of change, preview, update, refresh and crash: the books agree."""
+"""A large stack through cycles of change, preview, update, refresh and crash."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SOON, LATER = "1", "600"
 CHANGES: Final = {
     "source": 6, "trigger": 4, "more": 4, "fewer": 4, "rename": 2, "adopt": 3, "cease": 2,
 }  # fmt: skip
-"""What happens between two updates -> how often, compared to the others."""
+"""The changes between two updates, and the weight of each."""
 
 
 class Soak:
     """
-    One stack.
+    A soak of one stack.
 
     Args:
-        folder: where it is made.
-        chance: decides all that happens.
-        size: how many runs it has at first, a third of them resources, the others items.
+        folder: the folder of the stack.
+        chance: decides all changes.
+        size: the number of runs at first: a third are resources, the other ones items.
 
     """
 
@@ -36,18 +36,18 @@ class Soak:
         self._folder, self._chance, self._size = folder, chance, size
         self._numbers = itertools.count(1)
         self._owed: dict[str, str | None] = {}
-        """Who asks for a new run -> the run that it had when it began to."""
+        """Names that require a new run -> the run before the change."""
         self._gone: list[Inputs] = []
-        """What removed runs were started with, and their ids."""
+        """Inputs and ids of removed runs."""
         self.told = Counter[str]()
-        """What has happened."""
+        """The changes so far."""
 
     def run(self, cycles: int, minutes: float) -> None:
         """
-        Go through the cycles, or as many as there is time for.
+        Run the cycles, as many as the time allows.
 
         Raises:
-            AssertionError: when the books do not agree.
+            AssertionError: ledger and state differ.
 
         """
         until = time.monotonic() + minutes * 60
@@ -72,7 +72,7 @@ class Soak:
         )
 
     def _cycle(self, *, new: bool) -> None:
-        """Change something, see what it is said to cost, and pay for it once."""
+        """Change the program; check the cost in the preview, and that the update pays once."""
         stand, chance = self._stand, self._chance
         if not new:
             for _ in range(chance.randint(1, max(2, self._size // 12))):
@@ -148,17 +148,17 @@ class Soak:
         self._stand.declared.remove(name)
         self._owed.pop(name, None)
 
-    # -- what goes wrong ----------------------------------------------------------------------
+    # -- failures -----------------------------------------------------------------------------
 
     def _refuse(self) -> None:
-        """Let the service refuse some of the next starts."""
+        """Make the service reject some of the next starts."""
         times = self._chance.randint(1, 4)
         self._stand.emulator.fault(
             action="StartWorkflow", kind="http", code="InvalidParameter", times=times
         )
 
     def _crash(self) -> None:
-        """Cut an update short, at a point of a start or at any moment, and go on after it."""
+        """Interrupt an update, at a point of a start or at any moment, and update again."""
         stand, chance = self._stand, self._chance
         before, late = stand.ids, chance.random() < 0.3
         stand.project.configure(vod_resendWithin=SOON if late else LATER)
@@ -182,20 +182,20 @@ class Soak:
         self._forgive()
 
     def _forgive(self) -> None:
-        """Take note of what the update that was cut short has recorded."""
+        """Read the records of the interrupted update."""
         recorded = self._stand.recorded
         for name, old in list(self._owed.items()):
             if recorded.get(name) not in {None, old}:
                 del self._owed[name]
 
-    # -- what must hold -----------------------------------------------------------------------
+    # -- checks -------------------------------------------------------------------------------
 
     def _settle(self, said: Said) -> bool:
         """
-        Hold an update to what its preview promised, and answer what it asks.
+        Compare an update with its preview, and choose for unknown outcomes.
 
         Returns:
-            Whether it has come to everything: a run that is refused may keep it from the rest.
+            Whether the update is complete: a rejected run may stop it early.
 
         """
         stand = self._stand
@@ -228,7 +228,7 @@ class Soak:
         return said.code == 0
 
     def _agree(self, *, complete: bool) -> None:
-        """No start is in the books twice, and the state has no run that is not in them."""
+        """Check that the ledger has no start twice, and every run of the state."""
         ledger, recorded = self._stand.ledger, self._stand.recorded
         tokens = Counter(start["clientToken"] for start in ledger)
         twice = [start for start in ledger if tokens[start["clientToken"]] > 1]
@@ -243,7 +243,7 @@ class Soak:
 
 
 def soak(seed: int, size: int, cycles: int, minutes: float) -> bool:
-    """Make one soak, print how it goes, and tell whether the books agreed to the end."""
+    """Run one soak and print its progress; return whether all checks passed."""
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         tried = Soak(Path(name) / "soak", random.Random(seed), size)  # noqa: S311 - not for secrets
         try:

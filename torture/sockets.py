@@ -1,4 +1,4 @@
-"""Looks into the kernel's tables: what one process has sent that another has not read."""
+"""Reads of the kernel's tables: bytes that one process has sent and another has not read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LISTENS, CONNECTED = "0A", "01"
 
 
 def unread(reader: int, server: int) -> int:
-    """Return the bytes that a process has not read of what came from ports of a server process."""
+    """Return the number of unread bytes in a process from the ports of a server process."""
     tables = [
         line.split()
         for name in ("tcp", "tcp6")

@@ -1,4 +1,4 @@
-"""What a trial is made on: a stack, the emulator, a gate between them, and the books of it all."""
+"""The parts of a trial: a stack, the emulator, a gate between them, and their records."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ Inputs = dict[str, Any]
 
 @dataclass
 class Declared:
-    """What the program declares."""
+    """The declarations of the program."""
 
     runs: dict[str, Inputs] = field(default_factory=dict)
     items: dict[str, Inputs] = field(default_factory=dict)
 
     @property
     def all(self) -> dict[str, Inputs]:
-        """Runs and items by their names, of which there are no two alike."""
+        """Runs and items by their unique names."""
         return {**self.runs, **self.items}
 
     def remove(self, name: str) -> None:
-        """Declare a run or item no more."""
+        """Remove a run or item from the program."""
         self.runs.pop(name, None)
         self.items.pop(name, None)
 
 
 @dataclass
 class Said:
-    """What an update promised in its preview, did, and cost."""
+    """The preview of an update, its result, and its cost."""
 
     code: int
     text: str
     promised: int
-    """The starts that its preview showed as paid."""
+    """Number of paid starts in the preview."""
     changed: list[tuple[str, str]]
-    """What its preview showed besides leaving things as they are."""
+    """All steps of the preview that change a resource."""
     updated: bool
-    """Whether it went on after its preview."""
+    """Whether an update followed the preview."""
     paid: int = 0
-    """What the ledger gained."""
+    """Number of new starts in the ledger."""
     joined: int = 0
-    """Starts that the service answered with a run it had."""
+    """Number of starts that joined an existing run."""
     refused: int = 0
-    """Starts that the service did not accept."""
+    """Number of starts that the service rejected."""
     questions: frozenset[str] = frozenset()
-    """Names of the runs and items of which it asks what to do."""
+    """Names of the runs and items with an unknown outcome."""
 
 
 class Stand:
@@ -65,10 +65,10 @@ class Stand:
     A stack at the emulator behind a gate; `with Stand(...) as stand: ...`.
 
     Args:
-        folder: where all of it is made.
-        like: another stack, whose making is spared.
-        config: more of the stack's configuration.
-        settings: of the emulator.
+        folder: the folder of the stack.
+        like: another stack, as a template; saves time.
+        config: further configuration of the stack.
+        settings: settings of the emulator.
 
     """
 
@@ -99,7 +99,7 @@ class Stand:
         self._stack.close()
 
     def write(self) -> None:
-        """Have the program declare what is declared now."""
+        """Write the present declarations for the program."""
         text = json.dumps({"runs": self.declared.runs, "items": self.declared.items})
         (self.folder / FILE).write_text(text)
 
@@ -155,21 +155,21 @@ class Stand:
             return {name}
         return set(re.findall(r"\w+", message)) & set(self.declared.items)
 
-    # -- the books ----------------------------------------------------------------------------
+    # -- ledger and state ---------------------------------------------------------------------
 
     @property
     def ledger(self) -> list[dict[str, Any]]:
-        """Every start that was accepted, and so is paid, oldest first."""
+        """Every accepted, and so paid, start, oldest first."""
         return self.emulator.ledger()
 
     @property
     def ids(self) -> set[str]:
-        """The ids of all runs that are paid."""
+        """The ids of all paid runs."""
         return {start["runId"] for start in self.ledger}
 
     @property
     def paid(self) -> Counter[str]:
-        """How often each source was paid for."""
+        """Number of paid starts of each source."""
         return Counter(start["vid"] for start in self.ledger)
 
     def runs_of(self, vid: str) -> list[str]:
@@ -178,7 +178,7 @@ class Stand:
 
     @property
     def recorded(self) -> dict[str, str]:
-        """The run id that the state has of each run and item, by name."""
+        """The recorded run id of each run and item, by name."""
         found: dict[str, str] = {}
         for item in self.project.resources:
             if item["type"] == RUN_TYPE and not item.get("delete"):
@@ -190,4 +190,4 @@ class Stand:
 
 
 ASKS = "got no response (journal: "
-"""In the text of what stops because nobody can tell whether a run exists."""
+"""A text of the error about a start with an unknown outcome."""

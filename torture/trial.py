@@ -1,4 +1,4 @@
-"""One crash of an update, and what the updates after it do: nothing may be paid twice."""
+"""One crash of an update, and the updates after it: no start may be paid twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLLOWS: Final[tuple[Follow, ...]] = ("at once", "ended")
 RULES: Final[tuple[Rule, ...]] = ("unfinished", "finished")
 KINDS: Final[tuple[Kind, ...]] = ("runs", "batch", "both")
 SOON, LATER = "1", "600"
-"""`vod:resendWithin` of a trial that is to go beyond it, and of one that is not."""
+"""`vod:resendWithin` of trials after its end, and of trials within it, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +31,22 @@ class Cell:
     """One place of the matrix."""
 
     target: Target
-    """Who is killed, or asked to stop."""
+    """The killed process, or a user at the keyboard."""
     point: Where
-    """When: `create` as the engine begins one, `returned` when one is done but not recorded."""
+    """The point: `create` at its begin, `returned` after its end and before its record."""
     follow: Follow
-    """When the next update comes: at once, or when all runs have ended."""
+    """The time of the next update: at once, or after the end of all runs."""
     rule: Rule
-    """Which earlier runs the service lets a repeated start join."""
+    """The earlier runs that a repeated start joins."""
     kind: Kind
-    """What is declared."""
+    """The kind of the declarations."""
 
     def __str__(self) -> str:
         return f"{self.target} at {self.point}, {self.kind}, {self.follow}, joins {self.rule}"
 
 
 def grid() -> list[Cell]:
-    """Return all cells; a process that has returned can only be lost with the engine."""
+    """Return all cells; at `returned` only a kill of the engine loses the result."""
     cells = itertools.product(TARGETS, POINTS, FOLLOWS, RULES, KINDS)
     return [
         Cell(*cell) for cell in cells if cell[1] != "returned" or cell[0] in {"engine", "group"}
@@ -55,23 +55,23 @@ def grid() -> list[Cell]:
 
 @dataclass
 class Result:
-    """What became of a trial."""
+    """The result of a trial."""
 
     cell: Cell
     reached: bool = False
-    """Whether the crash came at its point; if not the trial says nothing about its cell."""
+    """Whether the crash was at its point; otherwise the trial does not test its cell."""
     came: list[str] = field(default_factory=list)
-    """How it came out: what the next updates did about the starts in question."""
+    """The reactions of the next updates to the interrupted starts."""
     failure: str = ""
 
 
 class Trial:
     """
-    A trial; all that is left to chance is drawn from `chance`.
+    A trial of one cell.
 
     Args:
-        cell: what is tried.
-        chance: decides the rest.
+        cell: the cell.
+        chance: decides all random parts.
 
     """
 
@@ -83,10 +83,10 @@ class Trial:
             "both": (2, chance.randint(20, 40)),
         }[cell.kind]
         self._updates = chance.random() < 0.25
-        """Whether the crash comes in an update of what there is, not in its creation."""
+        """Whether the crash is in an update of existing runs, not in their creation."""
 
     def run(self, folder: Path, like: Project | None = None) -> Result:
-        """Make the trial; a failure is in the result."""
+        """Run the trial; a failure is in the result."""
         result = Result(self.cell)
         within = LATER if self.cell.follow == "at once" else SOON
         with Stand(folder, like, {"vod:resendWithin": within}, dedup=self.cell.rule) as self._stand:
@@ -119,7 +119,7 @@ class Trial:
             self._at_most(before + Counter(once))
         self._end_clean()
 
-    # -- what is declared ---------------------------------------------------------------------
+    # -- declarations -------------------------------------------------------------------------
 
     def _declare(self, generation: str) -> None:
         runs, items = self._count
@@ -135,7 +135,7 @@ class Trial:
         return [inputs["vid"] for inputs in self._stand.declared.all.values()]
 
     def _number(self) -> int:
-        """Draw at which of all that come to the point the crash comes."""
+        """Draw the number of the start, among all at the point, for the crash."""
         runs, items = self._count
         match self.cell.point:
             case "create":
@@ -148,7 +148,7 @@ class Trial:
                 most = runs + items
         return self._chance.randint(1, most)
 
-    # -- what must hold -----------------------------------------------------------------------
+    # -- checks -------------------------------------------------------------------------------
 
     def _at_most(self, allowed: Counter[str]) -> None:
         twice = {vid: count for vid, count in self._stand.paid.items() if count > allowed[vid]}
@@ -171,7 +171,7 @@ class Trial:
         return set(ways.values())
 
     def _end_clean(self) -> None:
-        """Everything declared is there, once, with a paid run's id; and nothing is left to do."""
+        """Check that the state has each declared run once, and that a preview changes nothing."""
         stand = self._stand
         recorded, declared = stand.recorded, stand.declared.all
         assert set(recorded) == set(declared), f"recorded {recorded}, declared {declared}"

@@ -1,4 +1,4 @@
-"""Declares resources that have what runs have, and do nothing."""
+"""Resources with the properties of runs, which do nothing."""
 
 import os
 

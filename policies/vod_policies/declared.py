@@ -1,8 +1,8 @@
 """
-What a policy sees of a resource -> the runs that it declares, and what is wrong with them.
+The declared runs of a resource, and their violations of a rule.
 
-A policy sees a resource's inputs as the provider has checked them, before anything is done; values
-that are not known yet, and declarations that the provider refuses, are not judged.
+A policy sees the inputs of a resource after the provider's check, and before any operation. The
+policies do not check unknown values, and no declarations that the provider rejects.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Rule = Callable[[Inputs], Iterable[Problem]]
 
 
 def received(value: Any) -> Any:
-    """Return what pulumi-policy hands over, which raises at unknowns, with the core's own mark."""
+    """Return a value of pulumi-policy, which raises at unknown values, with `UNKNOWN` for them."""
     if isinstance(value, Mapping):
         return {key: _item(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -44,15 +44,15 @@ def _item(container: Any, key: Any) -> Any:
 
 def declaration(kind: str, properties: Inputs) -> Inputs | None:
     """
-    Return a run's or a batch's inputs in their one spelling.
+    Return the inputs of a run or a batch, normalised.
 
-    `None` for any other resource, for what the provider has refused, and for a resource that
-    `--target` leaves out, which has no inputs.
+    The result is `None` for any other resource, for a declaration that the provider rejects, and
+    for a resource without inputs, because `--target` leaves it out.
     """
     if kind == RUN:
         declared = check_inputs(properties)
         return None if declared.problems else declared.values
-    # The tokens are what the provider adds to a batch that it has found to be right.
+    # The provider adds the tokens to a valid batch only.
     if kind == BATCH and "clientTokens" in properties:
         return normalise_batch(properties)
     return None
@@ -60,22 +60,22 @@ def declaration(kind: str, properties: Inputs) -> Inputs | None:
 
 def problems(kind: str, declared: Inputs, rule: Rule) -> Iterator[Problem]:
     """
-    Apply a rule to each run that is declared to be started; what is alike is said once.
+    Yield the violations of each declared start, equal ones once.
 
-    A batch's items are judged over its defaults. What is wrong with the defaults alone is told as
-    theirs.
+    The rule checks a batch's items with their defaults. A violation of the defaults alone has the
+    path of the defaults.
     """
     if kind == RUN:
-        yield from _judged(declared, rule)
+        yield from _violations(declared, rule)
         return
     defaults = declared.get("defaults")
     shared = {*rule(defaults)} if isinstance(defaults, Mapping) else set()
-    where: dict[Problem, list[str]] = defaultdict(list)
+    keys_by_problem: dict[Problem, list[str]] = defaultdict(list)
     for key, item in items_of(declared).items():
         if item is not UNKNOWN:
-            for problem in _judged(item, rule):
-                where[problem].append(key)
-    for problem, keys in where.items():
+            for problem in _violations(item, rule):
+                keys_by_problem[problem].append(key)
+    for problem, keys in keys_by_problem.items():
         if problem in shared:
             yield Problem(join_path("defaults", problem.path), problem.reason)
         else:
@@ -86,6 +86,6 @@ def problems(kind: str, declared: Inputs, rule: Rule) -> Iterator[Problem]:
             yield Problem(first, problem.reason + others)
 
 
-def _judged(inputs: Inputs, rule: Rule) -> Iterable[Problem]:
-    """Judge a run, unless it is one that exists, of which nothing is sent."""
+def _violations(inputs: Inputs, rule: Rule) -> Iterable[Problem]:
+    """Apply a rule to a run; an adopted run sends no start, so no rule applies to it."""
     return () if "existingRunId" in inputs else rule(inputs)

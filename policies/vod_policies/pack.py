@@ -1,4 +1,4 @@
-"""The policies: names, settings with their defaults, how to comply."""
+"""The policies: names, settings with their defaults, and ways to comply."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vod_policies.starts import AtMostStarts
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a rule may look at beside a run's inputs."""
+    """Facts that a rule can use beside a run's inputs."""
 
     config: Mapping[str, Any]
     """The policy's settings."""
@@ -30,13 +30,13 @@ class Facts:
 
 class RunPolicy(VodPolicy):
     """
-    Judges each run that is declared to be started, on its own or as an item of a batch.
+    A policy that applies a rule to each declared start, of a run or of an item of a batch.
 
     Args:
-        name: in the configuration.
-        description: what is required, and why.
-        rule: yields what breaks it.
-        comply: what to do about it.
+        name: the name in the configuration.
+        description: the requirement and its reason.
+        rule: a function that yields the violations of a run.
+        comply: the way to comply, in one sentence.
         settings: JSON schema of each setting.
 
     """
@@ -54,7 +54,7 @@ class RunPolicy(VodPolicy):
         self._comply = comply
 
     def judge(self, args: ResourceValidationArgs, declared: Inputs) -> Iterator[str]:
-        """Say what is wrong with each run, by path; what is alike is said once."""
+        """Yield a message for each violation, with its path; equal ones once."""
         stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
         facts = Facts(args.get_config(), stack, datetime.now(UTC))
         for problem in problems(
@@ -64,12 +64,12 @@ class RunPolicy(VodPolicy):
 
 
 class Protected(VodPolicy):
-    """Wants runs and batches protected."""
+    """A policy that requires protected runs and batches."""
 
     def judge(self, args: ResourceValidationArgs, _declared: Inputs) -> Iterator[str]:
-        """Say how to protect what is not."""
+        """Yield a message if the resource is not protected."""
         if not args.opts.protect:
-            yield "It is not protected. Declare it with opts=pulumi.ResourceOptions(protect=True)."
+            yield "the resource is not protected. Set opts=pulumi.ResourceOptions(protect=True)."
 
 
 def _templates(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
@@ -104,17 +104,17 @@ POLICIES: Final[list[Policy]] = [
     AtMostStarts(),
     RunPolicy(
         "allowed-templates",
-        "Only the allowed workflows are run.",
+        "Runs use allowed workflows only.",
         _templates,
-        "Use one of them, or add yours to `templates` of allowed-templates in the policy pack's "
-        "configuration.",
+        "Use one of them, or add the workflow to `templates` of allowed-templates in the policy "
+        "pack's configuration.",
         {"templates": NAMES},
     ),
     RunPolicy(
         "allowed-spaces",
-        "Sources are of the allowed spaces only.",
+        "Sources are in allowed spaces only.",
         _spaces,
-        "Take the source from one of the allowed spaces by `direct_url` with its `space_name`, or "
+        "Use a source of an allowed space by `direct_url` with its `space_name`, or "
         "change `spaces` or `allowVid` of allowed-spaces in the policy pack's configuration.",
         {"spaces": NAMES, "allowVid": {"type": "boolean", "default": True}},
     ),
@@ -131,15 +131,15 @@ POLICIES: Final[list[Policy]] = [
     ),
     RunPolicy(
         "no-time-based-triggers",
-        "Triggers change when there is a reason to run again, not with the clock.",
+        "Triggers do not depend on the clock: each change of a trigger is a new, paid run.",
         _triggers,
-        "Use what changes with the content or on purpose: the source's ETag or version, a release "
-        "number, a commit.",
+        "Use a value that changes with the content or on purpose: the source's ETag or version, a "
+        "release number, a commit.",
         {"withinMinutes": {"type": "number", "minimum": 0, "maximum": 525600, "default": 60}},
     ),
     RunPolicy(
         "no-personal-data",
-        "Callback args are passed through to logs and event receivers: no personal data.",
+        "Callback args have no personal data: the service sends them to logs and event receivers.",
         _personal,
         "Send an id of your own that the receiver can look up, or change `kinds` or `patterns` of "
         "no-personal-data in the policy pack's configuration.",
@@ -158,9 +158,9 @@ POLICIES: Final[list[Policy]] = [
     ),
     Protected(
         "runs-protected",
-        "Runs and batches are protected: what has been paid for is not forgotten by mistake.",
+        "Runs and batches are protected, so that no mistake removes a paid run from the state.",
         {},
         EnforcementLevel.ADVISORY,
     ),
 ]
-"""Each one's defaults are in its schema, and README.md has them as a table."""
+"""All policies; the defaults of the settings are in the schemas and in README.md."""

@@ -1,4 +1,4 @@
-"""What looks like a person's data in a text: patterns, with check digits where there are any."""
+"""Patterns of personal data in a text, with their check digits."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def _is_luhn(found: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """How one kind of data looks."""
+    """The pattern of one kind of data."""
 
     name: str
-    """What it is called in a message, with its article."""
+    """The name in a message, with its article."""
     regex: re.Pattern[str]
-    holds: Callable[[str], bool] = bool
-    """What else must hold of what the expression finds."""
+    is_valid: Callable[[str], bool] = bool
+    """A further check of a match of the expression."""
 
 
 KINDS: Final[Mapping[str, Pattern]] = {
@@ -57,7 +57,7 @@ KINDS: Final[Mapping[str, Pattern]] = {
         "a UnionPay card number", re.compile(r"(?<!\d)62(?:[ -]?\d){14,17}(?!\d)"), _is_luhn
     ),
 }
-"""What is known here, by its name in the configuration."""
+"""The built-in patterns, by their names in the configuration."""
 
 
 def patterns(kinds: Collection[str], more: Mapping[str, str]) -> list[Pattern]:
@@ -66,10 +66,10 @@ def patterns(kinds: Collection[str], more: Mapping[str, str]) -> list[Pattern]:
 
     Args:
         kinds: names in `KINDS`.
-        more: name -> regular expression of others.
+        more: name -> regular expression of further patterns.
 
     Raises:
-        ConfigurationError: when an expression is none.
+        ConfigurationError: an expression is invalid.
 
     """
     chosen = [KINDS[kind] for kind in KINDS if kind in kinds]
@@ -77,14 +77,18 @@ def patterns(kinds: Collection[str], more: Mapping[str, str]) -> list[Pattern]:
         try:
             chosen.append(Pattern(name, re.compile(regex)))
         except re.error as error:
-            raise ConfigurationError(f"patterns.{name}: no regular expression: {error}") from None
+            raise ConfigurationError(
+                f"patterns.{name}: invalid regular expression: {error}"
+            ) from None
     return chosen
 
 
 def found_in(text: str, known: Iterable[Pattern]) -> Iterator[str]:
-    """Name each kind of data that is found, also in percent encoding and in full-width forms."""
+    """Yield each kind of data in a text, also in percent encoding and in full-width forms."""
     text = normalize("NFKC", text)
     texts = (text, unquote(text))
     for pattern in known:
-        if any(pattern.holds(found[0]) for text in texts for found in pattern.regex.finditer(text)):
+        if any(
+            pattern.is_valid(found[0]) for text in texts for found in pattern.regex.finditer(text)
+        ):
             yield pattern.name

@@ -1,4 +1,4 @@
-"""What the policies share: settings that are known, declarations that can be judged, reports."""
+"""The base of the policies: checked settings, checked declarations, reports."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vod_policies.declared import BATCH, RUN, Inputs, declaration, received
 
 class VodPolicy(ResourceValidationPolicy):
     """
-    A policy for what runs and batches declare.
+    A policy for declared runs and batches.
 
     Args:
-        name: in the configuration.
-        description: what is required, and why.
+        name: the name in the configuration.
+        description: the requirement and its reason.
         settings: JSON schema of each setting.
-        level: unless the configuration says otherwise.
+        level: the enforcement level, if the configuration has none.
 
     """
 
@@ -41,14 +41,14 @@ class VodPolicy(ResourceValidationPolicy):
         self._settings = sorted(settings)
 
     def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        """Report what is wrong with a resource, and with the policy's own configuration."""
+        """Report the violations of a resource, and errors of the policy's configuration."""
         if args.resource_type not in {RUN, BATCH}:
             return
         mistyped = sorted(set(args.get_config()) - set(self._settings))
-        if mistyped:  # the engine lets it pass
+        if mistyped:  # the engine accepts unknown settings
             known = ", ".join(self._settings) or "none"
-            told = f"{', '.join(mistyped)}: unknown; the settings of {self.name} are: {known}"
-            report_violation(f"The policy pack's configuration is wrong: {told}", None)
+            text = f"{', '.join(mistyped)}: unknown; the settings of {self.name} are: {known}"
+            report_violation(f"invalid configuration of the policy pack: {text}", None)
         declared = declaration(args.resource_type, received(args.props))
         if declared is None:
             return
@@ -56,9 +56,9 @@ class VodPolicy(ResourceValidationPolicy):
             for message in self.judge(args, declared):
                 report_violation(message, None)
         except ConfigurationError as error:
-            told = f"{self.name}: {error}"
-            report_violation(f"The policy pack's configuration is wrong: {told}", None)
+            text = f"{self.name}: {error}"
+            report_violation(f"invalid configuration of the policy pack: {text}", None)
 
     def judge(self, args: ResourceValidationArgs, declared: Inputs) -> Iterable[str]:
-        """Say what is wrong with a declaration, where, and how to comply."""
+        """Yield a message for each violation: path, problem, and the way to comply."""
         raise NotImplementedError

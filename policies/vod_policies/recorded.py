@@ -1,9 +1,9 @@
 """
-What the stack's state holds of runs and batches: a policy sees what is declared, not that.
+The recorded runs and batches of the stack's state, which a policy does not see.
 
-It is asked of the engine, as `pulumi stack export` does, before the operation does anything. Secret
-inputs are asked for in the clear, because they are compared; they stay in this process, which gets
-those of the declaration in the clear, too.
+The engine exports the state before the operation, as `pulumi stack export` does. The export has
+secret inputs in plain text, because the rule compares them. They stay in this process, which also
+gets the declared secrets in plain text.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from pulumi import automation as auto
 from vod_policies.declared import BATCH, RUN
 
 _REPLACED: Final = ("delete", "external", "pendingReplacement", "taint")
-"""Marks of what does not stand for a declaration, or is to be replaced in any case."""
+"""Marks of resources without a declaration, and of resources that are replaced in any case."""
 
 
 class RecordError(Exception):
-    """The state could not be read, and what to do about it."""
+    """An error of a read of the state."""
 
 
 def recorded(urn: str, organization: str | None = None) -> dict[str, Mapping[str, Any]]:
     """
-    Return URN -> outputs of each run and batch in the state of the stack that a URN is of.
+    Return URN -> outputs of each run and batch in the state of a stack.
 
     Args:
-        urn: of any of the stack's resources.
-        organization: where it is not the default one.
+        urn: the URN of any resource of the stack.
+        organization: the stack's organization, if it is not the default one.
 
     Raises:
-        RecordError: when the engine does not tell.
+        RecordError: the engine does not export the state.
 
     """
     qualified, project, *_ = urn.split("::")
     stack = qualified.removeprefix("urn:pulumi:")
-    # By its name alone it is found from the project's folder, in the default organization. Backends
-    # other than Pulumi Cloud call their only organization so.
+    # In the project's folder, the engine finds a stack of the default organization by its name.
+    # Backends other than Pulumi Cloud have one organization, with the name `organization`.
     names = [f"{organization or 'organization'}/{project}/{stack}"]
     for name in names if organization else [stack, *names]:
         resources = _exported(name)
@@ -51,27 +51,27 @@ def recorded(urn: str, organization: str | None = None) -> dict[str, Mapping[str
                 if item["type"] in {RUN, BATCH} and not any(item.get(mark) for mark in _REPLACED)
             }
     raise RecordError(
-        f"`pulumi stack export --show-secrets --stack {name}` does not find it here, so that every "
-        "declared run is counted; see `organization` in the pack's README.md"
+        f"`pulumi stack export --show-secrets --stack {name}` does not find the stack here, so "
+        "every declared run counts; see `organization` in the pack's README.md"
     )
 
 
 def _exported(name: str) -> list[dict[str, Any]] | None:
-    """Return a stack's resources, `None` if the engine does not."""
+    """Return a stack's resources; `None` if the engine does not export them."""
     try:
         exported = auto.LocalWorkspace(work_dir=str(Path.cwd())).export_stack(name)
     except (auto.CommandError, OSError, ValueError):
-        return None  # the error's text may have anything in it
+        return None  # the error's text may have secrets
     return (exported.deployment or {}).get("resources") or []
 
 
 def _are_of(resources: Sequence[Mapping[str, Any]], prefix: str) -> bool:
-    """Tell whether this is not a stack of the same name in another project."""
+    """Return whether the resources are not those of another project's stack with this name."""
     return all(item["urn"].startswith(prefix) for item in resources)
 
 
 def revealed(value: Any) -> Any:
-    """Return a value of an export with its secrets as what they are."""
+    """Return a value of an export with its secrets in plain text."""
     if isinstance(value, Mapping):
         if "plaintext" in value and "4dabf18193072939515e22adb298388d" in value:
             return json.loads(value["plaintext"])

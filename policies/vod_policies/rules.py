@@ -1,7 +1,7 @@
 """
-What may be asked of the service: each rule takes a run's inputs and yields what breaks it.
+The rules: each one reads a run's inputs and yields the violations.
 
-No problem contains a value, because it may be a secret: policies get secrets in the clear.
+No problem contains a value, because policies get secret values in plain text.
 """
 
 from __future__ import annotations
@@ -14,63 +14,67 @@ from typing import Any
 from pulumi_vod_workflow.core.text import join_path, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
-from vod_policies.moments import tells_now
+from vod_policies.moments import has_present_time
 from vod_policies.personal import Pattern, found_in
 
 Inputs = Mapping[str, Any]
 
 
 def allowed_templates(inputs: Inputs, templates: Collection[str]) -> Iterator[Problem]:
-    """Let only these workflows run."""
+    """Yield a problem for a workflow that is not allowed."""
     template = inputs.get("templateId", UNKNOWN)
     if template is not UNKNOWN and template not in templates:
-        yield Problem("templateId", f"is not one of the allowed: {_listed(templates)}")
+        yield Problem("templateId", f"must be an allowed workflow: {_listed(templates)}")
 
 
 def allowed_spaces(
     inputs: Inputs, spaces: Collection[str], *, allow_vid: bool
 ) -> Iterator[Problem]:
-    """Let only sources of these spaces be used, as far as a declaration tells the space."""
+    """Yield a problem for a source in a space that is not allowed, or not visible."""
     source = inputs.get("directUrl")
     if isinstance(source, Mapping):
         space = source.get("spaceName")
         if space is None:
-            yield Problem("directUrl.spaceName", f"must be given, as one of {_listed(spaces)}")
+            yield Problem(
+                "directUrl.spaceName", f"must be set to an allowed space: {_listed(spaces)}"
+            )
         elif space is not UNKNOWN and space not in spaces:
-            yield Problem("directUrl.spaceName", f"is not one of the allowed: {_listed(spaces)}")
+            yield Problem("directUrl.spaceName", f"must be an allowed space: {_listed(spaces)}")
     if not allow_vid and inputs.get("vid", UNKNOWN) is not UNKNOWN:
-        yield Problem("vid", "does not tell its space")
+        yield Problem("vid", "has no visible space")
 
 
 def no_high_priority(
     inputs: Inputs, stack: str, production: Iterable[str], most: int
 ) -> Iterator[Problem]:
     """
-    Keep the front of the queue for production's stacks.
+    Yield a problem for a high priority outside of production's stacks.
 
-    A larger priority is served earlier by the service's page of 2025-12-12. Its copy of 2025-02-13
-    and BytePlus document the opposite.
+    A larger priority is earlier by the service's page of 2025-12-12. Its copy of 2025-02-13 and
+    BytePlus document the opposite.
     """
     priority = inputs.get("priority", UNKNOWN)
     if priority is UNKNOWN or priority <= most:
         return
     if not any(fnmatchcase(stack, pattern) for pattern in production):
-        yield Problem("priority", f"is above {most} on {stack}, which is not a production stack")
+        yield Problem(
+            "priority", f"must be at most {most} on {stack}, because it is not a production stack"
+        )
 
 
 def no_time_based_triggers(inputs: Inputs, now: datetime, within: timedelta) -> Iterator[Problem]:
-    """Refuse triggers that tell the time of this very update: each update would pay again."""
+    """Yield a problem for a trigger with the present time: each update would pay again."""
     for path, value in _leaves("triggers", inputs.get("triggers")):
-        if tells_now(value, now, within):
-            yield Problem(path, "tells the present time, so that every update pays for a new run")
+        if has_present_time(value, now, within):
+            yield Problem(path, "has the present time, so every update pays for a new run")
 
 
 def no_personal_data(inputs: Inputs, patterns: Iterable[Pattern]) -> Iterator[Problem]:
-    """Refuse callback args with what looks like a person's data."""
+    """Yield a problem for callback args with apparent personal data."""
     args = inputs.get("callbackArgs", UNKNOWN)
     if args is not UNKNOWN:
         for name in found_in(args, patterns):
-            yield Problem("callbackArgs", f"contains what looks like {name}")
+            yield Problem("callbackArgs", f"must not contain {name}")
 
 
 def _listed(names: Collection[str]) -> str:

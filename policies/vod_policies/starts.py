@@ -1,4 +1,4 @@
-"""How many runs an operation would start, by the library's own rule, before any of them is."""
+"""The number of starts of an operation, by the core's own rule, before the first start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def starts(kind: str, before: Properties | None, declared: Properties, service: 
 
     Args:
         kind: the resource's type.
-        before: what is recorded of it, if anything.
+        before: its recorded outputs; None for a new resource.
         declared: its checked inputs.
         service: the endpoint of the real service, if the configuration names one.
 
@@ -40,7 +40,7 @@ def starts(kind: str, before: Properties | None, declared: Properties, service: 
             return int("existingRunId" not in declared)
         return int(bool(plan_change(before, declared, service=service).new_run))
     except AdoptionError:
-        return 0  # the provider refuses it
+        return 0  # the provider rejects the declaration
 
 
 def service_of(provider: Properties) -> str | None:
@@ -49,22 +49,21 @@ def service_of(provider: Properties) -> str | None:
     try:
         return load_settings(texts.get, os.environ, home_folder()).site.service
     except ConfigurationError:
-        return None  # the provider refuses it
+        return None  # the provider rejects the configuration
 
 
 class AtMostStarts(VodPolicy):
     """
-    Refuses the start that is one too many, before it is sent.
+    A policy that rejects the first start above the maximum, before it is sent.
 
-    The engine asks before each resource is created, also when there was no preview; so the count
-    is kept from resource to resource, and one process serves one operation.
+    The engine calls the policy before the creation of each resource, also without a preview. So
+    the count continues from resource to resource; one process serves one operation.
     """
 
     def __init__(self) -> None:
         super().__init__(
             "at-most-starts",
-            "One update starts at most as many runs as are allowed: each is paid and cannot be "
-            "cancelled.",
+            "An update starts at most `max` runs: each run is paid and cannot be cancelled.",
             {
                 "max": {"type": "integer", "minimum": 0, "default": 50},
                 "organization": {"type": "string", "minLength": 1},
@@ -76,7 +75,7 @@ class AtMostStarts(VodPolicy):
         self._starts: dict[str, int] = {}
 
     def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        """Read the state with the first resource, the stack: nothing has been done then."""
+        """Read the state at the first resource, the stack, before any operation."""
         with self._lock:
             if self._recorded is None:
                 try:
@@ -86,7 +85,7 @@ class AtMostStarts(VodPolicy):
             super().validate(args, report_violation)
 
     def judge(self, args: ResourceValidationArgs, declared: Properties) -> Iterator[str]:
-        """Count a resource's starts, and report it if there are more than are allowed with it."""
+        """Count a resource's starts; yield a message if they exceed the maximum."""
         known = self._recorded or {}
         urns = (args.urn, *args.opts.aliases)
         before = next((known[urn] for urn in urns if urn in known), None)
@@ -96,7 +95,11 @@ class AtMostStarts(VodPolicy):
         total, most = sum(self._starts.values()), int(args.get_config()["max"])
         if own and total > most:
             yield (
-                f"{own:,} to start here, {total:,} in this update so far; {most:,} are allowed"
-                f"{self._note}. Change or add fewer runs at a time (`--target` takes some of the "
+                f"{_count_starts(own)} here, {total:,} in this update so far; the maximum is "
+                f"{most:,}{self._note}. Change or add fewer runs at a time (`--target` selects "
                 "resources), or raise `max` of at-most-starts in the policy pack's configuration."
             )
+
+
+def _count_starts(count: int) -> str:
+    return "1 start" if count == 1 else f"{count:,} starts"

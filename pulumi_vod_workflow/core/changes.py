@@ -84,9 +84,6 @@ def values_differ(old: object, new: object) -> bool:
     return not is_known(new) or canonical_json(old) != canonical_json(new)
 
 
-EMULATED_RUN_REASON: Final = "its run is an emulated one"
-"""The reason of a start whose run is recorded as an emulated one."""
-
 SAME_WORK_WARNING: Final = "same source, workflow and input, each run is paid: "
 """The warning before the names of runs with the same work."""
 

@@ -74,9 +74,7 @@ class StartRecord:
 
 
 REUSES_RUN: Final = "takes {} over, which is free"
-"""What is said of a run that is taken over."""
-SENT_AGAIN_MESSAGE: Final = "was sent before and never answered: it is sent again as the same start"
-"""What is said of a start that is sent once more."""
+"""The line for people about a run that is reused."""
 
 
 class RecoveryAction(Enum):

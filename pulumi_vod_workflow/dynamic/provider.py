@@ -81,7 +81,7 @@ class VodProvider(ResourceProvider):
     """
 
     _lifecycle: ClassVar[Lifecycle]
-    serialize_as_secret_always = False  # the pickle is an import path, without values
+    serialize_as_secret_always = False  # the pickle is an import path (pulumi-facts B.2)
 
     def configure(self, req: ConfigureRequest) -> None:
         """Store the stack's configuration, which the first operation that needs it validates."""
@@ -103,6 +103,7 @@ class VodProvider(ResourceProvider):
         """Validate a declaration; free."""
         olds, news = from_engine(_olds), from_engine(news)
         checked = _run(self._lifecycle.check(self._session, _host(), olds, news))
+        # The engine prints the value of a named property, even a secret one (pulumi-facts B.4).
         failures = [CheckFailure("", text) for text in checked.failures]
         return CheckResult(to_engine(checked.inputs), failures)
 
@@ -111,7 +112,10 @@ class VodProvider(ResourceProvider):
         """Decide what a change does; free."""
         olds, news = from_engine(_olds), from_engine(_news)
         diff = _run(self._lifecycle.diff(self._session, _host(), _id, olds, news))
+        # `destroy` uses the pickle of the outputs: an update replaces it (pulumi-facts B.2).
         changes = diff.changes or _olds.get(PROVIDER_KEY) != _news.get(PROVIDER_KEY)
+        # A replacement starts the new run first: otherwise a failed start would leave the stack
+        # without a run (pulumi-facts B.5).
         return DiffResult(changes, [*diff.replaces], stables=[], delete_before_replace=False)
 
     @report_errors
@@ -141,6 +145,7 @@ class VodProvider(ResourceProvider):
 
 def _host() -> Host:
     """Return the call of the engine that this thread serves."""
+    # The SDK passes only the properties to a provider (pulumi-facts B.1).
     call = current_call()
     return Host(
         urn=call.urn if call else "",

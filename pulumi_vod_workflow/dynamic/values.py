@@ -38,6 +38,7 @@ def to_engine(value: Any) -> Any:
     """Return a value with the SDK's marks for unknown and secret values."""
     if value is UNKNOWN:
         return pulumi.UNKNOWN
+    # `pulumi.Output.secret` needs an event loop, and a worker thread has none (pulumi-facts B.6).
     if isinstance(value, Secret):
         return wrap_rpc_secret(to_engine(value.value))
     if isinstance(value, Mapping):

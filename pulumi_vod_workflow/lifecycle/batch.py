@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from pulumi_vod_workflow.core import execution
@@ -33,8 +33,16 @@ from pulumi_vod_workflow.core.batch.state import (
     with_secrets,
 )
 from pulumi_vod_workflow.core.changes import check_adopted_run
+from pulumi_vod_workflow.core.plan_message import (
+    Items,
+    Operation,
+    PlanMessage,
+    declaration_fingerprint,
+    start_groups,
+)
 from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
 from pulumi_vod_workflow.core.request import describe_start
+from pulumi_vod_workflow.core.start_reason import StartCause
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import (
@@ -106,8 +114,8 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     inputs = with_derived_batch_inputs(recorded, checked.values)
     session.checked_resources.add(resource_key_of(inputs))
     if not recorded:
-        plan, recovery, _ = _plan_with_recovery(session, {}, inputs)
-        rejected = await _announce_plan(session, host, inputs, plan, recovery)
+        plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs)
+        rejected = await _announce_plan(session, host, {}, inputs, plan=plan, recovery=recovery)
         if rejected:
             return Checked(checked.values, session.failures(rejected))
     return Checked(with_secrets(inputs))
@@ -129,8 +137,8 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     if resource_key_of(declared) not in session.checked_resources:
         # `pulumi refresh` compares the state with itself, so there is no start to announce.
         return Diff(changes=_plan(session, recorded, declared).changes)
-    plan, recovery, _ = _plan_with_recovery(session, recorded, declared)
-    rejected = await _announce_plan(session, host, declared, plan, recovery)
+    plan, recovery, _ = _plan_with_recovery(session, host, recorded, declared)
+    rejected = await _announce_plan(session, host, recorded, declared, plan=plan, recovery=recovery)
     if rejected:
         lines = [f"  - {problem}" for problem in rejected]
         raise PreflightError("\n".join(["rejected by preflight:", *lines, REJECTED_BY_PREFLIGHT]))
@@ -220,7 +228,7 @@ def _plan(session: Session, olds: Properties, news: Properties) -> BatchPlan:
 
 
 def _plan_with_recovery(
-    session: Session, olds: Properties, news: Properties
+    session: Session, host: Host, olds: Properties, news: Properties
 ) -> tuple[BatchPlan, RecoveryPlan, Recorders]:
     """
     Return the plan, its part from the journal, and a recorder for each start to send.
@@ -242,6 +250,7 @@ def _plan_with_recovery(
     known = {key: items[key] for key in plan.start if is_known(items[key])}
     recovery, recorders = plan_recovery(session, known)
     if recovery.undecided:
+        _send_plan(session, host, olds, news, plan=plan, refuses=recovery.undecided)
         secret = has_secret_inputs(news)
         names = [
             key if secret else f"{key}: {describe_start(items[key])}" for key in recovery.undecided
@@ -254,7 +263,9 @@ def _plan_with_recovery(
 async def _announce_plan(
     session: Session,
     host: Host,
+    olds: Properties,
     news: Properties,
+    *,
     plan: BatchPlan,
     recovery: RecoveryPlan,
 ) -> list[Problem]:
@@ -268,6 +279,8 @@ async def _announce_plan(
     items = items_of(news)
     if plan.start:
         session.announce_starts(news, len(plan.start))
+    if plan.changes or plan.drop:
+        _send_plan(session, host, olds, news, plan=plan)
     for line in (
         *superseded_warnings(recovery.superseded.values()),
         *map(str, find_item_doubts(news, plan.start)),
@@ -291,6 +304,45 @@ async def _announce_plan(
     )
 
 
+def _send_plan(
+    session: Session,
+    host: Host,
+    olds: Properties,
+    news: Properties,
+    *,
+    plan: BatchPlan,
+    refuses: Collection[str] = (),
+) -> None:
+    """Send the plan message of a batch."""
+    starts = [
+        (reason, [key for key in keys if key not in refuses])
+        for reason, keys in plan.starts_by_reason()
+    ]
+    message = PlanMessage(
+        Operation.UPDATE if olds else Operation.CREATE,
+        declaration_fingerprint(host.urn, news),
+        total=plan.total,
+        starts=start_groups((reason, keys) for reason, keys in starts if keys),
+        resends=Items.of(plan.resend),
+        reuses=Items.of(plan.reuse),
+        adopts=Items.of(plan.adopt),
+        drops=Items.of(plan.drop),
+        refuses=Items.of(refuses),
+    )
+    own_runs = (run["runId"] for run in runs_of(olds).values())
+    is_in_steps = not (
+        plan.reuse  # only the journal has these three
+        or plan.resend
+        or refuses
+        or has_secret_inputs(news)  # the engine masks them
+        # An endpoint from the environment is in no preview.
+        or any(StartCause.EMULATED_RUN in reason.causes for reason in plan.start.values())
+        # A rerun waits until a later preview has shown the failure.
+        or not session.ended_runs.isdisjoint(own_runs)
+    )
+    host.logger.plan(message.to_json(), lasting=not is_in_steps)
+
+
 # -- starting ----------------------------------------------------------------------------------
 
 
@@ -305,10 +357,10 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     """
     if host.preview:
         return {**with_secrets(news), "runs": UNKNOWN}
-    plan, recovery, recorders = _plan_with_recovery(session, olds, news)
+    plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
     if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
-        plan, _, recorders = _plan_with_recovery(session, olds, news)
+        plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
@@ -319,6 +371,8 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
         key: {**items[key], **run, **location}
         for key, run in {**reused, **started.accepted}.items()
     }
+    # An error of Python's `create` loses all runs, so failed items are part of the state
+    # (pulumi-facts 0.3).
     unclear: dict[str, str] = {}
     for key, error in started.failed.items():
         (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
@@ -327,6 +381,7 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     runs = {**runs, **new_runs}
     if rejected or unclear:
         report = _failure_report(rejected, unclear, len(plan.start) + len(plan.adopt))
+        # Without a new run there is nothing to lose, and an error stops the update.
         if not runs or (started.abort_error and not new_runs):
             raise BatchError(report)
         host.logger.warning(report)

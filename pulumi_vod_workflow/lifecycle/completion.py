@@ -98,6 +98,7 @@ async def _wait(
 ) -> Properties:
     if host.preview:
         return {**news, "results": UNKNOWN}
+    # A recorded result is final: a run that has ended does not change (vod-api-facts 1).
     runs = runs_to_wait_for(news)
     results = reusable_results(olds, runs)
     without_run = {name: result_without_run(run) for name, run in runs.items()}

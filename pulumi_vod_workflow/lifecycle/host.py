@@ -25,6 +25,17 @@ class ResourceLogger(Protocol):
     def warning(self, text: str) -> None:
         """Show a warning that stays."""
 
+    def plan(self, text: str, *, lasting: bool) -> None:
+        """
+        Send a plan message for programs.
+
+        Args:
+            text: the message, as `PlanMessage.to_json` returns it.
+            lasting: whether every form of a preview must have the message. People then see the
+                line, too. Otherwise only the engine's events have it.
+
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -98,4 +109,5 @@ def require_all_inputs(inputs: Mapping[str, Any]) -> None:
 
 def has_secret_inputs(inputs: Mapping[str, Any]) -> bool:
     """Return whether messages must not contain the declared values."""
+    # The engine removes the marks of secrets before it calls a provider (pulumi-facts B.6).
     return inputs.get("secretInputs") is True

@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.changes import (
-    EMULATED_RUN_REASON,
     SAME_WORK_WARNING,
     check_adopted_run,
     plan_change,
     token_collides_with_recorded_run,
     work_digest,
 )
-from pulumi_vod_workflow.core.recovery import (
-    REUSES_RUN,
-    SENT_AGAIN_MESSAGE,
-    RecoveryPlan,
-    resource_key_of,
+from pulumi_vod_workflow.core.plan_message import (
+    ONE_RUN,
+    Items,
+    Operation,
+    PlanMessage,
+    StartGroup,
+    declaration_fingerprint,
 )
+from pulumi_vod_workflow.core.recovery import REUSES_RUN, RecoveryPlan, resource_key_of
 from pulumi_vod_workflow.core.request import describe_start
+from pulumi_vod_workflow.core.start_reason import (
+    EMULATED_RUN_TEXT,
+    NEW,
+    REPLACED,
+    UNKNOWN_ADOPTION,
+    restart_reason,
+)
 from pulumi_vod_workflow.core.state import (
     is_unchanged,
     to_state,
@@ -33,6 +42,7 @@ from pulumi_vod_workflow.errors import (
     CallError,
     NotFoundError,
     Problem,
+    UnknownStartOutcomeError,
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.lifecycle.announcements import a_run
@@ -80,6 +90,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     if has_lost_inputs(news):
         return Checked(news)
     recorded, declared = normalise(olds), normalise(news)
+    # An unchanged declaration is valid, and most declarations of an update are unchanged.
     if is_unchanged(recorded, declared):
         session.checked_resources.add(known_resource_key(declared))
         _warn_of_same_work(session, host, recorded, starts=False)
@@ -99,6 +110,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     inputs = with_derived_inputs(recorded, checked.values)
     if "clientToken" not in inputs and inputs.get("existingRunId", UNKNOWN) is UNKNOWN:
         inputs["clientToken"] = UNKNOWN  # otherwise the engine shows it as removed
+    # Before a start, the engine calls `check` without olds (pulumi-facts B.4).
     rejected = [] if recorded else await _announce_create(session, host, inputs)
     if rejected:
         return Checked(checked.values, session.failures(rejected))
@@ -111,13 +123,18 @@ async def diff(
     """Decide whether a change starts a run, adopts a run, or only changes the state; free."""
     if has_lost_inputs(news):
         return Diff(changes=True)
+    # The state has this run, so an earlier update has saved it.
     release(session, _declared_run(olds))
     ended_now = run_id in session.ended_runs
     plan = plan_change(olds, news, service=session.service_url, just_ended=ended_now)
     # `pulumi refresh` compares the state with itself, and declares no resource.
-    declared = known_resource_key(news) in session.checked_resources
+    resource = known_resource_key(news)
+    declared = resource in session.checked_resources
+    if declared:
+        reason = restart_reason(plan.new_run, olds, news) if plan.new_run else REPLACED
+        session.restarts[resource] = reason
     if "emulated" in plan.new_run and declared:
-        host.logger.info(f"{EMULATED_RUN_REASON}: starts {a_run(session.settings)}")
+        host.logger.info(f"{EMULATED_RUN_TEXT}: starts {a_run(session.settings)}")
     if "rerunOnFailure" in plan.new_run and declared:
         host.logger.info(
             f"failed with {olds.get('status')}: rerun_on_failure starts a new run (paid)"
@@ -148,6 +165,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
+        # The adoption is the user's decision about a start of this resource without a response.
         session.journal.discard_undecided(resource_key_of(inputs))
         return Recorded(existing, to_state({**found, **inputs}))
     run = await _start(session, host, inputs)
@@ -187,6 +205,7 @@ async def update(
 async def delete(session: Session, host: Host, run_id: str, props: Properties) -> None:
     """Remove the run from the state. An unfinished run continues, and VOD bills it."""
     release(session, _declared_run(props), wait=True)
+    # Neither SDK nor documentation has a call that cancels a run (vod-api-facts 3).
     if not execution.is_terminal(props) and props.get("emulated") is not True:
         host.logger.info(
             f"{run_id} removed from state; the run keeps running until its end and is billed (VOD "
@@ -213,14 +232,20 @@ async def _announce_create(
     existing = inputs.get("existingRunId")
     if existing is not None and existing is not UNKNOWN:
         which = "a run" if has_secret_inputs(inputs) else existing
+        _send_plan(host, inputs, adopts=ONE_RUN)
         host.logger.info(f"adopts {which}: starts no run (free)")
         return []
     from pulumi_vod_workflow.core.inputs.validation import (  # noqa: PLC0415 - `check` loads it
         find_doubts,
     )
 
-    recovery, recorders = _plan_recovery(session, inputs)
+    try:
+        recovery, recorders = _plan_recovery(session, inputs)
+    except UnknownStartOutcomeError:
+        _send_plan(host, inputs, refuses=ONE_RUN)
+        raise
     for run in recovery.reused.values():
+        _send_plan(host, inputs, reuses=ONE_RUN, run=run["runId"])
         host.logger.info(
             f"{REUSES_RUN.format(run['runId'])}: an earlier update started it, and no recorded "
             f"state has it (journal: {session.settings.journal})\n"
@@ -235,9 +260,16 @@ async def _announce_create(
     ):
         host.logger.warning(line)
     _warn_of_same_work(session, host, inputs, starts=True)
-    if any(recorder.resent for recorder in recorders.values()):
-        # A repeated start has no time for a preflight.
-        host.logger.info(SENT_AGAIN_MESSAGE)
+    resent = any(recorder.resent for recorder in recorders.values())
+    _send_plan(
+        host,
+        inputs,
+        starts=(_start_group(session, inputs, resent=resent),),
+        resends=ONE_RUN if resent else Items(),
+    )
+    if resent:
+        # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
+        host.logger.info("sends the start again: an earlier send got no response")
         return []
     if not session.announcements.has_many_starts:
         # Beyond that the stack's row has their number. A call of the engine for each row takes as
@@ -252,6 +284,25 @@ async def _announce_create(
     return await preflight_problems(
         session, host, {"": inputs}, _problems_of, secret=has_secret_inputs(inputs)
     )
+
+
+def _send_plan(host: Host, inputs: Mapping[str, Any], **plan: Any) -> None:
+    """Send the plan message of a run that is created; the engine's step has all else."""
+    message = PlanMessage(Operation.CREATE, declaration_fingerprint(host.urn, inputs), **plan)
+    # Only the journal has these two.
+    host.logger.plan(message.to_json(), lasting=bool(message.reuses.count or message.resends.count))
+
+
+def _start_group(session: Session, inputs: Mapping[str, Any], *, resent: bool) -> StartGroup:
+    """Return the reason of the start, of which a replacement's check itself knows nothing."""
+    resource = known_resource_key(inputs)
+    if "existingRunId" in inputs:
+        reason = UNKNOWN_ADOPTION
+    else:
+        reason = session.restarts.get(resource, NEW) if resource else NEW
+    if resent:
+        reason = reason.sent_before()
+    return StartGroup(reason.causes, reason.properties, reason.unknown, ONE_RUN)
 
 
 def _problems_of(findings: GroupedFindings) -> list[Problem]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of
+from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError, Problem
 from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
@@ -75,6 +76,8 @@ class Session:
         """Ids of runs whose end this engine operation has read."""
         self.checked_resources: set[str] = set()
         """Keys of resources that the program has declared in this engine operation."""
+        self.restarts: dict[str, StartReason] = {}
+        """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
         self.promised_reuse: dict[str, StartRecord] = {}

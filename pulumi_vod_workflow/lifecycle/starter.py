@@ -120,6 +120,7 @@ async def _accepted(
     recorder: StartRecorder, answer: ApiResponse, on_progress: OnProgress
 ) -> dict[str, Any]:
     """Record an accepted start's run, and return its outputs; never raises."""
+    # The service keeps a run for 30 days by its own clock (vod-api-facts 1).
     moment = execution.service_time(answer.server_date, SystemClock().now())
     run = {
         "runId": str(answer.result["RunId"]),

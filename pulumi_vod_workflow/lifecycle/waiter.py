@@ -148,5 +148,6 @@ class RunWaiter:
                 if execution.is_terminal(outputs):
                     result.ended[name] = result.unfinished.pop(name)
                     return
+            # A long run needs few reads: all runs share 50 reads a second (vod-api-facts 7).
             age = execution.run_age(result.unfinished[name], self._clock.now()) or 0.0
             await self._clock.sleep(self._policy.interval(max(age, self._elapsed())))

@@ -164,6 +164,7 @@ def validate_options(kind: str, opts: object, *import_hints: str) -> None:
         raise TypeError(
             f"{kind}: the second argument must be ResourceOptions; pass all others by name"
         )
+    # The SDK fails with `KeyError: '__provider'` (pulumi-facts B.6).
     if opts is not None and opts.import_:
         hints = [f"hint: {hint}" for hint in import_hints]
         raise pulumi.RunError("\n".join([f"{kind} cannot be imported", *hints]))

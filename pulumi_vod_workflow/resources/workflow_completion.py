@@ -92,6 +92,7 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
         validate_keys("WorkflowCompletion", declared)
         runs: Any = declared.get("runs")
         timeout = declared.get("timeout")
+        # The engine sends `custom_timeouts`, and the SDK drops them (pulumi-facts B.3).
         if timeout is None and opts is not None and opts.custom_timeouts is not None:
             timeout = opts.custom_timeouts.create
         awaited = _merge(list(_named_runs(runs)))

@@ -25,8 +25,17 @@ from pulumi_vod_workflow.cli.review.render_common import review_rows
 from pulumi_vod_workflow.cli.review.render_markdown import LONGEST, render_markdown
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.cli.sanitize import escape_invisible, html_entities, markdown_code
-from pulumi_vod_workflow.core.batch.changes import STARTS_SOME, TAKES_OVER
+from pulumi_vod_workflow.core.plan_message import (
+    ONE_RUN,
+    Items,
+    Operation,
+    PlanMessage,
+    StartGroup,
+    declaration_fingerprint,
+    start_groups,
+)
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.start_reason import NEW, SENT_BEFORE
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 from tests.scale import scaled
 
@@ -212,20 +221,40 @@ def test_why_a_run_is_replaced_and_whether_it_surely_is(
     assert (run["certain"], run["why"], run["replaces"]) == (certain, why, "r1")
 
 
-def test_what_the_journal_has_left_is_told_by_the_provider() -> None:
+def line_of(step: dict[str, Any], **plan: Any) -> dict[str, Any]:
+    """The line of the engine's digest with the provider's message about a step."""
+    declared = step["newState"]["inputs"]
+    operation = Operation.UPDATE if step["op"] == "update" else Operation.CREATE
+    message = PlanMessage(operation, declaration_fingerprint(step["urn"], declared), **plan)
+    return {"urn": step["urn"], "severity": "info", "message": f"{message.to_json()}\n"}
+
+
+SENT_AGAIN = {"starts": (StartGroup(SENT_BEFORE.causes, items=ONE_RUN),), "resends": ONE_RUN}
+
+
+def test_the_provider_reports_what_only_its_journal_has() -> None:
     preview = declared()
-    line = "takes r9 over, which is free: an earlier update has started it, and no state is known"
-    preview["diagnostics"] = [{"urn": f"{RUN}run", "severity": "info", "message": f"{line} ...\n"}]
+    [step] = preview["steps"]
+    preview["diagnostics"] = [line_of(step, reuses=ONE_RUN, run="r9")]
     found = as_data(preview)
-    assert (found["runs"], found["free"][0]["what"]) == ([], "taken")
-    line = "was sent before and never answered: it is sent again as the same start"
-    preview["diagnostics"] = [{"urn": f"{RUN}run", "severity": "info", "message": f"{line}\n"}]
+    assert (found["runs"], found["starts"]["atMost"]) == ([], 0)
+    assert (found["free"][0]["what"], found["free"][0]["detail"]) == ("taken", "r9")
+    preview["diagnostics"] = [line_of(step, **SENT_AGAIN)]
     [run] = as_data(preview)["runs"]
     assert (run["certain"], run["joins"]) == (False, "it was sent before, and never answered")
 
 
-def hard_batch(line: str, *keys: str, **more: Any) -> dict[str, Any]:
-    """A preview that creates a batch, with what its provider said."""
+def test_a_reuse_that_the_preview_cannot_confirm_is_counted() -> None:
+    """The token of a secret run is masked, so a program could have logged the message."""
+    preview = declared(secretInputs=True, clientToken="[secret]", callbackArgs="[secret]")
+    preview["diagnostics"] = [line_of(preview["steps"][0], reuses=ONE_RUN, run="r9")]
+    found = as_data(preview)
+    assert (found["starts"]["certain"], found["starts"]["atMost"]) == (0, 1)
+    assert found["runs"][0]["joins"] == "an earlier update has started it"
+
+
+def hard_batch(*keys: str, plan: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A preview that creates a batch, with its provider's message, if there is one."""
     inputs = {
         "items": {key: {"vid": "v1"} for key in keys},
         "defaults": {"templateId": "t1"},
@@ -233,30 +262,65 @@ def hard_batch(line: str, *keys: str, **more: Any) -> dict[str, Any]:
         "scope": {"project": "project", "stack": "dev", "name": "b"},
         **more,
     }
+    step = {"op": "create", "urn": f"{BATCH}b", "newState": {"inputs": inputs}}
+    total = len(keys)
     return {
-        "steps": [{"op": "create", "urn": f"{BATCH}b", "newState": {"inputs": inputs}}],
-        "diagnostics": [{"urn": f"{BATCH}b", "severity": "info", "message": f"{line}\n"}],
+        "steps": [step],
+        "diagnostics": [] if plan is None else [line_of(step, **{"total": total, **plan})],
         "changeSummary": {"create": 1},
     }
 
 
-def test_keys_that_look_like_lists_are_told_apart_or_counted() -> None:
-    """The provider's count is right, whatever its line can be read as."""
+def starting(*keys: str) -> dict[str, Any]:
+    return {"starts": start_groups([(NEW, keys)])}
+
+
+def test_keys_that_look_like_lists_are_told_apart() -> None:
+    """A message names items as data."""
     keys = ("a", "b", "a, b", "new: a", "c and 3 more")
-    every = hard_batch(f"{STARTS_SOME.format(5, 5)}new: {', '.join(sorted(keys))}", *keys)
-    assert {item for _, item in starts(every)} == {*keys}
-    hidden = hard_batch(f"{STARTS_SOME.format(2, 5)}new: a, b", *keys)
-    [run] = as_data(hidden)["runs"]
-    assert (run["item"], run["count"]) == (None, 2)
-    some = hard_batch(f"{STARTS_SOME.format(1, 2)}new: b", "a", "b")
-    some["diagnostics"].append({**some["diagnostics"][0], "message": f"{TAKES_OVER}a\n"})
+    assert {item for _, item in starts(hard_batch(*keys, plan=starting(*sorted(keys))))} == {*keys}
+    assert {item for _, item in starts(hard_batch(*keys, plan=starting("a", "new: a")))} == {
+        "a",
+        "new: a",
+    }
+    some = hard_batch("a", "b", plan={**starting("b"), "reuses": Items.of(("a",))})
     assert {item for _, item in starts(some)} == {"b"}
     assert [(part["item"], part["what"]) for part in as_data(some)["free"]] == [("a", "taken")]
 
 
-def test_without_the_providers_lines_the_plan_counts() -> None:
-    preview = hard_batch("", "a", "b")
-    preview["diagnostics"] = []
+def test_counts_are_exact_where_keys_are_cut() -> None:
+    """Of 105 reused items a message names 100, and of 105 starts, too."""
+    keys = [f"k{number:03}" for number in range(210)]
+    reused, starts_now = keys[:105], keys[105:]
+    some = hard_batch(*keys, plan={**starting(*starts_now), "reuses": Items.of(reused)})
+    found = as_data(some)
+    assert (found["starts"]["certain"], found["starts"]["atMost"]) == (105, 105)
+    assert [(run["item"], run["count"]) for run in found["runs"]] == [(None, 105)]
+    assert found["free"][0] | {"urn": ""} == {
+        "resource": "b", "urn": "", "item": None, "what": "taken", "detail": "5 more items",
+    }  # fmt: skip
+
+
+def test_secret_items_without_a_message_are_bounded() -> None:
+    """A host that cannot log leaves only the steps: every masked value may have changed."""
+    before = {"a": {"vid": "[secret]"}, "b": {"vid": "[secret]"}}
+    runs = {key: {"runId": f"r-{key}"} for key in before}
+    common = {"defaults": {"templateId": "t1"}, "secretInputs": True, "clientTokens": "[secret]"}
+    step = {
+        "op": "update",
+        "urn": f"{BATCH}b",
+        "oldState": {"outputs": {"items": before, "runs": runs, **common}},
+        "newState": {"inputs": {"items": {**before, "c": {"vid": "[secret]"}}, **common}},
+    }
+    found = as_data({"steps": [step], "changeSummary": {"update": 1}})
+    assert (found["starts"]["certain"], found["starts"]["atMost"]) == (1, 3)
+    line = line_of(step, total=3, **starting("c"))
+    found = as_data({"steps": [step], "diagnostics": [line], "changeSummary": {"update": 1}})
+    assert (found["starts"]["certain"], found["starts"]["atMost"]) == (1, 1)
+
+
+def test_without_a_message_the_steps_count() -> None:
+    preview = hard_batch("a", "b")
     assert {item for _, item in starts(preview)} == {"a", "b"}
 
 
@@ -477,7 +541,7 @@ WHOLE = (PREVIEWS / "changes.json").read_bytes()
         (b'{"sequence":0,"summaryEvent":{"isPreview":false}}', "is it of an update?"),
         (b'{"sequence":0,"summaryEvent":{"isPreview":true,"result":"failed"}}', "standard error"),
         (b'{"sequence":0,"summaryEvent":1}', "its steps are not as Pulumi writes them"),
-        (b'{"result":"failed","duration":1}', "Why is on its standard error"),
+        (b'{"result":"failed","duration":1}', "The cause is on its standard error"),
         (b'{"result":"succeeded","duration":1}\n{"result":"succeeded"}', "more than one"),
         (WHOLE[:3000], "not JSON, or not all of it"),
         (b"warning: x\n" + WHOLE, "2>&1"),
@@ -549,7 +613,7 @@ HOSTILE = (
 
 def hostile() -> dict[str, Any]:
     preview = replaced({}, {"name": HOSTILE, "triggers": {HOSTILE: HOSTILE}}, "triggers")
-    preview["steps"].append(hard_batch("", HOSTILE, "other")["steps"][0])
+    preview["steps"].append(hard_batch(HOSTILE, "other")["steps"][0])
     warning = {"urn": RUN + HOSTILE, "severity": "warning", "message": f"warning: {HOSTILE}"}
     where = {"message": f"vod: {HOSTILE}", "severity": "info#err"}
     return {**preview, "diagnostics": [warning, where]}
@@ -694,8 +758,7 @@ def test_two_values_are_never_shown_alike(one: str, other: str) -> None:
 def test_a_comment_always_fits() -> None:
     """However much there is to say, it is what GitHub takes."""
     keys = [f"{'|' * 60}{number}" for number in range(3000)]
-    preview = hard_batch("", *keys)
-    preview["diagnostics"] = []
+    preview = hard_batch(*keys)
     preview["steps"] += [declared(f"{'<' * 90}{number}")["steps"][0] for number in range(500)]
     text = render_markdown(build_review(Preview.model_validate(preview)), 5)
     assert len(text) <= LONGEST

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulumi_vod_workflow.core.batch.changes import (
-    UNCLEAR,
     BatchPlan,
     kept_runs,
     plan_batch,
@@ -43,6 +42,13 @@ from pulumi_vod_workflow.core.execution import EXPIRED, SUBMITTED_REASON, classi
 from pulumi_vod_workflow.core.inputs.validation import SHORT_CLIP
 from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.start_reason import (
+    NEW,
+    SENT_BEFORE_TEXT,
+    StartCause,
+    StartReason,
+    reason_text,
+)
 from pulumi_vod_workflow.core.state import with_derived_inputs
 from pulumi_vod_workflow.core.text import list_names, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
@@ -54,6 +60,11 @@ SCOPE: Final = {"project": "p", "stack": "s", "name": "n"}
 ITEM: Final[dict[str, Any]] = {"vid": "v", "templateId": "t"}
 MINE: Final = {"vid": "v", "templateId": "t"}
 """What the service says that a run was started with which is not in a test's bill."""
+
+
+def why(plan: BatchPlan) -> dict[str, str]:
+    """Key -> the text of the reason for its start."""
+    return {key: reason_text(reason) for key, reason in plan.start.items()}
 
 
 @dataclass
@@ -91,7 +102,7 @@ class Stack:
         items, where = items_of(inputs), {**SITE, **site}
         plan = plan_batch(self.state, inputs, service=where["endpoint"])
         if not plan.changes:  # the engine does not even ask for an update
-            return plan.start
+            return why(plan)
         runs = kept_runs(self.state, inputs, plan)
         refused = {key: "rejected" for key in rejected if key in plan.start or key in plan.adopt}
         lost = {key: "unclear" for key in unclear if key in plan.start and key not in refused}
@@ -117,7 +128,7 @@ class Stack:
             }
             common = {name: self.state.get(name, where[name]) for name in SITE}
             self.state = recorded(declared, runs, rejected=refused, unclear=lost, site=common)
-        return plan.start
+        return why(plan)
 
     def read(self, key: str, status: str) -> None:
         """Record how far an item's run is, as a refresh does."""
@@ -645,7 +656,7 @@ def two(a: Any = None, b: Any = None, **batch: Any) -> dict[str, Any]:
 def test_which_items_start_and_why(declared: dict[str, Any], start: dict[str, str]) -> None:
     """Only those that see a change of what is sent, or a trigger that is new to them."""
     plan = RECORDED.preview(declared)
-    assert plan.start == start
+    assert why(plan) == start
     assert plan.adopt == ()
     assert plan.changes
 
@@ -683,7 +694,7 @@ def test_a_removed_item_is_forgotten_and_free() -> None:
     )
     stack.up(without)
     assert set(stack.state["runs"]) == {"b"}
-    assert stack.preview(two()).start == {"a": "new"}
+    assert why(stack.preview(two())) == {"a": "new"}
 
 
 TWO: Final = {"items": {"a": ITEM, "b": ITEM}}
@@ -798,7 +809,7 @@ def test_stories(story: list[tuple[dict[str, Any], str, dict[str, str]]]) -> Non
     stack = Stack()
     for raw, rejected, start in story:
         preview = stack.preview(raw)
-        assert stack.up(raw, rejected) == start == preview.start
+        assert stack.up(raw, rejected) == start == why(preview)
         assert set(stack.state.get("rejected", ())) == set(rejected)
 
 
@@ -832,21 +843,21 @@ def test_a_start_that_may_have_been_accepted_has_a_reason_of_its_own() -> None:
     """A person can look for its run before another is paid."""
     stack = Stack()
     stack.up(TWO, unclear="b")
-    assert stack.preview(TWO).start == {"b": UNCLEAR}
+    assert why(stack.preview(TWO)) == {"b": SENT_BEFORE_TEXT}
     stack.up(TWO, unclear="b")
-    assert stack.preview(TWO).start == {"b": UNCLEAR}
+    assert why(stack.preview(TWO)) == {"b": SENT_BEFORE_TEXT}
     by_id = {"items": {"a": ITEM, "b": {**ITEM, "existingRunId": "lb:9"}}}
-    assert (stack.preview(by_id).start, stack.preview(by_id).adopt) == ({}, ("b",))
+    assert (why(stack.preview(by_id)), stack.preview(by_id).adopt) == ({}, ("b",))
     stack.up(TWO, rejected="b")
-    assert stack.preview(TWO).start == {"b": "not started before"}
-    assert stack.preview({"items": {"a": ITEM, "c": ITEM}}).start == {"c": "new"}
+    assert why(stack.preview(TWO)) == {"b": "not started before"}
+    assert why(stack.preview({"items": {"a": ITEM, "c": ITEM}})) == {"c": "new"}
 
 
 def test_a_replacement_that_may_have_been_accepted_has_it_too() -> None:
     """The run that the item had before makes no difference to what may be paid twice."""
     stack = started()
     stack.up(one(vid="w"), unclear="a")
-    assert UNCLEAR in stack.preview(one(vid="w")).start["a"]
+    assert stack.preview(one(vid="w")).start["a"].may_be_sent_before
 
 
 def test_what_was_never_sent_is_not_said_to_be_found_again() -> None:
@@ -855,7 +866,7 @@ def test_what_was_never_sent_is_not_said_to_be_found_again() -> None:
     stack.up(TWO, unclear="b")
     corrected = {"items": {"a": ITEM, "b": {**ITEM, "vid": "w"}}}
     assert stack.declared(corrected)["clientTokens"]["b"] != stack.state["clientTokens"]["b"]
-    assert "found again" not in stack.preview(corrected).start["b"]
+    assert not stack.preview(corrected).start["b"].may_be_sent_before
 
 
 @pytest.mark.parametrize("how", ["rejected", "unclear"])
@@ -892,12 +903,12 @@ def test_leaving_the_emulator_starts_its_items_on_the_service() -> None:
     stack = Stack(prefix="emu:")
     stack.up(one(), endpoint="emulator")
     assert stack.preview(one(), service=None) == BatchPlan(total=1)
-    assert stack.preview(one()).start == {"a": "its run is an emulated one"}
-    assert stack.preview(one(), service="emulator").start == {}
+    assert why(stack.preview(one())) == {"a": "its run is an emulated one"}
+    assert why(stack.preview(one(), service="emulator")) == {}
     assert stack.preview(one(existingRunId="emu:1")).adopt == ("a",)
     assert stack.preview(one(existingRunId="emu:1"), service=None).adopt == ()
     stack.up(one(), rejected="a")
-    assert stack.preview(one()).start == {"a": "its run is an emulated one"}
+    assert why(stack.preview(one())) == {"a": "its run is an emulated one"}
     stack.prefix = "lb:"
     stack.up(one())
     assert stack.preview(one()) == stack.preview(one(), service=None) == BatchPlan(total=1)
@@ -918,7 +929,7 @@ def test_naming_a_run_starts_nothing(
     """Its own is only marked, another one is read; an unknown one may yet be none."""
     for changes in ({}, {"triggers": {"n": 2}}, {"priority": 2}):
         plan = started().preview(one(existingRunId=named_run, **changes))
-        assert (plan.adopt, plan.start) == (adopt, start)
+        assert (plan.adopt, why(plan)) == (adopt, start)
         assert plan.changes
 
 
@@ -1038,7 +1049,7 @@ def test_ceasing_to_name_a_run_is_free_also_where_the_service_told_less() -> Non
     """As of a single run: what was declared beside the run's id counts as what it is."""
     stack = started(existingRunId="lb:9", callbackArgs="x")
     assert stack.preview(one(existingRunId="lb:9", callbackArgs="x")) == BatchPlan(total=1)
-    assert stack.preview(one(callbackArgs="x")).start == {}
+    assert why(stack.preview(one(callbackArgs="x"))) == {}
 
 
 @pytest.mark.parametrize(
@@ -1056,21 +1067,21 @@ def test_rerun_on_failure(status: str, reason: dict[str, str]) -> None:
     """Only a recorded system error is run again, if that is wanted, and if a preview showed it."""
     stack = started(rerunOnFailure=True)
     stack.read("a", status)
-    assert stack.preview(one(rerunOnFailure=True)).start == reason
-    assert stack.preview({**one(), "defaults": {"rerunOnFailure": True}}).start == reason
+    assert why(stack.preview(one(rerunOnFailure=True))) == reason
+    assert why(stack.preview({**one(), "defaults": {"rerunOnFailure": True}})) == reason
     unknown = {"a": "rerunOnFailure (not known yet)"} if reason else {}
-    assert stack.preview(one(rerunOnFailure=UNKNOWN)).start == unknown
-    assert stack.preview(one(rerunOnFailure=True), just_ended={"lb:1"}).start == {}
-    assert stack.preview(one(rerunOnFailure=True), just_ended={"lb:2"}).start == reason
-    assert stack.preview(one(rerunOnFailure=True, vid="w")).start == {
+    assert why(stack.preview(one(rerunOnFailure=UNKNOWN))) == unknown
+    assert why(stack.preview(one(rerunOnFailure=True), just_ended={"lb:1"})) == {}
+    assert why(stack.preview(one(rerunOnFailure=True), just_ended={"lb:2"})) == reason
+    assert why(stack.preview(one(rerunOnFailure=True, vid="w"))) == {
         "a": ", ".join(["vid", *reason.values()])
     }
-    assert stack.preview(one(rerunOnFailure=False)).start == {}
-    assert stack.preview(one()).start == {}
+    assert why(stack.preview(one(rerunOnFailure=False))) == {}
+    assert why(stack.preview(one())) == {}
     stack.up(one(rerunOnFailure=True), rejected="a")
-    assert stack.preview(one(rerunOnFailure=True)).start == reason, "still wanted"
+    assert why(stack.preview(one(rerunOnFailure=True))) == reason, "still wanted"
     stack.up(one(rerunOnFailure=True))
-    assert stack.preview(one(rerunOnFailure=True)).start == {}, "the new run"
+    assert why(stack.preview(one(rerunOnFailure=True))) == {}, "the new run"
 
 
 @pytest.mark.parametrize(
@@ -1119,8 +1130,8 @@ def test_an_item_is_planned_as_a_single_run_is(
     adopts_unknown = changes.get("existingRunId") is UNKNOWN
     assert bool(batch.adopt) is bool(single.adopt and not adopts_unknown)
     asking = single.adopt if adopts_unknown else single.new_run
-    why = batch.start.get("a", "")
-    assert [part.split(" ")[0] for part in why.split(", ") if part] == [*asking]
+    reason = batch.start.get("a", StartReason(()))
+    assert reason.properties == tuple(asking)
     if before == "started":
         assert batch.changes is bool(single.new_run or single.adopt or single.free)
 
@@ -1131,6 +1142,7 @@ NOT_YET: Final = (
     "its items are not known yet: each that turns out to be new or changed is started, and paid"
 )
 NONE: Final = "starts none of 3 items"
+VID: Final = StartReason((StartCause.CHANGED_INPUTS,), ("vid",))
 MANY: Final = tuple(f"k{number:03}" for number in range(101))
 HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
 
@@ -1145,9 +1157,7 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         (BatchPlan(total=3), []),
         (BatchPlan(total=3, state_only=("scope",)), [NONE]),
         (
-            BatchPlan(
-                total=1_234, start={"a": "new", "b": "vid", "c": "new"}, state_only=("items",)
-            ),
+            BatchPlan(total=1_234, start={"a": NEW, "b": VID, "c": NEW}, state_only=("items",)),
             ["starts 3 of 1,234 items, each a paid run: new: a, c; vid: b"],
         ),
         (BatchPlan(total=3, adopt=("a", "b")), ["adopts, which is free: a, b", NONE]),
@@ -1164,7 +1174,7 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
             ],
         ),
         (
-            BatchPlan(total=101, start=dict.fromkeys(MANY, "new")),
+            BatchPlan(total=101, start=dict.fromkeys(MANY, NEW)),
             [f"starts 101 of 101 items, each a paid run: new: {HUNDRED}"],
         ),
         (
@@ -1331,7 +1341,7 @@ def test_the_record_of_a_run_is_not_respelled() -> None:
     stack.up({"items": {"existing_run_id": ITEM}, "defaults": {"priority": 1}}, ["existing_run_id"])
     run = runs_of(normalise_batch(stack.state))["existing_run_id"]
     assert inputs_of(run) == items["existing_run_id"]
-    assert stack.preview({"items": items}).start == {}
+    assert why(stack.preview({"items": items})) == {}
 
 
 @pytest.mark.parametrize(
@@ -1567,7 +1577,7 @@ def _do_what_is_said(stack: Stack, person: Person, step: Step) -> None:
 
     new = _adopted(stack, items, adopt - step.rejected)
     before, billed = stack.state, len(stack.bill)
-    assert stack.up(step.raw, step.rejected, step.unclear) == plan.start
+    assert stack.up(step.raw, step.rejected, step.unclear) == why(plan)
     paid = sorted(start - step.rejected - step.unclear)
     assert stack.bill[billed:] == [(key, tokens[key]) for key in paid]
     for number, key in enumerate(paid, billed + 1):

@@ -18,7 +18,9 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto.engine_pb2 import LogSeverity
 
+from pulumi_vod_workflow.core.plan_message import PlanMessage, parse_plan_message
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES
 from pulumi_vod_workflow.dynamic.sdk_compat.status_details import Status
 
@@ -41,7 +43,13 @@ class Engine(engine_pb2_grpc.EngineServicer):
 
     def of(self, name: str) -> list[str]:
         """Return the lines on the row of a resource."""
-        return [line.message for line in self.logged if line.urn == URN + name]
+        lines = (line for line in self.logged if line.severity != LogSeverity.DEBUG)
+        return [line.message for line in lines if line.urn == URN + name]
+
+    def plans_of(self, name: str) -> list[PlanMessage]:
+        """Return the plan messages of a resource."""
+        found = (parse_plan_message(line.message) for line in self.logged if line.urn == URN + name)
+        return [plan for plan in found if plan]
 
 
 @dataclass

@@ -103,7 +103,7 @@ def test_what_is_sent_once_more_has_no_time_for_questions(
     anyio.run(StartRecorder(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, RUN).failures == []
-    assert "it is sent again as the same start" in capsys.readouterr().err
+    assert "sends the start again" in capsys.readouterr().err
     assert vod_emulator.requests() == {}
 
 

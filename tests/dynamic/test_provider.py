@@ -165,7 +165,7 @@ def test_diff_reports_what_is_replaced() -> None:
 def test_a_run_that_is_not_found_at_the_service_points_to_the_account() -> None:
     """The remedy fits what was asked for."""
     for operation, says in (
-        ("GetWorkflowExecution", "the service has a run for 30 days"),
+        ("GetWorkflowExecution", "check the id (the service has a run for 30 days)"),
         ("StartWorkflow", "check `vid`, `direct_url` and `template_id`"),
     ):
         error = NotFoundError(operation, code="ResourceNotFound", message="", http_status=404)

@@ -8,7 +8,6 @@ host and the emulator's socket are the real ones.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,16 +22,13 @@ from pulumi.runtime.rpc import UNKNOWN
 
 import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
-from pulumi_vod_workflow.core.batch.changes import STARTS_SOME
-from pulumi_vod_workflow.core.recovery import REUSES_RUN
+from pulumi_vod_workflow.core.plan_message import parse_plan_message
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.vault import LINES, PROVIDER, Vault
 
 RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
-ITEMS = re.compile(re.escape(STARTS_SOME).replace(r"\{\}", r"([\d,]+)"))
-TAKEN = re.compile(re.escape(REUSES_RUN).replace(r"\{\}", r"\S+"))
 WAYS = (
     "hint: adopt the run: set `existing_run_id`",
     "hint: or start again: add or change a trigger",
@@ -92,11 +88,14 @@ class Outcome:
             self.ops.append((str(getattr(step.metadata.op, "value", step.metadata.op)), name))
         said = event.diagnostic_event
         if said is not None:
-            self.lines.append(((said.urn or "").rpartition("::")[2], said.message.strip()))
-            told = ITEMS.search(said.message)
-            self.items += int(told[1].replace(",", "")) if told else 0
-            if TAKEN.search(said.message):
-                self.adopted.add((said.urn or "").rpartition("::")[2])
+            name, text = (said.urn or "").rpartition("::")[2], said.message.strip()
+            plan = parse_plan_message(text)
+            if plan is not None:
+                self.items += plan.start_count or 0 if BATCH_TYPE in (said.urn or "") else 0
+                if plan.reuses.count:
+                    self.adopted.add(name)
+            if said.severity != "debug":
+                self.lines.append((name, text))
 
     @property
     def starts(self) -> int:
@@ -144,6 +143,7 @@ class Workspace(auto.LocalWorkspace):
             secrets_provider=PROVIDER,
             env_vars={
                 **vault.environ,
+                "PULUMI_CONFIG_PASSPHRASE": "",  # of recorded states
                 "PULUMI_SKIP_UPDATE_CHECK": "true",
                 "PULUMI_BACKEND_URL": backend,
             },
@@ -235,7 +235,9 @@ class Story:
         def on_event(event: auto.EngineEvent) -> None:
             outcome.see(event)
             told = event.diagnostic_event
-            if told is not None and not is_noise_of_the_sdk(told):
+            if told is None or is_noise_of_the_sdk(told):
+                return
+            if told.severity != "debug" or not parse_plan_message(told.message.strip()):
                 said.append(told.message)
 
         try:

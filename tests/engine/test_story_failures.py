@@ -312,6 +312,6 @@ def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:
     story.emulator.fault(action="StartWorkflow", kind="http", times=0)  # the faults are over
     story.write_config(vod_resendWithin="3600")
     found = story.pays_for(run(), promised=1, paid=0)
-    assert "was sent before and never answered: it is sent again" in found.text
+    assert "sends the start again: an earlier send got no response" in found.text
     assert story.run["runId"] == start["runId"]
     assert len(story.emulator.ledger()) == 1

@@ -111,7 +111,7 @@ def test_it_is_started_again_as_the_same(asking: Story) -> None:
     """Within `vod:resendWithin` it is sent again, as the preview says; the service decides."""
     asking.write_config(vod_resendWithin="3600")
     outcome = asking.pays(lost(), 2)
-    assert "sent before and never answered" in outcome.text
+    assert "sends the start again" in outcome.text
     assert "paid again" in outcome.text
 
 

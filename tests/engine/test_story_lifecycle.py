@@ -306,7 +306,7 @@ def test_adoption(story: Story) -> None:
         ),
         0,
     )
-    assert f"no longer names {free}" in lines("source")
+    assert f"no longer declares {free}" in lines("source")
     story.pays(
         declared(
             source=of_first,
@@ -315,7 +315,7 @@ def test_adoption(story: Story) -> None:
         ),
         0,
     )
-    assert f"names {free}" in lines("source")
+    assert f"declares {free}" in lines("source")
     story.pays(
         declared(
             source={**of_first, "priority": 3},

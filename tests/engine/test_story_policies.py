@@ -41,13 +41,16 @@ BREAKS_ALL = """
     )
     """
 VIOLATIONS = {
-    ("at-most-starts", "high"): "1 to start here, 4 in this update so far; 3 are allowed. Change",
-    ("allowed-templates", "batch"): "defaults.templateId: is not one of the allowed: t1. Use one",
-    ("allowed-spaces", "file"): "directUrl.spaceName: is not one of the allowed: s1. Take the",
-    ("no-high-priority", "high"): "priority: is above 0 on dev, which is not a production stack.",
-    ("no-time-based-triggers", "batch"): "items.b.triggers.at: tells the present time, so that",
-    ("no-personal-data", "high"): "callbackArgs: contains what looks like a Chinese mobile number.",
-    ("runs-protected", "batch"): "It is not protected. Declare it with opts=pulumi.Resource",
+    ("at-most-starts", "high"): "1 start here, 4 in this update so far; the maximum is 3. Change",
+    ("allowed-templates", "batch"): "defaults.templateId: must be an allowed workflow: t1. Use one",
+    ("allowed-spaces", "file"): "directUrl.spaceName: must be an allowed space: s1. Use a",
+    (
+        "no-high-priority",
+        "high",
+    ): "priority: must be at most 0 on dev, because it is not a production stack.",
+    ("no-time-based-triggers", "batch"): "items.b.triggers.at: has the present time, so every",
+    ("no-personal-data", "high"): "callbackArgs: must not contain a Chinese mobile number.",
+    ("runs-protected", "batch"): "the resource is not protected. Set opts=pulumi.Resource",
 }
 COMPLIES = """
     opts = pulumi.ResourceOptions(protect=True)
@@ -145,7 +148,7 @@ def test_no_more_than_allowed_are_started(project: Project, emulator: VodEmulato
     passes, text = under(project, at_most(2), "up", "--yes")
     assert not passes
     message = told(text, "at-most-starts", "r2")
-    assert "1 to start here, 3 in this update so far; 2 are allowed. Change or add fewer" in message
+    assert "1 start here, 3 in this update so far; the maximum is 2. Change or add fewer" in message
     assert emulator.ledger() == []
     passes, _ = under(project, at_most(2), "up", "--yes", "--skip-preview")
     assert not passes
@@ -159,7 +162,7 @@ def test_no_more_than_allowed_are_started(project: Project, emulator: VodEmulato
     project.program(in_order(*names, priority=1, a="v1", b="v9", c="v3"))
     passes, text = under(project, at_most(2), "preview")
     assert not passes
-    assert "2 to start here, 3 in" in told(text, "at-most-starts", "batch")
+    assert "2 starts here, 3 in" in told(text, "at-most-starts", "batch")
     passes, text = under(project, at_most(3), "up", "--yes", "--skip-preview")
     assert passes, text
     assert len(emulator.ledger()) == 9
@@ -175,5 +178,5 @@ def test_no_more_than_allowed_are_started(project: Project, emulator: VodEmulato
     passes, text = under(project, at_most(4, organization="elsewhere"), "preview")
     assert not passes
     message = told(text, "at-most-starts", "batch")
-    assert "5 in this update so far; 4 are allowed (`pulumi stack export" in message
-    assert "so that every declared run is counted" in message
+    assert "5 in this update so far; the maximum is 4 (`pulumi stack export" in message
+    assert "so every declared run counts" in message

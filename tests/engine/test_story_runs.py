@@ -100,7 +100,7 @@ def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> No
     }
     text = vod(project, "recover", file, "--offline", code=1)
     assert re.search(rf"  batch\[{unclear}\]: sent .* UTC, no response. A RUN MAY EXIST", text)
-    assert "adopt the run: set `existing_run_id`" in text
+    assert "hint: adopt the run: set `existing_run_id`" in text
 
     # As it says: what it found in the console is adopted, the rest takes itself over.
     preview = stand.preview()
@@ -224,7 +224,7 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
         assert "1001: the source is damaged or cannot be parsed" in text
         assert "Correct the declaration (paid: starts one run)." in text
         assert re.search(r"succeeded +secret .* \[secret\] +emu:", text)
-        assert "the state is unchanged" in text
+        assert "The state is unchanged" in text
         page = (project.folder / "page.html").read_text()
         ciphers = re.findall(r'"ciphertext": ?"([^"]+)"', before.decode())
         assert ciphers

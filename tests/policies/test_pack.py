@@ -126,25 +126,29 @@ class TestPolicies:
         assert said("allowed-templates", declared) == said("allowed-spaces", declared) == []
         [templates] = said("allowed-templates", declared, config={"templates": ["t1"]})
         [spaces] = said("allowed-spaces", declared, config={"spaces": ["s1"]})
-        assert templates.startswith("templateId: is not one of the allowed: t1. Use one of them,")
-        assert spaces.startswith("directUrl.spaceName: is not one of the allowed: s1. Take the")
+        assert templates.startswith("templateId: must be an allowed workflow: t1. Use one of them,")
+        assert spaces.startswith("directUrl.spaceName: must be an allowed space: s1. Use a")
 
     def test_an_items_own_source_takes_the_place_of_the_defaults(self) -> None:
         declared = batch({"a": {"vid": "v1"}, "b": {}}, directUrl={"fileName": "f"})
         [message] = said("allowed-spaces", declared, kind=BATCH, config={"spaces": ["s1"]})
-        assert message.startswith("defaults.directUrl.spaceName: must be given, as one of s1. Take")
+        assert message.startswith(
+            "defaults.directUrl.spaceName: must be set to an allowed space: s1. Use"
+        )
 
     def test_production_is_known_by_the_stacks_name(self) -> None:
         urn = f"urn:pulumi:prod::p::{RUN}::r"
         assert said("no-high-priority", run(priority=5), urn=urn) == []
         config: dict[str, Any] = {"production": []}
         [message] = said("no-high-priority", run(priority=5), urn=urn, config=config)
-        assert message.startswith("priority: is above 0 on prod, which is not a production stack.")
+        assert message.startswith(
+            "priority: must be at most 0 on prod, because it is not a production stack."
+        )
 
     def test_protection(self) -> None:
         assert said("runs-protected", run()) == []
         [message] = said("runs-protected", batch(), kind=BATCH, protect=False)
-        assert message.endswith("Declare it with opts=pulumi.ResourceOptions(protect=True).")
+        assert message.endswith("Set opts=pulumi.ResourceOptions(protect=True).")
 
     def test_a_mistyped_setting_is_told(self) -> None:
         [message] = said("allowed-spaces", run(), config={"space": ["s1"]})
@@ -155,7 +159,7 @@ class TestPolicies:
     def test_a_wrong_pattern_is_told(self) -> None:
         config = {"patterns": {"x": "("}}
         [message] = said("no-personal-data", run(callbackArgs="a"), config=config)
-        assert message.startswith("The policy pack's configuration is wrong: no-personal-data: pat")
+        assert message.startswith("invalid configuration of the policy pack: no-personal-data: pat")
 
 
 class TestStarts:
@@ -215,7 +219,7 @@ class TestStarts:
 
         assert told("a", BATCH, batch()) == told("b", RUN, run()) == told("b", RUN, run()) == []
         [message] = told("c", RUN, run())
-        assert message.startswith("1 to start here, 5 in this update so far; 4 are allowed. Change")
+        assert message.startswith("1 start here, 5 in this update so far; the maximum is 4. Change")
         assert told("d", RUN, run(existingRunId="r9")) == []
 
     def test_without_the_state_all_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +235,7 @@ class TestStarts:
         with pytest.raises(recorded.RecordError):
             recorded.recorded("urn:pulumi:dev::p::t::r", "acme")
         assert asked == ["dev", "organization/p/dev", "acme/p/dev"]
-        assert "so that every declared run is counted" in message
+        assert "so every declared run counts" in message
         assert "hush" not in message
 
     def test_what_is_recorded_stands_for_a_declaration(

@@ -225,7 +225,7 @@ def test_a_run_that_is_not_there_is_told_at_once(vod_emulator: VodEmulator) -> N
     assert "the configured emulator does not know this run" in str(gone.unreadable["gone"])
     result, said = waited(vod_emulator, runs, 5)
     assert {*result.unreadable} == {"typo", "gone"}
-    assert "the account of the credentials" in str(result.unreadable["typo"])
+    assert "check the account of the credentials" in str(result.unreadable["typo"])
     assert [*result.unfinished] == ["k0"]
     assert any(line.text.startswith("typo: cannot be read: ") for line in said)
     assert 5 <= result.duration < 7

@@ -1,9 +1,9 @@
-"""Find the Pulumi engine, or install it; print the folder to put first on PATH.
+"""Find the Pulumi engine, or install it, and print the folder to put first on PATH.
 
-In this order: a `pulumi` on PATH that has its Python language host, what an earlier run installed
-in the user's cache, the official installer, a build from the Go module mirror. With ENGINE=oldest
-or, for example, ENGINE=v3.260.0 in the environment, that version is used and PATH is ignored.
-Progress goes to stderr, so that stdout is the folder alone.
+The sources, in this order: a `pulumi` on PATH with its Python language host, the engine of an
+earlier run in the user's cache, the official installer, a build from the Go module mirror. With
+ENGINE=oldest, or a version such as ENGINE=v3.260.0, the command ignores PATH and uses that version.
+Progress goes to stderr, so that stdout has the folder only.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PINNED = "v3.276.0"
-"""The version that is installed: the newest on which all engine tests pass."""
+"""The installed version: the newest one on which all engine tests pass."""
 OLDEST = "v3.250.0"
-"""The oldest supported version, the lowest that is used from PATH. All engine tests pass on it."""
+"""The oldest supported version, also of a `pulumi` on PATH. All engine tests pass on it."""
 
 MODULE = "github.com/pulumi/pulumi"
 GET = ["get", "-tool", f"{MODULE}/pkg/v3/cmd/pulumi@VERSION"]
@@ -40,46 +40,46 @@ BUILD = [
     f"{MODULE}/pkg/v3/cmd/pulumi",
 ]
 BUILD_ENV = {"CGO_ENABLED": "0"}
-"""Needs no C compiler, and makes a binary that needs no C library."""
+"""The build needs no C compiler, and its binary needs no C library."""
 
 LANGUAGE_HOST = "pulumi-language-python"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 STAND_IN = Path(__file__).with_name("language_host.py")
 
 OFFICIAL_SECONDS = 180
-"""What a download may take. Without a network it ends after OFFICIAL_CONNECT_SECONDS already."""
+"""Timeout of a download. Without a network it ends after OFFICIAL_CONNECT_SECONDS."""
 OFFICIAL_CONNECT_SECONDS = 15
 BUILD_SECONDS = 3600
 HEARTBEAT_SECONDS = 30
 
 
 class EngineError(Exception):
-    """No engine, and what to do about it: one line."""
+    """An error of the search or the installation, with a remedy, on one line."""
 
 
 def say(message: str) -> None:
-    """Tell the person who waits."""
+    """Print a line of progress to stderr."""
     print(message, file=sys.stderr, flush=True)
 
 
 def engine_on_path(path: str) -> Path | None:
-    """The folder of a `pulumi` on this PATH that can run Python programs, or None."""
+    """Return the folder of a `pulumi` on this PATH that can run Python programs, or None."""
     command = shutil.which("pulumi", path=path)
     if command is None:
         return None
     beside = f"{Path(command).resolve().parent}{os.pathsep}{path}"
     for companion in (LANGUAGE_HOST, DYNAMIC_PROVIDER):
         if shutil.which(companion, path=beside) is None:
-            say(f"    {command} is left aside: it has no {companion}")
+            say(f"    ignoring {command}: no {companion}")
             return None
     if answered_version(command) < as_numbers(OLDEST):
-        say(f"    {command} is left aside: it does not answer as version {OLDEST} or newer")
+        say(f"    ignoring {command}: not version {OLDEST} or newer")
         return None
     return Path(command).absolute().parent
 
 
 def answered_version(command: str) -> tuple[int, ...]:
-    """What `pulumi version` answers; lower than every version if it does not work."""
+    """Return the version of a `pulumi`; lower than every version if the command fails."""
     env = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         answer = subprocess.run(
@@ -91,19 +91,19 @@ def answered_version(command: str) -> tuple[int, ...]:
 
 
 def as_numbers(version: str) -> tuple[int, ...]:
-    """A version such as v3.250.0, to compare; lower than every version if it is none."""
+    """Return a version such as v3.250.0 as numbers; lower than every version for another text."""
     found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
     return tuple(map(int, found.groups())) if found else ()
 
 
 def cache_folder(env: Mapping[str, str]) -> Path:
-    """Where engines are kept: the user's cache, so that the next clone need not install again."""
+    """Return the folder of engines in the user's cache, which all clones share."""
     base = env.get("XDG_CACHE_HOME") or str(Path(env.get("HOME") or Path.home()) / ".cache")
     return Path(base).absolute() / "pulumi-vod-workflow" / "engine"
 
 
 def fingerprint(*parts: str | bytes) -> str:
-    """A short name for exactly these parts."""
+    """Return a short hash of the parts."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -112,7 +112,7 @@ def fingerprint(*parts: str | bytes) -> str:
 
 
 def wanted_version(env: Mapping[str, str]) -> str | None:
-    """Return the version that ENGINE demands, or None if every supported version will do."""
+    """Return the version in ENGINE, or None without ENGINE."""
     asked = env.get("ENGINE", "")
     if asked == "oldest":
         return OLDEST
@@ -122,29 +122,29 @@ def wanted_version(env: Mapping[str, str]) -> str | None:
 
 
 def of_version(words: Sequence[str], version: str) -> list[str]:
-    """Fill the version into the words of a Go command."""
+    """Return the words of a Go command with the version."""
     return [word.replace("VERSION", version) for word in words]
 
 
 def official_folder(cache: Path, version: str) -> Path:
-    """Where the official installer's engine is kept."""
+    """Return the folder of the official installer's engine."""
     return cache / f"{version}-official"
 
 
 def built_folder(cache: Path, version: str) -> Path:
-    """Where the built engine is kept: another recipe or another machine, another folder."""
+    """Return the folder of the built engine; each recipe and platform has its own."""
     told = of_version([*GET, *BUILD], version)
     return cache / f"{version}-{fingerprint(sysconfig.get_platform(), *told, str(BUILD_ENV))}"
 
 
 def assembled_folder(built: Path) -> Path:
-    """Where the built engine stands with its companions: cheap to make anew when they change."""
+    """Return the folder of the built engine with its companions; each version has its own."""
     return built / f"with-host-{fingerprint(STAND_IN.read_bytes())}"
 
 
 @contextmanager
 def fresh_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes the target at the end, or vanishes if that is not reached."""
+    """Yield a folder that replaces the target at the end, and disappears after an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as scratch:
         folder = Path(scratch) / target.name
@@ -157,7 +157,7 @@ def fresh_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def only_one(cache: Path) -> Iterator[None]:
-    """Hold the cache's lock, and sweep up after a run that was killed."""
+    """Lock the cache, and remove the files of a killed run."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         try:
@@ -172,7 +172,7 @@ def only_one(cache: Path) -> Iterator[None]:
 
 @contextmanager
 def interrupts_later() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM interrupt only at the end of the block."""
+    """Delay Ctrl-C and SIGTERM until the end of the block."""
     came: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _: came.append(number))
@@ -190,10 +190,10 @@ def interrupts_later() -> Iterator[None]:
 def run(
     command: Sequence[str], *, cwd: Path, seconds: float, env: Mapping[str, str] | None = None
 ) -> str:
-    """A command's output, with a sign of life while it runs, or an EngineError with its end."""
+    """Return a command's output, with lines of progress; raise EngineError with its last line."""
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output, ExitStack() as stack:
-        with interrupts_later():  # in the middle of it, what was started would be left behind
+        with interrupts_later():  # an interrupt within Popen would leave the process running
             process = stack.enter_context(
                 subprocess.Popen(
                     command,
@@ -204,11 +204,11 @@ def run(
                     stderr=subprocess.STDOUT,
                 )
             )
-            stack.callback(process.kill)  # does nothing to one that has ended
+            stack.callback(process.kill)  # no effect on a process that has ended
         while process.poll() is None:
             waited = time.monotonic() - started
             if waited >= seconds:
-                raise EngineError(f"no end after {seconds:.0f} s")
+                raise EngineError(f"timeout after {seconds:.0f} s")
             try:
                 process.wait(min(HEARTBEAT_SECONDS, seconds - waited))
             except subprocess.TimeoutExpired:
@@ -235,10 +235,10 @@ def install_official(target: Path, version: str) -> None:
 
 
 def build(target: Path, version: str) -> None:
-    """Build the engine from its Go modules, and take the dynamic provider's launcher from them."""
+    """Build the engine from its Go modules, and copy the dynamic provider's launcher."""
     go = shutil.which("go")
     if go is None:
-        raise EngineError("Go, to build it with, is not on PATH")
+        raise EngineError("Go is not on PATH")
     with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
         module = Path(scratch)
         run([go, "mod", "init", "engine"], cwd=module, seconds=60)
@@ -263,20 +263,20 @@ def install(source: Path, target: Path) -> None:
 
 
 def assemble(built: Path) -> Path:
-    """The folder with a built engine, the launcher of its version and our language host."""
+    """Return the folder with a built engine, the launcher of its version and the stand-in host."""
     target = assembled_folder(built)
     if not target.exists():
         with fresh_folder(target) as root:
-            folder = root / "bin"  # where the Automation API expects it
+            folder = root / "bin"  # the Automation API expects this name
             folder.mkdir()
             for name in ("pulumi", DYNAMIC_PROVIDER):
-                (folder / name).hardlink_to(built / name)  # the engine sees through a symbolic link
+                (folder / name).hardlink_to(built / name)  # the engine follows a symbolic link
             install(STAND_IN, folder / LANGUAGE_HOST)
     return target / "bin"
 
 
 def cached_engine(cache: Path, version: str) -> Path | None:
-    """The folder of an engine that an earlier run installed, or None."""
+    """Return the folder of an engine of an earlier run, or None."""
     if (official := official_folder(cache, version) / "bin").exists():
         return official
     if (built := built_folder(cache, version)).exists():
@@ -285,14 +285,14 @@ def cached_engine(cache: Path, version: str) -> Path | None:
 
 
 def install_engine(cache: Path, version: str) -> Path:
-    """Install the engine in the cache, by the first way that works; its folder."""
+    """Install the engine in the cache, officially or by a build; return its folder."""
     say(f"==> Pulumi engine {version}, once for this user, into {cache}")
     official, built = official_folder(cache, version), built_folder(cache, version)
     try:
         say("    trying the official installer")
         install_official(official, version)
     except EngineError as error:
-        say(f"    it did not work ({error}): building from the Go modules instead")
+        say(f"    the official installer failed ({error}): building from the Go modules")
     else:
         return official / "bin"
     try:
@@ -304,7 +304,7 @@ def install_engine(cache: Path, version: str) -> Path:
 
 
 def find_or_install(env: Mapping[str, str]) -> Path:
-    """The folder to put first on PATH."""
+    """Return the folder to put first on PATH."""
     wanted = wanted_version(env)
     if wanted is None and (found := engine_on_path(env.get("PATH", ""))):
         return found
@@ -314,8 +314,8 @@ def find_or_install(env: Mapping[str, str]) -> Path:
 
 
 def main() -> None:
-    """Print the engine's folder, or one line that says why there is none."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up then, too
+    """Print the engine's folder, or one line with the error."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM also cleans up
     try:
         print(find_or_install(os.environ))
     except EngineError as error:

@@ -280,7 +280,7 @@ def run_once() -> None:
 
 
 def main() -> None:
-    """Serve, and tell the engine the port."""
+    """Serve, and print the port for the engine."""
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],

@@ -39,7 +39,7 @@ code {{ background: #818b981f; border-radius: 6px; padding: .2em .4em; font-size
 </style><main>{comment}</main>
 <script>document.body.dataset.height = Math.ceil(document.body.getBoundingClientRect().height)
 </script>"""
-# Without these it asks the network for updates, or needs rights that containers do not give.
+# Without these options Chromium loads updates, or needs rights that containers do not have.
 OPTIONS: Final = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
                   "--disable-background-networking", "--force-color-profile=srgb")  # fmt: skip
 

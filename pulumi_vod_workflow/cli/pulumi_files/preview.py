@@ -1,10 +1,10 @@
 """
-What `pulumi preview` says in each of its forms for programs, in the core's terms; nothing decided.
+The output of `pulumi preview` in each of its forms for programs, in the core's terms.
 
 The forms are the digest of `--json`, the engine's events (`--json` that streams, `--event-log`),
 and the summary of `--output json`, which has no inputs. The engine writes a secret as `[secret]`
-or as an object with a signature, and an unknown value as one fixed UUID. What a state has marked as
-made of secrets is hidden here too where a file shows it all the same.
+or as an object with a signature, and an unknown value as one fixed UUID. A file may show the values
+of a resource with secret inputs in plain text; this module hides them, too.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import VodWorkflowError
 
 UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes any value that is not known yet."""
-SECRET_TEXT: Final = "[secret]"  # noqa: S105 - how the engine writes one
+"""The engine's text for a value that is not known yet."""
+SECRET_TEXT: Final = "[secret]"  # noqa: S105 - the engine's text for a secret
 FAILED_PROGRAM: Final = "error: python inline source runtime error"
-"""How the Automation API's language host says that a program failed: as if the program said it."""
+"""The Automation API's line for a failed program; it has the severity of the program's output."""
 
 CREATES: Final = ("replace", "create-replacement", "create")
-"""The first that a resource has counts: only it tells what the engine itself replaces."""
+"""In the order of their weight: only a `replace` step has the reasons of the engine."""
 UPDATES: Final = ("update",)
 DELETES: Final = ("delete", "delete-replaced", "discard", "discard-replaced")
 READS: Final = ("read", "read-replacement")
 
-HOW: Final = "Make it by `pulumi preview --json > preview.json`, and give this command that file."
+HOW: Final = "hint: Run `pulumi preview --json > preview.json`, and give this command the file."
 
 
 class PreviewError(VodWorkflowError):
-    """What was given cannot be reviewed; the text says why, and what to do."""
+    """The input cannot be reviewed; the text has the cause and a hint."""
 
 
 class HiddenSecret:
@@ -58,7 +58,7 @@ HIDDEN_SECRET: Final = HiddenSecret()
 
 
 def contains_marker(value: object, mark: object) -> bool:
-    """Tell whether any part of `value` is the mark: `HIDDEN`, or `UNKNOWN`."""
+    """Return whether any part of `value` is the marker: `HIDDEN_SECRET` or `UNKNOWN`."""
     if isinstance(value, Mapping):
         return any(contains_marker(item, mark) for item in value.values())
     if isinstance(value, list):
@@ -67,7 +67,7 @@ def contains_marker(value: object, mark: object) -> bool:
 
 
 def _marked(value: Any) -> Any:
-    """Return what the file has of a value with the marks for secrets and unknowns."""
+    """Return a value of the file with the markers for secrets and unknowns."""
     if isinstance(value, dict):
         if SIGNATURE in value:
             return HIDDEN_SECRET
@@ -80,11 +80,11 @@ def _marked(value: Any) -> Any:
 
 
 _OURS: Final = frozenset({"scope", "secretInputs", "runId", "runs", "phase", "status", "emulated"})
-"""What is no secret of a resource that is made of secrets; its results are not shown anyhow."""
+"""Properties that stay visible in a resource with secret inputs; its results are never shown."""
 
 
 def _hidden(properties: dict[str, Any]) -> dict[str, Any]:
-    """Hide all of a resource that has secrets, if none is hidden: then the file shows them."""
+    """Hide the properties of a resource with secret inputs if the file shows them."""
     if properties.get("secretInputs") is not True or contains_marker(properties, HIDDEN_SECRET):
         return properties
     return {key: item if key in _OURS else HIDDEN_SECRET for key, item in properties.items()}
@@ -111,7 +111,7 @@ class State(_Part):
 
 
 class Step(_Part):
-    """What the engine would do with a resource, as the digest names its parts or as events do."""
+    """The engine's step on a resource, with the names of the digest or of events."""
 
     op: str
     urn: str
@@ -140,11 +140,11 @@ class Step(_Part):
 
 
 _COLOUR: Final = re.compile(r"<\{%.*?%\}>")
-"""How the engine marks colours where it is not told to leave them out."""
+"""The engine's mark for a colour in events."""
 
 
 class Diagnostic(_Part):
-    """A line that the engine, a provider or the program has said."""
+    """A line of the engine, a provider or the program."""
 
     prefix: str = ""
     message: str = ""
@@ -165,22 +165,22 @@ class Diagnostic(_Part):
     @property
     def is_error(self) -> bool:
         """Whether the preview failed for it."""
-        return self.severity == "error" or self.text.startswith(FAILED_PROGRAM)
+        return self.is_shown and (self.severity == "error" or self.text.startswith(FAILED_PROGRAM))
 
 
 class Preview(_Part):
     """A preview that did not fail."""
 
     config: dict[str, Any] = Field(default_factory=dict)
-    """The stack's configuration, keys and secrets included: never to be shown."""
+    """The stack's configuration, with keys and secrets; never shown."""
     steps: tuple[Step, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     has_inputs: bool = True
-    """Whether steps tell what is declared, and lines what the providers say of it."""
+    """Whether the form has the inputs of steps, and the providers' lines."""
 
     @property
     def stack(self) -> tuple[str, str]:
-        """Project and stack, as far as any step names them."""
+        """Project and stack; empty if no step names them."""
         for step in self.steps:
             parts = step.urn.removeprefix("urn:pulumi:").split("::", 3)
             if len(parts) == 4:
@@ -217,15 +217,16 @@ class _Summary(_Result):
 
 def read_preview(data: bytes) -> Preview:
     """
-    Read what `pulumi preview` has written, in whichever of its forms for programs.
+    Read the output of `pulumi preview`, in any form for programs.
 
     Raises:
-        PreviewError: when it is something else, or the preview failed.
+        PreviewError: when the input is something else, or the preview failed.
 
     """
     if not data.strip():
         raise PreviewError(
-            "There is nothing to read: the preview wrote no output, or failed before it did. " + HOW
+            "There is nothing to read: the preview wrote no output, or failed before it did.\n"
+            + HOW
         )
     found = _values(data)
     try:
@@ -233,94 +234,93 @@ def read_preview(data: bytes) -> Preview:
     except (ValidationError, RecursionError):  # its text would quote values
         raise PreviewError(
             "This looks like a preview, but its steps are not as Pulumi writes them: was it "
-            f"edited, or cut? {HOW}"
+            f"edited, or cut?\n{HOW}"
         ) from None
     errors = [item.text for item in preview.diagnostics if item.is_error]
     if errors:
-        raise _failed("\n".join(["It says:", *(f"  - {text}" for text in errors)]))
+        raise _failed("\n".join(["Its errors:", *(f"  - {text}" for text in errors)]))
     return preview
 
 
 def _failed(why: str) -> PreviewError:
     return PreviewError(
-        f"The preview failed, so it cannot tell what would be started. {why}\n"
-        "Nothing was started. Correct that, and preview again."
+        f"The preview failed, so the number of starts is not known. {why}\n"
+        "No run was started.\nhint: Correct the error, and preview again."
     )
 
 
 def _preview(found: list[Any]) -> Preview:
     """
-    Tell the form by what there is.
+    Return the preview of any form.
 
     Raises:
-        PreviewError: when it is none of the forms, or the preview failed.
-        ValidationError: when it is one of them, and not whole.
+        PreviewError: when the documents have none of the forms, or the preview failed.
+        ValidationError: when the documents are incomplete.
 
     """
     first = found[0]
     if not isinstance(first, dict):
-        raise PreviewError(f"This is JSON, but not that of a preview. {HOW}")
+        raise PreviewError(f"This is JSON, but not that of a preview.\n{HOW}")
     if "sequence" in first:
         return _of_events(map(_Event.model_validate, found))
     if len(found) > 1:
-        raise PreviewError(f"There is more than one JSON document in it. {HOW}")
+        raise PreviewError(f"There is more than one JSON document in it.\n{HOW}")
     if "changeSummary" in first or "steps" in first:
         return Preview.model_validate(first)
     if "result" in first and "duration" in first:
         summary = _Summary.model_validate(first)
         _refuse_failed(summary)
         return Preview(steps=summary.resources, has_inputs=False)
-    raise PreviewError(f"This is JSON, but not that of a preview. {HOW}")
+    raise PreviewError(f"This is JSON, but not that of a preview.\n{HOW}")
 
 
 def _of_events(events: Iterable[_Event]) -> Preview:
     """
-    Return what the digest of the same events has.
+    Return the preview of the engine's events.
 
     Raises:
-        PreviewError: when they are not those of one preview to its end.
+        PreviewError: when they are not the events of one whole preview.
 
     """
     config: dict[str, Any] = {}
     steps: list[Step] = []
-    said: list[Diagnostic] = []
+    lines: list[Diagnostic] = []
     ends: list[_Result] = []
     for event in events:
         if event.prelude_event:
             config = event.prelude_event.config
         if event.resource_pre_event:
             steps.append(event.resource_pre_event.metadata)
-        said += [item for item in (event.diagnostic_event, event.stdout_event) if item]
+        lines += [item for item in (event.diagnostic_event, event.stdout_event) if item]
         ends += [event.summary_event] if event.summary_event else []
-    shown = tuple(item for item in said if item.is_shown)
-    if not any(item.is_error for item in shown):  # else the lines say more
+    if not any(item.is_error for item in lines):  # the lines have the cause
         if len(ends) != 1 or not ends[0].is_preview:
             raise PreviewError(
                 "These are events, but not those of one preview to its end: was it cut, or is it "
-                f"of an update? {HOW}"
+                f"of an update?\n{HOW}"
             )
         _refuse_failed(ends[0])
-    return Preview(config=config, steps=tuple(steps), diagnostics=shown)
+    return Preview(config=config, steps=tuple(steps), diagnostics=tuple(lines))
 
 
 def _refuse_failed(end: _Result) -> None:
     """
-    Let pass only a preview that came to a good end.
+    Raise an error unless the preview succeeded.
 
     Raises:
-        PreviewError: when it did not.
+        PreviewError: when the preview failed.
 
     """
     if end.result not in ("", "succeeded"):
-        raise _failed("Why is on its standard error.")
+        raise _failed("The cause is on its standard error.")
 
 
 def _values(data: bytes) -> list[Any]:
     """
-    Return the JSON documents in it: one, or one on each line.
+    Return the JSON documents of the input: one, or one on each line.
 
     Raises:
-        PreviewError: when there is anything else in it.
+        PreviewError: when the input has anything else.
 
     """
     try:
@@ -338,5 +338,5 @@ def _values(data: bytes) -> list[Any]:
 def _not_json(data: bytes) -> str:
     start = data.lstrip()
     if start.startswith(b"Previewing"):
-        return f"This is a preview for people: --json is missing. {HOW}"
-    return f"This is not JSON, or not all of it. Is anything else in it, as by 2>&1? {HOW}"
+        return f"This is a preview for people: --json is missing.\n{HOW}"
+    return f"This is not JSON, or not all of it. Is anything else in it, as by 2>&1?\n{HOW}"

@@ -1,8 +1,8 @@
 """
-What `pulumi stack export` has written, read as data: nothing of it is decrypted, run or changed.
+The output of `pulumi stack export` as data: nothing of it is decrypted, run or changed.
 
-The export also tells how the stack was configured when it was last updated: the engine records that
-with the provider. So its file is all that the commands need, but for keys that are secret there.
+The export has the stack's configuration of its last update, because the engine records that with
+the provider. So the commands need only the file, except for keys that are secret there.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
 SECRET: Final = Secret("[secret]")
-"""Stands for every secret of the export."""
+"""The marker for every secret of the export."""
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key by which Pulumi tells values of special kinds."""
+"""The key that marks values of special kinds in Pulumi's JSON."""
 OF_SECRETS: Final = "1b47061264138c4ac30d75fd1eb44270"
-"""What a secret has there."""
+"""The value of that key for a secret."""
 RUN_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowCompletion"
 PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
-"""Of the resource that holds the stack's configuration."""
+"""The type of the resource with the stack's configuration."""
 ENVIRONMENT: Final = {
     "accessKey": "VOLCENGINE_ACCESS_KEY",
     "secretKey": "VOLCENGINE_SECRET_KEY",
     "sessionToken": "VOLCENGINE_SESSION_TOKEN",
 }
-"""Part of a key -> the variable that gives it instead of the stack."""
+"""Name of a key -> the environment variable that replaces it."""
 KEY_NAMES: Final = tuple(ENVIRONMENT)
 
 
 class ExportError(VodWorkflowError):
-    """The export cannot be had or read; nothing was sent."""
+    """The export cannot be read; nothing was sent."""
 
 
 def _or(empty: Any) -> BeforeValidator:
-    """Take `null` as nothing."""
+    """Return a validator that reads `null` as an empty value."""
     return BeforeValidator(lambda value: empty() if value is None else value)
 
 
@@ -58,23 +58,23 @@ class _Model(BaseModel):
 
 
 class Resource(_Model):
-    """A resource of the state, or one that was being made."""
+    """A resource of the state, or of a pending operation."""
 
     urn: str
     type: str = ""
     inputs: Annotated[dict[str, Any], _or(dict)] = {}
     outputs: Annotated[dict[str, Any], _or(dict)] = {}
     delete: bool = False
-    """It was replaced, and is still to be removed."""
+    """Whether the resource was replaced, and the engine still has to delete it."""
 
     @property
     def name(self) -> str:
-        """As the program calls it."""
+        """The resource's name in the program."""
         return self.urn.split("::", 3)[-1]
 
 
 class Operation(_Model):
-    """What an update had begun and not ended when it was cut short."""
+    """An operation that an interrupted update had not finished."""
 
     type: str
     """`creating`, `updating`, ..."""
@@ -96,17 +96,17 @@ class _Export(_Model):
 
 
 class Stack:
-    """A stack as an export tells of it; secrets are `SECRET`."""
+    """A stack in an export; secrets are `SECRET`."""
 
     def __init__(self, deployment: _Deployment) -> None:
         self.written = deployment.manifest.time
-        """When the state was written."""
+        """The time of the state."""
         self.resources = deployment.resources
         self.pending = deployment.pending
         urns = [found.urn for found in (*self.resources, *(op.resource for op in self.pending))]
         parts = next((urn.removeprefix("urn:pulumi:").split("::") for urn in urns), [])
         self.name, self.project = (*parts, "", "")[:2]
-        """Empty for a stack that has nothing in it."""
+        """Empty for a stack without resources."""
         configured = (found.inputs for found in self.resources if found.type == PROVIDER_TYPE)
         self._config: Mapping[str, Any] = next(configured, {})
 
@@ -116,7 +116,7 @@ class Stack:
 
     @property
     def interrupted(self) -> list[Operation]:
-        """Operations that were cut short, and may have started runs."""
+        """Interrupted operations that may have started runs."""
         return [
             operation
             for operation in self.pending
@@ -134,7 +134,7 @@ class Stack:
         return value if isinstance(value, str) else None
 
     def _encrypted(self, cwd: Path | None) -> str:
-        """Return what to do about keys of the stack that are encrypted, if there are any."""
+        """Return the hint for encrypted keys of the stack; empty if there are none."""
         for space in ("vod", "volcengine"):
             keys = {name: self._config.get(f"{space}:{name}") for name in KEY_NAMES}
             if any(isinstance(value, Secret) for value in keys.values()):
@@ -157,11 +157,11 @@ class Stack:
         Return the settings: those of the stack, of the environment, and of the official files.
 
         Args:
-            cwd: the program's folder, which the stack's relative files count from.
-            chosen: settings of `vod:` that the person has given instead.
+            cwd: the program's folder, the base of the stack's relative paths.
+            chosen: settings of `vod:` from the command line, which replace those of the stack.
 
         Raises:
-            ConfigurationError: when something is wrong with them.
+            ConfigurationError: when settings are invalid.
 
         """
         given = {f"vod:{name}": value for name, value in chosen.items() if value}
@@ -190,7 +190,7 @@ def masked(value: Any) -> Any:
 
 
 def has_secrets(value: Any) -> bool:
-    """Tell whether there is a secret anywhere in it."""
+    """Return whether any part of the value is a secret."""
     if isinstance(value, dict):
         return any(map(has_secrets, value.values()))
     if isinstance(value, list):
@@ -200,15 +200,15 @@ def has_secrets(value: Any) -> bool:
 
 def read_stack(source: str | None, name: str | None = None, cwd: Path | None = None) -> Stack:
     """
-    Return the stack that an export tells of.
+    Return the stack of an export.
 
     Args:
-        source: a file, `-` for the standard input, or nothing: then Pulumi is asked for it.
-        name: the stack to ask Pulumi for, by default the one that is selected.
-        cwd: the program's folder, by default this one.
+        source: a file, `-` for the standard input, or `None`: then this runs Pulumi.
+        name: the stack for Pulumi, by default the selected stack.
+        cwd: the program's folder, by default the current one.
 
     Raises:
-        ExportError: when there is none, or it is something else.
+        ExportError: when there is no export, or the file is something else.
 
     """
     if source is not None and (name or cwd):

@@ -1,12 +1,12 @@
-"""What a step on a `WorkflowBatch` promises, item by item."""
+"""A step on a `WorkflowBatch` -> starts, free changes and dropped runs, item by item."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
+from pulumi_vod_workflow.cli.pulumi_files.diagnostics import ProviderReport
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
     DELETES,
     HIDDEN_SECRET,
@@ -14,42 +14,41 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     Step,
     contains_marker,
 )
-from pulumi_vod_workflow.cli.pulumi_files.provider_messages import Told
 from pulumi_vod_workflow.cli.review.model import (
     DroppedRun,
     FreeChange,
     FreeReason,
     PlannedRun,
+    Reason,
     ResourceRef,
+    ReviewCause,
     ReviewItem,
 )
-from pulumi_vod_workflow.cli.review.run_items import field_changes, planned_run
+from pulumi_vod_workflow.cli.review.run_items import SENT_BEFORE, field_changes, planned_run
 from pulumi_vod_workflow.cli.review.value_diff import assume_unknowns_unchanged, without_hidden
-from pulumi_vod_workflow.core.batch.changes import UNCLEAR, BatchPlan, plan_batch
+from pulumi_vod_workflow.core.batch.changes import BatchPlan, plan_batch
 from pulumi_vod_workflow.core.batch.inputs import ITEM_FIELDS, items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.plan_message import Items
+from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties, is_known
 from pulumi_vod_workflow.errors import AdoptionError
 
-SECRET: Final = "a secret input"  # noqa: S105 - words
-UNNAMED: Final = "items that the preview does not name"
 
-
-def batch_items(step: Step, told: Told, service: str | None) -> Iterator[ReviewItem]:
-    """Yield what a step does, item by item."""
+def batch_items(step: Step, report: ProviderReport, service: str | None) -> Iterator[ReviewItem]:
+    """Yield the items of a step."""
     old, new = (normalise_batch(_open(side)) for side in (step.recorded, step.declared))
     runs, stated = _runs(old), _stated(step.recorded)
-    forgotten = {key: _dropped_run(step.urn, key, run, stated) for key, run in runs.items()}
+    dropped = {key: _dropped_run(step.urn, key, run, stated) for key, run in runs.items()}
     if step.op in DELETES:
-        yield from forgotten.values()
+        yield from dropped.values()
         return
-    batch = _Batch(step, told, old, new, service)
-    yield from (FreeChange(ResourceRef(step.urn, key), FreeReason.REUSED) for key in batch.taken)
+    batch = _Batch(step, report, old, new, service)
+    yield from batch.reused()
     starts = [*batch.starts()]
     yield from starts
-    adopted = told.adopts(batch.plan.adopt) if told.lines else batch.plan.adopt
-    yield from (FreeChange(ResourceRef(step.urn, key), FreeReason.ADOPTED) for key in adopted)
-    yield from (forgotten[key] for key in batch.plan.drop)
+    yield from batch.adopted()
+    yield from (dropped[key] for key in batch.plan.drop)
     if step.op in UPDATES and not starts:
         yield FreeChange(
             ResourceRef(step.urn), FreeReason.RECORDED, ", ".join(batch.plan.state_only)
@@ -57,7 +56,7 @@ def batch_items(step: Step, told: Told, service: str | None) -> Iterator[ReviewI
 
 
 def _open(batch: Properties) -> Properties:
-    """Return a batch so that core can read it, whatever of it is secret as a whole."""
+    """Return a batch that the core can read, also if parts of it are secret as a whole."""
     opened = {
         key: value for key, value in batch.items() if value is not HIDDEN_SECRET or key == "items"
     }
@@ -82,7 +81,7 @@ def _is_hidden(batch: Properties) -> bool:
 
 
 def _stated(batch: Properties) -> dict[str, dict[str, Any]]:
-    """Return what the runs of a state were started with, of those of which nothing is hidden."""
+    """Return the recorded inputs of the runs without hidden values."""
     if _is_hidden(batch):
         return {}
     whole = normalise_batch(_open(batch))
@@ -97,7 +96,7 @@ def _stated(batch: Properties) -> dict[str, dict[str, Any]]:
 
 
 def items_declared(step: Step) -> dict[str, Any]:
-    """Return the items that a step declares, of those of which nothing is hidden or unknown."""
+    """Return the declared items without hidden or unknown values."""
     if _is_hidden(step.declared):
         return {}
     items = items_of(normalise_batch(_open(step.declared)))
@@ -117,75 +116,120 @@ def _plan_batch(recorded: Properties, declared: Properties, service: str | None)
 
 
 class _Batch:
-    """What a batch that is created or updated starts."""
+    """A batch that is created or updated."""
 
     def __init__(
-        self, step: Step, told: Told, old: Properties, new: Properties, service: str | None
+        self,
+        step: Step,
+        report: ProviderReport,
+        old: Properties,
+        new: Properties,
+        service: str | None,
     ) -> None:
-        # A batch that is replaced starts anew; its runs are only there to be joined.
+        # A batch that is replaced starts all its items; the service may join its old runs.
         recorded = old if step.op in UPDATES else {}
-        self.urn, self.told, self.declared = step.urn, told, new
+        self.urn, self._declared_batch = step.urn, new
+        self._message, self._warnings = report.plan, report.warnings
         self.plan = _plan_batch(recorded, new, service)
-        self.taken = told.takes(self.plan.start)
-        self._whatever = _plan_batch(
+        # Unknown values may turn out to be the recorded ones.
+        self._surely = _plan_batch(
             recorded, assume_unknowns_unchanged(recorded, new), service
         ).start
         given = step.declared.get("items")
         hidden = given.items() if isinstance(given, Mapping) else ()
         self._secret = {key for key, item in hidden if item is HIDDEN_SECRET}
+        self._masked = {key for key, item in hidden if contains_marker(item, HIDDEN_SECRET)}
+        if _is_hidden(step.declared) or _is_hidden(step.recorded):
+            self._masked = {key for key, _ in hidden}
+        # The program can mark any output as a secret. Then each item looks new.
+        self._is_state_visible = not any(
+            step.recorded.get(name) is HIDDEN_SECRET for name in ("runs", "items", "defaults")
+        )
         self._items = items_of(new) if isinstance(new.get("items"), Mapping) else {}
         self._runs = _runs(recorded)
         self._stated, self._declared = _stated(step.recorded), items_declared(step)
         self._replaced = {} if recorded else old
+        groups = self._message.starts if self._message else ()
+        self._reasons = {key: group.reason for group in groups for key in group.items.keys}
 
-    def _joins(self, key: str) -> bool:
-        """Tell whether an item of a batch that is replaced asks for its own run once more."""
-        before, after = (side.get("clientTokens") for side in (self._replaced, self.declared))
-        if before is None or after is None:  # secret
-            return key in _runs(self._replaced)
-        return key in before and before[key] == after.get(key)
+    def reused(self) -> Iterator[FreeChange]:
+        """Yield the items that reuse a run of the journal."""
+        if self._message:
+            yield from self._free(self._message.reuses, FreeReason.REUSED)
+
+    def adopted(self) -> Iterator[FreeChange]:
+        """Yield the items that adopt a run."""
+        planned = Items(len(self.plan.adopt), self.plan.adopt)
+        found = self._message.adopts if self._message else planned
+        yield from self._free(
+            planned if planned.count == found.count else found, FreeReason.ADOPTED
+        )
+
+    def _free(self, items: Items, reason: FreeReason) -> Iterator[FreeChange]:
+        yield from (FreeChange(ResourceRef(self.urn, key), reason) for key in items.keys)
+        if not items.are_all_named:
+            more = f"{items.count - len(items.keys):,} more items"
+            yield FreeChange(ResourceRef(self.urn), reason, more)
 
     def starts(self) -> Iterator[PlannedRun]:
-        """Yield the items that start; the provider's count is right, whatever names there are."""
-        planned = [key for key in self.plan.start if key not in self.taken]
-        told, items = self.told.items_to_start, self.declared.get("items")
-        named = self.told.starts(key for key in self._items if key not in self.taken)
-        if told is None and self.plan.total is None:
-            why = SECRET if items is HIDDEN_SECRET else "its items are not known yet"
-            yield self._several(why, None)
-        elif told is None or len(planned) == told != len(named):
+        """Yield the items that start. The count of the provider's message is exact."""
+        reused = {*self._message.reuses.keys} if self._message else set()
+        planned = [key for key in self.plan.start if key not in reused]
+        secret = self._declared_batch.get("items") is HIDDEN_SECRET
+        if self._message is None:
+            if self.plan.total is None:
+                cause = ReviewCause.SECRET if secret else ReviewCause.UNKNOWN_ITEMS
+                yield self._several(cause, None)
+                return
             yield from map(self._item, planned)
-        elif len(named) == told:
+            # A masked value may have changed.
+            for key in sorted(self._masked.difference(planned, self.plan.adopt)):
+                yield replace(self._item(key), certain=False)
+            return
+        count = self._message.start_count
+        named = [key for key in self._items if key in self._reasons]
+        if count is None:
+            yield self._several(ReviewCause.UNKNOWN_ITEMS, None)
+        elif count == len(named):
             yield from map(self._item, named)
-        elif told:
-            yield self._several(SECRET if items is HIDDEN_SECRET else UNNAMED, told)
+        elif count == len(planned):
+            yield from map(self._item, planned)
+        else:
+            yield self._several(ReviewCause.SECRET if secret else ReviewCause.UNNAMED, count)
 
-    def _several(self, why: str, count: int | None) -> PlannedRun:
+    def _several(self, cause: ReviewCause, count: int | None) -> PlannedRun:
         templates = {item.get("templateId") for item in self._items.values() if item is not UNKNOWN}
+        message = self._message
         return PlannedRun(
             ResourceRef(self.urn),
-            why,
+            Reason(causes=(cause,)),
             unknown=("items",) if count is None else (),
-            certain=count is not None and self.told.all_known and not self.told.sent_again,
+            certain=count is not None and message is not None and not message.has_unknown_reason,
+            joins=SENT_BEFORE if message and message.may_be_sent_before else "",
             template=templates.pop() if len(templates) == 1 else None,
             count=count,
-            warnings=self.told.warnings,
+            warnings=self._warnings,
         )
 
     def _item(self, key: str) -> PlannedRun:
         found, secret = self._items[key], key in self._secret
-        planned = "" if secret else self.plan.start.get(key, "")
-        why = planned or SECRET
+        planned: StartReason | None = None if secret else self.plan.start.get(key)
+        if planned is None and not secret and key not in self._masked:
+            planned = self._reasons.get(key)  # for a cause that no preview has
+        reason = Reason(planned) if planned else Reason(causes=(ReviewCause.SECRET,))
         item, run = ({} if found is UNKNOWN else found), self._runs.get(key, {})
-        start = planned_run(ResourceRef(self.urn, key), why, item, self.told)
-        fields = [name for name in ITEM_FIELDS if re.search(rf"\b{name}\b", planned)] if run else []
-        if self._joins(key):
-            start = replace(start, joins="it is the same start as of the recorded run")
-        if UNCLEAR in why:
-            start = replace(start, joins="it was sent before, and never answered")
+        start = planned_run(
+            ResourceRef(self.urn, key),
+            reason,
+            item,
+            joins=self._joined_run(key, reason),
+            warnings=self._warnings,
+        )
+        fields = [name for name in ITEM_FIELDS if name in reason.properties] if run else []
         stated = self._stated.get(key, {}) if run else {}
         certain = (
-            (key in self._whatever or (why == SECRET and self.told.all_known))
+            (self._message is not None or self._is_state_visible)
+            and (key in self._surely or (planned is None and self._is_all_known))
             and item.get("existingRunId") is not UNKNOWN
             and (found is not UNKNOWN or secret)
             and not start.joins
@@ -199,3 +243,28 @@ class _Batch:
             declared=self._declared.get(key, {}),
             recorded={**run, **stated} if stated else {},
         )
+
+    @property
+    def _is_all_known(self) -> bool:
+        """Whether the provider reports that no start depends on an unknown input."""
+        return self._message is not None and not self._message.has_unknown_reason
+
+    def _joined_run(self, key: str, reason: Reason) -> str:
+        """Return why the service may answer the start of an item with an existing run."""
+        resends = self._message.resends if self._message else Items()
+        reported = self._reasons.get(key)
+        if (
+            reason.may_be_sent_before
+            or (reported and reported.may_be_sent_before)
+            or key in resends.keys
+            or not resends.are_all_named
+        ):
+            return SENT_BEFORE
+        before, after = (
+            side.get("clientTokens") for side in (self._replaced, self._declared_batch)
+        )
+        if before is None or after is None:  # secret, or not replaced
+            is_same = key in _runs(self._replaced)
+        else:
+            is_same = key in before and before[key] == after.get(key)
+        return "it is the same start as of the recorded run" if is_same else ""

@@ -1,9 +1,9 @@
 """
-A preview -> what it promises, by the rules of core.
+A preview -> its review, by the rules of the core.
 
-Whether a resource is created, replaced or updated is the engine's word, which has asked the
-provider; why, and for which items of a batch, is core's (`plan_change`, `plan_batch`). What the
-file hides core cannot compare: there the provider's own lines count.
+The engine's steps show which resources the engine creates, replaces or updates. The core's rules
+(`plan_change`, `plan_batch`) give the reasons and the items of a batch. The provider's plan
+messages count where a step does not have the facts: secret values and the journal.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from pulumi_vod_workflow.cli.pulumi_files.diagnostics import (
+    ProviderReport,
+    endpoint_lines,
+    reports_by_urn,
+)
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
     CREATES,
     DELETES,
@@ -24,7 +29,6 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     Step,
     contains_marker,
 )
-from pulumi_vod_workflow.cli.pulumi_files.provider_messages import Told, told_in, told_of_all
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.cli.review.batch_items import batch_items
 from pulumi_vod_workflow.cli.review.model import (
@@ -32,8 +36,10 @@ from pulumi_vod_workflow.cli.review.model import (
     FreeChange,
     FreeReason,
     PlannedRun,
+    Reason,
     ResourceRef,
     Review,
+    ReviewCause,
     ReviewItem,
 )
 from pulumi_vod_workflow.cli.review.run_items import run_items
@@ -41,23 +47,31 @@ from pulumi_vod_workflow.cli.review.same_work import with_same_work
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
+from pulumi_vod_workflow.core.request import request_value
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 
 
 def build_review(preview: Preview) -> Review:
-    """Return what a preview promises of this package's resources; others are left out."""
-    told, service = told_in(preview.diagnostics), _service(preview.config)
+    """
+    Return the review of this package's resources in a preview.
+
+    Raises:
+        PreviewError: when a newer version of the provider made the preview.
+
+    """
+    service = _service(preview.config)
     parts: list[ReviewItem] = []
     steps = _decisive_steps(preview.steps)
+    reports = reports_by_urn(preview, steps)
     for urn, step in steps.items():
-        said = told.get(urn, Told())
+        report = reports.get(urn, ProviderReport())
         if not preview.has_inputs:
             parts += _bounds(step)
         elif step.type == RUN_TYPE:
-            parts += run_items(step, said, service)
+            parts += run_items(step, report, service)
         elif step.type == BATCH_TYPE:
-            parts += batch_items(step, said, service)
+            parts += batch_items(step, report, service)
         elif step.type == COMPLETION_TYPE and step.op in (*CREATES, *UPDATES):
             runs = step.declared.get("runs")
             counted = f"{len(runs):,}" if isinstance(runs, Mapping) else "runs not known yet"
@@ -69,33 +83,33 @@ def build_review(preview: Preview) -> Review:
     return Review(
         project,
         stack,
-        told_of_all(preview.diagnostics),
+        endpoint_lines(preview),
         starts=tuple(part for part in parts if isinstance(part, PlannedRun)),
         free=tuple(part for part in parts if isinstance(part, FreeChange)),
         dropped=tuple(part for part in parts if isinstance(part, DroppedRun)),
     )
 
 
-UNKNOWN_COUNT: Final = "`--output json` does not say why, or how many: `--json` does"
+NO_INPUTS: Final = Reason(causes=(ReviewCause.NO_INPUTS,))
 
 
 def _bounds(step: Step) -> Iterator[ReviewItem]:
-    """Yield what a step may start at most, by what the engine does alone."""
-    who = ResourceRef(step.urn)
+    """Yield upper bounds for a step without inputs."""
+    resource = ResourceRef(step.urn)
     if step.op in DELETES and step.type in (RUN_TYPE, BATCH_TYPE):
-        yield DroppedRun(who, None, None)
-    elif step.type == RUN_TYPE and step.op in CREATES:  # that may adopt a run, or take one over
-        yield PlannedRun(who, UNKNOWN_COUNT, certain=False)
+        yield DroppedRun(resource, None, None)
+    elif step.type == RUN_TYPE and step.op in CREATES:  # it may adopt or reuse a run
+        yield PlannedRun(resource, NO_INPUTS, certain=False)
     elif step.type == RUN_TYPE:
-        yield FreeChange(who, FreeReason.READ if step.op in READS else FreeReason.RECORDED)
+        yield FreeChange(resource, FreeReason.READ if step.op in READS else FreeReason.RECORDED)
     elif step.type == BATCH_TYPE and step.op in (*CREATES, *UPDATES):
-        yield PlannedRun(who, UNKNOWN_COUNT, certain=False, count=None)
+        yield PlannedRun(resource, NO_INPUTS, certain=False, count=None)
     elif step.type == COMPLETION_TYPE and step.op in (*CREATES, *UPDATES):
-        yield FreeChange(who, FreeReason.WAITS)
+        yield FreeChange(resource, FreeReason.WAITS)
 
 
 def _service(config: Mapping[str, Any]) -> str | None:
-    """Return the endpoint of the real service, if that is configured: see `VodProvider`."""
+    """Return the endpoint of the real service, if the preview's configuration names it."""
     values = {key: value for key, value in config.items() if isinstance(value, str)}
     try:
         site = load_settings(values.get, {}, Path(os.devnull)).site
@@ -105,7 +119,7 @@ def _service(config: Mapping[str, Any]) -> str | None:
 
 
 def _decisive_steps(steps: Iterable[Step]) -> dict[str, Step]:
-    """Return of each resource the step that counts: a replacement is up to three."""
+    """Return the decisive step of each resource: a replacement has up to three steps."""
     ranked = (*CREATES, *UPDATES, *DELETES, *READS)
     found: dict[str, Step] = {}
     for step in steps:
@@ -116,24 +130,29 @@ def _decisive_steps(steps: Iterable[Step]) -> dict[str, Step]:
 
 
 def _with_joined_runs(parts: Iterable[ReviewItem], steps: Mapping[str, Step]) -> list[ReviewItem]:
-    """Mark starts that ask for the same as one before them: the service makes them one run."""
+    """Mark starts with the ClientToken and the work of another run: the service joins both."""
     seen: dict[bytes, ResourceRef] = {}
+    for urn, step in steps.items():
+        start = _start_identity(step.recorded) if step.type == RUN_TYPE else None
+        if start is not None:
+            seen.setdefault(start, ResourceRef(urn))
     joined: list[ReviewItem] = []
     for part in parts:
-        if isinstance(part, PlannedRun) and part.resource.item is None and part.count == 1:
-            declared = steps[part.resource.urn].declared
-            start = {name: declared.get(name) for name in (*IDENTITY_FIELDS, "clientToken")}
-            known = (
-                is_known(start)
-                and not contains_marker(start, HIDDEN_SECRET)
-                and start["clientToken"]
-            )
-            first = (
-                seen.setdefault(canonical_json(start), part.resource) if known else part.resource
-            )
-            if first is not part.resource:
+        # Items need no comparison: a batch derives their tokens from its own name.
+        if isinstance(part, PlannedRun) and part.resource.item is None and not part.joins:
+            start = _start_identity(part.declared)
+            first = part.resource if start is None else seen.setdefault(start, part.resource)
+            if first != part.resource:
                 same = f"it has the ClientToken, source and workflow of {first.name}"
-                joined.append(replace(part, joins=same, certain=False))
+                joined.append(replace(part, joins=same))
                 continue
         joined.append(part)
     return joined
+
+
+def _start_identity(properties: Mapping[str, Any]) -> bytes | None:
+    """Return the values by which the service joins two starts; `None` unless all are visible."""
+    start = {name: request_value(properties, name) for name in sorted(IDENTITY_FIELDS)}
+    start["clientToken"] = properties.get("clientToken")
+    is_visible = is_known(start) and not contains_marker(start, HIDDEN_SECRET)
+    return canonical_json(start) if is_visible and start["clientToken"] else None

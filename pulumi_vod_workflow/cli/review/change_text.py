@@ -18,21 +18,21 @@ from pulumi_vod_workflow.cli.sanitize import escape_invisible
 from pulumi_vod_workflow.core.values import is_known
 
 BEFORE: Final = 20
-"""Characters that are shown before the first that differs, where a value does not fit."""
+"""Characters that are shown before the first difference of a long value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """A change as it is shown."""
+    """Both sides of a change as text."""
 
     before: str
     after: str
     alike: str = ""
-    """Why a person would take both for the same; empty if not."""
+    """Reason why both look the same; empty if they do not."""
 
 
 def sides(change: Change) -> Sides:
-    """Return both sides of a change, so that what differs can be seen."""
+    """Return both sides of a change, so that their difference is visible."""
     if not (_is_plain(change.before) and _is_plain(change.after)):
         return Sides(_side(change.before), _side(change.after))
     before, after = _json(change.before), _json(change.after)
@@ -55,7 +55,7 @@ def _json(value: Any) -> str:
 
 
 def _side(value: Any) -> str:
-    """Return a value as JSON, or what there is to say of it."""
+    """Return a value as JSON, or a text for a secret or unknown value."""
     if value is NOT_SET:
         return "not set"
     if contains_marker(value, HIDDEN_SECRET):
@@ -66,7 +66,7 @@ def _side(value: Any) -> str:
 
 
 def change_text(change: Change, item: str = "") -> str:
-    """Return a change, of one item if it is named, as it is shown."""
+    """Return a change as text, with the item's key if there is one."""
     path = shorten(escape_invisible(f"{item}: {change.path}" if item else change.path))
     if change.before is HIDDEN_SECRET and change.after is HIDDEN_SECRET:
         return f"{path}: a secret"

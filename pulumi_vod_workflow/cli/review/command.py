@@ -1,4 +1,4 @@
-"""`vod-workflow review`: what a preview would start, before it is approved."""
+"""`vod-workflow review`: the paid starts of a preview, before its approval."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
 
 
 class Form(Enum):
-    """What a review is printed for."""
+    """The form of the output."""
 
     TERMINAL = "terminal"
     MARKDOWN = "markdown"
@@ -35,11 +35,11 @@ def review(
         str,
         typer.Argument(
             metavar="[FILE]",
-            help="What `pulumi preview --json` wrote, or its events; - is standard input.",
+            help="Output of `pulumi preview --json`, or its events; - is standard input.",
         ),
     ] = "-",
     form: Annotated[
-        Form, typer.Option("--format", help="For a terminal, a pull request, or a program.")
+        Form, typer.Option("--format", help="Output for a terminal, a pull request, or a program.")
     ] = Form.TERMINAL,
     max_starts: Annotated[
         int | None,
@@ -47,30 +47,30 @@ def review(
     ] = None,
 ) -> None:
     """
-    Tell which paid runs a preview would start, and why.
+    List the paid runs that a preview would start, with the reasons.
 
-    Exit codes: 0, no more than --max-starts; 2, the input is no preview, or that of one which
-    failed; 3, more than --max-starts, or a number that is not known yet.
+    Exit codes: 0, at most --max-starts runs; 2, the input is no preview, or the preview failed;
+    3, more than --max-starts runs, or a number that is not known yet.
     """
     with exit_on_error():
-        promise = _promised(_read(file))
+        found = _reviewed(_read(file))
     if form is Form.JSON:
-        typer.echo(json.dumps(render_json(promise, max_starts), indent=2))
+        typer.echo(json.dumps(render_json(found, max_starts), indent=2))
     elif form is Form.MARKDOWN:
-        typer.echo(render_markdown(promise, max_starts), nl=False)
+        typer.echo(render_markdown(found, max_starts), nl=False)
     else:
-        render_terminal(promise, Console(markup=False, emoji=False, highlight=False))
-    if max_starts is not None and promise.exceeds(max_starts):
-        typer.echo(f"error: {limit_text(promise, max_starts)}", err=True)
+        render_terminal(found, Console(markup=False, emoji=False, highlight=False))
+    if max_starts is not None and found.exceeds(max_starts):
+        typer.echo(f"error: {limit_text(found, max_starts)}", err=True)
         raise typer.Exit(EXIT_LIMIT_EXCEEDED)
 
 
-def _promised(data: bytes) -> Review:
+def _reviewed(data: bytes) -> Review:
     """
-    Return what a preview promises.
+    Return the review of a preview.
 
     Raises:
-        PreviewError: when that cannot be told.
+        PreviewError: when the input is no preview, or the preview failed.
 
     """
     preview = read_preview(data)
@@ -80,10 +80,10 @@ def _promised(data: bytes) -> Review:
 
 def _read(file: str) -> bytes:
     """
-    Return what there is to read.
+    Return the input.
 
     Raises:
-        PreviewError: when there is nothing.
+        PreviewError: when there is none.
 
     """
     if file == "-":

@@ -1,4 +1,4 @@
-"""Texts that a person cannot tell apart: how they differ, and a spelling of both that shows it."""
+"""Texts that look the same: their difference, and a spelling of both that shows it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ALIKE: Final = str.maketrans(
     "aceopxyijsdhqwABEKMHOPCTXYIJSABEZHIKMNOPTYXovap"
     "\u4e00\u53e3\u529b\u4e8c\u5de5\u5915\u535c\u516b\u3078-------''",
 )
-"""Characters that most fonts draw as another one that Unicode's own forms do not lead to."""
+"""Characters that most fonts draw like another one, beyond the normal forms of Unicode."""
 _UNSEEN: Final = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f\uffa0]")
-"""Characters that are drawn as nothing, beside those of the category Cf."""
+"""Characters without a glyph, beside those of the category Cf."""
 
 
 def confusable_reason(one: str, other: str) -> str:
-    """Say why two texts that differ look the same; empty if they do not."""
+    """Return why two different texts look the same; empty if they do not."""
     if one == other:
         return ""
     if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
@@ -38,14 +38,14 @@ def confusable_reason(one: str, other: str) -> str:
 
 
 def _drawn(text: str) -> str:
-    """Return the same for texts that are drawn alike."""
+    """Return a form that is equal for texts that look the same."""
     seen = (char for char in _UNSEEN.sub("", text) if unicodedata.category(char) != "Cf")
     form = unicodedata.normalize("NFKC", "".join(seen)).translate(_ALIKE)
     return " ".join(unicodedata.normalize("NFKC", form).split())
 
 
 def common(one: str, other: str) -> int:
-    """Return with how many of the same characters two texts begin."""
+    """Return the length of the common beginning of two texts."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 

@@ -1,4 +1,4 @@
-"""What a preview promises: the runs that would be started, those that are free or forgotten."""
+"""The content of a review: the runs that would be started, free changes, and dropped runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,63 @@ from typing import Any
 
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.start_reason import StartReason, reason_text
 
 
 class FreeReason(Enum):
-    """What costs nothing."""
+    """A change without a cost. The values are part of the review's JSON."""
 
-    ADOPTED = "adopts a run"
-    REUSED = "takes a run over that an earlier update has started"
-    RECORDED = "is only recorded"
-    WAITS = "waits for runs"
-    READ = "is looked up"
+    ADOPTED = "adopted"
+    """The declaration adopts an existing run."""
+    REUSED = "taken"
+    """The declaration reuses a run that an earlier update has started."""
+    RECORDED = "recorded"
+    """The change is only recorded."""
+    WAITS = "waits"
+    """A completion waits for runs."""
+    READ = "read"
+    """A run is looked up."""
+
+
+class ReviewCause(Enum):
+    """A cause of a start that only the review knows."""
+
+    REPLACE_OPTION = "the engine was told to replace it (--replace)"
+    REPLACED_WITH = "it is replaced with another resource (replace_with)"
+    ENGINE = "the engine replaces it (a replacement trigger, a taint, or what it depends on)"
+    SECRET = "a secret input"  # noqa: S105 - a text
+    UNNAMED = "items that the preview does not name"
+    UNKNOWN_ITEMS = "its items are not known yet"
+    NO_INPUTS = "`--output json` does not say why, or how many: `--json` does"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The reason of a start: the provider's rules, the engine, or the limits of the preview."""
+
+    start: StartReason | None = None
+    causes: tuple[ReviewCause, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The reason for people."""
+        texts = [reason_text(self.start)] if self.start else []
+        return "; ".join([*texts, *(cause.value for cause in self.causes)])
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Names of the properties that ask for the start."""
+        return self.start.properties if self.start else ()
+
+    @property
+    def is_properties_alone(self) -> bool:
+        """Whether the names of the properties are the whole reason."""
+        return bool(self.properties) and not self.causes and not self.may_be_sent_before
+
+    @property
+    def may_be_sent_before(self) -> bool:
+        """Whether the same start was sent before without an answer."""
+        return self.start is not None and self.start.may_be_sent_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +87,7 @@ class ResourceRef:
 
 
 class LostRun(Enum):
-    """Why a resource or an item no longer stands for a run."""
+    """The change that removes a run from its resource or item."""
 
     REMOVED = "which this update removes"
     REPLACED = "which this update starts another run for"
@@ -48,57 +95,64 @@ class LostRun(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SameWork:
-    """Who else stands, or stood, for a run of the same source, workflow and input."""
+    """Another declaration of the same source, workflow and input."""
 
     resource: ResourceRef
     lost: LostRun | None = None
-    """Why it has no use for its run any more; `None` if it has, so that both are paid."""
+    """The change that removes its run; `None` if its run stays, so that both are paid."""
     run_id: str | None = None
     phase: str | None = None
     """As last read."""
     alias: bool = False
-    """Whether an alias keeps that run, as the whole resource has another name now."""
+    """Whether an alias keeps that run, because the whole resource has another name now."""
     differs: tuple[str, ...] = ()
-    """What else asks for a new run all the same."""
+    """Properties that ask for a new run with the alias, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run that would be started, or more of them that cannot be told apart."""
+    """A run that would be started, or a number of items that the preview does not distinguish."""
 
     resource: ResourceRef
-    reason: str
-    """In core's words: `new`, the properties that ask for it, or what else does."""
+    reason: Reason
     changes: tuple[Change, ...] = ()
     unknown: tuple[str, ...] = ()
     """Paths of inputs that are not known yet."""
     certain: bool = True
-    """Whether it is started whatever turns out; else this is an upper bound."""
+    """Whether the run starts in any case; otherwise `count` is an upper bound. See `joins`."""
     joins: str = ""
-    """Why the service may answer with a run that there is, which is free; empty if it will not."""
+    """
+    Reason why the service may answer with an existing run, free; empty if it will not.
+
+    A start with such a reason is never certain: the service joins a run while it is unfinished.
+    """
     template: Any = None
-    """The workflow's id; may be `UNKNOWN` or `HIDDEN`."""
+    """The workflow's id; may be `UNKNOWN` or `HIDDEN_SECRET`."""
     replaces: str | None = None
-    """The run that it takes the place of in the state; that one is not cancelled."""
+    """The run that it replaces in the state, which is not cancelled."""
     count: int | None = 1
-    """How many runs; `None` if that is not known yet."""
+    """The number of runs; `None` if it is not known yet."""
     warnings: tuple[str, ...] = ()
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The inputs; `HIDDEN` and `UNKNOWN` stand in them."""
+    """The inputs; may contain `HIDDEN_SECRET` and `UNKNOWN`."""
     recorded: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What is known of the run that it takes the place of."""
+    """The recorded values of the run that it replaces."""
     same: SameWork | None = None
+
+    def __post_init__(self) -> None:
+        if self.joins:
+            object.__setattr__(self, "certain", False)
 
     @property
     def outputs(self) -> int | None:
-        """How many outputs are paid, at most; `None` if the workflow is not known here."""
+        """The maximum number of paid outputs; `None` if the workflow is not known offline."""
         each = SYSTEM_TEMPLATES.get(self.template) if isinstance(self.template, str) else None
         return None if each is None or self.count is None else each * self.count
 
 
 @dataclass(frozen=True, slots=True)
 class FreeChange:
-    """What happens to a resource, or an item, and costs nothing."""
+    """A change of a resource, or an item; free."""
 
     resource: ResourceRef
     reason: FreeReason
@@ -107,14 +161,14 @@ class FreeChange:
 
 @dataclass(frozen=True, slots=True)
 class DroppedRun:
-    """A run that is no longer declared: it is not cancelled, and nothing is started."""
+    """A run that is no longer declared. It is not cancelled, and nothing is started."""
 
     resource: ResourceRef
     run_id: str | None
     phase: str | None
     """As last read."""
     recorded: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What it was started with."""
+    """The inputs of its start."""
 
 
 ReviewItem = PlannedRun | FreeChange | DroppedRun
@@ -122,39 +176,39 @@ ReviewItem = PlannedRun | FreeChange | DroppedRun
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """All that a preview says of our resources."""
+    """The content of a preview about the package's resources."""
 
     project: str
     stack: str
     endpoint: tuple[str, ...]
-    """Where runs are started, and whether that is paid, in the provider's words."""
+    """The provider's lines about the endpoint of new runs, and whether they are paid."""
     starts: tuple[PlannedRun, ...]
     free: tuple[FreeChange, ...]
     dropped: tuple[DroppedRun, ...]
 
     @property
     def certain(self) -> int:
-        """How many runs would be started whatever turns out."""
+        """The number of runs that start in any case."""
         return sum(start.count or 0 for start in self.starts if start.certain)
 
     @property
     def at_most(self) -> int | None:
-        """How many runs would be started at most; `None` while that is not known."""
+        """The maximum number of runs; `None` while it is not known."""
         counts = [start.count for start in self.starts]
         return None if None in counts else sum(count for count in counts if count)
 
     @property
     def outputs(self) -> int:
-        """How many outputs would be paid at most, of the runs whose workflows are known here."""
+        """The maximum number of paid outputs, of runs whose workflows are known offline."""
         return sum(start.outputs or 0 for start in self.starts)
 
     @property
     def of_unknown_workflow(self) -> int:
-        """How many of the runs are of other workflows, as far as they can be counted."""
+        """The number of runs of other workflows, as far as it is known."""
         return sum(start.count or 0 for start in self.starts if start.outputs is None)
 
     def exceeds(self, max_starts: int | None) -> bool:
-        """Tell whether there may be more starts than that; an unknown number is more."""
+        """Return whether more runs may start; an unknown number is more."""
         if max_starts is None:
             return False
         return self.at_most is None or self.at_most > max_starts

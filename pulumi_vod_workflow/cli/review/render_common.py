@@ -1,4 +1,4 @@
-"""What a review says, for every form of it: its headline, and one row for runs that are alike."""
+"""The texts of a review, for every form: its headline, and one row for equal runs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ReviewRow:
 
     name: str
     first: PlannedRun
-    """One of them; what is said of it is true of all."""
+    """The first of the runs; its reason is that of all."""
     items: tuple[str, ...]
     count: int | None
     changes: tuple[tuple[str, Change], ...]
-    """Of each item, named, or of all of them alike, under no name."""
+    """(key of the item, change); the key is empty if the change is that of all items."""
     outputs: int | None
     sames: tuple[str, ...]
-    """Which other runs do the same work, and what to do about it."""
+    """Texts about other runs of the same work."""
 
 
 def pluralise(number: int, what: str) -> str:
@@ -41,33 +41,33 @@ def pluralise(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def headline(promise: Review) -> str:
-    """Say how many runs would be started, and what is paid."""
-    certain, at_most = promise.certain, promise.at_most
+def headline(review: Review) -> str:
+    """Return the number of runs that would be started, and of paid outputs, as text."""
+    certain, at_most = review.certain, review.at_most
     if at_most is None:
         return f"{pluralise(certain, 'run')} or more would be started: how many is not known yet"
     if not at_most:
         return "no run would be started"
     if certain == at_most:
-        return f"{pluralise(at_most, 'run')} would be started ({_outputs(promise)})"
+        return f"{pluralise(at_most, 'run')} would be started ({_outputs(review)})"
     runs = f"up to {pluralise(at_most, 'run')} would be started, {certain:,} for certain"
-    return f"{runs} ({_outputs(promise)})"
+    return f"{runs} ({_outputs(review)})"
 
 
-def _outputs(promise: Review) -> str:
-    unknown = promise.of_unknown_workflow
+def _outputs(review: Review) -> str:
+    unknown = review.of_unknown_workflow
     parts = []
-    if promise.outputs:
-        parts.append(pluralise(promise.outputs, "paid output"))
+    if review.outputs:
+        parts.append(pluralise(review.outputs, "paid output"))
     if unknown:
         parts.append(f"{pluralise(unknown, 'run')} of unknown template")
     return ", ".join(parts)
 
 
-def review_rows(promise: Review) -> list[ReviewRow]:
-    """Return what starts, items of a batch together that do so for the same reason."""
+def review_rows(review: Review) -> list[ReviewRow]:
+    """Return the starts; items of a batch with the same reason share a row."""
     alike: dict[tuple[object, ...], list[PlannedRun]] = {}
-    for start in promise.starts:
+    for start in review.starts:
         kind = start.same and (start.same.lost, start.same.alias)
         same = (start.resource.urn, start.reason, start.unknown, start.certain, start.joins, kind)
         alike.setdefault(same, []).append(start)
@@ -97,43 +97,43 @@ def _row(starts: list[PlannedRun]) -> ReviewRow:
     )
 
 
-def _same_text(who: ResourceRef, same: SameWork) -> str:
-    """Say who else does the same work, and how to pay for it once."""
-    item = f"{who.item}: " if who.item and not same.alias else ""
+def _same_text(resource: ResourceRef, same: SameWork) -> str:
+    """Return a text about the other declaration of the work, and how to pay once."""
+    item = f"{resource.item}: " if resource.item and not same.alias else ""
     if same.lost is None:
         return f"{item}{SAME_WORK_WARNING}{same.resource.label}"
-    if same.alias and who.item:  # the same for all items of a batch
+    if same.alias and resource.item:  # the same for all items of a batch
         whose, found = same.resource.name, ""
     else:
         whose, found = same.resource.label, ", ".join(filter(None, (same.run_id, same.phase)))
     run = f" ({found})" if found else ""
-    return f"{item}same work as {whose}{run}, {same.lost.value}; free: {_remedy(who, same)}"
+    return f"{item}same work as {whose}{run}, {same.lost.value}; free: {_remedy(resource, same)}"
 
 
-def _remedy(who: ResourceRef, same: SameWork) -> str:
-    """Return what keeps the run that there is, as Python."""
+def _remedy(resource: ResourceRef, same: SameWork) -> str:
+    """Return the Python code that keeps the existing run."""
     if same.alias:
         declared = f", and {', '.join(same.differs)} as before" if same.differs else ""
-        return f"ResourceOptions(aliases=[{_alias(same.resource, who)}]){declared}"
+        return f"ResourceOptions(aliases=[{_alias(same.resource, resource)}]){declared}"
     return f"existing_run_id={json.dumps(same.run_id)}" if same.run_id else "existing_run_id"
 
 
 def _alias(old: ResourceRef, new: ResourceRef) -> str:
-    """Return the alias, as Python: by its name where that is all that differs."""
+    """Return the alias as Python code: by name if the rest of the URN is equal."""
     if old.urn.removesuffix(old.name) == new.urn.removesuffix(new.name):
         return f"pulumi.Alias(name={json.dumps(old.name, ensure_ascii=False)})"
     return json.dumps(old.urn, ensure_ascii=False)
 
 
 def adds_information(row: ReviewRow) -> bool:
-    """Tell whether why it starts says more than what has changed."""
+    """Return whether the reason has more than the names of the changed properties."""
     changed = {re.split(r"[.\[]", change.path)[0] for _, change in row.changes}
-    asked = row.first.reason.replace(" (not known yet)", "").split(", ")
-    return not changed.issuperset(asked)
+    reason = row.first.reason
+    return not (reason.is_properties_alone and changed.issuperset(reason.properties))
 
 
 def uncertainty_notes(start: PlannedRun) -> Iterator[str]:
-    """Say why a start is not certain."""
+    """Yield the reasons why a start is not certain."""
     if start.joins:
         yield f"{start.joins}: free if joined, as it is while that run is unfinished"
     elif not start.certain:
@@ -149,11 +149,11 @@ FREE_REASON_TEXT: dict[FreeReason, str] = {
 }
 
 
-def free_changes_by_reason(promise: Review) -> dict[FreeReason, list[tuple[str, str | None, str]]]:
-    """Return what is free, as (name, item, detail), by kind."""
+def free_changes_by_reason(review: Review) -> dict[FreeReason, list[tuple[str, str | None, str]]]:
+    """Return the free changes, as (name, item, detail), by kind."""
     found: dict[FreeReason, list[tuple[str, str | None, str]]] = {}
     for kind in FreeReason:
-        parts = [part for part in promise.free if part.reason is kind]
+        parts = [part for part in review.free if part.reason is kind]
         if parts:
             found[kind] = [(part.resource.name, part.resource.item, part.detail) for part in parts]
     return found
@@ -164,10 +164,10 @@ HAVE_ENDED: Final = "ended when last read"
 UNREAD: Final = "not cancelled: those that are unfinished go on"
 
 
-def dropped_runs_by_state(promise: Review) -> dict[str, list[str]]:
-    """Return the names of those that are only forgotten, by whether their runs have ended."""
+def dropped_runs_by_state(review: Review) -> dict[str, list[str]]:
+    """Return the names of the dropped runs, by their state."""
     found: dict[str, list[str]] = {UNFINISHED: [], UNREAD: [], HAVE_ENDED: []}
-    for part in promise.dropped:
+    for part in review.dropped:
         words = (
             HAVE_ENDED if part.phase in TERMINAL_PHASES else UNFINISHED if part.phase else UNREAD
         )
@@ -175,8 +175,8 @@ def dropped_runs_by_state(promise: Review) -> dict[str, list[str]]:
     return {words: names for words, names in found.items() if names}
 
 
-def limit_text(promise: Review, max_starts: int) -> str:
-    """Say that there are more starts than allowed."""
-    found = "an unknown number of" if promise.at_most is None else f"{promise.at_most:,}"
-    runs = "run" if promise.at_most == 1 else "runs"
+def limit_text(review: Review, max_starts: int) -> str:
+    """Return the text for more starts than allowed."""
+    found = "an unknown number of" if review.at_most is None else f"{review.at_most:,}"
+    runs = "run" if review.at_most == 1 else "runs"
     return f"{found} {runs} may be started, more than --max-starts {max_starts:,} allows"

@@ -1,105 +1,119 @@
-"""A review as JSON: the schema is in docs/review.md, and grows only by new keys."""
+"""A review as JSON; `document` has its schema."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
 from pulumi_vod_workflow.cli.review.change_text import sides
-from pulumi_vod_workflow.cli.review.model import PlannedRun, ResourceRef, Review, SameWork
+from pulumi_vod_workflow.cli.review.document import (
+    DroppedDocument,
+    FreeDocument,
+    LookAlike,
+    PaidOutputsDocument,
+    ReviewDocument,
+    RunDocument,
+    SameWorkDocument,
+    Secret,
+    Side,
+    StartsDocument,
+    Unknown,
+    ValueChange,
+    Visible,
+)
+from pulumi_vod_workflow.cli.review.model import (
+    LostRun,
+    PlannedRun,
+    ResourceRef,
+    Review,
+    SameWork,
+)
 from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
 from pulumi_vod_workflow.core.values import is_known
 
-SCHEMA_VERSION: Final = 1
+_LOST: Final[dict[LostRun, Literal["removed", "replaced"]]] = {
+    LostRun.REMOVED: "removed",
+    LostRun.REPLACED: "replaced",
+}
 
 
-def render_json(promise: Review, max_starts: int | None) -> dict[str, Any]:
+def render_json(review: Review, max_starts: int | None) -> dict[str, Any]:
     """Return the review as plain data."""
-    return {
-        "version": SCHEMA_VERSION,
-        "project": promise.project,
-        "stack": promise.stack,
-        "where": [*promise.endpoint],
-        "starts": {
-            "certain": promise.certain,
-            "atMost": promise.at_most,
-            "maxStarts": max_starts,
-            "exceeded": promise.exceeds(max_starts),
-        },
-        "paidOutputs": {
-            "known": promise.outputs,
-            "runsOfUnknownWorkflows": promise.of_unknown_workflow,
-        },
-        "runs": [_start(start) for start in promise.starts],
-        "free": [
-            {**_who(part.resource), "what": part.reason.name.lower(), "detail": part.detail}
-            for part in promise.free
-        ],
-        "forgotten": [
-            {**_who(part.resource), "runId": part.run_id, "phase": part.phase}
-            for part in promise.dropped
-        ],
-    }
+    document = ReviewDocument(
+        version=1,
+        project=review.project,
+        stack=review.stack,
+        where=review.endpoint,
+        starts=StartsDocument(
+            certain=review.certain,
+            at_most=review.at_most,
+            max_starts=max_starts,
+            exceeded=review.exceeds(max_starts),
+        ),
+        paid_outputs=PaidOutputsDocument(
+            known=review.outputs, runs_of_unknown_workflows=review.of_unknown_workflow
+        ),
+        runs=tuple(map(_run, review.starts)),
+        free=tuple(
+            FreeDocument(**_names(free.resource), what=free.reason.value, detail=free.detail)
+            for free in review.free
+        ),
+        forgotten=tuple(
+            DroppedDocument(**_names(run.resource), run_id=run.run_id, phase=run.phase)
+            for run in review.dropped
+        ),
+    )
+    return document.model_dump(mode="json", by_alias=True)
 
 
-def _who(who: ResourceRef) -> dict[str, Any]:
-    return {"resource": who.name, "urn": who.urn, "item": who.item}
+def _names(resource: ResourceRef) -> dict[str, Any]:
+    return {"resource": resource.name, "urn": resource.urn, "item": resource.item}
 
 
-def _start(start: PlannedRun) -> dict[str, Any]:
-    return {
-        **_who(start.resource),
-        "count": start.count,
-        "certain": start.certain,
-        "why": start.reason,
-        "changes": [
-            {
-                "path": item.path,
-                "from": _value(item.before),
-                "to": _value(item.after),
-                "looksAlike": _alike(item),
-            }
-            for item in start.changes
-        ],
-        "notKnownYet": [*start.unknown],
-        "joins": start.joins or None,
-        "templateId": _value(NOT_SET if start.template is None else start.template),
-        "paidOutputs": start.outputs,
-        "replaces": start.replaces,
-        "warnings": [*start.warnings],
-        "sameWork": None if start.same is None else _same(start.same),
-    }
+def _run(start: PlannedRun) -> RunDocument:
+    return RunDocument(
+        **_names(start.resource),
+        count=start.count,
+        certain=start.certain,
+        why=start.reason.text,
+        changes=tuple(map(_change, start.changes)),
+        not_known_yet=start.unknown,
+        joins=start.joins or None,
+        template_id=_side(NOT_SET if start.template is None else start.template),
+        paid_outputs=start.outputs,
+        replaces=start.replaces,
+        warnings=start.warnings,
+        same_work=None if start.same is None else _same_work(start.same),
+    )
 
 
-def _same(same: SameWork) -> dict[str, Any]:
-    return {
-        **_who(same.resource),
-        "lost": None if same.lost is None else same.lost.name.lower(),
-        "runId": same.run_id,
-        "phase": same.phase,
-        "remedy": _remedy(same),
-        "differs": [*same.differs],
-    }
-
-
-def _remedy(same: SameWork) -> str | None:
-    if same.lost is None:
-        return None
-    return "aliases" if same.alias else "existingRunId"
-
-
-def _alike(change: Change) -> dict[str, str] | None:
-    """Return how two values differ that a person would take for the same, if they do."""
+def _change(change: Change) -> ValueChange:
     shown = sides(change)
-    if not shown.alike:
-        return None
-    return {"why": shown.alike, "from": shown.before, "to": shown.after}
+    look_alike = LookAlike(why=shown.alike, from_=shown.before, to=shown.after)
+    return ValueChange(
+        path=change.path,
+        from_=_side(change.before),
+        to=_side(change.after),
+        looks_alike=look_alike if shown.alike else None,
+    )
 
 
-def _value(value: Any) -> dict[str, Any] | None:
+def _same_work(same: SameWork) -> SameWorkDocument:
+    remedy: Literal["aliases", "existingRunId"] = "aliases" if same.alias else "existingRunId"
+    return SameWorkDocument(
+        **_names(same.resource),
+        lost=None if same.lost is None else _LOST[same.lost],
+        run_id=same.run_id,
+        phase=same.phase,
+        remedy=None if same.lost is None else remedy,
+        differs=same.differs,
+    )
+
+
+def _side(value: Any) -> Side | None:
     """Return a value so that a secret, or an unknown one, cannot be taken for text."""
     if value is NOT_SET:
         return None
     if contains_marker(value, HIDDEN_SECRET):
-        return {"secret": True}
-    return {"value": value} if is_known(value) else {"unknown": True}
+        return Secret()
+    return Visible(value=value) if is_known(value) else Unknown()

@@ -28,38 +28,38 @@ LONGEST: Final = 60_000
 """Characters; GitHub takes 65,536."""
 
 
-def render_markdown(promise: Review, max_starts: int | None) -> str:
+def render_markdown(review: Review, max_starts: int | None) -> str:
     """Return a review that fits into a comment, however much there is to say."""
     text = ""
     for most in (200, 50, 15, 5, 1):
-        text = "\n".join(_lines(promise, max_starts, most)) + "\n"
+        text = "\n".join(_lines(review, max_starts, most)) + "\n"
         if len(text) <= LONGEST:
             break
     return text
 
 
-def _lines(promise: Review, max_starts: int | None, most: int) -> Iterator[str]:
-    stack = f"{markdown_code(f'{promise.project}/{promise.stack}')}: " if promise.stack else ""
+def _lines(review: Review, max_starts: int | None, most: int) -> Iterator[str]:
+    stack = f"{markdown_code(f'{review.project}/{review.stack}')}: " if review.stack else ""
     yield MARK
-    yield f"### {stack}{headline(promise)}"
+    yield f"### {stack}{headline(review)}"
     yield ""
-    if max_starts is not None and promise.exceeds(max_starts):
-        yield f"**{limit_text(promise, max_starts)}.**"
+    if max_starts is not None and review.exceeds(max_starts):
+        yield f"**{limit_text(review, max_starts)}.**"
         yield ""
-    for line in promise.endpoint:
+    for line in review.endpoint:
         yield html_entities(line)
         yield ""
-    found = review_rows(promise)
+    found = review_rows(review)
     if found:
         yield "| run | why | paid outputs |"
         yield "|---|---|---:|"
         for row in found[:most]:
             outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
-            yield f"| {_who(row, most)} | {'<br>'.join(_why(row, most))} | {outputs} |"
+            yield f"| {_run_cell(row, most)} | {'<br>'.join(_why(row, most))} | {outputs} |"
         if len(found) > most:
             yield f"| and {len(found) - most:,} more | | |"
         yield ""
-    free = free_changes_by_reason(promise)
+    free = free_changes_by_reason(review)
     if free:
         total = sum(map(len, free.values()))
         lines = (
@@ -68,12 +68,12 @@ def _lines(promise: Review, max_starts: int | None, most: int) -> Iterator[str]:
             for kind, parts in free.items()
         )
         yield from _details(f"Free: {pluralise(total, 'change')}", lines)
-    if promise.dropped:
+    if review.dropped:
         yield from _details(
-            f"Only forgotten: {pluralise(len(promise.dropped), 'run')}",
+            f"Only forgotten: {pluralise(len(review.dropped), 'run')}",
             (
                 f"- {words}: {_named((markdown_code(shorten(name)) for name in names), most)}"
-                for words, names in dropped_runs_by_state(promise).items()
+                for words, names in dropped_runs_by_state(review).items()
             ),
         )
 
@@ -91,7 +91,7 @@ def _name(name: str, item: str | None) -> str:
     return markdown_code(shorten(f"{name}.{item}" if item else name))
 
 
-def _who(row: ReviewRow, most: int) -> str:
+def _run_cell(row: ReviewRow, most: int) -> str:
     name = markdown_code(shorten(row.name))
     if row.items:
         items = _named((markdown_code(shorten(key)) for key in row.items), most)
@@ -103,7 +103,7 @@ def _who(row: ReviewRow, most: int) -> str:
 
 def _why(row: ReviewRow, most: int) -> Iterator[str]:
     if adds_information(row):
-        yield html_entities(row.first.reason)
+        yield html_entities(row.first.reason.text)
     changes = [markdown_code(change_text(change, item)) for item, change in row.changes]
     yield from changes[:most]
     if len(changes) > most:

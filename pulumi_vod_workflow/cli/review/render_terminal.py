@@ -28,31 +28,31 @@ SHOWN = 20
 """Names, or changes, on one row."""
 
 
-def render_terminal(promise: Review, console: Console) -> None:
+def render_terminal(review: Review, console: Console) -> None:
     """Print a review."""
-    stack = f"{promise.project}/{promise.stack}: " if promise.stack else ""
-    style = "bold yellow" if promise.starts else "bold green"
-    console.print(Text(escape_invisible(stack) + headline(promise), style=style))
-    for line in promise.endpoint:
+    stack = f"{review.project}/{review.stack}: " if review.stack else ""
+    style = "bold yellow" if review.starts else "bold green"
+    console.print(Text(escape_invisible(stack) + headline(review), style=style))
+    for line in review.endpoint:
         console.print(Text(escape_invisible(line), style="dim"))
-    if promise.starts:
-        console.print(_table(promise))
-    for line in _rest(promise):
+    if review.starts:
+        console.print(_table(review))
+    for line in _rest(review):
         console.print(Text(line))
 
 
-def _table(promise: Review) -> Table:
+def _table(review: Review) -> Table:
     table = Table("run", "why", "paid outputs", expand=False)
     table.columns[2].justify = "right"
     for column in table.columns:
         column.overflow = "fold"  # nothing is cut: what differs may stand at the end
-    for row in review_rows(promise):
+    for row in review_rows(review):
         outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
-        table.add_row(Text(_who(row)), Text("\n".join(_why(row))), Text(outputs))
+        table.add_row(Text(_run_cell(row)), Text("\n".join(_why(row))), Text(outputs))
     return table
 
 
-def _who(row: ReviewRow) -> str:
+def _run_cell(row: ReviewRow) -> str:
     name = escape_invisible(row.name)
     if row.items:
         return f"{name}: {pluralise(len(row.items), 'item')}: {_named(row.items)}"
@@ -65,7 +65,7 @@ def _count(row: ReviewRow) -> str:
 
 def _why(row: ReviewRow) -> Iterator[str]:
     if adds_information(row):
-        yield escape_invisible(row.first.reason)
+        yield escape_invisible(row.first.reason.text)
     changes = [change_text(change, item) for item, change in row.changes]
     yield from changes[:SHOWN]
     if len(changes) > SHOWN:
@@ -86,9 +86,9 @@ def _named(names: Iterable[str]) -> str:
     return ", ".join(every[:SHOWN]) + more
 
 
-def _rest(promise: Review) -> Iterator[str]:
-    for kind, parts in free_changes_by_reason(promise).items():
+def _rest(review: Review) -> Iterator[str]:
+    for kind, parts in free_changes_by_reason(review).items():
         names = [f"{name}.{item}" if item else name for name, item, _ in parts]
         yield f"free, {FREE_REASON_TEXT[kind]}: {_named(names)}"
-    for words, names in dropped_runs_by_state(promise).items():
+    for words, names in dropped_runs_by_state(review).items():
         yield f"only forgotten, {words}: {_named(names)}"

@@ -1,4 +1,4 @@
-"""What a step on a `WorkflowRun` promises: why it is started, or that it is free."""
+"""A step on a `WorkflowRun` -> a start with its reason, a free change, or a dropped run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from pulumi_vod_workflow.cli.pulumi_files.diagnostics import ProviderReport
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
     DELETES,
     HIDDEN_SECRET,
@@ -14,13 +15,14 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     Step,
     contains_marker,
 )
-from pulumi_vod_workflow.cli.pulumi_files.provider_messages import Told
 from pulumi_vod_workflow.cli.review.model import (
     DroppedRun,
     FreeChange,
     FreeReason,
     PlannedRun,
+    Reason,
     ResourceRef,
+    ReviewCause,
     ReviewItem,
 )
 from pulumi_vod_workflow.cli.review.value_diff import (
@@ -30,45 +32,45 @@ from pulumi_vod_workflow.cli.review.value_diff import (
     unknown_paths,
     without_hidden,
 )
-from pulumi_vod_workflow.core.batch.changes import NEW, restart_reason_text
 from pulumi_vod_workflow.core.changes import EFFECTS, ChangePlan, Effect, plan_change
+from pulumi_vod_workflow.core.start_reason import NEW, UNKNOWN_ADOPTION, restart_reason
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties, normalise
 from pulumi_vod_workflow.errors import AdoptionError
 
-ENGINE_REASON: Final = {
-    "id": "the engine was told to replace it (--replace)",
-    "replaceWith": "it is replaced with another resource (replace_with)",
+CAUSE_BY_ENGINE_REASON: Final = {
+    "id": ReviewCause.REPLACE_OPTION,
+    "replaceWith": ReviewCause.REPLACED_WITH,
 }
-DEPENDS_REASON: Final = (
-    "the engine replaces it (a replacement trigger, a taint, or what it depends on)"
-)
-RESTART_REASON: Final = tuple(name for name, effect in EFFECTS.items() if effect is not Effect.FREE)
+SENT_BEFORE: Final = "it was sent before, and never answered"
+STARTED_BEFORE: Final = "an earlier update has started it"
+RESTART_FIELDS: Final = tuple(name for name, effect in EFFECTS.items() if effect is not Effect.FREE)
 
 
-def run_items(step: Step, told: Told, service: str | None) -> Iterator[ReviewItem]:
-    """Yield what a step does: it starts a run, costs nothing, or forgets one."""
-    who = ResourceRef(step.urn)
+def run_items(step: Step, report: ProviderReport, service: str | None) -> Iterator[ReviewItem]:
+    """Yield the items of a step."""
+    resource = ResourceRef(step.urn)
     recorded, declared = normalise(step.recorded), normalise(step.declared)
     if step.op in DELETES:
         run_id, phase = (_shown(recorded.get(name)) for name in ("runId", "phase"))
-        yield DroppedRun(who, run_id, phase, recorded)
+        yield DroppedRun(resource, run_id, phase, recorded)
     elif step.op in READS:
-        yield FreeChange(who, FreeReason.READ)
+        yield FreeChange(resource, FreeReason.READ)
     elif step.op in UPDATES:
         plan = _plan(recorded, declared, service)
-        yield FreeChange(who, FreeReason.RECORDED, ", ".join(plan.free))
+        yield FreeChange(resource, FreeReason.RECORDED, ", ".join(plan.free))
     elif declared.get("existingRunId") not in (None, UNKNOWN):
         run_id = declared["existingRunId"]
-        yield FreeChange(who, FreeReason.ADOPTED, "" if run_id is HIDDEN_SECRET else str(run_id))
-    elif told.taken is not None:
-        yield FreeChange(who, FreeReason.REUSED, told.taken)
+        detail = "" if run_id is HIDDEN_SECRET else str(run_id)
+        yield FreeChange(resource, FreeReason.ADOPTED, detail)
+    elif report.plan and report.plan.reuses.count and isinstance(declared.get("clientToken"), str):
+        yield FreeChange(resource, FreeReason.REUSED, report.plan.run or "")
     elif recorded:
-        yield _replacement(step, recorded, declared, told, service)
+        yield _replacement(step, recorded, declared, report, service)
     else:
-        why = "existingRunId (not known yet)" if "existingRunId" in declared else NEW
-        yield replace(
-            planned_run(who, why, declared, told), certain=why == NEW and not told.sent_again
-        )
+        is_adoption = "existingRunId" in declared
+        reason = Reason(UNKNOWN_ADOPTION if is_adoption else NEW)
+        start = _start(resource, reason, declared, report)
+        yield replace(start, certain=start.certain and not is_adoption)
 
 
 def _plan(recorded: Properties, declared: Properties, service: str | None) -> ChangePlan:
@@ -79,56 +81,81 @@ def _plan(recorded: Properties, declared: Properties, service: str | None) -> Ch
         return ChangePlan()
 
 
-def planned_run(who: ResourceRef, why: str, declared: Properties, told: Told) -> PlannedRun:
-    """Return the start that a declaration asks for."""
+def planned_run(
+    resource: ResourceRef,
+    reason: Reason,
+    declared: Properties,
+    *,
+    joins: str,
+    warnings: tuple[str, ...],
+) -> PlannedRun:
+    """Return the start of a declaration."""
     return PlannedRun(
-        who,
-        why,
+        resource,
+        reason,
         unknown=_unknown_inputs(declared),
-        joins="it was sent before, and never answered" if told.sent_again else "",
+        joins=joins,
         template=declared.get("templateId"),
-        warnings=told.warnings,
+        warnings=warnings,
         declared=declared,
     )
 
 
+def _start(
+    resource: ResourceRef, reason: Reason, declared: Properties, report: ProviderReport
+) -> PlannedRun:
+    plan, joins = report.plan, ""
+    if plan and plan.may_be_sent_before:
+        joins = SENT_BEFORE
+    elif plan and plan.reuses.count:
+        # The preview hides the token of a secret run, so nothing confirms the reuse: "up to".
+        joins = STARTED_BEFORE
+    return planned_run(resource, reason, declared, joins=joins, warnings=report.warnings)
+
+
 def _unknown_inputs(declared: Properties) -> tuple[str, ...]:
-    """Name what is not known yet; a derived token follows what else is not."""
-    found = unknown_paths({name: declared[name] for name in RESTART_REASON if name in declared})
+    """Return the paths of unknown inputs; a derived token is unknown if any other input is."""
+    found = unknown_paths({name: declared[name] for name in RESTART_FIELDS if name in declared})
     return tuple(path for path in found if path != "clientToken") or found
 
 
 def _replacement(
-    step: Step, recorded: Properties, declared: Properties, told: Told, service: str | None
+    step: Step,
+    recorded: Properties,
+    declared: Properties,
+    report: ProviderReport,
+    service: str | None,
 ) -> PlannedRun:
     reasons = {*step.replace_reasons}
-    forced = not reasons or not reasons.isdisjoint(ENGINE_REASON)
+    forced = not reasons or not reasons.isdisjoint(CAUSE_BY_ENGINE_REASON)
     if forced:
         reasons |= {*_plan(recorded, declared, service).new_run}
-    fields = [name for name in (*RESTART_REASON, "emulated") if name in reasons]
-    whys = [restart_reason_text(fields, recorded, declared)] if fields else []
+    fields = [name for name in (*RESTART_FIELDS, "emulated") if name in reasons]
+    causes: tuple[ReviewCause, ...] = ()
     if forced:
-        whys += [why for name, why in ENGINE_REASON.items() if name in reasons] or [DEPENDS_REASON]
+        known = (cause for name, cause in CAUSE_BY_ENGINE_REASON.items() if name in reasons)
+        causes = tuple(known) or (ReviewCause.ENGINE,)
+    reason = Reason(restart_reason(fields, recorded, declared) if fields else None, causes)
     start = replace(
-        planned_run(ResourceRef(step.urn), "; ".join(whys), declared, told),
+        _start(ResourceRef(step.urn), reason, declared, report),
         changes=field_changes(fields, recorded, declared),
         replaces=_shown(recorded.get("runId")),
         recorded=recorded,
     )
-    if told.sent_again or declared.get("existingRunId") is UNKNOWN:
+    if start.joins or declared.get("existingRunId") is UNKNOWN:
         return replace(start, certain=False)
     if forced:
         same = declared.get("clientToken", UNKNOWN) == recorded.get("clientToken")
-        return replace(start, joins=_joins_recorded(recorded), certain=False) if same else start
+        return replace(start, joins=_joins_recorded(recorded)) if same else start
     # Whatever is not known yet, a derived token with it, may turn out to be what is recorded.
     whole = {"clientToken": UNKNOWN, **declared}
-    known = _plan(recorded, assume_unknowns_unchanged(recorded, whole), service).new_run
+    surely = _plan(recorded, assume_unknowns_unchanged(recorded, whole), service).new_run
     hidden = whole["clientToken"] is not UNKNOWN and any(
         contains_marker(side.get(name), HIDDEN_SECRET)
         for name in fields
         for side in (recorded, declared)
     )
-    return replace(start, certain=bool(known or hidden or "emulated" in fields))
+    return replace(start, certain=bool(surely or hidden or "emulated" in fields))
 
 
 def _joins_recorded(run: Properties) -> str:
@@ -143,7 +170,7 @@ def _shown(output: object) -> str | None:
 def field_changes(
     fields: Iterable[str], recorded: Properties, declared: Properties
 ) -> tuple[Change, ...]:
-    """Return what differs within the fields that ask for a run by their values."""
+    """Return the differences within the fields that ask for a run by their values."""
     return tuple(
         change
         for name in fields

@@ -1,4 +1,4 @@
-"""Which starts do again what another run does: after a rename, or because it is declared twice."""
+"""Starts that repeat the work of another run, after a rename or by a second declaration."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def with_same_work(parts: Sequence[ReviewItem], steps: Mapping[str, Step]) -> li
 
 
 def _warnings(start: PlannedRun, same: SameWork | None) -> tuple[str, ...]:
-    """Return a start's warnings, without what the review itself says of the same work."""
-    # The provider also compares with runs that stay as they are; most previews leave these out.
+    """Return a start's warnings, without those that the review itself shows as the same work."""
+    # The provider also compares with unchanged runs, which most previews leave out.
     if same is None and start.resource.item is None:
         return start.warnings
     return tuple(text for text in start.warnings if not text.startswith(SAME_WORK_WARNING))
@@ -66,7 +66,7 @@ def _work(inputs: Properties) -> bytes | None:
 def _lost_runs(
     parts: Sequence[ReviewItem],
 ) -> defaultdict[bytes, list[tuple[SameWork, Properties]]]:
-    """Return work -> the runs that lose their place, with what they were started with."""
+    """Return work -> the runs that are removed or replaced, with the inputs of their starts."""
     found: defaultdict[bytes, list[tuple[SameWork, Properties]]] = defaultdict(list)
     for part in parts:
         if isinstance(part, DroppedRun):
@@ -86,9 +86,9 @@ def _lost_runs(
 def _take(
     lost: list[tuple[SameWork, Properties]], start: PlannedRun, steps: Mapping[str, Step]
 ) -> SameWork | None:
-    """Take out of those the run that the start does again, one with its own key first."""
+    """Remove and return the run that the start repeats, a run with the same key first."""
     others = [found for found in lost if found[0].resource != start.resource]
-    if not others or len(others) < len(lost):  # a run that is started anew for its own sake
+    if not others or len(others) < len(lost):  # the start replaces its own run
         return None
     found = min(others, key=lambda item: item[0].resource.item != start.resource.item)
     lost.remove(found)
@@ -100,11 +100,11 @@ def _take(
     )
 
 
-def _is_renamed(same: SameWork, who: ResourceRef, steps: Mapping[str, Step]) -> bool:
-    """Tell whether a resource that is removed as a whole is now declared under another URN."""
-    old, new = steps[same.resource.urn], steps[who.urn]
+def _is_renamed(same: SameWork, resource: ResourceRef, steps: Mapping[str, Step]) -> bool:
+    """Return whether a removed resource is now declared under another URN."""
+    old, new = steps[same.resource.urn], steps[resource.urn]
     return (
-        same.resource.item == who.item
+        same.resource.item == resource.item
         and old.op in DELETES
         and new.op in CREATES
         and old.type == new.type
@@ -113,7 +113,7 @@ def _is_renamed(same: SameWork, who: ResourceRef, steps: Mapping[str, Step]) -> 
 
 
 def _differing(recorded: Properties, declared: Properties) -> Iterator[str]:
-    """Name what would ask for a new run although the work is the same."""
+    """Yield the properties that ask for a new run although the work is the same."""
     old, new = normalise(recorded), normalise(declared)
     yield from changed_start_fields(old, new)
     if has_new_triggers(old, new):
@@ -121,7 +121,7 @@ def _differing(recorded: Properties, declared: Properties) -> Iterator[str]:
 
 
 def _declared(steps: Mapping[str, Step]) -> defaultdict[bytes, list[ResourceRef]]:
-    """Return work -> who declares it, as far as the steps tell."""
+    """Return work -> its declarations in the steps."""
     found: defaultdict[bytes, list[ResourceRef]] = defaultdict(list)
     for urn, step in sorted(steps.items()):
         if step.op not in (*CREATES, *UPDATES):
@@ -131,17 +131,17 @@ def _declared(steps: Mapping[str, Step]) -> defaultdict[bytes, list[ResourceRef]
             inputs = {ResourceRef(urn): normalise(step.declared)}
         elif step.type == BATCH_TYPE:
             inputs = {ResourceRef(urn, key): item for key, item in items_declared(step).items()}
-        for who, declared in inputs.items():
+        for resource, declared in inputs.items():
             work = _work(declared)
             if work is not None:
-                found[work].append(who)
+                found[work].append(resource)
     return found
 
 
 def _twin(
-    declared: Sequence[ResourceRef], who: ResourceRef, starting: set[ResourceRef]
+    declared: Sequence[ResourceRef], resource: ResourceRef, starting: set[ResourceRef]
 ) -> SameWork | None:
-    """Return who else declares the work: who has a run of it already, or the first that starts."""
+    """Return another declaration of the work: one with a run, or the first that starts."""
     kept = [other for other in declared if other not in starting]
-    first = (kept or declared or [who])[0]
-    return None if first == who else SameWork(first)
+    first = (kept or declared or [resource])[0]
+    return None if first == resource else SameWork(first)

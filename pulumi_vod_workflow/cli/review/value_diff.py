@@ -1,4 +1,4 @@
-"""Which values of a declaration differ from those recorded, and where; it decides nothing."""
+"""Differences between recorded and declared values; they decide nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pulumi_vod_workflow.core.values import UNKNOWN
 
 
 class NotSet:
-    """A value that is not there."""
+    """A value that is not set."""
 
     def __repr__(self) -> str:
-        return "ABSENT"
+        return "NOT_SET"
 
 
 NOT_SET: Final = NotSet()
@@ -24,7 +24,7 @@ NOT_SET: Final = NotSet()
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value that differs; any side may be `ABSENT`, `HIDDEN`, or `UNKNOWN`."""
+    """A changed value; any side may be `NOT_SET`, `HIDDEN_SECRET`, or `UNKNOWN`."""
 
     path: str
     before: Any
@@ -34,13 +34,13 @@ class Change:
 def changes_of(
     field: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]
 ) -> Iterator[Change]:
-    """Yield what differs within one field, as far as it can be seen."""
+    """Yield the visible differences within one field."""
     before, after = request_value(recorded, field), request_value(declared, field)
     if field == "triggers":
         yield from _triggers(before or {}, after or {})
         return
     found = [*_leaves(field, _or_absent(before), _or_absent(after))]
-    # What is hidden on both sides has changed, if nothing else has: why else would it be asked for?
+    # The field asks for a run. So a value that is hidden on both sides has changed.
     yield from found or [Change(field, _or_absent(before), _or_absent(after))]
 
 
@@ -49,7 +49,7 @@ def _or_absent(value: object) -> object:
 
 
 def _triggers(before: Any, after: Any) -> Iterator[Change]:
-    """Yield those added or changed; a removed one asks for nothing."""
+    """Yield added and changed triggers; a removed trigger starts nothing."""
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         yield Change("triggers", before or NOT_SET, after)
         return
@@ -79,7 +79,7 @@ def _under(path: str, key: str) -> str:
 
 
 def unknown_paths(declared: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name what is not known yet."""
+    """Return the paths of values that are not known yet."""
     return tuple(path for key in sorted(declared) for path in _unknown(key, declared[key]))
 
 
@@ -96,9 +96,9 @@ def _unknown(path: str, value: Any) -> Iterator[str]:
 
 def without_hidden(recorded: Any, declared: Any) -> tuple[Any, Any]:
     """
-    Return both without what is hidden on either side, so that core's rules can compare the rest.
+    Return both without values that are hidden on either side, so that the core can compare them.
 
-    Only that a run is named, `existingRunId`, stays: it matters, whichever run that is.
+    A hidden `existingRunId` stays as a placeholder: the declaration adopts a run in any case.
     """
     old, new = _or_empty(recorded), _or_empty(declared)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -138,7 +138,7 @@ def _seen(value: Any) -> Any:
 
 
 def assume_unknowns_unchanged(recorded: Any, declared: Any) -> Any:
-    """Return the declaration as if what is not known yet turned out to be what is recorded."""
+    """Return the declaration with the recorded values in the place of unknown ones."""
     if declared is UNKNOWN:
         return recorded
     if isinstance(declared, Mapping):

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from enum import Enum
+from typing import Any
 
 from pulumi_vod_workflow.core.batch.inputs import BATCH_FIELDS, inputs_of, items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.changes import (
-    EMULATED_RUN_REASON,
     SAME_WORK_WARNING,
     check_adopted_run,
     plan_change,
@@ -26,9 +26,19 @@ from pulumi_vod_workflow.core.changes import (
     work_digest,
 )
 from pulumi_vod_workflow.core.execution import is_terminal
+from pulumi_vod_workflow.core.start_reason import (
+    NEW,
+    REJECTED,
+    SENT_BEFORE,
+    UNKNOWN_ADOPTION,
+    UNKNOWN_ITEM,
+    StartReason,
+    reason_text,
+    restart_reason,
+)
 from pulumi_vod_workflow.core.state import updated_state
 from pulumi_vod_workflow.core.text import list_names, property_path
-from pulumi_vod_workflow.core.values import UNKNOWN, Properties, is_known
+from pulumi_vod_workflow.core.values import UNKNOWN, Properties
 from pulumi_vod_workflow.errors import AdoptionError
 
 # -- planning ----------------------------------------------------------------------------------
@@ -36,10 +46,12 @@ from pulumi_vod_workflow.errors import AdoptionError
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """What a change of a batch asks for, item by item."""
+    """The plan of a batch's change, item by item."""
 
-    start: Mapping[str, str] = field(default_factory=dict)
-    """Key -> why; each of them is one paid run."""
+    start: Mapping[str, StartReason] = field(default_factory=dict)
+    """Key -> reason; each of these items starts one run, which is paid."""
+    resend: tuple[str, ...] = ()
+    """Keys of starts whose earlier send has no answer in the journal."""
     reuse: tuple[str, ...] = ()
     """Keys of items whose run an earlier update has started; free."""
     adopt: tuple[str, ...] = ()
@@ -62,11 +74,12 @@ class BatchPlan:
     def with_recovery(self, taken: Collection[str], resent: Collection[str]) -> BatchPlan:
         """Return the plan with what an earlier update has left in the journal."""
         start = {
-            key: f"{why}; {UNCLEAR}" if key in resent and UNCLEAR not in why else why
-            for key, why in self.start.items()
+            key: reason.sent_before() if key in resent else reason
+            for key, reason in self.start.items()
             if key not in taken
         }
-        return replace(self, start=start, reuse=tuple(taken))
+        resend = tuple(key for key in start if key in resent)
+        return replace(self, start=start, resend=resend, reuse=tuple(taken))
 
     def summary_lines(self) -> Iterator[str]:
         """Say, for a person, what is not paid, and last, for a row shows the last, what is."""
@@ -77,7 +90,10 @@ class BatchPlan:
             )
             return
         if self.reuse:
-            yield f"{TAKES_OVER}{list_names(self.reuse)}"
+            yield (
+                "takes over, which is free, what an earlier update has started and no state is "
+                f"known to hold: {list_names(self.reuse)}"
+            )
         if self.adopt:
             yield f"adopts, which is free: {list_names(self.adopt)}"
         unfinished = [key for key in self.drop if key not in self.ended]
@@ -86,15 +102,20 @@ class BatchPlan:
         if self.ended:
             yield f"forgets runs that have ended: {list_names(self.ended)}"
         if self.start:
-            why: dict[str, list[str]] = defaultdict(list)
-            for key, reason in self.start.items():
-                why[reason].append(key)
             whys = "; ".join(
-                f"{reason}: {list_names(keys)}" for reason, keys in sorted(why.items())
+                f"{reason_text(reason)}: {list_names(keys)}"
+                for reason, keys in self.starts_by_reason()
             )
-            yield STARTS_SOME.format(f"{len(self.start):,}", f"{self.total:,}") + whys
+            yield f"starts {len(self.start):,} of {self.total:,} items, each a paid run: {whys}"
         elif self.changes:
-            yield STARTS_NONE.format(f"{self.total:,}")
+            yield f"starts none of {self.total:,} items"
+
+    def starts_by_reason(self) -> list[tuple[StartReason, list[str]]]:
+        """Return the keys of the starts by their reasons, in the order of the reasons' texts."""
+        groups: dict[StartReason, list[str]] = defaultdict(list)
+        for key, reason in self.start.items():
+            groups[reason].append(key)
+        return sorted(groups.items(), key=lambda group: reason_text(group[0]))
 
 
 def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...]]:
@@ -122,22 +143,6 @@ def same_work_warnings(groups: Sequence[Collection[str]]) -> Iterator[str]:
         yield f"{SAME_WORK_WARNING}{alike}{more}"
 
 
-STARTS_SOME: Final = "starts {} of {} items, each a paid run: "
-"""What is said before the items that start, in a preview and in an update."""
-
-STARTS_NONE: Final = "starts none of {} items"
-
-TAKES_OVER: Final = (
-    "takes over, which is free, what an earlier update has started and no state is known to hold: "
-)
-
-NEW: Final = "new"
-
-REJECTED: Final = "not started before"
-
-UNCLEAR: Final = "may have been started before: found again, or paid again if that run has ended"
-
-
 def plan_batch(
     recorded: Properties,
     declared: Properties,
@@ -162,21 +167,21 @@ def plan_batch(
         return BatchPlan()
     after, runs = items_of(declared), runs_of(recorded)
     by_id = {run["runId"]: run for run in runs.values()}
-    start: dict[str, str] = {}
+    start: dict[str, StartReason] = {}
     adopt: list[str] = []
     wrong: list[str] = []
     for key, item in after.items():
         run = runs.get(key)
         try:
             _refuse_other_run(item, by_id)
-            why = _start_reason(key, item, run, recorded, service=service, just_ended=just_ended)
+            decision = _decide(key, item, run, recorded, service=service, just_ended=just_ended)
         except AdoptionError:
             wrong.append(property_path("items", key))
             continue
-        if why == ADOPT:
+        if decision is ItemAction.ADOPT:
             adopt.append(key)
-        elif why:
-            start[key] = why
+        elif isinstance(decision, StartReason):
+            start[key] = decision
     if wrong:
         raise AdoptionError(
             f"existingRunId of {list_names(wrong, 20)}: the run was started with another source or "
@@ -201,7 +206,11 @@ def plan_batch(
     )
 
 
-ADOPT: Final = "adopted"
+class ItemAction(Enum):
+    """The plan of an item that starts nothing."""
+
+    KEEP = "the item keeps its run"
+    ADOPT = "the item adopts the run that it names"
 
 
 def _refuse_other_run(item: Any, by_id: Mapping[str, Properties]) -> None:
@@ -217,7 +226,7 @@ def _refuse_other_run(item: Any, by_id: Mapping[str, Properties]) -> None:
         check_adopted_run(run["runId"], item, run)
 
 
-def _start_reason(
+def _decide(
     key: str,
     item: Any,
     run: Properties | None,
@@ -225,26 +234,26 @@ def _start_reason(
     *,
     service: str | None,
     just_ended: Collection[str],
-) -> str | None:
-    """Say why an item starts a run, or that it adopts one; `None` if it does neither."""
+) -> StartReason | ItemAction:
+    """Return why an item starts a run, or its other action."""
     if item is UNKNOWN:
-        return "not known yet"
+        return UNKNOWN_ITEM
     if run is None:
-        return _first_start_reason(key, item, recorded)
-    why = _restart_reason(run, item, service, just_ended=run["runId"] in just_ended)
-    if why and why != ADOPT and _is_unclear(key, item, recorded):
-        return f"{why}; {UNCLEAR}"
-    return why
+        return _decide_first(key, item, recorded)
+    decision = _decide_restart(run, item, service, just_ended=run["runId"] in just_ended)
+    if isinstance(decision, StartReason) and _is_unclear(key, item, recorded):
+        return decision.sent_before()
+    return decision
 
 
-def _first_start_reason(key: str, item: Properties, recorded: Properties) -> str:
-    """Say why an item without a run starts, or that it adopts one."""
+def _decide_first(key: str, item: Properties, recorded: Properties) -> StartReason | ItemAction:
+    """Return why an item without a run starts one, or that it adopts one."""
     if item.get("existingRunId") is UNKNOWN:
-        return "existingRunId (not known yet)"
+        return UNKNOWN_ADOPTION
     if "existingRunId" in item:
-        return ADOPT
+        return ItemAction.ADOPT
     if _is_unclear(key, item, recorded):
-        return UNCLEAR
+        return SENT_BEFORE
     known = {**(recorded.get("rejected") or {}), **(recorded.get("unclear") or {})}
     return REJECTED if key in known else NEW
 
@@ -255,21 +264,20 @@ def _is_unclear(key: str, item: Properties, recorded: Properties) -> bool:
     return key in (recorded.get("unclear") or {}) and sent == item.get("clientToken")
 
 
-def _restart_reason(
+def _decide_restart(
     run: Properties, item: Properties, service: str | None, *, just_ended: bool
-) -> str | None:
-    """Say why an item that has a run starts another, or adopts one; `None` if it does neither."""
+) -> StartReason | ItemAction:
+    """Return why an item that has a run starts another, or its other action."""
     if _is_unchanged(run, item):
-        return None
+        return ItemAction.KEEP
     # Items have no token of their own: a derived one only follows what it is derived from.
     recorded = {**run, "clientToken": item.get("clientToken")}
     plan = plan_change(recorded, item, service=service, just_ended=just_ended)
     if plan.new_run:
-        return restart_reason_text(plan.new_run, run, item)
+        return restart_reason(plan.new_run, run, item)
     if not plan.adopt:
-        return None
-    known = item["existingRunId"] is not UNKNOWN
-    return ADOPT if known else "existingRunId (not known yet)"
+        return ItemAction.KEEP
+    return UNKNOWN_ADOPTION if item["existingRunId"] is UNKNOWN else ItemAction.ADOPT
 
 
 def _is_unchanged(run: Properties, item: Properties) -> bool:
@@ -278,18 +286,6 @@ def _is_unchanged(run: Properties, item: Properties) -> bool:
         run.get("phase") != "failed"
         and not run["emulated"]
         and not values_differ(inputs_of(run), inputs_of(item))
-    )
-
-
-def restart_reason_text(asking: Collection[str], run: Properties, item: Properties) -> str:
-    """Say which properties ask for a new run, and why where their name does not say it."""
-    words = {
-        "emulated": EMULATED_RUN_REASON,
-        "rerunOnFailure": f"rerunOnFailure after {run.get('status')}",
-    }
-    return ", ".join(
-        f"{name} (not known yet)" if not is_known(item.get(name)) else words.get(name, name)
-        for name in asking
     )
 
 

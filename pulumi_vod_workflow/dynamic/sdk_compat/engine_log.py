@@ -64,6 +64,18 @@ class EngineLogger:
             )
             _log(request)
 
+    def plan(self, text: str, *, lasting: bool) -> None:
+        """
+        Send a plan message for programs; without the resource's URN nothing is sent.
+
+        Measured on engines 3.250.0 and 3.276.0: `preview --json` keeps only lasting lines of
+        information and above. Streamed events and `--event-log` keep debug lines, too, and people
+        see these only with `--debug`.
+        """
+        if self._urn:
+            severity = LogSeverity.INFO if lasting else LogSeverity.DEBUG
+            _log(LogRequest(severity=severity, message=text, urn=self._urn))
+
     def _show(self, text: str, request: LogRequest) -> None:
         if self._urn and _log(request):
             return

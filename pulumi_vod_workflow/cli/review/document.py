@@ -1,0 +1,172 @@
+"""The JSON of a review, from which `docs/reference/review.schema.json` is made."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+def _key(name: str) -> str:
+    return to_camel(name.removesuffix("_"))  # `from` is a word of Python
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=_key,
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Visible(_Model):
+    """A visible value."""
+
+    value: Any
+
+
+class Secret(_Model):
+    """A value with a secret, which the review never shows."""
+
+    secret: Literal[True] = True
+
+
+class Unknown(_Model):
+    """A value that is not known before `up`."""
+
+    unknown: Literal[True] = True
+
+
+Side = Visible | Secret | Unknown
+
+
+class LookAlike(_Model):
+    """Two values that look the same."""
+
+    why: str
+    """The difference, in words."""
+    from_: str
+    """The recorded value, escaped."""
+    to: str
+    """The declared value, escaped."""
+
+
+class ValueChange(_Model):
+    """A changed value."""
+
+    path: str
+    """The path of the value, as Pulumi writes it."""
+    from_: Side | None
+    """The recorded value; `null` if it is not set."""
+    to: Side | None
+    """The declared value; `null` if it is not set."""
+    looks_alike: LookAlike | None
+    """The difference if both values look the same."""
+
+
+class _Named(_Model):
+    resource: str
+    """The resource's name in the program."""
+    urn: str
+    item: str | None
+    """The key of the item of a batch."""
+
+
+class SameWorkDocument(_Named):
+    """Another declaration of the same source, workflow and input."""
+
+    lost: Literal["removed", "replaced"] | None
+    """The change that removes its run; `null` if the run stays, so that both are paid."""
+    run_id: str | None
+    phase: str | None
+    """As last read."""
+    remedy: Literal["aliases", "existingRunId"] | None
+    """The argument that keeps the existing run."""
+    differs: tuple[str, ...]
+    """Properties that ask for a new run with the alias, too."""
+
+
+class RunDocument(_Named):
+    """A run that would be started: paid."""
+
+    count: int | None
+    """1; more for items that the preview does not name; `null` while the number is not known."""
+    certain: bool
+    """Whether the run starts in any case. A start with `joins` is never certain."""
+    why: str
+    """The reason, in words for people."""
+    changes: tuple[ValueChange, ...]
+    """The changed values that ask for the start."""
+    not_known_yet: tuple[str, ...]
+    """Paths of inputs that are not known before `up`."""
+    joins: str | None
+    """Reason why the service may answer with an existing run, free, while that is unfinished."""
+    template_id: Side | None
+    """The workflow."""
+    paid_outputs: int | None
+    """The maximum number of paid outputs; `null` if the workflow is not known offline."""
+    replaces: str | None
+    """Id of the replaced run, which is not cancelled."""
+    warnings: tuple[str, ...]
+    """The provider's warnings, for people."""
+    same_work: SameWorkDocument | None
+    """Another declaration of the same work."""
+
+
+class FreeDocument(_Named):
+    """A free change."""
+
+    what: Literal["adopted", "taken", "recorded", "waits", "read"]
+    """The kind of change; `taken` reuses a run that an earlier update has started."""
+    detail: str
+    """For people."""
+
+
+class DroppedDocument(_Named):
+    """A run that is no longer declared. It is not cancelled."""
+
+    run_id: str | None
+    phase: str | None
+    """As last read."""
+
+
+class StartsDocument(_Model):
+    """The number of runs that would be started."""
+
+    certain: int
+    """Runs that start in any case."""
+    at_most: int | None
+    """The maximum; `null` while it is not known."""
+    max_starts: int | None
+    """The option `--max-starts`."""
+    exceeded: bool
+    """Whether `atMost` is more than `maxStarts`, or not known."""
+
+
+class PaidOutputsDocument(_Model):
+    """The number of paid outputs."""
+
+    known: int
+    """The maximum, of built-in workflows."""
+    runs_of_unknown_workflows: int
+    """Runs that `known` does not count."""
+
+
+class ReviewDocument(_Model):
+    """The output of `vod-workflow review --format json`. Version 1 only gains keys."""
+
+    version: Literal[1]
+    project: str
+    stack: str
+    where: tuple[str, ...]
+    """The provider's lines about the endpoint of new runs, for people."""
+    starts: StartsDocument
+    paid_outputs: PaidOutputsDocument
+    runs: tuple[RunDocument, ...]
+    """Runs that would be started."""
+    free: tuple[FreeDocument, ...]
+    """Free changes."""
+    forgotten: tuple[DroppedDocument, ...]
+    """Runs that leave the state. An unfinished run continues, and is billed."""

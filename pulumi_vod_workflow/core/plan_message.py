@@ -1,0 +1,270 @@
+"""
+The plan message: the plan of one resource as one line of JSON, for programs.
+
+The provider sends one message for each resource that starts, reuses, adopts, drops or refuses runs.
+It sends the message from the check of a new resource, and from the diff of a changed one.
+The prose beside the message is for people, and nothing reads it.
+
+The schema is `docs/reference/plan-message.schema.json`. Version 1 only gains fields and causes.
+Readers ignore unknown fields.
+
+Counts are exact. Of the keys of items a message names the first `MAX_KEYS` of each set.
+A message has no input, no token and no secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.start_reason import StartCause, StartReason
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+KIND: Final = "vod.plan"
+VERSION: Final = 1
+"""Of the message's form. A reader refuses a newer one: its counts may mean something else."""
+MAX_KEYS: Final = 100
+"""Keys that a message names of one set of items."""
+MAX_GROUPS: Final = 20
+"""Groups of starts in a message; starts with rarer reasons are one more group, without keys."""
+
+
+class Operation(Enum):
+    """The operation that a message plans. A resource that the engine replaces has one of each."""
+
+    CREATE = "create"
+    """A new resource, or the new one of a replacement."""
+    UPDATE = "update"
+    """A change of a recorded resource in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A set of a batch's items; the run itself, without keys, of a `WorkflowRun`."""
+
+    __pydantic_config__: ClassVar[Any] = {"use_attribute_docstrings": True}  # for the schema
+
+    count: int = 0
+    """The exact number of items."""
+    keys: tuple[str, ...] = ()
+    """The keys of the first 100 items; empty for a `WorkflowRun`."""
+
+    @classmethod
+    def of(cls, keys: Collection[str]) -> Items:
+        """Return the set of items with these keys."""
+        return cls(len(keys), tuple(keys)[:MAX_KEYS])
+
+    @property
+    def are_all_named(self) -> bool:
+        """Whether `keys` has every item of the set."""
+        return len(self.keys) == self.count
+
+
+ONE_RUN: Final = Items(1)
+"""The run of a `WorkflowRun`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartGroup:
+    """Starts with the same reason; each is one paid run."""
+
+    __pydantic_config__: ClassVar[Any] = {"use_attribute_docstrings": True}  # for the schema
+
+    causes: tuple[StartCause, ...] = ()
+    """The causes of the start."""
+    properties: tuple[str, ...] = ()
+    """Names of the properties that ask for the start."""
+    unknown: tuple[str, ...] = ()
+    """Those properties whose values are not known yet."""
+    items: Items = field(default_factory=Items)
+    """The items that start."""
+
+    @property
+    def reason(self) -> StartReason:
+        """The reason of each start."""
+        return StartReason(self.causes, self.properties, self.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMessage:
+    """The plan of one resource in one operation."""
+
+    __pydantic_config__: ClassVar[Any] = {"use_attribute_docstrings": True}  # for the schema
+
+    operation: Operation
+    """The planned operation."""
+    fingerprint: str
+    """A hash that binds the message to the resource and its ClientTokens."""
+    total: int | None = 1
+    """The number of declared items, 1 for a `WorkflowRun`; `null` while it is not known."""
+    starts: tuple[StartGroup, ...] = ()
+    """Paid starts, by reason. The number of starts is not known while `total` is `null`."""
+    resends: Items = field(default_factory=Items)
+    """Starts among `starts` whose earlier send has no answer; the service may join them, free."""
+    reuses: Items = field(default_factory=Items)
+    """Items that reuse a run which an earlier update has started; free."""
+    adopts: Items = field(default_factory=Items)
+    """Items that adopt the existing run that they name; free."""
+    drops: Items = field(default_factory=Items)
+    """Items whose runs leave the state; unfinished runs continue and are billed."""
+    refuses: Items = field(default_factory=Items)
+    """Starts with an unknown outcome that the provider refuses to send again; the check fails."""
+    run: str | None = None
+    """RunId of the reused run of a `WorkflowRun`."""
+    kind: Literal["vod.plan"] = "vod.plan"
+    version: Literal[1] = 1
+
+    @property
+    def start_count(self) -> int | None:
+        """The number of paid starts; `None` while it is not known."""
+        return None if self.total is None else sum(group.items.count for group in self.starts)
+
+    @property
+    def has_unknown_reason(self) -> bool:
+        """Whether an unknown input is part of any start's reason."""
+        return any(group.reason.is_unknown for group in self.starts)
+
+    @property
+    def may_be_sent_before(self) -> bool:
+        """Whether the service may join any of the starts, because it was sent before."""
+        return bool(self.resends.count) or any(
+            group.reason.may_be_sent_before for group in self.starts
+        )
+
+    def to_json(self) -> str:
+        """Return the message as one line of ASCII, without empty sets."""
+        sets = {name: getattr(self, name) for name in _SETS}
+        document = {
+            "kind": self.kind,
+            "version": self.version,
+            "operation": self.operation.value,
+            "fingerprint": self.fingerprint,
+            "total": self.total,
+            "starts": [_group_document(group) for group in self.starts],
+            **{name: _items_document(items) for name, items in sets.items() if items.count},
+            **({"run": self.run} if self.run else {}),
+        }
+        text = json.dumps(document, separators=(",", ":"))
+        # The engine removes what looks like its colours, `<{%...%}>`, from every line.
+        return text.replace("<", "\\u003c")
+
+
+_SETS: Final = ("resends", "reuses", "adopts", "drops", "refuses")
+
+
+def _group_document(group: StartGroup) -> dict[str, Any]:
+    document: dict[str, Any] = {"causes": [cause.value for cause in group.causes]}
+    document |= {"properties": [*group.properties]} if group.properties else {}
+    document |= {"unknown": [*group.unknown]} if group.unknown else {}
+    return {**document, "items": _items_document(group.items)}
+
+
+def _items_document(items: Items) -> dict[str, Any]:
+    return {"count": items.count, **({"keys": [*items.keys]} if items.keys else {})}
+
+
+def start_groups(starts: Iterable[tuple[StartReason, Collection[str]]]) -> tuple[StartGroup, ...]:
+    """Return the starts of a batch as groups: (reason, keys of its items)."""
+    ordered = sorted(starts, key=lambda group: -len(group[1]))
+    groups = [
+        StartGroup(reason.causes, reason.properties, reason.unknown, Items.of(keys))
+        for reason, keys in ordered[:MAX_GROUPS]
+    ]
+    rest = ordered[MAX_GROUPS:]
+    if rest:
+        causes = dict.fromkeys(cause for reason, _ in rest for cause in reason.causes)
+        names = dict.fromkeys(name for reason, _ in rest for name in reason.properties)
+        unknown = dict.fromkeys(name for reason, _ in rest for name in reason.unknown)
+        count = Items(sum(len(keys) for _, keys in rest))
+        groups.append(StartGroup(tuple(causes), tuple(names), tuple(unknown), count))
+    return tuple(groups)
+
+
+def declaration_fingerprint(urn: str, declared: Mapping[str, Any]) -> str:
+    """
+    Return a hash that binds a message to the declaration of one resource.
+
+    A reader computes the hash from the engine's step and ignores a message with another one. So no
+    text that a program logs by chance, or copies from its data, is taken for a message.
+    With secret inputs the hash covers the URN only: tokens are hashes of the inputs.
+
+    Args:
+        urn: of the resource.
+        declared: its checked inputs.
+
+    """
+    tokens: list[list[str]] = []
+    if declared.get("secretInputs") is not True:
+        many = declared.get("clientTokens")
+        named = many if isinstance(many, Mapping) else {"": declared.get("clientToken")}
+        pairs = ((key, named[key]) for key in sorted(named))
+        tokens = [[key, token] for key, token in pairs if isinstance(token, str)]
+    return hashlib.sha256(canonical_json({"urn": urn, "tokens": tokens})).hexdigest()[:32]
+
+
+class NewerVersionError(ValueError):
+    """A message of a newer version, whose counts this version cannot read."""
+
+
+def parse_plan_message(text: str) -> PlanMessage | None:
+    """
+    Return the message that a line of the engine's log is; `None` if it is something else.
+
+    Raises:
+        NewerVersionError: when a newer provider wrote the message.
+
+    """
+    from pydantic import ValidationError  # noqa: PLC0415 - a provider only writes messages
+
+    if not (text.startswith("{") and KIND in text):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("kind") != KIND:
+        return None
+    version = found.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise NewerVersionError(f"version {version} of the plan message")
+    if version != VERSION:
+        return None
+    try:
+        message = plan_message_adapter().validate_python(found)
+    except ValidationError:
+        return None
+    return message if _is_consistent(message) else None
+
+
+@cache
+def plan_message_adapter() -> TypeAdapter[PlanMessage]:
+    """Return the reader of messages; its JSON schema is the published one."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - a provider only writes messages
+
+    return TypeAdapter(PlanMessage)
+
+
+def _is_consistent(message: PlanMessage) -> bool:
+    """Return whether the counts of a message fit together."""
+    groups = [group.items for group in message.starts]
+    declared = (*groups, message.reuses, message.adopts, message.refuses)
+    sets = (*declared, message.resends, message.drops)
+    if any(items.count < len({*items.keys}) or items.count < 0 for items in sets):
+        return False
+    keys = [key for items in declared for key in items.keys]
+    if len(keys) != len({*keys}):
+        return False
+    if message.total is None:
+        return not groups
+    starts = sum(items.count for items in groups)
+    return (
+        sum(items.count for items in declared) <= message.total and message.resends.count <= starts
+    )
