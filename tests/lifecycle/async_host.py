@@ -35,7 +35,6 @@ class Lines:
     def __init__(self) -> None:
         self.shown: list[str] = []
         self.plans: list[str] = []
-        self.plans: list[str] = []
 
     def info(self, text: str) -> None:
         self.shown.append(text)
@@ -45,9 +44,6 @@ class Lines:
 
     def warning(self, text: str) -> None:
         self.shown.append(f"warning: {text}")
-
-    def plan(self, text: str, *, lasting: bool) -> None:
-        self.plans.append(text)
 
     def plan(self, text: str, *, lasting: bool) -> None:
         self.plans.append(text)
