@@ -131,7 +131,7 @@ def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
     story.emulator.advance(5000)
     story.stack.import_stack(empty)
     outcome = story.pays(program, 0)
-    assert "takes over, which is free" in outcome.text
+    assert "reuses runs that an earlier update started (free)" in outcome.text
     assert {item["runId"] for item in story.emulator.ledger()} == {
         item["runId"] for item in story.batch["runs"].values()
     }
@@ -155,7 +155,7 @@ def test_one_run_is_taken_over_too(story: Story) -> None:
     story.stack.import_stack(empty)
     outcome = story.pays(run(), 0)
     [start] = story.emulator.ledger()
-    assert f"takes {start['runId']} over, which is free" in outcome.text
+    assert f"reuses {start['runId']} (free)" in outcome.text
     assert story.run["runId"] == start["runId"]
     story.refresh()
     assert story.run["phase"] == "succeeded"
