@@ -247,7 +247,7 @@ async def _announce_create(
     for run in recovery.reused.values():
         _send_plan(host, inputs, reuses=ONE_RUN, run=run["runId"])
         host.logger.info(
-            f"{REUSES_RUN.format(run['runId'])}: an earlier update started it, and no recorded "
+            f"{REUSES_RUN.format(run['runId'])}: an earlier update started it, and no known "
             f"state has it (journal: {session.settings.journal})\n"
             "hint: for a new run (paid), change a trigger"
         )
@@ -381,7 +381,7 @@ async def _reuse(session: Session, run: Mapping[str, Any]) -> dict[str, Any] | N
             return None
         error.remedy = (
             f"{error.remedy}\n"
-            f"if the run, of the journal {session.settings.journal}, no longer exists, choose\n"
+            f"if this run of the journal {session.settings.journal} no longer exists, choose\n"
             f"{UNKNOWN_START_OPTIONS}"
         )
         raise

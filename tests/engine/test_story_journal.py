@@ -168,7 +168,7 @@ def test_what_is_said_to_be_free_stays_free(story: Story) -> None:
     story.emulator.advance(5000)
     [resource] = story.resources.values()
     outcome = story.pays(made, 0, replace=[resource["urn"]])
-    assert "no state is known to hold it" in outcome.text
+    assert "no known state has it (journal: " in outcome.text
     story.refresh()
     story.pays(made, 1, replace=[resource["urn"]])
 
@@ -231,8 +231,10 @@ def test_a_run_of_another_account_is_not_taken_over(story: Story) -> None:
         connection.execute("UPDATE starts SET run_id = 'lb:of-somebody-else'")
     story.stack.import_stack(empty)
     failed = story.failing_up(run())
-    assert "says that this run was started for it" in failed.text
-    assert all(way in failed.text for way in WAYS)
+    [question] = [text for name, text in failed.lines if name == "run" and WAYS[0] in text]
+    assert question.startswith("GetWorkflowExecution: the service answered ResourceNotFound")
+    assert all(way in question for way in WAYS)
+    assert "hint: if this run of the journal " in failed.text
     assert len(story.emulator.ledger()) == 1
 
 
