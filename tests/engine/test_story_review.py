@@ -590,8 +590,8 @@ def test_the_ledger_gains_what_is_promised(outcome: Outcome, subtests: pytest.Su
     with subtests.test("the message counts what is promised of each batch"):
         for name in (name for name, kind in TYPES.items() if kind == BATCH and name in plans):
             most = [most for (found, _), ((_, most), _) in EXPECTED.items() if found == name]
-            expected = None if None in most else sum(number for number in most if number)
-            assert plans[name][-1].start_count == expected
+            total = None if None in most else sum(number for number in most if number)
+            assert plans[name][-1].start_count == total
     with subtests.test("people read a sentence last"):
         assert [name for name, text in lasting.items() if parse_plan_message(text)] == []
     with subtests.test("no secret is in any form"):
