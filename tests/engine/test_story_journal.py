@@ -231,7 +231,7 @@ def test_a_run_of_another_account_is_not_taken_over(story: Story) -> None:
         connection.execute("UPDATE starts SET run_id = 'lb:of-somebody-else'")
     story.stack.import_stack(empty)
     failed = story.failing_up(run())
-    assert "says that this run was started for it" in failed.text
+    assert "if the run, of the journal " in failed.text
     assert all(way in failed.text for way in WAYS)
     assert len(story.emulator.ledger()) == 1
 
