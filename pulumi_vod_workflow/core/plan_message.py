@@ -81,7 +81,7 @@ class StartGroup:
     causes: tuple[StartCause, ...] = ()
     """The causes of the start."""
     properties: tuple[str, ...] = ()
-    """Names of the properties that ask for the start."""
+    """The properties that cause the start."""
     unknown: tuple[str, ...] = ()
     """Those properties whose values are not known yet."""
     items: Items = field(default_factory=Items)

@@ -36,7 +36,7 @@ class StartCause(Enum):
     RERUN = "rerun"
     """The recorded run failed, and `rerunOnFailure` is set."""
     REPLACED = "replaced"
-    """The engine replaces the resource, for a cause of its own."""
+    """The engine replaces the resource, for example with `--replace`."""
     OTHER = "other"
     """A cause that a newer provider reports."""
 
@@ -51,7 +51,7 @@ class StartReason:
 
     causes: tuple[StartCause, ...]
     properties: tuple[str, ...] = ()
-    """Names of the properties that ask for the start."""
+    """The properties that cause the start."""
     unknown: tuple[str, ...] = ()
     """Those properties whose values are not known yet."""
     status: str | None = None
@@ -93,10 +93,10 @@ def restart_reason(
     asking: Collection[str], run: Mapping[str, Any], declared: Mapping[str, Any]
 ) -> StartReason:
     """
-    Return the reason of a start that takes the place of a recorded run.
+    Return the reason of a start that replaces a recorded run.
 
     Args:
-        asking: the properties that ask for it, as `plan_change` returns them.
+        asking: the properties that cause it, as `plan_change` returns them.
         run: the recorded run.
         declared: the checked inputs.
 
