@@ -1,9 +1,9 @@
 """
-What an operation that was cut short has left in the journal, and so whether a start is sent.
+Start records of an interrupted operation -> the starts to send, to reuse, and to refuse.
 
-The service joins a repeated start for as long as the run is unfinished; whether it does afterwards
-is not known (facts 4). So a start whose answer arrived is never sent again, and one whose answer
-never did only while its run can hardly have ended.
+The service joins a repeated start while the run is unfinished; afterwards, its rule is not known
+(vod-api-facts 4). So the provider never sends a start again after an answer. Without an answer, it
+sends the start again only while the run is most likely unfinished.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ Run = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class StartIntent:
-    """A start that is asked for."""
+    """A start of a declaration."""
 
     start: Mapping[str, Any]
-    """As `start.start_of` returns it."""
+    """The fields of the request, as `request_fields` returns them."""
     client_token: str
-    """What makes a repeat the same start."""
+    """The token by which the service joins a repeated start."""
     resource_key: str
-    """Who declares it."""
+    """The key of the declaring resource."""
     record_key: str
-    """What the journal knows it by: a hash, so that no input is in the journal."""
+    """The key of its start record: a hash, so that no input is in the journal."""
 
 
 def is_fully_known(declared: Mapping[str, Any]) -> bool:
-    """Tell whether checked inputs ask for a start that is all known, whatever else is not."""
+    """Return whether all values of the start are known; other inputs may be unknown."""
     token, scope = declared.get("clientToken"), declared.get("scope")
     return token is not None and is_known([token, scope, request_fields(declared)])
 
 
 def start_intent(declared: Mapping[str, Any], *, endpoint: str, region: str) -> StartIntent:
-    """Return the start that checked inputs ask for at a site, if they `can_be_ordered`."""
+    """Return the start of checked inputs at an endpoint, if `is_fully_known`."""
     start, token, resource = (
         request_fields(declared),
         declared["clientToken"],
@@ -57,20 +57,20 @@ def start_intent(declared: Mapping[str, Any], *, endpoint: str, region: str) -> 
 
 
 def resource_key_of(declared: Mapping[str, Any]) -> str:
-    """Return who declares a run, as the journal names it."""
+    """Return the journal's key of the declaring resource."""
     return canonical_json(declared.get("scope") or {}).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class StartRecord:
-    """What the journal holds of a start that no state is known to hold."""
+    """The journal's record of a start whose run is in no known state."""
 
     sent_at: datetime
-    """When it was first sent, by this machine's clock."""
+    """The time of the first send, by this machine's clock."""
     run: Run | None = None
-    """If an answer came."""
+    """The accepted run; `None` without an answer."""
     record_key: str = field(default="", compare=False)
-    """`Order.key` of what was sent."""
+    """`StartIntent.record_key` of the sent start."""
 
 
 REUSES_RUN: Final = "reuses {} (free)"
@@ -78,22 +78,22 @@ REUSES_RUN: Final = "reuses {} (free)"
 
 
 class RecoveryAction(Enum):
-    """What to do about a start that is asked for."""
+    """The action for a start."""
 
-    SEND = "nothing speaks against sending it"
-    REUSE = "it was accepted: its run is taken over, which is free"
-    REFUSE = "its run may have ended, or is too old to be read: a person decides"
+    SEND = "send the start: no record forbids it"
+    REUSE = "reuse the accepted run (free)"
+    REFUSE = "refuse: its run may have ended, or is too old to read, so the user decides"
 
 
 def recovery_action(
     entry: StartRecord | None, now: datetime, resend_within: float
 ) -> RecoveryAction:
     """
-    Decide whether a start is sent.
+    Return the action for a start.
 
     Args:
-        entry: what the journal holds of it.
-        now: by the clock of `entry.sent_at`.
+        entry: its record; `None` without one.
+        now: the current time, by the clock of `entry.sent_at`.
         resend_within: seconds for which a start without an answer may be sent again.
 
     """
@@ -102,7 +102,7 @@ def recovery_action(
     age = now - entry.sent_at
     if entry.run is not None:
         return RecoveryAction.REUSE if age < RETENTION else RecoveryAction.REFUSE
-    # A clock that was set back tells nothing.
+    # A clock that was set back gives no age.
     return (
         RecoveryAction.SEND if 0 <= age.total_seconds() <= resend_within else RecoveryAction.REFUSE
     )
@@ -110,16 +110,16 @@ def recovery_action(
 
 @dataclass(frozen=True, slots=True)
 class RecoveryPlan:
-    """What there is to do about many starts."""
+    """The actions for many starts."""
 
     reused: Mapping[str, Run] = field(default_factory=dict)
-    """Name -> the run that is taken over."""
+    """Name -> the run to reuse."""
     resent: Mapping[str, StartRecord] = field(default_factory=dict)
-    """Name -> what is sent once more."""
+    """Name -> the record of a start to send again."""
     undecided: Mapping[str, StartRecord] = field(default_factory=dict)
-    """Name -> what a person decides."""
+    """Name -> the record of a start about which the user decides."""
     superseded: Mapping[str, StartRecord] = field(default_factory=dict)
-    """Name -> another start of who is about to start one, which no state is known to hold."""
+    """Name -> the record of an earlier, other start of the same resource."""
 
 
 def plan_recovery(
@@ -130,14 +130,14 @@ def plan_recovery(
     resend_within: float,
 ) -> RecoveryPlan:
     """
-    Decide about starts.
+    Return the actions for many starts.
 
     Args:
-        intents: name -> a start that is asked for.
-        records: `Order.key` -> what the journal holds of it.
-        earlier: `Order.resource` -> what the journal holds of another start of it.
-        now: by the clock of the entries.
-        resend_within: as in `recall`.
+        intents: name -> a start.
+        records: `StartIntent.record_key` -> the record of the start.
+        earlier: `StartIntent.resource_key` -> the record of another start of the resource.
+        now: the current time, by the clock of the records.
+        resend_within: as in `recovery_action`.
 
     """
     known = {

@@ -122,7 +122,7 @@ class BatchPlan:
 
 
 def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...]]:
-    """Return the keys of items that do the same work, of which at least one is started."""
+    """Return the keys of items with the same work, if at least one of them starts."""
     sources: dict[Any, list[str]] = defaultdict(list)
     for key, item in items.items():
         source = item.get("vid") if item is not UNKNOWN else None
@@ -139,7 +139,7 @@ def same_work(items: Properties, starts: Collection[str]) -> list[tuple[str, ...
 
 
 def same_work_warnings(groups: Sequence[Collection[str]]) -> Iterator[str]:
-    """Say once which items do the same work."""
+    """Yield one warning for all items of the same work."""
     if groups:
         alike = "; ".join(list_names(keys, 10) for keys in groups[:10])
         more = f"; and {len(groups) - 10:,} more groups" if len(groups) > 10 else ""
@@ -262,7 +262,7 @@ def _decide_first(key: str, item: Properties, recorded: Properties) -> StartReas
 
 
 def _is_unclear(key: str, item: Properties, recorded: Properties) -> bool:
-    """Tell whether this very start was sent before, without an answer."""
+    """Return whether the same start was sent before without an answer."""
     sent = (recorded.get("clientTokens") or {}).get(key)
     return key in (recorded.get("unclear") or {}) and sent == item.get("clientToken")
 
@@ -284,7 +284,7 @@ def _decide_restart(
 
 
 def _is_unchanged(run: Properties, item: Properties) -> bool:
-    """Tell quickly, for there may be thousands, that nothing asks for anything."""
+    """Return quickly, because a batch has thousands of items, whether nothing changes."""
     return (
         run.get("phase") != "failed"
         and not run["emulated"]
