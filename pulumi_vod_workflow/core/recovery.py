@@ -73,7 +73,7 @@ class StartRecord:
     """`Order.key` of what was sent."""
 
 
-REUSES_RUN: Final = "takes {} over, which is free"
+REUSES_RUN: Final = "reuses {} (free)"
 """The line for people about a run that is reused."""
 
 

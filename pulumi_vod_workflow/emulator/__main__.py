@@ -115,7 +115,7 @@ def _merge_settings(options: Mapping[str, Any]) -> dict[str, Any]:
 def _make_app(parts: dict[str, Any]) -> Emulator:
     """Create the application; `clock`, `faults` and `outcomes` have the form of the controls."""
     clock = parts.pop("clock", None)
-    controls = {"faults": control_api.add_fault, "outcomes": control_api.decide_outcome}
+    controls = {"faults": control_api.add_fault, "outcomes": control_api.add_outcome}
     lists = {name: parts.pop(name, []) for name in controls}
     for name, items in lists.items():
         if not isinstance(items, list):

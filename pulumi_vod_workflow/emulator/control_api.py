@@ -96,7 +96,7 @@ def move_clock(service: Service, parts: Mapping[str, Any]) -> None:
     )
 
 
-def decide_outcome(service: Service, parts: Mapping[str, Any]) -> None:
+def add_outcome(service: Service, parts: Mapping[str, Any]) -> None:
     """Set the outcome of later starts: see `Outcome`."""
     outcome = parse_model(Outcome, parts)
     service.store.add_outcome(outcome.rule.model_dump_json(by_alias=True), outcome.times)
@@ -114,7 +114,7 @@ def change_settings(service: Service, parts: Mapping[str, Any]) -> None:
 
 WRITE_ROUTES: Final[Mapping[str, Callable[[Service, Mapping[str, Any]], None]]] = {
     "POST clock": move_clock,
-    "POST outcomes": decide_outcome,
+    "POST outcomes": add_outcome,
     "POST faults": add_fault,
     "POST settings": change_settings,
 }

@@ -174,7 +174,7 @@ class VodEmulator:
     def outcome(self, status: str, times: int = 1, match: str = "") -> None:
         """Set the last status of the next starts with `match` in the name of their source."""
         parts = {"status": status, "times": times, "match": match}
-        control_api.decide_outcome(self.service, parts)
+        control_api.add_outcome(self.service, parts)
 
     def reset(self) -> None:
         """Delete all runs, faults, outcomes and changed settings, and reset the clock."""

@@ -55,6 +55,7 @@ from pulumi_vod_workflow.errors import (
     Problem,
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
+from pulumi_vod_workflow.lifecycle.announcements import kind_of_run
 from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
@@ -289,7 +290,7 @@ async def _announce_plan(
     if plan.start and not has_secret_inputs(news):  # equality would reveal a secret
         for line in same_work_warnings(same_work(items, plan.start)):
             host.logger.warning(line)
-    for line in plan.summary_lines():
+    for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
     # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.
     if session.settings.preflight == "off" or recovery.resent:

@@ -247,7 +247,7 @@ async def _announce_create(
     for run in recovery.reused.values():
         _send_plan(host, inputs, reuses=ONE_RUN, run=run["runId"])
         host.logger.info(
-            f"{REUSES_RUN.format(run['runId'])}: an earlier update started it, and no recorded "
+            f"{REUSES_RUN.format(run['runId'])}: an earlier update started it, and no known "
             f"state has it (journal: {session.settings.journal})\n"
             "hint: for a new run (paid), change a trigger"
         )
@@ -261,19 +261,21 @@ async def _announce_create(
         host.logger.warning(line)
     _warn_of_same_work(session, host, inputs, starts=True)
     resent = any(recorder.resent for recorder in recorders.values())
-    _send_plan(
-        host,
-        inputs,
-        starts=(_start_group(session, inputs, resent=resent),),
-        resends=ONE_RUN if resent else Items(),
-    )
+    # Beyond that the stack's row has their number, and the engine's steps show each start. A call
+    # of the engine for each row takes as long as all else that a check does.
+    has_row = not session.announcements.has_many_starts
+    if resent or has_row:
+        _send_plan(
+            host,
+            inputs,
+            starts=(_start_group(session, inputs, resent=resent),),
+            resends=ONE_RUN if resent else Items(),
+        )
     if resent:
         # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
-    if not session.announcements.has_many_starts:
-        # Beyond that the stack's row has their number. A call of the engine for each row takes as
-        # long as all else that a check does.
+    if has_row:
         host.logger.info(f"starts {a_run(session.settings)}")
     if session.settings.preflight == "off":
         return []
@@ -381,7 +383,7 @@ async def _reuse(session: Session, run: Mapping[str, Any]) -> dict[str, Any] | N
             return None
         error.remedy = (
             f"{error.remedy}\n"
-            f"if the run, of the journal {session.settings.journal}, no longer exists, choose\n"
+            f"if this run of the journal {session.settings.journal} no longer exists, choose\n"
             f"{UNKNOWN_START_OPTIONS}"
         )
         raise

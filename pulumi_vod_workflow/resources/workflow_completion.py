@@ -134,13 +134,13 @@ def _named_runs(runs: WaitTargets) -> Iterator[NamedRuns]:
             else:
                 yield {name: target}
     else:
-        for target in _targets(runs):
-            if isinstance(target, WaitableResource):
-                yield target._named_runs(target.pulumi_resource_name)
-            elif isinstance(target, str):
-                yield {target: target}
+        for awaited in _targets(runs):
+            if isinstance(awaited, WaitableResource):
+                yield awaited._named_runs(awaited.pulumi_resource_name)
+            elif isinstance(awaited, str):
+                yield {awaited: awaited}
             else:  # an output or another awaitable
-                ids: Output[Any] = Output.from_input(target)
+                ids: Output[Any] = Output.from_input(awaited)
                 yield ids.apply(_runs_by_own_id)
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     BATCH_TYPE,
     COMPLETION_TYPE,
-    OF_SECRETS,
     PROVIDER_TYPE,
     RUN_TYPE,
+    SECRET_SIGNATURE,
     SIGNATURE,
 )
 
 NOW = datetime(2026, 5, 6, 8, 0, 0, tzinfo=UTC)
-SECRET = {SIGNATURE: OF_SECRETS, "ciphertext": "v1:sealed:cipher"}
+SECRET = {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "v1:sealed:cipher"}
 
 
 def at(minutes: float) -> str:

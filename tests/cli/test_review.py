@@ -22,7 +22,7 @@ from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.change_text import Sides, sides
 from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, confusable_reason
 from pulumi_vod_workflow.cli.review.render_common import review_rows
-from pulumi_vod_workflow.cli.review.render_markdown import LONGEST, render_markdown
+from pulumi_vod_workflow.cli.review.render_markdown import MAX_COMMENT_CHARS, render_markdown
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.cli.sanitize import escape_invisible, html_entities, markdown_code
 from pulumi_vod_workflow.core.plan_message import (
@@ -761,7 +761,7 @@ def test_a_comment_always_fits() -> None:
     preview = hard_batch(*keys)
     preview["steps"] += [declared(f"{'<' * 90}{number}")["steps"][0] for number in range(500)]
     text = render_markdown(build_review(Preview.model_validate(preview)), 5)
-    assert len(text) <= LONGEST
+    assert len(text) <= MAX_COMMENT_CHARS
     assert "3,500 runs would be started" in text
     assert "more |" in text
 

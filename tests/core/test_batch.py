@@ -675,7 +675,7 @@ def test_another_order_or_spelling_is_no_change(same: dict[str, Any]) -> None:
     plan = RECORDED.preview(same)
     assert plan == BatchPlan(total=2)
     assert not plan.changes
-    assert [*plan.summary_lines()] == []
+    assert [*plan.summary_lines("paid")] == []
 
 
 def test_unknown_defaults_ask_for_all_items() -> None:
@@ -1138,10 +1138,8 @@ def test_an_item_is_planned_as_a_single_run_is(
 
 # -- what a person is told ---------------------------------------------------------------------
 
-NOT_YET: Final = (
-    "its items are not known yet: each that turns out to be new or changed is started, and paid"
-)
-NONE: Final = "starts none of 3 items"
+NOT_YET: Final = "items not known yet: starts each new or changed item (paid)"
+NONE: Final = "starts 0 of 3 items"
 VID: Final = StartReason((StartCause.CHANGED_INPUTS,), ("vid",))
 MANY: Final = tuple(f"k{number:03}" for number in range(101))
 HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
@@ -1158,34 +1156,34 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
         (BatchPlan(total=3, state_only=("scope",)), [NONE]),
         (
             BatchPlan(total=1_234, start={"a": NEW, "b": VID, "c": NEW}, state_only=("items",)),
-            ["starts 3 of 1,234 items, each a paid run: new: a, c; vid: b"],
+            ["starts 3 of 1,234 items (paid): new: a, c; vid: b"],
         ),
-        (BatchPlan(total=3, adopt=("a", "b")), ["adopts, which is free: a, b", NONE]),
+        (BatchPlan(total=3, adopt=("a", "b")), ["adopts (free): a, b", NONE]),
         (
             BatchPlan(total=3, drop=("x",), state_only=("items",)),
-            ["forgets unfinished runs, which go on: x", NONE],
+            ["removes unfinished runs from the state; they keep running: x", NONE],
         ),
         (
             BatchPlan(total=3, drop=("x", "y", "z"), ended=("y",), state_only=("items",)),
             [
-                "forgets unfinished runs, which go on: x, z",
-                "forgets runs that have ended: y",
+                "removes unfinished runs from the state; they keep running: x, z",
+                "removes runs that have ended from the state: y",
                 NONE,
             ],
         ),
         (
             BatchPlan(total=101, start=dict.fromkeys(MANY, NEW)),
-            [f"starts 101 of 101 items, each a paid run: new: {HUNDRED}"],
+            [f"starts 101 of 101 items (paid): new: {HUNDRED}"],
         ),
         (
             BatchPlan(total=3, drop=MANY, state_only=("items",)),
-            [f"forgets unfinished runs, which go on: {HUNDRED}", NONE],
+            [f"removes unfinished runs from the state; they keep running: {HUNDRED}", NONE],
         ),
     ],
 )
 def test_what_a_preview_says(plan: BatchPlan, lines: list[str]) -> None:
     """How many are paid, which and why; and what is not paid."""
-    assert [*plan.summary_lines()] == lines
+    assert [*plan.summary_lines("paid")] == lines
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pulumi.dynamic import Config
 from pulumi.runtime import rpc
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import OF_SECRETS, SIGNATURE
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import SECRET_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator
@@ -100,7 +100,7 @@ def test_the_command_line_knows_the_marks_of_the_sdk() -> None:
     """It does not load the SDK, which takes longer than all that it loads."""
     assert UNKNOWN_TEXT == rpc.UNKNOWN
     assert rpc._special_sig_key == SIGNATURE
-    assert rpc._special_secret_sig == OF_SECRETS
+    assert rpc._special_secret_sig == SECRET_SIGNATURE
 
 
 def test_a_program_without_callback_servers_has_no_transforms(

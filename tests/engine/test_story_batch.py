@@ -39,14 +39,14 @@ def run_ids(story: Story) -> dict[str, str]:
 def test_each_item_is_paid_once_and_only_what_changes_is_paid_again(story: Story) -> None:
     """A preview lists which items would start; adding, removing, reordering others is free."""
     first = story.pays(batch(items("a", "b", "c")), 3)
-    assert "starts 3 of 3 items, each a paid run: new: a, b, c" in first.text
+    assert "starts 3 of 3 items (paid): new: a, b, c" in first.text
     assert first.outputs["phases"] == dict.fromkeys("abc", "submitted")
     story.stays(batch(items("c", "b", "a")))
     before = run_ids(story)
     tokens = story.batch["clientTokens"]
     added = story.pays(batch(items("d", "c", "a")), 1)
-    assert "starts 1 of 3 items, each a paid run: new: d" in added.text
-    assert "forgets unfinished runs, which go on: b" in added.text
+    assert "starts 1 of 3 items (paid): new: d" in added.text
+    assert "removes unfinished runs from the state; they keep running: b" in added.text
     assert run_ids(story) == {"a": before["a"], "c": before["c"], "d": run_ids(story)["d"]}
     assert {key: story.batch["clientTokens"][key] for key in "ac"} == {
         key: tokens[key] for key in "ac"
@@ -78,7 +78,7 @@ def test_a_changed_default_starts_the_items_that_see_it(story: Story) -> None:
     assert run_ids(story) == before
     assert story.batch["rejected"] == {}
     outcome = story.pays(batch(items("a", "b", own=own), template_id="t2"), 2)
-    assert "starts 2 of 3 items, each a paid run: templateId: a, b" in outcome.text
+    assert "starts 2 of 3 items (paid): templateId: a, b" in outcome.text
 
 
 def test_a_start_that_the_service_may_join_is_refused(story: Story) -> None:
@@ -124,7 +124,7 @@ def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
     assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
     assert set(story.batch["runs"]) == {"a", "b"}
     assert [*story.batch["rejected"]] == ["x"]
-    assert "each a paid run" not in story.refresh().text, "it knows the state, and not the program"
+    assert "items (paid)" not in story.refresh().text, "it knows the state, and not the program"
     before = run_ids(story)
     outcome = story.pays_for(batch(items("a", "b", x=MISSING)), promised=1, paid=0)
     assert "not started before: x" in outcome.text
@@ -210,7 +210,7 @@ def test_items_adopt_existing_runs(story: Story) -> None:
         adopting()
 
     outcome = story.pays(both, 1)
-    assert "adopts, which is free: old" in outcome.text
+    assert "adopts (free): old" in outcome.text
     assert story.batch["runs"]["old"]["runId"] == run_id
     assert story.up(adopting).changed != []
     story.pays(batch(items("a", old={"vid": "v1"})), 0)
@@ -369,8 +369,8 @@ def test_what_has_ended_is_not_said_to_go_on(story: Story) -> None:
     story.refresh()
     story.up(batch(items("a", "b", "c")))
     said = story.pays(batch(items("d")), 1).text
-    assert "forgets unfinished runs, which go on: c" in said
-    assert "forgets runs that have ended: a, b" in said
+    assert "removes unfinished runs from the state; they keep running: c" in said
+    assert "removes runs that have ended from the state: a, b" in said
     story.destroy()
     assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
     assert len(story.emulator.ledger()) == 4

@@ -149,11 +149,11 @@ def in_no_folder(journal: Path) -> None:
 
 
 SPOILED = [
-    (torn, "then move the file away"),
-    (in_no_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
-    (damaged, "then move the file away"),
-    (read_only, "make the file writable, or set `vod:journal` to a writable file that is"),
-    (a_folder, "make the file writable, or set `vod:journal` to a writable file that is"),
+    (torn, "hint: move the file away"),
+    (in_no_folder, "hint: make the file writable, or set `vod:journal` to a writable file"),
+    (damaged, "hint: move the file away"),
+    (read_only, "hint: make the file writable, or set `vod:journal` to a writable file"),
+    (a_folder, "hint: make the file writable, or set `vod:journal` to a writable file"),
 ]
 """Each of them is in tests/journal/test_sqlite.py, too."""
 
@@ -169,7 +169,7 @@ def test_a_journal_that_cannot_be_used_is_told_by_the_preview(
     story.write_config(vod_journal=str(journal))
     preview = story.preview(run())
     assert preview.failed
-    assert f"the journal {journal} is needed" in preview.text
+    assert f"the journal {journal} cannot record the start: " in preview.text
     assert says in preview.text
     assert "No run was started" in preview.text
     assert story.emulator.requests() == {}

@@ -131,7 +131,7 @@ def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
     story.emulator.advance(5000)
     story.stack.import_stack(empty)
     outcome = story.pays(program, 0)
-    assert "takes over, which is free" in outcome.text
+    assert "reuses runs that an earlier update started (free)" in outcome.text
     assert {item["runId"] for item in story.emulator.ledger()} == {
         item["runId"] for item in story.batch["runs"].values()
     }
@@ -155,7 +155,7 @@ def test_one_run_is_taken_over_too(story: Story) -> None:
     story.stack.import_stack(empty)
     outcome = story.pays(run(), 0)
     [start] = story.emulator.ledger()
-    assert f"takes {start['runId']} over, which is free" in outcome.text
+    assert f"reuses {start['runId']} (free)" in outcome.text
     assert story.run["runId"] == start["runId"]
     story.refresh()
     assert story.run["phase"] == "succeeded"
@@ -168,7 +168,7 @@ def test_what_is_said_to_be_free_stays_free(story: Story) -> None:
     story.emulator.advance(5000)
     [resource] = story.resources.values()
     outcome = story.pays(made, 0, replace=[resource["urn"]])
-    assert "no state is known to hold it" in outcome.text
+    assert "no known state has it (journal: " in outcome.text
     story.refresh()
     story.pays(made, 1, replace=[resource["urn"]])
 
@@ -231,8 +231,10 @@ def test_a_run_of_another_account_is_not_taken_over(story: Story) -> None:
         connection.execute("UPDATE starts SET run_id = 'lb:of-somebody-else'")
     story.stack.import_stack(empty)
     failed = story.failing_up(run())
-    assert "if the run, of the journal " in failed.text
-    assert all(way in failed.text for way in WAYS)
+    [question] = [text for name, text in failed.lines if name == "run" and WAYS[0] in text]
+    assert question.startswith("GetWorkflowExecution: the service answered ResourceNotFound")
+    assert all(way in question for way in WAYS)
+    assert "hint: if this run of the journal " in failed.text
     assert len(story.emulator.ledger()) == 1
 
 

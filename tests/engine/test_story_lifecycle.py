@@ -589,7 +589,7 @@ def test_leaving_the_emulator_is_shown_as_a_paid_run(story: Story) -> None:
     preview = story.preview(run_and_batch)
     assert preview.starts == 3
     assert ("run", "its run is an emulated one: starts a paid run") in preview.lines
-    assert "starts 2 of 2 items, each a paid run: its run is an emulated one: a, b" in preview.text
+    assert "starts 2 of 2 items (paid): its run is an emulated one: a, b" in preview.text
     assert "paid, at https://vod.example.com" in preview.text
     assert len(story.emulator.ledger()) == 3
 

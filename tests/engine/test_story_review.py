@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pulumi_vod_workflow.cli.__main__ import app
+from pulumi_vod_workflow.core.plan_message import PlanMessage, parse_plan_message
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
+from pulumi_vod_workflow.lifecycle.announcements import MAX_RESOURCES_COUNTED_AT_ONCE
 from tests.engine.project import Project
 
 DECLARE = '''
@@ -434,6 +436,8 @@ class Outcome:
     """The review of the summary of `--output json`."""
     texts: list[str]
     """The review in every form."""
+    lines: list[dict[str, Any]]
+    """The lines in the engine's events."""
     ledger: list[dict[str, Any]]
 
     @property
@@ -525,6 +529,11 @@ def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
             json.loads(reviewed(events, "--format=json")),
             json.loads(reviewed(summary, "--format=json")),
             [reviewed(data, f"--format={form}") for form in ("terminal", "markdown", "json")],
+            [
+                line
+                for event in map(json.loads, events.splitlines())
+                if (line := event.get("diagnosticEvent"))
+            ],
             emulator.ledger()[before:],
         )
 
@@ -561,7 +570,35 @@ def test_the_ledger_gains_what_is_promised(outcome: Outcome, subtests: pytest.Su
         same = {run["resource"]: run["sameWork"] for run in outcome.review["runs"]}
         assert same["unaliased"]["resource"] == "unaliased-from"
         assert same["unaliased"]["remedy"] == "aliases"
+    plans: dict[str, list[PlanMessage]] = defaultdict(list)
+    lasting: dict[str, str] = {}
+    for line in outcome.lines:
+        name = line.get("urn", "").rpartition("::")[2]
+        text = line["message"].replace("<{%reset%}>", "").strip()
+        found = parse_plan_message(text)
+        if found is not None:
+            plans[name].append(found)
+        if not line.get("ephemeral") and line["severity"] == "info":
+            lasting[name] = text
+    with subtests.test("each resource has one message for each operation"):
+        for found_plans in plans.values():
+            assert len({plan.operation for plan in found_plans}) == len(found_plans)
+        reported = {run["resource"] for run in outcome.review["runs"]}
+        free = {part["resource"] for part in outcome.review["free"] if part["what"] != "recorded"}
+        runs = {name for name in plans if TYPES[name] != BATCH}
+        assert len(runs) > MAX_RESOURCES_COUNTED_AT_ONCE
+        assert {name for name in reported if TYPES[name] == BATCH} <= {*plans}
+        assert free - {"looked-up", "waiting", "over-completion"} <= {*plans}
+        assert not {"unchanged", "base", "protected", "default"} & {*plans}
+    with subtests.test("the message counts what is promised of each batch"):
+        for name in (name for name, kind in TYPES.items() if kind == BATCH and name in plans):
+            most = [most for (found, _), ((_, most), _) in EXPECTED.items() if found == name]
+            total = None if None in most else sum(number for number in most if number)
+            assert plans[name][-1].start_count == total
+    with subtests.test("people read a sentence last"):
+        assert [name for name, text in lasting.items() if parse_plan_message(text)] == []
     with subtests.test("no secret is in any form"):
+        assert "s3cr3t" not in json.dumps(outcome.lines)
         for text in outcome.texts:
             assert "s3cr3t" not in text
             assert "emulator-secret-key" not in text

@@ -67,7 +67,9 @@ def test_what_the_service_answers_is_what_was_declared() -> None:
                 told = made.looked_up(up.run_id)
                 assert exact(on_the_wire(told)) == exact(on_the_wire(run))
                 assert not made.changes(up, spelled(run, RUN, ~bits))
-                with patch.object(validation, "declare", side_effect=AssertionError("as recorded")):
+                with patch.object(
+                    validation, "check_inputs", side_effect=AssertionError("as recorded")
+                ):
                     assert exact(made.check(run, olds=up.inputs).inputs) == exact(up.inputs)
                 theirs = {key: run[key] for key in run if key != "clientToken"}
                 adopted = made.up(spelled({**theirs, "existingRunId": up.run_id}, RUN, bits))

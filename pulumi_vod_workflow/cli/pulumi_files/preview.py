@@ -40,7 +40,9 @@ UPDATES: Final = ("update",)
 DELETES: Final = ("delete", "delete-replaced", "discard", "discard-replaced")
 READS: Final = ("read", "read-replacement")
 
-HOW: Final = "hint: Run `pulumi preview --json > preview.json`, and give this command the file."
+PREVIEW_HINT: Final = (
+    "hint: Run `pulumi preview --json > preview.json`, and give this command the file."
+)
 
 
 class PreviewError(VodWorkflowError):
@@ -79,7 +81,9 @@ def _marked(value: Any) -> Any:
     return value
 
 
-_OURS: Final = frozenset({"scope", "secretInputs", "runId", "runs", "phase", "status", "emulated"})
+_NEVER_SECRET: Final = frozenset(
+    {"scope", "secretInputs", "runId", "runs", "phase", "status", "emulated"}
+)
 """Properties that stay visible in a resource with secret inputs; its results are never shown."""
 
 
@@ -87,7 +91,9 @@ def _hidden(properties: dict[str, Any]) -> dict[str, Any]:
     """Hide the properties of a resource with secret inputs if the file shows them."""
     if properties.get("secretInputs") is not True or contains_marker(properties, HIDDEN_SECRET):
         return properties
-    return {key: item if key in _OURS else HIDDEN_SECRET for key, item in properties.items()}
+    return {
+        key: item if key in _NEVER_SECRET else HIDDEN_SECRET for key, item in properties.items()
+    }
 
 
 def _properties(value: object) -> object:
@@ -226,7 +232,7 @@ def read_preview(data: bytes) -> Preview:
     if not data.strip():
         raise PreviewError(
             "There is nothing to read: the preview wrote no output, or failed before it did.\n"
-            + HOW
+            + PREVIEW_HINT
         )
     found = _values(data)
     try:
@@ -234,7 +240,7 @@ def read_preview(data: bytes) -> Preview:
     except (ValidationError, RecursionError):  # its text would quote values
         raise PreviewError(
             "This looks like a preview, but its steps are not as Pulumi writes them: was it "
-            f"edited, or cut?\n{HOW}"
+            f"edited, or cut?\n{PREVIEW_HINT}"
         ) from None
     errors = [item.text for item in preview.diagnostics if item.is_error]
     if errors:
@@ -260,18 +266,18 @@ def _preview(found: list[Any]) -> Preview:
     """
     first = found[0]
     if not isinstance(first, dict):
-        raise PreviewError(f"This is JSON, but not that of a preview.\n{HOW}")
+        raise PreviewError(f"This is JSON, but not that of a preview.\n{PREVIEW_HINT}")
     if "sequence" in first:
         return _of_events(map(_Event.model_validate, found))
     if len(found) > 1:
-        raise PreviewError(f"There is more than one JSON document in it.\n{HOW}")
+        raise PreviewError(f"There is more than one JSON document in it.\n{PREVIEW_HINT}")
     if "changeSummary" in first or "steps" in first:
         return Preview.model_validate(first)
     if "result" in first and "duration" in first:
         summary = _Summary.model_validate(first)
         _refuse_failed(summary)
         return Preview(steps=summary.resources, has_inputs=False)
-    raise PreviewError(f"This is JSON, but not that of a preview.\n{HOW}")
+    raise PreviewError(f"This is JSON, but not that of a preview.\n{PREVIEW_HINT}")
 
 
 def _of_events(events: Iterable[_Event]) -> Preview:
@@ -297,7 +303,7 @@ def _of_events(events: Iterable[_Event]) -> Preview:
         if len(ends) != 1 or not ends[0].is_preview:
             raise PreviewError(
                 "These are events, but not those of one preview to its end: was it cut, or is it "
-                f"of an update?\n{HOW}"
+                f"of an update?\n{PREVIEW_HINT}"
             )
         _refuse_failed(ends[0])
     return Preview(config=config, steps=tuple(steps), diagnostics=tuple(lines))
@@ -338,5 +344,7 @@ def _values(data: bytes) -> list[Any]:
 def _not_json(data: bytes) -> str:
     start = data.lstrip()
     if start.startswith(b"Previewing"):
-        return f"This is a preview for people: --json is missing.\n{HOW}"
-    return f"This is not JSON, or not all of it. Is anything else in it, as by 2>&1?\n{HOW}"
+        return f"This is a preview for people: --json is missing.\n{PREVIEW_HINT}"
+    return (
+        f"This is not JSON, or not all of it. Is anything else in it, as by 2>&1?\n{PREVIEW_HINT}"
+    )

@@ -28,7 +28,7 @@ SECRET: Final = Secret("[secret]")
 """The marker for every secret of the export."""
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 """The key that marks values of special kinds in Pulumi's JSON."""
-OF_SECRETS: Final = "1b47061264138c4ac30d75fd1eb44270"
+SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a public constant of Pulumi
 """The value of that key for a secret."""
 RUN_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowRun"
 BATCH_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
@@ -181,7 +181,7 @@ class Stack:
 def masked(value: Any) -> Any:
     """Return the value with `SECRET` in place of secrets, encrypted or not."""
     if isinstance(value, dict):
-        if value.get(SIGNATURE) == OF_SECRETS:
+        if value.get(SIGNATURE) == SECRET_SIGNATURE:
             return SECRET
         return {key: masked(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -17,7 +17,7 @@ from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
 from pulumi_vod_workflow.cli.sanitize import escape_invisible
 from pulumi_vod_workflow.core.values import is_known
 
-BEFORE: Final = 20
+CONTEXT_CHARS: Final = 20
 """Characters that are shown before the first difference of a long value."""
 
 
@@ -40,7 +40,7 @@ def sides(change: Change) -> Sides:
     if alike:
         before, after = distinguishable(before, after)
     before, after = escape_invisible(before), escape_invisible(after)
-    alone = common(before, after) - BEFORE
+    alone = common(before, after) - CONTEXT_CHARS
     cut = max(0, alone) if max(len(before), len(after)) > MAX_VALUE_CHARS else 0
     start = "…" if cut else ""
     return Sides(shorten(start + before[cut:]), shorten(start + after[cut:]), alike)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.exit_codes import EXIT_LIMIT_EXCEEDED
-from pulumi_vod_workflow.cli.pulumi_files.preview import HOW, PreviewError, read_preview
+from pulumi_vod_workflow.cli.pulumi_files.preview import PREVIEW_HINT, PreviewError, read_preview
 from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import limit_text
@@ -88,9 +88,9 @@ def _read(file: str) -> bytes:
     """
     if file == "-":
         if sys.stdin.isatty():
-            raise PreviewError(f"There is no file, and nothing is piped in. {HOW}")
+            raise PreviewError(f"There is no file, and nothing is piped in.\n{PREVIEW_HINT}")
         return sys.stdin.buffer.read()
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise PreviewError(f"{file} cannot be read: {error.strerror}. {HOW}") from None
+        raise PreviewError(f"{file} cannot be read: {error.strerror}.\n{PREVIEW_HINT}") from None

@@ -23,8 +23,8 @@ from pulumi_vod_workflow.cli.review.render_common import (
 from pulumi_vod_workflow.cli.sanitize import html_entities, markdown_code
 
 MARK: Final = "<!-- vod-workflow review -->"
-"""The first line, by which a job finds its earlier comment."""
-LONGEST: Final = 60_000
+"""The first line, so that a job finds its earlier comment."""
+MAX_COMMENT_CHARS: Final = 60_000
 """Characters; GitHub takes 65,536."""
 
 
@@ -33,7 +33,7 @@ def render_markdown(review: Review, max_starts: int | None) -> str:
     text = ""
     for most in (200, 50, 15, 5, 1):
         text = "\n".join(_lines(review, max_starts, most)) + "\n"
-        if len(text) <= LONGEST:
+        if len(text) <= MAX_COMMENT_CHARS:
             break
     return text
 

@@ -24,7 +24,7 @@ from pulumi_vod_workflow.cli.review.render_common import (
 )
 from pulumi_vod_workflow.cli.sanitize import escape_invisible
 
-SHOWN = 20
+MAX_LISTED = 20
 """Names, or changes, on one row."""
 
 
@@ -67,23 +67,23 @@ def _why(row: ReviewRow) -> Iterator[str]:
     if adds_information(row):
         yield escape_invisible(row.first.reason.text)
     changes = [change_text(change, item) for item, change in row.changes]
-    yield from changes[:SHOWN]
-    if len(changes) > SHOWN:
-        yield f"and {len(changes) - SHOWN:,} more"
+    yield from changes[:MAX_LISTED]
+    if len(changes) > MAX_LISTED:
+        yield f"and {len(changes) - MAX_LISTED:,} more"
     unknown = [path for path in row.first.unknown if path]
     if unknown:
         yield f"not known yet: {_named(unknown)}"
     yield from map(escape_invisible, uncertainty_notes(row.first))
-    yield from map(escape_invisible, row.sames[:SHOWN])
-    if len(row.sames) > SHOWN:
-        yield f"and {len(row.sames) - SHOWN:,} more"
+    yield from map(escape_invisible, row.sames[:MAX_LISTED])
+    if len(row.sames) > MAX_LISTED:
+        yield f"and {len(row.sames) - MAX_LISTED:,} more"
     yield from (f"warning: {escape_invisible(text)}" for text in row.first.warnings)
 
 
 def _named(names: Iterable[str]) -> str:
     every = [shorten(escape_invisible(name)) for name in names]
-    more = f" and {len(every) - SHOWN:,} more" if len(every) > SHOWN else ""
-    return ", ".join(every[:SHOWN]) + more
+    more = f" and {len(every) - MAX_LISTED:,} more" if len(every) > MAX_LISTED else ""
+    return ", ".join(every[:MAX_LISTED]) + more
 
 
 def _rest(review: Review) -> Iterator[str]:

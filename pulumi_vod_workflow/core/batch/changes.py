@@ -81,34 +81,37 @@ class BatchPlan:
         resend = tuple(key for key in start if key in resent)
         return replace(self, start=start, resend=resend, reuse=tuple(taken))
 
-    def summary_lines(self) -> Iterator[str]:
-        """Say, for a person, what is not paid, and last, for a row shows the last, what is."""
+    def summary_lines(self, kind: str) -> Iterator[str]:
+        """
+        Yield the lines for people: first the free changes, and last the starts.
+
+        Args:
+            kind: the cost of a start, `paid` or `emulated`.
+
+        """
+        # The row of a resource shows the last line only.
         if self.total is None:
-            yield (
-                "its items are not known yet: each that turns out to be new or changed is started, "
-                "and paid"
-            )
+            yield f"items not known yet: starts each new or changed item ({kind})"
             return
         if self.reuse:
-            yield (
-                "takes over, which is free, what an earlier update has started and no state is "
-                f"known to hold: {list_names(self.reuse)}"
-            )
+            yield f"reuses runs that an earlier update started (free): {list_names(self.reuse)}"
         if self.adopt:
-            yield f"adopts, which is free: {list_names(self.adopt)}"
+            yield f"adopts (free): {list_names(self.adopt)}"
         unfinished = [key for key in self.drop if key not in self.ended]
         if unfinished:
-            yield f"forgets unfinished runs, which go on: {list_names(unfinished)}"
+            # The service has no call that cancels a run (vod-api-facts 1).
+            left = "removes unfinished runs from the state; they keep running"
+            yield f"{left}: {list_names(unfinished)}"
         if self.ended:
-            yield f"forgets runs that have ended: {list_names(self.ended)}"
+            yield f"removes runs that have ended from the state: {list_names(self.ended)}"
         if self.start:
             whys = "; ".join(
                 f"{reason_text(reason)}: {list_names(keys)}"
                 for reason, keys in self.starts_by_reason()
             )
-            yield f"starts {len(self.start):,} of {self.total:,} items, each a paid run: {whys}"
+            yield f"starts {len(self.start):,} of {self.total:,} items ({kind}): {whys}"
         elif self.changes:
-            yield f"starts none of {self.total:,} items"
+            yield f"starts 0 of {self.total:,} items"
 
     def starts_by_reason(self) -> list[tuple[StartReason, list[str]]]:
         """Return the keys of the starts by their reasons, in the order of the reasons' texts."""

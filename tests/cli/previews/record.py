@@ -181,7 +181,9 @@ def preview(project: Project, *options: str, form: str = "--json", streamed: boo
     )
     if done.returncode:
         sys.exit(done.stdout.decode() + done.stderr.decode())
-    return done.stdout.decode().replace(str(project.folder), "/home/me/project")
+    text = done.stdout.decode().replace(str(project.folder), "/home/me/project")
+    # Traces have the paths of Python and of the engine, relative to the project.
+    return text.replace(f"../..{Path.home()}/", "../../home/me/")
 
 
 def prepare(scenario: Scenario, project: Project, emulator: VodEmulator) -> None:
