@@ -47,7 +47,7 @@ def test_a_file_is_refused_in_a_line_each_and_its_items_by_their_lines(
         table.write_text("key,vid,priority\na,v1,\nb,,1\nc,,\n\nd,v4,9\n")
         shown(
             " a.csv:3: items.b.vid, directUrl: exactly one of them must be set, neither is (and "
-            "so 1 more: c (line 4))",
+            "1 more: c (line 4))",
             " a.csv:6: items.d.priority: must be an integer from -5 to 5",
             text=PROGRAM,
         )
