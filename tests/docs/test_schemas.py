@@ -57,6 +57,15 @@ def test_recorded_messages_keep_to_their_schema() -> None:
         if path.suffix == ".json"
         for line in json.loads(path.read_text()).get("diagnostics", [])
     ]
+    for page in ("review.md", "review.zh.md"):  # the samples
+        samples = [
+            line
+            for line in (ROOT / "docs" / page).read_text().splitlines()
+            if line.startswith('{"kind": "vod.plan"')
+        ]
+        assert len(samples) == 1
+        assert parse_plan_message(samples[0])
+        lines += samples
     messages = [json.loads(line) for line in lines if parse_plan_message(line)]
     assert len(messages) > 5
     for message in messages:

@@ -22,6 +22,7 @@ NOT_RUN = {
     ("docs/getting-started.md", "pulumi new"): TEMPLATES,
     ("docs/review.md", "project/dev: 7 runs would be started"): REVIEWS,
     ("docs/review.md", "### `project/dev`: 7 runs"): REVIEWS,
+    ("docs/review.md", '{"kind": "vod.plan"'): "tests/docs/test_schemas.py reads the message",
     ("docs/runs.md", "$ vod-workflow runs"): LISTS,
     ("docs/runs.md", "$ vod-workflow recover"): LISTS,
     ("policies/README.md", "--policy-pack "): "tests/engine/test_story_policies.py runs the pack",

@@ -239,7 +239,7 @@ def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
     """`import_` has its remedy, and a mistake in an argument class names the class."""
     imported = story.preview(run(opts=pulumi.ResourceOptions(import_="lb:1")))
     assert imported.failed
-    assert "declare existing_run_id to adopt a run" in imported.text
+    assert "hint: to adopt a run, declare existing_run_id" in imported.text
     with pytest.raises(TypeError, match="second argument must be ResourceOptions"):
         WorkflowRun("run", "template")  # type: ignore[arg-type]  # that is the mistake
 
