@@ -31,7 +31,7 @@ def run_last(transform: Callable[..., Any], own: Callable[..., Any]) -> None:
     Have the engine run `transform` after every transform of the stack that is registered by now.
 
     Args:
-        transform: a transform of resources; the engine gets it again when the program has registered others since.
+        transform: a transform of resources; the engine gets it again after later transforms.
         own: the transform that marks a server as that of single resources, not of the stack.
 
     """
