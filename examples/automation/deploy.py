@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run a workflow on videos, each once.")
     parser.add_argument("vids", nargs="*", metavar="VID")
     parser.add_argument("--max-starts", type=int, default=5, metavar="N", help="default 5")
-    parser.add_argument("--destroy", action="store_true", help="forget all runs; they go on")
+    parser.add_argument("--destroy", action="store_true", help="remove all runs; they keep running")
     asked = parser.parse_args()
 
     # Where the state is, PULUMI_BACKEND_URL says: a `file://` folder serves well.
@@ -63,7 +63,7 @@ def main() -> None:
     starts = count_starts(stack)
     print(f"to start: {starts}")
     if starts > asked.max_starts:
-        sys.exit(f"more than {asked.max_starts}: nothing was started; raise --max-starts to go on")
+        sys.exit(f"more than {asked.max_starts}: nothing was started; raise --max-starts")
     done = stack.up()
     for vid, phase in sorted(done.outputs["phases"].value.items()):
         print(f"{vid}: {phase}")

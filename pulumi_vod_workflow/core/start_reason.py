@@ -90,23 +90,23 @@ _CAUSE_BY_EFFECT: Final[Mapping[Effect, StartCause]] = {
 
 
 def restart_reason(
-    asking: Collection[str], run: Mapping[str, Any], declared: Mapping[str, Any]
+    causing: Collection[str], run: Mapping[str, Any], declared: Mapping[str, Any]
 ) -> StartReason:
     """
     Return the reason of a start that replaces a recorded run.
 
     Args:
-        asking: the properties that cause it, as `plan_change` returns them.
+        causing: the properties that cause it, as `plan_change` returns them.
         run: the recorded run.
         declared: the checked inputs.
 
     """
-    causes = dict.fromkeys(map(_cause_of, asking))
+    causes = dict.fromkeys(map(_cause_of, causing))
     status = run.get("status")
     return StartReason(
         tuple(causes),
-        tuple(asking),
-        tuple(name for name in asking if not is_known(declared.get(name))),
+        tuple(causing),
+        tuple(name for name in causing if not is_known(declared.get(name))),
         str(status) if status is not None and StartCause.RERUN in causes else None,
     )
 

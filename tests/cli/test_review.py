@@ -206,8 +206,8 @@ def test_a_value_in_plain_text_beside_a_secret_is_shown() -> None:
         ({}, {"existingRunId": UNKNOWN_TEXT}, ["existingRunId"], False,
          "existingRunId (not known yet)"),
         ({}, {"clientToken": "old"}, ["id"], False,
-         "the engine was told to replace it (--replace)"),
-        ({}, {"vid": "v2"}, ["id"], True, "vid; the engine was told to replace it (--replace)"),
+         "the command replaces it (--replace)"),
+        ({}, {"vid": "v2"}, ["id"], True, "vid; the command replaces it (--replace)"),
     ],
 )  # fmt: skip
 def test_why_a_run_is_replaced_and_whether_it_surely_is(

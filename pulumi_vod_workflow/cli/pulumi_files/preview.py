@@ -126,7 +126,7 @@ class Step(_Part):
     replace_reasons: Annotated[tuple[str, ...], BeforeValidator(lambda value: value or ())] = Field(
         default=(), validation_alias=AliasChoices("replaceReasons", "keys")
     )
-    """The properties for which the provider asks for a replacement."""
+    """The properties that the provider gives as reasons of a replacement."""
 
     @property
     def type(self) -> str:

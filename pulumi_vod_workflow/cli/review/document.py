@@ -85,7 +85,7 @@ class SameWorkDocument(_Named):
     remedy: Literal["aliases", "existingRunId"] | None
     """The argument that keeps the existing run."""
     differs: tuple[str, ...]
-    """Properties that ask for a new run with the alias, too."""
+    """Properties that start a new run with the alias, too."""
 
 
 class RunDocument(_Named):
@@ -98,7 +98,7 @@ class RunDocument(_Named):
     why: str
     """The reason, in words for people."""
     changes: tuple[ValueChange, ...]
-    """The changed values that ask for the start."""
+    """The changed values that cause the start."""
     not_known_yet: tuple[str, ...]
     """Paths of inputs that are not known before `up`."""
     joins: str | None

@@ -30,13 +30,13 @@ class FreeReason(Enum):
 class ReviewCause(Enum):
     """A cause of a start that only the review knows."""
 
-    REPLACE_OPTION = "the engine was told to replace it (--replace)"
+    REPLACE_OPTION = "the command replaces it (--replace)"
     REPLACED_WITH = "it is replaced with another resource (replace_with)"
     ENGINE = "the engine replaces it (a replacement trigger, a taint, or what it depends on)"
     SECRET = "a secret input"  # noqa: S105 - a text
     UNNAMED = "items that the preview does not name"
     UNKNOWN_ITEMS = "its items are not known yet"
-    NO_INPUTS = "`--output json` does not say why, or how many: `--json` does"
+    NO_INPUTS = "`--output json` has no causes and no numbers; `--json` has both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Reason:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        """Names of the properties that ask for the start."""
+        """Names of the properties that cause the start."""
         return self.start.properties if self.start else ()
 
     @property
@@ -106,7 +106,7 @@ class SameWork:
     alias: bool = False
     """Whether an alias keeps that run, because the whole resource has another name now."""
     differs: tuple[str, ...] = ()
-    """Properties that ask for a new run with the alias, too."""
+    """Properties that start a new run with the alias, too."""
 
 
 @dataclass(frozen=True, slots=True)

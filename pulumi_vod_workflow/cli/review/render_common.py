@@ -142,7 +142,7 @@ def uncertainty_notes(start: PlannedRun) -> Iterator[str]:
 
 FREE_REASON_TEXT: dict[FreeReason, str] = {
     FreeReason.ADOPTED: "adopt an existing run",
-    FreeReason.REUSED: "take over what an earlier update has started",
+    FreeReason.REUSED: "reuse runs that an earlier update started",
     FreeReason.RECORDED: "only recorded",
     FreeReason.WAITS: "wait for runs",
     FreeReason.READ: "looked up",
@@ -159,9 +159,9 @@ def free_changes_by_reason(review: Review) -> dict[FreeReason, list[tuple[str, s
     return found
 
 
-UNFINISHED: Final = "unfinished when last read, so that they go on"
+UNFINISHED: Final = "unfinished when last read (they keep running)"
 HAVE_ENDED: Final = "ended when last read"
-UNREAD: Final = "not cancelled: those that are unfinished go on"
+UNREAD: Final = "not cancelled: unfinished runs keep running"
 
 
 def dropped_runs_by_state(review: Review) -> dict[str, list[str]]:

@@ -29,7 +29,7 @@ MAX_COMMENT_CHARS: Final = 60_000
 
 
 def render_markdown(review: Review, max_starts: int | None) -> str:
-    """Return a review that fits into a comment, however much there is to say."""
+    """Return a review that fits into a comment, however many runs it has."""
     text = ""
     for most in (200, 50, 15, 5, 1):
         text = "\n".join(_lines(review, max_starts, most)) + "\n"

@@ -170,7 +170,7 @@ def _shown(output: object) -> str | None:
 def field_changes(
     fields: Iterable[str], recorded: Properties, declared: Properties
 ) -> tuple[Change, ...]:
-    """Return the differences within the fields that ask for a run by their values."""
+    """Return the differences within the fields whose values cause a start."""
     return tuple(
         change
         for name in fields

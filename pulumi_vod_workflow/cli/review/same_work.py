@@ -113,7 +113,7 @@ def _is_renamed(same: SameWork, resource: ResourceRef, steps: Mapping[str, Step]
 
 
 def _differing(recorded: Properties, declared: Properties) -> Iterator[str]:
-    """Yield the properties that ask for a new run although the work is the same."""
+    """Yield the properties that start a new run although the work is the same."""
     old, new = normalise(recorded), normalise(declared)
     yield from changed_start_fields(old, new)
     if has_new_triggers(old, new):

@@ -1,5 +1,5 @@
 """
-Many runs as one resource: items over shared defaults, each of them planned as a run of its own.
+Many runs as one resource: items over shared defaults, each item planned as a run.
 
 Each recorded run is known with what it was started with, so that `plan_change` decides for an item
 as it does for a resource. Going back to that, after another start was rejected, costs nothing.
@@ -59,11 +59,11 @@ class BatchPlan:
     drop: tuple[str, ...] = ()
     """Keys that are no longer declared; their runs are not cancelled."""
     ended: tuple[str, ...] = ()
-    """Those of them whose runs are known to have ended."""
+    """Keys of `drop` whose runs are known to have ended."""
     state_only: tuple[str, ...] = ()
     """Properties that are only recorded."""
     total: int | None = None
-    """How many items are declared; `None` while the map itself is unknown."""
+    """The number of declared items; `None` while the map itself is unknown."""
 
     @property
     def changes(self) -> bool:
@@ -294,7 +294,7 @@ def _is_unchanged(run: Properties, item: Properties) -> bool:
 
 def kept_runs(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict[str, Any]:
     """
-    Return the recorded runs that go on standing for an item, under its new declaration.
+    Return the recorded runs of items that start no new run, under the new declaration.
 
     Those that are to be replaced stay too, as what they are, until their item's new run is there.
     """

@@ -37,7 +37,7 @@ class ProviderCall:
 
 
 def current_call() -> ProviderCall | None:
-    """Return the call that this thread is answering, if the frames above hold one."""
+    """Return the call that this thread is answering, if the frames above have one."""
     frame = inspect.currentframe()
     while frame is not None:
         context, request = frame.f_locals.get("context"), frame.f_locals.get("request")

@@ -33,7 +33,7 @@ def install_cancel_handler() -> None:
 
 def cancellation_check(call: ProviderCall | None) -> Callable[[], bool]:
     """
-    Return a function that tells, on any thread, whether this call's operation has to stop.
+    Return a function that returns, on any thread, whether this call's operation has to stop.
 
     It has to after a Ctrl-C, and when the engine is gone: a killed engine leaves this process
     behind.
@@ -52,7 +52,7 @@ def cancel() -> Empty:
 
 
 def _is_replaceable(code: CodeType) -> bool:
-    """Tell whether a method has the known form: three arguments, no closure, not async."""
+    """Return whether a method has the known form: three arguments, no closure, not async."""
     kind = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
     return code.co_argcount == 3 and not code.co_freevars and not code.co_flags & kind
 

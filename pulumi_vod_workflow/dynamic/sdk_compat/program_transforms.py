@@ -31,7 +31,7 @@ def run_last(transform: Callable[..., Any], own: Callable[..., Any]) -> None:
     Have the engine run `transform` after every transform of the stack that is registered by now.
 
     Args:
-        transform: a transform of resources; the engine is told of it when others came after it.
+        transform: a transform of resources; the engine gets it again after later transforms.
         own: the transform that marks a server as that of single resources, not of the stack.
 
     """
@@ -62,7 +62,7 @@ def _servers() -> tuple[Any, ...]:
 
 
 def may_be_transformed(opts: ResourceOptions | None) -> bool:
-    """Tell whether a resource with these options has transforms, its own or its parents'."""
+    """Return whether a resource with these options has transforms, its own or its parents'."""
     parent = (opts.parent if opts else None) or get_root_resource()
     local = (opts.transformations if opts else None) or getattr(parent, "_transformations", None)
     own = opts.transforms if opts else None

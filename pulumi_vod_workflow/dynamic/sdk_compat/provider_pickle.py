@@ -83,7 +83,7 @@ def register(
 
 
 def is_ours(properties: Mapping[str, Any]) -> bool:
-    """Tell whether the provider of a registered resource is one of this package."""
+    """Return whether the provider of a registered resource is one of this package."""
     text = properties.get(PROVIDER_KEY)
     if not isinstance(text, str):
         return False
