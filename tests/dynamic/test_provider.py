@@ -1,4 +1,4 @@
-"""The adapter's methods, as the host calls them."""
+"""The provider's methods, as the SDK's host calls them."""
 
 from __future__ import annotations
 
