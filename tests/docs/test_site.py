@@ -14,6 +14,8 @@ import pytest
 import pulumi_vod_workflow
 from tests.engine.pages import blocks
 
+pytestmark = pytest.mark.xdist_group("site")  # one worker builds the site, once
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 ENGLISH_ONLY = {"changelog.md", "contributing.md", "sdk-parts.md", "security.md"}
@@ -75,7 +77,6 @@ def built(folder: Path, page: Path) -> Path:
     return folder / place / "index.html"
 
 
-@pytest.mark.xdist_group("site")
 def test_each_page_is_there_in_both_languages(site: Path) -> None:
     """Where there is no translation, the Chinese site shows the English page."""
     for page in PAGES:
@@ -85,7 +86,6 @@ def test_each_page_is_there_in_both_languages(site: Path) -> None:
         assert len(re.findall("[\u4e00-\u9fff]", built(site / "zh", page).read_text())) > 300, page
 
 
-@pytest.mark.xdist_group("site")
 def test_a_link_into_a_page_works_in_both_languages(site: Path) -> None:
     """The anchors of headings are the same, but in files of the repository."""
     anchors = re.compile(r'<h[2-6] id="([^"]+)"')
@@ -97,7 +97,6 @@ def test_a_link_into_a_page_works_in_both_languages(site: Path) -> None:
             assert english == chinese, page
 
 
-@pytest.mark.xdist_group("site")
 def test_the_pages_load_nothing_from_elsewhere(site: Path) -> None:
     """No font, script, style or picture: links are the only addresses."""
     loads = re.compile(r"<(?:script|img|link|iframe|source)\b[^>]*(?:src|href)=\"?(?:https?:)?//")
@@ -107,7 +106,6 @@ def test_the_pages_load_nothing_from_elsewhere(site: Path) -> None:
         assert not re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//", style.read_text()), style
 
 
-@pytest.mark.xdist_group("site")
 def test_the_reference_has_every_public_name(site: Path) -> None:
     """Each with its docstring's first words."""
     pages = "".join(page.read_text() for page in (site / "reference").rglob("*.html"))
@@ -117,7 +115,6 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
         assert words[0] in pages
 
 
-@pytest.mark.xdist_group("site")
 def test_the_repositorys_own_pages_are_the_sites(site: Path) -> None:
     """They are written once: links lead to the site's pages, those to other files are names."""
     security = (site / "security" / "index.html").read_text()
@@ -135,7 +132,6 @@ GROUPS = {
 }
 
 
-@pytest.mark.xdist_group("site")
 @pytest.mark.parametrize("home", GROUPS)
 def test_the_navigation_lists_each_page_by_its_title(site: Path, home: str) -> None:
     """In groups; on the Chinese site all labels are Chinese, and name the pages in English."""

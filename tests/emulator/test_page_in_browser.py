@@ -137,7 +137,7 @@ def test_buttons_move_the_clock_decide_outcomes_and_break_things(
     assert emulator.service.store.pace() == (60, 0)
     press("clock", "stop")
     assert emulator.service.store.pace() == (0, 0)
-    assert "the emulator's time, stopped" in tab.evaluate("document.body.innerText")
+    soon(lambda: "the emulator's time, stopped" in tab.evaluate("document.body.innerText"))
 
     press("outcomes", "Set", status="2003", times="2", match="a*")
     pending = "document.getElementById('pending').innerText"
