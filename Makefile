@@ -1,4 +1,4 @@
-# Everything a person does here is one of these. `make` alone lists them.
+# Every command of this repository. `make` alone lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
@@ -34,14 +34,14 @@ up: $(READY) ## Set everything up, then `pulumi up` the quickstart on the embedd
 	@tools/demo stack select --create dev
 	@echo "==> pulumi up: examples/quickstart on the embedded emulator; its runs take five seconds"
 	@tools/demo up --yes --skip-preview --suppress-outputs --suppress-progress --stack dev
-	@echo "==> Next: once more \`make up\` starts nothing, for the runs are in the stack's state;"
-	@echo "    edit examples/quickstart/__main__.py and see what \`tools/demo preview\` says it costs;"
-	@echo "    \`make down\` ends it all."
-	@echo "==> pulumi stack output: the files that the runs have made"
+	@echo "==> Next: a second \`make up\` starts nothing, because the state has the runs"
+	@echo "    edit examples/quickstart/__main__.py: \`tools/demo preview\` shows the cost of the edit"
+	@echo "    \`make down\` removes the stack's resources"
+	@echo "==> pulumi stack output: the files of its runs"
 	@tools/demo stack output --json --stack dev
 
 .PHONY: down
-down: $(READY) ## Destroy what `make up` made
+down: $(READY) ## Remove the resources of `make up`
 	@tools/demo destroy --yes --stack dev
 
 .PHONY: check
@@ -60,13 +60,13 @@ test: $(READY) ## Run every test, the real engine included, in 8 minutes (ARGS="
 	@tools/with-engine $(PYTHON) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 .PHONY: package
-package: $(READY) ## Build dist/ once it is tested with every Python found and the lowest versions, in 8 minutes
+package: $(READY) ## Test the package with every Python found and the lowest versions, then build dist/, in 8 minutes
 	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup tests/package $(ARGS)
 	@rm -rf dist
 	@$(PYTHON) -m hatchling build
 
 .PHONY: bench
-bench: $(READY) ## Measure everything beside a baseline, in 16 minutes (PART="signing load" for some)
+bench: $(READY) ## Measure each value beside a baseline, in 16 minutes (PART="signing load" for some)
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: torture
@@ -81,7 +81,7 @@ lint: $(READY) ## Check style
 	@$(PYTHON) -m ruff format --check .
 
 .PHONY: format
-format: $(READY) ## Fix style, as far as that can be done
+format: $(READY) ## Fix style where ruff can
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
 
@@ -105,7 +105,7 @@ lock: $(READY) ## Pin all dependencies in requirements.txt (ARGS=--upgrade for t
 		--no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt
 
 .PHONY: clean
-clean: ## Remove what can be made again (the engine in the cache and the stack's state stay)
+clean: ## Remove built files (the engine in the cache and the stack's state stay)
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

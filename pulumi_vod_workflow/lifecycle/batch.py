@@ -331,17 +331,17 @@ def _send_plan(
         refuses=Items.of(refuses),
     )
     own_runs = (run["runId"] for run in runs_of(olds).values())
-    is_in_steps = not (
-        plan.reuse  # only the journal has these three
+    is_missing_in_steps = (
+        plan.reuse  # only the journal has these two
         or plan.resend
-        or refuses
         or has_secret_inputs(news)  # the engine masks them
         # An endpoint from the environment is in no preview.
         or any(StartCause.EMULATED_RUN in reason.causes for reason in plan.start.values())
         # A rerun waits until a later preview has shown the failure.
         or not session.ended_runs.isdisjoint(own_runs)
     )
-    host.logger.plan(message.to_json(), lasting=not is_in_steps)
+    # A refused start fails the preview, and no program reads a failed one.
+    host.logger.plan(message.to_json(), lasting=bool(is_missing_in_steps and not refuses))
 
 
 # -- starting ----------------------------------------------------------------------------------

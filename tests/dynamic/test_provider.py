@@ -1,4 +1,4 @@
-"""The adapter's methods, as the host calls them."""
+"""The provider's methods, as the SDK's host calls them."""
 
 from __future__ import annotations
 
@@ -241,6 +241,7 @@ def test_the_reason_of_a_failed_adoption_is_one_line() -> None:
     items = {"new": {"vid": "v1"}, "old": {"vid": "v2", "existingRunId": run.id}}
     news = {"items": items, "defaults": {"templateId": "t1"}, "scope": {**SCOPE, "name": "b"}}
     state = batch.create(batch.check({}, news).inputs).outs
+    assert state
     assert [*state["runs"]] == ["new"]
     assert "was started with another vid" in state["rejected"]["old"]
     assert "\n" not in state["rejected"]["old"]
