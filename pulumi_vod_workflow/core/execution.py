@@ -106,7 +106,9 @@ def submitted_outputs(run: Mapping[str, Any]) -> dict[str, Any]:
 RECORD_GONE: Final = (
     "check `vod:emulatorStore`: the configured emulator does not know this run, so its store was "
     "deleted or reset, or is another one\n"
-    "or run `pulumi up --replace` with the URN, or `pulumi destroy` (free: no real run is lost)"
+    "or remove the run from the state with `pulumi destroy` (free: no real run is lost)\n"
+    "or start it again: run `pulumi up --replace` with the URN (paid, if `vod:endpoint` is not an "
+    "emulator)"
 )
 """The remedy for an emulated run that is not found, one action a line."""
 

@@ -42,3 +42,8 @@ def list_names(keys: Collection[str], max_listed: int = MAX_LISTED) -> str:
 def defect_summary(error: Exception) -> str:
     """Return the summary of an error of this package's own code: its class, without its values."""
     return f"a defect of pulumi_vod_workflow ({type(error).__name__})"
+
+
+def as_one_line(text: str) -> str:
+    """Return the lines of an error as sentences of one line, for a list of errors."""
+    return " ".join(line.rstrip(".") + "." for line in text.split("\n"))

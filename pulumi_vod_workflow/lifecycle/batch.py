@@ -43,7 +43,7 @@ from pulumi_vod_workflow.core.plan_message import (
 from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
 from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.start_reason import StartCause
-from pulumi_vod_workflow.core.text import list_names
+from pulumi_vod_workflow.core.text import as_one_line, list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import (
     UNKNOWN_START_OPTIONS,
@@ -462,7 +462,7 @@ async def _adopt(
         try:
             check_adopted_run(run_id, items[key], start)
         except AdoptionError as error:
-            failed[key] = _as_one_line(str(error))
+            failed[key] = as_one_line(str(error))
         else:
             location = session.endpoint_outputs()
             runs[key] = {**start, **items[key], **outputs, "runId": run_id, **location}
@@ -487,11 +487,7 @@ def _reason(error: CallError, declared: Properties) -> str:
         error.redact_service_message()
     if error.maybe_accepted:
         return error.description
-    return _as_one_line(str(error))
-
-
-def _as_one_line(text: str) -> str:
-    return " ".join(line.rstrip(".") + "." for line in text.split("\n"))
+    return as_one_line(str(error))
 
 
 def _without_request_ids(reasons: Mapping[str, str]) -> dict[str, str]:

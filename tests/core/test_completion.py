@@ -540,7 +540,7 @@ def test_runs_that_cannot_be_read_are_told_with_the_reason(took: float | None) -
     """By sorted names, each on one line, whatever has ended the wait."""
     first, a, b, *last = unfinished(9, {}, {"b": LOST, "a": MISSING}, took, WaitError)
     assert first == "2 of 9 runs cannot be read:"
-    assert a == "  - a: " + " ".join(str(MISSING).split("\n"))
+    assert a == "  - a: " + " ".join(line.rstrip(".") + "." for line in str(MISSING).split("\n"))
     assert b.startswith("  - b: GetWorkflowExecution: x")
     assert last == RESUMES
 

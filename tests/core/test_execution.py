@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from pulumi_vod_workflow.core import execution
+from pulumi_vod_workflow.core.completion.failures import LOST_RUNS_HINTS
 
 
 @pytest.mark.parametrize(
@@ -121,3 +122,11 @@ def test_contradictions_name_what_differs() -> None:
     file = {"directUrl": {"fileName": "f", "spaceName": "s"}}
     assert execution.mismatched_fields({"directUrl": {"fileName": "f"}}, file) == ()
     assert execution.mismatched_fields({"directUrl": {"fileName": "g"}}, file) == ("directUrl",)
+
+
+def test_no_remedy_of_a_lost_emulated_run_calls_a_new_run_free() -> None:
+    """The stack may use the real service by now, and then a replacement is paid."""
+    lines = [*execution.RECORD_GONE.split("\n"), *LOST_RUNS_HINTS]
+    replacing = [line for line in lines if "--replace" in line]
+    assert len(replacing) == 2
+    assert all("(paid" in line and "free" not in line for line in replacing)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
-from pulumi_vod_workflow.core.text import list_names
+from pulumi_vod_workflow.core.text import as_one_line, list_names
 from pulumi_vod_workflow.core.values import Properties
 from pulumi_vod_workflow.errors import (
     CallError,
@@ -166,11 +166,14 @@ def _lost_emulated_runs(names: list[str], total: int) -> str:
 
 LOST_RUNS_HINTS: Final = (
     "hint: check `vod:emulatorStore`",
-    "hint: or start them again: run `pulumi up --replace` with their URNs, or change a trigger",
+    (
+        "hint: or start them again: run `pulumi up --replace` with their URNs, or change a trigger "
+        "(paid, if `vod:endpoint` is not an emulator)"
+    ),
     "hint: or remove them from the program",
 )
 """The remedies for runs that the emulator does not know."""
 
 
 def _unread_line(name: str, error: CallError) -> str:
-    return f"  - {name}: " + " ".join(str(error).split("\n"))
+    return f"  - {name}: {as_one_line(str(error))}"
