@@ -294,7 +294,8 @@ class JournalError(CallError):
         self.path = path
         self.why = why
         self.remedy = remedy
-        summary = f"not sent, because the journal {path} cannot record the start: {why}"
+        # The text also follows "run R started, but" and "not sent after".
+        summary = f"the journal {path} cannot record the start: {why}"
         super().__init__("StartWorkflow", summary, maybe_accepted=False, retryable=False)
 
 

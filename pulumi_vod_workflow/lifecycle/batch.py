@@ -462,7 +462,7 @@ async def _adopt(
         try:
             check_adopted_run(run_id, items[key], start)
         except AdoptionError as error:
-            failed[key] = str(error)
+            failed[key] = _as_one_line(str(error))
         else:
             location = session.endpoint_outputs()
             runs[key] = {**start, **items[key], **outputs, "runId": run_id, **location}
@@ -487,7 +487,11 @@ def _reason(error: CallError, declared: Properties) -> str:
         error.redact_service_message()
     if error.maybe_accepted:
         return error.description
-    return " ".join(line.rstrip(".") + "." for line in str(error).split("\n"))
+    return _as_one_line(str(error))
+
+
+def _as_one_line(text: str) -> str:
+    return " ".join(line.rstrip(".") + "." for line in text.split("\n"))
 
 
 def _without_request_ids(reasons: Mapping[str, str]) -> dict[str, str]:

@@ -215,6 +215,7 @@ def starts_with(step: dict[str, Any], text: str) -> int:
 
 
 TWO: Final = start_groups([(NEW, ["a", "b"])])
+NO_RUN: Final = {"reuses": Items()}
 
 
 @pytest.mark.parametrize(
@@ -230,6 +231,11 @@ TWO: Final = start_groups([(NEW, ["a", "b"])])
         (a_batch("a", "b"), lambda _: {"total": 3, "reuses": Items.of(("a", "b"))}, 2),
         (a_batch("a", "b"), lambda _: {"total": 1, "reuses": Items.of(("a",))}, 2),
         (a_batch("a", "b"), lambda _: {"total": 2, "reuses": ONE_RUN, "starts": TWO}, 2),
+        # No item names a run, and a new batch decides on each item.
+        (a_batch("a", "b"), lambda _: {**NO_RUN, "total": 2, "adopts": Items.of(("a", "b"))}, 2),
+        (a_batch("a", "b"), lambda _: {**NO_RUN, "total": 2, "adopts": Items(2)}, 2),
+        (a_batch("a", "b"), lambda _: {**NO_RUN, "total": 2}, 2),
+        (a_batch("a", "b"), lambda _: {**NO_RUN, "total": 2, "refuses": Items(2)}, 2),
     ],
 )
 def test_a_message_that_does_not_fit_its_step_is_ignored(

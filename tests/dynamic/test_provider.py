@@ -231,3 +231,17 @@ def test_nothing_is_done_with_values_missing(made: type[VodProvider]) -> None:
     for operation in (lambda: one.create(lost), lambda: one.update("id", inputs(), lost)):
         with pytest.raises(OperationFailedError, match=r"that failed .* No run was started"):
             operation()
+
+
+def test_the_reason_of_a_failed_adoption_is_one_line() -> None:
+    """The report of a batch has a line for each reason, and the state has no line break."""
+    run = provider().create(inputs(clientToken="adopted-elsewhere"))
+    batch = WorkflowBatchProvider()
+    batch._session = provider()._session
+    items = {"new": {"vid": "v1"}, "old": {"vid": "v2", "existingRunId": run.id}}
+    news = {"items": items, "defaults": {"templateId": "t1"}, "scope": {**SCOPE, "name": "b"}}
+    state = batch.create(batch.check({}, news).inputs).outs
+    assert state
+    assert [*state["runs"]] == ["new"]
+    assert "was started with another vid" in state["rejected"]["old"]
+    assert "\n" not in state["rejected"]["old"]

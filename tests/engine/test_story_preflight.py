@@ -51,7 +51,7 @@ def test_runs_are_asked_about_only_if_they_would_start(story: Story) -> None:
     story.up(run())
     story.stack.import_stack(empty)
     taken, outcome = asked(story, lambda: story.pays(run(), 0))
-    assert (taken, "over, which is free" in outcome.text) == ([0, 0], True)
+    assert (taken, f"reuses {story.run['runId']} (free)" in outcome.text) == ([0, 0], True)
     run_id = story.run["runId"]
 
     def free() -> None:

@@ -395,7 +395,7 @@ def test_what_goes_well(stack: Stack, front: Front) -> None:
 FAILED: Final = (
     *(f"WorkflowRun {way} **creating failed**" for way in WAYS),
     *(f"WorkflowCompletion reads-{way} **creating failed**" for way in WAYS),
-    "was started with another directUrl than is declared here",
+    "was started with another directUrl than declared",
     "create failed by a defect of pulumi_vod_workflow",
     "not started or adopted: 5 of 14 items",
     "A RUN MAY EXIST, but no RunId came back: 8 of 14 items",

@@ -16,7 +16,8 @@ from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.errors import UnknownStartOutcomeError
+from pulumi_vod_workflow.errors import JournalError, UnknownStartOutcomeError
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import Journal
 from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.reader import RunRef
@@ -83,6 +84,37 @@ def test_what_is_on_its_way_is_awaited_when_stopped(vod_emulator: VodEmulator) -
     )
     assert set(ids_of(done).values()) == {entry["runId"] for entry in vod_emulator.ledger()}
     assert len(done.skipped) == 150 - len(done.accepted) > 50
+
+
+@pytest.mark.vod_emulator(rate_limit=0)
+def test_the_message_of_a_started_run_never_says_that_it_was_not_sent(
+    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal that fails after the answer changes no outcome, and the text says so."""
+
+    async def fail(*_: object) -> None:
+        raise JournalError("journal.sqlite3", "it is not usable (disk full)")
+
+    monkeypatch.setattr(StartRecorder, "record_accepted", fail)
+    said: list[str] = []
+    done = started(vod_emulator, 1, on_progress=lambda line: said.append(line.text))
+    [run_id] = ids_of(done).values()
+    cause = "the journal journal.sqlite3 cannot record the start: it is not usable (disk full)"
+    assert said == [f"run {run_id} started, but {cause}"]
+
+
+@pytest.mark.vod_emulator(rate_limit=0)
+def test_starts_after_a_failed_journal_name_the_cause_once(
+    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise JournalError("journal.sqlite3", "it is not usable (disk full)")
+
+    monkeypatch.setattr(StartRecorder, "claim", fail)
+    done = started(vod_emulator, 200)
+    assert len(vod_emulator.ledger()) == 0
+    assert len(done.failed) + len(done.skipped) == 200
+    assert {text.count("not sent") for text in done.skipped.values()} == {1}
 
 
 # -- another operation that sends the same starts ----------------------------------------------

@@ -108,6 +108,12 @@ def _fits(message: PlanMessage, step: Step) -> bool:
     if step.type == RUN_TYPE:
         return message.total == 1
     items, tokens = declared.get("items"), declared.get("clientTokens")
+    # A new batch starts, reuses or adopts every item, so no message hides an item.
+    decided = sum(one.count for one in (message.reuses, message.adopts)) + sum(
+        group.items.count for group in message.starts
+    )
+    if message.operation is Operation.CREATE and message.total not in (None, decided):
+        return False
     if not isinstance(items, Mapping):
         return (message.total is None) == (items is UNKNOWN)
     sets = (*(group.items for group in message.starts), message.reuses, message.adopts)
@@ -115,8 +121,19 @@ def _fits(message: PlanMessage, step: Step) -> bool:
         return False
     if is_secret:  # the provider's own message is always there, too
         return True
+    named = {key for key, item in items.items() if _names_run(item)}
     known = {*tokens} if isinstance(tokens, Mapping) else set()
-    return message.reuses.count <= len(known) and known.issuperset(message.reuses.keys)
+    return (
+        message.adopts.count <= len(named)
+        and named.issuperset(message.adopts.keys)
+        and message.reuses.count <= len(known)
+        and known.issuperset(message.reuses.keys)
+    )
+
+
+def _names_run(item: object) -> bool:
+    """Return whether an item of a batch has an existing run to adopt."""
+    return isinstance(item, Mapping) and item.get("existingRunId") not in (None, UNKNOWN)
 
 
 def endpoint_lines(preview: Preview) -> tuple[str, ...]:
