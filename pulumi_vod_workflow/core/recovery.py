@@ -141,9 +141,9 @@ def plan_recovery(
 
     """
     known = {
-        name: records[order.record_key]
-        for name, order in intents.items()
-        if order.record_key in records
+        name: records[intent.record_key]
+        for name, intent in intents.items()
+        if intent.record_key in records
     }
     found = {name: recovery_action(entry, now, resend_within) for name, entry in known.items()}
     return RecoveryPlan(
@@ -157,8 +157,8 @@ def plan_recovery(
             name: known[name] for name, what in found.items() if what is RecoveryAction.REFUSE
         },
         superseded={
-            name: earlier[order.resource_key]
-            for name, order in intents.items()
-            if name not in known and order.resource_key in earlier
+            name: earlier[intent.resource_key]
+            for name, intent in intents.items()
+            if name not in known and intent.resource_key in earlier
         },
     )

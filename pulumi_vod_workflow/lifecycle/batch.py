@@ -70,7 +70,7 @@ from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
-    plan_recovery,
+    plan_starts,
     release,
     superseded_warnings,
     unknown_outcome_error,
@@ -249,7 +249,7 @@ def _plan_with_recovery(
         )
     items = items_of(news)
     known = {key: items[key] for key in plan.start if is_known(items[key])}
-    recovery, recorders = plan_recovery(session, known)
+    recovery, recorders = plan_starts(session, known)
     if recovery.undecided:
         _send_plan(session, host, olds, news, plan=plan, refuses=recovery.undecided)
         secret = has_secret_inputs(news)

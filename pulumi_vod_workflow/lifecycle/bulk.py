@@ -18,8 +18,6 @@ from pulumi_vod_workflow.errors import AuthenticationError, CallError, JournalEr
 # more unknown outcomes in an outage.
 MAX_CONCURRENT_CALLS: Final = 64  # calls
 
-CANCEL_CHECK_INTERVAL: Final = 0.5  # seconds
-
 OnProgress = Callable[[ProgressMessage], None]
 
 OnRead = Callable[[str, Mapping[str, Any]], None]

@@ -59,7 +59,7 @@ from pulumi_vod_workflow.lifecycle.host import (
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
-    plan_recovery,
+    plan_starts,
     release,
     superseded_warnings,
     unknown_outcome_error,
@@ -240,7 +240,7 @@ async def _announce_create(
     )
 
     try:
-        recovery, recorders = _plan_recovery(session, inputs)
+        recovery, recorders = _plan_start(session, inputs)
     except UnknownStartOutcomeError:
         _send_plan(host, inputs, refuses=ONE_RUN)
         raise
@@ -329,7 +329,7 @@ def _warn_of_same_work(
 # -- starting and reading ----------------------------------------------------------------------
 
 
-def _plan_recovery(
+def _plan_start(
     session: Session, inputs: Mapping[str, Any]
 ) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
     """
@@ -339,7 +339,7 @@ def _plan_recovery(
         CallError: when the provider must not send the start.
 
     """
-    recovery, recorders = plan_recovery(session, {"": inputs})
+    recovery, recorders = plan_starts(session, {"": inputs})
     if recovery.undecided:
         secret = has_secret_inputs(inputs)
         subject = "the start" if secret else f"the start ({describe_start(inputs)})"
@@ -350,13 +350,13 @@ def _plan_recovery(
 async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dict[str, Any]:
     from pulumi_vod_workflow.lifecycle.starter import start_run  # noqa: PLC0415 - loads httpx
 
-    recovery, recorders = _plan_recovery(session, inputs)
+    recovery, recorders = _plan_start(session, inputs)
     while recovery.reused:
         [run] = recovery.reused.values()
         reused = await _reuse(session, run)
         if reused is not None:
             return reused
-        recovery, recorders = _plan_recovery(session, inputs)
+        recovery, recorders = _plan_start(session, inputs)
     try:
         return await session.call(
             start_run,

@@ -13,17 +13,17 @@ from pulumi_vod_workflow.core.recovery import (
     RecoveryPlan,
     StartRecord,
     is_fully_known,
+    plan_recovery,
     recovery_action,
     start_intent,
 )
-from pulumi_vod_workflow.core.recovery import plan_recovery as plan
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import UnknownStartOutcomeError, VodWorkflowError
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.lifecycle.session import Session
 
 
-def plan_recovery(
+def plan_starts(
     session: Session, starts: Mapping[str, Mapping[str, Any]]
 ) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
     """
@@ -50,7 +50,7 @@ def plan_recovery(
     lookup = session.journal.lookup(intents.values(), create=True)
     # The journal may release an announced run during this operation, so the session keeps it.
     records = {**lookup.records, **session.promised_reuse}
-    found = plan(intents, records, lookup.superseded, SystemClock().now(), within)
+    found = plan_recovery(intents, records, lookup.superseded, SystemClock().now(), within)
     session.promised_reuse |= {
         intents[name].record_key: records[intents[name].record_key] for name in found.reused
     }

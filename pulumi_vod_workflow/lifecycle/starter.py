@@ -27,13 +27,13 @@ from pulumi_vod_workflow.errors import (
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.store import ClaimLostError
 from pulumi_vod_workflow.lifecycle.bulk import (
-    CANCEL_CHECK_INTERVAL,
     OnProgress,
     affects_every_start,
     emit,
     for_each,
     internal_error,
 )
+from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
 from pulumi_vod_workflow.transport.client import VodClient
 
 # Eight failures in a row are no hiccup, and each more send may be an unknown outcome.

@@ -17,13 +17,13 @@ from pulumi_vod_workflow.errors import (
     NotFoundError,
 )
 from pulumi_vod_workflow.lifecycle.bulk import (
-    CANCEL_CHECK_INTERVAL,
     OnProgress,
     OnRead,
     affects_every_start,
     emit,
 )
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run
+from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
 
 # The service may not find a new run at once. The emulator finds a new run at once, or never.
 MAX_NOT_FOUND_READS: Final = 3  # reads

@@ -255,34 +255,36 @@ class VodClient:
         recorder: StartRecorder | None,
         policy: RetryPolicy,
     ) -> ApiResponse:
-        tries = AttemptTracker(recorder, self._clock)
+        tracker = AttemptTracker(recorder, self._clock)
         failure: CallError | None = None
         resynced = False
-        pace = rate_limiter().operation(request.operation, self._rate)
+        limiter = rate_limiter().operation(request.operation, self._rate)
         while True:
-            turn = await pace.acquire(HIGH_PRIORITY if tries.is_ambiguous else NORMAL_PRIORITY)
-            if is_cancelled and not tries.must_finish and is_cancelled():
-                pace.release(turn)
+            permit = await limiter.acquire(
+                HIGH_PRIORITY if tracker.is_ambiguous else NORMAL_PRIORITY
+            )
+            if is_cancelled and not tracker.must_finish and is_cancelled():
+                limiter.release(permit)
                 raise StoppedError(request.operation)
             # The wait for a permit is not in the delay that the policy returned.
-            unclear_for = tries.attempts_at(self._clock.monotonic()).ambiguous_for or 0.0
+            unclear_for = tracker.attempts_at(self._clock.monotonic()).ambiguous_for or 0.0
             if failure and unclear_for > policy.ambiguous_start_budget:
-                pace.release(turn)
+                limiter.release(permit)
                 raise with_outcome(failure, maybe_accepted=True)
             skew = self._auth.skew
             try:
-                await tries.begin()
-                return await self._send(request, turn, tries)
+                await tracker.begin()
+                return await self._send(request, permit, tracker)
             except UnknownStartOutcomeError as error:  # the time ended during the wait
                 raise with_outcome(failure or error, maybe_accepted=True) from None
             except CallError as error:
                 failure = error
             finally:
-                pace.release(turn)
+                limiter.release(permit)
             if isinstance(failure, ThrottledError):
                 rate_limiter().on_throttled(request.operation)
-            tries.record_failure(failure)
-            so_far = tries.attempts_at(self._clock.monotonic())
+            tracker.record_failure(failure)
+            so_far = tracker.attempts_at(self._clock.monotonic())
             delay: float | None
             if isinstance(failure, ClockSkewError) and not resynced:
                 resynced = True
@@ -291,8 +293,8 @@ class VodClient:
                 delay = policy.next_delay(request.operation, failure, so_far, self._jitter())
             if delay is None:
                 self._add_clock_skew(failure)
-                await tries.flush()
-                raise with_outcome(failure, maybe_accepted=tries.is_ambiguous)
+                await tracker.flush()
+                raise with_outcome(failure, maybe_accepted=tracker.is_ambiguous)
             self._log_retrying(failure, self._clock.monotonic(), so_far.elapsed)
             if delay:
                 await self._sleep_unless_cancelled(delay, is_cancelled)

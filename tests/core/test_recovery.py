@@ -58,22 +58,22 @@ def test_a_longer_time_can_be_given() -> None:
 
 def test_many_are_told_apart() -> None:
     """Each name is in the group of its own start."""
-    orders = {
+    intents = {
         name: start_intent({**DECLARED, "vid": name}, **SITE)
         for name in ("new", "old", "young", "run")
     }
     entries = {
-        orders["old"].record_key: sent(60),
-        orders["young"].record_key: sent(1),
-        orders["run"].record_key: StartRecord(NOW, RUN),
+        intents["old"].record_key: sent(60),
+        intents["young"].record_key: sent(1),
+        intents["run"].record_key: StartRecord(NOW, RUN),
     }
-    resource = orders["new"].resource_key
-    recalled = plan_recovery(orders, entries, {resource: sent(99)}, NOW, 4.0)
-    assert recalled.reused == {"run": RUN}
-    assert [*recalled.resent] == ["young"]
-    assert [*recalled.undecided] == ["old"]
-    assert recalled.superseded == {"new": sent(99)}, "what was asked for before something changed"
-    assert plan_recovery(orders, entries, {"other": sent(99)}, NOW, 4.0).superseded == {}
+    resource = intents["new"].resource_key
+    plan = plan_recovery(intents, entries, {resource: sent(99)}, NOW, 4.0)
+    assert plan.reused == {"run": RUN}
+    assert [*plan.resent] == ["young"]
+    assert [*plan.undecided] == ["old"]
+    assert plan.superseded == {"new": sent(99)}, "what was asked for before something changed"
+    assert plan_recovery(intents, entries, {"other": sent(99)}, NOW, 4.0).superseded == {}
 
 
 def test_a_start_is_known_by_all_that_makes_it_another_one() -> None:
@@ -89,7 +89,7 @@ def test_a_start_is_known_by_all_that_makes_it_another_one() -> None:
         start_intent(DECLARED, **{**SITE, "endpoint": "emulator"}),
         start_intent({**DECLARED, "scope": {**DECLARED["scope"], "name": "twin"}}, **SITE),
     ]
-    assert len({key, *(order.record_key for order in others)}) == 7
+    assert len({key, *(intent.record_key for intent in others)}) == 7
 
 
 def test_the_key_is_frozen() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import anyio
 import httpx
@@ -227,6 +228,17 @@ def test_while_starts_are_held_up_reads_only_trickle() -> None:
     run(use)
 
 
+async def start_at_once(emulator: VodEmulator, count: int) -> None:
+    """Start runs with one client, all at the same time."""
+    client = VodClient(
+        emulator.url, "cn-north-1", Credentials("AKLTEMULATOR", "emulator-secret-key")
+    )
+    async with anyio.create_task_group() as tasks:
+        for number in range(count):
+            tasks.start_soon(client.start_workflow, {**START, "vid": f"v{number}"}, str(number))
+    await client.aclose()
+
+
 @pytest.mark.vod_emulator(rate_limit=50)
 def test_the_service_never_objects(vod_emulator: VodEmulator) -> None:
     """
@@ -234,17 +246,7 @@ def test_the_service_never_objects(vod_emulator: VodEmulator) -> None:
 
     One is, where this process, which is the service as well, was late to look at an arrival.
     """
-
-    async def use() -> None:
-        client = VodClient(
-            vod_emulator.url, "cn-north-1", Credentials("AKLTEMULATOR", "emulator-secret-key")
-        )
-        async with anyio.create_task_group() as tasks:
-            for number in range(160):
-                tasks.start_soon(client.start_workflow, {**START, "vid": f"v{number}"}, str(number))
-        await client.aclose()
-
-    run(use)
+    run(partial(start_at_once, vod_emulator, 160))
     assert len(vod_emulator.ledger()) == 160
     assert 160 <= vod_emulator.requests()[START_WORKFLOW] <= 161
 
@@ -252,17 +254,7 @@ def test_the_service_never_objects(vod_emulator: VodEmulator) -> None:
 @pytest.mark.vod_emulator(rate_limit=20)
 def test_it_finds_the_rate_that_is_left(vod_emulator: VodEmulator) -> None:
     """Where other systems take their share, most requests pass and every start is accepted."""
-
-    async def use() -> None:
-        client = VodClient(
-            vod_emulator.url, "cn-north-1", Credentials("AKLTEMULATOR", "emulator-secret-key")
-        )
-        async with anyio.create_task_group() as tasks:
-            for number in range(100):
-                tasks.start_soon(client.start_workflow, {**START, "vid": f"v{number}"}, str(number))
-        await client.aclose()
-
-    run(use)
+    run(partial(start_at_once, vod_emulator, 100))
     assert len(vod_emulator.ledger()) == 100
     assert vod_emulator.requests()[START_WORKFLOW] - 100 < 60
 
