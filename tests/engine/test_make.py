@@ -40,7 +40,7 @@ def ledger(copy: Path) -> list[str]:
 def files(said: str) -> dict[str, list[str]]:
     """The files that it ends with."""
     shown: dict[str, list[str]]
-    shown, _ = json.JSONDecoder().raw_decode(said.rpartition("that the runs have made\n")[2])
+    shown, _ = json.JSONDecoder().raw_decode(said.rpartition("the files of its runs\n")[2])
     return shown
 
 

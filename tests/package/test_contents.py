@@ -76,11 +76,13 @@ def test_the_sdist_has_the_sources_their_tests_and_what_readers_are_led_to(built
     folders = {name.rpartition("/")[0] for name in built.sdist_files} - {""}
     assert {folder.partition("/")[0] for folder in folders} == {NAME, "tests", *READ}
     assert {folder.split("/")[1] for folder in folders if folder.startswith("tests/")} == {
-        "client",
         "core",
+        "dynamic",
         "emulator",
-        "provider",
+        "journal",
+        "lifecycle",
         "resources",
+        "transport",
     }
     assert built.sdist_files - {"PKG-INFO"} <= repository()
     assert built.sdist_files >= repository(NAME, "tests/core", *READ)

@@ -44,7 +44,7 @@ import asyncio
 import anyio
 import pytest
 
-from pulumi_vod_workflow.client import VodClient
+from pulumi_vod_workflow.transport.client import VodClient
 from pulumi_vod_workflow.core.signing import Credentials
 
 
