@@ -45,7 +45,7 @@ down: $(READY) ## Remove the resources of `make up`
 	@tools/demo destroy --yes --stack dev
 
 .PHONY: check
-check: $(READY) ## Check style and types, and run the tests that need no engine, in 90 seconds
+check: $(READY) ## Check style and types, and run the tests that need no engine, in 2 minutes
 	@$(MAKE) --no-print-directory --jobs 2 lint types fast
 
 .PHONY: fast
@@ -54,7 +54,7 @@ fast: $(READY)
 	@$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run every test, the real engine included, in 8 minutes (ARGS="-k name" for some, ENGINE=oldest)
+test: $(READY) ## Run every test, the real engine included, in 13 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 3 --dist loadgroup $(ARGS)
