@@ -48,11 +48,10 @@ class BlockingClient:
     """A client for threads that wait for its calls."""
 
     client: VodClient
-    portal: BlockingPortal
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **settings: P.kwargs) -> T:
         """Run an asynchronous function in the event loop, and return its result."""
-        return self.portal.call(partial(function, *args, **settings))
+        return run_in_loop(function, *args, **settings)
 
 
 def client_for(
@@ -88,7 +87,7 @@ def client_for(
                 log=log,
                 setting_name=endpoint.setting_name,
             )
-        return BlockingClient(_clients[key], _portal())
+        return BlockingClient(_clients[key])
 
 
 def run_in_loop(function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
