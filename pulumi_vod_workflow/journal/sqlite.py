@@ -180,7 +180,8 @@ class Journal:
         self._writable = False
         """Whether this connection has created or checked the schema."""
         self._pending_work: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
-        self._scheduled_write: Future[None] | None = None
+        self._latest_write: Future[None] | None = None
+        """The last scheduled write, which may be in progress or done."""
         self._unreleased: set[str] | None = None
         """The ids of the journal's runs; `None` before their first read."""
         self._released: set[str] = set()
@@ -210,7 +211,10 @@ class Journal:
             rows = self._rows(SELECT_RECORDS, *names)
         else:
             # Scheduled releases of runs that a state has must precede the read of the versions.
-            self._writer.submit(lambda: None).result()
+            with self._lock:
+                write = self._latest_write
+            if write:
+                write.result()
             with self._file_lock, self._explain_errors():
                 connection = self._create()
                 # One transaction: a record and its version are from the same time.
@@ -380,13 +384,13 @@ class Journal:
         future.set_running_or_notify_cancel()  # a waiter cannot cancel the write
         with self._lock:
             self._pending_work.append((work, future))
-            if self._scheduled_write is None:
-                self._scheduled_write = self._writer.submit(self._write_pending)
+            if len(self._pending_work) == 1:
+                self._latest_write = self._writer.submit(self._write_pending)
         return future
 
     def _write_pending(self) -> None:
         with self._lock:
-            pending, self._pending_work, self._scheduled_write = self._pending_work, [], None
+            pending, self._pending_work = self._pending_work, []
         try:
             with self._file_lock, self._explain_errors():
                 connection = self._create()
