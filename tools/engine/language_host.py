@@ -26,6 +26,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -280,7 +281,10 @@ def run_once() -> None:
 
 
 def main() -> None:
-    """Serve, and print the port for the engine."""
+    """Serve until SIGINT, and print the port for the engine."""
+    # The engine sends SIGINT to end this process, and kills the process five seconds later. A shell
+    # lets a background command ignore SIGINT, and its child processes inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
