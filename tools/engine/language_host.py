@@ -80,14 +80,15 @@ INSTALLED = """
 import importlib.metadata, importlib.util, json, pathlib
 told = {}
 for one in importlib.metadata.distributions():
-    name = one.metadata["Name"]
+    metadata = one.metadata
+    name, version = metadata["Name"], metadata["Version"]
     module = name.replace("-", "_")
     spec = importlib.util.find_spec(module) if module.isidentifier() else None
     folders = (spec.submodule_search_locations or []) if spec else []
     files = [file for folder in folders
              if (file := pathlib.Path(folder) / "pulumi-plugin.json").is_file()]
     about = json.loads(files[0].read_text()) if files else None
-    told.setdefault(module, {"name": name, "version": one.version, "about": about})
+    told.setdefault(module, {"name": name, "version": version, "about": about})
 print(json.dumps([*told.values()]))
 """
 """A program that prints the distributions of its Python, each with its `pulumi-plugin.json`."""
