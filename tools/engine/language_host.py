@@ -293,8 +293,8 @@ def main() -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)
     try:
+        print(port, flush=True)
         Event().wait()
     except KeyboardInterrupt:
         server.stop(grace=None)
