@@ -26,6 +26,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -79,14 +80,15 @@ INSTALLED = """
 import importlib.metadata, importlib.util, json, pathlib
 told = {}
 for one in importlib.metadata.distributions():
-    name = one.metadata["Name"]
+    metadata = one.metadata
+    name, version = metadata["Name"], metadata["Version"]
     module = name.replace("-", "_")
     spec = importlib.util.find_spec(module) if module.isidentifier() else None
     folders = (spec.submodule_search_locations or []) if spec else []
     files = [file for folder in folders
              if (file := pathlib.Path(folder) / "pulumi-plugin.json").is_file()]
     about = json.loads(files[0].read_text()) if files else None
-    told.setdefault(module, {"name": name, "version": one.version, "about": about})
+    told.setdefault(module, {"name": name, "version": version, "about": about})
 print(json.dumps([*told.values()]))
 """
 """A program that prints the distributions of its Python, each with its `pulumi-plugin.json`."""
@@ -280,7 +282,10 @@ def run_once() -> None:
 
 
 def main() -> None:
-    """Serve, and print the port for the engine."""
+    """Serve until SIGINT, and print the port for the engine."""
+    # The engine sends SIGINT to end this process, and kills the process five seconds later. A shell
+    # lets a background command ignore SIGINT, and its child processes inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
@@ -288,8 +293,8 @@ def main() -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)
     try:
+        print(port, flush=True)
         Event().wait()
     except KeyboardInterrupt:
         server.stop(grace=None)
