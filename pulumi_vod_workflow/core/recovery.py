@@ -36,6 +36,13 @@ class StartIntent:
     """The key of the declaring resource."""
     record_key: str
     """The key of its start record: a hash, so that no input is in the journal."""
+    request_key: str = ""
+    """
+    A hash of the request and the triggers, without resource and token.
+
+    It finds a start again whose stack or resource has another name now. Empty while a trigger is
+    unknown, or a secret hides the start.
+    """
 
 
 def is_fully_known(declared: Mapping[str, Any]) -> bool:
@@ -51,9 +58,19 @@ def start_intent(declared: Mapping[str, Any], *, endpoint: str, region: str) -> 
         declared["clientToken"],
         resource_key_of(declared),
     )
-    where = {"resource": resource, "endpoint": endpoint, "region": region}
-    what = canonical_json({**where, "clientToken": token, "start": start})
-    return StartIntent(start, token, resource, hashlib.sha256(what).hexdigest())
+    triggers = declared.get("triggers") or {}
+    request = {"endpoint": endpoint, "region": region, "start": start}
+    return StartIntent(
+        start,
+        token,
+        resource,
+        _hash({**request, "resource": resource, "clientToken": token}),
+        _hash({**request, "triggers": triggers}) if is_known(triggers) else "",
+    )
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def resource_key_of(declared: Mapping[str, Any]) -> str:
@@ -61,16 +78,30 @@ def resource_key_of(declared: Mapping[str, Any]) -> str:
     return canonical_json(declared.get("scope") or {}).decode()
 
 
+class OwnerState(Enum):
+    """Whether the process of the operation that sent a start last is still alive."""
+
+    ENDED = "it has ended, or it is this process"
+    LIVING = "it is alive"
+    UNKNOWN = "the journal cannot know, for example because the process is on another machine"
+
+
 @dataclass(frozen=True, slots=True)
 class StartRecord:
     """The journal's record of a start whose run is in no known state."""
 
     sent_at: datetime
-    """The time of the first send, by this machine's clock."""
+    """The time of the first send, by the journal's clock."""
     run: Run | None = None
     """The accepted run; `None` without an answer."""
     record_key: str = field(default="", compare=False)
     """`StartIntent.record_key` of the sent start."""
+    resource_key: str = field(default="", compare=False)
+    """`StartIntent.resource_key` of the sent start."""
+    request_key: str = field(default="", compare=False)
+    """`StartIntent.request_key` of the sent start; empty in records of older releases."""
+    owner_state: OwnerState = field(default=OwnerState.ENDED, compare=False)
+    """Whether another process may still send this start, and wait for its answer."""
 
 
 REUSES_RUN: Final = "reuses {} (free)"

@@ -26,7 +26,12 @@ from typing import Any, Final, TypeVar
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal.store import ClaimResult, JournalLookup, RecordVersion
+from pulumi_vod_workflow.journal.store import (
+    ClaimResult,
+    JournalLookup,
+    PendingStart,
+    RecordVersion,
+)
 
 T = TypeVar("T")
 
@@ -157,18 +162,20 @@ class _UnusableFileError(Exception):
         super().__init__(why)
 
 
-class Journal:
+class SqliteJournal:
     """
     A journal in one file; usable from any thread.
 
     Args:
         path: the file; the first write creates it.
+        backend: the identity of the state backend whose starts the journal records.
         clock: the clock of the records.
 
     """
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, backend: str = "", clock: Clock | None = None) -> None:
         self._path = path
+        self._backend = backend
         self._clock = clock or SystemClock()
         self._opened_at = self._clock.now()
         self._lock = threading.RLock()
@@ -185,6 +192,15 @@ class Journal:
         """The ids of the journal's runs; `None` before their first read."""
         self._released: set[str] = set()
         """The ids of runs whose removal is scheduled."""
+
+    @property
+    def location(self) -> str:
+        """The path for messages."""
+        return str(self._path)
+
+    def now(self) -> datetime:
+        """Return the current time by this machine's clock, which dates the records."""
+        return self._clock.now()
 
     def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
         """
@@ -225,13 +241,13 @@ class Journal:
             released = {key: _run_fields(*run) for key, _, _, _, _, *run in found if run[0]}
             with self._lock:
                 self._unreleased_run_ids()  # read now: an accepted run must not wait for it
-        known = {entry.record_key: entry for _, entry in rows if entry.record_key in keys}
+        known = {entry.record_key: entry for entry in rows if entry.record_key in keys}
         for key, version in versions.items():
             # A concurrent update has started the run, and a newer state has it.
             if key not in known and self._is_released_elsewhere(version, released.get(key)):
                 at = datetime.fromisoformat(str(version.released_at))
                 known[key] = StartRecord(at, released[key], key)
-        others = {resource: entry for resource, entry in rows if entry.record_key not in keys}
+        others = {entry.resource_key: entry for entry in rows if entry.record_key not in keys}
         return JournalLookup(known, others, versions)
 
     def _is_released_elsewhere(self, version: RecordVersion, released: Any) -> bool:
@@ -240,9 +256,9 @@ class Journal:
             return False
         return datetime.fromisoformat(version.released_at) > self._opened_at
 
-    def list_stack(self, project: str, stack: str) -> list[tuple[str, StartRecord]]:
+    def list_stack(self, project: str, stack: str) -> list[StartRecord]:
         """
-        Return the resource key and the record of each start of a stack; the latest last.
+        Return the record of each start of a stack; the latest last.
 
         Raises:
             JournalError: when the file is not readable.
@@ -272,10 +288,6 @@ class Journal:
         return self._write(
             lambda connection: _claim(connection, values, expected or RecordVersion())
         )
-
-    def age(self, moment: datetime) -> timedelta:
-        """Return the time since a recorded moment."""
-        return self._clock.now() - moment
 
     def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
         """Record a rejected start; no effect if another operation has claimed it."""
@@ -342,6 +354,18 @@ class Journal:
 
     # -- the file -----------------------------------------------------------------------------
 
+    def adopt_records(self, records: Iterable[StartRecord]) -> int:
+        """Record the starts of another journal: follows with version 3 of the schema."""
+        raise NotImplementedError
+
+    def has_met(self, project: str, stack: str) -> bool:
+        """Return whether the journal has met a stack: follows with version 3 of the schema."""
+        raise NotImplementedError
+
+    def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
+        """Record pending starts: follows with version 3 of the schema."""
+        raise NotImplementedError
+
     def _unreleased_run_ids(self) -> set[str]:
         """Return the ids of the runs in the journal; reads the file once."""
         if self._unreleased is None:
@@ -353,15 +377,15 @@ class Journal:
                 self._unreleased = {run_id for (run_id,) in rows}
         return self._unreleased
 
-    def _rows(self, statement: str, *names: Sequence[str]) -> list[tuple[str, StartRecord]]:
+    def _rows(self, statement: str, *names: Sequence[str]) -> list[StartRecord]:
         with self._file_lock, self._explain_errors():
             connection = self._connect()
             if connection is None:
                 return []
             rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
             return [
-                (name, StartRecord(datetime.fromisoformat(sent_at), _run_fields(*run), key))
-                for name, key, sent_at, *run in rows
+                StartRecord(datetime.fromisoformat(sent_at), _run_fields(*run), key, resource)
+                for resource, key, sent_at, *run in rows
                 if run[0] not in self._released
             ]
 
@@ -511,14 +535,3 @@ def _run_fields(run_id: str | None, request_id: str | None, submitted_at: str | 
     if run_id is None:
         return None
     return dict(zip(RUN_FIELDS, (run_id, request_id, submitted_at), strict=True))
-
-
-_journals: dict[Path, Journal] = {}
-
-_lock = threading.Lock()
-
-
-def journal_at(path: Path) -> Journal:
-    """Return the journal of a file, one object for each process."""
-    with _lock:
-        return _journals.setdefault(path, Journal(path))

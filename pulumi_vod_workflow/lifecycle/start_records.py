@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.recovery import (
     RecoveryAction,
     RecoveryPlan,
@@ -47,10 +46,11 @@ def plan_starts(
         for name, inputs in starts.items()
         if is_fully_known(inputs)
     }
-    lookup = session.journal.lookup(intents.values(), create=True)
+    journal = session.journal
+    lookup = journal.lookup(intents.values(), create=True)
     # The journal may release an announced run during this operation, so the session keeps it.
     records = {**lookup.records, **session.promised_reuse}
-    found = plan_recovery(intents, records, lookup.superseded, SystemClock().now(), within)
+    found = plan_recovery(intents, records, lookup.superseded, journal.now(), within)
     session.promised_reuse |= {
         intents[name].record_key: records[intents[name].record_key] for name in found.reused
     }
@@ -59,7 +59,7 @@ def plan_starts(
     ordered = [*found.resent, *(name for name in intents if name not in found.resent)]
     recorders = {
         name: StartRecorder(
-            session.journal,
+            journal,
             intents[name],
             owner,
             lookup.versions[intents[name].record_key],
@@ -91,10 +91,10 @@ def unknown_outcome_error(
         "started a run that is too old to be read" if record.run else "got no response"
         for record in records
     }
-    record_keys, now = {record.record_key for record in records}, SystemClock().now()
+    record_keys, now = {record.record_key for record in records}, session.journal.now()
     others = sum(
         recovery_action(record, now, session.settings.resend_within) is RecoveryAction.REFUSE
-        for _, record in session.journal.list_stack(scope["project"], scope["stack"])
+        for record in session.journal.list_stack(scope["project"], scope["stack"])
         if record.record_key not in record_keys
     )
     return UnknownStartOutcomeError(

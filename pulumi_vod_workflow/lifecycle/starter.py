@@ -156,7 +156,7 @@ async def _run_of_other_update(
     while record.run is None:
         if (
             is_cancelled()
-            or recorder.journal.age(record.sent_at).total_seconds() >= OTHER_UPDATE_TIMEOUT
+            or (recorder.journal.now() - record.sent_at).total_seconds() >= OTHER_UPDATE_TIMEOUT
         ):
             raise UnknownStartOutcomeError(
                 f"another update sent this start at {record.sent_at:%Y-%m-%dT%H:%M:%SZ}, and the "

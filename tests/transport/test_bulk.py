@@ -18,7 +18,7 @@ from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import JournalError, UnknownStartOutcomeError
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
@@ -30,7 +30,7 @@ KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
 
 
 def started(emulator: VodEmulator, count: int, **options: Any) -> StartResults:
-    async def go(journal: Journal) -> StartResults:
+    async def go(journal: SqliteJournal) -> StartResults:
         client = VodClient(emulator.url, "cn-north-1", KEYS)
         defaults: dict[str, Any] = {"on_progress": lambda _: None, "is_cancelled": lambda: False}
         try:
@@ -39,7 +39,7 @@ def started(emulator: VodEmulator, count: int, **options: Any) -> StartResults:
             await client.aclose()
 
     with TemporaryDirectory() as folder:
-        return anyio.run(go, Journal(Path(folder) / "journal"))
+        return anyio.run(go, SqliteJournal(Path(folder) / "journal"))
 
 
 @pytest.mark.vod_emulator(rate_limit=0)
@@ -131,7 +131,7 @@ def both_started(
         done: dict[str, StartResults] = {}
 
         async def start(owner: str, **options: Any) -> None:
-            journal = Journal(folder / "journal")
+            journal = SqliteJournal(folder / "journal")
             asked = {
                 name: replace(note, owner=owner) for name, note in notes(count, journal).items()
             }
