@@ -36,6 +36,13 @@ class StartIntent:
     """The key of the declaring resource."""
     record_key: str
     """The key of its start record: a hash, so that no input is in the journal."""
+    request_key: str = ""
+    """
+    A hash of the request and the triggers, without resource and token.
+
+    It finds a start again whose stack or resource has another name now. Empty while a trigger is
+    unknown, or a secret hides the start.
+    """
 
 
 def is_fully_known(declared: Mapping[str, Any]) -> bool:
@@ -51,9 +58,19 @@ def start_intent(declared: Mapping[str, Any], *, endpoint: str, region: str) -> 
         declared["clientToken"],
         resource_key_of(declared),
     )
-    where = {"resource": resource, "endpoint": endpoint, "region": region}
-    what = canonical_json({**where, "clientToken": token, "start": start})
-    return StartIntent(start, token, resource, hashlib.sha256(what).hexdigest())
+    triggers = declared.get("triggers") or {}
+    request = {"endpoint": endpoint, "region": region, "start": start}
+    return StartIntent(
+        start,
+        token,
+        resource,
+        _hash({**request, "resource": resource, "clientToken": token}),
+        _hash({**request, "triggers": triggers}) if is_known(triggers) else "",
+    )
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def resource_key_of(declared: Mapping[str, Any]) -> str:
@@ -61,17 +78,37 @@ def resource_key_of(declared: Mapping[str, Any]) -> str:
     return canonical_json(declared.get("scope") or {}).decode()
 
 
+class OwnerState(Enum):
+    """Whether the process of the operation that sent a start last is still alive."""
+
+    ENDED = "it has ended; also of records that name no process"
+    LIVING = "it is alive"
+    THIS_PROCESS = "it is the process that reads the record"
+    UNKNOWN = "the journal cannot know, for example because the process is on another machine"
+
+
 @dataclass(frozen=True, slots=True)
 class StartRecord:
     """The journal's record of a start whose run is in no known state."""
 
     sent_at: datetime
-    """The time of the first send, by this machine's clock."""
+    """The time of the first send, by the journal's clock."""
     run: Run | None = None
     """The accepted run; `None` without an answer."""
     record_key: str = field(default="", compare=False)
     """`StartIntent.record_key` of the sent start."""
+    resource_key: str = field(default="", compare=False)
+    """`StartIntent.resource_key` of the sent start."""
+    request_key: str = field(default="", compare=False)
+    """`StartIntent.request_key` of the sent start; empty in records of older releases."""
+    owner_state: OwnerState = field(default=OwnerState.ENDED, compare=False)
+    """Whether another process may still send this start, and wait for its answer."""
 
+
+# The longest time for which a client waits for its answer (`client.Timeouts.start`), and a few
+# seconds for its retry.
+ANSWER_TIMEOUT: Final = 65.0
+"""The age after which no client sends a start any more, or waits for its answer, in seconds."""
 
 REUSES_RUN: Final = "reuses {} (free)"
 """The line for people about a run that is reused."""
@@ -81,6 +118,7 @@ class RecoveryAction(Enum):
     """The action for a start."""
 
     SEND = "send the start: no record forbids it"
+    WAIT = "wait for another update, which may be sending the start now"
     REUSE = "reuse the accepted run (free)"
     REFUSE = "refuse: its run may have ended, or is too old to read, so the user decides"
 
@@ -102,10 +140,14 @@ def recovery_action(
     age = now - entry.sent_at
     if entry.run is not None:
         return RecoveryAction.REUSE if age < RETENTION else RecoveryAction.REFUSE
+    seconds, owner = age.total_seconds(), entry.owner_state
+    # Only the owner's own client repeats its start. A second sender could pay again.
+    if owner in {OwnerState.LIVING, OwnerState.UNKNOWN} and seconds < ANSWER_TIMEOUT:
+        return RecoveryAction.WAIT
+    if owner is OwnerState.LIVING:
+        return RecoveryAction.REFUSE
     # A clock that was set back gives no age.
-    return (
-        RecoveryAction.SEND if 0 <= age.total_seconds() <= resend_within else RecoveryAction.REFUSE
-    )
+    return RecoveryAction.SEND if 0 <= seconds <= resend_within else RecoveryAction.REFUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +158,8 @@ class RecoveryPlan:
     """Name -> the run to reuse."""
     resent: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> the record of a start to send again."""
+    in_flight: Mapping[str, StartRecord] = field(default_factory=dict)
+    """Name -> the record of a start that another update may be sending now."""
     undecided: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> the record of a start about which the user decides."""
     superseded: Mapping[str, StartRecord] = field(default_factory=dict)
@@ -153,6 +197,9 @@ def plan_recovery(
             if entry.run is not None and found[name] is RecoveryAction.REUSE
         },
         resent={name: known[name] for name, what in found.items() if what is RecoveryAction.SEND},
+        in_flight={
+            name: known[name] for name, what in found.items() if what is RecoveryAction.WAIT
+        },
         undecided={
             name: known[name] for name, what in found.items() if what is RecoveryAction.REFUSE
         },

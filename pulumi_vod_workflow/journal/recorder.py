@@ -6,14 +6,19 @@ import asyncio
 import math
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
-from pulumi_vod_workflow.journal.sqlite import BUSY_TIMEOUT, Journal, T
-from pulumi_vod_workflow.journal.store import ClaimLostError, RecordVersion
+from pulumi_vod_workflow.journal.store import ClaimLostError, Journal, RecordVersion
+
+T = TypeVar("T")
+
+# Longer than the longest wait of a store: `sqlite.BUSY_TIMEOUT`, and the write itself.
+ACCEPTED_TIMEOUT: Final = 35.0
+"""The longest wait for the record of an accepted run, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,23 @@ class StartRecorder:
         """
         return self.journal.lookup([self.intent]).records.get(self.intent.record_key)
 
+    def to_resend(self) -> StartRecorder:
+        """
+        Return the recorder that sends the start again after its current record; blocks.
+
+        Raises:
+            JournalError: when the journal is not writable.
+
+        """
+        found = self.journal.lookup([self.intent], create=True)
+        version = found.versions[self.intent.record_key]
+        return replace(self, expected_version=version, resent=True)
+
     def is_past_resend_deadline(self, first_sent: datetime) -> bool:
         """Return whether a retry comes more than `resend_within` seconds after the first send."""
         # A negative age means that the clock was set back, so the true age is unknown.
-        return not 0 <= self.journal.age(first_sent).total_seconds() <= self.resend_within
+        age = self.journal.now() - first_sent
+        return not 0 <= age.total_seconds() <= self.resend_within
 
     def record_rejected(self) -> Future[None]:
         """Record that the service has rejected the start."""
@@ -79,7 +97,7 @@ class StartRecorder:
             JournalError: when the journal is not writable.
 
         """
-        async with asyncio.timeout(BUSY_TIMEOUT + 5):
+        async with asyncio.timeout(ACCEPTED_TIMEOUT):
             await _wait_for_write(self.journal.record_accepted(self.intent, run))
 
 

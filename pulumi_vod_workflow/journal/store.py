@@ -1,11 +1,16 @@
-"""The terms of every store of start records."""
+"""The interface of every store of start records: a file, an object store, a database."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
 
-from pulumi_vod_workflow.core.recovery import StartRecord
+from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,21 @@ class JournalLookup:
     """The records of several starts at one time."""
 
     records: Mapping[str, StartRecord]
-    """`record_key` -> the record of a start that no known state has."""
+    """
+    `record_key` -> the record of a start that no known state has.
+
+    A start without a record has the pending one of its resource that a secret hides, if any.
+    """
     superseded: Mapping[str, StartRecord]
     """`resource_key` -> the latest other start of the resource."""
     versions: Mapping[str, RecordVersion] = field(default_factory=dict)
     """`record_key` -> the version of each requested start; empty for a read-only lookup."""
+    same_request: Mapping[str, Collection[StartRecord]] = field(default_factory=dict)
+    """
+    `request_key` -> records of the same request under other resources of the project.
+
+    A renamed stack or resource leaves them. They belong to the same backend.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +64,196 @@ class ClaimLostError(Exception):
     def __init__(self, record: StartRecord) -> None:
         self.record = record
         super().__init__("another operation has sent this start")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingStart:
+    """A start of a pending operation of the state, which may have been sent."""
+
+    record_key: str
+    """`StartIntent.record_key`; empty if a secret hides the start."""
+    request_key: str
+    """`StartIntent.request_key`; empty if a secret hides the start."""
+    resource_key: str
+    sent_at: datetime
+    """The time of the state, the earliest time at which the start may have been sent."""
+
+
+class Journal(Protocol):
+    """
+    The start records of one backend. Its methods are callable from any thread.
+
+    An unanswered record has the state of its owner's process (`journal.owners`). A store that many
+    machines share knows its own process only.
+
+    A method that returns a `Future` schedules a write; the future has its error. All other methods
+    block. A `JournalError` names the journal and the remedy.
+    """
+
+    @property
+    def location(self) -> str:
+        """The path or URL for messages, without credentials."""
+
+    def now(self) -> datetime:
+        """Return the current time by the clock that dates the records."""
+
+    def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
+        """
+        Return the records of starts, and the latest other start of each of their resources.
+
+        Args:
+            intents: the starts.
+            create: whether to create the store, and to return the versions that claims need. A
+                preview then already fails if the store is not writable.
+
+        Raises:
+            JournalError: when the store is not readable, or with `create` not writable.
+
+        """
+
+    def list_stack(self, project: str, stack: str) -> list[StartRecord]:
+        """
+        Return the record of each start of a stack; the latest last.
+
+        Raises:
+            JournalError: when the store is not readable.
+
+        """
+
+    def claim(
+        self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
+    ) -> Future[ClaimResult]:
+        """
+        Claim a start: record that an operation is about to send it.
+
+        The claim is lost if another operation has changed the record, or if the start was sent by
+        another process that is known to be alive. Only the owner of the last claim may send. An
+        owner may claim its own start again, for each attempt.
+
+        Args:
+            intent: the start.
+            owner: the operation.
+            expected: the record at the decision to send the start; by default none.
+
+        """
+
+    def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
+        """Record a rejected start; no effect if another operation has claimed it."""
+
+    def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
+        """Record a start's run, and remove the resource's other starts without an answer."""
+
+    def discard_undecided(self, *resources: str) -> None:
+        """Remove the resources' starts without an answer, after an adoption; never raises."""
+
+    def delete(self, records: Iterable[StartRecord]) -> None:
+        """
+        Remove records that the user discards: all of them, or none.
+
+        A record that has changed since its read stays. `import_pending` does not add a deleted
+        start again.
+
+        Raises:
+            JournalError: when the store is not writable.
+
+        """
+
+    def release(self, run_ids: Iterable[str]) -> Future[None] | None:
+        """
+        Remove the records of runs that a state has; never raises.
+
+        Returns:
+            The scheduled write, or `None` without a record.
+
+        """
+
+    def adopt_records(self, records: Iterable[StartRecord]) -> int:
+        """
+        Record the starts of another journal as they are there: all of them, or none.
+
+        A start that the journal has, has released, or has deleted stays as it is, so a repetition
+        has no effect. The owner of an adopted start is unknown to the journal.
+
+        Returns:
+            The number of added records.
+
+        Raises:
+            JournalError: when the store is not writable.
+
+        """
+
+    def has_met(self, project: str, stack: str) -> bool:
+        """
+        Return whether the journal has recorded the pending operations of a stack.
+
+        Raises:
+            JournalError: when the store is not readable.
+
+        """
+
+    def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
+        """
+        Record starts of pending operations as sent without an answer, and the stack as met.
+
+        A start that the journal has, has released, has deleted, or has imported before stays as it
+        is.
+
+        Returns:
+            The number of added records.
+
+        Raises:
+            JournalError: when the store is not writable.
+
+        """
+
+
+def hidden_key(resource_key: str) -> str:
+    """Return the record key of a resource's pending start that a secret hides."""
+    return f"hidden:{resource_key}"
+
+
+def journal_lookup(
+    intents: Collection[StartIntent],
+    records: Iterable[StartRecord],
+    versions: Mapping[str, RecordVersion] | None = None,
+) -> JournalLookup:
+    """
+    Return the lookup of starts: the part that all stores share.
+
+    Args:
+        intents: the starts.
+        records: the records of these starts, of their resources, and of their requests; the latest
+            last.
+        versions: `record_key` -> the version of the record.
+
+    """
+    by_request: dict[str, list[StartIntent]] = defaultdict(list)
+    for intent in intents:
+        by_request[intent.request_key].append(intent)
+    keys = {intent.record_key for intent in intents}
+    resources = {intent.resource_key for intent in intents}
+    known: dict[str, StartRecord] = {}
+    others: dict[str, StartRecord] = {}
+    same_request: dict[str, list[StartRecord]] = defaultdict(list)
+    for record in records:
+        if record.record_key in keys:
+            known[record.record_key] = record
+            continue
+        if record.resource_key in resources:
+            others[record.resource_key] = record
+        if record.request_key and any(
+            intent.resource_key != record.resource_key
+            and _project_of(intent.resource_key) == _project_of(record.resource_key)
+            for intent in by_request.get(record.request_key, ())
+        ):
+            same_request[record.request_key].append(record)
+    for intent in intents:
+        other = others.get(intent.resource_key)
+        # The hidden start may be this one.
+        if intent.record_key and other and other.record_key == hidden_key(intent.resource_key):
+            known.setdefault(intent.record_key, other)
+    return JournalLookup(known, others, versions or {}, dict(same_request))
+
+
+def _project_of(resource_key: str) -> object:
+    return json.loads(resource_key).get("project")

@@ -69,6 +69,7 @@ from pulumi_vod_workflow.lifecycle.host import (
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
+    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     plan_starts,
     release,
@@ -290,6 +291,8 @@ async def _announce_plan(
     if plan.start and not has_secret_inputs(news):  # equality would reveal a secret
         for line in same_work_warnings(same_work(items, plan.start)):
             host.logger.warning(line)
+    if recovery.in_flight:
+        host.logger.info(f"{list_names([*recovery.in_flight])}: {WAITS_FOR_OTHER_UPDATE}")
     for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
     # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.

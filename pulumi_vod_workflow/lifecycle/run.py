@@ -58,6 +58,7 @@ from pulumi_vod_workflow.lifecycle.host import (
 )
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
+    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     plan_starts,
     release,
@@ -275,8 +276,9 @@ async def _announce_create(
         # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
-    if has_row:
-        host.logger.info(f"starts {a_run(session.settings)}")
+    if recovery.in_flight or has_row:
+        starts = f"starts {a_run(session.settings)}"
+        host.logger.info(WAITS_FOR_OTHER_UPDATE if recovery.in_flight else starts)
     if session.settings.preflight == "off":
         return []
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting

@@ -13,7 +13,8 @@ from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError, Problem
-from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
+from pulumi_vod_workflow.journal.opening import open_journal
+from pulumi_vod_workflow.journal.store import Journal
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Checked, Diff, Host, Properties, Recorded
 
@@ -97,7 +98,7 @@ class Session:
     @cached_property
     def journal(self) -> Journal:
         """The journal of starts, opened at the first use."""
-        return journal_at(self.settings.journal)
+        return open_journal(self.settings.journal)
 
     @property
     def service_url(self) -> str | None:

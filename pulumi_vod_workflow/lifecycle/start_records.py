@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
-from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.recovery import (
+    OwnerState,
     RecoveryAction,
     RecoveryPlan,
     StartRecord,
@@ -18,9 +18,20 @@ from pulumi_vod_workflow.core.recovery import (
     start_intent,
 )
 from pulumi_vod_workflow.core.text import list_names
-from pulumi_vod_workflow.errors import UnknownStartOutcomeError, VodWorkflowError
+from pulumi_vod_workflow.errors import (
+    StartInProgressError,
+    UnknownStartOutcomeError,
+    VodWorkflowError,
+)
 from pulumi_vod_workflow.journal.recorder import StartRecorder
+from pulumi_vod_workflow.journal.store import RecordVersion
 from pulumi_vod_workflow.lifecycle.session import Session
+
+WAITS_FOR_OTHER_UPDATE: Final = (
+    "another update is starting this run. This update waits for the answer, and reuses the run "
+    "(free). If the service rejects that start, this update sends it (paid: starts one run)"
+)
+"""The line for people about a start in flight."""
 
 
 def plan_starts(
@@ -47,22 +58,28 @@ def plan_starts(
         for name, inputs in starts.items()
         if is_fully_known(inputs)
     }
-    lookup = session.journal.lookup(intents.values(), create=True)
+    journal = session.journal
+    lookup = journal.lookup(intents.values(), create=True)
     # The journal may release an announced run during this operation, so the session keeps it.
     records = {**lookup.records, **session.promised_reuse}
-    found = plan_recovery(intents, records, lookup.superseded, SystemClock().now(), within)
+    found = plan_recovery(intents, records, lookup.superseded, journal.now(), within)
     session.promised_reuse |= {
         intents[name].record_key: records[intents[name].record_key] for name in found.reused
+    }
+    versions = {name: lookup.versions[intent.record_key] for name, intent in intents.items()}
+    # A start in flight may be sent only after its rejection, which removes its record.
+    versions |= {
+        name: RecordVersion(released_at=versions[name].released_at) for name in found.in_flight
     }
     owner = uuid4().hex
     # Repeated starts go first: `vod:resendWithin` limits their time.
     ordered = [*found.resent, *(name for name in intents if name not in found.resent)]
     recorders = {
         name: StartRecorder(
-            session.journal,
+            journal,
             intents[name],
             owner,
-            lookup.versions[intents[name].record_key],
+            versions[name],
             resent=name in found.resent,
             resend_within=within,
         )
@@ -91,17 +108,19 @@ def unknown_outcome_error(
         "started a run that is too old to be read" if record.run else "got no response"
         for record in records
     }
-    record_keys, now = {record.record_key for record in records}, SystemClock().now()
+    record_keys, now = {record.record_key for record in records}, session.journal.now()
     others = sum(
         recovery_action(record, now, session.settings.resend_within) is RecoveryAction.REFUSE
-        for _, record in session.journal.list_stack(scope["project"], scope["stack"])
+        for record in session.journal.list_stack(scope["project"], scope["stack"])
         if record.record_key not in record_keys
     )
-    return UnknownStartOutcomeError(
+    summary = (
         f"{subject}, sent {when}, {' or '.join(sorted(outcomes))} "
-        f"(journal: {session.settings.journal})",
-        others,
+        f"(journal: {session.settings.journal})"
     )
+    if any(record.owner_state is OwnerState.LIVING for record in records):
+        return StartInProgressError(f"another update is starting this run: {summary}")
+    return UnknownStartOutcomeError(summary, others)
 
 
 def drop_reuse(session: Session, run_ids: Collection[str]) -> None:

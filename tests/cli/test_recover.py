@@ -16,7 +16,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TY
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from tests.cli.conftest import Vod
 from tests.cli.exports import NOW, SECRET, batch, creating, provider, run, written
 from tests.cli.test_watch import config, started
@@ -56,7 +56,7 @@ class Machine:
         site: Mapping[str, str] | None = None,
     ) -> None:
         """Note a start that was sent so long ago, and its run if it was accepted."""
-        journal = Journal(self.journal, At(seconds))
+        journal = SqliteJournal(self.journal, clock=At(seconds))
         order = start_intent(inputs, **{**SITE, **(site or {})})
         journal.claim(order, "an update").result()
         if run_id:

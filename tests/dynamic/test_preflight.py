@@ -24,7 +24,7 @@ from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import log_stack_status, print_line
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 
 SCOPE = {"project": "p", "stack": "s", "name": "n"}
@@ -100,7 +100,7 @@ def test_what_is_sent_once_more_has_no_time_for_questions(
     configured(made, "off")
     inputs = normalise(made.check({}, RUN).inputs)
     order = start_intent(inputs, endpoint=vod_emulator.url, region="cn-north-1")
-    anyio.run(StartRecorder(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
+    anyio.run(StartRecorder(SqliteJournal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, RUN).failures == []
     assert "sends the start again" in capsys.readouterr().err
@@ -116,7 +116,7 @@ def test_items_that_are_sent_once_more_are_not_held_up_by_others(
     news = {**BATCH, "items": {"a": {"vid": "v1"}, "b": {"vid": "emu-missing"}}}
     item = items_of(normalise_batch(made.check({}, news).inputs))["a"]
     order = start_intent(item, endpoint=vod_emulator.url, region="cn-north-1")
-    anyio.run(StartRecorder(Journal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
+    anyio.run(StartRecorder(SqliteJournal(tmp_path / "journal.sqlite3"), order, "earlier").claim)
     configured(made, "error", vod_resendWithin="600")
     assert made.check({}, news).failures == []
     assert vod_emulator.requests() == {}

@@ -18,8 +18,9 @@ import pytest
 
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.sqlite import Journal, journal_at
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import ClaimResult, RecordVersion
 
 RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z", "phase": "x"}
@@ -58,16 +59,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def journal(path: Path, clock: Clock) -> Journal:
-    return Journal(path, clock)
+def journal(path: Path, clock: Clock) -> SqliteJournal:
+    return SqliteJournal(path, clock=clock)
 
 
-def look(journal: Journal, *keys: str) -> dict[str, StartRecord]:
+def look(journal: SqliteJournal, *keys: str) -> dict[str, StartRecord]:
     """What a journal has of starts."""
     return dict(journal.lookup([order(key) for key in keys or ("k",)]).records)
 
 
-def send(journal: Journal, key: str = "k", resource: str = "r", owner: str = ME) -> ClaimResult:
+def send(
+    journal: SqliteJournal, key: str = "k", resource: str = "r", owner: str = ME
+) -> ClaimResult:
     """Claim a start as an operation does that looks right before."""
     wanted = order(key, resource)
     seen = journal.lookup([wanted], create=True).versions[key]
@@ -76,11 +79,11 @@ def send(journal: Journal, key: str = "k", resource: str = "r", owner: str = ME)
 
 def seen(path: Path, *keys: str) -> dict[str, StartRecord]:
     """What another process would read."""
-    return look(Journal(path), *keys)
+    return look(SqliteJournal(path), *keys)
 
 
 def test_a_send_is_written_before_and_its_run_after(
-    journal: Journal, path: Path, clock: Clock
+    journal: SqliteJournal, path: Path, clock: Clock
 ) -> None:
     """Each is in the file once it is said to be."""
     send(journal)
@@ -89,13 +92,13 @@ def test_a_send_is_written_before_and_its_run_after(
     assert seen(path) == {"k": StartRecord(clock.time, KEPT)} == look(journal)
 
 
-def test_a_refused_start_leaves_nothing(journal: Journal, path: Path) -> None:
+def test_a_refused_start_leaves_nothing(journal: SqliteJournal, path: Path) -> None:
     send(journal)
     journal.record_rejected(order(), ME).result()
     assert seen(path) == {}
 
 
-def test_a_refusal_does_not_take_a_run_back(journal: Journal, path: Path) -> None:
+def test_a_refusal_does_not_take_a_run_back(journal: SqliteJournal, path: Path) -> None:
     send(journal)
     journal.record_accepted(order(), RUN).result()
     journal.record_rejected(order(), ME).result()
@@ -103,7 +106,7 @@ def test_a_refusal_does_not_take_a_run_back(journal: Journal, path: Path) -> Non
 
 
 def test_a_repeat_keeps_the_time_of_the_first_send(
-    journal: Journal, path: Path, clock: Clock
+    journal: SqliteJournal, path: Path, clock: Clock
 ) -> None:
     """How long ago the first was is what counts, whoever repeats it."""
     first = clock.time
@@ -113,9 +116,11 @@ def test_a_repeat_keeps_the_time_of_the_first_send(
     assert seen(path) == {"k": StartRecord(first)}
 
 
-def test_of_two_who_have_looked_one_claims(journal: Journal, path: Path, clock: Clock) -> None:
+def test_of_two_who_have_looked_one_claims(
+    journal: SqliteJournal, path: Path, clock: Clock
+) -> None:
     """The other is given what is recorded instead: that it is sent, then its run."""
-    theirs = Journal(path, clock)
+    theirs = SqliteJournal(path, clock=clock)
     version = theirs.lookup([order()], create=True).versions["k"]
     assert version == RecordVersion()
     assert send(journal).won
@@ -136,10 +141,10 @@ def test_of_two_who_have_looked_one_claims(journal: Journal, path: Path, clock: 
 
 
 def test_a_run_that_another_update_has_brought_into_a_state_meanwhile_is_reused(
-    journal: Journal, path: Path, clock: Clock
+    journal: SqliteJournal, path: Path, clock: Clock
 ) -> None:
     """This one was begun before: its view of the state is older, even if it looks only now."""
-    older = Journal(path, clock)
+    older = SqliteJournal(path, clock=clock)
     send(journal)
     journal.record_accepted(order(), RUN).result()
     clock.time += timedelta(seconds=1)
@@ -147,22 +152,22 @@ def test_a_run_that_another_update_has_brought_into_a_state_meanwhile_is_reused(
     assert look(journal) == {}, "its own release is no news"
     journal.lookup([], create=True)
     assert older.lookup([order()], create=True).records["k"].run == KEPT
-    assert send(Journal(path, clock)).won, "who begins now has seen that state"
+    assert send(SqliteJournal(path, clock=clock)).won, "who begins now has seen that state"
 
 
 def test_the_first_owner_does_not_go_on_once_another_has_claimed(
-    journal: Journal, path: Path
+    journal: SqliteJournal, path: Path
 ) -> None:
     """Within the window another operation may repeat a start; then that one alone does."""
     version = journal.lookup([order()], create=True).versions["k"]
     assert journal.claim(order(), ME, version).result().won
-    assert send(Journal(path), owner=OTHER).won
+    assert send(SqliteJournal(path), owner=OTHER).won
     assert not journal.claim(order(), ME, version).result().won
     journal.record_rejected(order(), ME).result()
     assert [*seen(path)] == ["k"], (
         "and what it hears of its own attempt says nothing of the other's"
     )
-    Journal(path).record_rejected(order(), OTHER).result()
+    SqliteJournal(path).record_rejected(order(), OTHER).result()
     assert journal.claim(order(), ME, version).result().won, "nobody has it any more"
 
 
@@ -171,8 +176,8 @@ def test_two_processes_that_reach_the_same_starts_share_them(path: Path) -> None
     code = (
         "import sys; from pathlib import Path\n"
         "from pulumi_vod_workflow.core.recovery import StartIntent\n"
-        "from pulumi_vod_workflow.journal.sqlite import Journal\n"
-        "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
+        "from pulumi_vod_workflow.journal.sqlite import SqliteJournal\n"
+        "journal, who = SqliteJournal(Path(sys.argv[1])), sys.argv[2]\n"
         "orders = [StartIntent({}, 't', f'r{n}', f'{n}') for n in range(200)]\n"
         "seen = journal.lookup(orders, create=True).versions\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
@@ -202,22 +207,43 @@ def test_two_processes_that_reach_the_same_starts_share_them(path: Path) -> None
     assert sorted(won[0] + won[1], key=int) == [str(number) for number in range(200)]
 
 
-def test_a_file_of_the_first_layout_goes_on(path: Path, clock: Clock, journal: Journal) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_older_layout_goes_on(
+    path: Path, clock: Clock, journal: SqliteJournal, version: int
+) -> None:
     """What an older release has written is claimed by the same rules; then it refuses the file."""
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(FIRST_LAYOUT)
+        connection.executescript(OLDER_LAYOUTS[version])
         for key, run in (("k", None), ("done", "lb:1")):
             connection.execute(
                 "INSERT INTO starts VALUES (?, 'r', ?, ?, 'r1', ?)",
                 [key, clock.time.isoformat(), run, RUN["submittedAt"]],
             )
     assert [*look(journal, "k", "done")] == ["k", "done"], "without a change to the file"
-    assert layout_of(path) == 1
+    assert not journal.has_met("p", "s")
+    assert layout_of(path) == version
     assert send(journal).won
     assert not send(journal, "done").won
     assert seen(path, "done")["done"].run == KEPT
-    assert layout_of(path) == 2
+    assert layout_of(path) == 3
+
+
+def test_each_backend_sees_what_an_older_release_has_sent(path: Path, clock: Clock) -> None:
+    """Its file names no backend. The first one that goes on with a start has it from then on."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(OLDER_LAYOUTS[2])
+        connection.execute(
+            "INSERT INTO starts VALUES ('k', 'r', ?, NULL, NULL, NULL)", [clock.time.isoformat()]
+        )
+        connection.execute("INSERT INTO claims (key, owner) VALUES ('k', 'older')")
+    one, two = (SqliteJournal(path, backend, clock) for backend in ("one", "two"))
+    assert [*look(one)] == [*look(two)] == ["k"]
+    assert send(one).won
+    one.record_accepted(order(), RUN).result()
+    assert look(one)["k"].run == KEPT
+    assert look(two) == {}
 
 
 FIRST_LAYOUT = """
@@ -234,6 +260,23 @@ PRAGMA user_version = 1;
 """
 """As 0.1.0 makes it."""
 
+SECOND_LAYOUT = """
+CREATE INDEX starts_by_run ON starts (run_id);
+CREATE INDEX starts_by_resource ON starts (resource);
+CREATE TABLE claims (
+    key TEXT PRIMARY KEY,
+    owner TEXT,
+    released_at TEXT,
+    run_id TEXT,
+    request_id TEXT,
+    submitted_at TEXT
+);
+PRAGMA user_version = 2;
+"""
+"""Its changes, as the first release with claims made them."""
+
+OLDER_LAYOUTS = {1: FIRST_LAYOUT, 2: FIRST_LAYOUT + SECOND_LAYOUT}
+
 
 def layout_of(path: Path) -> int:
     with closing(sqlite3.connect(path)) as connection:
@@ -241,10 +284,10 @@ def layout_of(path: Path) -> int:
     return int(version)
 
 
-def test_what_a_state_holds_is_forgotten(journal: Journal, path: Path) -> None:
+def test_what_a_state_holds_is_forgotten(journal: SqliteJournal, path: Path) -> None:
     send(journal)
     journal.record_accepted(order(), RUN).result()
-    later = Journal(path)
+    later = SqliteJournal(path)
     assert later.release(["lb:other"]) is None
     written = later.release(["lb:1", "lb:other"])
     assert look(later) == {}, "at once, for this process"
@@ -254,7 +297,7 @@ def test_what_a_state_holds_is_forgotten(journal: Journal, path: Path) -> None:
     assert later.release(["lb:1"]) is None
 
 
-def test_a_run_that_is_joined_again_is_remembered_again(journal: Journal, path: Path) -> None:
+def test_a_run_that_is_joined_again_is_remembered_again(journal: SqliteJournal, path: Path) -> None:
     """As when a replacement is forced: the service may answer with the run of the state."""
     send(journal)
     journal.record_accepted(order(), RUN).result()
@@ -264,7 +307,7 @@ def test_a_run_that_is_joined_again_is_remembered_again(journal: Journal, path: 
     assert look(journal)["k"].run == seen(path)["k"].run == KEPT
 
 
-def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
+def test_a_decision_is_about_its_resource(journal: SqliteJournal, path: Path) -> None:
     """Another start of the same resource, or a run that is named for it, answers the question."""
     for key, resource in (("a", "r"), ("b", "r"), ("c", "other")):
         send(journal, key, resource)
@@ -275,15 +318,15 @@ def test_a_decision_is_about_its_resource(journal: Journal, path: Path) -> None:
     assert [*seen(path, "a", "b", "c", "d")] == ["b", "d"]
 
 
-def test_an_answer_is_written_even_if_the_send_is_gone(journal: Journal, path: Path) -> None:
+def test_an_answer_is_written_even_if_the_send_is_gone(journal: SqliteJournal, path: Path) -> None:
     """A user may have discarded it, or removed the file."""
     send(journal)
-    Journal(path).delete(look(journal).values())
+    SqliteJournal(path).delete(look(journal).values())
     journal.record_accepted(order(), RUN).result()
     assert seen(path)["k"].run == KEPT
 
 
-def test_other_starts_of_a_resource_are_found(journal: Journal, clock: Clock) -> None:
+def test_other_starts_of_a_resource_are_found(journal: SqliteJournal, clock: Clock) -> None:
     """The latest, and none that a state holds."""
 
     def found(*orders: StartIntent) -> tuple[object, object]:
@@ -303,7 +346,7 @@ def test_other_starts_of_a_resource_are_found(journal: Journal, clock: Clock) ->
     assert found(order("c")) == ({}, {})
 
 
-def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
+def test_reading_makes_no_file(journal: SqliteJournal, path: Path) -> None:
     """What has nothing to remember leaves nothing behind."""
     assert look(journal) == {}
     assert journal.release(["lb:1"]) is None
@@ -311,12 +354,12 @@ def test_reading_makes_no_file(journal: Journal, path: Path) -> None:
     assert not path.parent.exists()
 
 
-def test_only_its_owner_reads_it(journal: Journal, path: Path) -> None:
+def test_only_its_owner_reads_it(journal: SqliteJournal, path: Path) -> None:
     journal.lookup([], create=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_file_that_is_removed_is_made_again(journal: Journal, path: Path) -> None:
+def test_a_file_that_is_removed_is_made_again(journal: SqliteJournal, path: Path) -> None:
     """What is written to a file that is gone would be lost."""
     send(journal)
     path.unlink()
@@ -326,14 +369,14 @@ def test_a_file_that_is_removed_is_made_again(journal: Journal, path: Path) -> N
 
 
 def test_there_is_one_for_each_file(path: Path) -> None:
-    assert journal_at(path) is journal_at(Path(str(path)))
+    assert open_journal(path) is open_journal(Path(str(path)))
 
 
 def test_many_writes_share_few_transactions(path: Path) -> None:
     """Those that come while one is written are the next one; none waits for more than two."""
     commits: list[str] = []
 
-    class Traced(Journal):
+    class Traced(SqliteJournal):
         def _connect(self) -> sqlite3.Connection | None:
             connection = super()._connect()
             if connection:
@@ -344,6 +387,7 @@ def test_many_writes_share_few_transactions(path: Path) -> None:
 
     journal = Traced(path)
     journal.lookup([], create=True)
+    commits.clear()  # that of the new file
     with journal._file_lock:  # a transaction that takes its time
         first = journal.claim(order("first"), ME)
         rest = [journal.claim(order(str(number)), ME) for number in range(500)]
@@ -358,8 +402,8 @@ def test_processes_do_not_disturb_each_other(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from pulumi_vod_workflow.core.recovery import StartIntent\n"
-        "from pulumi_vod_workflow.journal.sqlite import Journal\n"
-        "journal, who = Journal(Path(sys.argv[1])), sys.argv[2]\n"
+        "from pulumi_vod_workflow.journal.sqlite import SqliteJournal\n"
+        "journal, who = SqliteJournal(Path(sys.argv[1])), sys.argv[2]\n"
         "for n in range(100):\n"
         "    order = StartIntent({}, 't', f'{who}-{n}', f'{who}-{n}')\n"
         "    journal.claim(order, who).result()\n"
@@ -372,7 +416,9 @@ def test_processes_do_not_disturb_each_other(path: Path) -> None:
     assert len(seen(path, *keys)) == 200
 
 
-def test_a_transaction_that_is_killed_leaves_the_file_whole(path: Path, journal: Journal) -> None:
+def test_a_transaction_that_is_killed_leaves_the_file_whole(
+    path: Path, journal: SqliteJournal
+) -> None:
     """What was said to be written is there, and the rest is not half there."""
     send(journal)
     code = (
@@ -381,7 +427,8 @@ def test_a_transaction_that_is_killed_leaves_the_file_whole(path: Path, journal:
         "connection.execute('PRAGMA cache_size = 1')\n"
         "connection.execute('BEGIN IMMEDIATE')\n"
         "for n in range(2000):\n"
-        "    connection.execute('INSERT INTO starts VALUES (?, ?, ?, 1, 1, 1)', [n, 'x' * 99, n])\n"
+        "    row = ['', n, 'x' * 99, '', n, 1, 1, 1]\n"
+        '    connection.execute(f\'INSERT INTO starts VALUES ({", ".join("?" * 8)})\', row)\n'
         "os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
@@ -423,9 +470,9 @@ def test_a_file_that_cannot_be_used_says_so(
     path: Path, damage: Callable[[Path], None], told: str
 ) -> None:
     """No start is sent, and the person is told which file, why, and what to do."""
-    send(Journal(path))
+    send(SqliteJournal(path))
     damage(path)
-    journal = Journal(path)
+    journal = SqliteJournal(path)
     uses: tuple[Callable[[], object], ...] = (
         lambda: journal.lookup([], create=True),
         lambda: journal.lookup([order()]),
@@ -443,14 +490,14 @@ def test_a_file_that_cannot_be_used_says_so(
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="make the file writable, or set `vod:journal`"):
-        Journal(tmp_path / "file" / "journal").lookup([], create=True)
+        SqliteJournal(tmp_path / "file" / "journal").lookup([], create=True)
 
 
 def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
     """An error is completed with what is known of its own start."""
     path.parent.mkdir()
     garbage(path)
-    journal = Journal(path)
+    journal = SqliteJournal(path)
     errors: list[JournalError] = []
 
     async def send(key: str) -> None:
@@ -468,7 +515,7 @@ def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
     assert len({id(error) for error in errors}) == 3
 
 
-def test_it_can_be_used_from_any_thread(journal: Journal, path: Path) -> None:
+def test_it_can_be_used_from_any_thread(journal: SqliteJournal, path: Path) -> None:
     threads = [threading.Thread(target=lambda key=str(n): send(journal, key)) for n in range(20)]
     for thread in threads:
         thread.start()
@@ -479,7 +526,7 @@ def test_it_can_be_used_from_any_thread(journal: Journal, path: Path) -> None:
 
 def test_a_forgotten_journal_closes_its_file(path: Path) -> None:
     """Python 3.13 warns of those that are left open."""
-    journal = Journal(path)
+    journal = SqliteJournal(path)
     journal.lookup([], create=True)
     connection = journal._connection
     assert connection is not None

@@ -12,7 +12,7 @@ import pytest
 from pulumi_vod_workflow.core.recovery import StartIntent
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.transport.client import VodClient
 
 
@@ -36,7 +36,7 @@ class Moments:
         await anyio.lowlevel.checkpoint()
 
 
-def notes(count: int, journal: Journal) -> dict[str, StartRecorder]:
+def notes(count: int, journal: SqliteJournal) -> dict[str, StartRecorder]:
     """Return so many starts, each of its own source, by name."""
     starts = [{"vid": f"v{n}", "templateId": "t"} for n in range(count)]
     return {

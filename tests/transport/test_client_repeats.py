@@ -28,7 +28,7 @@ from pulumi_vod_workflow.errors import (
     VodWorkflowError,
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import ClaimLostError, RecordVersion
 from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, VodClient
 from pulumi_vod_workflow.transport.event_loop import client_for
@@ -409,7 +409,7 @@ def test_no_attempt_begins_after_the_window_of_the_first_send_ever(
     with_client: WithClient, moments: Any, tmp_path: Path, window: float, earlier: float | None
 ) -> None:
     """It does not matter which operation has sent it first; within one, 4 s are the bound."""
-    journal = Journal(tmp_path / "journal", moments)
+    journal = SqliteJournal(tmp_path / "journal", clock=moments)
     order = StartIntent(START, "token", "r", "k")
     seen = RecordVersion()
     if earlier is not None:
@@ -453,7 +453,7 @@ def test_what_another_operation_has_claimed_meanwhile_is_not_repeated(
     with_client: WithClient, moments: Any, tmp_path: Path
 ) -> None:
     """The first attempt's answer is lost; before the second, another operation sends it."""
-    journal = Journal(tmp_path / "journal", moments)
+    journal = SqliteJournal(tmp_path / "journal", clock=moments)
     order = StartIntent(START, "token", "r", "k")
     attempts = []
 

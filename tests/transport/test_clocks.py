@@ -17,7 +17,7 @@ from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import ClockSkewError, NotFoundError
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle import reader, starter, waiter
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run
 from pulumi_vod_workflow.lifecycle.starter import start_many
@@ -58,7 +58,7 @@ def test_a_machine_whose_clock_is_wrong(
 ) -> None:
     """Every start is paid once, and dated by the service; its time is asked for only once."""
     monkeypatch.setattr(starter, "SystemClock", lambda: Wrong(off))
-    starts = notes(20, Journal(tmp_path / "journal", Wrong(off)))
+    starts = notes(20, SqliteJournal(tmp_path / "journal", clock=Wrong(off)))
 
     async def go() -> starter.StartResults:
         clock = Wrong(off)

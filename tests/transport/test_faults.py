@@ -14,7 +14,7 @@ from pulumi_vod_workflow.core.recovery import plan_recovery
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
@@ -35,12 +35,15 @@ pytestmark = [
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(tmp_path / "journal")
+def journal(tmp_path: Path) -> SqliteJournal:
+    return SqliteJournal(tmp_path / "journal")
 
 
 def started(
-    emulator: VodEmulator, journal: Journal, policy: RetryPolicy, only: Iterable[str] | None = None
+    emulator: VodEmulator,
+    journal: SqliteJournal,
+    policy: RetryPolicy,
+    only: Iterable[str] | None = None,
 ) -> StartResults:
     """Start runs faster than the account's rate, by a client that does not wait for long."""
     asked = notes(COUNT, journal)
@@ -86,7 +89,7 @@ def paid_by(emulator: VodEmulator) -> dict[str, str]:
     return ledger
 
 
-def tells_the_truth(done: StartResults, emulator: VodEmulator, journal: Journal) -> None:
+def tells_the_truth(done: StartResults, emulator: VodEmulator, journal: SqliteJournal) -> None:
     """What is said of every start, and what the journal holds of it, is what became of it."""
     ledger = paid_by(emulator)
     accepted = {name: run["runId"] for name, run in done.accepted.items()}
@@ -108,7 +111,9 @@ def tells_the_truth(done: StartResults, emulator: VodEmulator, journal: Journal)
     }
 
 
-def test_starts_end_accepted_once_and_recorded(vod_emulator: VodEmulator, journal: Journal) -> None:
+def test_starts_end_accepted_once_and_recorded(
+    vod_emulator: VodEmulator, journal: SqliteJournal
+) -> None:
     """Repeats get all of them through, and each comes back with the id that it has."""
     faults.spread(vod_emulator, 0.3, seed=1)
     done = started(vod_emulator, journal, PATIENT)
@@ -118,7 +123,7 @@ def test_starts_end_accepted_once_and_recorded(vod_emulator: VodEmulator, journa
 
 
 def test_with_few_repeats_every_failure_is_told(
-    vod_emulator: VodEmulator, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    vod_emulator: VodEmulator, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Each kind of fault reaches its own start, and says whether that may have been accepted.
@@ -148,7 +153,7 @@ def test_with_few_repeats_every_failure_is_told(
 
 
 def test_a_refusal_after_an_attempt_without_an_answer_is_still_unclear(
-    vod_emulator: VodEmulator, journal: Journal
+    vod_emulator: VodEmulator, journal: SqliteJournal
 ) -> None:
     """The last attempt was refused; the first one may have been accepted."""
     for code, times in (("InternalError", 1), ("ServiceUnavailable", 10**6)):

@@ -25,7 +25,7 @@ from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import TransportError
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 
 HOST = "vod.example.com"
@@ -623,7 +623,10 @@ def test_a_repeat_whose_connection_takes_longer_than_the_window_is_not_sent(
 
     monkeypatch.setattr(anyio, "connect_tcp", slow)
     note = StartRecorder(
-        Journal(tmp_path / "j"), StartIntent(START, "token", "r", "k"), "me", resend_within=1.2
+        SqliteJournal(tmp_path / "j"),
+        StartIntent(START, "token", "r", "k"),
+        "me",
+        resend_within=1.2,
     )
 
     async def go() -> None:

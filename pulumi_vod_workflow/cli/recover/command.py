@@ -27,7 +27,7 @@ from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.errors import ConfigurationError
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.opening import open_journal
 
 JOURNAL_HELP = (
     "The journal of the machine where the update ran, instead of the stack's vod:journal."
@@ -78,7 +78,7 @@ def recover(
         settings = exported.settings(
             cwd, endpoint=endpoint, journal=str(journal) if journal else None
         )
-        records = Journal(settings.journal)
+        records = open_journal(settings.journal)
         with as_unreadable_file(ExportError):
             operations = interrupted_operations(exported, records, settings, now)
             if forgotten:

@@ -43,7 +43,7 @@ from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import VodWorkflowError
-from pulumi_vod_workflow.journal.sqlite import Journal
+from pulumi_vod_workflow.journal.store import Journal
 
 JOURNAL_ONLY: Final = "noted"
 """The type of an operation that is in the journal, and in no state."""
@@ -62,6 +62,8 @@ class StartOutcome(Enum):
     """The service accepted the start, and no longer finds the run (vod-api-facts 1: 30 days)."""
     RESENT = "resent"
     """The start was sent and got no response; the next update sends the same start again."""
+    IN_FLIGHT = "in_flight"
+    """Another update may be sending the start now."""
     OTHER = "other"
     """The journal has another start of the resource, and no known state has its run."""
     HELD = "held"
@@ -241,11 +243,11 @@ class _StateAndJournal:
         starts: dict[tuple[str, str], list[InterruptedStart]] = defaultdict(list)
         names = {start.name for start in listed if start.outcome is not StartOutcome.HELD}
         run_ids = {start.run_id for start in listed}
-        for resource_key, record in self._journal.list_stack(self._stack.project, self._stack.name):
-            scope = json.loads(resource_key)
+        for record in self._journal.list_stack(self._stack.project, self._stack.name):
+            scope = json.loads(record.resource_key)
             name, key = escape_controls(scope["name"]), escape_controls(scope.get("item", ""))
             unsent = InterruptedStart(
-                f"{name}[{key}]" if key else name, key, StartOutcome.UNSENT, resource_key
+                f"{name}[{key}]" if key else name, key, StartOutcome.UNSENT, record.resource_key
             )
             start = self._from_record(unsent, record) or unsent
             is_listed = start.run_id in run_ids if start.run_id else start.name in names
@@ -267,6 +269,7 @@ class _StateAndJournal:
         outcome = {
             RecoveryAction.REUSE: StartOutcome.ACCEPTED,
             RecoveryAction.SEND: StartOutcome.RESENT,
+            RecoveryAction.WAIT: StartOutcome.IN_FLIGHT,
             RecoveryAction.REFUSE: StartOutcome.TOO_OLD if run_id else StartOutcome.UNCLEAR,
         }[recovery_action(record, self._now, self._settings.resend_within)]
         if run_id in self._run_ids:
