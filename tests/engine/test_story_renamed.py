@@ -10,7 +10,7 @@ import pytest
 from pulumi.automation._stack import StackInitMode
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-from tests.engine.harness import Program, Stack, Story, run
+from tests.engine.harness import Program, Stack, Story
 from tests.engine.test_story_journal import asks, lose_the_answers
 
 Declare = Callable[[str, pulumi.ResourceOptions | None], None]

@@ -21,18 +21,10 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE, masked
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.errors import VodWorkflowError
 
-SECRET: Final = Secret("[secret]")
-"""The marker for every secret of the export."""
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key that marks values of special kinds in Pulumi's JSON."""
-SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a public constant of Pulumi
-"""The value of that key for a secret."""
-RUN_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowRun"
-BATCH_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
-COMPLETION_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowCompletion"
 PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
 """The type of the resource with the stack's configuration."""
 ENVIRONMENT: Final = {
@@ -176,26 +168,6 @@ class Stack:
             emulator_store=base / found.emulator_store,
             journal=found.journal if chosen.get("journal") else base / found.journal,
         )
-
-
-def masked(value: Any) -> Any:
-    """Return the value with `SECRET` in place of secrets, encrypted or not."""
-    if isinstance(value, dict):
-        if value.get(SIGNATURE) == SECRET_SIGNATURE:
-            return SECRET
-        return {key: masked(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [masked(item) for item in value]
-    return value
-
-
-def has_secrets(value: Any) -> bool:
-    """Return whether any part of the value is a secret."""
-    if isinstance(value, dict):
-        return any(map(has_secrets, value.values()))
-    if isinstance(value, list):
-        return any(map(has_secrets, value))
-    return isinstance(value, Secret)
 
 
 def read_stack(source: str | None, name: str | None = None, cwd: Path | None = None) -> Stack:
