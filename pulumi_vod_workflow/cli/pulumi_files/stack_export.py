@@ -23,7 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE, masked
 from pulumi_vod_workflow.core.secrets import Secret
-from pulumi_vod_workflow.errors import VodWorkflowError
+from pulumi_vod_workflow.errors import ConfigurationError, VodWorkflowError
 
 PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
 """The type of the resource with the stack's configuration."""
@@ -150,24 +150,26 @@ class Stack:
 
         Args:
             cwd: the program's folder, the base of the stack's relative paths.
-            chosen: settings of `vod:` from the command line, which replace those of the stack.
+            chosen: settings of `vod:` from the command line, which replace those of the stack. A
+                relative path of them starts at `cwd`, too.
 
         Raises:
             ConfigurationError: when settings are invalid.
 
         """
         given = {f"vod:{name}": value for name, value in chosen.items() if value}
+        if "vod:journal" not in given and isinstance(self._config.get("vod:journal"), Secret):
+            raise ConfigurationError(
+                "vod:journal of the stack is encrypted, and this command decrypts nothing\n"
+                'hint: pass `--journal "$(pulumi config get vod:journal)"`'
+            )
         found = load_settings(
-            lambda key: given.get(key) or self.setting(key), os.environ, home_folder()
+            lambda key: given.get(key) or self.setting(key),
+            {**os.environ, "PULUMI_PROJECT": self.project},
+            home_folder(),
+            folder=cwd or Path(),
         )
-        base = cwd or Path()
-        encrypted = self._encrypted(cwd)
-        return replace(
-            found,
-            encrypted=encrypted,
-            emulator_store=base / found.emulator_store,
-            journal=found.journal if chosen.get("journal") else base / found.journal,
-        )
+        return replace(found, encrypted=self._encrypted(cwd))
 
 
 def read_stack(source: str | None, name: str | None = None, cwd: Path | None = None) -> Stack:
