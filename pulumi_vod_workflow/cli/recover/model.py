@@ -17,9 +17,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import Operation, Resource, Stack
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
+from pulumi_vod_workflow.core.exported_stack import Operation, Resource
 from pulumi_vod_workflow.core.exported_state import (
     BATCH_TYPE,
     RUN_TYPE,

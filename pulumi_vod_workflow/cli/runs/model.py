@@ -10,13 +10,14 @@ from enum import StrEnum, auto
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.formatting import format_moment
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import Resource, Stack
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.completion.failures import remedy
 from pulumi_vod_workflow.core.completion.results import result_without_run
+from pulumi_vod_workflow.core.exported_stack import Resource
 from pulumi_vod_workflow.core.exported_state import (
     BATCH_TYPE,
     COMPLETION_TYPE,
