@@ -40,11 +40,16 @@ from pulumi_vod_workflow.core.plan_message import (
     declaration_fingerprint,
     start_groups,
 )
-from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
+from pulumi_vod_workflow.core.recovery import (
+    RecoveryPlan,
+    Run,
+    resource_key_of,
+    resource_label,
+)
 from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.start_reason import StartCause
 from pulumi_vod_workflow.core.text import as_one_line, list_names
-from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.core.values import UNKNOWN, as_mapping, is_known
 from pulumi_vod_workflow.errors import (
     UNKNOWN_START_OPTIONS,
     AdoptionError,
@@ -70,6 +75,7 @@ from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
+    hand_over,
     plan_starts,
     release,
     superseded_warnings,
@@ -113,7 +119,9 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     if failures:
         return Checked(checked.values, failures)
     inputs = with_derived_batch_inputs(recorded, checked.values)
-    session.checked_resources.add(resource_key_of(inputs))
+    resource = resource_key_of(inputs)
+    session.checked_resources.add(resource)
+    session.declared_items[resource] = frozenset(as_mapping(inputs.get("items")))
     if not recorded:
         plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs)
         rejected = await _announce_plan(session, host, {}, inputs, plan=plan, recovery=recovery)
@@ -257,8 +265,10 @@ def _plan_with_recovery(
             key if secret else f"{key}: {describe_start(items[key])}" for key in recovery.undecided
         ]
         subject = f"the start of {len(names):,} of {plan.total:,} items ({list_names(names, 50)})"
-        raise unknown_outcome_error(session, subject, recovery.undecided.values(), news["scope"])
-    return plan.with_recovery(recovery.reused, recovery.resent), recovery, recorders
+        raise unknown_outcome_error(session, subject, recovery, news["scope"])
+    # The service may join a start to the run that another resource reuses.
+    sent_before = {*recovery.resent, *recovery.given_away}
+    return plan.with_recovery(recovery.reused, sent_before), recovery, recorders
 
 
 async def _announce_plan(
@@ -290,6 +300,12 @@ async def _announce_plan(
     if plan.start and not has_secret_inputs(news):  # equality would reveal a secret
         for line in same_work_warnings(same_work(items, plan.start)):
             host.logger.warning(line)
+    if recovery.taken_over:
+        own = resource_key_of(news)
+        names = [resource_label(each.resource_key, own) for each in recovery.taken_over.values()]
+        host.logger.info(
+            f"finds runs that an earlier update started for {list_names(names, 20)} (free)"
+        )
     for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
     # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.
@@ -359,7 +375,11 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     if host.preview:
         return {**with_secrets(news), "runs": UNKNOWN}
     plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
+    if recovery.given_away:
+        hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
+        plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
+    hand_over(session, reused.values())
     if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
         plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
