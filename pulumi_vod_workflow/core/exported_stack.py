@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE, masked
+from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE, StateRuns, masked
 from pulumi_vod_workflow.core.secrets import Secret
 
 PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
@@ -118,6 +119,14 @@ class ExportedStack:
             if operation.type in {"creating", "updating"}
             and operation.resource.type in {RUN_TYPE, BATCH_TYPE}
         ]
+
+    @cached_property
+    def runs(self) -> StateRuns:
+        """The runs of the state; not those that the engine still has to delete."""
+        return StateRuns.of(
+            [(found.type, found.outputs) for found in self.resources if not found.delete],
+            [(found.resource.type, found.resource.inputs) for found in self.pending],
+        )
 
     def setting(self, key: str) -> str | None:
         """Return a setting of the configuration; keys only if none of them is secret."""

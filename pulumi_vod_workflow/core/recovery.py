@@ -130,10 +130,6 @@ REUSES_RUN: Final = "reuses {} (free)"
 """The line for people about a run that is reused."""
 
 
-NEVER: Final = -1.0  # seconds
-"""The `resend_within` of a start that must not be sent again."""
-
-
 class RecoveryAction(Enum):
     """The action for a start."""
 
@@ -240,8 +236,11 @@ def plan_recovery(
             takeovers[record.record_key] = intent.record_key
             known[name] = taken_over[name] = record
             given_away.pop(name, None)
-            # Another resource has another token, so the service would not join the start.
-            found[name] = recovery_action(record, now, resend_within=NEVER)
+            # Another resource has another token, so the service would not join the start, and the
+            # answer to the other start would not be the answer to this one.
+            action = recovery_action(record, now, resend_within=0)
+            is_reused = action is RecoveryAction.REUSE
+            found[name] = action if is_reused else RecoveryAction.REFUSE
     return RecoveryPlan(
         reused={
             name: entry.run

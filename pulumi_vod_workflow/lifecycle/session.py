@@ -19,12 +19,12 @@ from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.store import Journal
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Checked, Diff, Host, Properties, Recorded
-from pulumi_vod_workflow.lifecycle.stack_evidence import StackEvidence, read_stack_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pulumi_vod_workflow.lifecycle.reader import RunRef
+    from pulumi_vod_workflow.lifecycle.stack_evidence import StackEvidence
     from pulumi_vod_workflow.transport.client import VodClient
 
 P = ParamSpec("P")
@@ -125,6 +125,10 @@ class Session:
 
     def evidence(self, project: str, stack: str) -> StackEvidence:
         """Return the engine's records of the stack, read at the first use; free."""
+        from pulumi_vod_workflow.lifecycle.stack_evidence import (  # noqa: PLC0415 - loads pydantic
+            read_stack_evidence,
+        )
+
         with self._evidence_lock:
             if self._evidence is None:
                 self._evidence = read_stack_evidence(project, stack)

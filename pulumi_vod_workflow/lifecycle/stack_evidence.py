@@ -7,17 +7,16 @@ The journal alone does not know whether a state has a run, or whether a stack ha
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
 
-from pulumi_vod_workflow.core.exported_state import StateRuns, masked
+from pulumi_vod_workflow.config.engine_command import (
+    EngineCommandError,
+    export_stack,
+    run_engine,
+)
+from pulumi_vod_workflow.core.exported_stack import ExportedStack
+from pulumi_vod_workflow.core.exported_state import StateRuns
 from pulumi_vod_workflow.core.recovery import StartRecord
-
-# journal-facts 6: the export takes 0.25 to 0.4 s, and needs no lock.
-COMMAND_TIMEOUT: Final = 60.0
-"""The longest wait for one command of the engine, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class StackEvidence:
 
 def read_stack_evidence(project: str, stack: str) -> StackEvidence:
     """
-    Return the engine's records of a stack; never raises.
+    Return the engine's records of a stack, as far as its commands succeed; never raises.
 
     Args:
         project: the project's name.
@@ -50,37 +49,16 @@ def read_stack_evidence(project: str, stack: str) -> StackEvidence:
 
     """
     # Neither the provider's folder nor its environment tells the organization of a stack.
-    listed = _run("stack", "ls", "--project", project, "--json")
-    if not isinstance(listed, list):
-        return StackEvidence(stack)
-    names = {str(item.get("name")).rpartition("/")[2]: str(item.get("name")) for item in listed}
-    exported = _run("stack", "export", "--stack", names[stack]) if stack in names else None
-    return StackEvidence(
-        stack, _state_runs(exported or {}), frozenset(name for name in names if name != stack)
-    )
-
-
-def _state_runs(exported: Mapping[str, Any]) -> StateRuns:
-    deployment = masked(exported).get("deployment") or {}
-    resources = deployment.get("resources") or ()
-    pending = [found["resource"] for found in deployment.get("pending_operations") or ()]
-    return StateRuns.of(
-        [(item["type"], item.get("outputs") or {}) for item in resources if not item.get("delete")],
-        [(item["type"], item.get("inputs") or {}) for item in pending],
-    )
-
-
-def _run(*arguments: str) -> Any:
-    """Return the JSON that a command of the engine prints; `None` after an error."""
-    command = ["pulumi", *arguments, "--non-interactive", "--color=never"]
     try:
-        done = subprocess.run(  # noqa: S603
-            command,
-            capture_output=True,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            timeout=COMMAND_TIMEOUT,
-        )
-        return json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
+        listed = json.loads(run_engine("stack", "ls", "--project", project, "--json"))
+        names = {str(item["name"]).rpartition("/")[2]: str(item["name"]) for item in listed}
+    except (EngineCommandError, ValueError, TypeError, KeyError):
+        return StackEvidence(stack)
+    found = StackEvidence(stack, other_stacks=frozenset({*names} - {stack}))
+    if stack not in names:
+        return found
+    try:
+        exported = ExportedStack.parse(export_stack(names[stack]))
+    except (EngineCommandError, ValueError):
+        return found
+    return StackEvidence(stack, exported.runs, found.other_stacks)
