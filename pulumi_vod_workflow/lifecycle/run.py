@@ -62,6 +62,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
+from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
@@ -246,6 +247,7 @@ async def _announce_create(
         find_doubts,
     )
 
+    meet_stack(session, host, inputs)
     try:
         recovery, recorders = _plan_start(session, inputs)
     except UnknownStartOutcomeError:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
@@ -86,6 +87,12 @@ class Session:
         """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
+        self.meeting = Lock()
+        """The lock of the journal's meeting with the stack: the resources share it."""
+        self.has_met_stack = False
+        """Whether this engine operation has read the stack's unfinished operations, if due."""
+        self.unrecorded_starts: dict[str, StartRecord] = {}
+        """Record key -> a start of an unfinished operation that the journal could not record."""
         self.promised_reuse: dict[str, StartRecord] = {}
         """Record key -> the start record whose run this engine operation has announced to reuse."""
         self.takeovers: dict[str, StartIntent] = {}

@@ -56,7 +56,7 @@ def plan_starts(
     unclaimed = _lost_starts(session, lookup.same_request, starts)
     with session.takeover_lock:
         # The journal may release an announced run during this operation, so the session keeps it.
-        records = {**lookup.records, **session.promised_reuse}
+        records = {**session.unrecorded_starts, **lookup.records, **session.promised_reuse}
         found = plan_recovery(
             intents,
             records,
