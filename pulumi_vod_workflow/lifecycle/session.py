@@ -7,7 +7,6 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
@@ -87,7 +86,7 @@ class Session:
         """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
-        self.meeting = Lock()
+        self.meeting = threading.Lock()
         """The lock of the journal's meeting with the stack: the resources share it."""
         self.has_met_stack = False
         """Whether this engine operation has read the stack's unfinished operations, if due."""
