@@ -65,6 +65,7 @@ from pulumi_vod_workflow.lifecycle.host import (
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
+    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
     plan_starts,
@@ -280,7 +281,9 @@ async def _announce_create(
         # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
-    if recovery.given_away:
+    if recovery.in_flight:
+        host.logger.info(WAITS_FOR_OTHER_UPDATE)
+    elif recovery.given_away:
         host.logger.info(f"starts {a_run(session.settings)}: {SENT_BEFORE_TEXT}")
     elif has_row:
         host.logger.info(f"starts {a_run(session.settings)}")
