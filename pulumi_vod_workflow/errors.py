@@ -183,6 +183,10 @@ UNKNOWN_START_OPTIONS: Final = (
 )
 """The choices after a start with an unknown outcome, one `hint:` a line."""
 
+_ADOPT, _TRIGGER, *_ = UNKNOWN_START_OPTIONS.splitlines()
+RENAMED_START_OPTIONS: Final = f"{_ADOPT}\n{_TRIGGER}"
+"""The choices if another resource, or the stack by another name, has sent the start."""
+
 
 def start_hint(*, maybe_accepted: bool, retryable: bool) -> str:
     """Return the text after a failed start: whether a run may exist, and hints."""
@@ -308,21 +312,38 @@ class UnknownStartOutcomeError(CallError):
     Args:
         summary: the resource, the time of the send, and the journal with its record.
         others: the number of other starts of the stack that the journal has without an answer.
+        is_renamed: whether another resource, or the stack by another name, has sent the start.
+        former_stacks: the other names of the stack.
 
     """
 
-    def __init__(self, summary: str, others: int = 0) -> None:
+    def __init__(
+        self,
+        summary: str,
+        others: int = 0,
+        *,
+        is_renamed: bool = False,
+        former_stacks: Sequence[str] = (),
+    ) -> None:
         self.others = others
+        self.is_renamed = is_renamed
+        self.former_stacks = tuple(former_stacks)
         super().__init__("StartWorkflow", summary, maybe_accepted=True, retryable=False)
 
     def __str__(self) -> str:
+        options = RENAMED_START_OPTIONS if self.is_renamed else UNKNOWN_START_OPTIONS
+        command = " ".join(
+            ["vod-workflow recover", *(f"--former-stack {name}" for name in self.former_stacks)]
+        )
         # Facts 4: no document tells whether the service joins a repeated start to an ended run.
         return (
             f"{self.description}.\n"
             "A run may exist. If that run has ended, the same start may be paid again, so the "
             f"provider did not send the start now.{self._other_starts()}\n"
-            f"hint: look for the run in the VOD console, then choose\n{UNKNOWN_START_OPTIONS}\n"
-            "hint: run `vod-workflow recover` to list all starts without an answer"
+            f"hint: look for the run in the VOD console, then choose\n{options}\n"
+            f"hint: run `{command}` to list all starts without an answer\n"
+            f"hint: or, if the console has no run of any of them, run `{command} --forget-all` "
+            "(`pulumi up` then starts them: paid)"
         )
 
     def _other_starts(self) -> str:

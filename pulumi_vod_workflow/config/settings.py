@@ -6,14 +6,13 @@ Sources: the design's configuration namespace (section 2), and vod-api-facts 6 a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
-from urllib.parse import unquote
 
+from pulumi_vod_workflow.config.backend import expand_home, find_backend
 from pulumi_vod_workflow.config.credentials import (
     ConfigGetter,
     credential_sources,
@@ -28,6 +27,11 @@ from pulumi_vod_workflow.config.endpoint import (
     normalise_url,
     resolve_region,
 )
+from pulumi_vod_workflow.config.journal_location import (
+    JournalLocation,
+    file_beside_state,
+    locate_journal,
+)
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -36,8 +40,6 @@ MAX_RATE: Final = 50.0
 """The highest request rate, in requests a second for each action."""
 
 STORE_NAME: Final = "vod-emulator.sqlite3"
-
-JOURNAL_NAME: Final = "vod-journal.sqlite3"
 
 # vod-api-facts 4: the service joins a repeated start while its run is unfinished, and the shortest
 # runs take longer than 4 s.
@@ -77,8 +79,8 @@ class Settings:
     """The highest request rate for each action: above 0, at most 50 (the default)."""
     emulator_store: Path
     """The file of the embedded emulator."""
-    journal: Path
-    """The file of the journal."""
+    journal: JournalLocation
+    """The location of the journal."""
     resend_within: float
     """
     The time after the first send in which a start without an answer is sent again, in seconds.
@@ -150,7 +152,11 @@ def home_folder() -> Path:
 
 
 def load_settings(
-    config: ConfigGetter, environ: Mapping[str, str], home: Path, keys: Iterable[str] = ()
+    config: ConfigGetter,
+    environ: Mapping[str, str],
+    home: Path,
+    keys: Iterable[str] = (),
+    folder: Path = Path(),
 ) -> Settings:
     """
     Return the settings of a stack.
@@ -160,6 +166,7 @@ def load_settings(
         environ: the environment.
         home: the folder with the official credential files.
         keys: the full keys of the configuration, if they are known.
+        folder: the program's folder, at which relative paths start.
 
     Raises:
         ConfigurationError: with all problems, one a line, and without secret values. Missing
@@ -187,15 +194,27 @@ def load_settings(
     rate = _rate(setting("vod:requestsPerSecond"), problems)
     resend_within = _resend_within(setting("vod:resendWithin"), problems)
     preflight = _preflight(setting("vod:preflight"), problems)
-    chosen_store, chosen_journal = setting("vod:emulatorStore"), setting("vod:journal")
+    backend = find_backend(environ, home, folder, project)
+    store = setting("vod:emulatorStore")
+    journal = locate_journal(
+        setting("vod:journal"),
+        backend,
+        environ=environ,
+        home=home,
+        folder=folder,
+        problems=problems,
+        emulated=endpoint == EMULATOR,
+    )
     if problems:
         raise ConfigurationError("\n".join(problems))
     return Settings(
         site=ServiceEndpoint(endpoint, region, named_by),
         credentials=credentials,
         requests_per_second=rate,
-        emulator_store=_resolve_file(chosen_store, STORE_NAME, environ, home),
-        journal=_resolve_file(chosen_journal, JOURNAL_NAME, environ, home),
+        emulator_store=folder / expand_home(store, home)
+        if store
+        else file_beside_state(STORE_NAME, backend, environ, home),
+        journal=journal,
         resend_within=resend_within,
         preflight=preflight,
         searched=places,
@@ -287,35 +306,3 @@ def _preflight(text: str | None, problems: list[str]) -> Preflight:
             return mode  # type: ignore[no-any-return]  # `get_args` is untyped
     problems.append("vod:preflight: must be off, warn or error")
     return "off"
-
-
-def _resolve_file(chosen: str | None, name: str, environ: Mapping[str, str], home: Path) -> Path:
-    """
-    Return a file that the provider manages.
-
-    The order is: the setting, the folder of a file backend, Pulumi's home folder. A relative path
-    starts at the program's folder.
-    """
-    # journal-facts 1: the environment has the backend of PULUMI_BACKEND_URL and of `pulumi login`,
-    # but not one that only Pulumi.yaml has. The engine starts providers in the program's folder.
-
-    def path(text: str) -> Path:
-        return home / text[1:].lstrip("/") if re.match("~(/|$)", text) else Path(text)
-
-    if chosen:
-        return path(chosen)
-    pulumi_home = Path(environ.get("PULUMI_HOME") or home / ".pulumi")
-    backend = environ.get("PULUMI_BACKEND_URL") or _login_backend(pulumi_home)
-    if backend.startswith("file://"):
-        folder = path(unquote(backend.removeprefix("file://").partition("?")[0]))
-        return folder / ".pulumi" / name
-    return pulumi_home / name
-
-
-def _login_backend(pulumi_home: Path) -> str:
-    """Return the backend of the last `pulumi login`."""
-    try:
-        document = json.loads((pulumi_home / "credentials.json").read_text(encoding="utf-8"))
-        return str(document["current"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

@@ -9,10 +9,12 @@ sends the start again only while the run is most likely unfinished.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
@@ -85,6 +87,26 @@ class OwnerState(Enum):
     LIVING = "it is alive"
     THIS_PROCESS = "it is the process that reads the record"
     UNKNOWN = "the journal cannot know, for example because the process is on another machine"
+
+
+def resource_label(resource_key: str, beside: str) -> str:
+    """
+    Return the name of a resource for people.
+
+    Args:
+        resource_key: the key of the resource.
+        beside: the key of the resource that now has its start. The label has what differs.
+
+    """
+    scope, other = json.loads(resource_key), json.loads(beside)
+    name = str(scope.get("name", ""))
+    label = f"{name}[{scope['item']}]" if "item" in scope else name
+    details = []
+    if scope.get("stack") != other.get("stack"):
+        details.append(f"stack {scope.get('stack')}")
+    if scope.get("parent") != other.get("parent"):
+        details.append(f"in {scope['parent']}" if scope.get("parent") else "without parent")
+    return f"{label} ({', '.join(details)})" if details else label
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +186,10 @@ class RecoveryPlan:
     """Name -> the record of a start about which the user decides."""
     superseded: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> the record of an earlier, other start of the same resource."""
+    taken_over: Mapping[str, StartRecord] = field(default_factory=dict)
+    """Name -> the record of another resource in `reused` or `undecided`."""
+    given_away: Mapping[str, StartRecord] = field(default_factory=dict)
+    """Name -> the record of the same start, whose run another resource reuses."""
 
 
 def plan_recovery(
@@ -172,9 +198,15 @@ def plan_recovery(
     earlier: Mapping[str, StartRecord],
     now: datetime,
     resend_within: float,
+    *,
+    unclaimed: Mapping[str, Collection[StartRecord]] | None = None,
+    takeovers: Mapping[str, str] | None = None,
 ) -> RecoveryPlan:
     """
     Return the actions for many starts.
+
+    A start without a record gets a record of the same request under another resource, because the
+    stack or the resource may have another name now. Each record serves one start.
 
     Args:
         intents: name -> a start.
@@ -182,14 +214,46 @@ def plan_recovery(
         earlier: `StartIntent.resource_key` -> the record of another start of the resource.
         now: the current time, by the clock of the records.
         resend_within: as in `recovery_action`.
+        unclaimed: `StartIntent.request_key` -> records of other resources that nothing declares.
+        takeovers: record key -> key of the start to which this operation has given the record.
 
     """
-    known = {
-        name: records[intent.record_key]
-        for name, intent in intents.items()
-        if intent.record_key in records
-    }
-    found = {name: recovery_action(entry, now, resend_within) for name, entry in known.items()}
+    unclaimed, takeovers = unclaimed or {}, dict(takeovers or {})
+    known: dict[str, StartRecord] = {}
+    found: dict[str, RecoveryAction] = {}
+    taken_over: dict[str, StartRecord] = {}
+    given_away: dict[str, StartRecord] = {}
+    # Exact records have priority, so these are first.
+    for name, intent in intents.items():
+        record = records.get(intent.record_key)
+        if record is None:
+            continue
+        action = recovery_action(record, now, resend_within)
+        to = takeovers.setdefault(record.record_key or intent.record_key, intent.record_key)
+        if to != intent.record_key and action is RecoveryAction.REUSE:
+            given_away[name] = record
+        else:
+            known[name], found[name] = record, action
+    declared = {intent.resource_key for intent in intents.values()}
+    for name, intent in intents.items():
+        if name in known or not intent.request_key:
+            continue
+        free = [
+            record
+            for record in unclaimed.get(intent.request_key, ())
+            if record.resource_key not in declared
+            and takeovers.get(record.record_key, intent.record_key) == intent.record_key
+        ]
+        if free:
+            record = min(free, key=partial(_takeover_order, intent, takeovers))
+            takeovers[record.record_key] = intent.record_key
+            known[name] = taken_over[name] = record
+            given_away.pop(name, None)
+            # Another resource has another token, so the service would not join the start, and the
+            # answer to the other start would not be the answer to this one.
+            action = recovery_action(record, now, resend_within=0)
+            is_reused = action is RecoveryAction.REUSE
+            found[name] = action if is_reused else RecoveryAction.REFUSE
     return RecoveryPlan(
         reused={
             name: entry.run
@@ -208,4 +272,21 @@ def plan_recovery(
             for name, intent in intents.items()
             if name not in known and intent.resource_key in earlier
         },
+        taken_over=taken_over,
+        given_away=given_away,
+    )
+
+
+def _takeover_order(
+    intent: StartIntent, takeovers: Collection[str], record: StartRecord
+) -> tuple[Any, ...]:
+    """Return the order in which a start takes records of other resources; the smallest first."""
+    own, other = json.loads(intent.resource_key), json.loads(record.resource_key)
+    renamed_parts = sum(own.get(part) != other.get(part) for part in {*own, *other})
+    return (
+        record.record_key not in takeovers,  # the decision of the check binds the create
+        record.run is None,
+        renamed_parts,
+        record.sent_at,
+        record.record_key,
     )

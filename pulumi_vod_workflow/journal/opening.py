@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final
 
+from pulumi_vod_workflow.config.journal_location import JournalKind, JournalLocation
 from pulumi_vod_workflow.journal.store import Journal
 
-_journals: dict[tuple[Path, str], Journal] = {}
+# A process imports only the store that it uses: obstore and psycopg take time to load.
+STORES: Final[Mapping[JournalKind, str]] = {
+    "file": "sqlite.SqliteJournal",
+    "objects": "objects.ObjectJournal",
+    "postgres": "postgres.PostgresJournal",
+}
+"""The kind of a store -> its module and class in this folder."""
+
+_journals: dict[JournalLocation, Journal] = {}
 
 _lock = threading.Lock()
 
 
-def open_journal(path: Path, backend: str = "") -> Journal:
-    """
-    Return the journal of a backend; one object for each process and location.
-
-    Args:
-        path: the file.
-        backend: the identity of the state backend.
-
-    """
-    from pulumi_vod_workflow.journal.sqlite import SqliteJournal  # noqa: PLC0415 - of this store
-
+def open_journal(location: JournalLocation) -> Journal:
+    """Return the journal of a location; one object for each process and location."""
     with _lock:
-        key = path, backend
-        if key not in _journals:
-            _journals[key] = SqliteJournal(path, backend)
-        return _journals[key]
+        if location not in _journals:
+            module, _, name = STORES[location.kind].partition(".")
+            store: Callable[[Any, str], Journal] = getattr(
+                import_module(f"pulumi_vod_workflow.journal.{module}"), name
+            )
+            _journals[location] = store(location.path or location.url, location.backend)
+        return _journals[location]

@@ -40,11 +40,16 @@ from pulumi_vod_workflow.core.plan_message import (
     declaration_fingerprint,
     start_groups,
 )
-from pulumi_vod_workflow.core.recovery import RecoveryPlan, Run, resource_key_of
+from pulumi_vod_workflow.core.recovery import (
+    RecoveryPlan,
+    Run,
+    resource_key_of,
+    resource_label,
+)
 from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.start_reason import StartCause
 from pulumi_vod_workflow.core.text import as_one_line, list_names
-from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.core.values import UNKNOWN, as_mapping, is_known
 from pulumi_vod_workflow.errors import (
     UNKNOWN_START_OPTIONS,
     AdoptionError,
@@ -66,11 +71,13 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
+from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
     WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
+    hand_over,
     plan_starts,
     release,
     superseded_warnings,
@@ -114,9 +121,11 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     if failures:
         return Checked(checked.values, failures)
     inputs = with_derived_batch_inputs(recorded, checked.values)
-    session.checked_resources.add(resource_key_of(inputs))
+    resource = resource_key_of(inputs)
+    session.checked_resources.add(resource)
+    session.declared_items[resource] = frozenset(as_mapping(inputs.get("items")))
     if not recorded:
-        plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs)
+        plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs, is_preparing=True)
         rejected = await _announce_plan(session, host, {}, inputs, plan=plan, recovery=recovery)
         if rejected:
             return Checked(checked.values, session.failures(rejected))
@@ -139,7 +148,7 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     if resource_key_of(declared) not in session.checked_resources:
         # `pulumi refresh` compares the state with itself, so there is no start to announce.
         return Diff(changes=_plan(session, recorded, declared).changes)
-    plan, recovery, _ = _plan_with_recovery(session, host, recorded, declared)
+    plan, recovery, _ = _plan_with_recovery(session, host, recorded, declared, is_preparing=True)
     rejected = await _announce_plan(session, host, recorded, declared, plan=plan, recovery=recovery)
     if rejected:
         lines = [f"  - {problem}" for problem in rejected]
@@ -230,10 +239,22 @@ def _plan(session: Session, olds: Properties, news: Properties) -> BatchPlan:
 
 
 def _plan_with_recovery(
-    session: Session, host: Host, olds: Properties, news: Properties
+    session: Session,
+    host: Host,
+    olds: Properties,
+    news: Properties,
+    *,
+    is_preparing: bool = False,
 ) -> tuple[BatchPlan, RecoveryPlan, Recorders]:
     """
     Return the plan, its part from the journal, and a recorder for each start to send.
+
+    Args:
+        session: the engine operation.
+        host: the call of the engine.
+        olds: the recorded state.
+        news: the declaration.
+        is_preparing: whether the engine has not yet begun to create or update the batch.
 
     Raises:
         CallError: when the provider must not send starts.
@@ -250,6 +271,8 @@ def _plan_with_recovery(
         )
     items = items_of(news)
     known = {key: items[key] for key in plan.start if is_known(items[key])}
+    if is_preparing:
+        meet_stack(session, host, news)
     recovery, recorders = plan_starts(session, known)
     if recovery.undecided:
         _send_plan(session, host, olds, news, plan=plan, refuses=recovery.undecided)
@@ -258,8 +281,10 @@ def _plan_with_recovery(
             key if secret else f"{key}: {describe_start(items[key])}" for key in recovery.undecided
         ]
         subject = f"the start of {len(names):,} of {plan.total:,} items ({list_names(names, 50)})"
-        raise unknown_outcome_error(session, subject, recovery.undecided.values(), news["scope"])
-    return plan.with_recovery(recovery.reused, recovery.resent), recovery, recorders
+        raise unknown_outcome_error(session, subject, recovery, news["scope"])
+    # The service may join a start to the run that another resource reuses.
+    sent_before = {*recovery.resent, *recovery.given_away}
+    return plan.with_recovery(recovery.reused, sent_before), recovery, recorders
 
 
 async def _announce_plan(
@@ -291,6 +316,12 @@ async def _announce_plan(
     if plan.start and not has_secret_inputs(news):  # equality would reveal a secret
         for line in same_work_warnings(same_work(items, plan.start)):
             host.logger.warning(line)
+    if recovery.taken_over:
+        own = resource_key_of(news)
+        names = [resource_label(each.resource_key, own) for each in recovery.taken_over.values()]
+        host.logger.info(
+            f"finds runs that an earlier update started for {list_names(names, 20)} (free)"
+        )
     if recovery.in_flight:
         host.logger.info(f"{list_names([*recovery.in_flight])}: {WAITS_FOR_OTHER_UPDATE}")
     for line in plan.summary_lines(kind_of_run(session.settings)):
@@ -362,7 +393,11 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     if host.preview:
         return {**with_secrets(news), "runs": UNKNOWN}
     plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
+    if recovery.given_away:
+        hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
+        plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
+    hand_over(session, reused.values())
     if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
         plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)

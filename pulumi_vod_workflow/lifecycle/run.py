@@ -21,12 +21,18 @@ from pulumi_vod_workflow.core.plan_message import (
     StartGroup,
     declaration_fingerprint,
 )
-from pulumi_vod_workflow.core.recovery import REUSES_RUN, RecoveryPlan, resource_key_of
+from pulumi_vod_workflow.core.recovery import (
+    REUSES_RUN,
+    RecoveryPlan,
+    resource_key_of,
+    resource_label,
+)
 from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.start_reason import (
     EMULATED_RUN_TEXT,
     NEW,
     REPLACED,
+    SENT_BEFORE_TEXT,
     UNKNOWN_ADOPTION,
     restart_reason,
 )
@@ -56,10 +62,12 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
+from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
     WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
+    hand_over,
     plan_starts,
     release,
     superseded_warnings,
@@ -240,19 +248,14 @@ async def _announce_create(
         find_doubts,
     )
 
+    meet_stack(session, host, inputs)
     try:
         recovery, recorders = _plan_start(session, inputs)
     except UnknownStartOutcomeError:
         _send_plan(host, inputs, refuses=ONE_RUN)
         raise
-    for run in recovery.reused.values():
-        _send_plan(host, inputs, reuses=ONE_RUN, run=run["runId"])
-        host.logger.info(
-            f"{REUSES_RUN.format(run['runId'])}: an earlier update started it, and no known "
-            f"state has it (journal: {session.settings.journal})\n"
-            "hint: for a new run (paid), change a trigger"
-        )
     if recovery.reused:
+        _announce_reuse(session, host, inputs, recovery)
         return []
     session.announce_starts(inputs, 1)
     for line in (
@@ -262,23 +265,28 @@ async def _announce_create(
         host.logger.warning(line)
     _warn_of_same_work(session, host, inputs, starts=True)
     resent = any(recorder.resent for recorder in recorders.values())
+    # The service may join the start to the run that another resource reuses.
+    sent_before = resent or bool(recovery.given_away)
     # Beyond that the stack's row has their number, and the engine's steps show each start. A call
     # of the engine for each row takes as long as all else that a check does.
     has_row = not session.announcements.has_many_starts
-    if resent or has_row:
+    if sent_before or has_row:
         _send_plan(
             host,
             inputs,
-            starts=(_start_group(session, inputs, resent=resent),),
-            resends=ONE_RUN if resent else Items(),
+            starts=(_start_group(session, inputs, resent=sent_before),),
+            resends=ONE_RUN if sent_before else Items(),
         )
     if resent:
         # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
-    if recovery.in_flight or has_row:
-        starts = f"starts {a_run(session.settings)}"
-        host.logger.info(WAITS_FOR_OTHER_UPDATE if recovery.in_flight else starts)
+    if recovery.in_flight:
+        host.logger.info(WAITS_FOR_OTHER_UPDATE)
+    elif recovery.given_away:
+        host.logger.info(f"starts {a_run(session.settings)}: {SENT_BEFORE_TEXT}")
+    elif has_row:
+        host.logger.info(f"starts {a_run(session.settings)}")
     if session.settings.preflight == "off":
         return []
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
@@ -287,6 +295,23 @@ async def _announce_create(
 
     return await preflight_problems(
         session, host, {"": inputs}, _problems_of, secret=has_secret_inputs(inputs)
+    )
+
+
+def _announce_reuse(
+    session: Session, host: Host, inputs: Mapping[str, Any], recovery: RecoveryPlan
+) -> None:
+    """Announce that the resource reuses a run of the journal; free."""
+    [(name, run)] = recovery.reused.items()
+    _send_plan(host, inputs, reuses=ONE_RUN, run=run["runId"])
+    started = "an earlier update started it"
+    if name in recovery.taken_over:
+        earlier = recovery.taken_over[name].resource_key
+        started += f" for {resource_label(earlier, resource_key_of(inputs))}"
+    host.logger.info(
+        f"{REUSES_RUN.format(run['runId'])}: {started}, and no known state has it "
+        f"(journal: {session.settings.journal})\n"
+        "hint: for a new run (paid), change a trigger"
     )
 
 
@@ -345,7 +370,7 @@ def _plan_start(
     if recovery.undecided:
         secret = has_secret_inputs(inputs)
         subject = "the start" if secret else f"the start ({describe_start(inputs)})"
-        raise unknown_outcome_error(session, subject, recovery.undecided.values(), inputs["scope"])
+        raise unknown_outcome_error(session, subject, recovery, inputs["scope"])
     return recovery, recorders
 
 
@@ -353,10 +378,14 @@ async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dic
     from pulumi_vod_workflow.lifecycle.starter import start_run  # noqa: PLC0415 - loads httpx
 
     recovery, recorders = _plan_start(session, inputs)
+    if recovery.given_away:
+        hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
+        recovery, recorders = _plan_start(session, inputs)
     while recovery.reused:
         [run] = recovery.reused.values()
         reused = await _reuse(session, run)
         if reused is not None:
+            hand_over(session, [run])
             return reused
         recovery, recorders = _plan_start(session, inputs)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of
+from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError, Problem
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pulumi_vod_workflow.lifecycle.reader import RunRef
+    from pulumi_vod_workflow.lifecycle.stack_evidence import StackEvidence
     from pulumi_vod_workflow.transport.client import VodClient
 
 P = ParamSpec("P")
@@ -73,6 +76,8 @@ class Session:
         self._load_settings = load_settings
         self._service = service
         self.announcements = announcements
+        self._evidence: StackEvidence | None = None
+        self._evidence_lock = threading.Lock()
         self.ended_runs: set[str] = set()
         """Ids of runs whose end this engine operation has read."""
         self.checked_resources: set[str] = set()
@@ -81,8 +86,24 @@ class Session:
         """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
+        self.meeting = threading.Lock()
+        """The lock of the journal's meeting with the stack: the resources share it."""
+        self.has_met_stack = False
+        """Whether this engine operation has read the stack's unfinished operations, if due."""
+        self.unrecorded_starts: dict[str, StartRecord] = {}
+        """Record key -> a start of an unfinished operation that the journal could not record."""
         self.promised_reuse: dict[str, StartRecord] = {}
         """Record key -> the start record whose run this engine operation has announced to reuse."""
+        self.takeovers: dict[str, StartIntent] = {}
+        """
+        Record key -> the start that gets the record in this engine operation.
+
+        The start and the record may be of two resources: see `plan_recovery`.
+        """
+        self.takeover_lock = threading.Lock()
+        """The lock of a decision about records, because the engine checks resources in parallel."""
+        self.declared_items: dict[str, frozenset[str]] = {}
+        """Key of a declared batch -> the keys of its items."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -99,6 +120,25 @@ class Session:
     def journal(self) -> Journal:
         """The journal of starts, opened at the first use."""
         return open_journal(self.settings.journal)
+
+    def is_declared(self, resource_key: str) -> bool:
+        """Return whether the program has declared a run or an item in this engine operation."""
+        if resource_key in self.checked_resources:
+            return True
+        scope = json.loads(resource_key)
+        item = scope.pop("item", None)
+        return item in self.declared_items.get(resource_key_of({"scope": scope}), ())
+
+    def evidence(self, project: str, stack: str) -> StackEvidence:
+        """Return the engine's records of the stack, read at the first use; free."""
+        from pulumi_vod_workflow.lifecycle.stack_evidence import (  # noqa: PLC0415 - loads pydantic
+            read_stack_evidence,
+        )
+
+        with self._evidence_lock:
+            if self._evidence is None:
+                self._evidence = read_stack_evidence(project, stack)
+            return self._evidence
 
     @property
     def service_url(self) -> str | None:

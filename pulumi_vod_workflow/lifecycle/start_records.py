@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -11,10 +13,13 @@ from pulumi_vod_workflow.core.recovery import (
     OwnerState,
     RecoveryAction,
     RecoveryPlan,
+    Run,
     StartRecord,
     is_fully_known,
     plan_recovery,
     recovery_action,
+    resource_key_of,
+    resource_label,
     start_intent,
 )
 from pulumi_vod_workflow.core.text import list_names
@@ -60,12 +65,31 @@ def plan_starts(
     }
     journal = session.journal
     lookup = journal.lookup(intents.values(), create=True)
-    # The journal may release an announced run during this operation, so the session keeps it.
-    records = {**lookup.records, **session.promised_reuse}
-    found = plan_recovery(intents, records, lookup.superseded, journal.now(), within)
-    session.promised_reuse |= {
-        intents[name].record_key: records[intents[name].record_key] for name in found.reused
-    }
+    unclaimed = _lost_starts(session, lookup.same_request, starts)
+    with session.takeover_lock:
+        # The journal may release an announced run during this operation, so the session keeps it.
+        records = {**session.unrecorded_starts, **lookup.records, **session.promised_reuse}
+        found = plan_recovery(
+            intents,
+            records,
+            lookup.superseded,
+            journal.now(),
+            within,
+            # The program may have declared the resource of a record in the meantime.
+            unclaimed={
+                request: [each for each in lost if not session.is_declared(each.resource_key)]
+                for request, lost in unclaimed.items()
+            },
+            takeovers={key: intent.record_key for key, intent in session.takeovers.items()},
+        )
+        records |= {intents[name].record_key: each for name, each in found.taken_over.items()}
+        session.promised_reuse |= {
+            intents[name].record_key: records[intents[name].record_key] for name in found.reused
+        }
+        session.takeovers |= {
+            records[intents[name].record_key].record_key: intents[name]
+            for name in (*found.reused, *found.taken_over)
+        }
     versions = {name: lookup.versions[intent.record_key] for name, intent in intents.items()}
     # A start in flight may be sent only after its rejection, which removes its record.
     versions |= {
@@ -89,8 +113,49 @@ def plan_starts(
     return found, recorders
 
 
+def _lost_starts(
+    session: Session,
+    same_request: Mapping[str, Collection[StartRecord]],
+    starts: Mapping[str, Mapping[str, Any]],
+) -> dict[str, list[StartRecord]]:
+    """Return the records of the same requests that neither a state nor a declaration claims."""
+    found = {
+        request: [each for each in records if not session.is_declared(each.resource_key)]
+        for request, records in same_request.items()
+    }
+    if not any(found.values()):
+        return {}
+    scope = next(iter(starts.values()))["scope"]
+    # Only now, because the engine's command takes longer than all else in a check.
+    evidence = session.evidence(scope["project"], scope["stack"])
+    return {request: [*filter(evidence.is_lost, records)] for request, records in found.items()}
+
+
+def hand_over(session: Session, runs: Iterable[Run]) -> None:
+    """
+    Record reused runs under the resources that reuse them, and no longer under their old ones.
+
+    Otherwise, the old resource could not start its own run, if the program declares it after all.
+
+    Raises:
+        JournalError: when the journal is not writable.
+
+    """
+    run_ids = {run["runId"] for run in runs}
+    for key, record in [*session.promised_reuse.items()]:
+        if record.run is None or record.run["runId"] not in run_ids or record.record_key == key:
+            continue
+        intent = session.takeovers[record.record_key]
+        # In this order: a kill between the two leaves both records, and loses none.
+        session.journal.record_accepted(intent, record.run).result()
+        session.journal.delete([record])
+        session.promised_reuse[key] = replace(
+            record, record_key=key, resource_key=intent.resource_key
+        )
+
+
 def unknown_outcome_error(
-    session: Session, subject: str, records: Collection[StartRecord], scope: Mapping[str, Any]
+    session: Session, subject: str, recovery: RecoveryPlan, scope: Mapping[str, Any]
 ) -> UnknownStartOutcomeError:
     """
     Return the error for starts that were sent, and have no run that can be read.
@@ -98,16 +163,26 @@ def unknown_outcome_error(
     Args:
         session: the engine operation.
         subject: the starts, as the subject of a sentence.
-        records: their start records.
+        recovery: the plan with these starts as `undecided`.
         scope: the declaring resource, with its project and stack.
 
     """
+    records = recovery.undecided.values()
     times = sorted({f"{record.sent_at:%Y-%m-%dT%H:%M:%SZ}" for record in records})
     when = f"at {times[0]}" if len(times) == 1 else f"between {times[0]} and {times[-1]}"
     outcomes = {
         "started a run that is too old to be read" if record.run else "got no response"
         for record in records
     }
+    own = resource_key_of({"scope": scope})
+    earlier = [
+        record.resource_key
+        for name, record in recovery.taken_over.items()
+        if name in recovery.undecided
+    ]
+    if earlier:
+        names = list_names([resource_label(key, own) for key in earlier], 20)
+        when += f" for {names}" if len(earlier) == len(records) else f", partly for {names}"
     record_keys, now = {record.record_key for record in records}, session.journal.now()
     others = sum(
         recovery_action(record, now, session.settings.resend_within) is RecoveryAction.REFUSE
@@ -120,7 +195,12 @@ def unknown_outcome_error(
     )
     if any(record.owner_state is OwnerState.LIVING for record in records):
         return StartInProgressError(f"another update is starting this run: {summary}")
-    return UnknownStartOutcomeError(summary, others)
+    return UnknownStartOutcomeError(
+        summary,
+        others,
+        is_renamed=len(earlier) == len(records),
+        former_stacks=sorted({json.loads(key)["stack"] for key in earlier} - {scope["stack"]}),
+    )
 
 
 def drop_reuse(session: Session, run_ids: Collection[str]) -> None:

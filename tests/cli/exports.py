@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
+from pulumi_vod_workflow.core.exported_stack import PROVIDER_TYPE
+from pulumi_vod_workflow.core.exported_state import (
     BATCH_TYPE,
     COMPLETION_TYPE,
-    PROVIDER_TYPE,
     RUN_TYPE,
     SECRET_SIGNATURE,
     SIGNATURE,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER
+from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
     SECRET,
@@ -281,7 +281,7 @@ def test_an_empty_stack_and_one_that_was_cut_short(vod: Vod, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"no json", "is no JSON: give a file that `pulumi stack export` has written"),
+        (b"no json", "is no JSON\nhint: give a file that `pulumi stack export` has written"),
         (b"[" * 100_000, "is no JSON"),
         (b"{}", "is no stack: deployment: Field required"),
         (b'{"checkpoint": {}}', "is no stack: deployment"),
@@ -323,7 +323,7 @@ def test_pulumi_is_asked_where_no_file_is_given(
     fake.chmod(0o755)
     assert "1 running" in vod("runs", "--stack", "dev", "--cwd", "there").output
     asked = (tmp_path / "asked").read_text()
-    assert asked == "stack export --non-interactive --color=never --stack dev --cwd there\n"
+    assert asked == "stack export --stack dev --non-interactive --color=never --cwd there\n"
     fake.write_text("#!/bin/sh\necho 'error: no stack' >&2\nexit 255\n")
     assert "`pulumi stack export` has failed: error: no stack" in vod("runs", code=2).stderr
 

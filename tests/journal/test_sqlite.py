@@ -16,6 +16,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.opening import open_journal
@@ -368,8 +369,10 @@ def test_a_file_that_is_removed_is_made_again(journal: SqliteJournal, path: Path
     assert [*seen(path, "k", "b")] == ["b"]
 
 
-def test_there_is_one_for_each_file(path: Path) -> None:
-    assert open_journal(path) is open_journal(Path(str(path)))
+def test_there_is_one_for_each_location(path: Path) -> None:
+    first, second = (JournalLocation("file", Path(str(path))) for _ in range(2))
+    assert open_journal(first) is open_journal(second)
+    assert open_journal(first) is not open_journal(JournalLocation("file", path, backend="s3://b"))
 
 
 def test_many_writes_share_few_transactions(path: Path) -> None:

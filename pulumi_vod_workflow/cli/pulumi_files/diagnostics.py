@@ -23,7 +23,7 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     PreviewError,
     Step,
 )
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
+from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.plan_message import (
     NewerVersionError,
     Operation,

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import SIGNATURE
+from pulumi_vod_workflow.core.exported_state import SIGNATURE
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import VodWorkflowError
 

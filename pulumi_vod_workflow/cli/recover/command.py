@@ -29,9 +29,7 @@ from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal.opening import open_journal
 
-JOURNAL_HELP = (
-    "The journal of the machine where the update ran, instead of the stack's vod:journal."
-)
+JOURNAL_HELP = "The journal of the update, a path or a URL, instead of the stack's vod:journal."
 FORGET_HELP = (
     "Remove the start NAME, as printed, from the journal. First search the VOD console for its "
     "run. If the program still declares the start, `pulumi up` starts it again; see its preview. "
@@ -51,7 +49,7 @@ def recover(
     source: StackExport = None,
     stack: StackName = None,
     cwd: ProgramFolder = None,
-    journal: Annotated[Path | None, typer.Option(help=JOURNAL_HELP)] = None,
+    journal: Annotated[str | None, typer.Option(metavar="PATH|URL", help=JOURNAL_HELP)] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Read no runs from the service.")
     ] = False,
@@ -75,9 +73,9 @@ def recover(
     """
     with exit_on_error():
         exported, now = read_stack(source, stack, cwd), SystemClock().now()
-        settings = exported.settings(
-            cwd, endpoint=endpoint, journal=str(journal) if journal else None
-        )
+        if journal and "://" not in journal:
+            journal = str(Path(journal).absolute())  # `--cwd` moves only the stack's own paths
+        settings = exported.settings(cwd, endpoint=endpoint, journal=journal)
         records = open_journal(settings.journal)
         with as_unreadable_file(ExportError):
             operations = interrupted_operations(exported, records, settings, now)

@@ -17,19 +17,17 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
-    BATCH_TYPE,
-    RUN_TYPE,
-    Operation,
-    Resource,
-    Stack,
-    has_secrets,
-)
-from pulumi_vod_workflow.cli.runs.model import without_secret_parts
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
-from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.exported_stack import Operation, Resource
+from pulumi_vod_workflow.core.exported_state import (
+    BATCH_TYPE,
+    RUN_TYPE,
+    declared_starts,
+    has_secrets,
+    recorded_runs,
+)
 from pulumi_vod_workflow.core.recovery import (
     RecoveryAction,
     StartIntent,
@@ -39,9 +37,7 @@ from pulumi_vod_workflow.core.recovery import (
     start_intent,
 )
 from pulumi_vod_workflow.core.request import describe_start
-from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import list_names
-from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal.store import Journal
 
@@ -208,13 +204,18 @@ class _StateAndJournal:
         self._stack, self._journal, self._settings, self._now = stack, journal, settings, now
         resources = [*stack.of_type(RUN_TYPE), *stack.of_type(BATCH_TYPE)]
         self._recorded: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-            resource.urn: _recorded_runs(resource) for resource in resources if not resource.delete
+            resource.urn: recorded_runs(resource.type, resource.outputs)
+            for resource in resources
+            if not resource.delete
         }
         self._run_ids = {run["runId"] for runs in self._recorded.values() for run in runs.values()}
 
     def starts(self, resource: Resource) -> Iterator[InterruptedStart]:
         """Yield the starts of an interrupted operation, with their outcomes."""
-        declared, recorded = _declared_starts(resource), self._recorded.get(resource.urn, {})
+        declared, recorded = (
+            declared_starts(resource.type, resource.inputs),
+            self._recorded.get(resource.urn, {}),
+        )
         intents = {key: self._start_intent(inputs) for key, inputs in declared.items()}
         found = self._journal.lookup(intents.values())
         for key, intent in intents.items():
@@ -299,27 +300,3 @@ class _StateAndJournal:
             return StartIntent({}, "", resource_key_of(declared), "")
         site = self._settings.site
         return start_intent(declared, endpoint=site.endpoint, region=site.region)
-
-
-def _declared_starts(resource: Resource) -> dict[str, dict[str, Any]]:
-    """Return the inputs of a run under no key, or those of each item of a batch."""
-    inputs = {key: value for key, value in resource.inputs.items() if key != "__provider"}
-    if resource.type == RUN_TYPE:
-        return {"": normalise(inputs)}
-    if isinstance(inputs.get("items"), Secret):  # any number of starts, without names
-        return {"": inputs}
-    return items_of(normalise_batch(without_secret_parts(inputs)))
-
-
-def _recorded_runs(resource: Resource) -> dict[str, dict[str, Any]]:
-    """Return the recorded runs of a resource, by the keys of `_declared_starts`."""
-    outputs = resource.outputs
-    if resource.type == RUN_TYPE:
-        return {"": outputs} if "runId" in outputs else {}
-    plain = without_secret_parts(outputs)
-    tokens = plain.get("clientTokens") or {}
-    # The state has inputs of a run only if they differ from those of its item.
-    return {
-        key: {**run, "clientToken": None if "inputs" in plain["runs"][key] else tokens.get(key)}
-        for key, run in runs_of(plain).items()
-    }

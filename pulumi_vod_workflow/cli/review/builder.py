@@ -29,7 +29,6 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     Step,
     contains_marker,
 )
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.cli.review.batch_items import batch_items
 from pulumi_vod_workflow.cli.review.model import (
     DroppedRun,
@@ -47,6 +46,7 @@ from pulumi_vod_workflow.cli.review.same_work import with_same_work
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
+from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.request import request_value
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError

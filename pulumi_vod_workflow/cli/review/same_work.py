@@ -14,7 +14,6 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     Step,
     contains_marker,
 )
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.cli.review.batch_items import items_declared
 from pulumi_vod_workflow.cli.review.model import (
     DroppedRun,
@@ -31,6 +30,7 @@ from pulumi_vod_workflow.core.changes import (
     has_new_triggers,
     work_digest,
 )
+from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import Properties, normalise
 
 

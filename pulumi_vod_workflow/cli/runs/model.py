@@ -10,19 +10,20 @@ from enum import StrEnum, auto
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.formatting import format_moment
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
-    BATCH_TYPE,
-    COMPLETION_TYPE,
-    RUN_TYPE,
-    Resource,
-    Stack,
-)
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.completion.failures import remedy
 from pulumi_vod_workflow.core.completion.results import result_without_run
+from pulumi_vod_workflow.core.exported_stack import Resource
+from pulumi_vod_workflow.core.exported_state import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    RUN_TYPE,
+    without_secret_parts,
+)
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import to_state
 
@@ -221,26 +222,6 @@ def _completion_results(stack: Stack) -> Iterator[ListedRun]:
 
 def _has_secret_inputs(resource: Resource) -> bool:
     return resource.outputs.get("secretInputs") is True
-
-
-def without_secret_parts(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return a batch's properties without the parts that are secret as a whole.
-
-    A secret item stays, with its secret source only.
-    """
-    kept = {name: value for name, value in outputs.items() if not isinstance(value, Secret)}
-    kept["items"] = {
-        key: {"vid": item} if isinstance(item, Secret) else item
-        for key, item in (kept.get("items") or {}).items()
-    }
-    runs = kept.get("runs") or {}
-    kept["runs"] = {
-        key: {name: value for name, value in run.items()
-              if not (name == "inputs" and isinstance(value, Secret))}
-        for key, run in runs.items()
-    }  # fmt: skip
-    return kept
 
 
 # -- output files of a run ---------------------------------------------------------------------

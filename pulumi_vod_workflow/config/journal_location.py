@@ -1,0 +1,134 @@
+"""The location of the journal: `vod:journal`, or a default that follows the state's backend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pulumi_vod_workflow.config.backend import (
+    OBJECT_STORES,
+    StateBackend,
+    expand_home,
+    pulumi_home,
+)
+
+JOURNAL_NAME: Final = "vod-journal.sqlite3"
+"""The name of the default file."""
+
+OBJECTS_FOLDER: Final = ".pulumi/vod/starts/v1/"
+"""The prefix of start records below the prefix of the state."""
+
+JournalKind = Literal["file", "objects", "postgres"]
+"""The kind of a store."""
+
+KINDS: Final[Mapping[str, JournalKind]] = {
+    **dict.fromkeys(OBJECT_STORES, "objects"),
+    "postgres": "postgres",
+    "postgresql": "postgres",
+}
+"""The scheme of a URL -> the kind of its store."""
+
+ALLOWED: Final = "must be the path of a file, or a URL with one of these schemes: " + ", ".join(
+    f"{scheme}://" for scheme in KINDS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLocation:
+    """The location of a journal: a file, an object store, or a database."""
+
+    kind: JournalKind
+    path: Path | None = None
+    """The SQLite file."""
+    url: str = field(default="", repr=False)
+    """The URL of objects or of a database. It may contain credentials."""
+    backend: str = ""
+    """The identity of the state's backend, to which the records belong; empty if unknown."""
+    is_beside_state: bool = True
+    """Whether every machine that updates the state also has this journal."""
+    warning: str = field(default="", compare=False)
+    """The warning about a journal that the next machine does not have; empty without one."""
+
+    def exists(self) -> bool:
+        """Return whether the file exists; a store of objects or a database always does."""
+        return self.path is None or self.path.exists()
+
+    def __str__(self) -> str:
+        """Return the path or the URL, without credentials and parameters."""
+        if self.path is not None:
+            return str(self.path)
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def locate_journal(
+    chosen: str | None,
+    backend: StateBackend,
+    *,
+    environ: Mapping[str, str],
+    home: Path,
+    folder: Path,
+    problems: list[str],
+    emulated: bool,
+) -> JournalLocation:
+    """
+    Return the location of the journal.
+
+    Args:
+        chosen: `vod:journal`.
+        backend: the backend of the state.
+        environ: the environment.
+        home: the user's home folder.
+        folder: the program's folder, the base of a relative path.
+        problems: receives a problem of the setting.
+        emulated: whether starts are sent to the embedded emulator, whose runs are on this machine.
+
+    """
+    if chosen:
+        return _chosen_location(chosen, backend, home, folder, problems)
+    # Journal-facts 7: the table of defaults.
+    if backend.scheme in OBJECT_STORES and not emulated:
+        address, mark, query = backend.url.partition("?")
+        url = f"{address.rstrip('/')}/{OBJECTS_FOLDER}{mark}{query}"
+        return JournalLocation("objects", url=url, backend=backend.identity)
+    path = file_beside_state(JOURNAL_NAME, backend, environ, home)
+    is_beside = backend.folder is not None
+    warning = ""
+    if not (is_beside or emulated) and environ.get("CI", "").lower() not in {"", "0", "false"}:
+        warning = (
+            f"the journal {path} exists only on this CI runner. After an interrupted update, the "
+            "preview on the next runner stops at each start of that update.\n"
+            "hint: set `vod:journal` to a bucket: `vod:journal: s3://BUCKET/PREFIX`"
+        )
+    return JournalLocation(
+        "file", path, backend=backend.identity, is_beside_state=is_beside, warning=warning
+    )
+
+
+def _chosen_location(
+    chosen: str, backend: StateBackend, home: Path, folder: Path, problems: list[str]
+) -> JournalLocation:
+    scheme = re.match("([A-Za-z][A-Za-z0-9+.-]+)://", chosen)
+    if scheme:
+        kind = KINDS.get(scheme[1])
+        if kind is None:
+            problems.append(f"vod:journal: {ALLOWED}")
+        return JournalLocation(kind or "file", url=chosen, backend=backend.identity)
+    path = folder / expand_home(chosen, home)
+    is_beside = backend.folder is not None and path.resolve().is_relative_to(
+        backend.folder.resolve()
+    )
+    return JournalLocation("file", path, backend=backend.identity, is_beside_state=is_beside)
+
+
+def file_beside_state(
+    name: str, backend: StateBackend, environ: Mapping[str, str], home: Path
+) -> Path:
+    """Return a file of the provider: beside the stacks of a file backend, else in Pulumi's home."""
+    if backend.folder is not None:
+        return backend.folder / ".pulumi" / name
+    return pulumi_home(environ, home) / name

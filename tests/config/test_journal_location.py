@@ -1,0 +1,132 @@
+"""`vod:journal`, and the default that follows the state's backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pulumi_vod_workflow.config.settings import Settings, load_settings
+from pulumi_vod_workflow.errors import ConfigurationError
+
+
+def settings(
+    home: Path, backend: str, journal: str | None = None, folder: Path = Path(), **environ: str
+) -> Settings:
+    config = {"vod:journal": journal} if journal else {}
+    if "endpoint" in environ:
+        config["vod:endpoint"] = environ.pop("endpoint")
+    environ |= {"PULUMI_BACKEND_URL": backend, "PULUMI_HOME": str(home)}
+    return load_settings(config.get, environ, home, config, folder)
+
+
+OBJECTS = ".pulumi/vod/starts/v1/"
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind", "place", "is_beside"),
+    [
+        ("file:///states", "file", "/states/.pulumi/vod-journal.sqlite3", True),
+        ("s3://b", "objects", f"s3://b/{OBJECTS}", True),
+        (
+            "s3://b/p/?region=r&endpoint=e",
+            "objects",
+            f"s3://b/p/{OBJECTS}?region=r&endpoint=e",
+            True,
+        ),
+        ("gs://b/p", "objects", f"gs://b/p/{OBJECTS}", True),
+        (
+            "azblob://c?storage_account=a",
+            "objects",
+            f"azblob://c/{OBJECTS}?storage_account=a",
+            True,
+        ),
+        ("postgres://u:p@db/states", "file", "{home}/vod-journal.sqlite3", False),
+        ("https://api.pulumi.com", "file", "{home}/vod-journal.sqlite3", False),
+        ("mem://", "file", "{home}/vod-journal.sqlite3", False),
+    ],
+)
+def test_the_default_of_each_backend(
+    tmp_path: Path, backend: str, kind: str, place: str, is_beside: bool
+) -> None:
+    """journal-facts 7; only a journal that the next runner lacks has a warning, and only in CI."""
+    for ci in ("", "true", "1", "0", "false"):
+        found = settings(tmp_path, backend, CI=ci).journal
+        assert found.kind == kind
+        assert str(found.path or found.url) == place.format(home=tmp_path)
+        assert found.is_beside_state is is_beside
+        assert bool(found.warning) is (not is_beside and ci in {"true", "1"})
+    assert (
+        is_beside
+        or "`vod:journal: s3://BUCKET/PREFIX`"
+        in settings(tmp_path, backend, CI="true").journal.warning
+    )
+
+
+def test_the_embedded_emulator_keeps_its_file(tmp_path: Path) -> None:
+    """Its runs are on this machine, too, and free."""
+    found = settings(tmp_path, "s3://b", endpoint="emulator", CI="true").journal
+    assert (found.path, found.warning) == (tmp_path / "vod-journal.sqlite3", "")
+    chosen = settings(tmp_path, "s3://b", "gs://other/p", endpoint="emulator").journal
+    assert chosen.url == "gs://other/p"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "place", "name"),
+    [
+        ("j.sqlite3", "{folder}/j.sqlite3", "{folder}/j.sqlite3"),
+        ("~/j.sqlite3", "{home}/j.sqlite3", "{home}/j.sqlite3"),
+        ("/j.sqlite3", "/j.sqlite3", "/j.sqlite3"),
+        ("s3://b/p?region=r", "s3://b/p?region=r", "s3://b/p"),
+        ("gs://b", "gs://b", "gs://b"),
+        ("azblob://c/p", "azblob://c/p", "azblob://c/p"),
+        ("postgres://u:hidden@db/d", "postgres://u:hidden@db/d", "postgres://db/d"),
+        (
+            "postgresql://db/d?password=hidden",
+            "postgresql://db/d?password=hidden",
+            "postgresql://db/d",
+        ),
+    ],
+)
+def test_a_path_or_a_url(tmp_path: Path, chosen: str, place: str, name: str) -> None:
+    """A password is in no message."""
+    folder = tmp_path / "program"
+    found = settings(tmp_path, "https://api.pulumi.com", chosen, folder, CI="true").journal
+    assert str(found.path or found.url) == place.format(home=tmp_path, folder=folder)
+    assert str(found) == name.format(home=tmp_path, folder=folder)
+    assert found.is_beside_state is (found.kind != "file")
+    assert "hidden" not in f"{found!r}{found}"
+    assert not found.warning, "it is the user's choice"
+
+
+@pytest.mark.parametrize(
+    "chosen", ["file:///j.sqlite3", "http://h/p", "mysql://u:hidden@h/d", "S3://b", "tos://b"]
+)
+def test_another_url_is_refused_with_the_list(tmp_path: Path, chosen: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        settings(tmp_path, "s3://b", chosen)
+    assert str(caught.value) == (
+        "vod:journal: must be the path of a file, or a URL with one of these schemes: "
+        "s3://, gs://, azblob://, postgres://, postgresql://"
+    )
+
+
+def test_a_file_beside_a_shared_state_is_there_for_every_machine(tmp_path: Path) -> None:
+    states = tmp_path / "states"
+    for chosen, is_beside in (
+        (str(states / "journal.sqlite3"), True),
+        (str(tmp_path / "journal.sqlite3"), False),
+    ):
+        assert settings(tmp_path, f"file://{states}", chosen).journal.is_beside_state is is_beside
+
+
+def test_two_spellings_of_a_backend_are_one_journal(tmp_path: Path) -> None:
+    """The same file, and the same owner of its records; two backends in one file are two."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nbackend: {url: 'file://states'}")
+    by_file = load_settings(lambda _: None, {}, tmp_path, (), tmp_path).journal
+    by_environment = settings(tmp_path, f"file://{tmp_path}/states/").journal
+    assert by_file == by_environment
+    shared = str(tmp_path / "journal.sqlite3")
+    one, two = (settings(tmp_path, url, shared).journal for url in ("s3://one", "s3://two"))
+    assert one.path == two.path
+    assert (one.backend, two.backend) == ("s3://one", "s3://two")
