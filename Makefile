@@ -56,6 +56,7 @@ fast: $(READY)
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 13 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
+	@tools/find-postgres >/dev/null
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 3 --dist loadgroup $(ARGS)
 
