@@ -31,6 +31,7 @@ QUOTED_PASSWORD: Final = "a-pass%2Fword%40of%3Atests"
 # Nothing of these servers survives a power failure, so no write waits for the disk.
 SETTINGS: Final = {
     "autovacuum": "off",
+    "deadlock_timeout": "50ms",
     "fsync": "off",
     "full_page_writes": "off",
     "listen_addresses": "127.0.0.1",
