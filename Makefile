@@ -58,6 +58,7 @@ fast: $(READY)
 test: $(READY) ## Run every test, the real engine included, in 8 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
 	@$(PYTHON) tools/s3_server.py >/dev/null || true
+	@tools/find-postgres >/dev/null
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
 
