@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -246,8 +247,8 @@ def test_a_server_that_is_not_there_or_refuses_says_so(
         journal = PostgresJournal(url)
         assert journal.release(["lb:1"]) is None, "what costs nothing goes on"
         uses: list[Callable[[], object]] = [
-            lambda journal=journal: journal.lookup([order()], create=True),
-            lambda journal=journal: journal.has_met("p", "s"),
+            partial(journal.lookup, [order()], create=True),
+            partial(journal.has_met, "p", "s"),
             journal.claim(order(), ME).result,
             journal.now,
         ]
