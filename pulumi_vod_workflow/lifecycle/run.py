@@ -66,8 +66,10 @@ from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
     hand_over,
+    other_run_warning,
     plan_starts,
     release,
+    settle_adoptions,
     superseded_warnings,
     unknown_outcome_error,
 )
@@ -172,8 +174,10 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
-        # The adoption is the user's decision about a start of this resource without a response.
-        session.journal.discard_undecided(resource_key_of(inputs))
+        others = await settle_adoptions(session, {"": inputs})
+        for record in others.values():
+            which = "the adopted run" if has_secret_inputs(inputs) else existing
+            host.logger.warning(other_run_warning(which, record))
         return Recorded(existing, to_state({**found, **inputs}))
     run = await _start(session, host, inputs)
     # The service has accepted the start, so no line below may raise: an error would lose the RunId
