@@ -9,6 +9,7 @@ All exceptions of this package.
         StoppedError              not sent: the user cancelled the update
         JournalError              not sent: the journal cannot record the start
         UnknownStartOutcomeError  not sent: an earlier send of the start has no answer
+          StartInProgressError    not sent: another update is starting this run
         TransportError            no usable answer
         MalformedResponseError    an answer without the service's envelope or result
         ApiError                  an error of the service: .code .code_n .request_id ...
@@ -60,6 +61,7 @@ __all__ = [
     "Problem",
     "RunsFailedError",
     "ServiceFailureError",
+    "StartInProgressError",
     "StoppedError",
     "ThrottledError",
     "TransportError",
@@ -350,6 +352,31 @@ class UnknownStartOutcomeError(CallError):
             return ""
         starts = "1 other start" if self.others == 1 else f"{self.others:,} other starts"
         return f" The journal has {starts} of this stack without an answer."
+
+
+class StartInProgressError(UnknownStartOutcomeError):
+    """
+    An error of a start that another update is sending: this update did not send it.
+
+    Args:
+        summary: the resource, the time of the other update's send, and the journal with its record.
+
+    """
+
+    def __init__(self, summary: str) -> None:
+        super().__init__(summary)
+        self.retryable = True
+
+    def __str__(self) -> str:
+        return (
+            f"{self.description}.\n"
+            "A run may exist. This update did not send the start, because the same start of two "
+            "updates may be paid twice.\n"
+            "hint: wait for the end of the other update, then run the same update again; it reuses "
+            "the run (free)\n"
+            "hint: if the other update hangs, end its processes; the next preview then shows the "
+            "choices"
+        )
 
 
 class TransportError(CallError):

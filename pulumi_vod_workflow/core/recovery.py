@@ -84,8 +84,9 @@ def resource_key_of(declared: Mapping[str, Any]) -> str:
 class OwnerState(Enum):
     """Whether the process of the operation that sent a start last is still alive."""
 
-    ENDED = "it has ended, or it is this process"
+    ENDED = "it has ended; also of records that name no process"
     LIVING = "it is alive"
+    THIS_PROCESS = "it is the process that reads the record"
     UNKNOWN = "the journal cannot know, for example because the process is on another machine"
 
 
@@ -127,6 +128,11 @@ class StartRecord:
     """Whether another process may still send this start, and wait for its answer."""
 
 
+# The longest time for which a client waits for its answer (`client.Timeouts.start`), and a few
+# seconds for its retry.
+ANSWER_TIMEOUT: Final = 65.0
+"""The age after which no client sends a start any more, or waits for its answer, in seconds."""
+
 REUSES_RUN: Final = "reuses {} (free)"
 """The line for people about a run that is reused."""
 
@@ -135,6 +141,7 @@ class RecoveryAction(Enum):
     """The action for a start."""
 
     SEND = "send the start: no record forbids it"
+    WAIT = "wait for another update, which may be sending the start now"
     REUSE = "reuse the accepted run (free)"
     REFUSE = "refuse: its run may have ended, or is too old to read, so the user decides"
 
@@ -156,10 +163,14 @@ def recovery_action(
     age = now - entry.sent_at
     if entry.run is not None:
         return RecoveryAction.REUSE if age < RETENTION else RecoveryAction.REFUSE
+    seconds, owner = age.total_seconds(), entry.owner_state
+    # Only the owner's own client repeats its start. A second sender could pay again.
+    if owner in {OwnerState.LIVING, OwnerState.UNKNOWN} and seconds < ANSWER_TIMEOUT:
+        return RecoveryAction.WAIT
+    if owner is OwnerState.LIVING:
+        return RecoveryAction.REFUSE
     # A clock that was set back gives no age.
-    return (
-        RecoveryAction.SEND if 0 <= age.total_seconds() <= resend_within else RecoveryAction.REFUSE
-    )
+    return RecoveryAction.SEND if 0 <= seconds <= resend_within else RecoveryAction.REFUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,8 @@ class RecoveryPlan:
     """Name -> the run to reuse."""
     resent: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> the record of a start to send again."""
+    in_flight: Mapping[str, StartRecord] = field(default_factory=dict)
+    """Name -> the record of a start that another update may be sending now."""
     undecided: Mapping[str, StartRecord] = field(default_factory=dict)
     """Name -> the record of a start about which the user decides."""
     superseded: Mapping[str, StartRecord] = field(default_factory=dict)
@@ -249,6 +262,9 @@ def plan_recovery(
             if entry.run is not None and found[name] is RecoveryAction.REUSE
         },
         resent={name: known[name] for name, what in found.items() if what is RecoveryAction.SEND},
+        in_flight={
+            name: known[name] for name, what in found.items() if what is RecoveryAction.WAIT
+        },
         undecided={
             name: known[name] for name, what in found.items() if what is RecoveryAction.REFUSE
         },

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -65,6 +65,18 @@ class StartRecorder:
 
         """
         return self.journal.lookup([self.intent]).records.get(self.intent.record_key)
+
+    def to_resend(self) -> StartRecorder:
+        """
+        Return the recorder that sends the start again after its current record; blocks.
+
+        Raises:
+            JournalError: when the journal is not writable.
+
+        """
+        found = self.journal.lookup([self.intent], create=True)
+        version = found.versions[self.intent.record_key]
+        return replace(self, expected_version=version, resent=True)
 
     def is_past_resend_deadline(self, first_sent: datetime) -> bool:
         """Return whether a retry comes more than `resend_within` seconds after the first send."""

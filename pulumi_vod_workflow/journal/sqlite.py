@@ -16,28 +16,33 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
     ClaimResult,
+    Journal,
     JournalLookup,
     PendingStart,
     RecordVersion,
+    hidden_key,
+    journal_lookup,
 )
 
 T = TypeVar("T")
 
-# Version 1 had no claims. A release of version 1 rejects the file, because it would overwrite the
-# records of other updates.
-SCHEMA_VERSION: Final = 2
+# Version 1 had no claims, and version 2 had no backends. A release of an older version rejects the
+# file, because it would overwrite or miss the records of other updates.
+SCHEMA_VERSION: Final = 3
 """The version of the schema."""
 
 APPLICATION_ID: Final = 0x766F646A  # "vodj"
@@ -46,110 +51,217 @@ APPLICATION_ID: Final = 0x766F646A  # "vodj"
 BUSY_TIMEOUT: Final = 30.0
 """The longest wait for another process's transaction, in seconds."""
 
+# Older releases recorded no backend: such a record has an empty one, and every backend sees it.
 SCHEMA: Final = f"""
-BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS starts (
-    key TEXT PRIMARY KEY,
+    backend TEXT NOT NULL,
+    key TEXT NOT NULL,
     resource TEXT NOT NULL,
+    request_key TEXT NOT NULL,
     sent_at TEXT NOT NULL,
     run_id TEXT,
     request_id TEXT,
-    submitted_at TEXT
+    submitted_at TEXT,
+    PRIMARY KEY (backend, key)
 );
 CREATE INDEX IF NOT EXISTS starts_by_run ON starts (run_id);
 CREATE INDEX IF NOT EXISTS starts_by_resource ON starts (resource);
+CREATE INDEX IF NOT EXISTS starts_by_request ON starts (request_key);
 CREATE TABLE IF NOT EXISTS claims (
-    key TEXT PRIMARY KEY,
+    backend TEXT NOT NULL,
+    key TEXT NOT NULL,
     owner TEXT,
+    process TEXT,
     released_at TEXT,
     run_id TEXT,
     request_id TEXT,
-    submitted_at TEXT
+    submitted_at TEXT,
+    is_settled INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (backend, key)
+);
+CREATE TABLE IF NOT EXISTS stacks (
+    backend TEXT NOT NULL,
+    project TEXT NOT NULL,
+    stack TEXT NOT NULL,
+    met_at TEXT NOT NULL,
+    PRIMARY KEY (backend, project, stack)
 );
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
+"""
+
+RENAME_OLDER_STARTS: Final = """
+DROP INDEX IF EXISTS starts_by_run;
+DROP INDEX IF EXISTS starts_by_resource;
+ALTER TABLE starts RENAME TO older_starts;
+"""
+
+COPY_OLDER_STARTS: Final = """
+INSERT INTO starts SELECT '', key, resource, '', sent_at, run_id, request_id, submitted_at
+FROM older_starts;
+DROP TABLE older_starts;
+"""
+
+RENAME_OLDER_CLAIMS: Final = "ALTER TABLE claims RENAME TO older_claims;"
+
+COPY_OLDER_CLAIMS: Final = """
+INSERT INTO claims
+SELECT '', key, owner, NULL, released_at, run_id, request_id, submitted_at, 0 FROM older_claims;
+DROP TABLE older_claims;
 """
 
 # Longer than any update. A slower concurrent update still finds the released run.
 RELEASED_CLAIM_RETENTION: Final = timedelta(days=2)
 """The time for which a released run is kept."""
 
+# `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
+# pending operation until a user clears it (journal-facts 6), so such a row stays.
 PRUNE_RELEASED: Final = """
-DELETE FROM claims WHERE key NOT IN (SELECT key FROM starts)
-AND (released_at IS NULL OR released_at < :since)
+DELETE FROM claims WHERE NOT is_settled AND (released_at IS NULL OR released_at < :since)
+AND NOT EXISTS (
+    SELECT 1 FROM starts WHERE starts.backend = claims.backend AND starts.key = claims.key
+)
+"""
+
+ADOPT_START: Final = """
+UPDATE OR IGNORE starts SET backend = :backend WHERE backend = '' AND key = :key
+"""
+
+ADOPT_CLAIM: Final = """
+UPDATE OR IGNORE claims SET backend = :backend WHERE backend = '' AND key = :key
 """
 
 SELECT_VERSIONS: Final = """
-WITH wanted (key) AS (SELECT value FROM json_each(?))
+WITH wanted (key) AS (SELECT value FROM json_each(:keys)),
+visible (backend) AS (VALUES (''), (:backend))
 SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at,
     claims.run_id, claims.request_id, claims.submitted_at
-FROM wanted
-LEFT JOIN starts ON starts.key = wanted.key
-LEFT JOIN claims ON claims.key = wanted.key
+FROM wanted JOIN visible
+LEFT JOIN starts ON starts.backend = visible.backend AND starts.key = wanted.key
+LEFT JOIN claims ON claims.backend = visible.backend AND claims.key = wanted.key
+WHERE visible.backend = :backend OR starts.key IS NOT NULL OR claims.key IS NOT NULL
 """
 
 SELECT_CLAIM: Final = """
 SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
-    claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
+    claims.process, claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
 FROM (SELECT 1)
-LEFT JOIN starts ON starts.key = :key
-LEFT JOIN claims ON claims.key = :key
+LEFT JOIN starts ON starts.backend = :backend AND starts.key = :key
+LEFT JOIN claims ON claims.backend = :backend AND claims.key = :key
 """
 
 INSERT_SENT: Final = """
-INSERT INTO starts (key, resource, sent_at) VALUES (:key, :resource, :now)
-ON CONFLICT (key) DO UPDATE SET resource = excluded.resource
+INSERT INTO starts (backend, key, resource, request_key, sent_at)
+VALUES (:backend, :key, :resource, :request, :now)
+ON CONFLICT (backend, key) DO UPDATE SET
+    resource = excluded.resource, request_key = excluded.request_key
 """
 
 UPSERT_OWNER: Final = """
-INSERT INTO claims (key, owner) VALUES (:key, :owner)
-ON CONFLICT (key) DO UPDATE SET owner = excluded.owner
+INSERT INTO claims (backend, key, owner, process) VALUES (:backend, :key, :owner, :process)
+ON CONFLICT (backend, key) DO UPDATE SET owner = excluded.owner, process = excluded.process
 """
 
 DELETE_REJECTED: Final = """
-DELETE FROM starts WHERE key = :key AND run_id IS NULL
-AND EXISTS (SELECT 1 FROM claims WHERE key = :key AND owner = :owner)
+DELETE FROM starts WHERE backend = :backend AND key = :key AND run_id IS NULL
+AND EXISTS (SELECT 1 FROM claims WHERE backend = :backend AND key = :key AND owner = :owner)
 """
 
 UPDATE_ACCEPTED: Final = """
-INSERT INTO starts VALUES (:key, :resource, :now, :runId, :requestId, :submittedAt)
-ON CONFLICT (key) DO UPDATE SET
+INSERT INTO starts
+VALUES (:backend, :key, :resource, :request, :now, :runId, :requestId, :submittedAt)
+ON CONFLICT (backend, key) DO UPDATE SET
+    request_key = excluded.request_key,
     run_id = excluded.run_id,
     request_id = excluded.request_id,
     submitted_at = excluded.submitted_at
 """
 
-DELETE_UNDECIDED: Final = (
-    "DELETE FROM starts WHERE resource = :resource AND key <> :key AND run_id IS NULL"
-)
+DELETE_UNDECIDED: Final = """
+DELETE FROM starts WHERE backend IN (:backend, '') AND resource = :resource AND key <> :key
+AND run_id IS NULL
+"""
 
-DELETE_RECORD: Final = "DELETE FROM starts WHERE key = :key AND sent_at = :sent AND run_id IS :run"
+DELETE_RECORD: Final = """
+DELETE FROM starts WHERE backend IN (:backend, '') AND key = :key AND sent_at = :sent
+AND run_id IS :run
+"""
+
+MARK_SETTLED: Final = """
+INSERT INTO claims (backend, key, is_settled) VALUES (:backend, :key, 1)
+ON CONFLICT (backend, key) DO UPDATE SET is_settled = 1
+"""
 
 MARK_RELEASED: Final = """
-INSERT OR REPLACE INTO claims
-SELECT key, NULL, :now, run_id, request_id, submitted_at FROM starts
-WHERE run_id IN (SELECT value FROM json_each(:runs))
+INSERT INTO claims (backend, key, released_at, run_id, request_id, submitted_at)
+SELECT backend, key, :now, run_id, request_id, submitted_at FROM starts
+WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
+ON CONFLICT (backend, key) DO UPDATE SET
+    owner = NULL,
+    process = NULL,
+    released_at = excluded.released_at,
+    run_id = excluded.run_id,
+    request_id = excluded.request_id,
+    submitted_at = excluded.submitted_at
 """
 
-DELETE_RELEASED: Final = "DELETE FROM starts WHERE run_id IN (SELECT value FROM json_each(:runs))"
+DELETE_RELEASED: Final = """
+DELETE FROM starts
+WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
+"""
+
+INSERT_FOREIGN: Final = """
+INSERT INTO starts SELECT :backend, :key, :resource, :request, :sent, :runId, :requestId,
+    :submittedAt
+WHERE NOT EXISTS (SELECT 1 FROM starts WHERE backend IN (:backend, '') AND key = :key)
+AND NOT EXISTS (
+    SELECT 1 FROM claims WHERE backend IN (:backend, '') AND key = :key
+    AND (is_settled OR released_at IS NOT NULL)
+)
+"""
+
+MARK_MET: Final = "INSERT OR IGNORE INTO stacks VALUES (:backend, :project, :stack, :now)"
+
+SELECT_MET: Final = """
+SELECT 1 FROM stacks WHERE backend = :backend AND project = :project AND stack = :stack
+"""
+
+DELETE_MET: Final = """
+DELETE FROM stacks WHERE backend = :backend AND project = :project AND stack = :stack
+"""
+
+VISIBLE_STARTS: Final = """
+(
+    SELECT starts.*, claims.process FROM starts LEFT JOIN claims
+    ON claims.backend = starts.backend AND claims.key = starts.key
+    WHERE starts.backend IN (:backend, '')
+)
+"""
+
+OLDER_STARTS: Final = "(SELECT *, '' AS request_key, NULL AS process FROM starts)"
+"""The starts of a file of version 1 or 2, which is only read."""
 
 SELECT_RECORDS: Final = """
-SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
-WHERE key IN (SELECT value FROM json_each(?)) OR resource IN (SELECT value FROM json_each(?))
-ORDER BY sent_at
+SELECT sent_at, key, resource, request_key, process, run_id, request_id, submitted_at
+FROM {starts} WHERE {condition} ORDER BY sent_at
 """
 
-SELECT_STACK: Final = """
-SELECT resource, key, sent_at, run_id, request_id, submitted_at FROM starts
-WHERE json_extract(resource, '$.project') = json_extract(?, '$')
-AND json_extract(resource, '$.stack') = json_extract(?, '$')
-ORDER BY sent_at
+IS_WANTED: Final = """
+key IN (SELECT value FROM json_each(:keys))
+OR resource IN (SELECT value FROM json_each(:resources))
+OR request_key IN (SELECT value FROM json_each(:requests))
 """
 
-SELECT_RUN_IDS: Final = "SELECT run_id FROM starts WHERE run_id IS NOT NULL"
+IS_OF_STACK: Final = """
+json_extract(resource, '$.project') = :project AND json_extract(resource, '$.stack') = :stack
+"""
+
+SELECT_RUN_IDS: Final = "SELECT run_id FROM {starts} WHERE run_id IS NOT NULL"
 
 RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
+
+ADOPTED: Final = "adopted"
+"""The process of a start that another journal had: no file shows whether it is alive."""
 
 Statement = tuple[str, Mapping[str, Any]]
 
@@ -177,6 +289,8 @@ class SqliteJournal:
         self._path = path
         self._backend = backend
         self._clock = clock or SystemClock()
+        # Not beside the file's own name: SQLite has files of that form.
+        self._owners: OwnerProcesses = LockFiles(path.with_name(f"{path.stem}.owners"))
         self._opened_at = self._clock.now()
         self._lock = threading.RLock()
         """The lock of the attributes below. Take it before `_file_lock`."""
@@ -215,15 +329,17 @@ class SqliteJournal:
             JournalError: when the file is not readable, or with `create` not writable.
 
         """
-        keys, resources = set(), set()
-        for intent in intents:
-            keys.add(intent.record_key)
-            resources.add(intent.resource_key)
-        names = sorted(keys), sorted(resources)
+        wanted = [*intents]
+        values = {
+            "backend": self._backend,
+            "keys": json.dumps(sorted({intent.record_key for intent in wanted})),
+            "resources": json.dumps(sorted({intent.resource_key for intent in wanted})),
+            "requests": json.dumps(sorted({intent.request_key for intent in wanted} - {""})),
+        }
         versions: dict[str, RecordVersion] = {}
         released: dict[str, Any] = {}
         if not create:
-            rows = self._rows(SELECT_RECORDS, *names)
+            rows = self._records(IS_WANTED, values)
         else:
             # Scheduled releases of runs that a state has must precede the read of the versions.
             self._writer.submit(lambda: None).result()
@@ -232,23 +348,25 @@ class SqliteJournal:
                 # One transaction: a record and its version are from the same time.
                 connection.execute("BEGIN")
                 try:
-                    rows = self._rows(SELECT_RECORDS, *names)
-                    found = connection.execute(SELECT_VERSIONS, [json.dumps(names[0])]).fetchall()
+                    rows = self._records(IS_WANTED, values)
+                    found = connection.execute(SELECT_VERSIONS, values).fetchall()
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
-            versions = {key: RecordVersion(*version[:4]) for key, *version in found}
-            released = {key: _run_fields(*run) for key, _, _, _, _, *run in found if run[0]}
+            for key, *row in found:
+                if any(row) or key not in versions:
+                    versions[key] = RecordVersion(*row[:4])
+                    released[key] = _run_fields(*row[4:])
             with self._lock:
                 self._unreleased_run_ids()  # read now: an accepted run must not wait for it
-        known = {entry.record_key: entry for entry in rows if entry.record_key in keys}
-        for key, version in versions.items():
+        for intent in wanted:
+            version, run = versions.get(intent.record_key), released.get(intent.record_key)
             # A concurrent update has started the run, and a newer state has it.
-            if key not in known and self._is_released_elsewhere(version, released.get(key)):
+            if version and not version.sent_at and self._is_released_elsewhere(version, run):
                 at = datetime.fromisoformat(str(version.released_at))
-                known[key] = StartRecord(at, released[key], key)
-        others = {entry.resource_key: entry for entry in rows if entry.record_key not in keys}
-        return JournalLookup(known, others, versions)
+                keys = intent.record_key, intent.resource_key, intent.request_key
+                rows.append(StartRecord(at, run, *keys))
+        return journal_lookup(wanted, rows, versions)
 
     def _is_released_elsewhere(self, version: RecordVersion, released: Any) -> bool:
         """Return whether another process has released a run since this journal was opened."""
@@ -264,7 +382,8 @@ class SqliteJournal:
             JournalError: when the file is not readable.
 
         """
-        return self._rows(SELECT_STACK, project, stack)
+        values = {"backend": self._backend, "project": project, "stack": stack}
+        return self._records(IS_OF_STACK, values)
 
     def claim(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
@@ -283,25 +402,27 @@ class SqliteJournal:
         """
         # journal-facts 0: two updates at the same time paid 332 of 300 starts without claims. The
         # comparison and the record are one transaction, so one process wins.
-        names = {"key": intent.record_key, "resource": intent.resource_key, "owner": owner}
-        values = {**names, "now": self._clock.now().isoformat()}
+        values = {**self._values(intent), "owner": owner}
         return self._write(
-            lambda connection: _claim(connection, values, expected or RecordVersion())
+            lambda connection: self._claim(connection, values, expected or RecordVersion())
         )
 
     def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
         """Record a rejected start; no effect if another operation has claimed it."""
-        return self._transaction((DELETE_REJECTED, {"key": intent.record_key, "owner": owner}))
+        return self._transaction((DELETE_REJECTED, {**self._values(intent), "owner": owner}))
 
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
         """Record a start's run, and remove the resource's other starts without an answer."""
         with self._lock:
             self._released.discard(run["runId"])
             self._unreleased_run_ids().add(run["runId"])
-        named = {"key": intent.record_key, "resource": intent.resource_key}
-        fields = {name: run.get(name) for name in RUN_FIELDS}
-        values = {**named, **fields, "now": self._clock.now().isoformat()}
-        return self._transaction((UPDATE_ACCEPTED, values), (DELETE_UNDECIDED, named))
+        values = {**self._values(intent), **{name: run.get(name) for name in RUN_FIELDS}}
+        return self._transaction(
+            (ADOPT_START, values),
+            (ADOPT_CLAIM, values),
+            (UPDATE_ACCEPTED, values),
+            (DELETE_UNDECIDED, values),
+        )
 
     def discard_undecided(self, *resources: str) -> None:
         """Remove the resources' starts without an answer, after an adoption; never raises."""
@@ -310,30 +431,31 @@ class SqliteJournal:
             if not self._path.exists():
                 return
             self._transaction(
-                *((DELETE_UNDECIDED, {"key": "", "resource": name}) for name in resources)
+                *(
+                    (DELETE_UNDECIDED, {"backend": self._backend, "key": "", "resource": name})
+                    for name in resources
+                )
             )
 
     def delete(self, records: Iterable[StartRecord]) -> None:
         """
         Remove records that the user discards: all of them, or none.
 
+        A record that has changed since its read stays. `import_pending` does not add a deleted
+        start again.
+
         Raises:
             JournalError: when the file is not writable.
 
         """
-        # The statement compares time and run: a record that has changed since its read stays.
-        changes = [
-            (
-                DELETE_RECORD,
-                {
-                    "key": entry.record_key,
-                    "sent": entry.sent_at.isoformat(),
-                    "run": entry.run["runId"] if entry.run else None,
-                },
-            )
-            for entry in records
-        ]
-        self._transaction(*changes).result()
+        rows = [self._row(record) for record in records]
+
+        def delete(connection: sqlite3.Connection) -> None:
+            for row in rows:
+                if connection.execute(DELETE_RECORD, row).rowcount:
+                    connection.execute(MARK_SETTLED, row)
+
+        self._write(delete).result()
 
     def release(self, run_ids: Iterable[str]) -> Future[None] | None:
         """
@@ -349,22 +471,171 @@ class SqliteJournal:
                 return None
             self._unreleased_run_ids().difference_update(runs)
             self._released |= runs
-        values = {"runs": json.dumps(sorted(runs)), "now": self._clock.now().isoformat()}
+        values = {
+            "backend": self._backend,
+            "runs": json.dumps(sorted(runs)),
+            "now": self._clock.now().isoformat(),
+        }
         return self._transaction((MARK_RELEASED, values), (DELETE_RELEASED, values))
+
+    def adopt_records(self, records: Iterable[StartRecord]) -> int:
+        """
+        Record the starts of another journal as they are there: all of them, or none.
+
+        A start that the journal has, has released, or has deleted stays as it is, so a repetition
+        has no effect. The owner of an adopted start is unknown to the journal.
+
+        Returns:
+            The number of added records.
+
+        Raises:
+            JournalError: when the file is not writable.
+
+        """
+        rows = [{**self._row(record), "owner": None, "process": ADOPTED} for record in records]
+
+        def adopt(connection: sqlite3.Connection) -> int:
+            added = [row for row in rows if connection.execute(INSERT_FOREIGN, row).rowcount]
+            connection.executemany(UPSERT_OWNER, added)
+            return len(added)
+
+        added = self._write(adopt).result()
+        with self._lock:
+            self._unreleased = None  # read the new run ids at the next release
+        return added
+
+    def has_met(self, project: str, stack: str) -> bool:
+        """
+        Return whether the journal has recorded the pending operations of a stack.
+
+        Raises:
+            JournalError: when the file is not readable.
+
+        """
+        values = {"backend": self._backend, "project": project, "stack": stack}
+        with self._file_lock, self._explain_errors():
+            connection = self._connect()
+            if connection is None or _version(connection) < SCHEMA_VERSION:
+                return False
+            return bool(connection.execute(SELECT_MET, values).fetchall())
+
+    def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
+        """
+        Record starts of pending operations as sent without an answer, and the stack as met.
+
+        A start that the journal has, has released, has deleted, or has imported before stays as it
+        is.
+
+        Returns:
+            The number of added records.
+
+        Raises:
+            JournalError: when the file is not writable.
+
+        """
+        now = self._clock.now().isoformat()
+        met = {"backend": self._backend, "project": project, "stack": stack, "now": now}
+        rows = [
+            self._row(
+                StartRecord(
+                    start.sent_at,
+                    None,
+                    start.record_key or hidden_key(start.resource_key),
+                    start.resource_key,
+                    start.request_key,
+                )
+            )
+            for start in starts
+        ]
+
+        def add(connection: sqlite3.Connection) -> int:
+            added = [connection.execute(INSERT_FOREIGN, row).rowcount for row in rows]
+            connection.executemany(MARK_SETTLED, rows)
+            connection.execute(MARK_MET, met)
+            return sum(added)
+
+        return self._write(add).result()
+
+    def move_stack(self, project: str, stack: str, target: Journal) -> int:
+        """
+        Move the records of a stack to another journal; repeatable after a kill.
+
+        An older release rejects the file from then on, so that it does not miss the moved records.
+        A newer update with this file reads the stack's pending operations again.
+
+        Returns:
+            The number of moved records; 0 without the file.
+
+        Raises:
+            JournalError: when one of the journals is not usable.
+
+        """
+        records = self.list_stack(project, stack)
+        if records:
+            target.adopt_records(records)
+            stack_values = {"backend": self._backend, "project": project, "stack": stack}
+            # A record that another update has changed since the read stays in the file.
+            deletions = [(DELETE_RECORD, self._row(record)) for record in records]
+            self._transaction(*deletions, (DELETE_MET, stack_values)).result()
+        return len(records)
 
     # -- the file -----------------------------------------------------------------------------
 
-    def adopt_records(self, records: Iterable[StartRecord]) -> int:
-        """Record the starts of another journal: follows with version 3 of the schema."""
-        raise NotImplementedError
+    def _values(self, intent: StartIntent) -> dict[str, Any]:
+        """Return the parameters of statements about one start."""
+        return {
+            "backend": self._backend,
+            "key": intent.record_key,
+            "resource": intent.resource_key,
+            "request": intent.request_key,
+            "now": self._clock.now().isoformat(),
+        }
 
-    def has_met(self, project: str, stack: str) -> bool:
-        """Return whether the journal has met a stack: follows with version 3 of the schema."""
-        raise NotImplementedError
+    def _row(self, record: StartRecord) -> dict[str, Any]:
+        """Return the parameters of statements about one record."""
+        run = record.run or {}
+        return {
+            "backend": self._backend,
+            "key": record.record_key,
+            "resource": record.resource_key,
+            "request": record.request_key,
+            "sent": record.sent_at.isoformat(),
+            "run": run.get("runId"),
+            **{name: run.get(name) for name in RUN_FIELDS},
+        }
 
-    def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
-        """Record pending starts: follows with version 3 of the schema."""
-        raise NotImplementedError
+    def _claim(
+        self, connection: sqlite3.Connection, values: Mapping[str, Any], expected: RecordVersion
+    ) -> ClaimResult:
+        """Claim a start if its record equals the expected one, and no living process sends it."""
+        connection.execute(ADOPT_START, values)
+        connection.execute(ADOPT_CLAIM, values)
+        [row] = connection.execute(SELECT_CLAIM, values).fetchall()
+        sent_at, owner, process, released_at = row[0], row[4], row[5], row[6]
+        sent, released = _run_fields(*row[1:4]), _run_fields(*row[7:])
+        state = OwnerState.ENDED if sent_at is None or sent else self._owners.state(process)
+        if sent is not None:
+            won = False
+        elif owner == values["owner"]:
+            won = True
+        elif sent_at is not None:
+            is_expected = (sent_at, owner) == (expected.sent_at, expected.owner)
+            won = is_expected and state is not OwnerState.LIVING
+        # A start that was rejected or discarded meanwhile has no run. A released one has.
+        else:
+            won = released_at in {None, expected.released_at}
+        if won:
+            connection.execute(INSERT_SENT, values)
+            connection.execute(UPSERT_OWNER, {**values, "process": self._owners.own_id()})
+        record = StartRecord(
+            datetime.fromisoformat(sent_at or (values["now"] if won else released_at)),
+            None if won else sent or released,
+            values["key"],
+            values["resource"],
+            values["request"],
+            OwnerState.THIS_PROCESS if won else state,
+        )
+        return ClaimResult(won, record)
 
     def _unreleased_run_ids(self) -> set[str]:
         """Return the ids of the runs in the journal; reads the file once."""
@@ -373,21 +644,33 @@ class SqliteJournal:
             # A start needs the journal, and reports its error.
             with self._file_lock, suppress(JournalError), self._explain_errors():
                 connection = self._connect()
-                rows = connection.execute(SELECT_RUN_IDS) if connection else ()
-                self._unreleased = {run_id for (run_id,) in rows}
+                if connection and (source := _source(connection)):
+                    statement = SELECT_RUN_IDS.format(starts=source)
+                    rows = connection.execute(statement, {"backend": self._backend})
+                    self._unreleased = {run_id for (run_id,) in rows}
         return self._unreleased
 
-    def _rows(self, statement: str, *names: Sequence[str]) -> list[StartRecord]:
+    def _records(self, condition: str, values: Mapping[str, Any]) -> list[StartRecord]:
+        """Return the visible records that fulfil a condition; the latest last."""
         with self._file_lock, self._explain_errors():
             connection = self._connect()
-            if connection is None:
+            if connection is None or not (source := _source(connection)):
                 return []
-            rows = connection.execute(statement, [json.dumps(part) for part in names]).fetchall()
-            return [
-                StartRecord(datetime.fromisoformat(sent_at), _run_fields(*run), key, resource)
-                for resource, key, sent_at, *run in rows
-                if run[0] not in self._released
-            ]
+            statement = SELECT_RECORDS.format(starts=source, condition=condition)
+            rows = connection.execute(statement, values).fetchall()
+        state = cache(self._owners.state)  # many starts have one owner
+        return [
+            StartRecord(
+                datetime.fromisoformat(sent_at),
+                _run_fields(*run),
+                key,
+                resource,
+                request,
+                OwnerState.ENDED if run[0] else state(process),
+            )
+            for sent_at, key, resource, request, process, *run in rows
+            if run[0] not in self._released
+        ]
 
     def _transaction(self, *changes: Statement) -> Future[None]:
         """Schedule statements in one transaction."""
@@ -452,8 +735,7 @@ class SqliteJournal:
             self._connection, self._writable = None, False
 
     def _check_file(self, connection: sqlite3.Connection) -> None:
-        [[version]] = connection.execute("PRAGMA user_version")
-        if version > SCHEMA_VERSION:
+        if _version(connection) > SCHEMA_VERSION:
             raise _UnusableFileError(
                 "a newer version of pulumi_vod_workflow has written it", "use that version"
             )
@@ -477,7 +759,7 @@ class SqliteJournal:
             raise FileNotFoundError(self._path)
         if not self._writable:
             try:
-                connection.executescript(SCHEMA)
+                _create_schema(connection)
                 since = self._clock.now() - RELEASED_CLAIM_RETENTION
                 connection.execute(PRUNE_RELEASED, {"since": since.isoformat()})
             except sqlite3.Error:
@@ -507,27 +789,36 @@ class SqliteJournal:
             ) from None
 
 
-def _claim(
-    connection: sqlite3.Connection, values: Mapping[str, Any], expected: RecordVersion
-) -> ClaimResult:
-    """Claim a start if its record equals the expected one."""
-    [row] = connection.execute(SELECT_CLAIM, values).fetchall()
-    sent_at, *run, owner, released_at = row[:6]
-    sent, released = (_run_fields(*run), _run_fields(*row[6:]))
-    if sent is not None:
-        won = False
-    elif owner == values["owner"]:
-        won = True
-    elif sent_at is not None:
-        won = (sent_at, owner) == (expected.sent_at, expected.owner)
-    # A start that was rejected or discarded meanwhile has no run. A released one has.
-    else:
-        won = released_at in {None, expected.released_at}
-    if won:
-        connection.execute(INSERT_SENT, values)
-        connection.execute(UPSERT_OWNER, values)
-    at = datetime.fromisoformat(sent_at or (values["now"] if won else released_at))
-    return ClaimResult(won, StartRecord(at, None if won else sent or released, values["key"]))
+def _create_schema(connection: sqlite3.Connection) -> None:
+    """Create the tables, or change those of an older version, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    version = _version(connection)
+    has_starts, has_claims = 0 < version < SCHEMA_VERSION, 1 < version < SCHEMA_VERSION
+    for script in (
+        RENAME_OLDER_STARTS if has_starts else "",
+        RENAME_OLDER_CLAIMS if has_claims else "",
+        SCHEMA,
+        COPY_OLDER_STARTS if has_starts else "",
+        COPY_OLDER_CLAIMS if has_claims else "",
+    ):
+        # `executescript` would end the transaction.
+        for statement in filter(str.strip, script.split(";")):
+            connection.execute(statement)
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema; 0 for an empty file."""
+    [[version]] = connection.execute("PRAGMA user_version")
+    return int(version)
+
+
+def _source(connection: sqlite3.Connection) -> str:
+    """Return the query of all visible starts; empty for a file without a table."""
+    version = _version(connection)
+    if version == 0:
+        return ""
+    return OLDER_STARTS if version < SCHEMA_VERSION else VISIBLE_STARTS
 
 
 def _run_fields(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -29,7 +31,11 @@ class JournalLookup:
     """The records of several starts at one time."""
 
     records: Mapping[str, StartRecord]
-    """`record_key` -> the record of a start that no known state has."""
+    """
+    `record_key` -> the record of a start that no known state has.
+
+    A start without a record has the pending one of its resource that a secret hides, if any.
+    """
     superseded: Mapping[str, StartRecord]
     """`resource_key` -> the latest other start of the resource."""
     versions: Mapping[str, RecordVersion] = field(default_factory=dict)
@@ -77,6 +83,9 @@ class Journal(Protocol):
     """
     The start records of one backend. Its methods are callable from any thread.
 
+    An unanswered record has the state of its owner's process (`journal.owners`). A store that many
+    machines share knows its own process only.
+
     A method that returns a `Future` schedules a write; the future has its error. All other methods
     block. A `JournalError` names the journal and the remedy.
     """
@@ -117,8 +126,9 @@ class Journal(Protocol):
         """
         Claim a start: record that an operation is about to send it.
 
-        The claim is lost if another operation has changed the record. Only the owner of the last
-        claim may send.
+        The claim is lost if another operation has changed the record, or if the start was sent by
+        another process that is known to be alive. Only the owner of the last claim may send. An
+        owner may claim its own start again, for each attempt.
 
         Args:
             intent: the start.
@@ -185,7 +195,8 @@ class Journal(Protocol):
         """
         Record starts of pending operations as sent without an answer, and the stack as met.
 
-        A start that the journal has, has released, or has deleted stays as it is.
+        A start that the journal has, has released, has deleted, or has imported before stays as it
+        is.
 
         Returns:
             The number of added records.
@@ -194,3 +205,55 @@ class Journal(Protocol):
             JournalError: when the store is not writable.
 
         """
+
+
+def hidden_key(resource_key: str) -> str:
+    """Return the record key of a resource's pending start that a secret hides."""
+    return f"hidden:{resource_key}"
+
+
+def journal_lookup(
+    intents: Collection[StartIntent],
+    records: Iterable[StartRecord],
+    versions: Mapping[str, RecordVersion] | None = None,
+) -> JournalLookup:
+    """
+    Return the lookup of starts: the part that all stores share.
+
+    Args:
+        intents: the starts.
+        records: the records of these starts, of their resources, and of their requests; the latest
+            last.
+        versions: `record_key` -> the version of the record.
+
+    """
+    by_request: dict[str, list[StartIntent]] = defaultdict(list)
+    for intent in intents:
+        by_request[intent.request_key].append(intent)
+    keys = {intent.record_key for intent in intents}
+    resources = {intent.resource_key for intent in intents}
+    known: dict[str, StartRecord] = {}
+    others: dict[str, StartRecord] = {}
+    same_request: dict[str, list[StartRecord]] = defaultdict(list)
+    for record in records:
+        if record.record_key in keys:
+            known[record.record_key] = record
+            continue
+        if record.resource_key in resources:
+            others[record.resource_key] = record
+        if record.request_key and any(
+            intent.resource_key != record.resource_key
+            and _project_of(intent.resource_key) == _project_of(record.resource_key)
+            for intent in by_request.get(record.request_key, ())
+        ):
+            same_request[record.request_key].append(record)
+    for intent in intents:
+        other = others.get(intent.resource_key)
+        # The hidden start may be this one.
+        if intent.record_key and other and other.record_key == hidden_key(intent.resource_key):
+            known.setdefault(intent.record_key, other)
+    return JournalLookup(known, others, versions or {}, dict(same_request))
+
+
+def _project_of(resource_key: str) -> object:
+    return json.loads(resource_key).get("project")

@@ -71,9 +71,11 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
+from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
+    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
     other_run_warning,
@@ -125,7 +127,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     session.checked_resources.add(resource)
     session.declared_items[resource] = frozenset(as_mapping(inputs.get("items")))
     if not recorded:
-        plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs)
+        plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs, is_preparing=True)
         rejected = await _announce_plan(session, host, {}, inputs, plan=plan, recovery=recovery)
         if rejected:
             return Checked(checked.values, session.failures(rejected))
@@ -148,7 +150,7 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     if resource_key_of(declared) not in session.checked_resources:
         # `pulumi refresh` compares the state with itself, so there is no start to announce.
         return Diff(changes=_plan(session, recorded, declared).changes)
-    plan, recovery, _ = _plan_with_recovery(session, host, recorded, declared)
+    plan, recovery, _ = _plan_with_recovery(session, host, recorded, declared, is_preparing=True)
     rejected = await _announce_plan(session, host, recorded, declared, plan=plan, recovery=recovery)
     if rejected:
         lines = [f"  - {problem}" for problem in rejected]
@@ -239,10 +241,22 @@ def _plan(session: Session, olds: Properties, news: Properties) -> BatchPlan:
 
 
 def _plan_with_recovery(
-    session: Session, host: Host, olds: Properties, news: Properties
+    session: Session,
+    host: Host,
+    olds: Properties,
+    news: Properties,
+    *,
+    is_preparing: bool = False,
 ) -> tuple[BatchPlan, RecoveryPlan, Recorders]:
     """
     Return the plan, its part from the journal, and a recorder for each start to send.
+
+    Args:
+        session: the engine operation.
+        host: the call of the engine.
+        olds: the recorded state.
+        news: the declaration.
+        is_preparing: whether the engine has not yet begun to create or update the batch.
 
     Raises:
         CallError: when the provider must not send starts.
@@ -259,6 +273,8 @@ def _plan_with_recovery(
         )
     items = items_of(news)
     known = {key: items[key] for key in plan.start if is_known(items[key])}
+    if is_preparing:
+        meet_stack(session, host, news)
     recovery, recorders = plan_starts(session, known)
     if recovery.undecided:
         _send_plan(session, host, olds, news, plan=plan, refuses=recovery.undecided)
@@ -308,6 +324,8 @@ async def _announce_plan(
         host.logger.info(
             f"finds runs that an earlier update started for {list_names(names, 20)} (free)"
         )
+    if recovery.in_flight:
+        host.logger.info(f"{list_names([*recovery.in_flight])}: {WAITS_FOR_OTHER_UPDATE}")
     for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
     # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.

@@ -62,8 +62,10 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
+from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
+    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
     other_run_warning,
@@ -250,6 +252,7 @@ async def _announce_create(
         find_doubts,
     )
 
+    meet_stack(session, host, inputs)
     try:
         recovery, recorders = _plan_start(session, inputs)
     except UnknownStartOutcomeError:
@@ -282,10 +285,8 @@ async def _announce_create(
         # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
-    if recovery.given_away:
-        host.logger.info(f"starts {a_run(session.settings)}: {SENT_BEFORE_TEXT}")
-    elif has_row:
-        host.logger.info(f"starts {a_run(session.settings)}")
+    if sent_before or recovery.in_flight or has_row:
+        host.logger.info(_start_text(session, recovery))
     if session.settings.preflight == "off":
         return []
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
@@ -295,6 +296,13 @@ async def _announce_create(
     return await preflight_problems(
         session, host, {"": inputs}, _problems_of, secret=has_secret_inputs(inputs)
     )
+
+
+def _start_text(session: Session, recovery: RecoveryPlan) -> str:
+    if recovery.in_flight:
+        return WAITS_FOR_OTHER_UPDATE
+    before = f": {SENT_BEFORE_TEXT}" if recovery.given_away else ""
+    return f"starts {a_run(session.settings)}{before}"
 
 
 def _announce_reuse(

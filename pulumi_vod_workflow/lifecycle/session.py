@@ -86,6 +86,12 @@ class Session:
         """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
+        self.meeting = threading.Lock()
+        """The lock of the journal's meeting with the stack: the resources share it."""
+        self.has_met_stack = False
+        """Whether this engine operation has read the stack's unfinished operations, if due."""
+        self.unrecorded_starts: dict[str, StartRecord] = {}
+        """Record key -> a start of an unfinished operation that the journal could not record."""
         self.promised_reuse: dict[str, StartRecord] = {}
         """Record key -> the start record whose run this engine operation has announced to reuse."""
         self.takeovers: dict[str, StartIntent] = {}

@@ -6,10 +6,11 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from pulumi_vod_workflow.core.recovery import (
+    OwnerState,
     RecoveryAction,
     RecoveryPlan,
     Run,
@@ -23,9 +24,21 @@ from pulumi_vod_workflow.core.recovery import (
     start_intent,
 )
 from pulumi_vod_workflow.core.text import list_names
-from pulumi_vod_workflow.errors import JournalError, UnknownStartOutcomeError, VodWorkflowError
+from pulumi_vod_workflow.errors import (
+    JournalError,
+    StartInProgressError,
+    UnknownStartOutcomeError,
+    VodWorkflowError,
+)
 from pulumi_vod_workflow.journal.recorder import StartRecorder
+from pulumi_vod_workflow.journal.store import RecordVersion
 from pulumi_vod_workflow.lifecycle.session import Session
+
+WAITS_FOR_OTHER_UPDATE: Final = (
+    "another update is starting this run. This update waits for the answer, and reuses the run "
+    "(free). If the service rejects that start, this update sends it (paid: starts one run)"
+)
+"""The line for people about a start in flight."""
 
 
 def plan_starts(
@@ -57,7 +70,7 @@ def plan_starts(
     unclaimed = _lost_starts(session, lookup.same_request, starts)
     with session.takeover_lock:
         # The journal may release an announced run during this operation, so the session keeps it.
-        records = {**lookup.records, **session.promised_reuse}
+        records = {**session.unrecorded_starts, **lookup.records, **session.promised_reuse}
         found = plan_recovery(
             intents,
             records,
@@ -79,6 +92,11 @@ def plan_starts(
             records[intents[name].record_key].record_key: intents[name]
             for name in (*found.reused, *found.taken_over)
         }
+    versions = {name: lookup.versions[intent.record_key] for name, intent in intents.items()}
+    # A start in flight may be sent only after its rejection, which removes its record.
+    versions |= {
+        name: RecordVersion(released_at=versions[name].released_at) for name in found.in_flight
+    }
     owner = uuid4().hex
     # Repeated starts go first: `vod:resendWithin` limits their time.
     ordered = [*found.resent, *(name for name in intents if name not in found.resent)]
@@ -87,7 +105,7 @@ def plan_starts(
             journal,
             intents[name],
             owner,
-            lookup.versions[intents[name].record_key],
+            versions[name],
             resent=name in found.resent,
             resend_within=within,
         )
@@ -257,9 +275,14 @@ def unknown_outcome_error(
         for record in session.journal.list_stack(scope["project"], scope["stack"])
         if record.record_key not in record_keys
     )
-    return UnknownStartOutcomeError(
+    summary = (
         f"{subject}, sent {when}, {' or '.join(sorted(outcomes))} "
-        f"(journal: {session.settings.journal})",
+        f"(journal: {session.settings.journal})"
+    )
+    if any(record.owner_state is OwnerState.LIVING for record in records):
+        return StartInProgressError(f"another update is starting this run: {summary}")
+    return UnknownStartOutcomeError(
+        summary,
         others,
         is_renamed=len(earlier) == len(records),
         former_stacks=sorted({json.loads(key)["stack"] for key in earlier} - {scope["stack"]}),

@@ -7,20 +7,27 @@ A start that was sent is never cancelled: the service may accept it, and the run
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import anyio
 import anyio.to_thread
 
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.core import execution
+from pulumi_vod_workflow.core import execution, recovery
 from pulumi_vod_workflow.core.progress import ProgressMessage
-from pulumi_vod_workflow.core.recovery import REUSES_RUN, Run, StartRecord
+from pulumi_vod_workflow.core.recovery import (
+    REUSES_RUN,
+    OwnerState,
+    RecoveryAction,
+    StartRecord,
+    recovery_action,
+)
 from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.text import defect_summary
 from pulumi_vod_workflow.errors import (
     CallError,
+    StartInProgressError,
     StoppedError,
     UnknownStartOutcomeError,
 )
@@ -44,11 +51,9 @@ STOPPING_MESSAGE: Final = (
     "RunIds of these starts"
 )
 
-# The longest time for which the other client waits for its answer (`client.Timeouts.start`), and a
-# few seconds for its retry.
-OTHER_UPDATE_TIMEOUT: Final = 65.0  # seconds of age of the other operation's start
-
 WAITING_FOR_OTHER_UPDATE: Final = "waiting for another update, which has sent the same start"
+
+RESENDS: Final = "another update ended without an answer: sends the start again"
 
 STARTED_BY_OTHER_UPDATE: Final = "another update started it in the meantime"
 
@@ -109,9 +114,12 @@ async def _start(
                 intent.start, intent.client_token, is_cancelled, recorder
             )
         except ClaimLostError as lost:
-            run = await _run_of_other_update(recorder, lost.record, on_waiting, is_cancelled)
-            if run is not None:
-                return StartedRun(execution.submitted_outputs(run), reused=True)
+            record = await _wait_for_other_update(recorder, lost.record, on_waiting, is_cancelled)
+            if record is not None and record.run is not None:
+                return StartedRun(execution.submitted_outputs(record.run), reused=True)
+            if record is not None:
+                await emit(on_progress, [ProgressMessage(RESENDS)])
+                recorder = await anyio.to_thread.run_sync(recorder.to_resend)
         else:
             return StartedRun(await _accepted(recorder, answer, on_progress))
 
@@ -135,39 +143,52 @@ async def _accepted(
     return execution.submitted_outputs(run)
 
 
-async def _run_of_other_update(
+async def _wait_for_other_update(
     recorder: StartRecorder,
     record: StartRecord,
     on_waiting: OnProgress,
     is_cancelled: Callable[[], bool],
-) -> Run | None:
+) -> StartRecord | None:
     """
     Wait for the answer to the same start of another operation, which was sent first.
 
     Returns:
-        The run. `None` if the service rejected the other start: this operation may send its own.
+        The record. Without a run in it, the other operation has ended without an answer, and
+        `vod:resendWithin` allows to send the start again. `None` if the service rejected the other
+        start: this operation may send its own.
 
     Raises:
-        UnknownStartOutcomeError: when the journal has no answer in time.
+        StartInProgressError: when the other operation has no answer in time.
+        UnknownStartOutcomeError: when the other operation has ended without an answer.
 
     """
     if record.run is None:
         await emit(on_waiting, [ProgressMessage(WAITING_FOR_OTHER_UPDATE, ephemeral=True)])
+    # The clock of the records may be set back, so the wait has an end of its own.
+    deadline = anyio.current_time() + recovery.ANSWER_TIMEOUT
     while record.run is None:
-        if (
-            is_cancelled()
-            or (recorder.journal.now() - record.sent_at).total_seconds() >= OTHER_UPDATE_TIMEOUT
-        ):
+        if record.owner_state is OwnerState.THIS_PROCESS:
+            record = replace(record, owner_state=OwnerState.LIVING)
+        action = recovery_action(record, recorder.journal.now(), recorder.resend_within)
+        at = f"{record.sent_at:%Y-%m-%dT%H:%M:%SZ} (journal: {recorder.journal.location})"
+        if action is RecoveryAction.SEND:
+            return record
+        is_refused = action is RecoveryAction.REFUSE
+        if is_refused and record.owner_state is not OwnerState.LIVING:
             raise UnknownStartOutcomeError(
-                f"another update sent this start at {record.sent_at:%Y-%m-%dT%H:%M:%SZ}, and the "
-                "journal has no answer"
+                f"another update sent this start at {at}, and the journal has no answer"
+            )
+        if is_refused or is_cancelled() or anyio.current_time() >= deadline:
+            raise StartInProgressError(
+                f"another update is starting this run: it sent the start at {at}, and has no "
+                "answer yet"
             )
         await anyio.sleep(CANCEL_CHECK_INTERVAL)
         found = await anyio.to_thread.run_sync(recorder.current_record)
         if found is None:
             return None
         record = found
-    return record.run
+    return record
 
 
 @dataclass(slots=True)

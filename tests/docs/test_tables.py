@@ -88,6 +88,7 @@ def test_the_answers_of_calls_that_failed() -> None:
         errors.StoppedError("StartWorkflow"),
         errors.JournalError("file", "why"),
         errors.UnknownStartOutcomeError("what"),
+        errors.StartInProgressError("what"),
     ):
         *_, repeat, run = rows[type(error).__name__]
         assert (ANSWER[repeat], ANSWER[run]) == (error.retryable, error.maybe_accepted)

@@ -208,24 +208,43 @@ def test_two_processes_that_reach_the_same_starts_share_them(path: Path) -> None
     assert sorted(won[0] + won[1], key=int) == [str(number) for number in range(200)]
 
 
-def test_a_file_of_the_first_layout_goes_on(
-    path: Path, clock: Clock, journal: SqliteJournal
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_an_older_layout_goes_on(
+    path: Path, clock: Clock, journal: SqliteJournal, version: int
 ) -> None:
     """What an older release has written is claimed by the same rules; then it refuses the file."""
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(FIRST_LAYOUT)
+        connection.executescript(OLDER_LAYOUTS[version])
         for key, run in (("k", None), ("done", "lb:1")):
             connection.execute(
                 "INSERT INTO starts VALUES (?, 'r', ?, ?, 'r1', ?)",
                 [key, clock.time.isoformat(), run, RUN["submittedAt"]],
             )
     assert [*look(journal, "k", "done")] == ["k", "done"], "without a change to the file"
-    assert layout_of(path) == 1
+    assert not journal.has_met("p", "s")
+    assert layout_of(path) == version
     assert send(journal).won
     assert not send(journal, "done").won
     assert seen(path, "done")["done"].run == KEPT
-    assert layout_of(path) == 2
+    assert layout_of(path) == 3
+
+
+def test_each_backend_sees_what_an_older_release_has_sent(path: Path, clock: Clock) -> None:
+    """Its file names no backend. The first one that goes on with a start has it from then on."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(OLDER_LAYOUTS[2])
+        connection.execute(
+            "INSERT INTO starts VALUES ('k', 'r', ?, NULL, NULL, NULL)", [clock.time.isoformat()]
+        )
+        connection.execute("INSERT INTO claims (key, owner) VALUES ('k', 'older')")
+    one, two = (SqliteJournal(path, backend, clock) for backend in ("one", "two"))
+    assert [*look(one)] == [*look(two)] == ["k"]
+    assert send(one).won
+    one.record_accepted(order(), RUN).result()
+    assert look(one)["k"].run == KEPT
+    assert look(two) == {}
 
 
 FIRST_LAYOUT = """
@@ -241,6 +260,23 @@ PRAGMA application_id = 0x766F646A;
 PRAGMA user_version = 1;
 """
 """As 0.1.0 makes it."""
+
+SECOND_LAYOUT = """
+CREATE INDEX starts_by_run ON starts (run_id);
+CREATE INDEX starts_by_resource ON starts (resource);
+CREATE TABLE claims (
+    key TEXT PRIMARY KEY,
+    owner TEXT,
+    released_at TEXT,
+    run_id TEXT,
+    request_id TEXT,
+    submitted_at TEXT
+);
+PRAGMA user_version = 2;
+"""
+"""Its changes, as the first release with claims made them."""
+
+OLDER_LAYOUTS = {1: FIRST_LAYOUT, 2: FIRST_LAYOUT + SECOND_LAYOUT}
 
 
 def layout_of(path: Path) -> int:
@@ -354,6 +390,7 @@ def test_many_writes_share_few_transactions(path: Path) -> None:
 
     journal = Traced(path)
     journal.lookup([], create=True)
+    commits.clear()  # that of the new file
     with journal._file_lock:  # a transaction that takes its time
         first = journal.claim(order("first"), ME)
         rest = [journal.claim(order(str(number)), ME) for number in range(500)]
@@ -393,7 +430,8 @@ def test_a_transaction_that_is_killed_leaves_the_file_whole(
         "connection.execute('PRAGMA cache_size = 1')\n"
         "connection.execute('BEGIN IMMEDIATE')\n"
         "for n in range(2000):\n"
-        "    connection.execute('INSERT INTO starts VALUES (?, ?, ?, 1, 1, 1)', [n, 'x' * 99, n])\n"
+        "    row = ['', n, 'x' * 99, '', n, 1, 1, 1]\n"
+        '    connection.execute(f\'INSERT INTO starts VALUES ({", ".join("?" * 8)})\', row)\n'
         "os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)

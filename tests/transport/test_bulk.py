@@ -12,11 +12,12 @@ from typing import Any
 import anyio
 import pytest
 
+from pulumi_vod_workflow.core import recovery
 from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.errors import JournalError, UnknownStartOutcomeError
+from pulumi_vod_workflow.errors import JournalError, StartInProgressError
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle import starter
@@ -186,7 +187,7 @@ def test_a_start_that_another_operation_never_hears_of_is_asked_about(
     vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     """The wait for the other's run has an end, and a Ctrl-C ends it at once."""
-    monkeypatch.setattr(starter, "OTHER_UPDATE_TIMEOUT", 60.0 if ends == "stopped" else 0.9)
+    monkeypatch.setattr(recovery, "ANSWER_TIMEOUT", 60.0 if ends == "stopped" else 0.9)
     waits = threading.Event()
 
     def stopped() -> bool:
@@ -201,8 +202,8 @@ def test_a_start_that_another_operation_never_hears_of_is_asked_about(
     )
     assert len(first.accepted) == len(vod_emulator.ledger()) == 1
     [error] = second.failed.values()
-    assert isinstance(error, UnknownStartOutcomeError)
-    assert "another update sent this start" in str(error)
+    assert isinstance(error, StartInProgressError)
+    assert "another update is starting this run" in str(error)
     assert waits.is_set()
 
 

@@ -58,6 +58,8 @@ class StartOutcome(Enum):
     """The service accepted the start, and no longer finds the run (vod-api-facts 1: 30 days)."""
     RESENT = "resent"
     """The start was sent and got no response; the next update sends the same start again."""
+    IN_FLIGHT = "in_flight"
+    """Another update may be sending the start now."""
     OTHER = "other"
     """The journal has another start of the resource, and no known state has its run."""
     HELD = "held"
@@ -268,6 +270,7 @@ class _StateAndJournal:
         outcome = {
             RecoveryAction.REUSE: StartOutcome.ACCEPTED,
             RecoveryAction.SEND: StartOutcome.RESENT,
+            RecoveryAction.WAIT: StartOutcome.IN_FLIGHT,
             RecoveryAction.REFUSE: StartOutcome.TOO_OLD if run_id else StartOutcome.UNCLEAR,
         }[recovery_action(record, self._now, self._settings.resend_within)]
         if run_id in self._run_ids:

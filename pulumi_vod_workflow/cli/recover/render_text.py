@@ -157,6 +157,11 @@ class RecoveryReport:
                 f"({self.settings.resend_within:g} s) `pulumi up` sends the same start again. "
                 "After that its preview fails and offers the choices."
             )
+        if self.starts_with(StartOutcome.IN_FLIGHT):
+            yield (
+                f"{self._names(StartOutcome.IN_FLIGHT)}: wait for the end of the other update, "
+                "then run `vod-workflow recover` again"
+            )
         if self.starts_with(StartOutcome.HELD):
             names = self._names(StartOutcome.HELD)
             yield f"{names}: `pulumi preview` shows whether a new run starts"
@@ -234,6 +239,8 @@ def _outcome_text(start: InterruptedStart) -> str:
         text = f"sent {sent_at}, no response. A RUN MAY EXIST"
         description = f": {escape_line(start.description)}" if start.description else ""
         return text + description + by_name
+    if start.outcome is StartOutcome.IN_FLIGHT:
+        return f"sent {sent_at} by another update, no answer yet{by_name}"
     if start.outcome is StartOutcome.OTHER:
         other = f"accepted as {run_id}" if run_id else "no response. A RUN MAY EXIST"
         return f"not in the journal; another start of it was sent {sent_at}, {other}"

@@ -1,0 +1,155 @@
+"""
+The first meeting of a journal with a stack: starts that another machine may have sent.
+
+Before a create begins, the engine records it in the state as a pending operation, with the inputs.
+The operation survives a kill, `pulumi cancel` and later updates. A journal without a record of the
+start learns of it here. Otherwise the provider would send the start a second time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint
+from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
+from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.core.exported_stack import ExportedStack
+from pulumi_vod_workflow.core.exported_state import (
+    BATCH_TYPE,
+    RUN_TYPE,
+    declared_starts,
+    has_secrets,
+    recorded_runs,
+)
+from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, start_intent
+from pulumi_vod_workflow.core.values import as_mapping, as_text
+from pulumi_vod_workflow.errors import ConfigurationError, JournalError
+from pulumi_vod_workflow.journal.store import PendingStart
+from pulumi_vod_workflow.lifecycle.host import Host
+from pulumi_vod_workflow.lifecycle.session import Session
+
+PAST_RESEND: Final = timedelta(seconds=1)
+"""The time by which an imported start is older than `vod:resendWithin` allows."""
+
+
+def meet_stack(session: Session, host: Host, declared: Mapping[str, Any]) -> None:
+    """
+    Record the starts of the stack's unfinished operations; once for each engine operation, free.
+
+    Call this in `check` or `diff`, before the lookup of a start. In `create` the state already has
+    the pending operation of the same update (journal-facts 6).
+
+    Args:
+        session: the engine operation.
+        host: the call of the first resource that declares a start.
+        declared: its checked inputs.
+
+    Raises:
+        JournalError: when the journal is not readable.
+
+    """
+    with session.meeting:
+        scope = as_mapping(declared.get("scope"))
+        project, stack = as_text(scope.get("project")), as_text(scope.get("stack"))
+        if project and stack and not session.has_met_stack:
+            _meet(session, host, project, stack)
+            session.has_met_stack = True
+
+
+def _meet(session: Session, host: Host, project: str, stack: str) -> None:
+    settings = session.settings
+    location = settings.journal
+    if location.warning:
+        host.logger.warning(location.warning)
+    # A start of the embedded emulator is free, and another machine has other runs.
+    if settings.site.endpoint == EMULATOR:
+        return
+    # A journal on this machine knows nothing of the updates of other machines. So it meets the
+    # stack in each operation.
+    if location.is_beside_state and session.journal.has_met(project, stack):
+        return
+    try:
+        exported = read_exported_stack(
+            project,
+            stack,
+            os.environ,
+            Path(),
+            is_cloud=location.backend.startswith("https://"),
+        )
+    except EngineCommandError as error:
+        host.logger.warning(
+            "the provider cannot read the unfinished operations of the stack, so a start of an "
+            f"interrupted update on another machine may be paid again: {error}\n"
+            "hint: run `vod-workflow recover` before `pulumi up`"
+        )
+        return
+    starts = [*pending_starts(exported, settings, session.journal.now())]
+    if not starts and not location.is_beside_state:
+        return
+    try:
+        session.journal.import_pending(project, stack, starts)
+    except JournalError as error:
+        # A preview may have no right to write. An update then fails at its first claim.
+        session.unrecorded_starts = {
+            start.record_key: StartRecord(start.sent_at, None, start.record_key, start.resource_key)
+            for start in starts
+        }
+        host.logger.warning(
+            f"the journal {location} cannot record the unfinished operations of the stack: "
+            f"{error.why}"
+        )
+
+
+def pending_starts(
+    exported: ExportedStack, settings: Settings, now: datetime
+) -> Iterator[PendingStart]:
+    """
+    Yield the starts of unfinished operations that may have been sent.
+
+    A start with a recorded run is not among them.
+
+    Args:
+        exported: the state.
+        settings: the current settings.
+        now: the current time, by the journal's clock.
+
+    """
+    site = _recorded_site(exported, settings)
+    if site.endpoint == EMULATOR:
+        return
+    # The time of a state is that of its last write, and the start may have been sent before. So
+    # the provider never sends such a start again without a decision of the user.
+    latest = now - timedelta(seconds=settings.resend_within) - PAST_RESEND
+    sent_at = min(exported.written or latest, latest)
+    # The engine keeps a pending create after a later success (journal-facts 6).
+    tokens = {
+        run.get("clientToken")
+        for resource in exported.resources
+        if resource.type in {RUN_TYPE, BATCH_TYPE}
+        for run in recorded_runs(resource.type, resource.outputs).values()
+    }
+    for operation in exported.interrupted:
+        resource = operation.resource
+        for inputs in declared_starts(resource.type, resource.inputs).values():
+            token = inputs.get("clientToken")
+            if "existingRunId" in inputs or has_secrets(inputs.get("scope")):
+                continue  # an adoption starts nothing
+            if isinstance(token, str) and token in tokens:
+                continue
+            if not isinstance(token, str) or has_secrets(inputs):
+                yield PendingStart("", "", resource_key_of(inputs), sent_at)
+                continue
+            intent = start_intent(inputs, endpoint=site.endpoint, region=site.region)
+            yield PendingStart(intent.record_key, intent.request_key, intent.resource_key, sent_at)
+
+
+def _recorded_site(exported: ExportedStack, settings: Settings) -> ServiceEndpoint:
+    """Return the endpoint of the interrupted update: that of its recorded configuration."""
+    try:
+        return load_settings(exported.setting, os.environ, home_folder()).site
+    except ConfigurationError:
+        return settings.site
