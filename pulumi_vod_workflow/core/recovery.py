@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.client_token import client_token
 from pulumi_vod_workflow.core.execution import RETENTION
 from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.values import is_known
@@ -290,3 +291,32 @@ def _takeover_order(
         record.sent_at,
         record.record_key,
     )
+
+
+def is_start_of_token(
+    record: StartRecord, declared: Mapping[str, Any], token: str, *, endpoint: str, region: str
+) -> bool | None:
+    """
+    Return whether a start was sent with a ClientToken; `None` if that cannot be known.
+
+    A record has only hashes, so the function compares it with starts of declared inputs.
+
+    Args:
+        record: the start's record.
+        declared: inputs that may be those of the start.
+        token: the ClientToken of a run; empty for a run without one.
+        endpoint: the endpoint of the start.
+        region: its region.
+
+    """
+    declared = {**declared, "scope": json.loads(record.resource_key)}
+    declared.pop("existingRunId", None)
+
+    def has_record(sent: str | None) -> bool:
+        start = {**declared, "clientToken": sent}
+        intent = start_intent(start, endpoint=endpoint, region=region)
+        return intent.record_key == record.record_key
+
+    if has_record(token):
+        return True
+    return False if has_record(client_token(declared)) else None

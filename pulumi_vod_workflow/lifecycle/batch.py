@@ -78,8 +78,10 @@ from pulumi_vod_workflow.lifecycle.start_records import (
     WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
+    other_run_warning,
     plan_starts,
     release,
+    settle_adoptions,
     superseded_warnings,
     unknown_outcome_error,
 )
@@ -401,7 +403,7 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
         plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
-    adopted, rejected = await _adopt(session, news, plan)
+    adopted, rejected = await _adopt(session, host, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
     # would lose the RunIds (pulumi-facts 0.3).
     started = await _start(session, host, recorders)
@@ -484,7 +486,7 @@ async def _start(session: Session, host: Host, recorders: Recorders) -> StartRes
 
 
 async def _adopt(
-    session: Session, news: Properties, plan: BatchPlan
+    session: Session, host: Host, news: Properties, plan: BatchPlan
 ) -> tuple[Runs, dict[str, str]]:
     """Read the runs to adopt; free. Return the adopted runs, and the reasons of all others."""
     items = items_of(news)
@@ -504,7 +506,10 @@ async def _adopt(
         else:
             location = session.endpoint_outputs()
             runs[key] = {**start, **items[key], **outputs, "runId": run_id, **location}
-    session.journal.discard_undecided(*(resource_key_of(items[key]) for key in runs))
+    others = await settle_adoptions(session, {key: items[key] for key in runs})
+    for key, earlier in [*others.items()][:MAX_REASONS_LISTED]:
+        which = "the adopted run" if has_secret_inputs(news) else runs[key]["runId"]
+        host.logger.warning(f"{key}: {other_run_warning(which, earlier)}")
     return runs, failed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,3 +75,20 @@ async def read_many(runs: Mapping[str, RunRef]) -> tuple[dict[str, RunRead], dic
 
     await for_each(runs, read)
     return found, errors
+
+
+async def read_client_tokens(runs: Mapping[str, RunRef]) -> dict[str, str]:
+    """
+    Return the ClientTokens of runs, empty for a run without one; free.
+
+    The result has no runs that cannot be read.
+    """
+    found: dict[str, str] = {}
+
+    async def read(name: str) -> None:
+        with suppress(CallError):
+            answer = await runs[name].client.get_workflow_execution_result(runs[name].run_id)
+            found[name] = str(answer.result.get("ClientToken") or "")
+
+    await for_each(runs, read)
+    return found

@@ -68,8 +68,10 @@ from pulumi_vod_workflow.lifecycle.start_records import (
     WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
+    other_run_warning,
     plan_starts,
     release,
+    settle_adoptions,
     superseded_warnings,
     unknown_outcome_error,
 )
@@ -174,8 +176,10 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
-        # The adoption is the user's decision about a start of this resource without a response.
-        session.journal.discard_undecided(resource_key_of(inputs))
+        others = await settle_adoptions(session, {"": inputs})
+        for record in others.values():
+            which = "the adopted run" if has_secret_inputs(inputs) else existing
+            host.logger.warning(other_run_warning(which, record))
         return Recorded(existing, to_state({**found, **inputs}))
     run = await _start(session, host, inputs)
     # The service has accepted the start, so no line below may raise: an error would lose the RunId
@@ -281,12 +285,8 @@ async def _announce_create(
         # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
-    if recovery.in_flight:
-        host.logger.info(WAITS_FOR_OTHER_UPDATE)
-    elif recovery.given_away:
-        host.logger.info(f"starts {a_run(session.settings)}: {SENT_BEFORE_TEXT}")
-    elif has_row:
-        host.logger.info(f"starts {a_run(session.settings)}")
+    if sent_before or recovery.in_flight or has_row:
+        host.logger.info(_start_text(session, recovery))
     if session.settings.preflight == "off":
         return []
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
@@ -296,6 +296,13 @@ async def _announce_create(
     return await preflight_problems(
         session, host, {"": inputs}, _problems_of, secret=has_secret_inputs(inputs)
     )
+
+
+def _start_text(session: Session, recovery: RecoveryPlan) -> str:
+    if recovery.in_flight:
+        return WAITS_FOR_OTHER_UPDATE
+    before = f": {SENT_BEFORE_TEXT}" if recovery.given_away else ""
+    return f"starts {a_run(session.settings)}{before}"
 
 
 def _announce_reuse(

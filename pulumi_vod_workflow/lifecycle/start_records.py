@@ -16,6 +16,7 @@ from pulumi_vod_workflow.core.recovery import (
     Run,
     StartRecord,
     is_fully_known,
+    is_start_of_token,
     plan_recovery,
     recovery_action,
     resource_key_of,
@@ -24,6 +25,7 @@ from pulumi_vod_workflow.core.recovery import (
 )
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import (
+    JournalError,
     StartInProgressError,
     UnknownStartOutcomeError,
     VodWorkflowError,
@@ -129,6 +131,90 @@ def _lost_starts(
     # Only now, because the engine's command takes longer than all else in a check.
     evidence = session.evidence(scope["project"], scope["stack"])
     return {request: [*filter(evidence.is_lost, records)] for request, records in found.items()}
+
+
+async def settle_adoptions(
+    session: Session, adopted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, StartRecord]:
+    """
+    Remove starts without an answer that adoptions answer; free.
+
+    An adoption is the user's decision about the starts of its resource. But the journal keeps a
+    start if the ClientToken of the adopted run proves that the run is another one.
+
+    Args:
+        session: the engine operation.
+        adopted: name -> checked inputs, with `existingRunId`.
+
+    Returns:
+        Name -> the record of a start whose run is not the adopted one.
+
+    """
+    site = session.settings.site
+    waiting: dict[str, list[StartRecord]] = {}
+    with suppress(JournalError):  # an adoption needs no journal
+        waiting = _unanswered_starts(session, adopted)
+    tokens: dict[str, str] = {}
+    if waiting:
+        from pulumi_vod_workflow.lifecycle.reader import (  # noqa: PLC0415 - loads httpx
+            RunRef,
+            read_client_tokens,
+        )
+
+        client = session.client()
+        refs = {name: RunRef(client, adopted[name]["existingRunId"]) for name in waiting}
+        tokens = await session.call(read_client_tokens, refs)
+    others: dict[str, StartRecord] = {}
+    answered: list[StartRecord] = []
+    for name, records in waiting.items():
+        own = resource_key_of(adopted[name])
+        for record in records:
+            is_its_run = name in tokens and is_start_of_token(
+                record, adopted[name], tokens[name], endpoint=site.endpoint, region=site.region
+            )
+            if is_its_run:
+                answered.append(record)
+            elif is_its_run is False and name in tokens and record.resource_key == own:
+                others[name] = record
+    with suppress(VodWorkflowError):  # a record that stays costs nothing
+        session.journal.delete(answered)
+    resources = [resource_key_of(each) for name, each in adopted.items() if name not in others]
+    session.journal.discard_undecided(*resources)
+    return others
+
+
+def _unanswered_starts(
+    session: Session, adopted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[StartRecord]]:
+    """Return the starts without an answer of the same resources, or of the same requests."""
+    site = session.settings.site
+    intents = {
+        name: start_intent(
+            {**inputs, "clientToken": ""}, endpoint=site.endpoint, region=site.region
+        )
+        for name, inputs in adopted.items()
+    }
+    lookup = session.journal.lookup(intents.values())
+    lost = _lost_starts(session, lookup.same_request, adopted)
+    found: dict[str, list[StartRecord]] = {}
+    for name, intent in intents.items():
+        own = lookup.superseded.get(intent.resource_key)
+        records = [*([own] if own else []), *lost.get(intent.request_key, ())]
+        unanswered = [record for record in records if record.run is None]
+        if unanswered:
+            found[name] = unanswered
+    return found
+
+
+def other_run_warning(run: str, record: StartRecord) -> str:
+    """Return the warning that an adopted run is not the one of the resource's earlier start."""
+    return (
+        f"{run} is not the run of the start that was sent at "
+        f"{record.sent_at:%Y-%m-%dT%H:%M:%SZ} and got no response: its ClientToken is another. A "
+        "run of that start may exist, and the journal keeps the start.\n"
+        "hint: compare another run of the VOD console: `vod-workflow recover --run RUNID`\n"
+        "hint: or discard the start: `vod-workflow recover --forget NAME`"
+    )
 
 
 def hand_over(session: Session, runs: Iterable[Run]) -> None:
