@@ -14,6 +14,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 
+from tests.engine.project import no_process_left
 from torture.matrix import Matrix
 from torture.soak import soak
 
@@ -38,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--trial", type=int, help="run only the trial with this number")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
+    with no_process_left():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     if options.what == "soak":
         return int(not soak(options.seed, options.size, options.cycles, options.minutes))
     numbers = range(options.trials) if options.trial is None else [options.trial]

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -26,6 +27,10 @@ IMPORTS: Final = "import pulumi\nfrom pulumi_vod_workflow import WorkflowBatch, 
 STACK: Final = "dev"
 TELLING: Final = frozenset({"up", "preview", "refresh", "destroy"})
 """Commands of which the engine tells events."""
+MARK: Final = "VOD_TEST_SESSION"
+"""The variable that marks the processes of `no_process_left`."""
+ENDING: Final = 30.0
+"""The longest time until what is left of killed commands has ended, in seconds."""
 LONG: Final = 120.0
 """Seconds after which something that is waited for does not come any more."""
 
@@ -127,6 +132,31 @@ def session(leader: int) -> Iterator[int]:
             state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
             if int(session) == leader and state not in "ZX":
                 yield int(folder.name)
+
+
+@contextlib.contextmanager
+def no_process_left() -> Iterator[None]:
+    """Check at the end that every process that was started within has ended."""
+    mark = str(uuid.uuid4())
+    os.environ[MARK] = mark
+    try:
+        yield
+    finally:
+        del os.environ[MARK]
+    with contextlib.suppress(AssertionError):
+        until(lambda: not _marked(mark), seconds=ENDING)
+    left = {pid: _words(pid) for pid in _marked(mark)}
+    assert not left, f"these processes are left behind: {left}"
+
+
+def _marked(mark: str) -> list[int]:
+    """Return the processes that have inherited a mark, and are not dead."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 def _words(pid: int) -> str:
