@@ -20,6 +20,8 @@ from typing import Any, Final, Self
 
 from pulumi import automation as auto
 
+from pulumi_vod_workflow.config.journal_location import JournalLocation
+from pulumi_vod_workflow.config.settings import load_settings
 from tests.engine.vault import LINES, PROVIDER, Vault
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -174,6 +176,7 @@ class Project:
         folder: where it is made.
         endpoint: URL of the service.
         like: another one, whose stack and Pulumi's own folder are taken over: that is quicker.
+        state_of: the same stack on another machine, which shares the state and nothing else.
         stack: the stack's name.
         config: more of its configuration.
         vault: keeper of the key of its secrets, instead of a passphrase; or that of `like`.
@@ -186,14 +189,19 @@ class Project:
         endpoint: str,
         *,
         like: Project | None = None,
+        state_of: Project | None = None,
         stack: str = STACK,
         config: Mapping[str, str] | None = None,
         vault: Vault | None = None,
     ) -> None:
         self.folder = folder
         self.stack = stack
-        self.home: Path = like.home if like else folder / "home"
-        self._vault: Vault | None = like._vault if like else vault
+        self.has_leases = False
+        """Whether the lock of a killed command ends by itself, as on Pulumi Cloud."""
+        other = like or state_of
+        self.home: Path = other.home if other else folder / "home"
+        self.state: Path = state_of.state if state_of else folder / "state"
+        self._vault: Vault | None = other._vault if other else vault
         self._begun: list[Command] = []
         self._config = {
             "vod:endpoint": endpoint,
@@ -205,7 +213,7 @@ class Project:
             **os.environ,
             "PYTHONDONTWRITEBYTECODE": "",  # every command starts two more processes
             "PYTHONPATH": str(ROOT),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_HOME": str(self.home),
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_PYTHON_CMD": sys.executable,
@@ -214,13 +222,16 @@ class Project:
             **(self._vault.environ if self._vault else {}),
         }
         if like:
-            shutil.copytree(like.folder / "state", folder / "state")
-            shutil.copy(like._settings, folder)
+            shutil.copytree(like.state, self.state)
+        elif state_of:
+            folder.mkdir(parents=True)
         else:
-            (folder / "state").mkdir(parents=True)
+            self.state.mkdir(parents=True)
+        if other:
+            shutil.copy(other._settings, folder)
         (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
         self.configure()
-        if not like:
+        if not other:
             provider = PROVIDER if vault else "passphrase"
             self.command("stack", "init", stack, "--secrets-provider", provider)
 
@@ -238,7 +249,7 @@ class Project:
 
     @property
     def _state(self) -> Path:
-        return self.folder / "state" / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
+        return self.state / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
 
     def configure(self, **changes: str) -> None:
         """Change its configuration: `vod_region="..."`."""
@@ -283,8 +294,18 @@ class Project:
             json.loads(self._state.read_text())
         except ValueError:
             shutil.copy(self._state.with_name(self._state.name + ".bak"), self._state)
-        if any((self.folder / "state").rglob("locks/**/*.json")):
+        locks = [*self.state.rglob("locks/**/*.json")]
+        if self.has_leases:
+            for lock in locks:
+                lock.unlink()
+        elif locks:
             self.command("cancel", "--yes", "--stack", self.stack)
+
+    @property
+    def journal(self) -> JournalLocation:
+        """The location of its journal."""
+        environ = {key: self.environ[key] for key in ("PULUMI_BACKEND_URL", "PULUMI_HOME")}
+        return load_settings(self._config.get, environ, self.home, folder=self.folder).journal
 
     @property
     def resources(self) -> list[dict[str, Any]]:
