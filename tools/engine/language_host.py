@@ -15,7 +15,9 @@ a new project the options pip and `venv`, makes that virtual environment, instal
 - the list of a program's dependencies (`pulumi about`);
 - plugin versions of pre-releases: such a package needs no plugin here;
 - plugins: the Python of the stand-in runs them, and only from a `__main__.py`;
-- the program's log lines: they reach the engine as output, an error with the SDK's own frames.
+- the program's log lines: they reach the engine as output, an error with the SDK's own frames;
+- the end of the engine: the official host looks for it every 5 minutes, and the program ends by
+  itself at its next call of the engine. The stand-in ends at once, with the program in its process.
 """
 
 from __future__ import annotations
@@ -270,6 +272,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return Empty()
 
 
+STOP_SECONDS: Final = 5
+"""The longest wait for the end of the calls of a killed engine."""
 RUN = "run"
 """The argument with which this file runs one program, in a virtual environment, and ends."""
 
@@ -279,6 +283,14 @@ def run_once() -> None:
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     no_call: Any = None  # Run does not use its context
     sys.exit(LanguageHost().Run(request, no_call).bail)
+
+
+def stop_with_engine(server: grpc.Server) -> None:
+    """Wait until the engine closes its end of the standard input, then end."""
+    while os.read(sys.stdin.fileno(), 1 << 12):
+        pass
+    server.stop(grace=None).wait(STOP_SECONDS)  # ends the processes of plugins and installations
+    os._exit(1)  # the program's thread may wait for anything
 
 
 def main() -> None:
@@ -293,6 +305,7 @@ def main() -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    Thread(target=stop_with_engine, args=[server], daemon=True).start()
     try:
         print(port, flush=True)
         Event().wait()
