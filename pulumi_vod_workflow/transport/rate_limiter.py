@@ -1,4 +1,4 @@
-"""The rate limiter of the process: runs, batches and waits share it. `AdaptiveRate` is its rule."""
+"""The rate limiter of the process: runs, batches and waits share it."""
 
 # The page (注意事项: 本接口的单用户 QPS) and vod-api-facts 7: each action has its own limit.
 # Throttling of starts may be about the whole account, so reads are slow while starts wait.
@@ -45,7 +45,11 @@ class _Waiter:
 
 
 class OperationLimiter:
-    """The limiter of one action. Permits go by priority, then by order of request."""
+    """
+    The limiter of one action in a `RateLimiter`; its `AdaptiveRate` is the rate of its permits.
+
+    Permits go by priority, then by order of request.
+    """
 
     def __init__(self, limiter: RateLimiter, action: str, allowed: float) -> None:
         self.rate = AdaptiveRate(allowed)
@@ -133,7 +137,7 @@ def _now() -> float:
 
 
 class RateLimiter:
-    """The limiters of all actions in one event loop."""
+    """The limiters of one event loop: an `OperationLimiter` for each action."""
 
     def __init__(self) -> None:
         self._operations: dict[str, OperationLimiter] = {}

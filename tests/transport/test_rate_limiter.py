@@ -195,11 +195,11 @@ def test_an_objection_to_a_start_slows_reads_but_not_the_other_way_round() -> No
         starts, reads = paces.operation(START_WORKFLOW, 50), paces.operation(READS, 50)
         paces.on_throttled(READS)
         assert starts.rate.at(now()) == 50
-        assert reads.rate.at(now()) == pytest.approx(25, abs=1)
+        assert reads.rate.at(now()) == pytest.approx(37.5, abs=1)
         await anyio.sleep(1.1)
         paces.on_throttled(START_WORKFLOW)
-        assert starts.rate.at(now()) == pytest.approx(25, abs=1)
-        assert reads.rate.at(now()) < 15
+        assert starts.rate.at(now()) == pytest.approx(37.5, abs=1)
+        assert reads.rate.at(now()) < 20
 
     run(use)
 
@@ -264,10 +264,12 @@ def test_the_rate_as_a_value() -> None:
     assert rate.at(0) == 50
     assert rate.burst_window(0) == pytest.approx((50, 1.02))
     cut = rate.on_throttled(100)
-    assert cut.at(100) == 25
+    assert cut.at(100) == 37.5
     assert cut.on_throttled(100.5) is cut  # the same objection, told by another answer
-    assert cut.on_throttled(101.5).at(101.5) < 15
-    assert cut.at(110) > cut.at(105) > 25
+    assert cut.on_throttled(102).at(102) == pytest.approx((37.5 + 2) / 2)
+    assert cut.on_throttled(159).at(159) == 25
+    assert cut.on_throttled(160).at(160) == 37.5  # after a minute it is the first one again
+    assert cut.at(110) > cut.at(105) > 37.5
     assert cut.at(200) == 50
     assert cut.min_spacing(200) == pytest.approx(1.02 / 50)
     lowest = cut
