@@ -9,7 +9,7 @@ from typing import ClassVar
 @dataclass(frozen=True, slots=True)
 class AdaptiveRate:
     """
-    The request rate of one action: a value, without a clock of its own.
+    The request rate of one action, as an immutable value.
 
     Requests may be close together until the service throttles. From then on they are evenly
     spaced, first at a lower rate, then faster again. `transport.rate_limiter` has an
