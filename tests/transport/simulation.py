@@ -32,7 +32,11 @@ THROTTLED: Final = ThrottledError(
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes at once when all tasks wait."""
+    """
+    An event loop whose time passes at once when all tasks wait.
+
+    Each turn of the loop takes a microsecond, so a timer of less does not repeat for ever.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +45,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         select = selector.select
 
         def pass_time(timeout: float | None) -> Any:
-            self._now += timeout or 0.0
+            self._now += max(timeout or 0.0, 1e-6)
             return select(0)
 
         selector.select = pass_time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -19,9 +20,11 @@ from pulumi_vod_workflow.transport.client import VodClient
 from pulumi_vod_workflow.transport.rate_limiter import (
     HIGH_PRIORITY,
     NORMAL_PRIORITY,
+    OperationLimiter,
     RateLimiter,
     rate_limiter,
 )
+from tests.transport.simulation import SimulatedLoop
 
 READS = "GetWorkflowExecution"
 START = {"vid": "v", "templateId": "t"}
@@ -257,6 +260,49 @@ def test_it_finds_the_rate_that_is_left(vod_emulator: VodEmulator) -> None:
     run(partial(start_at_once, vod_emulator, 100))
     assert len(vod_emulator.ledger()) == 100
     assert vod_emulator.requests()[START_WORKFLOW] - 100 < 60
+
+
+@pytest.mark.parametrize("claim_time", [0.001, 0.03, 0.1, 0.4])
+def test_a_claim_before_each_start_costs_no_rate(claim_time: float) -> None:
+    """No second has more than 50 starts, and 400 starts take one claim longer."""
+    times: list[float] = []
+
+    async def one(pace: OperationLimiter) -> None:
+        turn = await pace.acquire(NORMAL_PRIORITY)
+        await asyncio.sleep(claim_time)
+        await pace.wait_until_due(turn)
+        turn.mark_sent()
+        times.append(now())
+
+    async def use() -> None:
+        pace = RateLimiter().operation(START_WORKFLOW, 50)
+        await asyncio.gather(*(one(pace) for _ in range(400)))
+
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        runner.run(use())
+    assert most_in_a_second(times) == 50
+    assert times[-1] == pytest.approx(claim_time + 7 * 1.02 + 49 / 200, abs=0.02)
+
+
+def test_a_claim_of_uneven_time_never_makes_a_second_of_more_than_the_rate() -> None:
+    """A late start counts from its send."""
+    generator = random.Random(1)
+    times: list[float] = []
+
+    async def one(pace: OperationLimiter) -> None:
+        turn = await pace.acquire(NORMAL_PRIORITY)
+        await asyncio.sleep(generator.choice([0.0, 0.05, 0.3, 2.0]) * generator.random())
+        await pace.wait_until_due(turn)
+        turn.mark_sent()
+        times.append(now())
+
+    async def use() -> None:
+        pace = RateLimiter().operation(START_WORKFLOW, 50)
+        await asyncio.gather(*(one(pace) for _ in range(1000)))
+
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        runner.run(use())
+    assert most_in_a_second(times) == 50
 
 
 def test_the_rate_as_a_value() -> None:

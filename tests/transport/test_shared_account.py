@@ -34,7 +34,7 @@ def test_forty_jobs_give_no_start_up() -> None:
 
 
 def test_ten_jobs_with_a_tenth_of_the_rate_each_have_no_rejected_request() -> None:
-    """`vod:requestsPerSecond` divided by the number of jobs, as docs/how-to/share-the-account.md says."""
+    """`vod:requestsPerSecond` divided by the number of jobs: docs/how-to/share-the-account.md."""
     account = simulate(10, 500, rate=ACCOUNT_RATE / 10)
     assert len(account.accepted) == 5000
     assert account.rejected == 0
