@@ -1,18 +1,19 @@
 """
 The names of the objects of a journal.
 
-    PROJECT/STACK/RESOURCE/REQUEST.START.s1          the first claim of a start
-    PROJECT/STACK/RESOURCE/REQUEST.START.r1.RUNID    the run of that claim, after the answer
+    PROJECT/STACK/RESOURCE/START.s1                  the first claim of a start
+    PROJECT/STACK/RESOURCE/START.r1.RUNID.REQUEST    the run of that claim, after the answer
     PROJECT/STACK/marks/KIND.TIME.ID                 a mark on entries, see `MarkKind`
 
-RESOURCE, REQUEST and START are hashes.
+RESOURCE, START and REQUEST are hashes. The name of a claim has nothing that two claims of one start
+could differ in, so the store creates it once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -48,20 +49,21 @@ class Entry:
     """The folder of the stack."""
     resource: str
     """The hash of the resource."""
-    request: str
-    """The hash of the request; `-` without one."""
     start: str
     """The hash of the start."""
     number: int
     """The number of the claim, from 1."""
     run_id: str = ""
     """The run; empty for a claim."""
+    request: str = ""
+    """The hash of the run's request; empty for a claim."""
 
     @property
     def name(self) -> str:
         """The name in marks, unique in a stack."""
-        run = f".{quoted(self.run_id)}" if self.run_id else ""
-        return f"{self.start}.{'r' if self.run_id else 's'}{self.number}{run}"
+        if not self.run_id:
+            return f"{self.start}.s{self.number}"
+        return f"{self.start}.r{self.number}.{quoted(self.run_id)}.{self.request}"
 
     @property
     def id(self) -> str:
@@ -71,19 +73,20 @@ class Entry:
     @property
     def path(self) -> str:
         """The path of the object."""
-        return f"{self.folder}/{self.resource}/{self.request}.{self.name}"
+        return f"{self.folder}/{self.resource}/{self.name}"
 
 
 def parse_entry(path: str) -> Entry | None:
     """Return the entry of a path; `None` for another object."""
     parents, _, name = path.rpartition("/")
     folder, _, resource = parents.rpartition("/")
-    request, start, claim, run, *more = [*name.split("."), "", "", ""]
-    if folder.count("/") != 1 or any(more) or not claim[1:].isdecimal():
+    start, claim, *run = name.split(".") if "." in name else ("", "")
+    if folder.count("/") != 1 or not claim[1:].isdecimal() or len(run) not in {0, 2}:
         return None
     if claim[0] != ("r" if run else "s"):
         return None
-    return Entry(folder, resource, request, start, int(claim[1:]), unquoted(run))
+    entry = Entry(folder, resource, start, int(claim[1:]))
+    return replace(entry, run_id=unquoted(run[0]), request=run[1]) if run else entry
 
 
 def stack_folder(project: str, stack: str) -> str:
@@ -98,12 +101,12 @@ def folder_of_resource(resource_key: str) -> tuple[str, str]:
         folder = stack_folder(str(scope["project"]), str(scope["stack"]))
     except (ValueError, KeyError, TypeError):
         folder = stack_folder("", "")
-    return folder, hashlib.sha256(resource_key.encode()).hexdigest()[:HASH_LENGTH]
+    return folder, short_hash(resource_key)
 
 
 def short_hash(key: str) -> str:
-    """Return the part of a hash that names have."""
-    return quoted(key[:HASH_LENGTH])
+    """Return the hash of a key in names; `-` for no key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:HASH_LENGTH] if key else "-"
 
 
 def mark_path(folder: str, kind: MarkKind, time: datetime) -> str:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -44,6 +46,7 @@ RETRIES: Final[RetryConfig] = {
     "retry_timeout": timedelta(seconds=20),
 }
 MAX_ATTEMPTS: Final = 3
+"""The attempts to create an object without an answer, or that is refused and does not exist."""
 
 NO_ANSWER: Final = "no answer in time"
 OTHER_LOCATION: Final = "set `vod:journal` to another location"
@@ -389,6 +392,10 @@ class AccessDeniedError(JournalError):
     """An error of rights: the credentials may not make the request."""
 
 
+class NameRefusedError(JournalError):
+    """An error of a name: the store refuses to create the object, which does not exist."""
+
+
 class ObjectFolder:
     """
     A folder of an object store, whose objects are created and never overwritten.
@@ -407,7 +414,7 @@ class ObjectFolder:
     def __init__(self, url: str, path: str) -> None:
         self._url = url
         self._path = path
-        self.is_conditional = True
+        self._is_conditional = True
         """Whether the store can create an object only if it does not exist."""
 
     @property
@@ -419,25 +426,58 @@ class ObjectFolder:
     def _store(self) -> ObjectStore:
         return open_store(parse_location(self._url), self._path)
 
-    def create(self, path: str, body: Any) -> bool:
+    def create(self, path: str, body: Any) -> Any:
         """
-        Create an object of a JSON value.
+        Create an object of a JSON value, unless it exists.
 
         Returns:
-            Whether it did not exist.
+            The value of the object: `body` itself if this call has created it.
+
+        Raises:
+            AccessDeniedError: when the credentials may not write.
+            NameRefusedError: when the store refuses the name, and has no such object.
+            JournalError: when the store is not writable.
+
+        """
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            if self._put(path, body):
+                return body
+            existing = self.read(path)
+            if existing is not None:
+                return existing
+            # A store may refuse each of two requests at the same time (HTTP 409), or another
+            # operation has deleted its rejected claim.
+            time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 - no secret
+        raise NameRefusedError(self.location, f"the store refuses to create {path}")
+
+    def create_first(self, path: str) -> bool:
+        """
+        Create an object twice, and learn whether the store creates it only once.
 
         Raises:
             AccessDeniedError: when the credentials may not write.
             JournalError: when the store is not writable.
 
         """
+        # journal-facts 3: a store may ignore the condition or not implement it.
+        try:
+            self.create(path, [])
+        except JournalError as error:
+            if not error.why.endswith("NotImplemented)"):
+                raise
+            self._is_conditional = False
+            self.create(path, [])
+        return self._is_conditional and not self._put(path, [])
+
+    def _put(self, path: str, body: Any) -> bool:
+        """Create an object, and return whether it did not exist."""
         from obstore.exceptions import (  # noqa: PLC0415 - of this store
             AlreadyExistsError,
             PreconditionError,
         )
 
         data = json.dumps(body, separators=(",", ":")).encode()
-        mode: PutMode = "create" if self.is_conditional else "overwrite"
+        mode: PutMode = "create" if self._is_conditional else "overwrite"
         with self._explained_errors():
             try:
                 self._repeated(lambda: self._store.put(path, data, mode=mode))

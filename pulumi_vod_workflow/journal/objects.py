@@ -20,14 +20,15 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
-from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.object_names import (
     MARKS,
@@ -41,12 +42,19 @@ from pulumi_vod_workflow.journal.object_names import (
     short_hash,
     stack_folder,
 )
-from pulumi_vod_workflow.journal.object_store import AccessDeniedError, ObjectFolder
+from pulumi_vod_workflow.journal.object_store import (
+    AccessDeniedError,
+    NameRefusedError,
+    ObjectFolder,
+)
+from pulumi_vod_workflow.journal.owners import UnknownProcesses
 from pulumi_vod_workflow.journal.store import (
     ClaimResult,
     JournalLookup,
     PendingStart,
     RecordVersion,
+    hidden_key,
+    journal_lookup,
 )
 
 K = TypeVar("K")
@@ -72,7 +80,10 @@ RELEASED_RETENTION: Final = timedelta(days=2)
 CLOCK_TOLERANCE: Final = timedelta(seconds=3)
 """The difference to the store's clock below which this machine's clock dates the records."""
 
-MAX_CREATE_ATTEMPTS: Final = 3
+MAX_SKIPPED_NUMBERS: Final = 20
+
+ADOPTED: Final = "another journal"
+"""The process of adopted starts, about which nothing is known."""
 
 RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 
@@ -99,12 +110,14 @@ class _Claims:
     first_sent: datetime | None = None
     """The time of the first send without an answer."""
     was_rejected: bool = False
+    skipped: int = 0
+    """The numbers after `seen` that the store refuses, although no claim has them."""
     rejection: Future[None] | None = None
 
     @property
     def last(self) -> int:
         """The number of the last claim."""
-        return self.numbers[-1] if self.numbers else self.seen.claims
+        return self.numbers[-1] if self.numbers else self.seen.claims + self.skipped
 
     @property
     def has_rival(self) -> bool:
@@ -123,6 +136,11 @@ class _Listing:
         """Return folder and start -> the entries of the start."""
         return _grouped(self.entries, lambda entry: (entry.folder, entry.start))
 
+    def marks_of(self, entries: Iterable[Entry]) -> list[str]:
+        """Return the marks of the stacks of entries."""
+        folders = {entry.folder for entry in entries}
+        return [path for path in self.marks if folders and _stack_of_mark(path) in folders]
+
 
 class ObjectJournal:
     """
@@ -131,15 +149,15 @@ class ObjectJournal:
     Args:
         url: the URL of the state backend, or of `vod:journal`.
         backend: the identity of the state backend whose starts the journal records.
-        clock: the clock of the records; by default the store's clock.
+        clock: this machine's clock. If it differs from the store's, the store's dates the records.
 
     """
 
     def __init__(self, url: str, backend: str = "", clock: Clock | None = None) -> None:
         identity = hashlib.sha256(backend.encode()).hexdigest()[:16]
         self._objects = ObjectFolder(url, f"{FOLDER}/{identity}")
+        self._owners = UnknownProcesses()
         self._clock = clock or SystemClock()
-        self._uses_store_clock = clock is None
         self._offset = timedelta()
         """The store's time minus this machine's time."""
         self._opened_at = self._clock.now()
@@ -169,6 +187,8 @@ class ObjectJournal:
         """Ids of entries that this process has released."""
         self._discarded: set[str] = set()
         """Ids of entries that the user has discarded."""
+        self._indexed: set[str] = set()
+        """Projects whose claims without an answer are in `_same_request`."""
         self._snapshots: dict[str, _Listing] = {}
         """Folder of a project -> its names at the first lookup."""
         self._same_request: defaultdict[tuple[str, str], set[Entry]] = defaultdict(set)
@@ -212,49 +232,40 @@ class ObjectJournal:
             JournalError: when the store is not readable.
 
         """
-        intents = [*intents]
+        wanted = [*intents]
         if create:
             # Scheduled releases of runs that a state has must precede the read of the versions.
             self._writer.submit(lambda: None).result()
             self._probe()
-        resources = {
-            folder_of_resource(intent.resource_key): intent.resource_key for intent in intents
-        }
-        if not resources:
+        if not wanted:
             return JournalLookup({}, {})
+        resources = {folder_of_resource(intent.resource_key) for intent in wanted}
+        if create:
+            for folder, _ in resources:
+                self._snapshot(folder.partition("/")[0])  # a release must not wait for it
         listing = self._list_resources(resources)
         starts = listing.by_start()
-        wanted = {
-            intent.record_key: starts.get(_start_of(intent), [])
-            for intent in intents
-            if intent.record_key
+        own = {intent.record_key: starts.get(_start_of(intent), []) for intent in wanted}
+        others = [
+            entry
+            for entries in starts.values()
+            if (entries[0].folder, entries[0].resource) in resources
+            and (entry := self._current(entries))
+        ]
+        # A concurrent update has started the run, and a newer state has it.
+        released = [
+            entry
+            for entries in own.values()
+            if create and not self._current(entries) and (entry := self._released_since(entries))
+        ]
+        last = [max(entries, key=_number) for entries in own.values() if create and entries]
+        deciding = {*others, *released, *self._find_same_request(wanted)}
+        bodies = self._read_bodies({*deciding, *last})
+        versions = {
+            key: self._version(entries, bodies) if create else RecordVersion()
+            for key, entries in own.items()
         }
-        others = self._other_starts(listing, resources, {short_hash(key) for key in wanted})
-        same_request = self._find_same_request(intents)
-        bodies = self._read_bodies(
-            chain(
-                (entry for entries in wanted.values() for entry in self._deciding(entries)),
-                *others.values(),
-                *same_request.values(),
-            )
-        )
-        records = {
-            key: record
-            for key, entries in wanted.items()
-            if (record := self._record_of_start(entries, bodies, released_elsewhere=create))
-        }
-        superseded = {
-            resources[resource]: max(found, key=lambda record: record.sent_at)
-            for resource, entries in others.items()
-            if (found := self._records(entries, bodies))
-        }
-        versions = {}
-        if create:
-            versions = {key: self._version(entries, bodies) for key, entries in wanted.items()}
-        requests = {key: self._records(entries, bodies) for key, entries in same_request.items()}
-        return JournalLookup(
-            records, superseded, versions, {key: found for key, found in requests.items() if found}
-        )
+        return journal_lookup(wanted, self._records(deciding, bodies), versions if create else {})
 
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
         """
@@ -269,8 +280,7 @@ class ObjectJournal:
         entries = [
             entry for found in listing.by_start().values() if (entry := self._current(found))
         ]
-        records = self._records(entries, self._read_bodies(entries))
-        return sorted(records, key=lambda record: record.sent_at)
+        return self._records(entries, self._read_bodies(entries))
 
     def has_met(self, project: str, stack: str) -> bool:
         """
@@ -338,24 +348,39 @@ class ObjectJournal:
             claims.rejection = None
         if claims.seen.run_id:
             return self._lost(intent, claims)
-        entry = _entry_of(intent, claims.last + 1)
         sent_at = claims.first_sent or self.now()
-        body = {**_body_of(intent, sent_at.isoformat()), "owner": owner, "claim": uuid4().hex}
-        created = self._create(entry, body)
-        if not created:
-            found = self._objects.read(entry.path) or {}
-            if found.get("owner") != owner:
-                return self._lost(intent, claims)
-            body = found  # the answer to an earlier request was lost
+        body = {
+            **_body_of(intent, sent_at.isoformat()),
+            "owner": owner,
+            "process": self._owners.own_id(),
+            "claim": uuid4().hex,
+        }
+        entry, stored = self._create_next(intent, claims, body)
+        if stored.get("owner") != owner:
+            return self._lost(intent, claims)
         if claims.has_rival and self._is_overtaken(entry, claims):
-            if created:
-                self._delete([entry])
+            self._delete([entry])
             return self._lost(intent, claims)
         with self._lock:
             claims.numbers.append(entry.number)
-            claims.first_sent = datetime.fromisoformat(body["sentAt"])
+            claims.first_sent = datetime.fromisoformat(stored["sentAt"])
             self._numbers[intent.record_key] = entry.number
-        return ClaimResult(won=True, record=_record(entry, body, OwnerState.ENDED))
+        # `stored` is another one if the answer to an earlier request was lost.
+        return ClaimResult(won=True, record=self._record(entry, stored))
+
+    def _create_next(
+        self, intent: StartIntent, claims: _Claims, body: dict[str, Any]
+    ) -> tuple[Entry, dict[str, Any]]:
+        """Create the next claim, and return it with its body."""
+        while True:
+            entry = _entry_of(intent, claims.last + 1)
+            try:
+                return entry, self._create(entry, body)
+            except NameRefusedError:
+                # A versioned bucket of some stores never gives the name of a deleted claim free.
+                if claims.skipped == MAX_SKIPPED_NUMBERS:
+                    raise
+                claims.skipped, claims.was_rejected = claims.skipped + 1, True
 
     def _claims_of(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None
@@ -375,11 +400,11 @@ class ObjectJournal:
         # Both operations create their claim first and read the other's afterwards, so at least one
         # of them sees the other.
         entries = self._list_start(claimed)
+        own = {*claims.numbers, claimed.number}
         for entry in entries:
-            if entry.run_id:
-                if entry.name not in claims.seen.runs:
-                    return True
-            elif entry.number > claimed.number:
+            if entry.run_id and entry.name not in claims.seen.runs:
+                return True
+            if not entry.run_id and entry.number > claims.seen.claims and entry.number not in own:
                 return True
         # The same number is free again after a rejection.
         seen = [e for e in entries if not e.run_id and e.number == claims.seen.claims]
@@ -398,20 +423,22 @@ class ObjectJournal:
         body = self._objects.read(deciding.path) if deciding else None
         if deciding is None or body is None:  # rejected in the meantime
             return ClaimResult(won=False, record=StartRecord(self.now()))
-        return ClaimResult(won=False, record=_record(deciding, body, self._owner_state(body)))
+        return ClaimResult(won=False, record=self._record(deciding, body))
 
     def _reject(self, intent: StartIntent, owner: str) -> None:
         with self._lock:
             claims = self._claims.get((intent.record_key, owner))
-        if claims:
+        if claims and not claims.seen.claims:
             self._delete([_entry_of(intent, number) for number in claims.numbers])
-            sent = claims.seen.sent_at
-            claims.first_sent = datetime.fromisoformat(sent) if sent else None
-            claims.numbers, claims.was_rejected = [], True
-            return
-        sent_claims = [e for e in self._list_start(_entry_of(intent, 1)) if not e.run_id]
-        bodies = self._read_bodies(sent_claims, parallel=False)
-        self._delete([e for e in sent_claims if bodies.get(e.path, {}).get("owner") == owner])
+        else:
+            sent = [entry for entry in self._list_start(_entry_of(intent, 1)) if not entry.run_id]
+            bodies = self._read_bodies(sent, parallel=False)
+            own = [e for e in sent if bodies.get(e.path, {}).get("owner") == owner]
+            # The rejection of the last claim decides about the earlier ones, too.
+            is_last = own and max(map(_number, own)) == max(map(_number, sent))
+            self._delete(sent if is_last else own)
+        if claims:
+            claims.numbers, claims.first_sent, claims.was_rejected = [], None, True
 
     def _accept(self, intent: StartIntent, run: Mapping[str, Any], number: int | None) -> None:
         if number is None:  # the claim is gone: the user has discarded it
@@ -466,24 +493,21 @@ class ObjectJournal:
 
         """
         wanted = [*records]
-        if not wanted:
-            return
         listing = self._list_resources({folder_of_resource(r.resource_key) for r in wanted})
         starts = listing.by_start()
-        found = {
-            _record_key(record): starts.get(
-                (folder_of_resource(record.resource_key)[0], short_hash(_record_key(record))), []
-            )
-            for record in wanted
-        }
-        bodies = self._read_bodies(e for entries in found.values() for e in self._deciding(entries))
+        current = {}
+        for record in wanted:
+            start = folder_of_resource(record.resource_key)[0], short_hash(record.record_key)
+            if entry := self._current(starts.get(start, [])):
+                current[entry] = record, starts[start]
+        bodies = self._read_bodies(current)
         # A mark names the exact entries, so it does not cover a claim that comes after this read.
         discarded = [
-            entry
-            for record in wanted
-            if record == self._record_of_start(found[_record_key(record)], bodies)
-            for entry in found[_record_key(record)]
-            if not self._is_gone(entry)
+            each
+            for entry, (record, entries) in current.items()
+            if [record] == self._records([entry], bodies)
+            for each in entries
+            if not self._is_gone(each)
         ]
         self._mark(MarkKind.DISCARDED, discarded)
         with self._lock:
@@ -521,14 +545,17 @@ class ObjectJournal:
             JournalError: when the store is not writable.
 
         """
-        return self._add_once(records)
+        wanted = [*records]
+        self._probe()
+        folders = {folder_of_resource(record.resource_key)[0] for record in wanted}
+        return self._add_new(wanted, self._list(folders), ADOPTED)
 
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         """
         Record starts of pending operations as sent without an answer, and the stack as met.
 
-        A start that the journal has, has released, or has deleted stays as it is. If the store
-        denies writes, the records are those of this process only.
+        A start that the journal has, has released, has deleted, or has imported before stays as it
+        is. If the store denies writes, the records are those of this process only.
 
         Returns:
             The number of added records.
@@ -538,71 +565,75 @@ class ObjectJournal:
 
         """
         folder = stack_folder(project, stack)
-        added = self._add_once(
-            [
-                StartRecord(
-                    start.sent_at,
-                    record_key=start.record_key,
-                    resource_key=start.resource_key,
-                    request_key=start.request_key,
-                )
-                for start in starts
-            ],
-            met=folder,
-        )
+        pending = [
+            StartRecord(
+                start.sent_at,
+                None,
+                start.record_key or hidden_key(start.resource_key),
+                start.resource_key,
+                start.request_key,
+            )
+            for start in starts
+        ]
+        self._probe()
+        listing = self._list([folder])
+        met = [path for path in listing.marks if _kind(path) is MarkKind.MET]
+        imported = {*chain.from_iterable(self._parallel(self._objects.read, met))}
+        # The engine keeps a pending operation until a user clears it (journal-facts 6), so each is
+        # imported once.
+        new = [record for record in pending if record.record_key not in imported]
+        added = self._add_new(new, listing, None)
+        if new or not met:
+            keys = sorted(record.record_key for record in new)
+            with suppress(AccessDeniedError):
+                self._objects.create(mark_path(folder, MarkKind.MET, self.now()), keys)
         with self._lock:
             self._met.add(folder)
         return added
 
-    def _add_once(self, records: Iterable[StartRecord], met: str = "") -> int:
-        """Create entries of records, unless the journal has had their starts before."""
-        self._probe()
-        new = {_record_key(record): record for record in records}
-        folders = {folder_of_resource(record.resource_key)[0] for record in new.values()}
-        listing = self._list({*folders, met} - {""})
-        self._apply_marks(listing)
-        known = {entry.start for entry in listing.entries}
-        known |= {key.rpartition("/")[2].partition(".")[0] for key in self._discarded}
-        met_marks = [path for path in listing.marks if _kind(path) is MarkKind.MET]
-        handled = {*chain.from_iterable(self._parallel(self._objects.read, met_marks))}
-        added = {
-            key: record
-            for key, record in new.items()
-            if short_hash(key) not in known and key not in handled
+    def _add_new(
+        self, records: Iterable[StartRecord], listing: _Listing, process: str | None
+    ) -> int:
+        """Create the entries of records whose starts have none."""
+        self._apply_marks(listing, always=True)
+        known = {(entry.folder, entry.start) for entry in listing.entries}
+        known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
+        new = {
+            start: record
+            for record in records
+            if (
+                start := (folder_of_resource(record.resource_key)[0], short_hash(record.record_key))
+            )
+            not in known
         }
-        self._parallel(self._add, added.items())
-        keys: defaultdict[str, list[str]] = defaultdict(list)
-        if met and not met_marks:
-            keys[met] = []
-        for key, record in new.items():
-            if key not in handled:
-                keys[folder_of_resource(record.resource_key)[0]].append(key)
-        with suppress(AccessDeniedError):
-            for folder, names in keys.items():
-                self._objects.create(mark_path(folder, MarkKind.MET, self.now()), names)
-        return len(added)
+        self._parallel(partial(self._add, process=process), [*new.values()])
+        return len(new)
 
-    def _add(self, item: tuple[str, StartRecord]) -> None:
-        key, record = item
+    def _add(self, record: StartRecord, *, process: str | None) -> None:
         folder, resource = folder_of_resource(record.resource_key)
         run = record.run or {}
-        entry = Entry(
-            folder, resource, short_hash(record.request_key), short_hash(key), 1,
-            str(run.get("runId", "")),
-        )  # fmt: skip
+        entry = Entry(folder, resource, short_hash(record.record_key), 1)
+        if run:
+            request = short_hash(record.request_key)
+            entry = replace(entry, run_id=run["runId"], request=request)
         body = {
-            "recordKey": key,
+            "recordKey": record.record_key,
             "requestKey": record.request_key,
             "resourceKey": record.resource_key,
             "sentAt": record.sent_at.isoformat(),
+            "process": process,
             **({name: run.get(name) for name in RUN_FIELDS} if run else {"claim": uuid4().hex}),
         }
         try:
             self._create(entry, body)
         except AccessDeniedError:
+            if process is not None:
+                raise
+            # A preview without the right to write asks the user all the same.
             with self._lock:
                 self._bodies[entry.path] = body
                 self._unwritten.add(entry.path)
+                self._index(entry)
 
     def _unreleased_entries(self, run_ids: Iterable[str]) -> list[Entry]:
         """Return the entries of runs that are not released."""
@@ -610,10 +641,8 @@ class ObjectJournal:
             self._snapshot("")
         with self._lock:
             found = [e for run_id in {*run_ids} & self._runs.keys() for e in self._runs[run_id]]
-        folders = {entry.folder for entry in found}
         for listing in self._snapshots.values():
-            marks = [path for path in listing.marks if _stack_of_mark(path) in folders]
-            self._apply_marks(_Listing(found, marks))
+            self._apply_marks(_Listing(found, listing.marks_of(found)))
         return [entry for entry in found if not self._is_gone(entry)]
 
     def _write_releases(self) -> None:
@@ -666,7 +695,7 @@ class ObjectJournal:
         sent = [e for e in entries if e.number > answered and not self._is_gone(e)]
         return min(sent, key=_number, default=None)
 
-    def _released_elsewhere(self, entries: Collection[Entry]) -> Entry | None:
+    def _released_since(self, entries: Collection[Entry]) -> Entry | None:
         """Return the run that another process has released since this journal was opened."""
         opened_at = self._opened_at + self._offset
         found = [
@@ -679,36 +708,26 @@ class ObjectJournal:
         ]
         return max(found, key=_number, default=None)
 
-    def _deciding(self, entries: Collection[Entry]) -> list[Entry]:
-        """Return the entries whose bodies the record and the version of a start need."""
-        current = self._current(entries)
-        if current is None:
-            released = self._released_elsewhere(entries)
-            return [released] if released else []
-        return [current] if current.run_id else [current, max(entries, key=_number)]
-
-    def _record_of_start(
-        self,
-        entries: Collection[Entry],
-        bodies: Mapping[str, dict[str, Any]],
-        *,
-        released_elsewhere: bool = False,
-    ) -> StartRecord | None:
-        entry = self._current(entries)
-        if entry is None and released_elsewhere:
-            # A concurrent update has started the run, and a newer state has it.
-            entry = self._released_elsewhere(entries)
-        found = self._records([entry], bodies) if entry else []
-        return found[0] if found else None
-
     def _records(
         self, entries: Iterable[Entry], bodies: Mapping[str, dict[str, Any]]
     ) -> list[StartRecord]:
-        return [
-            _record(entry, body, self._owner_state(body))
-            for entry in entries
-            if (body := bodies.get(entry.path))
+        """Return the records of entries that exist; the latest last."""
+        records = [
+            self._record(entry, body) for entry in entries if (body := bodies.get(entry.path))
         ]
+        return sorted(records, key=lambda record: record.sent_at)
+
+    def _record(self, entry: Entry, body: Mapping[str, Any]) -> StartRecord:
+        return StartRecord(
+            datetime.fromisoformat(body["sentAt"]),
+            {name: body.get(name) for name in RUN_FIELDS} | {"runId": entry.run_id}
+            if entry.run_id
+            else None,
+            body["recordKey"],
+            body["resourceKey"],
+            body["requestKey"],
+            self._owners.state(body.get("process")),
+        )
 
     def _version(
         self, entries: Collection[Entry], bodies: Mapping[str, dict[str, Any]]
@@ -725,47 +744,43 @@ class ObjectJournal:
         claim = bodies.get(last.path, {}).get("claim")
         return _Version(sent_at, claims=last.number, last_claim=claim, runs=runs)
 
-    def _owner_state(self, body: Mapping[str, Any]) -> OwnerState:
-        with self._lock:
-            own = (body.get("recordKey"), body.get("owner")) in self._claims
-        return OwnerState.ENDED if own or body.get("runId") else OwnerState.UNKNOWN
-
-    def _other_starts(
-        self, listing: _Listing, resources: Collection[tuple[str, str]], wanted: Collection[str]
-    ) -> dict[tuple[str, str], list[Entry]]:
-        """Return resource -> the deciding entries of its other starts."""
-        others: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
-        for (folder, start), entries in listing.by_start().items():
-            resource = folder, entries[0].resource
-            if start in wanted or resource not in resources:
-                continue
-            if entry := self._current(entries):
-                others[resource].append(entry)
-        return others
-
-    def _find_same_request(self, intents: Iterable[StartIntent]) -> dict[str, list[Entry]]:
-        """Return request key -> the deciding entries of other resources of the project."""
+    def _find_same_request(self, intents: Iterable[StartIntent]) -> list[Entry]:
+        """Return the deciding entries of the same requests under other resources."""
         # Entries under another name are older than this operation, so the first list of the
         # project has them.
-        found: dict[str, list[Entry]] = {}
-        for intent in intents:
-            if not intent.request_key:
+        found: list[Entry] = []
+        for request_key, same in _grouped(intents, lambda intent: intent.request_key).items():
+            if not request_key:
                 continue
-            folder, resource = folder_of_resource(intent.resource_key)
-            project = folder.partition("/")[0]
-            snapshot = self._snapshot(project)
-            with self._lock:
-                same = [*self._same_request[project, short_hash(intent.request_key)]]
-            same = [e for e in same if (e.folder, e.resource) != (folder, resource)]
-            if not same:
-                continue
-            folders = {entry.folder for entry in same}
-            marks = [path for path in snapshot.marks if _stack_of_mark(path) in folders]
-            self._apply_marks(_Listing(same, marks))
-            for entries in _Listing(same).by_start().values():
-                if entry := self._current(entries):
-                    found.setdefault(intent.request_key, []).append(entry)
+            own = {folder_of_resource(intent.resource_key) for intent in same}
+            for project in {folder.partition("/")[0] for folder, _ in own}:
+                snapshot = self._snapshot(project)
+                self._index_requests(project, snapshot)
+                with self._lock:
+                    entries = [*self._same_request[project, short_hash(request_key)]]
+                other = [e for e in entries if (e.folder, e.resource) not in own]
+                self._apply_marks(_Listing(other, snapshot.marks_of(other)))
+                starts = _Listing(other).by_start().values()
+                found += [entry for each in starts if (entry := self._current(each))]
         return found
+
+    def _index_requests(self, project: str, snapshot: _Listing) -> None:
+        """Read the requests of a project's claims without an answer: of interrupted updates."""
+        with self._snapshot_lock:
+            if project in self._indexed:
+                return
+            sent = [
+                entry
+                for entries in snapshot.by_start().values()
+                if not any(entry.run_id for entry in entries)
+                for entry in entries
+            ]
+            bodies = self._read_bodies(sent)
+            with self._lock:
+                for entry in sent:
+                    if body := bodies.get(entry.path):
+                        self._same_request[project, short_hash(body["requestKey"])].add(entry)
+            self._indexed.add(project)
 
     # -- the store ----------------------------------------------------------------------------
 
@@ -784,41 +799,48 @@ class ObjectJournal:
             path = f"probe/{uuid4().hex}"
             before = self._clock.now()
             try:
-                self._objects.create(path, [])
+                excludes = self._objects.create_first(path)
             except AccessDeniedError as error:
                 self._warnings.append(
                     f"the journal {self.location} is read-only for these credentials: {error.why}. "
                     "A preview works. An update starts no run until they may write."
                 )
             else:
-                middle = before + (self._clock.now() - before) / 2
-                again = self._calls.submit(self._objects.create, path, [])
-                modified_at = self._objects.modified_at(path)
-                if again.result():
+                if not excludes:
                     self._warnings.append(
                         f"the object store of the journal {self.location} ignores conditional "
                         "requests, so only the lock of the stack excludes a second update. "
                         "Do not run `pulumi cancel` while an update may still run."
                     )
-                if self._uses_store_clock and abs(modified_at - middle) > CLOCK_TOLERANCE:
-                    self._offset = modified_at - middle
+                after = self._clock.now()
+                with suppress(JournalError):  # then this machine's clock has to do
+                    self._set_clock(self._objects.modified_at(path), before, after)
                 self._calls.submit(self._objects.delete, [path])
             self._is_probed = True
 
-    def _create(self, entry: Entry, body: dict[str, Any]) -> bool:
-        created = self._objects.create(entry.path, body)
-        if created:
-            with self._lock:
+    def _set_clock(self, time: datetime, before: datetime, after: datetime) -> None:
+        """Use the store's clock if it does not fit this machine's: the time is between two."""
+        if not before - CLOCK_TOLERANCE <= time <= after + CLOCK_TOLERANCE:
+            self._offset = time - before
+
+    def _create(self, entry: Entry, body: dict[str, Any]) -> dict[str, Any]:
+        """Create an entry, and return its body: `body` itself if it did not exist."""
+        stored: dict[str, Any] = self._objects.create(entry.path, body)
+        with self._lock:
+            if stored is body:
                 self._bodies[entry.path] = body
-                self._index(entry)
-        return created
+            self._index(entry)
+            self._same_request[_project_of(entry), short_hash(stored["requestKey"])].add(entry)
+        return stored
 
     def _delete(self, entries: Sequence[Entry]) -> None:
         self._objects.delete([entry.path for entry in entries])
         with self._lock:
             for entry in entries:
-                self._bodies.pop(entry.path, None)
-                self._same_request[entry.folder.partition("/")[0], entry.request].discard(entry)
+                body = self._bodies.pop(entry.path, None)
+                if body:
+                    request = short_hash(body["requestKey"])
+                    self._same_request[_project_of(entry), request].discard(entry)
 
     def _snapshot(self, project: str) -> _Listing:
         """Return the names of a project at its first lookup; of the backend if it is empty."""
@@ -875,13 +897,13 @@ class ObjectJournal:
     def _index(self, entry: Entry) -> None:
         """Remember the name of an entry; needs the lock."""
         self._starts[entry.folder, entry.resource].add(entry.start)
-        self._same_request[entry.folder.partition("/")[0], entry.request].add(entry)
         if entry.run_id:
             self._runs[entry.run_id].add(entry)
+            self._same_request[_project_of(entry), entry.request].add(entry)
 
-    def _apply_marks(self, listing: _Listing) -> None:
-        """Read the new marks of a list with entries."""
-        if not listing.entries:
+    def _apply_marks(self, listing: _Listing, *, always: bool = False) -> None:
+        """Read the new marks of a list; only if there are entries that they may concern."""
+        if not listing.entries and not always:
             return
         with self._lock:
             new = {*listing.marks} - self._read_marks
@@ -922,8 +944,8 @@ def _number(entry: Entry) -> int:
 
 def _entry_of(intent: StartIntent, number: int, run_id: str = "") -> Entry:
     folder, resource = folder_of_resource(intent.resource_key)
-    request, start = short_hash(intent.request_key), short_hash(intent.record_key)
-    return Entry(folder, resource, request, start, number, run_id)
+    request = short_hash(intent.request_key) if run_id else ""
+    return Entry(folder, resource, short_hash(intent.record_key), number, run_id, request)
 
 
 def _start_of(intent: StartIntent) -> tuple[str, str]:
@@ -940,20 +962,8 @@ def _body_of(intent: StartIntent, sent_at: str) -> dict[str, Any]:
     }
 
 
-def _record(entry: Entry, body: Mapping[str, Any], owner_state: OwnerState) -> StartRecord:
-    return StartRecord(
-        datetime.fromisoformat(body["sentAt"]),
-        {name: body.get(name) for name in RUN_FIELDS} if entry.run_id else None,
-        body["recordKey"],
-        body["resourceKey"],
-        body["requestKey"],
-        owner_state,
-    )
-
-
-def _record_key(record: StartRecord) -> str:
-    """Return the key of a record; of its resource if a secret hides the start."""
-    return record.record_key or hashlib.sha256(record.resource_key.encode()).hexdigest()
+def _project_of(entry: Entry) -> str:
+    return entry.folder.partition("/")[0]
 
 
 def _kind(path: str) -> MarkKind | None:

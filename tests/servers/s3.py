@@ -134,6 +134,10 @@ class S3Server:
             self.client.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
         return name
 
+    def folder(self, bucket: str) -> Path:
+        """Return the folder with a bucket's objects as files."""
+        return self._folder / "buckets" / bucket
+
     def _make_reader(self) -> None:
         access, secret = ROOT_KEY
         options = ("--access", access, "--secret", secret, "--endpoint-url", self.endpoint)
