@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pulumi_vod_workflow.config.clock import Clock
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.owners import UnknownProcesses
 from pulumi_vod_workflow.journal.postgres_database import (
@@ -26,6 +25,7 @@ from pulumi_vod_workflow.journal.postgres_database import (
     PostgresDatabase,
     Rows,
     Statement,
+    TableAccess,
     UnusableDatabaseError,
     Write,
 )
@@ -34,6 +34,8 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     PendingStart,
     RecordVersion,
+    hidden_key,
+    journal_lookup,
 )
 
 SCHEMA_VERSION: Final = 1
@@ -45,7 +47,10 @@ SCHEMA_LOCK: Final = 0x766F646A  # "vodj"
 """The key of the advisory lock that the creation of the tables takes."""
 
 SELECT_TABLES: Final = """
-SELECT to_regclass('vod_starts') IS NOT NULL, to_regclass('vod_journal') IS NOT NULL
+SELECT starts IS NOT NULL, to_regclass('vod_journal') IS NOT NULL,
+    current_setting('transaction_read_only') = 'off'
+    AND has_table_privilege(starts, 'INSERT') AND has_table_privilege(starts, 'UPDATE')
+FROM (SELECT to_regclass('vod_starts')::oid) AS found (starts)
 """
 
 SELECT_SCHEMA_VERSION: Final = "SELECT max(schema_version) FROM vod_journal"
@@ -95,7 +100,7 @@ CLAIM: Final = """
 INSERT INTO vod_starts AS starts
     (backend, key, resource, project, stack, request, sent_at, owner, process)
 VALUES (%(backend)s, %(key)s, %(resource)s, %(project)s, %(stack)s, %(request)s,
-    coalesce(%(now)s::timestamptz, now()), %(owner)s, %(process)s)
+    now(), %(owner)s, %(process)s)
 ON CONFLICT (backend, key) DO UPDATE SET
     resource = excluded.resource,
     request = excluded.request,
@@ -129,8 +134,9 @@ WHERE backend = %(backend)s AND key = %(key)s AND run IS NULL AND owner = %(owne
 RECORD_ACCEPTED: Final = """
 INSERT INTO vod_starts AS starts (backend, key, resource, project, stack, request, sent_at, run)
 VALUES (%(backend)s, %(key)s, %(resource)s, %(project)s, %(stack)s, %(request)s,
-    coalesce(%(now)s::timestamptz, now()), %(run)s::jsonb)
+    now(), %(run)s::jsonb)
 ON CONFLICT (backend, key) DO UPDATE SET
+    request = excluded.request,
     sent_at = coalesce(starts.sent_at, excluded.sent_at),
     run = excluded.run
 """
@@ -148,7 +154,7 @@ WHERE backend = %(backend)s AND key = %(key)s AND sent_at = %(sent_at)s::timesta
 
 RELEASE: Final = """
 UPDATE vod_starts SET sent_at = NULL, run = NULL, owner = NULL, process = NULL,
-    released_at = coalesce(%(now)s::timestamptz, now()), released_run = run
+    released_at = now(), released_run = run
 WHERE backend = %(backend)s AND run ->> 'runId' = ANY(%(runs)s)
 """
 
@@ -178,7 +184,7 @@ PRUNE_RELEASED: Final = """
 DELETE FROM vod_starts
 WHERE backend = %(backend)s AND sent_at IS NULL AND NOT is_settled AND (
     released_at IS NULL
-    OR released_at < coalesce(%(now)s::timestamptz, now()) - interval '2 days'
+    OR released_at < now() - interval '2 days'
 )
 """
 
@@ -214,9 +220,6 @@ RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 
 ADOPTED: Final = "adopted"
 """The process of a start that another journal had."""
-
-HIDDEN_KEY: Final = "hidden:"
-"""The prefix of the key of a pending start that a secret hides; the resource key follows."""
 
 FOREIGN_REMEDY: Final = (
     "set `vod:journal` to another database, or add another schema to the URL: "
@@ -259,7 +262,7 @@ class _Row:
             self.key,
             self.resource,
             self.request,
-            processes.state(self.process),
+            OwnerState.ENDED if self.run else processes.state(self.process),
         )
 
     def released_record(self) -> StartRecord | None:
@@ -279,17 +282,14 @@ class PostgresJournal:
             variables of libpq (`PGPASSWORD`, `PGSSLROOTCERT`, ...) give what the URL omits. The
             parameter `table` of Pulumi's backend has no effect.
         backend: the identity of the state backend whose starts the journal records.
-        clock: the clock of the records; by default the clock of the database.
 
     """
 
-    def __init__(self, url: str, backend: str = "", clock: Clock | None = None) -> None:
+    def __init__(self, url: str, backend: str = "") -> None:
         self._database = PostgresDatabase(url, _find_tables)
         self._backend = backend
-        self._clock = clock
         self._processes = UnknownProcesses()
-        self._opened_at = clock.now() if clock else None
-        self._opened = time.monotonic()
+        self._opened_at = time.monotonic()
         self._lock = threading.RLock()
         """The lock of the sets below."""
         self._unreleased: set[str] | None = None
@@ -302,6 +302,15 @@ class PostgresJournal:
         """The URL for messages: host, port and database."""
         return self._database.location
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """The limits of the database that the first lookup has found, each in a sentence."""
+        text = (
+            f"the journal {self.location} is read-only for its role. A preview works. An update "
+            "starts no run until the role may write."
+        )
+        return (text,) if self._database.is_read_only else ()
+
     def now(self) -> datetime:
         """
         Return the current time by the database's clock, which dates the records.
@@ -310,7 +319,7 @@ class PostgresJournal:
             JournalError: when the first connection fails.
 
         """
-        return self._clock.now() if self._clock else self._database.time_at(time.monotonic())
+        return self._database.time_at(time.monotonic())
 
     def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
         """
@@ -319,41 +328,45 @@ class PostgresJournal:
         Args:
             intents: the starts.
             create: whether to create the tables, and to return the versions that claims need. A
-                preview then already fails if the role may not create them.
+                role that may not write is only a warning: a preview needs no right to write.
 
         Raises:
-            JournalError: when the tables are not readable, or with `create` not creatable.
+            JournalError: when the tables are not readable.
 
         """
-        wanted = list(intents)
+        wanted = [*intents]
         keys = {intent.record_key for intent in wanted}
-        requests = {intent.request_key for intent in wanted} - {""}
-        values = {
-            "keys": list(keys),
-            "resources": list({intent.resource_key for intent in wanted}),
-            "projects": list({_scope_of(intent.resource_key)[0] for intent in wanted}),
-            "requests": list(requests),
-        }
-        [found] = self._database.read((SELECT_STARTS, self._values(values)), create=create)
+        values = self._values(
+            {
+                "keys": list(keys),
+                "resources": list({intent.resource_key for intent in wanted}),
+                "projects": list({_scope_of(intent.resource_key)[0] for intent in wanted}),
+                "requests": list({intent.request_key for intent in wanted} - {""}),
+            }
+        )
+        rows = self._read_rows(SELECT_STARTS, values, create=create)
         if create:
             self._unreleased_run_ids()  # read now: an accepted run must not wait for it
-        rows = [_Row.of(row) for row in found]
-        records = {
-            row.key: record
+        records = [
+            record
             for row in rows
-            if row.key in keys and (record := self._record_of(row, released=create))
-        }
+            if (record := self._record_of(row, released=create and row.key in keys))
+        ]
         versions = dict.fromkeys(keys, RecordVersion()) if create else {}
         versions |= {row.key: row.version() for row in rows if row.key in versions}
-        others = [
-            record for row in rows if row.key not in keys and (record := self._record_of(row))
-        ]
-        return JournalLookup(
-            records,
-            {record.resource_key: record for record in others},
-            versions,
-            _same_requests(wanted, [*records.values(), *others]),
-        )
+        return journal_lookup(wanted, records, versions)
+
+    def _read_rows(
+        self, statement: str, values: Mapping[str, Any], *, create: bool = False
+    ) -> list[_Row]:
+        try:
+            [found] = self._database.read((statement, values), create=create)
+        except JournalError:
+            if not (create and self._database.is_read_only):
+                raise
+            # A preview needs no right to create the tables.
+            [found] = self._database.read((statement, values))
+        return [_Row.of(row) for row in found]
 
     def _record_of(self, row: _Row, *, released: bool = False) -> StartRecord | None:
         """
@@ -367,7 +380,7 @@ class PostgresJournal:
         """
         found = row.record(self._processes)
         if found is None and released and row.released_at:
-            opened_at = self._opened_at or self._database.time_at(self._opened)
+            opened_at = self._database.time_at(self._opened_at)
             found = row.released_record() if row.released_at > opened_at else None
         is_released = found and found.run and found.run["runId"] in self._released
         return None if is_released else found
@@ -380,10 +393,7 @@ class PostgresJournal:
             JournalError: when the tables are not readable.
 
         """
-        [found] = self._database.read(
-            (SELECT_STACK, self._values({"project": project, "stack": stack}))
-        )
-        rows = (_Row.of(row) for row in found)
+        rows = self._read_rows(SELECT_STACK, self._values({"project": project, "stack": stack}))
         return [record for row in rows if (record := self._record_of(row))]
 
     def claim(
@@ -484,7 +494,7 @@ class PostgresJournal:
                 return None
             self._unreleased_run_ids().difference_update(runs)
             self._released |= runs
-        values = self._values({"runs": list(runs), "now": self._given_now()})
+        values = self._values({"runs": list(runs)})
         return self._change((RELEASE, values), (PRUNE_RELEASED, values))
 
     def adopt_records(self, records: Iterable[StartRecord]) -> int:
@@ -502,7 +512,10 @@ class PostgresJournal:
 
         """
         additions = [self._addition(record, ADOPTED) for record in records]
-        return self._database.write(Write(additions, _count_rows)).result()
+        added = self._database.write(Write(additions, _count_rows)).result()
+        with self._lock:
+            self._unreleased = None  # read the new run ids at the next release
+        return added
 
     def has_met(self, project: str, stack: str) -> bool:
         """
@@ -536,7 +549,7 @@ class PostgresJournal:
                 StartRecord(
                     start.sent_at,
                     None,
-                    start.record_key or HIDDEN_KEY + start.resource_key,
+                    start.record_key or hidden_key(start.resource_key),
                     start.resource_key,
                     start.request_key,
                 )
@@ -572,13 +585,8 @@ class PostgresJournal:
                 "project": project,
                 "stack": stack,
                 "request": intent.request_key,
-                "now": self._given_now(),
             }
         )
-
-    def _given_now(self) -> datetime | None:
-        """Return the time of a given clock; `None` if the database's clock dates the records."""
-        return self._clock.now() if self._clock else None
 
     def _unreleased_run_ids(self) -> set[str]:
         """Return the ids of the runs in the journal; reads them once."""
@@ -592,16 +600,16 @@ class PostgresJournal:
             return self._unreleased
 
 
-def _find_tables(execute: Execute, create: bool) -> bool:  # noqa: FBT001 - as `PostgresDatabase` calls it
-    """Return whether the tables exist; creates them on demand."""
-    [[(has_starts, has_version)]] = execute([(SELECT_TABLES, {})])
+def _find_tables(execute: Execute, create: bool) -> TableAccess:  # noqa: FBT001 - a callback
+    """Return the access to the tables; creates them on demand."""
+    [[(has_starts, has_version, is_writable)]] = execute([(SELECT_TABLES, {})])
     if has_starts and not has_version:
         raise UnusableDatabaseError(
             "its table vod_starts belongs to another program", FOREIGN_REMEDY
         )
     if not has_starts:
         if not create:
-            return False
+            return TableAccess.NONE
         values = {"lock": SCHEMA_LOCK, "version": SCHEMA_VERSION}
         execute((statement, values) for statement in CREATE_SCHEMA)
     [[(version,)]] = execute([(SELECT_SCHEMA_VERSION, {})])
@@ -609,23 +617,11 @@ def _find_tables(execute: Execute, create: bool) -> bool:  # noqa: FBT001 - as `
         raise UnusableDatabaseError(
             "a newer version of pulumi_vod_workflow has written it", "use that version"
         )
-    return True
+    return TableAccess.READ if is_writable is False else TableAccess.WRITE
 
 
 def _count_rows(results: Sequence[Rows]) -> int:
     return sum(map(len, results))
-
-
-def _same_requests(
-    intents: Iterable[StartIntent], records: Iterable[StartRecord]
-) -> Mapping[str, Collection[StartRecord]]:
-    """Return the records of the same request under other resources of the project."""
-    resources = {intent.resource_key for intent in intents}
-    found: dict[str, list[StartRecord]] = {}
-    for record in records:
-        if record.request_key and record.resource_key not in resources:
-            found.setdefault(record.request_key, []).append(record)
-    return found
 
 
 def _scope_of(resource_key: str) -> tuple[str, str]:

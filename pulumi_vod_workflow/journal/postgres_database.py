@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from functools import partial
 from itertools import groupby
 from typing import Any, Final, Generic, TypeVar
@@ -92,6 +93,14 @@ Execute = Callable[[Iterable[Statement]], Sequence[Rows]]
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+class TableAccess(Enum):
+    """The access to the tables of a journal."""
+
+    NONE = "there are no tables"
+    READ = "the role may only read them"
+    WRITE = "the role may read and write them"
+
+
 class UnusableDatabaseError(Exception):
     """An error of a database that the journal cannot use: the cause, and the remedy."""
 
@@ -120,15 +129,16 @@ class PostgresDatabase:
 
     Args:
         url: as in `PostgresJournal`.
-        find_tables: returns whether the tables exist, and creates them on demand. It receives a
+        find_tables: returns the access to the tables, and creates them on demand. It receives a
             function that executes a transaction, and whether to create.
 
     """
 
-    def __init__(self, url: str, find_tables: Callable[[Execute, bool], bool]) -> None:
+    def __init__(self, url: str, find_tables: Callable[[Execute, bool], TableAccess]) -> None:
         self._url = url
         self._find_tables = find_tables
-        self._has_tables = False
+        self._access = TableAccess.NONE
+        self._is_denied = False
         self._worker = ThreadPoolExecutor(1, "vod-journal")
         """The only thread that uses the connection."""
         self._connection: Connection | None = None
@@ -144,6 +154,11 @@ class PostgresDatabase:
         """The URL for messages: host, port and database."""
         found = SAFE_URL.fullmatch(self._url)
         return f"postgresql://{found['shown'] if found else '...'}"
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the server has denied a write, or would deny it."""
+        return self._is_denied or self._access is TableAccess.READ
 
     def time_at(self, monotonic: float) -> datetime:
         """
@@ -208,14 +223,13 @@ class PostgresDatabase:
         for tries_left in reversed(range(MAX_TRIES)):
             connection = self._connect()
             try:
-                if not self._has_tables:
-                    execute = partial(_transaction, connection)
-                    self._has_tables = self._find_tables(execute, create)
-                if not self._has_tables:
+                if self._access is TableAccess.NONE:
+                    self._access = self._find_tables(partial(_transaction, connection), create)
+                if self._access is TableAccess.NONE:
                     break
                 return _transaction(connection, [(SET_LOCK_TIMEOUT, {}), *statements])[1:]
             except psycopg.errors.UndefinedTable:
-                self._has_tables = False  # removed meanwhile
+                self._access = TableAccess.NONE  # removed meanwhile
                 if not tries_left:
                     raise
             except psycopg.OperationalError as error:
@@ -229,7 +243,7 @@ class PostgresDatabase:
 
     def _connect(self) -> Connection:
         if self._connection is not None and self._connection.closed:
-            self._connection, self._has_tables = None, False
+            self._connection, self._access = None, TableAccess.NONE
         if self._connection is None:
             connection = psycopg.connect(
                 **self._parameters(),
@@ -272,6 +286,10 @@ class PostgresDatabase:
         except UnusableDatabaseError as error:
             raise JournalError(self.location, str(error), error.remedy) from None
         except psycopg.Error as error:
+            self._is_denied = isinstance(
+                error,
+                psycopg.errors.InsufficientPrivilege | psycopg.errors.ReadOnlySqlTransaction,
+            )
             why, remedy = _explanation(error)
             # libpq names user, host and database, and never a password.
             line = str(error).partition("\n")[0]

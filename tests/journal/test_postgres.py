@@ -14,9 +14,18 @@ from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.core.recovery import StartIntent
 from pulumi_vod_workflow.errors import JournalError
-from tests.servers.postgres import PASSWORD, QUOTED_PASSWORD, PostgresServer, postgres_server
+from pulumi_vod_workflow.journal.store import RecordVersion
+from tests.journal.conformance import BACKEND, JournalConformance
+from tests.servers.postgres import (
+    PASSWORD,
+    QUOTED_PASSWORD,
+    PostgresServer,
+    free_port,
+    postgres_server,
+)
 from tests.servers.relay import Relay
 
 # The import of the server skips these tests if the driver is missing.
@@ -77,7 +86,34 @@ def assert_unusable(use: Callable[[], object], why: str, remedy: str) -> None:
     assert QUOTED_PASSWORD not in text
 
 
+READ_ONLY = (
+    "the journal {} is read-only for its role. A preview works. An update starts no run until the "
+    "role may write."
+)
 UNUSABLE = "check that this machine can connect to the server"
+
+
+def open_at(url: str, backend: str = BACKEND, _clock: Clock | None = None) -> PostgresJournal:
+    """Open a journal. The clock of this machine dates nothing."""
+    return PostgresJournal(url, backend)
+
+
+class TestConformance(JournalConformance):
+    opener = "tests.journal.test_postgres:open_at"
+    knows_living_owners = False  # of many machines
+    has_a_clock = True
+
+    @pytest.fixture
+    def location(self, url: str) -> str:
+        return url
+
+    @pytest.fixture
+    def unreachable(self) -> str:
+        return f"postgresql://u:{QUOTED_PASSWORD}@127.0.0.1:{free_port()}/vod"
+
+    @pytest.fixture
+    def denied(self, postgres_server: PostgresServer, database: str) -> str:
+        return postgres_server.reader_url(database)
 
 
 # -- what the database has ------------------------------------------------------------------------
@@ -89,6 +125,7 @@ def test_the_tables_have_names_times_and_run_ids_and_no_inputs_or_tokens(
     journal.claim(order(), ME).result()
     journal.record_accepted(order(), RUN).result()
     journal.import_pending("p", "s", [])
+    assert journal.warnings == ()
     rows = str(
         [
             postgres_server.execute(database, f"SELECT * FROM {table}")
@@ -236,22 +273,20 @@ def test_a_url_that_libpq_refuses_is_not_in_the_message() -> None:
 def test_a_server_that_is_not_there_or_refuses_says_so(
     postgres_server: PostgresServer, database: str
 ) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as reserved:
-        port = reserved.getsockname()[1]
     urls = {
-        "Connection refused": f"postgresql://u:{QUOTED_PASSWORD}@127.0.0.1:{port}/vod",
+        "Connection refused": f"postgresql://u:{QUOTED_PASSWORD}@127.0.0.1:{free_port()}/vod",
         "password authentication failed": postgres_server.url(database, user="nobody"),
         'database "absent" does not exist': postgres_server.url("absent"),
     }
     for why, url in urls.items():
         journal = PostgresJournal(url)
         assert journal.release(["lb:1"]) is None, "what costs nothing goes on"
-        uses: list[Callable[[], object]] = [
+        uses: tuple[Callable[[], object], ...] = (
             partial(journal.lookup, [order()], create=True),
             partial(journal.has_met, "p", "s"),
             journal.claim(order(), ME).result,
             journal.now,
-        ]
+        )
         for use in uses:
             assert_unusable(use, why, UNUSABLE)
 
@@ -285,13 +320,9 @@ def test_a_role_that_may_only_read_previews_and_starts_nothing(
     postgres_server: PostgresServer, database: str, journal: PostgresJournal
 ) -> None:
     journal.claim(order(), ME).result()
-    postgres_server.execute(
-        database,
-        f"CREATE ROLE reader_{database} LOGIN PASSWORD '{PASSWORD}'",
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_{database}",
-    )
-    reader = PostgresJournal(postgres_server.url(database, user=f"reader_{database}"))
+    reader = PostgresJournal(postgres_server.reader_url(database))
     assert [*reader.lookup([order()], create=True).records] == ["k"]
+    assert reader.warnings == (READ_ONLY.format(reader.location),)
     assert_unusable(
         reader.claim(order("b"), ME).result,
         "the role has no permission (permission denied for table vod_starts)",
@@ -300,14 +331,16 @@ def test_a_role_that_may_only_read_previews_and_starts_nothing(
     assert [record.record_key for record in journal.list_stack("p", "s")] == ["k"]
 
 
-def test_a_role_that_may_not_create_the_tables_fails_in_the_preview(
+def test_a_role_that_may_not_create_the_tables_previews_and_starts_nothing(
     postgres_server: PostgresServer, database: str
 ) -> None:
     postgres_server.execute(database, f"CREATE ROLE guest_{database} LOGIN PASSWORD '{PASSWORD}'")
     guest = PostgresJournal(postgres_server.url(database, user=f"guest_{database}"))
     assert guest.lookup([order()]).records == {}
+    assert guest.lookup([order()], create=True).versions == {"k": RecordVersion()}
+    assert guest.warnings == (READ_ONLY.format(guest.location),)
     assert_unusable(
-        lambda: guest.lookup([order()], create=True),
+        guest.claim(order(), ME).result,
         "the role has no permission (permission denied for schema public)",
         "grant the role SELECT",
     )
@@ -321,6 +354,8 @@ def test_a_standby_says_that_it_is_read_only(
         database, f"ALTER DATABASE {database} SET default_transaction_read_only = on"
     )
     standby = PostgresJournal(postgres_server.url(database))
+    assert [*standby.lookup([order()], create=True).records] == ["k"]
+    assert standby.warnings == (READ_ONLY.format(standby.location),)
     assert_unusable(
         standby.claim(order("b"), ME).result,
         "the database is read-only",

@@ -76,7 +76,7 @@ class PostgresServer:
         self._programs = programs
         self._numbers = count()
         self._folder = Path(tempfile.mkdtemp(prefix="vod-postgres-"))
-        self.port = _free_port()
+        self.port = free_port()
 
     def __enter__(self) -> Self:
         account = _unprivileged_account()
@@ -113,6 +113,16 @@ class PostgresServer:
         """Return the URL of a database."""
         query = "&".join(f"{name}={value}" for name, value in more.items())
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}?{query}"
+
+    def reader_url(self, database: str) -> str:
+        """Create a role that may only read the tables of a database, and return its URL."""
+        role = f"reader_of_{database}"
+        self.execute(
+            database,
+            f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+        )
+        return self.url(database, user=role)
 
     def new_database(self) -> str:
         """Create an empty database, and return its name."""
@@ -172,7 +182,8 @@ def _unprivileged_account() -> Mapping[str, Any]:
     pytest.skip("no account for a PostgreSQL server of root: neither `postgres` nor `nobody`")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return the number of a port on which nothing listens."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
