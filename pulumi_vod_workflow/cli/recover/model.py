@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
+from itertools import chain
 from typing import Any, Final
 
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
@@ -40,6 +41,7 @@ from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal.store import Journal
+from pulumi_vod_workflow.lifecycle.pending_starts import pending_starts
 
 JOURNAL_ONLY: Final = "noted"
 """The type of an operation that is in the journal, and in no state."""
@@ -99,6 +101,13 @@ class InterruptedStart:
     """The reason why the run cannot be read; empty if there is none."""
     description: str = ""
     """Source and workflow, as far as they are known and not secret."""
+    declared: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The inputs of the interrupted operation, if no secret hides them; else empty."""
+
+    @property
+    def stack(self) -> str:
+        """The stack that has sent the start, by its name at that time."""
+        return str(json.loads(self.resource).get("stack", ""))
 
     @property
     def run(self) -> Mapping[str, Any]:
@@ -131,16 +140,21 @@ class InterruptedOperation:
 
 
 def interrupted_operations(
-    stack: Stack, journal: Journal, settings: Settings, now: datetime
+    stack: Stack,
+    journal: Journal,
+    settings: Settings,
+    now: datetime,
+    former_stacks: Collection[str] = (),
 ) -> list[InterruptedOperation]:
     """
     Return the interrupted operations that may have started runs.
 
     Args:
         stack: the exported stack.
-        journal: the journal of the machine where the update ran.
+        journal: the journal of the update.
         settings: the stack's endpoint, and its `vod:resendWithin`.
         now: the time of the journal's machine.
+        former_stacks: earlier names of the stack, beside those in the state.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -155,19 +169,51 @@ def interrupted_operations(
         )
         for operation in stack.interrupted
     ]
-    return [*found, *records.journal_only([start for each in found for start in each.starts])]
+    listed = [start for each in found for start in each.starts]
+    return [*found, *records.journal_only(listed, {*former_stacks})]
+
+
+def record_pending_starts(stack: Stack, journal: Journal, settings: Settings) -> None:
+    """
+    Record the starts of unfinished operations, as the next update does before its first start.
+
+    Raises:
+        JournalError: the journal cannot be written.
+
+    """
+    starts = pending_starts(stack, settings, journal.now())
+    journal.import_pending(stack.project, stack.name, starts)
+
+
+ALL_ITEMS: Final = "[*]"
+"""The end of a name that stands for all items of a batch."""
+
+
+def waiting_names(found: Sequence[InterruptedOperation]) -> list[str]:
+    """Return the printed names of all starts without an answer that wait for a decision."""
+    # A start with a known run is not a false alarm: the user discards it by its name only.
+    return [
+        escape_line(start.name)
+        for operation in found
+        for start in operation.starts
+        if start.outcome in UNDECIDED and not start.run
+    ]
 
 
 def discard_records(
     found: Sequence[InterruptedOperation], names: Sequence[str], journal: Journal
-) -> None:
+) -> list[str]:
     """
     Remove starts that wait for a decision from the journal: all of the given names, or none.
 
     Args:
         found: the interrupted operations, as the command has shown them.
-        names: printed names of starts, or declaring resources as the journal names them.
+        names: printed names of starts, `BATCH[*]` for all items of a batch without an answer, or
+            declaring resources as the journal names them.
         journal: the journal to change.
+
+    Returns:
+        The printed names of the removed starts.
 
     Raises:
         UnknownStartNameError: a name fits no start, or several.
@@ -175,11 +221,20 @@ def discard_records(
 
     """
     starts: dict[str, list[InterruptedStart]] = defaultdict(list)
-    for start in (start for operation in found for start in operation.starts):
-        if start.outcome in UNDECIDED:
-            starts[escape_line(start.name)].append(start)
-            starts[escape_line(start.resource)].append(start)
+    batches: dict[str, list[InterruptedStart]] = defaultdict(list)
+    for operation in found:
+        for start in operation.starts:
+            if start.outcome in UNDECIDED:
+                starts[escape_line(start.name)].append(start)
+                starts[escape_line(start.resource)].append(start)
+                if start.key and not start.run:
+                    batch = start.name.removesuffix(f"[{start.key}]")
+                    batches[escape_line(batch) + ALL_ITEMS].append(start)
+    chosen: dict[str, InterruptedStart] = {}
     for name in names:
+        if name in batches and name not in starts:
+            chosen |= {start.resource: start for start in batches[name]}
+            continue
         if name not in starts:
             printed = sorted(
                 {escape_line(each.name) for named in starts.values() for each in named}
@@ -194,7 +249,9 @@ def discard_records(
                 f"--forget {name}: several starts have this name. The journal is unchanged.\n"
                 f"hint: pass one of these names, in quotes: {' or '.join(sorted(resources))}"
             )
-    journal.delete(start.record for name in names for start in starts[name] if start.record)
+        chosen |= {start.resource: start for start in starts[name]}
+    journal.delete(start.record for start in chosen.values() if start.record)
+    return [escape_line(start.name) for start in chosen.values()]
 
 
 class _StateAndJournal:
@@ -208,7 +265,18 @@ class _StateAndJournal:
             for resource in resources
             if not resource.delete
         }
-        self._run_ids = {run["runId"] for runs in self._recorded.values() for run in runs.values()}
+        self._runs = stack.runs
+        self._pending: dict[str, StartRecord] = {}
+        """
+        Key of a start, or of a resource with secrets, -> its record in the journal's place.
+
+        The journal has not met the stack, so each unfinished operation may have sent its starts.
+        """
+        if stack.interrupted and not journal.has_met(stack.project, stack.name):
+            for each in pending_starts(stack, settings, journal.now()):
+                keys = each.record_key, each.resource_key, each.request_key
+                record = StartRecord(each.sent_at, None, *keys)
+                self._pending[each.record_key or each.resource_key] = record
 
     def starts(self, resource: Resource) -> Iterator[InterruptedStart]:
         """Yield the starts of an interrupted operation, with their outcomes."""
@@ -226,46 +294,57 @@ class _StateAndJournal:
                 intent.resource_key,
                 is_exact=bool(intent.record_key),
                 description=describe_start(declared[key]),
+                declared=declared[key] if intent.record_key else {},
             )
             if "existingRunId" in declared[key]:
                 run_id = escape_controls(declared[key]["existingRunId"])
-                is_recorded = run_id in self._run_ids
+                is_recorded = run_id in self._runs.runs
                 outcome = StartOutcome.RECORDED if is_recorded else StartOutcome.ADOPTED
                 yield replace(start, outcome=outcome, run_id=run_id)
                 continue
             other = found.superseded.get(intent.resource_key)
             record = found.records.get(intent.record_key) if start.is_exact else other
-            yield self._from_record(start, record) or self._without_record(
-                start, intent, other, recorded.get(key)
-            )
+            known = self._from_record(start, record, intent.client_token)
+            yield known or self._without_record(start, intent, other, recorded.get(key))
 
-    def journal_only(self, listed: Collection[InterruptedStart]) -> Iterator[InterruptedOperation]:
+    def journal_only(
+        self, listed: Collection[InterruptedStart], former_stacks: Collection[str]
+    ) -> Iterator[InterruptedOperation]:
         """Yield an operation for each resource with starts that only the journal has."""
-        starts: dict[tuple[str, str], list[InterruptedStart]] = defaultdict(list)
-        names = {start.name for start in listed if start.outcome is not StartOutcome.HELD}
+        starts: dict[tuple[str, str, str], list[InterruptedStart]] = defaultdict(list)
+        resources = {start.resource for start in listed if start.outcome is not StartOutcome.HELD}
         run_ids = {start.run_id for start in listed}
-        for record in self._journal.list_stack(self._stack.project, self._stack.name):
+        stacks = {self._stack.name, *self._runs.stacks, *former_stacks}
+        for record in chain.from_iterable(
+            self._journal.list_stack(self._stack.project, name) for name in sorted(stacks)
+        ):
             scope = json.loads(record.resource_key)
             name, key = escape_controls(scope["name"]), escape_controls(scope.get("item", ""))
             unsent = InterruptedStart(
                 f"{name}[{key}]" if key else name, key, StartOutcome.UNSENT, record.resource_key
             )
             start = self._from_record(unsent, record) or unsent
-            is_listed = start.run_id in run_ids if start.run_id else start.name in names
+            is_listed = start.run_id in run_ids if start.run_id else start.resource in resources
             if start.outcome is not StartOutcome.RECORDED and not is_listed:
-                starts[name, BATCH_TYPE if key else RUN_TYPE].append(start)
-        for (name, kind), found in sorted(starts.items()):
-            urn = f"urn:pulumi:{self._stack.name}::{self._stack.project}::{kind}::{name}"
+                starts[name, BATCH_TYPE if key else RUN_TYPE, start.stack].append(start)
+        for (name, kind, stack), found in sorted(starts.items()):
+            urn = f"urn:pulumi:{stack}::{self._stack.project}::{kind}::{name}"
             operation = Operation(type=JOURNAL_ONLY, resource=Resource(urn=urn, type=kind))
             # The journal keeps no inputs, so any of them may be secret.
             yield InterruptedOperation(operation, tuple(found), has_secret_inputs=True)
 
     def _from_record(
-        self, start: InterruptedStart, record: StartRecord | None
+        self, start: InterruptedStart, record: StartRecord | None, token: str = ""
     ) -> InterruptedStart | None:
         """Return a start with the outcome of its record; None without a record."""
         if record is None:
             return None
+        # Another machine may have joined the start, or the journal's disk was full: the state then
+        # has the answer that the journal lacks.
+        recorded = self._runs.run_of(record, token)
+        if recorded is not None:
+            run_id = str(recorded["runId"])
+            return replace(start, outcome=StartOutcome.RECORDED, run_id=run_id, record=record)
         run_id = str(record.run["runId"]) if record.run else ""
         outcome = {
             RecoveryAction.REUSE: StartOutcome.ACCEPTED,
@@ -273,8 +352,6 @@ class _StateAndJournal:
             RecoveryAction.WAIT: StartOutcome.IN_FLIGHT,
             RecoveryAction.REFUSE: StartOutcome.TOO_OLD if run_id else StartOutcome.UNCLEAR,
         }[recovery_action(record, self._now, self._settings.resend_within)]
-        if run_id in self._run_ids:
-            outcome = StartOutcome.RECORDED
         return replace(start, outcome=outcome, run_id=run_id, record=record)
 
     def _without_record(
@@ -285,14 +362,19 @@ class _StateAndJournal:
         recorded: Mapping[str, Any] | None,
     ) -> InterruptedStart:
         """Return a start that the journal does not have, with its outcome."""
-        if recorded and (recorded.get("clientToken") == intent.client_token or not start.is_exact):
+        tokens = self._runs.by_token
+        if start.is_exact and intent.client_token in tokens:
+            run_id = str(tokens[intent.client_token][0]["runId"])
+            return replace(start, outcome=StartOutcome.RECORDED, run_id=run_id)
+        if recorded and not start.is_exact:
             return replace(start, outcome=StartOutcome.RECORDED, run_id=str(recorded["runId"]))
         if recorded and self._settings.journal.exists():
             return replace(start, outcome=StartOutcome.HELD, run_id=str(recorded["runId"]))
         another = self._from_record(start, other)
         if another and another.outcome is not StartOutcome.RECORDED:
             return replace(another, outcome=StartOutcome.OTHER, description="")
-        return start
+        pending = self._pending.get(intent.record_key or intent.resource_key)
+        return self._from_record(start, pending) or start
 
     def _start_intent(self, declared: Mapping[str, Any]) -> StartIntent:
         """Return the start; without a record key if a secret prevents the comparison."""
