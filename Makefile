@@ -73,9 +73,10 @@ bench: $(READY) ## Measure each value beside a baseline, in 16 minutes (PART="si
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: torture
-torture: $(READY) ## Run every matrix whole, then kill updates at every point of a start, in 60 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
+torture: $(READY) ## Run every matrix whole, then kill updates at every point of a start, also on two machines, in 90 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
 	@[ -n "$(ARGS)" ] || TORTURE=1 tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 -m torture
 	@tools/with-engine $(PYTHON) -m torture $(ARGS)
+	@[ -n "$(ARGS)" ] || tools/with-engine $(PYTHON) -m torture runners
 
 .PHONY: lint
 lint: $(READY) ## Check style

@@ -20,21 +20,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
+from unittest.mock import patch
 
 import pytest
 
-from pulumi_vod_workflow.journal.opening import open_journal
+from pulumi_vod_workflow.journal.opening import new_journal
 from tools.engine.find_or_install import EngineError
 from torture.crash import POINTS, Target, Where, crash, end, first, strike
 from torture.gate import Point
 from torture.matrix import Plan
 from torture.stand import Said
 from torture.trial import FOLLOWS, RULES, SOON, Cell, Kind, Result, Trial
-
-if TYPE_CHECKING:
-    from tests.servers.postgres import PostgresServer
-    from tests.servers.s3 import S3Server
 
 Store = Literal["shared file", "own file", "objects", "postgres"]
 Handover = Literal["lease", "cancel", "beside"]
@@ -134,6 +131,10 @@ class RunnerTrial(Trial):
             self._move()
             said = stand.up()
             self._asks_rightly(said, written)
+            if said.updated and said.questions:  # it has waited for an answer to A
+                written = self._written()
+                said = stand.up()
+                self._asks_rightly(said, written)
         allowed = before + Counter(dict.fromkeys(self._vids(), 1))
         self._at_most(allowed)
         if said.questions:
@@ -192,7 +193,7 @@ class RunnerTrial(Trial):
         """Return the runs whose RunIds the state or a shared journal has."""
         found = set(self._stand.recorded.values())
         if self.cell.store != "own file" or self._stand.folder.name.endswith("-b"):
-            records = open_journal(self._stand.project.journal).list_stack("project", "dev")
+            records = new_journal(self._stand.project.journal).list_stack("project", "dev")
             found |= {record.run["runId"] for record in records if record.run}
         return found
 
@@ -224,51 +225,51 @@ def trial(seed: int, number: int, stores: Mapping[Store, NewJournal | None]) -> 
 def open_stores(
     servers: ExitStack, wanted: Sequence[Store] = STORES
 ) -> dict[Store, NewJournal | None]:
-    """
-    Start the servers of stores.
-
-    Args:
-        servers: ends the servers.
-        wanted: the stores.
-
-    Returns:
-        A function for each store that makes a journal; `None` for files.
-
-    """
+    """Open stores as `open_store` does; a line reports each store that is not available."""
     made: dict[Store, NewJournal | None] = {}
     for store in wanted:
         try:
-            made[store] = _open_store(store, servers)
-        except (pytest.skip.Exception, EngineError) as reason:
+            made[store] = open_store(store, servers)
+        except pytest.skip.Exception as reason:
             print(f"no trials of {store}: {reason}")
     return made
 
 
-def _open_store(store: Store, servers: ExitStack) -> NewJournal | None:
+def open_store(store: Store, servers: ExitStack) -> NewJournal | None:
+    """
+    Start the server of a store, if it has one.
+
+    Args:
+        store: the store.
+        servers: ends the server.
+
+    Returns:
+        A function that makes a journal; `None` for files.
+
+    Raises:
+        pytest.skip.Exception: without the server's program.
+
+    """
     # Each is imported here: without the library of one store the others have their trials.
     if store == "objects":
         from tests.servers.s3 import S3Server  # noqa: PLC0415
         from tools.s3_server import find_or_build  # noqa: PLC0415
 
+        try:
+            executable = find_or_build(os.environ)
+        except EngineError as error:
+            pytest.skip(f"no S3 server: {error}")
         folder = Path(servers.enter_context(tempfile.TemporaryDirectory(prefix="s3-")))
-        return objects(servers.enter_context(S3Server(find_or_build(os.environ), folder)))
+        s3 = servers.enter_context(S3Server(executable, folder))
+        servers.enter_context(patch.dict(os.environ, s3.environ()))
+        bucket = s3.bucket()
+        return lambda: s3.url(bucket, f"/{uuid.uuid4().hex}")
     if store == "postgres":
         from tests.servers.postgres import PostgresServer  # noqa: PLC0415
 
-        return databases(servers.enter_context(PostgresServer()))
+        postgres = servers.enter_context(PostgresServer())
+        return lambda: postgres.url(postgres.new_database())
     return None
-
-
-def objects(server: S3Server) -> NewJournal:
-    """Return a function that makes a journal in a bucket; the runners get the server's key."""
-    bucket = server.bucket()
-    os.environ.update(server.environ())
-    return lambda: server.url(bucket, f"/{uuid.uuid4().hex}")
-
-
-def databases(server: PostgresServer) -> NewJournal:
-    """Return a function that makes a journal in a new database."""
-    return lambda: server.url(server.new_database())
 
 
 def _row(cell: Cell) -> tuple[Store, Handover] | None:
