@@ -121,7 +121,7 @@ def _move_records(session: Session, host: Host, path: Path, stack: tuple[str, st
         if records:
             file.move_stack(*stack, session.journal)
             host.logger.info(
-                f"moved the records of {len(records):,} starts from {path} to the journal {location}"
+                f"moved the records of {len(records):,} starts from {path} to {location}"
             )
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
