@@ -577,6 +577,7 @@ class SqliteJournal:
         records = self.list_stack(project, stack)
         if records:
             target.adopt_records(records)
+            _complete_runs(records, target)
             stack_values = {"backend": self._backend, "project": project, "stack": stack}
             # A record that another update has changed since the read stays in the file.
             deletions = [(DELETE_RECORD, self._row(record)) for record in records]
@@ -791,6 +792,20 @@ class SqliteJournal:
                 "if the last update did not finish, look for its runs in the VOD console first\n"
                 "move the file away",
             ) from None
+
+
+def _complete_runs(records: Iterable[StartRecord], target: Journal) -> None:
+    """Record runs whose starts another journal has without an answer."""
+    # An update that was still running when the stack moved has added them to the file since.
+    runs = {record.record_key: record for record in records if record.run}
+    intents = {
+        key: StartIntent({}, "", record.resource_key, key, record.request_key)
+        for key, record in runs.items()
+    }
+    for key, found in target.lookup(intents.values()).records.items():
+        run = runs[key].run
+        if found.run is None and found.record_key == key and run is not None:
+            target.record_accepted(intents[key], run).result()
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:

@@ -604,6 +604,9 @@ class JournalConformance:
         assert look(moved, A, B, other) == {A.record_key: "lb:a", B.record_key: None}
         assert look(SqliteJournal(file, BACKEND), A, B, other) == {other.record_key: None}
         assert SqliteJournal(file, BACKEND).move_stack(PROJECT, STACK, moved) == 0
+        before.record_accepted(B, run_of("b")).result()  # by an update that has not ended
+        assert SqliteJournal(file, BACKEND).move_stack(PROJECT, STACK, moved) == 1
+        assert look(open_journal(), A, B) == {A.record_key: "lb:a", B.record_key: "lb:b"}
         assert SqliteJournal(tmp_path / "none", BACKEND).move_stack(PROJECT, STACK, moved) == 0
         assert not (tmp_path / "none").exists()
 
