@@ -302,6 +302,11 @@ class PostgresJournal:
         """The URL for messages: host, port and database."""
         return self._database.location
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """No warnings: the first lookup fails if the store is not usable."""
+        return ()
+
     def now(self) -> datetime:
         """
         Return the current time by the database's clock, which dates the records.
