@@ -403,7 +403,7 @@ class ObjectFolder:
     The first request opens the store. All methods block, and are callable from any thread.
 
     Args:
-        url: the URL of the backend.
+        url: the URL of all journals.
         path: the folder's path below the URL's path.
 
     """
@@ -569,7 +569,7 @@ class ObjectFolder:
                     self.location,
                     f"the store denies the access ({why})",
                     "allow the credentials of the backend to list, get, put and delete "
-                    f"`{self.location}/{self._path}/*`\n{OTHER_LOCATION}",
+                    f"`{self.location}/*`\n{OTHER_LOCATION}",
                 ) from None
             if "NoSuchBucket" in str(error):
                 raise JournalError(

@@ -60,9 +60,6 @@ from pulumi_vod_workflow.journal.store import (
 K = TypeVar("K")
 T = TypeVar("T")
 
-FOLDER: Final = ".pulumi/vod/starts/v1"
-"""The folder of all journals, below the URL's path."""
-
 # As many as the client's starts in flight (`transport.client.MAX_IN_FLIGHT`), so that no start
 # waits for the record of another one.
 MAX_CALLS: Final = 128
@@ -155,7 +152,7 @@ class ObjectJournal:
 
     def __init__(self, url: str, backend: str = "", clock: Clock | None = None) -> None:
         identity = hashlib.sha256(backend.encode()).hexdigest()[:16]
-        self._objects = ObjectFolder(url, f"{FOLDER}/{identity}")
+        self._objects = ObjectFolder(url, identity)
         self._owners = UnknownProcesses()
         self._clock = clock or SystemClock()
         self._offset = timedelta()
@@ -178,8 +175,6 @@ class ObjectJournal:
         """Folder and resource -> its known starts."""
         self._bodies: dict[str, dict[str, Any]] = {}
         """Path -> the body of an entry that this process has created."""
-        self._unwritten: set[str] = set()
-        """Paths of `_bodies` that the store denied to create: this preview still uses them."""
         self._read_marks: set[str] = set()
         self._released_at: dict[str, datetime] = {}
         """Id of an entry whose run a state has -> the time of its release."""
@@ -197,7 +192,6 @@ class ObjectJournal:
         """RunId -> the entries with this run."""
         self._unreleased: list[Entry] = []
         """Entries whose release is scheduled."""
-        self._met: set[str] = set()
 
     @property
     def location(self) -> str:
@@ -291,9 +285,6 @@ class ObjectJournal:
 
         """
         folder = stack_folder(project, stack)
-        with self._lock:
-            if folder in self._met:
-                return True
         self._snapshot(quoted(project))
         listing = self._list([f"{folder}/{MARKS}"])
         return any(_kind(path) is MarkKind.MET for path in listing.marks)
@@ -555,13 +546,13 @@ class ObjectJournal:
         Record starts of pending operations as sent without an answer, and the stack as met.
 
         A start that the journal has, has released, has deleted, or has imported before stays as it
-        is. If the store denies writes, the records are those of this process only.
+        is.
 
         Returns:
             The number of added records.
 
         Raises:
-            JournalError: when the store is not usable.
+            JournalError: when the store is not writable.
 
         """
         folder = stack_folder(project, stack)
@@ -585,10 +576,7 @@ class ObjectJournal:
         added = self._add_new(new, listing, None)
         if new or not met:
             keys = sorted(record.record_key for record in new)
-            with suppress(AccessDeniedError):
-                self._objects.create(mark_path(folder, MarkKind.MET, self.now()), keys)
-        with self._lock:
-            self._met.add(folder)
+            self._objects.create(mark_path(folder, MarkKind.MET, self.now()), keys)
         return added
 
     def _add_new(
@@ -624,16 +612,7 @@ class ObjectJournal:
             "process": process,
             **({name: run.get(name) for name in RUN_FIELDS} if run else {"claim": uuid4().hex}),
         }
-        try:
-            self._create(entry, body)
-        except AccessDeniedError:
-            if process is not None:
-                raise
-            # A preview without the right to write asks the user all the same.
-            with self._lock:
-                self._bodies[entry.path] = body
-                self._unwritten.add(entry.path)
-                self._index(entry)
+        self._create(entry, body)
 
     def _unreleased_entries(self, run_ids: Iterable[str]) -> list[Entry]:
         """Return the entries of runs that are not released."""
@@ -880,9 +859,6 @@ class ObjectJournal:
     def _list(self, folders: Collection[str], *, parallel: bool = True) -> _Listing:
         call = self._parallel if parallel else map
         paths = [*chain.from_iterable(call(self._objects.list, folders))]
-        with self._lock:
-            parents = tuple(f"{folder}/" if folder else "" for folder in folders)
-            paths += [path for path in self._unwritten if path.startswith(parents)]
         listing = _Listing()
         for path in paths:
             if entry := parse_entry(path):

@@ -313,6 +313,11 @@ class SqliteJournal:
         """The path for messages."""
         return str(self._path)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """No warnings: the first lookup fails if the store is not usable."""
+        return ()
+
     def now(self) -> datetime:
         """Return the current time by this machine's clock, which dates the records."""
         return self._clock.now()
