@@ -39,9 +39,7 @@ from pulumi_vod_workflow.errors import ConfigurationError, JournalError
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import (
     Journal,
-    JournalLookup,
     PendingStart,
-    RecordVersion,
     hidden_key,
 )
 from pulumi_vod_workflow.lifecycle.host import Host
@@ -104,7 +102,7 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             "hint: run `vod-workflow recover` before `pulumi up`"
         )
         return
-    starts = [*pending_starts(exported, settings, session.journal, create=True)]
+    starts = [*pending_starts(exported, settings, session.journal)]
     if not starts and not location.is_beside_state:
         return
     try:
@@ -151,7 +149,7 @@ def _move_records(session: Session, host: Host, path: Path, stack: tuple[str, st
 
 
 def pending_starts(
-    exported: ExportedStack, settings: Settings, journal: Journal, *, create: bool = False
+    exported: ExportedStack, settings: Settings, journal: Journal
 ) -> Iterator[PendingStart]:
     """
     Yield the starts of unfinished operations that may have been sent without this journal.
@@ -162,39 +160,28 @@ def pending_starts(
         exported: the state.
         settings: the current settings.
         journal: the journal.
-        create: whether to create its store: see `Journal.lookup`.
 
     Raises:
-        JournalError: when the journal is not readable, or with `create` not writable.
+        JournalError: when the journal is not readable.
 
     """
     groups = _starts_by_operation(exported, settings, journal.now())
     if not any(groups):
         return
-    lookup = journal.lookup(
-        [
-            StartIntent({}, "", start.resource_key, start.record_key)
-            for starts in groups
-            for start in starts
-        ],
-        create=create,
-    )
+    known = journal.lookup(
+        StartIntent({}, "", start.resource_key, start.record_key)
+        for starts in groups
+        for start in starts
+        if start.record_key
+    ).records
     urns = Counter(operation.resource.urn for operation in exported.interrupted)
     for operation, starts in zip(exported.interrupted, groups, strict=True):
-        # The journal records each start before its send. If it has some starts of the only
-        # interrupted create, it has all starts of that create that were sent.
+        # The journal records each start before its send. If it has a start of the only interrupted
+        # create, it has all starts of that create that were sent. A released record proves
+        # nothing: another machine may have created a destroyed resource again.
         is_only_create = operation.type == "creating" and urns[operation.resource.urn] == 1
-        if not (is_only_create and any(_is_known(lookup, start) for start in starts)):
+        if not (is_only_create and any(start.record_key in known for start in starts)):
             yield from starts
-
-
-def _is_known(lookup: JournalLookup, start: PendingStart) -> bool:
-    """Return whether the journal has, or had, the start; unknown if a secret hides the start."""
-    if not start.record_key:
-        return False
-    version = lookup.versions.get(start.record_key, RecordVersion())
-    had = (version.sent_at, version.run_id, version.owner, version.released_at)
-    return start.record_key in lookup.records or any(had)
 
 
 def _starts_by_operation(

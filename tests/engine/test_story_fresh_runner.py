@@ -180,7 +180,7 @@ def test_a_secret_start_is_found_by_its_resource(stand: Stand) -> None:
         stand.project.configure(project_adopt=paid)  # the second preview is about the batch
     said = stand.preview()
     assert said.questions == {"a", "b"}, said.text
-    forget(stand, "batch")
+    forget(stand, "batch", code=1)  # the run waits for its adoption
     said = stand.up()
     assert (said.code, said.paid) == (0, 2), said.text
     assert stand.paid["v"] == 1

@@ -163,6 +163,17 @@ def test_the_machine_of_the_update_knows_what_it_has_sent(
     assert machine.asked(BATCH) == expected
 
 
+def test_a_released_record_proves_nothing(machine: Machine) -> None:
+    """Another machine may have created the batch again after it was destroyed."""
+    machine.sends(items_of(BATCH)["a"])
+    machine.state()
+    written = machine.session().journal.release(["r-a"])
+    assert written is not None
+    written.result()
+    machine.state(pending(BATCH_TYPE, BATCH))
+    assert machine.asked(BATCH) == {"b"}
+
+
 def test_what_a_secret_hides_is_found_by_its_resource(machine: Machine) -> None:
     hidden = {**RUN, "vid": SECRET, "clientToken": SECRET}
     machine.state(
