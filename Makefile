@@ -45,34 +45,38 @@ down: $(READY) ## Remove the resources of `make up`
 	@tools/demo destroy --yes --stack dev
 
 .PHONY: check
-check: $(READY) ## Check style and types, and run the tests that need no engine, in 2 minutes
+check: $(READY) ## Check style and types, and run the tests that need no engine, in 90 seconds
 	@$(MAKE) --no-print-directory --jobs 2 lint types fast
 
 .PHONY: fast
 fast: $(READY)
+	@$(PYTHON) tools/s3_server.py >/dev/null || true
 	@echo "==> pytest, without the engine" >&2
-	@$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not engine and not package" -q $(ARGS)
+	@$(PYTHON) -m pytest -n 6 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run every test, the real engine included, in 13 minutes (ARGS="-k name" for some, ENGINE=oldest)
+test: $(READY) ## Run every test, the real engine included, in 8 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
+	@$(PYTHON) tools/s3_server.py >/dev/null || true
+	@tools/find-postgres >/dev/null
 	@echo "==> pytest" >&2
-	@tools/with-engine $(PYTHON) -m pytest -n 3 --dist loadgroup $(ARGS)
+	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
 
 .PHONY: package
 package: $(READY) ## Test the package with every Python found and the lowest versions, then build dist/, in 8 minutes
-	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --dist loadgroup tests/package $(ARGS)
+	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --maxschedchunk 1 tests/package $(ARGS)
 	@rm -rf dist
 	@$(PYTHON) -m hatchling build
 
 .PHONY: bench
-bench: $(READY) ## Measure each value beside a baseline, in 16 minutes (PART="signing load" for some)
+bench: $(READY) ## Measure each value beside a baseline, in 19 minutes (PART="signing load" for some)
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: torture
-torture: $(READY) ## Run every matrix whole, then kill updates at every point of a start, in 60 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
-	@[ -n "$(ARGS)" ] || TORTURE=1 tools/with-engine $(PYTHON) -m pytest -n 3 --dist loadgroup -m torture
+torture: $(READY) ## Run every matrix whole, then kill updates at every point of a start, also on two machines, in 90 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
+	@[ -n "$(ARGS)" ] || TORTURE=1 tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 -m torture
 	@tools/with-engine $(PYTHON) -m torture $(ARGS)
+	@[ -n "$(ARGS)" ] || tools/with-engine $(PYTHON) -m torture runners
 
 .PHONY: lint
 lint: $(READY) ## Check style

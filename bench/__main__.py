@@ -26,6 +26,7 @@ PARTS: Final = {
     "load": "the emulator under load beside a plain endpoint",
     "engine": "WorkflowRuns on the engine beside resources that do nothing",
     "batch": "starts of a WorkflowBatch beside the permitted rate",
+    "journal": "starts with each store of the journal beside starts without one",
     "completion": "how late a WorkflowCompletion sees an end beside one sweep",
     "sizes": "state, memory and time of large batches",
 }

@@ -365,7 +365,7 @@ class StartInProgressError(UnknownStartOutcomeError):
 
     def __init__(self, summary: str) -> None:
         super().__init__(summary)
-        self.retryable = True
+        self.retryable = True  # after the end of the other update
 
     def __str__(self) -> str:
         return (

@@ -9,10 +9,12 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Final
 
 from tests.engine.project import Project
 from torture.crash import POINTS, TARGETS
@@ -26,11 +28,24 @@ def trial(seed: int, number: int) -> Trial:
     return Trial(cells[number % len(cells)], random.Random(f"{seed}/{number}"))  # noqa: S311
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A kind of trials."""
+
+    name: str
+    """The name on the command line."""
+    trial: Callable[[int, int], Trial]
+    """Seed and number -> the trial."""
+    table: Callable[[Sequence[Result]], str]
+    """All results -> the text that sums them up."""
+
+
 class Matrix:
     """
     A run of many trials.
 
     Args:
+        plan: the kind of the trials.
         seed: the seed of all trials.
         numbers: the numbers of the trials.
         jobs: the number of parallel trials.
@@ -38,8 +53,10 @@ class Matrix:
 
     """
 
-    def __init__(self, seed: int, numbers: Sequence[int], jobs: int, minutes: float) -> None:
-        self._seed, self._numbers, self._jobs = seed, numbers, jobs
+    def __init__(
+        self, plan: Plan, seed: int, numbers: Sequence[int], jobs: int, minutes: float
+    ) -> None:
+        self._plan, self._seed, self._numbers, self._jobs = plan, seed, numbers, jobs
         self._end = time.monotonic() + minutes * 60
         self._lock = threading.Lock()
         self.results: dict[int, Result] = {}
@@ -55,7 +72,7 @@ class Matrix:
             for number in self._numbers:
                 pool.submit(self._try, number, folder / str(number), like)
             pool.shutdown()
-        print(table(list(self.results.values())))
+        print(self._plan.table([*self.results.values()]))
         failed = {number: result for number, result in self.results.items() if result.failure}
         missed = sum(not result.reached for result in self.results.values())
         print(
@@ -68,12 +85,12 @@ class Matrix:
 
     def again(self, number: int) -> str:
         """Return the command that repeats one trial."""
-        return f'make torture ARGS="--seed {self._seed} --trial {number}"'
+        return f'make torture ARGS="{self._plan.name} --seed {self._seed} --trial {number}"'
 
     def _try(self, number: int, folder: Path, like: Project) -> None:
         if time.monotonic() > self._end:
             return
-        tried = trial(self._seed, number)
+        tried = self._plan.trial(self._seed, number)
         begun = time.monotonic()
         try:
             result = tried.run(folder, like)
@@ -108,3 +125,7 @@ def table(results: Sequence[Result]) -> str:
     came = Counter(came for result in results for came in result.came)
     lines += ["", *(f"{count:5} {what}" for what, count in came.most_common())]
     return "\n".join(lines)
+
+
+PLAN: Final = Plan("matrix", trial, table)
+"""The crash matrix."""

@@ -108,13 +108,20 @@ class Stand:
         self.write()
         return self.project.up()
 
+    def begin_with_preview(self) -> Command:
+        """Begin a preview and an update."""
+        self.write()
+        return self.project.up("--yes")
+
+    def end(self, command: Command) -> Said:
+        """Wait for the end of a preview and an update."""
+        command.wait()
+        return self._said(command)
+
     def up(self) -> Said:
         """Preview and update."""
-        self.write()
         ledger, passages = self.ids, len(self.gate.passages)
-        command = self.project.up("--yes")
-        command.wait()
-        said = self._said(command)
+        said = self.end(self.begin_with_preview())
         paid = self.ids - ledger
         said.paid = len(paid)
         for passage in self.gate.passages[passages:]:
@@ -154,6 +161,20 @@ class Stand:
         if name in self.declared.runs:
             return {name}
         return set(re.findall(r"\w+", message)) & set(self.declared.items)
+
+    def move(self, folder: Path, config: Mapping[str, str] | None = None) -> None:
+        """
+        Go on at another machine, which shares the state of the stack and nothing else.
+
+        Args:
+            folder: the machine's folder of the program.
+            config: changes of the configuration.
+
+        """
+        config = {**(self._config or {}), **(config or {})}
+        other = Project(folder, self.gate.url, state_of=self.project, config=config)
+        self.folder, self.project = folder, self._stack.enter_context(other)
+        self.project.program(PROGRAM)
 
     # -- ledger and state ---------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from tests.engine.project import Project
 from torture.crash import POINTS, TARGETS, Target, Where, crash
@@ -75,6 +75,9 @@ class Trial:
 
     """
 
+    resend: ClassVar[float] = 0.25
+    """The probability that the user chooses a second send of all starts."""
+
     def __init__(self, cell: Cell, chance: random.Random) -> None:
         self.cell, self._chance = cell, chance
         self._count = {
@@ -88,13 +91,17 @@ class Trial:
     def run(self, folder: Path, like: Project | None = None) -> Result:
         """Run the trial; a failure is in the result."""
         result = Result(self.cell)
-        within = LATER if self.cell.follow == "at once" else SOON
-        with Stand(folder, like, {"vod:resendWithin": within}, dedup=self.cell.rule) as self._stand:
+        config = self._config(folder)
+        with Stand(folder, like, config, dedup=self.cell.rule) as self._stand:
             try:
                 self._make(result)
             except AssertionError as error:
                 result.failure = str(error) or repr(error)
         return result
+
+    def _config(self, _folder: Path) -> dict[str, str]:
+        """Return the configuration of the stack."""
+        return {"vod:resendWithin": LATER if self.cell.follow == "at once" else SOON}
 
     def _make(self, result: Result) -> None:
         if self._updates:
@@ -161,7 +168,7 @@ class Trial:
 
     def _answer(self, asked: Said) -> set[str]:
         before = self._stand.paid
-        said, ways = answer(self._stand, asked, self._chance)
+        said, ways = answer(self._stand, asked, self._chance, resend=self.resend)
         self._succeed(said, "the update after the answer")
         again = {vid for vid, way in ways.items() if way == "again"}
         if "resend" in ways.values():

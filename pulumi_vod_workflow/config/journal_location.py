@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -52,6 +52,12 @@ class JournalLocation:
     """Whether every machine that updates the state also has this journal."""
     warning: str = field(default="", compare=False)
     """The warning about a journal that the next machine does not have; empty without one."""
+    former_files: tuple[Path, ...] = field(default=(), compare=False)
+    """
+    Other files in which the provider may have kept the records of this backend by default.
+
+    Their records move to this journal: see `lifecycle.pending_starts`.
+    """
 
     def exists(self) -> bool:
         """Return whether the file exists; a store of objects or a database always does."""
@@ -88,14 +94,29 @@ def locate_journal(
         emulated: whether starts are sent to the embedded emulator, whose runs are on this machine.
 
     """
-    if chosen:
-        return _chosen_location(chosen, backend, home, folder, problems)
+    # The default before a change of the setting, and that of releases which knew only
+    # PULUMI_BACKEND_URL and the last login (journal-facts 1).
+    defaults = (
+        file_beside_state(JOURNAL_NAME, backend, environ, home),
+        pulumi_home(environ, home) / JOURNAL_NAME,
+    )
+    location = (
+        _chosen_location(chosen, backend, home, folder, problems)
+        if chosen
+        else _default_location(backend, defaults[0], environ, emulated=emulated)
+    )
+    former = tuple(path for path in dict.fromkeys(defaults) if path != location.path)
+    return replace(location, former_files=former)
+
+
+def _default_location(
+    backend: StateBackend, path: Path, environ: Mapping[str, str], *, emulated: bool
+) -> JournalLocation:
     # Journal-facts 7: the table of defaults.
     if backend.scheme in OBJECT_STORES and not emulated:
         address, mark, query = backend.url.partition("?")
         url = f"{address.rstrip('/')}/{OBJECTS_FOLDER}{mark}{query}"
         return JournalLocation("objects", url=url, backend=backend.identity)
-    path = file_beside_state(JOURNAL_NAME, backend, environ, home)
     is_beside = backend.folder is not None
     warning = ""
     if not (is_beside or emulated) and environ.get("CI", "").lower() not in {"", "0", "false"}:

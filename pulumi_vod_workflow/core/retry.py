@@ -29,7 +29,8 @@ class RetryPolicy:
     the call fails at once.
     """
 
-    rejected_start_budget: float = 120.0
+    # Journal-facts 8: with 40 jobs on one account, a start waits for minutes and then gets through.
+    rejected_start_budget: float = 600.0
     """The budget of a start that the service has rejected (429, 503), in seconds."""
     # vod-api-facts 4: the service joins a repeated start while the run is unfinished. A run that
     # has ended may be paid again, and snapshots of a clip end within seconds.

@@ -28,7 +28,9 @@ from pulumi_vod_workflow.dynamic.error_reporting import report_errors
 from pulumi_vod_workflow.dynamic.sdk_compat.call_context import current_call
 from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import (
     cancellation_check,
+    end_with_engine,
     install_cancel_handler,
+    keep_host_alive,
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import (
@@ -92,6 +94,7 @@ class VodProvider(ResourceProvider):
             ANNOUNCEMENTS,
         )
         install_cancel_handler()
+        end_with_engine()
 
     @property
     def paid_operations(self) -> frozenset[str]:
@@ -163,7 +166,8 @@ def _run(operation: Coroutine[Any, Any, T]) -> T:
     An event loop is not necessary: an operation awaits only `BlockingService`, which blocks.
     """
     try:
-        operation.send(None)
+        with keep_host_alive():
+            operation.send(None)
     except StopIteration as end:
         result: T = end.value
         return result

@@ -27,9 +27,14 @@ def open_journal(location: JournalLocation) -> Journal:
     """Return the journal of a location; one object for each process and location."""
     with _lock:
         if location not in _journals:
-            module, _, name = STORES[location.kind].partition(".")
-            store: Callable[[Any, str], Journal] = getattr(
-                import_module(f"pulumi_vod_workflow.journal.{module}"), name
-            )
-            _journals[location] = store(location.path or location.url, location.backend)
+            _journals[location] = new_journal(location)
         return _journals[location]
+
+
+def new_journal(location: JournalLocation) -> Journal:
+    """Return another object for the journal of a location; its connection ends with it."""
+    module, _, name = STORES[location.kind].partition(".")
+    store: Callable[[Any, str], Journal] = getattr(
+        import_module(f"pulumi_vod_workflow.journal.{module}"), name
+    )
+    return store(location.path or location.url, location.backend)

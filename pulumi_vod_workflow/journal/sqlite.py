@@ -301,7 +301,8 @@ class SqliteJournal:
         self._writable = False
         """Whether this connection has created or checked the schema."""
         self._pending_work: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
-        self._scheduled_write: Future[None] | None = None
+        self._latest_write: Future[None] | None = None
+        """The last scheduled write, which may be in progress or done."""
         self._unreleased: set[str] | None = None
         """The ids of the journal's runs; `None` before their first read."""
         self._released: set[str] = set()
@@ -311,6 +312,11 @@ class SqliteJournal:
     def location(self) -> str:
         """The path for messages."""
         return str(self._path)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """No warnings: the first lookup fails if the store is not usable."""
+        return ()
 
     def now(self) -> datetime:
         """Return the current time by this machine's clock, which dates the records."""
@@ -342,7 +348,10 @@ class SqliteJournal:
             rows = self._records(IS_WANTED, values)
         else:
             # Scheduled releases of runs that a state has must precede the read of the versions.
-            self._writer.submit(lambda: None).result()
+            with self._lock:
+                write = self._latest_write
+            if write:
+                write.result()
             with self._file_lock, self._explain_errors():
                 connection = self._create()
                 # One transaction: a record and its version are from the same time.
@@ -573,6 +582,7 @@ class SqliteJournal:
         records = self.list_stack(project, stack)
         if records:
             target.adopt_records(records)
+            _complete_runs(records, target)
             stack_values = {"backend": self._backend, "project": project, "stack": stack}
             # A record that another update has changed since the read stays in the file.
             deletions = [(DELETE_RECORD, self._row(record)) for record in records]
@@ -687,13 +697,13 @@ class SqliteJournal:
         future.set_running_or_notify_cancel()  # a waiter cannot cancel the write
         with self._lock:
             self._pending_work.append((work, future))
-            if self._scheduled_write is None:
-                self._scheduled_write = self._writer.submit(self._write_pending)
+            if len(self._pending_work) == 1:
+                self._latest_write = self._writer.submit(self._write_pending)
         return future
 
     def _write_pending(self) -> None:
         with self._lock:
-            pending, self._pending_work, self._scheduled_write = self._pending_work, [], None
+            pending, self._pending_work = self._pending_work, []
         try:
             with self._file_lock, self._explain_errors():
                 connection = self._create()
@@ -787,6 +797,20 @@ class SqliteJournal:
                 "if the last update did not finish, look for its runs in the VOD console first\n"
                 "move the file away",
             ) from None
+
+
+def _complete_runs(records: Iterable[StartRecord], target: Journal) -> None:
+    """Record runs whose starts another journal has without an answer."""
+    # An update that was still running when the stack moved has added them to the file since.
+    runs = {record.record_key: record for record in records if record.run}
+    intents = {
+        key: StartIntent({}, "", record.resource_key, key, record.request_key)
+        for key, record in runs.items()
+    }
+    for key, found in target.lookup(intents.values()).records.items():
+        run = runs[key].run
+        if found.run is None and found.record_key == key and run is not None:
+            target.record_accepted(intents[key], run).result()
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -94,6 +94,10 @@ class Journal(Protocol):
     def location(self) -> str:
         """The path or URL for messages, without credentials."""
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What a user must know of the store, found by the first lookup with `create`."""
+
     def now(self) -> datetime:
         """Return the current time by the clock that dates the records."""
 
@@ -104,7 +108,8 @@ class Journal(Protocol):
         Args:
             intents: the starts.
             create: whether to create the store, and to return the versions that claims need. A
-                preview then already fails if the store is not writable.
+                preview then already fails if the store is not usable. A store that only denies
+                writes may leave the failure to the first claim, and warns.
 
         Raises:
             JournalError: when the store is not readable, or with `create` not writable.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock, Timer
 from typing import Final
@@ -47,6 +47,11 @@ class Announcements:
         """Show once where runs start, whether they are paid, and settings that may be mistyped."""
         for line in (settings.endpoint_notice, *settings.doubts):
             self.once(line, partial(self.print_line, f"vod: {line}"))
+
+    def warn_of(self, warnings: Iterable[str]) -> None:
+        """Show each warning about the whole engine operation once."""
+        for text in warnings:
+            self.once(text, partial(self.print_line, f"vod: warning: {text}"))
 
     def count_starts(self, resource_key: str, count: int, settings: Settings) -> None:
         """Count the runs that a resource starts; a replacement plans them twice."""

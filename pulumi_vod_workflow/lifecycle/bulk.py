@@ -24,17 +24,36 @@ OnRead = Callable[[str, Mapping[str, Any]], None]
 """A function that receives the name of a run and its outputs after each read."""
 
 
-async def for_each(names: Iterable[str], work: Callable[[str], Awaitable[None]]) -> None:
-    """Do the work for each name, in order, `MAX_CONCURRENT_CALLS` at a time."""
+async def for_each(
+    names: Iterable[str],
+    work: Callable[[str], Awaitable[None]],
+    concurrency: Callable[[], int] = lambda: MAX_CONCURRENT_CALLS,
+) -> None:
+    """
+    Do the work for each name, in order.
+
+    Args:
+        names: the names.
+        work: the work.
+        concurrency: the number of names at a time; read again after each work, and never lowered.
+
+    """
     remaining = iter(names)
+    workers = 0
 
     async def worker() -> None:
         for name in remaining:
             await work(name)
+            add_workers()
+
+    def add_workers() -> None:
+        nonlocal workers
+        while workers < concurrency():
+            workers += 1
+            tasks.start_soon(worker)
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(MAX_CONCURRENT_CALLS):
-            tasks.start_soon(worker)
+        add_workers()
 
 
 def internal_error(error: Exception) -> CallError:

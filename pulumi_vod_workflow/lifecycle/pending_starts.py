@@ -1,5 +1,7 @@
 """
-The first meeting of a journal with a stack: starts that another machine may have sent.
+The meeting of a journal with a stack: starts that another journal or another machine has sent.
+
+The records of a former file move to the journal that is configured now.
 
 Before a create begins, the engine records it in the state as a pending operation, with the inputs.
 The operation survives a kill, `pulumi cancel` and later updates. A journal without a record of the
@@ -28,6 +30,7 @@ from pulumi_vod_workflow.core.exported_state import (
 from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, start_intent
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import PendingStart
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Session
@@ -68,6 +71,8 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
     # A start of the embedded emulator is free, and another machine has other runs.
     if settings.site.endpoint == EMULATOR:
         return
+    for path in location.former_files:
+        _move_records(session, host, path, (project, stack))
     # A journal on this machine knows nothing of the updates of other machines. So it meets the
     # stack in each operation.
     if location.is_beside_state and session.journal.has_met(project, stack):
@@ -94,13 +99,36 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
         session.journal.import_pending(project, stack, starts)
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
-        session.unrecorded_starts = {
+        session.unrecorded_starts |= {
             start.record_key: StartRecord(start.sent_at, None, start.record_key, start.resource_key)
             for start in starts
         }
         host.logger.warning(
             f"the journal {location} cannot record the unfinished operations of the stack: "
             f"{error.why}"
+        )
+
+
+def _move_records(session: Session, host: Host, path: Path, stack: tuple[str, str]) -> None:
+    """Move the stack's records from a former file to the journal."""
+    if not path.exists():
+        return
+    location = session.settings.journal
+    file = SqliteJournal(path, location.backend)
+    records: list[StartRecord] = []
+    try:
+        records = file.list_stack(*stack)
+        if records:
+            file.move_stack(*stack, session.journal)
+            host.logger.info(
+                f"moved the records of {len(records):,} starts from {path} to {location}"
+            )
+    except JournalError as error:
+        # A preview may have no right to write. An update then fails at its first claim.
+        session.unrecorded_starts |= {record.record_key: record for record in records}
+        host.logger.warning(
+            f"the records of starts in the journal {path} cannot move to {location}: {error.why}\n"
+            f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
         )
 
 

@@ -67,6 +67,7 @@ def plan_starts(
     }
     journal = session.journal
     lookup = journal.lookup(intents.values(), create=True)
+    session.announcements.warn_of(journal.warnings)
     unclaimed = _lost_starts(session, lookup.same_request, starts)
     with session.takeover_lock:
         # The journal may release an announced run during this operation, so the session keeps it.

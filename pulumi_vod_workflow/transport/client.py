@@ -199,6 +199,10 @@ class VodClient:
             operations.start_workflow(start, client_token), is_cancelled, recorder
         )
 
+    def claim_time(self) -> float:
+        """Return the recent time of a start's claim in the journal, in seconds."""
+        return rate_limiter().operation(START_WORKFLOW, self._rate).preparation_time
+
     async def get_workflow_execution(self, run_id: str) -> ApiResponse:
         """Read a run's status and tasks; free."""
         return await self.call(operations.get_workflow_execution(run_id))
@@ -274,6 +278,7 @@ class VodClient:
             skew = self._auth.skew
             try:
                 await tracker.begin()
+                await limiter.wait_until_due(permit)
                 return await self._send(request, permit, tracker)
             except UnknownStartOutcomeError as error:  # the time ended during the wait
                 raise with_outcome(failure or error, maybe_accepted=True) from None

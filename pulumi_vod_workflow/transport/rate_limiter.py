@@ -1,4 +1,4 @@
-"""The rate limiter of the process: runs, batches and waits share it. `AdaptiveRate` is its rule."""
+"""The rate limiter of the process: runs, batches and waits share it."""
 
 # The page (注意事项: 本接口的单用户 QPS) and vod-api-facts 7: each action has its own limit.
 # Throttling of starts may be about the whole account, so reads are slow while starts wait.
@@ -22,19 +22,35 @@ NORMAL_PRIORITY: Final = 1
 """The priority of all other requests."""
 
 
+MAX_PREPARATION_TIME: Final = 0.5
+"""The longest time between a permit and its send that the limiter makes up for, in seconds."""
+
+# A few slow claims must not be forgotten at once: a send that is late delays the next ones.
+PREPARATION_DECAY: Final = 0.98
+"""The part of the preparation time that remains after a faster preparation."""
+
+
 @dataclass(eq=False, slots=True)
 class Permit:
     """The permission to send one request, with the time of the send."""
 
+    granted_at: float
+    """The time of the permit, in seconds of the event loop's clock, as all its times."""
+    due_at: float
+    """The earliest time of the send."""
     # The service counts arrivals, and a new connection takes time. So the limiter counts from the
     # send, not from the permit.
     sent_at: float | None = None
-    """The time of the send, in seconds of the event loop's clock."""
+    """The time of the send."""
 
     def mark_sent(self) -> None:
         """Record the time of the send; later calls have no effect."""
         if self.sent_at is None:
             self.sent_at = asyncio.get_running_loop().time()
+
+    def counts_at(self, now: float) -> float:
+        """Return the time at which the service counts the request, if it is sent at once."""
+        return max(now, self.due_at) if self.sent_at is None else self.sent_at
 
 
 @dataclass(order=True, slots=True)
@@ -45,7 +61,12 @@ class _Waiter:
 
 
 class OperationLimiter:
-    """The limiter of one action. Permits go by priority, then by order of request."""
+    """
+    The limiter of one action in a `RateLimiter`; its `AdaptiveRate` is the rate of its permits.
+
+    Permits go by priority, then by order of request. A request that is prepared after its permit
+    gets the permit early: the journal's claim of a start does not lower the rate.
+    """
 
     def __init__(self, limiter: RateLimiter, action: str, allowed: float) -> None:
         self.rate = AdaptiveRate(allowed)
@@ -55,20 +76,22 @@ class OperationLimiter:
         self._waiters: list[_Waiter] = []
         self._permits: list[Permit] = []
         self._next_at = 0.0
+        self.preparation_time = 0.0
+        """The recent time between a permit and the end of its preparation, in seconds."""
 
     async def acquire(self, priority: int) -> Permit:
-        """Wait until a request may be sent, and return its permit."""
+        """Wait until a request may be prepared, and return its permit; see `wait_until_due`."""
         ticket = _Waiter(priority, next(self._numbers))
         heapq.heappush(self._waiters, ticket)
         try:
             while True:
                 ticket.woken.clear()
                 first = self._waiters[0] is ticket
-                delay = self._try_acquire() if first else None
-                if delay == 0:
-                    break
+                granted = self._try_acquire() if first else None
+                if isinstance(granted, Permit):
+                    return granted
                 try:
-                    async with asyncio.timeout(delay):
+                    async with asyncio.timeout(granted):
                         await ticket.woken.wait()
                 except TimeoutError:
                     pass
@@ -78,9 +101,16 @@ class OperationLimiter:
             self.wake_next()
             if self._is_start and not self._waiters:
                 self._limiter.wake_all()  # reads may be faster now
-        turn = Permit()
-        self._permits.append(turn)
-        return turn
+
+    async def wait_until_due(self, permit: Permit) -> None:
+        """Wait until a prepared request may be sent."""
+        now = _now()
+        latest = min(now - permit.granted_at, MAX_PREPARATION_TIME)
+        if latest > self.preparation_time:
+            self.wake_next()  # its permit may be earlier now
+        self.preparation_time = max(latest, self.preparation_time * PREPARATION_DECAY)
+        if permit.due_at > now:
+            await asyncio.sleep(permit.due_at - now)
 
     def release(self, permit: Permit) -> None:
         """Return the permit of a request that was not sent."""
@@ -107,25 +137,26 @@ class OperationLimiter:
         if self._waiters:
             self._waiters[0].woken.set()
 
-    def _try_acquire(self) -> float:
-        """Reserve the next send and return 0, or return the seconds until it is free."""
+    def _try_acquire(self) -> Permit | float:
+        """Return a permit, or the seconds until one is free."""
         now = _now()
         rate = self.rate
         if not self._is_start and self._limiter.starts_are_throttled:
             rate = AdaptiveRate(rate.allowed * AdaptiveRate.MIN_FRACTION)
         count, period = rate.burst_window(now)
-        times = sorted(now if turn.sent_at is None else turn.sent_at for turn in self._permits)
+        times = sorted(permit.counts_at(now) for permit in self._permits)
         free_at = times[-count] + period if len(times) >= count else now
-        delay = max(free_at, self._next_at) - now
+        due_at = max(now, free_at, self._next_at)
+        # The service counts a send one claim after its permit. Without an early permit, a second
+        # would last as long as a second and a claim.
+        delay = due_at - now - self.preparation_time
         if delay > 0:
             return delay
-        self._permits = [turn for turn in self._permits if _still_counts(turn, now - period)]
-        self._next_at = now + rate.min_spacing(now)
-        return 0
-
-
-def _still_counts(permit: Permit, since: float) -> bool:
-    return permit.sent_at is None or permit.sent_at > since
+        permit = Permit(now, due_at)
+        since = now - period
+        self._permits = [*(item for item in self._permits if item.counts_at(now) > since), permit]
+        self._next_at = due_at + rate.min_spacing(now)
+        return permit
 
 
 def _now() -> float:
@@ -133,7 +164,7 @@ def _now() -> float:
 
 
 class RateLimiter:
-    """The limiters of all actions in one event loop."""
+    """The limiters of one event loop: an `OperationLimiter` for each action."""
 
     def __init__(self) -> None:
         self._operations: dict[str, OperationLimiter] = {}

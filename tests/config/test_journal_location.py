@@ -130,3 +130,15 @@ def test_two_spellings_of_a_backend_are_one_journal(tmp_path: Path) -> None:
     one, two = (settings(tmp_path, url, shared).journal for url in ("s3://one", "s3://two"))
     assert one.path == two.path
     assert (one.backend, two.backend) == ("s3://one", "s3://two")
+
+
+def test_the_files_whose_records_move(tmp_path: Path) -> None:
+    """The defaults before a change of the setting or of the release, and never the journal."""
+    home = tmp_path / "vod-journal.sqlite3"
+    states = Path("/states/.pulumi/vod-journal.sqlite3")
+    assert settings(tmp_path, "s3://b").journal.former_files == (home,)
+    assert settings(tmp_path, "s3://b", "s3://other").journal.former_files == (home,)
+    assert settings(tmp_path, "file:///states").journal.former_files == (home,)
+    assert settings(tmp_path, "file:///states", "/j").journal.former_files == (states, home)
+    assert settings(tmp_path, "https://api.pulumi.com").journal.former_files == ()
+    assert settings(tmp_path, "https://api.pulumi.com", str(home)).journal.former_files == ()

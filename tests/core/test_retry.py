@@ -48,7 +48,7 @@ def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = Fals
     """Return the latest second at which the policy still repeats."""
     moments = [
         second
-        for second in range(300)
+        for second in range(700)
         if POLICY.next_delay(
             operation, error, Attempts(9, second, second if unclear else None), 0.0
         )
@@ -61,8 +61,8 @@ def last_moment(operation: str, error: VodWorkflowError, *, unclear: bool = Fals
 @pytest.mark.parametrize(
     ("operation", "error", "unclear", "seconds"),
     [
-        (START, throttled(), False, 120),
-        (START, failed(maybe=False), False, 120),
+        (START, throttled(), False, 600),
+        (START, failed(maybe=False), False, 600),
         (START, network(sent=False), False, 20),
         (START, network(sent=False, refused=True), False, 5),
         (START, failed(), True, 4),
@@ -119,7 +119,7 @@ def test_retry_after_is_honoured_or_the_call_fails() -> None:
     """The service is never asked again before it said, nor waited for beyond the bound."""
     wait = POLICY.next_delay(START, throttled(30), Attempts(1, 0), 1.0)
     assert wait == 30.5
-    assert POLICY.next_delay(START, throttled(121), Attempts(1, 0), 0.0) is None
+    assert POLICY.next_delay(START, throttled(601), Attempts(1, 0), 0.0) is None
     assert POLICY.next_delay(READ, throttled(61), Attempts(1, 0), 0.0) is None
     assert POLICY.next_delay(START, throttled(3), Attempts(2, 1, 1), 0.0) == 3
     assert POLICY.next_delay(START, throttled(3), Attempts(2, 2, 2), 0.0) is None

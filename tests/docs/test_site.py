@@ -13,8 +13,7 @@ import pytest
 
 import pulumi_vod_workflow
 from tests.engine.pages import blocks
-
-pytestmark = pytest.mark.xdist_group("site")  # one worker builds the site, once
+from tests.once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -56,9 +55,13 @@ AVOIDED = {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site as CI builds it: any warning is an error, and none is hidden by a lower level."""
-    folder = tmp_path_factory.mktemp("site")
+    return made_once(tmp_path_factory, "site", build) / "site"
+
+
+def build(folder: Path) -> None:
+    """Build the site into a folder of it."""
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder / "site")],
         cwd=ROOT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
@@ -68,7 +71,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert set(re.findall("^[A-Z]{4,}", said, re.MULTILINE)) <= {"INFO"}, said
-    return folder
 
 
 def built(folder: Path, page: Path) -> Path:

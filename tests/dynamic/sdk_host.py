@@ -59,6 +59,8 @@ class Host:
     stub: Any
     engine: Engine
     process: subprocess.Popen[str]
+    server: grpc.Server
+    """The engine's."""
     said: list[str] = field(default_factory=list)
     """Lines on its standard error."""
 
@@ -75,6 +77,11 @@ class Host:
         properties = struct(name, kind, declared)
         request = provider_pb2.CreateRequest(urn=URN + name, properties=properties)
         return self.stub.Create.future(request, timeout=60)
+
+    def close_pipe(self) -> None:
+        """Close the engine's end of the standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
 
     def cancel(self) -> None:
         """Do what the engine does at a Ctrl-C."""
@@ -105,11 +112,13 @@ def host(command: tuple[str, ...], config: Mapping[str, str]) -> Iterator[Host]:
     environ = {key: text for key, text in os.environ.items() if not key.startswith("VOLC")}
     process = subprocess.Popen(
         [sys.executable, "-u", *command, address],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**environ, "PULUMI_PROJECT": "p"},
     )
+    assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
     said: list[str] = []
@@ -121,11 +130,12 @@ def host(command: tuple[str, ...], config: Mapping[str, str]) -> Iterator[Host]:
             arguments = Struct()
             arguments.update(config)
             stub.Configure(provider_pb2.ConfigureRequest(args=arguments), timeout=60)
-            yield Host(stub, engine, process, said)
+            yield Host(stub, engine, process, server, said)
     finally:
         process.terminate()
         process.wait(30)
         reader.join(30)
+        process.stdin.close()
         process.stdout.close()
         process.stderr.close()
         server.stop(0).wait()

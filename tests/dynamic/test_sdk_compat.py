@@ -6,6 +6,7 @@ Against the SDK that is installed: `tests/package` runs this with the oldest tha
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pulumi.runtime import rpc
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT
 from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import ENGINE_CHECK_INTERVAL, REFUSALS
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator
@@ -87,6 +89,42 @@ def test_no_part_is_missed_where_none_is_known(vod_emulator: VodEmulator, tmp_pa
             waits[0].result(timeout=1)
     assert "vod: starts a paid run" in "".join(sdk.said)
     assert len(vod_emulator.ledger()) == 1
+
+
+END = 3 * ENGINE_CHECK_INTERVAL * REFUSALS
+"""More seconds than a host needs to notice the end of the engine."""
+
+
+def ends(sdk: Host) -> bool:
+    try:
+        return sdk.process.wait(END) is not None
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def test_a_host_ends_only_if_pipe_and_address_of_the_engine_are_gone(
+    vod_emulator: VodEmulator, tmp_path: Path
+) -> None:
+    with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
+        sdk.check("run", vid="v", templateId="t")
+        sdk.close_pipe()
+        assert not ends(sdk)
+        assert sdk.check("run", vid="v", templateId="t"), "it answers as before"
+        sdk.server.stop(0).wait()
+        sdk.process.wait(30)
+    with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
+        sdk.check("run", vid="v", templateId="t")
+        sdk.server.stop(0).wait()
+        assert not ends(sdk)
+
+
+@pytest.mark.vod_emulator(runningSeconds=3600)
+def test_an_unknown_host_stays(vod_emulator: VodEmulator, tmp_path: Path) -> None:
+    with host(UNKNOWN, config(vod_emulator, tmp_path)) as sdk:
+        sdk.check("run", vid="v", templateId="t")
+        sdk.close_pipe()
+        sdk.server.stop(0).wait()
+        assert not ends(sdk)
 
 
 def test_the_keys_of_a_configuration_are_seen_where_they_are_known() -> None:

@@ -141,7 +141,7 @@ def test_buttons_move_the_clock_decide_outcomes_and_break_things(
 
     press("outcomes", "Set", status="2003", times="2", match="a*")
     pending = "document.getElementById('pending').innerText"
-    assert "outcome 2003, sources *a[*]*, 2 times" in tab.evaluate(pending)
+    soon(lambda: "outcome 2003, sources *a[*]*, 2 times" in tab.evaluate(pending))
     started(call, "a*b")
     emulator.advance(10)
     soon(lambda: [row[:2] for row in tab.evaluate(RUNS)] == [["failed", "2003"]])
@@ -149,10 +149,10 @@ def test_buttons_move_the_clock_decide_outcomes_and_break_things(
 
     press("faults", "Add", kind="http", when="after", times="3", code="ServiceUnavailable")
     waiting = "fault http ServiceUnavailable, after the effect of StartWorkflow, 3 times"
-    assert waiting in tab.evaluate(pending)
+    soon(lambda: waiting in tab.evaluate(pending))
     assert call("StartWorkflow", {"Vid": "lost", "TemplateId": "t"}).status_code == 503
     press("faults", "Remove")
-    assert "fault" not in tab.evaluate(pending)
+    soon(lambda: "fault" not in tab.evaluate(pending))
     assert call("StartWorkflow", {"Vid": "v", "TemplateId": "t"}).status_code == 200
 
     wrong = press("faults", "Add", kind="http", code="X", times="1", when="before", action="")
@@ -164,7 +164,7 @@ def test_buttons_move_the_clock_decide_outcomes_and_break_things(
     tab.evaluate("document.querySelector('#reset summary').click()")
     press("reset", "Delete")
     assert emulator.ledger() == []
-    assert "No runs" in tab.evaluate("document.getElementById('runs').innerText")
+    soon(lambda: "No runs" in tab.evaluate("document.getElementById('runs').innerText"))
 
 
 def test_a_run_leads_to_its_page_and_back(call: Call, emulator: VodEmulator, tab: Tab) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.emulator.store import Store
 from tests.engine import pages
+from tests.engine.vault import Vault
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = (
@@ -76,10 +77,11 @@ class Checkout:
 
     Args:
         folder: where it is made.
+        vault: keeper of the key of the stacks' secrets, instead of the passphrase.
 
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
         self.folder = copy_to(folder)
         self.state = folder / ".pulumi-state"
         self.backend = f"file://{self.state}"
@@ -92,6 +94,7 @@ class Checkout:
         typed(f"{commands}\nenv -0 >environ", self.folder, environ)
         lines = (folder / "environ").read_text().split("\0")
         self.environ = dict(line.split("=", 1) for line in lines if line)
+        self.environ |= vault.for_new_stacks if vault else {}
         assert self.environ["PULUMI_BACKEND_URL"] == self.backend
         (self.state / ".pulumi").mkdir()
         with self._store() as store:  # instead of five seconds

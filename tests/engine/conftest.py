@@ -14,7 +14,7 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story, new_stack
-from tests.engine.project import Project
+from tests.engine.project import Project, no_process_left
 from tests.engine.vault import Vault
 
 
@@ -29,6 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # The Automation API leaves its inline programs' event loops to the collector.
             unraisable = "ignore::pytest.PytestUnraisableExceptionWarning"
             item.add_marker(pytest.mark.filterwarnings(unraisable))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_processes_ended() -> Iterator[None]:
+    """What the tests kill, leaves nothing behind."""
+    with no_process_left():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,7 @@ from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.emulator.store import Store
 from tests.engine.project import LONG, ROOT, Project, session, until
+from tests.engine.vault import Vault
 
 FENCE: Final = re.compile(
     r"(?:^<!-- (?P<note>\w+) -->\n)?"
@@ -107,13 +108,20 @@ class Reader:
     Args:
         folder: where; it is there.
         like: a project whose stack is taken over.
+        vault: keeper of the key of the stacks' secrets.
         starts_from_nothing: whether the page makes its own stack.
 
     """
 
-    def __init__(self, folder: Path, like: Project, *, starts_from_nothing: bool) -> None:
+    def __init__(
+        self, folder: Path, like: Project, vault: Vault, *, starts_from_nothing: bool
+    ) -> None:
         self._project = Project(folder, "emulator", like=like)
-        self._environ = {**self._project.environ, "PULUMI_SKIP_CONFIRMATIONS": "true"}
+        self._environ = {
+            **self._project.environ,
+            **vault.for_new_stacks,
+            "PULUMI_SKIP_CONFIRMATIONS": "true",
+        }
         self.folder = folder
         self.said = ""
         """By the last commands."""

@@ -13,12 +13,15 @@ import sys
 import textwrap
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
 from pulumi import automation as auto
 
+from pulumi_vod_workflow.config.journal_location import JournalLocation
+from pulumi_vod_workflow.config.settings import load_settings
 from tests.engine.vault import LINES, PROVIDER, Vault
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -26,6 +29,10 @@ IMPORTS: Final = "import pulumi\nfrom pulumi_vod_workflow import WorkflowBatch, 
 STACK: Final = "dev"
 TELLING: Final = frozenset({"up", "preview", "refresh", "destroy"})
 """Commands of which the engine tells events."""
+MARK: Final = "VOD_TEST_SESSION"
+"""The variable that marks the processes of `no_process_left`."""
+ENDING: Final = 30.0
+"""The longest time until what is left of killed commands has ended, in seconds."""
 LONG: Final = 120.0
 """Seconds after which something that is waited for does not come any more."""
 
@@ -129,6 +136,31 @@ def session(leader: int) -> Iterator[int]:
                 yield int(folder.name)
 
 
+@contextlib.contextmanager
+def no_process_left() -> Iterator[None]:
+    """Check at the end that every process that was started within has ended."""
+    mark = str(uuid.uuid4())
+    os.environ[MARK] = mark
+    try:
+        yield
+    finally:
+        del os.environ[MARK]
+    with contextlib.suppress(AssertionError):
+        until(lambda: not _marked(mark), seconds=ENDING)
+    left = {pid: _words(pid) for pid in _marked(mark)}
+    assert not left, f"these processes are left behind: {left}"
+
+
+def _marked(mark: str) -> list[int]:
+    """Return the processes that have inherited a mark, and are not dead."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
 def _words(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
@@ -144,6 +176,7 @@ class Project:
         folder: where it is made.
         endpoint: URL of the service.
         like: another one, whose stack and Pulumi's own folder are taken over: that is quicker.
+        state_of: the same stack on another machine, which shares the state and nothing else.
         stack: the stack's name.
         config: more of its configuration.
         vault: keeper of the key of its secrets, instead of a passphrase; or that of `like`.
@@ -156,14 +189,19 @@ class Project:
         endpoint: str,
         *,
         like: Project | None = None,
+        state_of: Project | None = None,
         stack: str = STACK,
         config: Mapping[str, str] | None = None,
         vault: Vault | None = None,
     ) -> None:
         self.folder = folder
         self.stack = stack
-        self.home: Path = like.home if like else folder / "home"
-        self._vault: Vault | None = like._vault if like else vault
+        self.has_leases = False
+        """Whether the lock of a killed command ends by itself, as on Pulumi Cloud."""
+        other = like or state_of
+        self.home: Path = other.home if other else folder / "home"
+        self.state: Path = state_of.state if state_of else folder / "state"
+        self._vault: Vault | None = other._vault if other else vault
         self._begun: list[Command] = []
         self._config = {
             "vod:endpoint": endpoint,
@@ -175,7 +213,7 @@ class Project:
             **os.environ,
             "PYTHONDONTWRITEBYTECODE": "",  # every command starts two more processes
             "PYTHONPATH": str(ROOT),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_HOME": str(self.home),
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_PYTHON_CMD": sys.executable,
@@ -184,13 +222,16 @@ class Project:
             **(self._vault.environ if self._vault else {}),
         }
         if like:
-            shutil.copytree(like.folder / "state", folder / "state")
-            shutil.copy(like._settings, folder)
+            shutil.copytree(like.state, self.state)
+        elif state_of:
+            folder.mkdir(parents=True)
         else:
-            (folder / "state").mkdir(parents=True)
+            self.state.mkdir(parents=True)
+        if other:
+            shutil.copy(other._settings, folder)
         (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
         self.configure()
-        if not like:
+        if not other:
             provider = PROVIDER if vault else "passphrase"
             self.command("stack", "init", stack, "--secrets-provider", provider)
 
@@ -208,7 +249,7 @@ class Project:
 
     @property
     def _state(self) -> Path:
-        return self.folder / "state" / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
+        return self.state / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
 
     def configure(self, **changes: str) -> None:
         """Change its configuration: `vod_region="..."`."""
@@ -253,8 +294,18 @@ class Project:
             json.loads(self._state.read_text())
         except ValueError:
             shutil.copy(self._state.with_name(self._state.name + ".bak"), self._state)
-        if any((self.folder / "state").rglob("locks/**/*.json")):
+        locks = [*self.state.rglob("locks/**/*.json")]
+        if self.has_leases:
+            for lock in locks:
+                lock.unlink()
+        elif locks:
             self.command("cancel", "--yes", "--stack", self.stack)
+
+    @property
+    def journal(self) -> JournalLocation:
+        """The location of its journal."""
+        environ = {key: self.environ[key] for key in ("PULUMI_BACKEND_URL", "PULUMI_HOME")}
+        return load_settings(self._config.get, environ, self.home, folder=self.folder).journal
 
     @property
     def resources(self) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pulumi import automation as auto
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.checkout import ROOT, Checkout, blocks, tracked
 from tests.engine.pages import NO_PREVIEW
+from tests.engine.vault import Vault
 
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir())
 OTHERS = [name for name in EXAMPLES if name != "quickstart"]
@@ -21,8 +22,10 @@ STARTS = re.compile(r"^\*\*Starts\*\* (\d+) runs?\b", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def checkout(command: auto.PulumiCommand, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return Checkout(tmp_path_factory.mktemp("checkout"))
+def checkout(
+    command: auto.PulumiCommand, tmp_path_factory: pytest.TempPathFactory, vault: Vault
+) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("checkout"), vault)
 
 
 def plain(text: str) -> str:

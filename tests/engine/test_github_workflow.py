@@ -19,6 +19,7 @@ import yaml
 from pulumi import automation as auto
 
 from tests.engine.checkout import ROOT, Checkout, blocks
+from tests.engine.vault import Vault
 
 WORKFLOW = ROOT / "examples" / "github_actions" / ".github" / "workflows" / "videos.yml"
 PULL_REQUEST = "https://github.com/me/videos/pull/1"
@@ -30,8 +31,8 @@ REGARDLESS = {"always()", "${{ !cancelled() }}"}
 class Runner:
     """A repository at GitHub, its cache, and the machines that its jobs run on."""
 
-    def __init__(self, folder: Path) -> None:
-        self.checkout = Checkout(folder / "checkout")
+    def __init__(self, folder: Path, vault: Vault) -> None:
+        self.checkout = Checkout(folder / "checkout", vault)
         self.repository = self.checkout.folder / "examples" / "github_actions"
         self.folder = folder
         self.cache: dict[str, Path] = {}
@@ -124,9 +125,9 @@ class Runner:
 
 
 @pytest.fixture
-def runner(command: auto.PulumiCommand, tmp_path: Path) -> Runner:
+def runner(command: auto.PulumiCommand, tmp_path: Path, vault: Vault) -> Runner:
     (tmp_path / "checkout").mkdir()
-    return Runner(tmp_path)
+    return Runner(tmp_path, vault)
 
 
 def test_it_reviews_deploys_and_pays_once(runner: Runner) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.pages import Block, Reader, blocks, pages
 from tests.engine.project import ROOT, Project
+from tests.engine.vault import Vault
 
 LISTS = "what it says of stacks like these is held by tests/engine/test_story_runs.py"
 TEMPLATES = "tests/engine/test_templates.py types it, with answers"
@@ -43,18 +44,20 @@ FOLLOWED = dict.fromkeys(page for page, block in EVERY if not not_run(page, bloc
 
 
 @pytest.fixture(scope="session")
-def like(tmp_path_factory: pytest.TempPathFactory, command: object) -> Iterator[Project]:
+def like(
+    tmp_path_factory: pytest.TempPathFactory, command: object, vault: Vault
+) -> Iterator[Project]:
     """A stack, made once."""
-    with Project(tmp_path_factory.mktemp("like"), "emulator") as project:
+    with Project(tmp_path_factory.mktemp("like"), "emulator", vault=vault) as project:
         yield project
 
 
 @pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_a_page_works_as_written(page: Path, tmp_path: Path, like: Project) -> None:
+def test_a_page_works_as_written(page: Path, tmp_path: Path, like: Project, vault: Vault) -> None:
     """Each block, in the page's order, in one folder."""
     found = [block for block in blocks(page) if not not_run(page, block)]
     own = any("pulumi stack init" in block.text for block in found)
-    with Reader(tmp_path, like, starts_from_nothing=own) as reader:
+    with Reader(tmp_path, like, vault, starts_from_nothing=own) as reader:
         for block in found:
             try:
                 reader.do(block)

@@ -11,8 +11,9 @@ import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.harness import Story
+from tests.engine.harness import WAYS, Story
 from tests.engine.project import Project, until
+from torture.gate import Gate
 
 COUNT = 300
 
@@ -52,6 +53,60 @@ def test_an_update_beside_one_that_still_runs_pays_for_nothing_twice(
             start["runId"] for start in emulator.ledger()
         }
         assert len(emulator.ledger()) == COUNT
+
+
+ONE = 'WorkflowRun("run", vid="v", template_id="t")'
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0, running_seconds=0)
+def test_a_start_in_flight_is_sent_by_its_own_update_only(
+    tmp_path: Path, like: Project, emulator: VodEmulator
+) -> None:
+    """Its run has ended, so that a second send would be paid, also within the time of a repeat."""
+    window = {"vod:resendWithin": "600"}
+    with (
+        Gate(emulator.url) as gate,
+        Project(tmp_path / "project", gate.url, like=like, config=window) as project,
+    ):
+        project.program(ONE)
+        trap = gate.trap("accepted", 1)
+        first = project.up()
+        until(trap.reached.is_set)
+        project.command("cancel", "--yes", "--stack", project.stack)
+        second = project.up()
+        until(lambda: "another update is starting this run" in second.said)
+        trap.release()
+        assert (second.wait(), first.wait()) == (0, first.process.returncode), second.said
+        [start] = emulator.ledger()
+        project.command("up", "--yes", "--stack", project.stack)
+        [recorded] = [item for item in project.resources if "Run" in item["type"]]
+        assert recorded["outputs"]["runId"] == start["runId"]
+        assert len(emulator.ledger()) == 1
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0, running_seconds=0)
+def test_the_start_of_an_update_that_dies_meanwhile_is_asked_about(
+    tmp_path: Path, like: Project, emulator: VodEmulator
+) -> None:
+    """The second update does not wait for an answer that cannot come, and sends nothing."""
+    with (
+        Gate(emulator.url) as gate,
+        Project(
+            tmp_path / "project", gate.url, like=like, config={"vod:resendWithin": "0"}
+        ) as project,
+    ):
+        project.program(ONE)
+        trap = gate.trap("accepted", 1)
+        first = project.up()
+        until(trap.reached.is_set)
+        project.command("cancel", "--yes", "--stack", project.stack)
+        second = project.up()
+        until(lambda: "another update is starting this run" in second.said)
+        first.kill()
+        assert second.wait() != 0
+        assert all(way in second.said for way in WAYS), second.said
+        trap.release()
+        assert len(emulator.ledger()) == 1
 
 
 def calls_again(calls: Counter[str]) -> pulumi.ResourceOptions:

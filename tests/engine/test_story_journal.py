@@ -141,6 +141,20 @@ def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
     story.pays(program, 3)
 
 
+def test_the_records_move_to_another_journal(story: Story) -> None:
+    """After a change of `vod:journal`: what an update left in the former file stays known."""
+    program = batch(items("a", "b", "c"))
+    empty = story.stack.export_stack()
+    story.up(program)
+    story.emulator.advance(5000)
+    story.stack.import_stack(empty)
+    story.write_config(vod_journal=str(story.folder / "other" / "journal.sqlite3"))
+    outcome = story.pays(program, 0)
+    assert "moved the records of 3 starts from " in story.shown.text
+    assert "reuses runs that an earlier update started (free)" in outcome.text
+    assert "moved the records" not in story.stays(program).text
+
+
 def test_what_a_state_has_held_is_not_taken_over(story: Story) -> None:
     """Destroyed and declared again it is a new run, shown and paid, as ever."""
     story.up(run())

@@ -82,7 +82,6 @@ def test_it_runs_as_it_is(checkout: Checkout) -> None:
         mv with-wheels requirements.txt
         rm -r venv/lib/python*/site-packages/pulumi_vod_workflow*
         pulumi install
-        pulumi preview
         pulumi up --yes --skip-preview
         pulumi preview --expect-no-changes
         pulumi stack output --json >outputs.json

@@ -2,7 +2,7 @@
 A stand-in for HashiCorp Vault, which encrypts the key of a stack's secrets.
 
 The engine derives the key from a passphrase in 0.2 s of processor time for each command, and gets
-the key from Vault in one request. Pages, examples and templates use a passphrase.
+the key from Vault in one request. Templates and `make up` use a passphrase.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Vault(ThreadingHTTPServer):
             "VAULT_SERVER_TOKEN": "tests",
         }
         """The environment in which the engine finds it."""
+        self.for_new_stacks = {**self.environ, "PULUMI_OPTION_SECRETS_PROVIDER": PROVIDER}
+        """The environment in which `pulumi stack init` takes it, too; older engines do not."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()

@@ -16,6 +16,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from pulumi_vod_workflow.config.clock import Clock as ClockOf
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
@@ -23,6 +24,7 @@ from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import ClaimResult, RecordVersion
+from tests.journal.conformance import BACKEND, JournalConformance
 
 RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z", "phase": "x"}
 ME, OTHER = "mine", "another's"
@@ -62,6 +64,33 @@ def clock() -> Clock:
 @pytest.fixture
 def journal(path: Path, clock: Clock) -> SqliteJournal:
     return SqliteJournal(path, clock=clock)
+
+
+def open_at(location: str, backend: str = BACKEND, clock: ClockOf | None = None) -> SqliteJournal:
+    return SqliteJournal(Path(location), backend, clock)
+
+
+class TestTheFile(JournalConformance):
+    """The suite of all stores."""
+
+    opener = "tests.journal.test_sqlite:open_at"
+
+    @pytest.fixture
+    def location(self, path: Path) -> str:
+        return str(path)
+
+    @pytest.fixture
+    def unreachable(self, tmp_path: Path) -> str:
+        (tmp_path / "file").write_text("")
+        return str(tmp_path / "file" / "journal")
+
+    @pytest.fixture
+    def denied(self, path: Path) -> str:
+        """SQLite's own mark in the file: root may write where the permissions say no."""
+        with path.open("r+b") as raw:
+            raw.seek(18)
+            raw.write(b"\x03")
+        return str(path)
 
 
 def look(journal: SqliteJournal, *keys: str) -> dict[str, StartRecord]:

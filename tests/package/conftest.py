@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.once import made_once
 from tests.package.building import ROOT, Built, build
 from tests.package.environments import TRIED, Environment, install
 
@@ -29,12 +28,7 @@ def environment(
     request: pytest.FixtureRequest, built: Built, tmp_path_factory: pytest.TempPathFactory
 ) -> Environment:
     """One with the wheel and its extras, of each kind."""
-    ours = tmp_path_factory.getbasetemp()
-    folder = (ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / request.param
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "made").exists():
-            install(request.param, built, folder)
-            (folder / "made").touch()
+    folder = made_once(
+        tmp_path_factory, request.param, lambda folder: install(request.param, built, folder)
+    )
     return Environment(folder / "venv")

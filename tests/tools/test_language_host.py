@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import venv
@@ -71,3 +72,13 @@ def test_the_list_needs_nothing_of_the_environment() -> None:
         [sys.executable, "-S", "-c", host.INSTALLED], capture_output=True, check=True
     )
     assert json.loads(done.stdout) == []
+
+
+def test_it_ends_when_the_engine_asks_also_as_a_background_command() -> None:
+    """A shell lets such a command ignore SIGINT, and every `pulumi` would end 5 s later."""
+    serve = ["/bin/sh", "-c", 'trap "" INT; exec "$0" "$1"', sys.executable, host.__file__]
+    with subprocess.Popen(serve, stdout=subprocess.PIPE) as server:
+        assert server.stdout
+        assert int(server.stdout.readline())
+        server.send_signal(signal.SIGINT)
+        assert server.wait() == 0

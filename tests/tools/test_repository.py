@@ -52,7 +52,14 @@ def test_every_requirement_is_pinned_with_hashes() -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [".ci/run", "tools/demo", "tools/find-browser", "tools/find-python", "tools/with-engine"],
+    [
+        ".ci/run",
+        "tools/demo",
+        "tools/find-browser",
+        "tools/find-postgres",
+        "tools/find-python",
+        "tools/with-engine",
+    ],
 )
 def test_scripts_can_be_started(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)

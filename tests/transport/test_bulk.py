@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from pulumi_vod_workflow.core import recovery
+from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.signing import Credentials
@@ -21,10 +24,12 @@ from pulumi_vod_workflow.errors import JournalError, StartInProgressError
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle import starter
+from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
-from pulumi_vod_workflow.transport.client import VodClient
+from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, VodClient
+from pulumi_vod_workflow.transport.rate_limiter import MAX_PREPARATION_TIME, rate_limiter
 from tests.transport.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
@@ -62,6 +67,42 @@ def test_a_defect_in_one_start_does_not_cancel_the_others(
     assert len(done.accepted) == 39
     assert done.failed["k7"].maybe_accepted
     assert "a defect of pulumi_vod_workflow (KeyError)" in str(done.failed["k7"])
+
+
+@pytest.mark.parametrize(("claim", "starts"), [(0.0, 64), (0.03, 67), (0.1, 74), (0.5, 114)])
+def test_a_far_journal_has_more_starts_in_flight(claim: float, starts: int) -> None:
+    """50 a second times two round trips; 0.5 s is the most that the limiter measures."""
+
+    async def use() -> None:
+        async with AsyncExitStack() as stack:
+            client = VodClient("https://vod.example.com", "cn-north-1", KEYS)
+            stack.push_async_callback(client.aclose)
+            rate_limiter().operation(START_WORKFLOW, 50).preparation_time = claim
+            assert starter._concurrent_starts(client) == starts
+            assert starts <= MAX_IN_FLIGHT
+
+    assert MAX_PREPARATION_TIME == 0.5
+    anyio.run(use)
+
+
+def test_the_number_at_a_time_can_grow() -> None:
+    """It is read again after each work."""
+    running, most = 0, [0]
+
+    async def work(name: str) -> None:
+        nonlocal running
+        running += 1
+        most.append(max(most[-1], running))
+        await anyio.lowlevel.checkpoint()
+        running -= 1
+
+    async def use() -> None:
+        await for_each(map(str, range(30)), work, lambda: 2 if len(most) < 10 else 5)
+
+    anyio.run(use)
+    assert most[9] == 2
+    assert most[-1] == 5
+    assert len(most) == 31
 
 
 @pytest.mark.vod_emulator(rate_limit=0, latency_seconds=0.8)

@@ -178,7 +178,7 @@ def test_a_refused_start_waits_as_told_and_gives_up_in_time() -> None:
     assert service.clock.slept[0] >= 7
     patient = Service(error(503, "ServiceUnavailable"))
     patient.fails()
-    assert 60 < patient.clock.at <= 120
+    assert 300 < patient.clock.at <= 600
 
 
 def test_a_long_failure_says_a_line_now_and_then() -> None:
@@ -186,7 +186,7 @@ def test_a_long_failure_says_a_line_now_and_then() -> None:
     down = Service(error(503, "ServiceUnavailable"))
     down.fails()
     assert len(down.seen) > 8
-    assert 1 < len(down.said) <= 1 + 120 / 30
+    assert 1 < len(down.said) <= 1 + 600 / 30
     assert "retrying StartWorkflow" in down.said[0]
     assert "ServiceUnavailable [HTTP 503, RequestId r1]" in down.said[0]
     assert "words" not in "".join(down.said)

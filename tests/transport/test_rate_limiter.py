@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -19,9 +20,11 @@ from pulumi_vod_workflow.transport.client import VodClient
 from pulumi_vod_workflow.transport.rate_limiter import (
     HIGH_PRIORITY,
     NORMAL_PRIORITY,
+    OperationLimiter,
     RateLimiter,
     rate_limiter,
 )
+from tests.transport.simulation import SimulatedLoop
 
 READS = "GetWorkflowExecution"
 START = {"vid": "v", "templateId": "t"}
@@ -195,11 +198,11 @@ def test_an_objection_to_a_start_slows_reads_but_not_the_other_way_round() -> No
         starts, reads = paces.operation(START_WORKFLOW, 50), paces.operation(READS, 50)
         paces.on_throttled(READS)
         assert starts.rate.at(now()) == 50
-        assert reads.rate.at(now()) == pytest.approx(25, abs=1)
+        assert reads.rate.at(now()) == pytest.approx(37.5, abs=1)
         await anyio.sleep(1.1)
         paces.on_throttled(START_WORKFLOW)
-        assert starts.rate.at(now()) == pytest.approx(25, abs=1)
-        assert reads.rate.at(now()) < 15
+        assert starts.rate.at(now()) == pytest.approx(37.5, abs=1)
+        assert reads.rate.at(now()) < 20
 
     run(use)
 
@@ -259,15 +262,60 @@ def test_it_finds_the_rate_that_is_left(vod_emulator: VodEmulator) -> None:
     assert vod_emulator.requests()[START_WORKFLOW] - 100 < 60
 
 
+@pytest.mark.parametrize("claim_time", [0.001, 0.03, 0.1, 0.4])
+def test_a_claim_before_each_start_costs_no_rate(claim_time: float) -> None:
+    """No second has more than 50 starts, and 400 starts take one claim longer."""
+    times: list[float] = []
+
+    async def one(pace: OperationLimiter) -> None:
+        turn = await pace.acquire(NORMAL_PRIORITY)
+        await asyncio.sleep(claim_time)
+        await pace.wait_until_due(turn)
+        turn.mark_sent()
+        times.append(now())
+
+    async def use() -> None:
+        pace = RateLimiter().operation(START_WORKFLOW, 50)
+        await asyncio.gather(*(one(pace) for _ in range(400)))
+
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        runner.run(use())
+    assert most_in_a_second(times) == 50
+    assert times[-1] == pytest.approx(claim_time + 7 * 1.02 + 49 / 200, abs=0.02)
+
+
+def test_a_claim_of_uneven_time_never_makes_a_second_of_more_than_the_rate() -> None:
+    """A late start counts from its send."""
+    generator = random.Random(1)
+    times: list[float] = []
+
+    async def one(pace: OperationLimiter) -> None:
+        turn = await pace.acquire(NORMAL_PRIORITY)
+        await asyncio.sleep(generator.choice([0.0, 0.05, 0.3, 2.0]) * generator.random())
+        await pace.wait_until_due(turn)
+        turn.mark_sent()
+        times.append(now())
+
+    async def use() -> None:
+        pace = RateLimiter().operation(START_WORKFLOW, 50)
+        await asyncio.gather(*(one(pace) for _ in range(1000)))
+
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        runner.run(use())
+    assert most_in_a_second(times) == 50
+
+
 def test_the_rate_as_a_value() -> None:
     rate = AdaptiveRate(50)
     assert rate.at(0) == 50
     assert rate.burst_window(0) == pytest.approx((50, 1.02))
     cut = rate.on_throttled(100)
-    assert cut.at(100) == 25
+    assert cut.at(100) == 37.5
     assert cut.on_throttled(100.5) is cut  # the same objection, told by another answer
-    assert cut.on_throttled(101.5).at(101.5) < 15
-    assert cut.at(110) > cut.at(105) > 25
+    assert cut.on_throttled(102).at(102) == pytest.approx((37.5 + 2) / 2)
+    assert cut.on_throttled(159).at(159) == 25
+    assert cut.on_throttled(160).at(160) == 37.5  # after a minute it is the first one again
+    assert cut.at(110) > cut.at(105) > 37.5
     assert cut.at(200) == 50
     assert cut.min_spacing(200) == pytest.approx(1.02 / 50)
     lowest = cut

@@ -163,7 +163,7 @@ def only_one(cache: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("    another run is installing the engine: waiting for it")
+            say("    another run is installing it: waiting")
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in cache.glob(".part-*"):
             shutil.rmtree(leftover)

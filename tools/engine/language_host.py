@@ -15,7 +15,9 @@ a new project the options pip and `venv`, makes that virtual environment, instal
 - the list of a program's dependencies (`pulumi about`);
 - plugin versions of pre-releases: such a package needs no plugin here;
 - plugins: the Python of the stand-in runs them, and only from a `__main__.py`;
-- the program's log lines: they reach the engine as output, an error with the SDK's own frames.
+- the program's log lines: they reach the engine as output, an error with the SDK's own frames;
+- the end of the engine: the official host looks for it every 5 minutes, and the program ends by
+  itself at its next call of the engine. The stand-in ends at once, with the program in its process.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -79,14 +82,15 @@ INSTALLED = """
 import importlib.metadata, importlib.util, json, pathlib
 told = {}
 for one in importlib.metadata.distributions():
-    name = one.metadata["Name"]
+    metadata = one.metadata
+    name, version = metadata["Name"], metadata["Version"]
     module = name.replace("-", "_")
     spec = importlib.util.find_spec(module) if module.isidentifier() else None
     folders = (spec.submodule_search_locations or []) if spec else []
     files = [file for folder in folders
              if (file := pathlib.Path(folder) / "pulumi-plugin.json").is_file()]
     about = json.loads(files[0].read_text()) if files else None
-    told.setdefault(module, {"name": name, "version": one.version, "about": about})
+    told.setdefault(module, {"name": name, "version": version, "about": about})
 print(json.dumps([*told.values()]))
 """
 """A program that prints the distributions of its Python, each with its `pulumi-plugin.json`."""
@@ -268,6 +272,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return Empty()
 
 
+STOP_SECONDS: Final = 5
+"""The longest wait for the end of the calls of a killed engine."""
 RUN = "run"
 """The argument with which this file runs one program, in a virtual environment, and ends."""
 
@@ -279,8 +285,19 @@ def run_once() -> None:
     sys.exit(LanguageHost().Run(request, no_call).bail)
 
 
+def stop_with_engine(server: grpc.Server) -> None:
+    """Wait until the engine closes its end of the standard input, then end."""
+    while os.read(sys.stdin.fileno(), 1 << 12):
+        pass
+    server.stop(grace=None).wait(STOP_SECONDS)  # ends the processes of plugins and installations
+    os._exit(1)  # the program's thread may wait for anything
+
+
 def main() -> None:
-    """Serve, and print the port for the engine."""
+    """Serve until SIGINT, and print the port for the engine."""
+    # The engine sends SIGINT to end this process, and kills the process five seconds later. A shell
+    # lets a background command ignore SIGINT, and its child processes inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
@@ -288,8 +305,9 @@ def main() -> None:
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    print(port, flush=True)
+    Thread(target=stop_with_engine, args=[server], daemon=True).start()
     try:
+        print(port, flush=True)
         Event().wait()
     except KeyboardInterrupt:
         server.stop(grace=None)

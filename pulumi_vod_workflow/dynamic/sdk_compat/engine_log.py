@@ -27,8 +27,10 @@ LOG_TIMEOUT: Final = 2.0  # seconds
 
 
 def print_line(line: str) -> None:
-    """Show a line of the operation."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the engine shows it to the user
+    """Show a line of the operation; never raises."""
+    # Standard error is closed after the end of the engine. A start that was sent still retries.
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the engine shows it to the user
 
 
 def log_stack_status(text: str) -> None:
@@ -80,8 +82,7 @@ class EngineLogger:
         if self._urn and _log(request):
             return
         name = self._urn.rpartition("::")[2]
-        with suppress(OSError, ValueError):  # standard error is closed
-            print_line(f"vod: {name}: {text}" if name else f"vod: {text}")
+        print_line(f"vod: {name}: {text}" if name else f"vod: {text}")
 
 
 def _log(request: LogRequest) -> bool:
@@ -96,9 +97,12 @@ def _log(request: LogRequest) -> bool:
     return True
 
 
+def engine_address() -> str:
+    """Return the address of the engine that has started this process; empty in another process."""
+    return sys.argv[1] if host_servicer() is not None and len(sys.argv) > 1 else ""
+
+
 @cache
 def _engine() -> EngineStub | None:
-    """Return the engine that has started this process, if this is the SDK's host."""
-    if host_servicer() is None or len(sys.argv) < 2:
-        return None
-    return EngineStub(grpc.insecure_channel(sys.argv[1]))
+    address = engine_address()
+    return EngineStub(grpc.insecure_channel(address)) if address else None

@@ -1,0 +1,641 @@
+"""
+The journal in a PostgreSQL database: the tables `vod_starts`, `vod_stacks` and `vod_journal`.
+
+The first write creates the tables in the first schema of the role's search path. The journal has no
+inputs, tokens or keys.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
+from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.owners import UnknownProcesses
+from pulumi_vod_workflow.journal.postgres_database import (
+    Execute,
+    PostgresDatabase,
+    Rows,
+    Statement,
+    TableAccess,
+    UnusableDatabaseError,
+    Write,
+)
+from pulumi_vod_workflow.journal.store import (
+    ClaimResult,
+    JournalLookup,
+    PendingStart,
+    RecordVersion,
+    hidden_key,
+    journal_lookup,
+)
+
+SCHEMA_VERSION: Final = 1
+"""The version of the tables."""
+
+# Two processes that create a table at the same time fail without this lock, in spite of
+# IF NOT EXISTS.
+SCHEMA_LOCK: Final = 0x766F646A  # "vodj"
+"""The key of the advisory lock that the creation of the tables takes."""
+
+SELECT_TABLES: Final = """
+SELECT starts IS NOT NULL, to_regclass('vod_journal') IS NOT NULL,
+    current_setting('transaction_read_only') = 'off'
+    AND has_table_privilege(starts, 'INSERT') AND has_table_privilege(starts, 'UPDATE')
+FROM (SELECT to_regclass('vod_starts')::oid) AS found (starts)
+"""
+
+SELECT_SCHEMA_VERSION: Final = "SELECT max(schema_version) FROM vod_journal"
+
+CREATE_SCHEMA: Final = (
+    "SELECT pg_advisory_xact_lock(%(lock)s)",
+    """
+CREATE TABLE IF NOT EXISTS vod_starts (
+    backend text NOT NULL,
+    key text NOT NULL,
+    resource text NOT NULL,
+    project text NOT NULL,
+    stack text NOT NULL,
+    request text NOT NULL,
+    sent_at timestamptz,
+    run jsonb,
+    owner text,
+    process text,
+    released_at timestamptz,
+    released_run jsonb,
+    is_settled boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (backend, key)
+)""",
+    "CREATE INDEX IF NOT EXISTS vod_starts_by_resource ON vod_starts (backend, resource)",
+    "CREATE INDEX IF NOT EXISTS vod_starts_by_request ON vod_starts (backend, project, request)",
+    "CREATE INDEX IF NOT EXISTS vod_starts_by_run ON vod_starts (backend, (run ->> 'runId'))",
+    """
+CREATE INDEX IF NOT EXISTS vod_starts_without_record ON vod_starts (backend, released_at)
+WHERE sent_at IS NULL AND NOT is_settled""",
+    """
+CREATE TABLE IF NOT EXISTS vod_stacks (
+    backend text NOT NULL,
+    project text NOT NULL,
+    stack text NOT NULL,
+    PRIMARY KEY (backend, project, stack)
+)""",
+    "CREATE TABLE IF NOT EXISTS vod_journal (schema_version integer NOT NULL)",
+    """
+INSERT INTO vod_journal SELECT %(version)s
+WHERE NOT EXISTS (SELECT 1 FROM vod_journal WHERE schema_version >= %(version)s)
+""",
+)
+
+# One statement compares and records, so one process wins. It locks the row even if it does not
+# change it, so the SELECT after it returns what the claim was compared with.
+CLAIM: Final = """
+INSERT INTO vod_starts AS starts
+    (backend, key, resource, project, stack, request, sent_at, owner, process)
+VALUES (%(backend)s, %(key)s, %(resource)s, %(project)s, %(stack)s, %(request)s,
+    now(), %(owner)s, %(process)s)
+ON CONFLICT (backend, key) DO UPDATE SET
+    resource = excluded.resource,
+    request = excluded.request,
+    sent_at = coalesce(starts.sent_at, excluded.sent_at),
+    owner = excluded.owner,
+    process = excluded.process
+WHERE starts.run IS NULL AND (
+    starts.owner = excluded.owner
+    OR CASE WHEN starts.sent_at IS NULL
+        THEN starts.released_at IS NULL OR starts.released_at = %(released_at)s::timestamptz
+        ELSE starts.sent_at = %(sent_at)s::timestamptz
+            AND starts.owner IS NOT DISTINCT FROM %(expected_owner)s
+    END
+)
+RETURNING key
+"""
+
+SELECT_ROWS: Final = """
+SELECT resource, key, request, sent_at, run, owner, process, released_at, released_run
+FROM vod_starts
+"""
+
+SELECT_CLAIMED: Final = SELECT_ROWS + "WHERE backend = %(backend)s AND key = %(key)s"
+
+# The row stays: a later claim compares its release.
+REMOVE_REJECTED: Final = """
+UPDATE vod_starts SET sent_at = NULL
+WHERE backend = %(backend)s AND key = %(key)s AND run IS NULL AND owner = %(owner)s
+"""
+
+RECORD_ACCEPTED: Final = """
+INSERT INTO vod_starts AS starts (backend, key, resource, project, stack, request, sent_at, run)
+VALUES (%(backend)s, %(key)s, %(resource)s, %(project)s, %(stack)s, %(request)s,
+    now(), %(run)s::jsonb)
+ON CONFLICT (backend, key) DO UPDATE SET
+    request = excluded.request,
+    sent_at = coalesce(starts.sent_at, excluded.sent_at),
+    run = excluded.run
+"""
+
+REMOVE_UNDECIDED: Final = """
+UPDATE vod_starts SET sent_at = NULL
+WHERE backend = %(backend)s AND resource = %(resource)s AND key <> %(key)s AND run IS NULL
+"""
+
+DELETE_RECORD: Final = """
+UPDATE vod_starts SET sent_at = NULL, run = NULL, is_settled = true
+WHERE backend = %(backend)s AND key = %(key)s AND sent_at = %(sent_at)s::timestamptz
+    AND run ->> 'runId' IS NOT DISTINCT FROM %(run_id)s
+"""
+
+RELEASE: Final = """
+UPDATE vod_starts SET sent_at = NULL, run = NULL, owner = NULL, process = NULL,
+    released_at = now(), released_run = run
+WHERE backend = %(backend)s AND run ->> 'runId' = ANY(%(runs)s)
+"""
+
+ADD_RECORD: Final = """
+INSERT INTO vod_starts AS starts
+    (backend, key, resource, project, stack, request, sent_at, run, process)
+VALUES (%(backend)s, %(key)s, %(resource)s, %(project)s, %(stack)s, %(request)s,
+    %(sent_at)s::timestamptz, %(run)s::jsonb, %(process)s)
+ON CONFLICT (backend, key) DO UPDATE SET
+    sent_at = excluded.sent_at, run = excluded.run, owner = NULL, process = excluded.process
+WHERE starts.sent_at IS NULL AND starts.released_at IS NULL AND NOT starts.is_settled
+RETURNING key
+"""
+
+MARK_SETTLED: Final = """
+UPDATE vod_starts SET is_settled = true WHERE backend = %(backend)s AND key = %(key)s
+"""
+
+ADD_STACK: Final = """
+INSERT INTO vod_stacks VALUES (%(backend)s, %(project)s, %(stack)s) ON CONFLICT DO NOTHING
+"""
+
+# `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
+# pending operation until a user clears it (journal-facts 6), so such a row stays. Two days are
+# longer than any update: a slower concurrent one still finds the released run.
+PRUNE_RELEASED: Final = """
+DELETE FROM vod_starts
+WHERE backend = %(backend)s AND sent_at IS NULL AND NOT is_settled AND (
+    released_at IS NULL
+    OR released_at < now() - interval '2 days'
+)
+"""
+
+SELECT_STARTS: Final = f"""
+{SELECT_ROWS}
+WHERE backend = %(backend)s AND (
+    key = ANY(%(keys)s)
+    OR sent_at IS NOT NULL AND (
+        resource = ANY(%(resources)s)
+        OR project = ANY(%(projects)s) AND request = ANY(%(requests)s)
+    )
+)
+ORDER BY sent_at
+"""
+
+SELECT_STACK: Final = f"""
+{SELECT_ROWS}
+WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
+    AND sent_at IS NOT NULL
+ORDER BY sent_at
+"""
+
+SELECT_MET: Final = """
+SELECT 1 FROM vod_stacks
+WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
+"""
+
+SELECT_RUN_IDS: Final = """
+SELECT run ->> 'runId' FROM vod_starts WHERE backend = %(backend)s AND run IS NOT NULL
+"""
+
+RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
+
+ADOPTED: Final = "adopted"
+"""The process of a start that another journal had."""
+
+FOREIGN_REMEDY: Final = (
+    "set `vod:journal` to another database, or add another schema to the URL: "
+    "`?options=-csearch_path%3DSCHEMA`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of `vod_starts`, its times in UTC. Without `sent_at` it has no record."""
+
+    resource: str
+    key: str
+    request: str
+    sent_at: datetime | None
+    run: Any
+    owner: str | None
+    process: str | None
+    released_at: datetime | None
+    released_run: Any
+
+    @classmethod
+    def of(cls, values: Iterable[Any]) -> _Row:
+        """Return the row of the columns of `SELECT_ROWS`."""
+        utc: list[Any] = [
+            value.astimezone(UTC) if isinstance(value, datetime) else value for value in values
+        ]
+        return cls(*utc)
+
+    def version(self) -> RecordVersion:
+        run_id = self.run["runId"] if self.run else None
+        return RecordVersion(_text(self.sent_at), run_id, self.owner, _text(self.released_at))
+
+    def record(self, processes: UnknownProcesses) -> StartRecord | None:
+        if self.sent_at is None:
+            return None
+        return StartRecord(
+            self.sent_at,
+            self.run,
+            self.key,
+            self.resource,
+            self.request,
+            OwnerState.ENDED if self.run else processes.state(self.process),
+        )
+
+    def released_record(self) -> StartRecord | None:
+        if self.released_at is None:
+            return None
+        return StartRecord(
+            self.released_at, self.released_run, self.key, self.resource, self.request
+        )
+
+
+class PostgresJournal:
+    """
+    A journal in a PostgreSQL database; usable from any thread.
+
+    Args:
+        url: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with the parameters of libpq. The
+            variables of libpq (`PGPASSWORD`, `PGSSLROOTCERT`, ...) give what the URL omits. The
+            parameter `table` of Pulumi's backend has no effect.
+        backend: the identity of the state backend whose starts the journal records.
+
+    """
+
+    def __init__(self, url: str, backend: str = "") -> None:
+        self._database = PostgresDatabase(url, _find_tables)
+        self._backend = backend
+        self._processes = UnknownProcesses()
+        self._opened_at = time.monotonic()
+        self._lock = threading.RLock()
+        """The lock of the sets below."""
+        self._unreleased: set[str] | None = None
+        """The ids of the journal's runs; `None` before their first read."""
+        self._released: set[str] = set()
+        """The ids of runs whose removal is scheduled."""
+
+    @property
+    def location(self) -> str:
+        """The URL for messages: host, port and database."""
+        return self._database.location
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """The limits of the database that the first lookup has found, each in a sentence."""
+        text = (
+            f"the journal {self.location} is read-only for its role. A preview works. An update "
+            "starts no run until the role may write."
+        )
+        return (text,) if self._database.is_read_only else ()
+
+    def now(self) -> datetime:
+        """
+        Return the current time by the database's clock, which dates the records.
+
+        Raises:
+            JournalError: when the first connection fails.
+
+        """
+        return self._database.time_at(time.monotonic())
+
+    def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
+        """
+        Return the records of starts, and the latest other start of each of their resources.
+
+        Args:
+            intents: the starts.
+            create: whether to create the tables, and to return the versions that claims need. A
+                role that may not write is only a warning: a preview needs no right to write.
+
+        Raises:
+            JournalError: when the tables are not readable.
+
+        """
+        wanted = [*intents]
+        keys = {intent.record_key for intent in wanted}
+        values = self._values(
+            {
+                "keys": list(keys),
+                "resources": list({intent.resource_key for intent in wanted}),
+                "projects": list({_scope_of(intent.resource_key)[0] for intent in wanted}),
+                "requests": list({intent.request_key for intent in wanted} - {""}),
+            }
+        )
+        rows = self._read_rows(SELECT_STARTS, values, create=create)
+        if create:
+            self._unreleased_run_ids()  # read now: an accepted run must not wait for it
+        records = [
+            record
+            for row in rows
+            if (record := self._record_of(row, released=create and row.key in keys))
+        ]
+        versions = dict.fromkeys(keys, RecordVersion()) if create else {}
+        versions |= {row.key: row.version() for row in rows if row.key in versions}
+        return journal_lookup(wanted, records, versions)
+
+    def _read_rows(
+        self, statement: str, values: Mapping[str, Any], *, create: bool = False
+    ) -> list[_Row]:
+        try:
+            [found] = self._database.read((statement, values), create=create)
+        except JournalError:
+            if not (create and self._database.is_read_only):
+                raise
+            # A preview needs no right to create the tables.
+            [found] = self._database.read((statement, values))
+        return [_Row.of(row) for row in found]
+
+    def _record_of(self, row: _Row, *, released: bool = False) -> StartRecord | None:
+        """
+        Return the record of a row, unless this process has scheduled its release.
+
+        Args:
+            row: the row.
+            released: whether to return a run that another process has released since this object
+                was made. A concurrent update has started it, and a newer state has it.
+
+        """
+        found = row.record(self._processes)
+        if found is None and released and row.released_at:
+            opened_at = self._database.time_at(self._opened_at)
+            found = row.released_record() if row.released_at > opened_at else None
+        is_released = found and found.run and found.run["runId"] in self._released
+        return None if is_released else found
+
+    def list_stack(self, project: str, stack: str) -> list[StartRecord]:
+        """
+        Return the record of each start of a stack; the latest last.
+
+        Raises:
+            JournalError: when the tables are not readable.
+
+        """
+        rows = self._read_rows(SELECT_STACK, self._values({"project": project, "stack": stack}))
+        return [record for row in rows if (record := self._record_of(row))]
+
+    def claim(
+        self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
+    ) -> Future[ClaimResult]:
+        """
+        Claim a start: record that an operation is about to send it.
+
+        The claim is lost if another operation has changed the record. Only the owner of the last
+        claim may send.
+
+        Args:
+            intent: the start.
+            owner: the operation.
+            expected: the record at the decision to send the start; by default none.
+
+        """
+        # journal-facts 0: two updates at the same time paid 332 of 300 starts without claims.
+        version = expected or RecordVersion()
+        values = {
+            **self._intent_values(intent),
+            "owner": owner,
+            "process": self._processes.own_id(),
+            "sent_at": version.sent_at,
+            "expected_owner": version.owner,
+            "released_at": version.released_at,
+        }
+
+        def to_result(results: Sequence[Rows]) -> ClaimResult:
+            won, [current] = bool(results[0]), results[1]
+            row = _Row.of(current)
+            record = row.record(self._processes) or row.released_record()
+            assert record, "a claimed row has a time"  # noqa: S101 - for mypy
+            return ClaimResult(won, record)
+
+        statements = [(CLAIM, values), (SELECT_CLAIMED, values)]
+        return self._database.write(Write(statements, to_result, intent.resource_key))
+
+    def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
+        """Record a rejected start; no effect if another operation has claimed it."""
+        values = self._values({"key": intent.record_key, "owner": owner})
+        return self._change((REMOVE_REJECTED, values), resource=intent.resource_key)
+
+    def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
+        """Record a start's run, and remove the resource's other starts without an answer."""
+        with self._lock:
+            self._released.discard(run["runId"])
+            self._unreleased_run_ids().add(run["runId"])
+        values = {**self._intent_values(intent), "run": _json(run)}
+        return self._change(
+            (RECORD_ACCEPTED, values), (REMOVE_UNDECIDED, values), resource=intent.resource_key
+        )
+
+    def discard_undecided(self, *resources: str) -> None:
+        """Remove the resources' starts without an answer, after an adoption; never raises."""
+        # The user has chosen the run, so the choices of an unknown outcome are no longer due.
+        for resource in resources:
+            values = self._values({"key": "", "resource": resource})
+            self._change((REMOVE_UNDECIDED, values), resource=resource, create=False)
+
+    def delete(self, records: Iterable[StartRecord]) -> None:
+        """
+        Remove records that the user discards: all of them, or none.
+
+        A record that has changed since its read stays. `import_pending` does not add a deleted
+        start again.
+
+        Raises:
+            JournalError: when the tables are not writable.
+
+        """
+        changes = [
+            (
+                DELETE_RECORD,
+                self._values(
+                    {
+                        "key": record.record_key,
+                        "sent_at": record.sent_at,
+                        "run_id": record.run["runId"] if record.run else None,
+                    }
+                ),
+            )
+            for record in records
+        ]
+        self._change(*changes).result()
+
+    def release(self, run_ids: Iterable[str]) -> Future[None] | None:
+        """
+        Remove the records of runs that a state has; never raises.
+
+        Returns:
+            The scheduled write, or `None` without a record.
+
+        """
+        with self._lock:
+            runs = self._unreleased_run_ids().intersection(run_ids)
+            if not runs:
+                return None
+            self._unreleased_run_ids().difference_update(runs)
+            self._released |= runs
+        values = self._values({"runs": list(runs)})
+        return self._change((RELEASE, values), (PRUNE_RELEASED, values))
+
+    def adopt_records(self, records: Iterable[StartRecord]) -> int:
+        """
+        Record the starts of another journal as they are there: all of them, or none.
+
+        A start that the journal has, has released, or has deleted stays as it is, so a repetition
+        has no effect. The owner of an adopted start is unknown to the journal.
+
+        Returns:
+            The number of added records.
+
+        Raises:
+            JournalError: when the tables are not writable.
+
+        """
+        additions = [self._addition(record, ADOPTED) for record in records]
+        added = self._database.write(Write(additions, _count_rows)).result()
+        with self._lock:
+            self._unreleased = None  # read the new run ids at the next release
+        return added
+
+    def has_met(self, project: str, stack: str) -> bool:
+        """
+        Return whether the journal has recorded the pending operations of a stack.
+
+        Raises:
+            JournalError: when the tables are not readable.
+
+        """
+        [found] = self._database.read(
+            (SELECT_MET, self._values({"project": project, "stack": stack}))
+        )
+        return bool(found)
+
+    def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
+        """
+        Record starts of pending operations as sent without an answer, and the stack as met.
+
+        A start that the journal has, has released, or has deleted stays as it is.
+
+        Returns:
+            The number of added records.
+
+        Raises:
+            JournalError: when the tables are not writable.
+
+        """
+        met = ADD_STACK, self._values({"project": project, "stack": stack})
+        additions = [
+            self._addition(
+                StartRecord(
+                    start.sent_at,
+                    None,
+                    start.record_key or hidden_key(start.resource_key),
+                    start.resource_key,
+                    start.request_key,
+                )
+            )
+            for start in starts
+        ]
+        settled = [(MARK_SETTLED, values) for _, values in additions]
+        return self._database.write(Write([met, *additions, *settled], _count_rows)).result()
+
+    def _addition(self, record: StartRecord, process: str | None = None) -> Statement:
+        intent = StartIntent({}, "", record.resource_key, record.record_key, record.request_key)
+        run = _json(record.run) if record.run else None
+        values = {"sent_at": record.sent_at, "run": run, "process": process}
+        return ADD_RECORD, {**self._intent_values(intent), **values}
+
+    def _change(
+        self, *statements: Statement, resource: str | None = None, create: bool = True
+    ) -> Future[None]:
+        """Schedule statements without a result."""
+        return self._database.write(Write(statements, lambda _: None, resource, create))
+
+    # -- the database -------------------------------------------------------------------------
+
+    def _values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {"backend": self._backend, **values}
+
+    def _intent_values(self, intent: StartIntent) -> dict[str, Any]:
+        project, stack = _scope_of(intent.resource_key)
+        return self._values(
+            {
+                "key": intent.record_key,
+                "resource": intent.resource_key,
+                "project": project,
+                "stack": stack,
+                "request": intent.request_key,
+            }
+        )
+
+    def _unreleased_run_ids(self) -> set[str]:
+        """Return the ids of the runs in the journal; reads them once."""
+        with self._lock:
+            if self._unreleased is None:
+                self._unreleased = set()
+                # A start needs the journal, and reports its error.
+                with suppress(JournalError):
+                    [rows] = self._database.read((SELECT_RUN_IDS, self._values({})))
+                    self._unreleased = {run_id for (run_id,) in rows}
+            return self._unreleased
+
+
+def _find_tables(execute: Execute, create: bool) -> TableAccess:  # noqa: FBT001 - a callback
+    """Return the access to the tables; creates them on demand."""
+    [[(has_starts, has_version, is_writable)]] = execute([(SELECT_TABLES, {})])
+    if has_starts and not has_version:
+        raise UnusableDatabaseError(
+            "its table vod_starts belongs to another program", FOREIGN_REMEDY
+        )
+    if not has_starts:
+        if not create:
+            return TableAccess.NONE
+        values = {"lock": SCHEMA_LOCK, "version": SCHEMA_VERSION}
+        execute((statement, values) for statement in CREATE_SCHEMA)
+    [[(version,)]] = execute([(SELECT_SCHEMA_VERSION, {})])
+    if version > SCHEMA_VERSION:
+        raise UnusableDatabaseError(
+            "a newer version of pulumi_vod_workflow has written it", "use that version"
+        )
+    return TableAccess.READ if is_writable is False else TableAccess.WRITE
+
+
+def _count_rows(results: Sequence[Rows]) -> int:
+    return sum(map(len, results))
+
+
+def _scope_of(resource_key: str) -> tuple[str, str]:
+    """Return the project and the stack of a resource key; empty if it has none."""
+    try:
+        scope = json.loads(resource_key)
+    except ValueError:
+        return "", ""
+    return scope.get("project", ""), scope.get("stack", "")
+
+
+def _json(run: Mapping[str, Any]) -> str:
+    return json.dumps({name: run.get(name) for name in RUN_FIELDS})
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,176 @@
+"""
+A killed update, then another machine without its journal: the state's own evidence.
+
+The state is in a shared folder. Each machine has a `PULUMI_HOME` and a journal of its own, as with
+Pulumi Cloud.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.project import Project
+from tests.engine.test_story_runs import vod
+from torture.crash import crash
+from torture.questions import rightly
+from torture.stand import Stand
+
+CHANCE = random.Random(1)
+
+
+@pytest.fixture
+def stand(tmp_path: Path, like: Project) -> Iterator[Stand]:
+    journal = tmp_path / "stand" / "machine" / "journal.sqlite3"
+    with Stand(tmp_path / "stand", like, {"vod:journal": str(journal)}) as stand:
+        move(stand)
+        yield stand
+
+
+def move(stand: Stand) -> None:
+    """Go on at a fresh machine, after the service's runs have ended."""
+    machine = stand.folder / "machine"
+    if machine.exists():
+        machine.rename(stand.folder / f"machine-{len([*stand.folder.glob('machine-*')])}")
+    machine.mkdir()
+    stand.project.environ["PULUMI_HOME"] = str(machine / "home")
+    stand.emulator.advance(5000)
+
+
+def asked(stand: Stand) -> frozenset[str]:
+    """Preview and update, which both ask and pay nothing; return what they ask about."""
+    before = stand.ids
+    preview = stand.preview()
+    assert preview.code, preview.text
+    said = stand.up()
+    rightly(said)
+    assert said.questions == preview.questions
+    assert stand.ids == before
+    return preview.questions
+
+
+def forget(stand: Stand, *names: str, code: int = 0) -> None:
+    options = [option for name in names for option in ("--forget", name)]
+    vod(stand.project, "recover", "--stack", "dev", *options, code=code)
+
+
+def test_one_run_that_was_sent_is_asked_about(stand: Stand) -> None:
+    """It was paid, and the state has no run of it. What the console shows is adopted."""
+    stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+    assert crash(stand, "group", "accepted", 1, CHANCE)
+    move(stand)
+    assert asked(stand) == {"run"}
+    move(stand)  # a second one knows no more, and a question is no answer
+    assert asked(stand) == {"run"}
+    [paid] = stand.runs_of("v")
+    stand.declared.runs["run"]["existing_run_id"] = paid
+    said = stand.up()
+    assert (said.code, said.promised, said.paid) == (0, 0, 0), said.text
+    move(stand)
+    assert stand.up().code == 0
+    assert stand.recorded == {"run": paid}
+
+
+def test_without_a_preview_it_is_asked_about_as_well(stand: Stand) -> None:
+    """A job may skip the preview; an updated batch leaves a pending operation of another kind."""
+    stand.declared.items = {"old": {"vid": "old"}}
+    assert stand.up().code == 0
+    stand.declared.items |= {"a": {"vid": "a"}, "b": {"vid": "b"}}
+    assert crash(stand, "group", "accepted", 1, CHANCE)
+    paid = stand.ids
+    move(stand)
+    stand.write()
+    command = stand.project.up("--skip-preview")
+    assert command.wait() != 0
+    assert "got no response (journal: " in command.said
+    assert "2 of 3 items" in command.said
+    assert stand.ids == paid
+
+
+def test_of_a_batch_each_start_without_a_run_is_asked_about(stand: Stand) -> None:
+    """Some were sent, some were not; once each is answered, each declared run is paid once."""
+    keys = [f"k{number:02}" for number in range(12)]
+    stand.declared.items = {key: {"vid": key} for key in keys}
+    assert crash(stand, "group", "accepted", 6, CHANCE)
+    started = {key: runs[0] for key in keys if (runs := stand.runs_of(key))}
+    assert started
+    move(stand)
+    assert asked(stand) == {*keys}
+    for key, run_id in started.items():
+        stand.declared.items[key] = {"vid": key, "existing_run_id": run_id}
+    lost = [f"batch[{key}]" for key in keys if key not in started]
+    forget(stand, *lost, code=1)  # the others wait for the adoption
+    said = stand.up()
+    assert (said.code, said.paid) == (0, len(lost)), said.text
+    assert {*stand.recorded} == {*keys}
+    assert {*stand.paid.values()} == {1}
+
+
+def test_a_false_alarm_costs_one_look(stand: Stand) -> None:
+    """Killed before anything was sent: the answer starts the run, once."""
+    stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+    assert crash(stand, "group", "connect", 1, CHANCE)
+    assert not stand.ledger
+    move(stand)
+    assert asked(stand) == {"run"}
+    forget(stand, "run")
+    said = stand.up()
+    assert (said.code, said.promised, said.paid) == (0, 1, 1), said.text
+
+
+def test_later_updates_and_other_stacks_do_not_hide_it(stand: Stand) -> None:
+    """The pending operation outlives `pulumi cancel` and updates without the resource."""
+    stand.declared.runs = {"lost": {"vid": "lost", "template_id": "t"}}
+    assert crash(stand, "group", "accepted", 1, CHANCE)
+    stand.declared.runs = {"other": {"vid": "other", "template_id": "t"}}
+    move(stand)
+    said = stand.up()
+    assert (said.code, said.promised, said.paid) == (0, 1, 1), said.text
+    stand.declared.runs["lost"] = {"vid": "lost", "template_id": "t"}
+    move(stand)
+    assert asked(stand) == {"lost"}
+    stand.declared.runs["lost"]["triggers"] = {"again": "1"}
+    said = stand.up()
+    assert (said.code, said.promised, said.paid) == (0, 1, 1), said.text
+    assert stand.paid == {"lost": 2, "other": 1}
+
+
+def test_what_a_state_has_is_never_asked_about(stand: Stand) -> None:
+    """The engine keeps the pending operation of a start that a later update has completed."""
+    stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+    stand.declared.items = {"a": {"vid": "a"}}
+    assert crash(stand, "group", "returned", 1, CHANCE)
+    assert stand.up().code == 0, "the journal of this machine has the run"
+    assert stand.paid == {"v": 1, "a": 1}
+    assert '"creating"' in stand.project.command("stack", "export")
+    move(stand)
+    stand.declared.runs["new"] = {"vid": "new", "template_id": "t"}
+    stand.declared.items["b"] = {"vid": "b"}
+    stand.declared.runs["run"]["triggers"] = {"again": "1"}
+    said = stand.up()
+    assert (said.code, said.promised, said.paid) == (0, 3, 3), said.text
+
+
+def test_a_secret_token_is_compared_by_its_resource(stand: Stand) -> None:
+    """The export has only its ciphertext. Another resource is not asked about."""
+    stand.write()
+    program = (
+        "import pulumi\nfrom pulumi_vod_workflow import WorkflowRun\n"
+        'hidden = pulumi.Output.secret("hush-hush-4711")\n'
+        'adopted = pulumi.Config().get("adopt")\n'
+        'WorkflowRun("run", vid="v", template_id="t", callback_args=hidden,'
+        " existing_run_id=adopted)\n"
+    )
+    (stand.folder / "__main__.py").write_text(program)
+    assert crash(stand, "group", "accepted", 1, CHANCE)
+    move(stand)
+    stand.declared.runs = {"run": {}}
+    assert asked(stand) == {"run"}
+    [paid] = stand.runs_of("v")
+    stand.project.configure(project_adopt=paid)
+    said = stand.up()
+    assert (said.code, said.paid) == (0, 0), said.text
+    assert "hush" not in said.text

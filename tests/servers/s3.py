@@ -1,0 +1,170 @@
+"""
+A real S3 server on this machine: versitygw, which `tools/s3_server.py` builds.
+
+`conftest.py` of a folder imports the fixture `s3`. Each process of pytest has its own server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from tools.engine.find_or_install import EngineError
+from tools.s3_server import find_or_build
+
+ROOT_KEY: Final = ("root", "root-secret-key")
+READER_KEY: Final = ("reader", "reader-secret-key")
+"""A user who may only read the buckets of `S3Server.bucket(reader=True)`."""
+REGION: Final = "us-east-1"
+
+
+class S3Server:
+    """
+    A running server: `with S3Server(executable, folder) as server: ...`.
+
+    Args:
+        executable: the server's program.
+        folder: an empty folder for its data.
+
+    """
+
+    def __init__(self, executable: Path, folder: Path) -> None:
+        self._executable = executable
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        for name in ("buckets", "versions", "users"):
+            (self._folder / name).mkdir()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        access, secret = ROOT_KEY
+        self._process = subprocess.Popen(
+            [
+                self._executable,
+                *("--port", f"127.0.0.1:{self.port}", "--access", access, "--secret", secret),
+                *("--region", REGION, "--iam-dir", str(self._folder / "users")),
+                *("--keep-alive", "--quiet", "posix"),
+                *("--versioning-dir", str(self._folder / "versions")),
+                str(self._folder / "buckets"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=(log := (self._folder / "log").open("w")),
+            stderr=subprocess.STDOUT,
+        )
+        log.close()
+        end = time.monotonic() + 30
+        while True:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return self
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise AssertionError((self._folder / "log").read_text())
+            time.sleep(0.02)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the server."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def url(self, bucket: str, path: str = "", *, endpoint: str = "") -> str:
+        """Return the URL of a folder, as `pulumi login` and the journal take it."""
+        query = {"region": REGION, "endpoint": endpoint or self.endpoint}
+        return f"s3://{bucket}{path}?{urlencode({**query, 's3ForcePathStyle': 'true'})}"
+
+    def environ(self, key: tuple[str, str] = ROOT_KEY) -> dict[str, str]:
+        """Return the environment with the credentials of a user."""
+        return {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
+
+    @cached_property
+    def client(self) -> Any:
+        """A client of the AWS SDK, for what only tests do."""
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=ROOT_KEY[0],
+            aws_secret_access_key=ROOT_KEY[1],
+        )
+
+    def bucket(self, *, versioned: bool = False, reader: bool = False) -> str:
+        """
+        Make a bucket and return its name.
+
+        Args:
+            versioned: whether it keeps deleted objects.
+            reader: whether the user with `READER_KEY` may read it.
+
+        """
+        name = f"bucket-{uuid4().hex[:12]}"
+        self.client.create_bucket(Bucket=name)
+        if versioned:
+            self.client.put_bucket_versioning(
+                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
+            )
+        if reader:
+            self._make_reader()
+            policy = {
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": [READER_KEY[0]]},
+                        "Action": ["s3:GetObject", "s3:ListBucket"],
+                        "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
+                    }
+                ]
+            }
+            self.client.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+        return name
+
+    def folder(self, bucket: str) -> Path:
+        """Return the folder with a bucket's objects as files."""
+        return self._folder / "buckets" / bucket
+
+    def _make_reader(self) -> None:
+        access, secret = ROOT_KEY
+        options = ("--access", access, "--secret", secret, "--endpoint-url", self.endpoint)
+        user = ("--access", READER_KEY[0], "--secret", READER_KEY[1], "--role", "user")
+        subprocess.run(
+            [self._executable, "admin", *options, "create-user", *user],
+            check=False,  # it may exist
+            capture_output=True,
+        )
+
+    def paths(self, bucket: str) -> list[str]:
+        """Return the paths of all objects."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server for all tests of a process."""
+    try:
+        executable = find_or_build(os.environ)
+    except EngineError as error:
+        pytest.skip(f"no S3 server: {error}")
+    with S3Server(executable, tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+def without_aws(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without settings of AWS."""
+    return {name: value for name, value in environ.items() if not name.startswith("AWS_")}
