@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.config.backend import PULUMI_CLOUD
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from tests.cli.conftest import Vod
-from tests.cli.exports import NOW, SECRET, batch, creating, provider, run, written
+from tests.cli.exports import NOW, SECRET, at, batch, creating, provider, run, written
 from tests.cli.test_watch import config, started
 
 SITE = {"endpoint": "https://vod.example", "region": "cn-north-1"}
@@ -56,8 +57,9 @@ class Machine:
         site: Mapping[str, str] | None = None,
     ) -> None:
         """Note a start that was sent so long ago, and its run if it was accepted."""
-        journal = SqliteJournal(self.journal, clock=At(seconds))
+        journal = SqliteJournal(self.journal, PULUMI_CLOUD, At(seconds))
         order = start_intent(inputs, **{**SITE, **(site or {})})
+        journal.import_pending("shop", "dev", [])
         journal.claim(order, "an update").result()
         if run_id:
             moment = f"{submitted or At(seconds).now():%Y-%m-%dT%H:%M:%SZ}"
@@ -168,12 +170,80 @@ def test_nothing_in_the_journal_means_not_sent_by_it(machine: Machine) -> None:
     assert "`pulumi up` starts each once, as its preview shows: paid" in text
 
 
-def test_no_journal_means_nothing(machine: Machine) -> None:
+def test_without_a_journal_each_unfinished_operation_may_have_sent_its_starts(
+    machine: Machine,
+) -> None:
+    """As `pulumi up` takes it with the same journal."""
     told, text = machine.recover(pending=PENDING, code=1)
-    assert told == {"one": ("unsent", None)}
-    assert "(there is none)" in text
-    assert "on the machine of the update, or pass its journal with --journal" in text
+    assert told == {"one": ("unclear", None)}
+    assert f"journal: {machine.journal} (--journal; there is none)" in text
+    assert "one: begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in text
+    assert "run `vod-workflow recover` on its machine, or pass its journal with --journal" in text
     assert not machine.journal.exists(), "a look makes no file"
+
+
+def test_false_alarms_of_a_fresh_journal_are_answered_at_once(machine: Machine) -> None:
+    """The journal remembers the answer: the next update asks about none of them."""
+    inputs = {"items": {key: {"vid": key} for key in "abc"}, "defaults": {"templateId": "t"},
+              "clientTokens": {key: f"pvw1-{key}" for key in "abc"}}  # fmt: skip
+    pending = [creating(BATCH_TYPE, "many", inputs), creating(BATCH_TYPE, "more", inputs)]
+    text = machine.forget("many[*]", pending=pending, code=1)
+    assert "removed from the journal: many[a], many[b], many[c]\n" in text
+    told, _ = machine.recover(pending=pending, code=1)
+    assert {*told.values()} == {("unsent", None), ("unclear", None)}
+    machine.sent({**ONE, "scope": scope("other")}, 60, "lb:1")
+    options = ["--forget-all"]
+    told, text = machine.recover(pending=pending, options=options)
+    assert {start for name, start in told.items() if name != "other"} == {("unsent", None)}
+    assert told["other"] == ("accepted", "lb:1")
+
+
+def test_forgetting_all_keeps_known_runs(machine: Machine) -> None:
+    """A start with a known run is no false alarm: only its name discards it."""
+    machine.sent({**ONE, "vid": "v2"}, 60, "lb:1")
+    told, _ = machine.recover(pending=PENDING, options=["--forget-all"], code=1)
+    assert told == {"one": ("other", "lb:1")}
+
+
+def test_the_token_of_the_state_counts_first(machine: Machine) -> None:
+    """Another machine has joined the start, or the disk was full when the answer came."""
+    machine.sent(ONE, 60)
+    joined = run("elsewhere", "lb:1", "running", submittedAt=at(0.9), **ONE)
+    assert machine.recover(joined, pending=PENDING)[0] == {"one": ("recorded", "lb:1")}
+    # The journal knows a start only by its hash, and its resource may have another name now.
+    moved = {**ONE, "scope": scope("two"), **SITE}
+    joined = run("two", "lb:1", "running", submittedAt=at(0.9), **moved)
+    assert machine.recover(joined, pending=[])[0] == {}
+    replaced = run("one", "lb:0", "succeeded", "0", submittedAt=at(30), **{**ONE, **SITE})
+    told, _ = machine.recover(replaced, pending=PENDING, code=1)
+    assert told == {"one": ("unclear", None)}, "`up --replace` keeps the token"
+
+
+def test_an_item_that_was_joined_elsewhere_needs_nothing(machine: Machine) -> None:
+    inputs = {"items": {"a": {"vid": "a"}}, "defaults": {"templateId": "t"}}
+    tokens = {"clientTokens": {"a": "pvw1-a"}, "scope": scope("many")}
+    item = {"vid": "a", "templateId": "t", "clientToken": "pvw1-a", "scope": scope("many", "a")}
+    machine.sent(item, 60)
+    made = {"a": {"runId": "lb:a", "phase": "running", "submittedAt": at(0.5)}}
+    held = batch("many", made, defaults={"templateId": "t"}, **tokens)
+    pending = [creating(BATCH_TYPE, "many", {**inputs, **tokens})]
+    for interrupted in (pending, []):
+        told, _ = machine.recover(held, pending=interrupted)
+        assert told == ({"many[a]": ("recorded", "lb:a")} if interrupted else {})
+
+
+def test_the_starts_of_a_former_name_are_listed_and_forgotten(machine: Machine) -> None:
+    """Its name is in the resources of the state until the next update, or is given."""
+    old = {**scope("one"), "stack": "before"}
+    machine.sent({**START, "scope": old}, 60)
+    assert machine.recover(pending=[])[0] == {}
+    told, text = machine.recover(pending=[], options=["--former-stack", "before"], code=1)
+    assert told == {"one": ("unclear", None)}
+    assert "one (WorkflowRun): sent by an earlier update of the stack before; no known" in text
+    held = run("two", "lb:2", "running", scope={**old, "name": "two"})
+    assert machine.recover(held, pending=[], code=1)[0] == {"one": ("unclear", None)}
+    told, _ = machine.recover(held, pending=[], options=["--forget-all"], code=0)
+    assert told == {}
 
 
 def test_what_the_state_holds_needs_nothing(machine: Machine) -> None:
@@ -190,7 +260,7 @@ def test_what_the_state_holds_needs_nothing(machine: Machine) -> None:
 def test_a_replacement_is_not_what_it_replaces(machine: Machine) -> None:
     """The state still holds the run that was to be replaced."""
     old = run("one", "lb:old", "succeeded", "0", clientToken="pvw1-0")
-    assert machine.recover(old, pending=PENDING, code=1)[0] == {"one": ("unsent", None)}
+    assert machine.recover(old, pending=PENDING, code=1)[0] == {"one": ("unclear", None)}
     machine.sent(ONE, 60, "lb:new")
     assert machine.recover(old, pending=PENDING)[0] == {"one": ("accepted", "lb:new")}
     again = run("one", "lb:old", "succeeded", "0", clientToken="pvw1-1")  # `up --replace`
@@ -293,7 +363,7 @@ def test_a_batch_whose_items_are_secret_as_a_whole_is_not_passed_over(
     pending = [creating(BATCH_TYPE, "many", {"items": items, "secretInputs": True})]
     told, text = machine.recover(pending=pending, code=1)
     assert [*told] == (["many"] if items is SECRET else ["many[a]", "many[b]"])
-    assert "there is no journal here" in text
+    assert "begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in text
 
 
 def test_an_item_that_is_secret_as_a_whole_is_found_by_its_name(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,23 +18,37 @@ from pulumi_vod_workflow.cli.options import (
     StackExport,
     StackName,
 )
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, Stack, read_stack
 from pulumi_vod_workflow.cli.recover.model import (
+    FoundRun,
+    InterruptedOperation,
     StartOutcome,
+    compare_run,
     discard_records,
     interrupted_operations,
+    record_pending_starts,
+    waiting_names,
 )
 from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.core.execution import is_emulated
+from pulumi_vod_workflow.core.execution import is_emulated, start_inputs_of
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal.opening import open_journal
 
 JOURNAL_HELP = "The journal of the update, a path or a URL, instead of the stack's vod:journal."
 FORGET_HELP = (
-    "Remove the start NAME, as printed, from the journal. First search the VOD console for its "
-    "run. If the program still declares the start, `pulumi up` starts it again; see its preview. "
-    "Repeat the option for more names."
+    "Remove the start NAME, as printed, from the journal; BATCH[*] stands for all items of a batch "
+    "without an answer. First search the VOD console for the run. If the program still declares "
+    "the start, `pulumi up` starts it again; see its preview. Repeat the option for more names."
+)
+FORGET_ALL_HELP = "Remove all listed starts without an answer from the journal, as --forget does."
+RUN_HELP = (
+    "Read a run that the VOD console shows, and print which start it belongs to, by its "
+    "ClientToken: free. Repeat the option for more runs."
+)
+FORMER_STACK_HELP = (
+    "Also list the starts of the stack NAME, an earlier name of this stack. Repeat the option for "
+    "more names."
 )
 
 
@@ -56,6 +71,13 @@ def recover(
     forgotten: Annotated[
         list[str] | None, typer.Option("--forget", metavar="NAME", help=FORGET_HELP)
     ] = None,
+    forgets_all: Annotated[bool, typer.Option("--forget-all", help=FORGET_ALL_HELP)] = False,
+    found_runs: Annotated[
+        list[str] | None, typer.Option("--run", metavar="RUNID", help=RUN_HELP)
+    ] = None,
+    former_stacks: Annotated[
+        list[str] | None, typer.Option("--former-stack", metavar="NAME", help=FORMER_STACK_HELP)
+    ] = None,
     form: Annotated[
         RecoverFormat, typer.Option("--format", "-f", help="The format of the output.")
     ] = RecoverFormat.text,
@@ -64,30 +86,59 @@ def recover(
     """
     List the starts of an interrupted update, and the steps that avoid a second payment.
 
-    Run the command on the machine of that update, because the journal there has the sent starts.
-    It starts no run. Only --forget changes the journal. Without --offline the command reads the
+    Run the command with the journal of that update, because it has the sent starts. It starts no
+    run. Only --forget and --forget-all change the journal. Without --offline the command reads the
     runs that it lists: free.
 
     Exit code 0: the next `pulumi up` continues without a decision. 1: you must decide first. 2: an
     input cannot be read.
     """
+    if offline and found_runs:
+        raise typer.BadParameter("--run reads runs from the service, so --offline excludes it")
     with exit_on_error():
         exported, now = read_stack(source, stack, cwd), SystemClock().now()
         if journal and "://" not in journal:
             journal = str(Path(journal).absolute())  # `--cwd` moves only the stack's own paths
         settings = exported.settings(cwd, endpoint=endpoint, journal=journal)
         records = open_journal(settings.journal)
+        report = RecoveryReport(
+            exported, (), settings, now, journal_source=_journal_source(exported, journal)
+        )
+
+        def listed() -> list[InterruptedOperation]:
+            return interrupted_operations(exported, records, settings, now, former_stacks or ())
+
         with as_unreadable_file(ExportError):
-            operations = interrupted_operations(exported, records, settings, now)
-            if forgotten:
-                discard_records(operations, forgotten, records)
-                operations = interrupted_operations(exported, records, settings, now)
-        report = RecoveryReport(exported, operations, settings, now, discarded=forgotten or ())
+            has_met = records.has_met(exported.project, exported.name)
+            forgets = bool(forgotten) or forgets_all
+            # As each preview does: the journal of one machine learns of other machines' updates. A
+            # file with an export may be older than the journal.
+            is_read_now = source is None and has_met and not settings.journal.is_beside_state
+            if is_read_now or (forgets and not has_met):
+                record_pending_starts(exported, records, settings)
+            operations = listed()
+            names = [*(forgotten or ()), *(waiting_names(operations) if forgets_all else ())]
+            if names:
+                report = replace(report, discarded=discard_records(operations, names, records))
+                operations = listed()
+        report = replace(report, operations=operations)
         if not offline:
             report = _read_accepted_runs(report)
+        if found_runs:
+            report = replace(report, found_runs=_compare_runs(report, found_runs))
     typer.echo(report.as_json() if form is RecoverFormat.json else report.text())
     if report.needs_a_decision:
         raise typer.Exit(EXIT_ATTENTION)
+
+
+def _journal_source(exported: Stack, chosen: str | None) -> str:
+    """Return the setting that the journal's location comes from."""
+    if chosen:
+        return "--journal"
+    if exported.setting("vod:journal"):
+        return "vod:journal of the last update"
+    # The state does not have the backend, so this machine's setting may differ from the update's.
+    return "the default for this machine's backend: the last update had no vod:journal"
 
 
 def _read_accepted_runs(report: RecoveryReport) -> RecoveryReport:
@@ -113,3 +164,30 @@ def _read_accepted_runs(report: RecoveryReport) -> RecoveryReport:
     lines = {run_id: " ".join(str(error).split("\n")) for run_id, error in errors.items()}
     operations = [each.with_read_results(phases, lines) for each in report.operations]
     return replace(report, operations=operations)
+
+
+def _compare_runs(report: RecoveryReport, run_ids: Sequence[str]) -> list[FoundRun]:
+    """Return which starts the runs belong to; free."""
+    from pulumi_vod_workflow.cli.runs.watch import connect_runs  # noqa: PLC0415 - slow import
+    from pulumi_vod_workflow.lifecycle.reader import (  # noqa: PLC0415 - slow import
+        read_client_tokens,
+        read_many,
+    )
+
+    runs = {each: {"runId": each, "emulated": is_emulated(each)} for each in run_ids}
+    refs, client = connect_runs(runs, report.settings, lambda text: typer.echo(text, err=True))
+    read, errors = client.run(read_many, refs)
+    tokens = client.run(read_client_tokens, {run_id: refs[run_id] for run_id in read})
+    found = []
+    for run_id in refs:
+        if run_id in tokens:
+            start_inputs = start_inputs_of(read[run_id][0])
+            found.append(
+                compare_run(
+                    report.operations, run_id, tokens[run_id], start_inputs, report.settings
+                )
+            )
+        else:
+            error = " ".join(str(errors.get(run_id, "its results cannot be read")).split("\n"))
+            found.append(FoundRun(run_id, read_error=error))
+    return found

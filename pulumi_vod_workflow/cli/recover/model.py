@@ -33,6 +33,7 @@ from pulumi_vod_workflow.core.recovery import (
     RecoveryAction,
     StartIntent,
     StartRecord,
+    is_start_of_token,
     recovery_action,
     resource_key_of,
     start_intent,
@@ -101,6 +102,8 @@ class InterruptedStart:
     """The reason why the run cannot be read; empty if there is none."""
     description: str = ""
     """Source and workflow, as far as they are known and not secret."""
+    is_only_pending: bool = False
+    """Whether the record is only a pending operation of the state, which the journal lacks."""
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The inputs of the interrupted operation, if no secret hides them; else empty."""
 
@@ -254,6 +257,61 @@ def discard_records(
     return [escape_line(start.name) for start in chosen.values()]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run that the user has found, compared with the starts that wait for a decision."""
+
+    run_id: str
+    starts: tuple[InterruptedStart, ...] = ()
+    """The starts with the run's ClientToken; usually one."""
+    not_compared: tuple[InterruptedStart, ...] = ()
+    """Starts whose ClientToken the command does not know, because a secret hides it."""
+    read_error: str = ""
+    """The reason why the run cannot be read; empty if there is none."""
+
+
+def compare_run(
+    found: Sequence[InterruptedOperation],
+    run_id: str,
+    token: str,
+    start_inputs: Mapping[str, Any],
+    settings: Settings,
+) -> FoundRun:
+    """
+    Return which starts have the ClientToken of a run.
+
+    Args:
+        found: the interrupted operations.
+        run_id: the run.
+        token: its ClientToken; empty for a run without one.
+        start_inputs: the inputs of its start, as the service returns them.
+        settings: the stack's endpoint.
+
+    """
+    equal: list[InterruptedStart] = []
+    unknown: list[InterruptedStart] = []
+    for start in (start for operation in found for start in operation.starts):
+        if start.outcome not in {*UNDECIDED, StartOutcome.RESENT, StartOutcome.UNSENT}:
+            continue
+        is_equal = _has_token(start, token, start_inputs, settings)
+        if is_equal is not False:
+            (equal if is_equal else unknown).append(start)
+    return FoundRun(run_id, tuple(equal), tuple(unknown))
+
+
+def _has_token(
+    start: InterruptedStart, token: str, start_inputs: Mapping[str, Any], settings: Settings
+) -> bool | None:
+    """Return whether a start has the ClientToken; `None` if that cannot be known."""
+    if start.outcome is not StartOutcome.OTHER and "clientToken" in start.declared:
+        return bool(token) and start.declared["clientToken"] == token
+    if start.record is None or not start.record.record_key:
+        return None
+    site = settings.site
+    where = {"endpoint": site.endpoint, "region": site.region}
+    return is_start_of_token(start.record, start_inputs, token, **where)
+
+
 class _StateAndJournal:
     """The runs of a state, compared with the start records of a journal."""
 
@@ -374,7 +432,7 @@ class _StateAndJournal:
         if another and another.outcome is not StartOutcome.RECORDED:
             return replace(another, outcome=StartOutcome.OTHER, description="")
         pending = self._pending.get(intent.record_key or intent.resource_key)
-        return self._from_record(start, pending) or start
+        return self._from_record(replace(start, is_only_pending=True), pending) or start
 
     def _start_intent(self, declared: Mapping[str, Any]) -> StartIntent:
         """Return the start; without a record key if a secret prevents the comparison."""

@@ -15,6 +15,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.recover.model import (
     JOURNAL_ONLY,
     UNDECIDED,
+    FoundRun,
     InterruptedOperation,
     InterruptedStart,
     StartOutcome,
@@ -40,11 +41,10 @@ NO_IMPORT_NOTE: Final = (
     "Do not use --import-pending-creates: Pulumi cannot import a run, and removes its record "
     "without a message."
 )
-NO_JOURNAL_TEXT: Final = (
-    "there is no journal here, so the starts may have been sent. Run `vod-workflow recover` on the "
-    "machine of the update, or pass its journal with --journal. If the journal is lost, search the "
-    "VOD console first, and adopt each run that you find with existing_run_id. `pulumi up` joins a "
-    "run that has not ended: free. For a run that has ended, `pulumi up` pays again."
+ONLY_PENDING_TEXT: Final = (
+    "the state has unfinished operations that this journal does not know, so their starts may have "
+    "been sent. If the update had another journal, run `vod-workflow recover` on its machine, or "
+    "pass its journal with --journal: it knows which starts were sent, and their runs."
 )
 _OPTIONS: Final = "\n".join(f"   {line}" for line in UNKNOWN_START_OPTIONS.splitlines())
 BY_NAME_NOTE: Final = "found by its name only: its inputs are secret"
@@ -62,6 +62,10 @@ class RecoveryReport:
     """The reason why no run was read; empty if runs were read, or none had to be."""
     discarded: Sequence[str] = ()
     """Names of the starts that this command has removed from the journal."""
+    journal_source: str = ""
+    """The setting that the journal's location comes from."""
+    found_runs: Sequence[FoundRun] = ()
+    """Runs that the user has found, compared with the starts."""
 
     @cached_property
     def has_journal(self) -> bool:
@@ -71,8 +75,7 @@ class RecoveryReport:
     @property
     def needs_a_decision(self) -> bool:
         """Whether the next update fails without a decision of the user, or may pay twice."""
-        unsent = self.starts_with(StartOutcome.UNSENT) and not self.has_journal
-        return bool(self.starts_with(*UNDECIDED) or unsent)
+        return bool(self.starts_with(*UNDECIDED))
 
     def starts_with(
         self, *outcomes: StartOutcome
@@ -95,14 +98,18 @@ class RecoveryReport:
             names = list_names([*map(escape_line, self.discarded)], 20)
             yield f"removed from the journal: {names}"
             yield "`pulumi preview` shows which of these starts the program still declares"
+        missing = "" if self.has_journal else "; there is none"
+        source = f" ({self.journal_source}{missing})"
         if not self.operations:
             yield "Nothing to recover: no start was interrupted, and none is without a response"
+            yield f"journal: {self.settings.journal}{source}"
+            yield from self._found_runs()
             return
-        missing = "" if self.has_journal else " (there is none)"
-        yield f"journal: {self.settings.journal}{missing}"
+        yield f"journal: {self.settings.journal}{source}"
         yield f"endpoint of new runs: {self.settings.site.endpoint}"
         for operation in self.operations:
-            yield from _operation_lines(operation)
+            yield from _operation_lines(operation, self.stack.name)
+        yield from self._found_runs()
         if self.read_error:
             yield f"\nThe runs were not read. {self.read_error}"
         yield f"\nNext steps:\n{UNLOCK_STEP}"
@@ -113,12 +120,35 @@ class RecoveryReport:
         else:
             yield f"Then: `{UP_COMMAND}`"
 
-    def _steps(self) -> Iterator[str]:
+    def _found_runs(self) -> Iterator[str]:
+        """Yield a line for each run that the user has found."""
+        for found in self.found_runs:
+            run_id = escape_line(found.run_id)
+            if found.read_error:
+                yield f"\n{run_id}: cannot be read: {escape_line(found.read_error)}"
+            elif found.starts:
+                names = list_names([escape_line(start.name) for start in found.starts], 20)
+                yield f"\n{run_id}: the run of {names} (same ClientToken). Adopt it: free"
+                for start in found.starts:
+                    yield _adoption(start, found.run_id)
+            else:
+                yield f"\n{run_id}: not the run of a listed start: its ClientToken is another"
+            if found.not_compared and not found.starts:
+                names = list_names([escape_line(start.name) for start in found.not_compared], 20)
+                yield f"  not compared, because the ClientToken is not known: {names}"
+
+    def _decisions(self) -> Iterator[str]:
+        """Yield the steps that need a decision of the user."""
+        pending = [start for _, start in self.starts_with(*UNKNOWN) if start.is_only_pending]
+        if pending:
+            names = list_names([escape_line(start.name) for start in pending], 20)
+            yield f"{names}: {ONLY_PENDING_TEXT}"
         if self.starts_with(*UNKNOWN):
             yield (
                 f"{self._names(*UNKNOWN)}: search the VOD console for a run of this video, "
                 "workflow and time. Until you choose, the preview of `pulumi up` fails, and starts "
-                "nothing. With --skip-preview `pulumi up` starts none of these. A start that is no "
+                "nothing. `vod-workflow recover --run RUNID` tells whether a run is one of these "
+                "starts. With --skip-preview `pulumi up` starts none of these. A start that is no "
                 f"longer in the program needs no choice. Choose for each start:\n{_OPTIONS}"
             )
         if self.starts_with(StartOutcome.OTHER):
@@ -130,10 +160,14 @@ class RecoveryReport:
         if self.starts_with(*UNDECIDED):
             yield (
                 f"{self._names(*UNDECIDED)}: if you find no run, or do not want the run, remove "
-                "the start from the journal: `vod-workflow recover --forget NAME`. If the program "
-                "still declares the start, `pulumi up` starts it again. The service joins it to an "
-                "unfinished run of the same start: free. Otherwise it is a new run: paid."
+                "the start from the journal: `vod-workflow recover --forget NAME`, or --forget-all "
+                "for all starts without an answer. If the program still declares the start, "
+                "`pulumi up` starts it again. The service joins it to an unfinished run of the "
+                "same start: free. Otherwise it is a new run: paid."
             )
+
+    def _steps(self) -> Iterator[str]:
+        yield from self._decisions()
         if self.starts_with(StartOutcome.ACCEPTED):
             yield (
                 f"{self._names(StartOutcome.ACCEPTED)}: on this machine, with this journal, "
@@ -166,12 +200,10 @@ class RecoveryReport:
             names = self._names(StartOutcome.HELD)
             yield f"{names}: `pulumi preview` shows whether a new run starts"
         if self.starts_with(StartOutcome.UNSENT):
-            usual = (
-                "`pulumi up` starts each once, as its preview shows: paid. The journal of another "
-                "machine may have other records."
+            yield (
+                f"{self._names(StartOutcome.UNSENT)}: `pulumi up` starts each once, as its preview "
+                "shows: paid. The journal of another machine may have other records."
             )
-            text = usual if self.has_journal else NO_JOURNAL_TEXT
-            yield f"{self._names(StartOutcome.UNSENT)}: {text}"
 
     def _names(self, *outcomes: StartOutcome) -> str:
         names = (escape_line(start.name) for _, start in self.starts_with(*outcomes))
@@ -180,14 +212,8 @@ class RecoveryReport:
     def _adoptions(self) -> Iterator[str]:
         """Yield the lines that adopt each accepted run in the program."""
         accepted = self.starts_with(StartOutcome.ACCEPTED)
-        for operation, start in accepted[:MAX_STARTS_LISTED]:
-            name = json.dumps(escape_line(operation.operation.resource.name))
-            run_id = json.dumps(escape_line(start.run_id))
-            if start.key:
-                item = json.dumps(escape_line(start.key))
-                yield f'\n     WorkflowBatch({name}): items[{item}]: "existing_run_id": {run_id}'
-            else:
-                yield f"\n     WorkflowRun({name}): existing_run_id={run_id}"
+        for _, start in accepted[:MAX_STARTS_LISTED]:
+            yield f"\n{_adoption(start, start.run_id)}"
         if len(accepted) > MAX_STARTS_LISTED:
             yield f"\n     and {len(accepted) - MAX_STARTS_LISTED:,} more runs: see --format json"
 
@@ -200,6 +226,7 @@ class RecoveryReport:
             "stateWrittenAt": stack.written.isoformat() if stack.written else None,
             "journal": str(settings.journal),
             "journalExists": self.has_journal,
+            "journalSource": self.journal_source,
             "needsADecision": self.needs_a_decision,
             "unread": self.read_error or None,
             "forgotten": [*self.discarded],
@@ -211,16 +238,37 @@ class RecoveryReport:
                 }
                 for operation in self.operations
             ],
+            "runs": [
+                {
+                    "runId": found.run_id,
+                    "starts": [start.name for start in found.starts],
+                    "notCompared": [start.name for start in found.not_compared],
+                    "trouble": found.read_error or None,
+                }
+                for found in self.found_runs
+            ],
         }
         return json.dumps(document, indent=2)
 
 
-def _operation_lines(operation: InterruptedOperation) -> Iterator[str]:
+def _adoption(start: InterruptedStart, run_id: str) -> str:
+    """Return the line that adopts a run in the program."""
+    name = json.dumps(escape_line(start.name.removesuffix(f"[{start.key}]")))
+    value = json.dumps(escape_line(run_id))
+    if start.key:
+        item = json.dumps(escape_line(start.key))
+        return f'     WorkflowBatch({name}): items[{item}]: "existing_run_id": {value}'
+    return f"     WorkflowRun({name}): existing_run_id={value}"
+
+
+def _operation_lines(operation: InterruptedOperation, stack: str) -> Iterator[str]:
     """Yield a heading, and a line for all starts of the operation with the same outcome."""
     resource, kind = operation.operation.resource, operation.operation.type
     heading = f"\n{escape_line(resource.name)} ({resource.type.rpartition(':')[2]})"
     if kind == JOURNAL_ONLY:
-        yield f"{heading}: sent by an earlier update; no known state has the run"
+        former = {escape_line(start.stack) for start in operation.starts} - {stack}
+        name = f" of the stack {list_names(sorted(former))}" if former else ""
+        yield f"{heading}: sent by an earlier update{name}; no known state has the run"
         yield "  (the journal keeps no inputs: see the program for its video and workflow)"
     else:
         yield f"{heading}: interrupted while {kind}"
@@ -236,7 +284,10 @@ def _outcome_text(start: InterruptedStart) -> str:
     run_id = escape_line(start.run_id)
     sent_at = format_clock_time(start.record.sent_at) if start.record else ""
     if start.outcome in {StartOutcome.UNCLEAR, StartOutcome.RESENT}:
-        text = f"sent {sent_at}, no response. A RUN MAY EXIST"
+        sent = f"sent {sent_at}, no response"
+        if start.is_only_pending:
+            sent = "begun by an unfinished operation, not in the journal"
+        text = f"{sent}. A RUN MAY EXIST"
         description = f": {escape_line(start.description)}" if start.description else ""
         return text + description + by_name
     if start.outcome is StartOutcome.IN_FLIGHT:
