@@ -163,7 +163,7 @@ class RunnerTrial(Trial):
 
     def _settle(self) -> Said:
         """Update on B until nothing is left, or the preview asks."""
-        stand = self._stand
+        stand, said = self._stand, None
         for _ in range(UPDATES):
             written = self._written()
             said = stand.up()
@@ -175,7 +175,7 @@ class RunnerTrial(Trial):
                     self._succeed(said, "the update on B")
                 return said
             assert WAITS in said.text, f"the update on B failed:\n{said.text}"
-        raise AssertionError(f"B still waits for A:\n{said.text}")
+        raise AssertionError(f"B still waits for A:\n{said and said.text}")
 
     def _end_runs(self) -> None:
         if self.cell.follow == "ended":
