@@ -165,7 +165,7 @@ class ObjectJournal:
         self._is_probed = False
         self._snapshot_lock = threading.RLock()
         self._lock = threading.Lock()
-        """The lock of the attributes below; not held during a request."""
+        """The lock of the attributes below, free during each request."""
         self._warnings: list[str] = []
         self._claims: dict[tuple[str, str], _Claims] = {}
         """Record key and owner -> the claims of an operation of this process."""

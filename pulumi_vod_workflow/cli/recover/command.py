@@ -37,7 +37,7 @@ from pulumi_vod_workflow.journal.opening import open_journal
 
 JOURNAL_HELP = "The journal of the update, a path or a URL, instead of the stack's vod:journal."
 FORGET_HELP = (
-    "Remove the start NAME, as printed, from the journal; BATCH[*] stands for all items of a batch "
+    "Remove the start NAME, as printed, from the journal; BATCH[*] means all items of a batch "
     "without an answer. First search the VOD console for the run. If the program still declares "
     "the start, `pulumi up` starts it again; see its preview. Repeat the option for more names."
 )
