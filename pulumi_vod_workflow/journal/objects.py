@@ -95,6 +95,12 @@ class _Version(RecordVersion):
     """The id of the last claim, if it has no answer."""
     runs: frozenset[str] = frozenset()
     """The names of the entries with runs."""
+    answered: int = 0
+    """The number of the last claim with a run."""
+
+    def without_claim(self) -> RecordVersion:
+        """Return the version before the claims without an answer."""
+        return _Version(claims=self.answered, runs=self.runs, answered=self.answered)
 
 
 @dataclass(slots=True)
@@ -409,8 +415,12 @@ class ObjectJournal:
         entries = self._list_start(_entry_of(intent, 1))
         runs = [entry for entry in entries if entry.run_id]
         new = [entry for entry in runs if entry.name not in claims.seen.runs]
-        sent = [entry for entry in entries if not entry.run_id]
-        deciding = max(new or runs, key=_number) if runs else min(sent, key=_number, default=None)
+        answered = max(map(_number, runs), default=0)
+        sent = [e for e in entries if not e.run_id and e.number > answered]
+        if new or not sent:
+            deciding = max(new or runs, key=_number, default=None)
+        else:
+            deciding = min(sent, key=_number)
         body = self._objects.read(deciding.path) if deciding else None
         if deciding is None or body is None:  # rejected in the meantime
             return ClaimResult(won=False, record=StartRecord(self.now()))
@@ -714,14 +724,19 @@ class ObjectJournal:
         if not entries:
             return RecordVersion()
         current = self._current(entries)
-        runs = frozenset(entry.name for entry in entries if entry.run_id)
         last = max(entries, key=_number)
+        version = _Version(
+            claims=last.number,
+            runs=frozenset(entry.name for entry in entries if entry.run_id),
+            answered=max((entry.number for entry in entries if entry.run_id), default=0),
+        )
         if current is None or current.run_id:
-            run_id = current.run_id if current else None
-            return _Version(run_id=run_id, claims=last.number, runs=runs)
-        sent_at = bodies.get(current.path, {}).get("sentAt")
-        claim = bodies.get(last.path, {}).get("claim")
-        return _Version(sent_at, claims=last.number, last_claim=claim, runs=runs)
+            return replace(version, run_id=current.run_id if current else None)
+        return replace(
+            version,
+            sent_at=bodies.get(current.path, {}).get("sentAt"),
+            last_claim=bodies.get(last.path, {}).get("claim"),
+        )
 
     def _find_same_request(self, intents: Iterable[StartIntent]) -> list[Entry]:
         """Return the deciding entries of the same requests under other resources."""

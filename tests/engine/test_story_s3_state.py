@@ -84,14 +84,6 @@ def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     assert len(emulator.ledger()) == sent, "a preview starts nothing"
     update = fresh.up()
     assert update.wait() == 0, update.said
-    print(
-        preview,
-        update.said,
-        sorted(x["vid"] for x in emulator.ledger()),
-        sent,
-        *s3.paths(bucket),
-        sep="\n",
-    )
     tokens = {start["clientToken"] for start in emulator.ledger()}
     assert len(emulator.ledger()) == len(tokens) == COUNT + 1, "paid = declared"
     fresh.command("preview", "--stack", "dev", "--expect-no-changes")
