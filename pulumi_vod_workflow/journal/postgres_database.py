@@ -10,7 +10,6 @@ Every access is one transaction and one round trip, on one thread with one conne
 from __future__ import annotations
 
 import os
-import re
 import socket
 import threading
 import time
@@ -30,6 +29,7 @@ import psycopg
 import psycopg.conninfo
 import psycopg.errors
 
+from pulumi_vod_workflow.config.database_url import database_location, is_database_url
 from pulumi_vod_workflow.errors import JournalError
 
 T = TypeVar("T")
@@ -60,13 +60,6 @@ SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', '10s', true)"
 SELECT_NOW: Final = "SELECT clock_timestamp()"
 
 EPOCH: Final = datetime.fromtimestamp(0, UTC)
-
-# A URL of any other form may have a part of the password where this form has the host.
-SAFE_URL: Final = re.compile(
-    r"postgres(?:ql)?://(?:[^@/?#]*@)?"
-    r"(?P<shown>(?:[\w.%-]*|\[[\w:.]*\])(?::\d+)?(?:,(?:[\w.%-]*|\[[\w:.]*\])(?::\d+)?)*"
-    r"(?:/[\w.%-]*)?)(?:\?[^@#]*)?"
-)
 
 INVALID_URL_REMEDY: Final = (
     "write `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with each special character of the "
@@ -152,8 +145,7 @@ class PostgresDatabase:
     @property
     def location(self) -> str:
         """The URL for messages: host, port and database."""
-        found = SAFE_URL.fullmatch(self._url)
-        return f"postgresql://{found['shown'] if found else '...'}"
+        return database_location(self._url)
 
     @property
     def is_read_only(self) -> bool:
@@ -267,7 +259,7 @@ class PostgresDatabase:
 
         """
         invalid = UnusableDatabaseError("its URL is not valid", INVALID_URL_REMEDY)
-        if not SAFE_URL.fullmatch(self._url):
+        if not is_database_url(self._url):
             raise invalid
         parts = urlsplit(self._url)
         # journal-facts 1: `table` is the table in which Pulumi keeps its states.
