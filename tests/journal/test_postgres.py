@@ -36,6 +36,7 @@ import psycopg  # isort: skip
 
 from pulumi_vod_workflow.journal import postgres_database  # isort: skip
 from pulumi_vod_workflow.journal.postgres import PostgresJournal  # isort: skip
+from pulumi_vod_workflow.journal.postgres_database import Tick  # isort: skip
 
 __all__ = ["postgres_server"]  # the fixture
 
@@ -159,6 +160,18 @@ def test_the_clock_of_the_database_dates_the_records(
     assert timedelta(0) <= sent_at - before < timedelta(minutes=1)
     machine = PostgresJournal(postgres_server.url(postgres_server.new_database())).now()
     assert machine - sent_at > timedelta(minutes=50)
+
+
+def test_a_machine_that_has_slept_or_whose_clock_is_set_back_makes_no_record_younger(
+    journal: PostgresJournal,
+) -> None:
+    """Only one of its two clocks counts the sleep, and only the other one cannot be set back."""
+    sent_at = journal.claim(order(), ME).result().record.sent_at
+    now, hour = Tick(), 3600
+    back = journal._database.time_at(Tick(now.monotonic, now.wall - hour))
+    assert timedelta(0) <= back - sent_at < timedelta(minutes=1)
+    slept = journal._database.time_at(Tick(now.monotonic, now.wall + hour))
+    assert timedelta(minutes=59) < slept - sent_at < timedelta(minutes=61)
 
 
 def test_a_reader_makes_no_tables(
