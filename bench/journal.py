@@ -145,7 +145,7 @@ def _intents(count: int, name: str) -> list[StartIntent]:
                 "vid": f"v0d399g10001csunlgaljhtdd{number:07}",
                 "templateId": "06853553c4d3402698a17ff5dff87fd7",
                 "clientToken": f"{name}-{number}"[-64:],
-                "scope": {"project": "bench", "stack": "bench", "name": name},
+                "scope": {"project": "bench", "stack": "bench", "name": name, "item": str(number)},
             },
             endpoint="https://bench.example.com",
             region="cn-north-1",
@@ -185,6 +185,7 @@ def _start_all(service: Emulator, journal: Journal, name: str) -> float:
     """Return the time of a bulk start, in seconds."""
     with _recorders(journal, STARTS, name) as recorders:
         time.sleep(1)  # the account's last second has no starts
+        earlier = service.answers().count(429)
 
         async def start() -> float:
             client = _client(service)
@@ -197,7 +198,10 @@ def _start_all(service: Emulator, journal: Journal, name: str) -> float:
             assert len(results.accepted) == STARTS, (results.failed, results.skipped)
             return took
 
-        return asyncio.run(start())
+        took = asyncio.run(start())
+        if throttled := service.answers().count(429) - earlier:
+            say(f"journal: {name}: {throttled} answers 429")
+        return took
 
 
 def _start_each(service: Emulator, journal: Journal, name: str) -> float:

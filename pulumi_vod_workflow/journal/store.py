@@ -96,7 +96,7 @@ class Journal(Protocol):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What a user must know of the store, found by the first lookup with `create`."""
+        """The limits of the store for the user, found by the first lookup with `create`."""
 
     def now(self) -> datetime:
         """Return the current time by the clock that dates the records."""

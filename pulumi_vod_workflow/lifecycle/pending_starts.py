@@ -11,6 +11,7 @@ start learns of it here. Otherwise the provider would send the start a second ti
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, Final
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint
 from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
-from pulumi_vod_workflow.core.exported_stack import ExportedStack
+from pulumi_vod_workflow.core.exported_stack import ExportedStack, Resource
 from pulumi_vod_workflow.core.exported_state import (
     BATCH_TYPE,
     RUN_TYPE,
@@ -27,11 +28,20 @@ from pulumi_vod_workflow.core.exported_state import (
     has_secrets,
     recorded_runs,
 )
-from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, start_intent
+from pulumi_vod_workflow.core.recovery import (
+    StartIntent,
+    StartRecord,
+    resource_key_of,
+    start_intent,
+)
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.journal.store import PendingStart
+from pulumi_vod_workflow.journal.store import (
+    Journal,
+    PendingStart,
+    hidden_key,
+)
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Session
 
@@ -92,17 +102,23 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             "hint: run `vod-workflow recover` before `pulumi up`"
         )
         return
-    starts = [*pending_starts(exported, settings, session.journal.now())]
+    starts = [*pending_starts(exported, settings, session.journal)]
     if not starts and not location.is_beside_state:
         return
     try:
         session.journal.import_pending(project, stack, starts)
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
-        session.unrecorded_starts |= {
-            start.record_key: StartRecord(start.sent_at, None, start.record_key, start.resource_key)
+        session.unrecorded_starts += [
+            StartRecord(
+                start.sent_at,
+                None,
+                start.record_key or hidden_key(start.resource_key),
+                start.resource_key,
+                start.request_key,
+            )
             for start in starts
-        }
+        ]
         host.logger.warning(
             f"the journal {location} cannot record the unfinished operations of the stack: "
             f"{error.why}"
@@ -125,7 +141,7 @@ def _move_records(session: Session, host: Host, path: Path, stack: tuple[str, st
             )
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
-        session.unrecorded_starts |= {record.record_key: record for record in records}
+        session.unrecorded_starts += records
         host.logger.warning(
             f"the records of starts in the journal {path} cannot move to {location}: {error.why}\n"
             f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
@@ -133,22 +149,48 @@ def _move_records(session: Session, host: Host, path: Path, stack: tuple[str, st
 
 
 def pending_starts(
-    exported: ExportedStack, settings: Settings, now: datetime
+    exported: ExportedStack, settings: Settings, journal: Journal
 ) -> Iterator[PendingStart]:
     """
-    Yield the starts of unfinished operations that may have been sent.
+    Yield the starts of unfinished operations that may have been sent without this journal.
 
     A start with a recorded run is not among them.
 
     Args:
         exported: the state.
         settings: the current settings.
-        now: the current time, by the journal's clock.
+        journal: the journal.
+
+    Raises:
+        JournalError: when the journal is not readable.
 
     """
+    groups = _starts_by_operation(exported, settings, journal.now())
+    if not any(groups):
+        return
+    known = journal.lookup(
+        StartIntent({}, "", start.resource_key, start.record_key)
+        for starts in groups
+        for start in starts
+        if start.record_key
+    ).records
+    urns = Counter(operation.resource.urn for operation in exported.interrupted)
+    for operation, starts in zip(exported.interrupted, groups, strict=True):
+        # The journal records each start before its send. If it has a start of the only interrupted
+        # create, it has all starts of that create that were sent. A released record proves
+        # nothing: another machine may have created a destroyed resource again.
+        is_only_create = operation.type == "creating" and urns[operation.resource.urn] == 1
+        if not (is_only_create and any(start.record_key in known for start in starts)):
+            yield from starts
+
+
+def _starts_by_operation(
+    exported: ExportedStack, settings: Settings, now: datetime
+) -> list[list[PendingStart]]:
+    """Return, for each unfinished operation, its starts without a recorded run."""
     site = _recorded_site(exported, settings)
     if site.endpoint == EMULATOR:
-        return
+        return []
     # The time of a state is that of its last write, and the start may have been sent before. So
     # the provider never sends such a start again without a decision of the user.
     latest = now - timedelta(seconds=settings.resend_within) - PAST_RESEND
@@ -160,8 +202,8 @@ def pending_starts(
         if resource.type in {RUN_TYPE, BATCH_TYPE}
         for run in recorded_runs(resource.type, resource.outputs).values()
     }
-    for operation in exported.interrupted:
-        resource = operation.resource
+
+    def starts(resource: Resource) -> Iterator[PendingStart]:
         for inputs in declared_starts(resource.type, resource.inputs).values():
             token = inputs.get("clientToken")
             if "existingRunId" in inputs or has_secrets(inputs.get("scope")):
@@ -173,6 +215,8 @@ def pending_starts(
                 continue
             intent = start_intent(inputs, endpoint=site.endpoint, region=site.region)
             yield PendingStart(intent.record_key, intent.request_key, intent.resource_key, sent_at)
+
+    return [[*starts(operation.resource)] for operation in exported.interrupted]
 
 
 def _recorded_site(exported: ExportedStack, settings: Settings) -> ServiceEndpoint:

@@ -62,7 +62,6 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
-from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
     WAITS_FOR_OTHER_UPDATE,
@@ -250,6 +249,9 @@ async def _announce_create(
         return []
     from pulumi_vod_workflow.core.inputs.validation import (  # noqa: PLC0415 - `check` loads it
         find_doubts,
+    )
+    from pulumi_vod_workflow.lifecycle.pending_starts import (  # noqa: PLC0415 - loads pydantic
+        meet_stack,
     )
 
     meet_stack(session, host, inputs)

@@ -90,8 +90,8 @@ class Session:
         """The lock of the journal's meeting with the stack: the resources share it."""
         self.has_met_stack = False
         """Whether this engine operation has read the stack's unfinished operations, if due."""
-        self.unrecorded_starts: dict[str, StartRecord] = {}
-        """Record key -> a start of an unfinished operation that the journal could not record."""
+        self.unrecorded_starts: list[StartRecord] = []
+        """The starts of unfinished operations that the journal could not record."""
         self.promised_reuse: dict[str, StartRecord] = {}
         """Record key -> the start record whose run this engine operation has announced to reuse."""
         self.takeovers: dict[str, StartIntent] = {}

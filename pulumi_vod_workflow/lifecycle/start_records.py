@@ -14,6 +14,7 @@ from pulumi_vod_workflow.core.recovery import (
     RecoveryAction,
     RecoveryPlan,
     Run,
+    StartIntent,
     StartRecord,
     is_fully_known,
     is_start_of_token,
@@ -31,7 +32,12 @@ from pulumi_vod_workflow.errors import (
     VodWorkflowError,
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.journal.store import RecordVersion
+from pulumi_vod_workflow.journal.store import (
+    JournalLookup,
+    RecordVersion,
+    hidden_key,
+    journal_lookup,
+)
 from pulumi_vod_workflow.lifecycle.session import Session
 
 WAITS_FOR_OTHER_UPDATE: Final = (
@@ -66,12 +72,16 @@ def plan_starts(
         if is_fully_known(inputs)
     }
     journal = session.journal
-    lookup = journal.lookup(intents.values(), create=True)
+    lookup = journal.lookup([*intents.values(), *_hidden_batches(starts)], create=True)
     session.announcements.warn_of(journal.warnings)
     unclaimed = _lost_starts(session, lookup.same_request, starts)
     with session.takeover_lock:
         # The journal may release an announced run during this operation, so the session keeps it.
-        records = {**session.unrecorded_starts, **lookup.records, **session.promised_reuse}
+        records = {
+            **_unlisted_records(session, [*intents.values()], lookup),
+            **lookup.records,
+            **session.promised_reuse,
+        }
         found = plan_recovery(
             intents,
             records,
@@ -114,6 +124,31 @@ def plan_starts(
         if name not in found.reused
     }
     return found, recorders
+
+
+def _hidden_batches(starts: Mapping[str, Mapping[str, Any]]) -> list[StartIntent]:
+    """Return an intent for each batch as a whole: a secret may hide the keys of its items."""
+    keys = {_batch_key(resource_key_of(inputs)) for inputs in starts.values()}
+    return [StartIntent({}, "", key, "") for key in keys - {""}]
+
+
+def _batch_key(resource_key: str) -> str:
+    """Return the resource key of an item's batch; empty for a run."""
+    scope = json.loads(resource_key)
+    return resource_key_of({"scope": scope}) if scope.pop("item", None) is not None else ""
+
+
+def _unlisted_records(
+    session: Session, intents: Collection[StartIntent], lookup: JournalLookup
+) -> dict[str, StartRecord]:
+    """Return the records that the lookup does not have under the key of their start."""
+    found = {**journal_lookup(intents, session.unrecorded_starts).records}
+    for intent in intents:
+        batch = _batch_key(intent.resource_key)
+        record = lookup.superseded.get(batch)
+        if record is not None and record.record_key == hidden_key(batch):
+            found[intent.record_key] = record
+    return found
 
 
 def _lost_starts(
@@ -277,7 +312,7 @@ def unknown_outcome_error(
         if record.record_key not in record_keys
     )
     summary = (
-        f"{subject}, sent {when}, {' or '.join(sorted(outcomes))} "
+        f"{subject}, sent or possibly sent {when}, {' or '.join(sorted(outcomes))} "
         f"(journal: {session.settings.journal})"
     )
     if any(record.owner_state is OwnerState.LIVING for record in records):

@@ -25,8 +25,9 @@ NORMAL_PRIORITY: Final = 1
 MAX_PREPARATION_TIME: Final = 0.5
 """The longest time between a permit and its send that the limiter makes up for, in seconds."""
 
-# A few slow claims must not be forgotten at once: a send that is late delays the next ones.
-PREPARATION_DECAY: Final = 0.98
+# Each send that is later than due delays the send after the next 50. So the limiter remembers the
+# slowest of some hundred claims; a permit that is too early costs nothing.
+PREPARATION_DECAY: Final = 0.998
 """The part of the preparation time that remains after a faster preparation."""
 
 

@@ -211,10 +211,11 @@ def test_the_token_of_the_state_counts_first(machine: Machine) -> None:
     joined = run("elsewhere", "lb:1", "running", submittedAt=at(0.9), **ONE)
     assert machine.recover(joined, pending=PENDING)[0] == {"one": ("recorded", "lb:1")}
     # The journal knows a start only by its hash, and its resource may have another name now.
-    moved = {**ONE, "scope": scope("two"), **SITE}
+    moved: dict[str, Any] = {**ONE, "scope": scope("two"), **SITE}
     joined = run("two", "lb:1", "running", submittedAt=at(0.9), **moved)
     assert machine.recover(joined, pending=[])[0] == {}
-    replaced = run("one", "lb:0", "succeeded", "0", submittedAt=at(30), **{**ONE, **SITE})
+    recorded: dict[str, Any] = {**ONE, **SITE}
+    replaced = run("one", "lb:0", "succeeded", "0", submittedAt=at(30), **recorded)
     told, _ = machine.recover(replaced, pending=PENDING, code=1)
     assert told == {"one": ("unclear", None)}, "`up --replace` keeps the token"
 

@@ -48,7 +48,9 @@ def test_every_part_is_used_where_it_is_known(vod_emulator: VodEmulator, tmp_pat
     with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
         # The URN of the call, and the engine's log: a line on the resource's row.
         inputs = sdk.check("run", vid="v", templateId="t")
-        assert sdk.engine.of("run") == ["starts a paid run"]
+        *warnings, line = sdk.engine.of("run")
+        assert line == "starts a paid run"
+        assert all("unfinished operations" in text for text in warnings), "no stack, no export"
         assert [plan.start_count for plan in sdk.engine.plans_of("run")] == [1]
         run = sdk.create("run", **inputs).result().id
         # A status: a message without a traceback.

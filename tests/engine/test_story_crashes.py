@@ -61,15 +61,15 @@ def test_many_cycles_of_change_and_crash_keep_the_books(tmp_path: Path, command:
     assert sum(tried.told[how] for how in ("paid", "joined", "refused", "taken over")) >= 6
 
 
-def test_without_its_journal_an_unfinished_run_is_joined(stand: Stand) -> None:
-    """A fresh machine has no journal: then the service's own rule is all there is."""
+def test_without_its_journal_a_run_is_asked_about(stand: Stand) -> None:
+    """The state has the pending operation; when its start was sent is not known."""
     stand.declared.runs = {"run": {"vid": "v1", "template_id": "t"}}
     assert crash(stand, "group", "accepted", 1, random.Random(1))
     [journal] = stand.folder.rglob("vod-journal.sqlite3*")
     journal.unlink()
     said = stand.up()
-    assert (said.code, said.promised, said.paid, said.joined) == (0, 1, 0, 1), said.text
-    assert stand.recorded == {"run": stand.ledger[0]["runId"]}
+    assert (said.promised, said.paid, said.joined) == (0, 0, 0), said.text
+    assert said.questions == {"run"}
 
 
 def test_stacks_that_share_a_journal_do_not_disturb_each_other(
@@ -87,7 +87,6 @@ def test_stacks_that_share_a_journal_do_not_disturb_each_other(
                 f"""
                 made = {{name: {{"vid": name}} for name in {names}}}
                 WorkflowBatch("batch", items=made, defaults={{"template_id": "t"}})
-                WorkflowRun("run", vid="v", template_id="t")
                 """
             )
         with projects[0] as one, projects[1] as two:
@@ -101,10 +100,10 @@ def test_stacks_that_share_a_journal_do_not_disturb_each_other(
             one.command("up", "--yes", "--stack", "one")
             for project in projects:
                 recorded = [item for item in project.resources if "dynamic" in item["type"]]
-                assert len(recorded) == 2
+                assert len(recorded) == 1
     ledger = emulator.ledger()
     tokens = Counter(start["clientToken"] for start in ledger)
-    assert len(tokens) == len(ledger) == 2 * 21
+    assert len(tokens) == len(ledger) == 2 * 20
 
 
 # -- a journal that cannot be used --------------------------------------------------------------

@@ -77,7 +77,8 @@ def test_the_list_needs_nothing_of_the_environment() -> None:
 def test_it_ends_when_the_engine_asks_also_as_a_background_command() -> None:
     """A shell lets such a command ignore SIGINT, and every `pulumi` would end 5 s later."""
     serve = ["/bin/sh", "-c", 'trap "" INT; exec "$0" "$1"', sys.executable, host.__file__]
-    with subprocess.Popen(serve, stdout=subprocess.PIPE) as server:
+    # The end of the standard input would be the end of the engine.
+    with subprocess.Popen(serve, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout
         assert int(server.stdout.readline())
         server.send_signal(signal.SIGINT)

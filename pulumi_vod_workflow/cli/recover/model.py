@@ -184,7 +184,7 @@ def record_pending_starts(stack: Stack, journal: Journal, settings: Settings) ->
         JournalError: the journal cannot be written.
 
     """
-    starts = pending_starts(stack, settings, journal.now())
+    starts = pending_starts(stack, settings, journal)
     journal.import_pending(stack.project, stack.name, starts)
 
 
@@ -331,7 +331,7 @@ class _StateAndJournal:
         The journal has not met the stack, so each unfinished operation may have sent its starts.
         """
         if stack.interrupted and not journal.has_met(stack.project, stack.name):
-            for each in pending_starts(stack, settings, journal.now()):
+            for each in pending_starts(stack, settings, journal):
                 keys = each.record_key, each.resource_key, each.request_key
                 record = StartRecord(each.sent_at, None, *keys)
                 self._pending[each.record_key or each.resource_key] = record

@@ -43,8 +43,8 @@ NO_IMPORT_NOTE: Final = (
 )
 ONLY_PENDING_TEXT: Final = (
     "the state has unfinished operations that this journal does not know, so their starts may have "
-    "been sent. If the update had another journal, run `vod-workflow recover` on its machine, or "
-    "pass its journal with --journal: it knows which starts were sent, and their runs."
+    "been sent. Another journal may know which starts were sent, and their runs. If so, run "
+    "`vod-workflow recover` on the machine of that update, or pass the journal with --journal."
 )
 _OPTIONS: Final = "\n".join(f"   {line}" for line in UNKNOWN_START_OPTIONS.splitlines())
 BY_NAME_NOTE: Final = "found by its name only: its inputs are secret"
@@ -160,8 +160,8 @@ class RecoveryReport:
         if self.starts_with(*UNDECIDED):
             yield (
                 f"{self._names(*UNDECIDED)}: if you find no run, or do not want the run, remove "
-                "the start from the journal: `vod-workflow recover --forget NAME`, or --forget-all "
-                "for all starts without an answer. If the program still declares the start, "
+                "the start from the journal: `vod-workflow recover --forget NAME`. --forget-all "
+                "removes all starts without an answer. If the program still declares the start, "
                 "`pulumi up` starts it again. The service joins it to an unfinished run of the "
                 "same start: free. Otherwise it is a new run: paid."
             )

@@ -1,0 +1,38 @@
+"""Start records belong to the backend of the state, however the backend is named."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.engine.project import Project
+from torture.crash import crash
+from torture.declared import FILE, PROGRAM
+from torture.stand import Stand
+
+
+def test_two_backends_with_one_journal_keep_their_own_runs(tmp_path: Path, like: Project) -> None:
+    """Project, stack and resource have the same names; one update was killed after its answer."""
+    shared = {"vod:journal": str(tmp_path / "journal.sqlite3")}
+    with Stand(tmp_path / "one", like, shared) as one:
+        one.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+        assert crash(one, "group", "returned", 1, random.Random(1))
+        [first] = one.runs_of("v")
+        one.emulator.advance(5000)
+        with Project(tmp_path / "two", one.gate.url, like=like, config=shared) as two:
+            two.program(PROGRAM)
+            (two.folder / FILE).write_text((one.folder / FILE).read_text())
+            command = two.up("--yes")
+            assert command.wait() == 0, command.said
+            assert "reuses" not in command.said
+        assert len(one.runs_of("v")) == 2, "the second stack has started its own run"
+
+        # The same backend by the project's file, relative and with a slash at the end.
+        del one.project.environ["PULUMI_BACKEND_URL"]
+        (one.folder / "Pulumi.yaml").write_text(
+            "name: project\nruntime: python\nbackend: {url: 'file://./state/'}\n"
+        )
+        said = one.up()
+        assert (said.code, said.promised, said.paid) == (0, 0, 0), said.text
+        assert f"reuses {first} (free)" in said.text
+        assert one.recorded == {"run": first}

@@ -1,0 +1,227 @@
+"""The first meeting of a journal with a stack: what is imported from an exported state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulumi_vod_workflow.config.engine_command import EngineCommandError
+from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.core.batch.inputs import items_of
+from pulumi_vod_workflow.core.exported_stack import PROVIDER_TYPE, ExportedStack
+from pulumi_vod_workflow.core.exported_state import (
+    BATCH_TYPE,
+    RUN_TYPE,
+    SECRET_SIGNATURE,
+    SIGNATURE,
+)
+from pulumi_vod_workflow.core.recovery import start_intent
+from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.sqlite import SqliteJournal
+from pulumi_vod_workflow.lifecycle import pending_starts
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.host import Host
+from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
+from pulumi_vod_workflow.lifecycle.session import Session
+from pulumi_vod_workflow.lifecycle.start_records import plan_starts
+
+URL = "https://vod.volcengineapi.com"
+SECRET = {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "v1:x"}
+SCOPE = {"project": "shop", "stack": "dev"}
+RUN = {"vid": "v", "templateId": "t", "clientToken": "token", "scope": {**SCOPE, "name": "run"}}
+BATCH = {
+    "items": {"a": {"vid": "a"}, "b": {"vid": "b"}},
+    "defaults": {"templateId": "t"},
+    "clientTokens": {"a": "token-a", "b": "token-b"},
+    "scope": {**SCOPE, "name": "batch"},
+}
+WEEK = 7 * 86400
+
+
+def pending(kind: str, inputs: Mapping[str, Any], type_: str = "creating") -> dict[str, Any]:
+    urn = f"urn:pulumi:dev::shop::{kind}::{inputs['scope']['name']}"
+    return {"type": type_, "resource": {"urn": urn, "type": kind, "inputs": inputs}}
+
+
+def recorded(kind: str, outputs: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    urn = f"urn:pulumi:dev::shop::{kind}::{outputs['scope']['name']}"
+    return {"urn": urn, "type": kind, "outputs": outputs, **more}
+
+
+@dataclass
+class Machine:
+    """A machine with a journal of its own, and the state that all machines share."""
+
+    folder: Path
+    exported: dict[str, Any] | Exception = field(default_factory=dict)
+    config: dict[str, str] = field(default_factory=dict)
+    exports: int = 0
+    said: list[str] = field(default_factory=list)
+    backend: str = "https://api.pulumi.com"
+
+    def state(self, *operations: Any, resources: Any = (), config: Any = None) -> None:
+        provider = {"urn": "urn:pulumi:dev::shop::p::default", "type": PROVIDER_TYPE}
+        self.exported = {
+            "deployment": {
+                "manifest": {"time": "2026-01-02T03:04:05Z"},
+                "resources": [{**provider, "inputs": config or {}}, *resources],
+                "pending_operations": [*operations],
+            }
+        }
+
+    def read(self, *_: Any, **__: Any) -> ExportedStack:
+        self.exports += 1
+        if isinstance(self.exported, Exception):
+            raise self.exported
+        return ExportedStack.parse(json.dumps(self.exported).encode())
+
+    def session(self) -> Session:
+        environ = {"PULUMI_BACKEND_URL": self.backend, "PULUMI_HOME": str(self.folder)}
+        settings = load_settings(self.config.get, environ, self.folder)
+        service: Any = None
+        return Session(lambda: settings, service, Announcements(self.said.append, print))
+
+    def asked(self, *declared: Mapping[str, Any], session: Session | None = None) -> set[str]:
+        """Return the names of the starts that a check of these declarations asks about."""
+        session, found = session or self.session(), set()
+        logger: Any = type("Logger", (), {"warning": lambda _, text: self.said.append(text)})()
+        for inputs in declared:
+            meet_stack(session, Host("urn", logger, lambda: False), inputs)
+            starts = items_of(inputs) if "items" in inputs else {inputs["scope"]["name"]: inputs}
+            plan, _ = plan_starts(session, starts)
+            found |= {*plan.undecided}
+        return found
+
+    def sends(self, inputs: Mapping[str, Any]) -> None:
+        """Record that this machine has sent a start, and got an answer."""
+        session = self.session()
+        intent = start_intent(inputs, endpoint=URL, region="cn-north-1")
+        session.journal.claim(intent, "owner").result()
+        session.journal.record_accepted(intent, {"runId": f"r-{inputs['vid']}"}).result()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine(tmp_path)
+    monkeypatch.setattr(pending_starts, "read_exported_stack", machine.read)
+    return machine
+
+
+def test_a_pending_start_is_asked_about_until_it_is_answered(machine: Machine) -> None:
+    """It is never sent again by itself: when it was sent is not known."""
+    machine.config = {"vod:resendWithin": str(WEEK)}
+    machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, BATCH, "updating"))
+    for _ in range(2):
+        assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
+    session = machine.session()
+    session.journal.delete(session.journal.list_stack("shop", "dev"))
+    assert machine.asked(RUN, BATCH) == set()
+
+
+def test_another_start_is_not_asked_about(machine: Machine) -> None:
+    """Another declaration, or the one of another operation, or an adoption."""
+    other = {**RUN, "vid": "w", "clientToken": "other"}
+    adoption = {"existingRunId": "r", "scope": RUN["scope"]}
+    machine.state(
+        pending(RUN_TYPE, RUN), pending(RUN_TYPE, adoption), pending(RUN_TYPE, other, "deleting")
+    )
+    assert machine.asked(other) == set()
+
+
+def test_what_the_state_has_is_not_asked_about(machine: Machine) -> None:
+    """Also by a resource that was replaced, and of a batch the recorded items."""
+    machine.state(
+        pending(RUN_TYPE, RUN),
+        pending(BATCH_TYPE, BATCH),
+        resources=[
+            recorded(RUN_TYPE, {**RUN, "runId": "r"}, delete=True),
+            recorded(BATCH_TYPE, {**BATCH, "runs": {"a": {"runId": "r-a"}}}),
+        ],
+    )
+    assert machine.asked(RUN, BATCH) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("operations", "expected"),
+    [
+        ([pending(BATCH_TYPE, BATCH)], set()),
+        ([pending(BATCH_TYPE, BATCH)] * 2, {"b"}),
+        ([pending(BATCH_TYPE, BATCH, "updating")], {"b"}),
+    ],
+)
+def test_the_machine_of_the_update_knows_what_it_has_sent(
+    machine: Machine, operations: list[Any], expected: set[str]
+) -> None:
+    """Of one create only: a second one, or a later update, may have run elsewhere."""
+    machine.sends(items_of(BATCH)["a"])
+    machine.state(*operations)
+    assert machine.asked(BATCH) == expected
+
+
+def test_a_released_record_proves_nothing(machine: Machine) -> None:
+    """Another machine may have created the batch again after it was destroyed."""
+    machine.sends(items_of(BATCH)["a"])
+    machine.state()
+    written = machine.session().journal.release(["r-a"])
+    assert written is not None
+    written.result()
+    machine.state(pending(BATCH_TYPE, BATCH))
+    assert machine.asked(BATCH) == {"b"}
+
+
+def test_what_a_secret_hides_is_found_by_its_resource(machine: Machine) -> None:
+    hidden = {**RUN, "vid": SECRET, "clientToken": SECRET}
+    machine.state(
+        pending(RUN_TYPE, hidden),
+        pending(BATCH_TYPE, {**BATCH, "items": SECRET, "clientTokens": SECRET}),
+    )
+    other = {**RUN, "scope": {**SCOPE, "name": "other"}}
+    for _ in range(2):
+        assert machine.asked(other, RUN, BATCH) == {"run", "a", "b"}
+
+
+def test_a_start_of_the_embedded_emulator_is_not_paid(machine: Machine) -> None:
+    machine.state(pending(RUN_TYPE, RUN), config={"vod:endpoint": "emulator"})
+    assert machine.asked(RUN) == set()
+    machine.config = {"vod:endpoint": "emulator"}
+    machine.exports = 0
+    assert (machine.asked(RUN), machine.exports) == (set(), 0)
+
+
+def test_the_state_is_exported_once_in_an_operation(machine: Machine, tmp_path: Path) -> None:
+    """A journal beside the state meets the stack once for all."""
+    machine.state()
+    for number, backend in enumerate(["https://api.pulumi.com", f"file://{tmp_path}"]):
+        machine.backend, machine.exports = backend, 0
+        for _ in range(2):
+            machine.asked(RUN, BATCH)
+        assert machine.exports == (2, 1)[number]
+    assert machine.said == []
+
+
+def test_a_state_that_cannot_be_read_is_told(machine: Machine) -> None:
+    machine.exported = EngineCommandError("there is no `pulumi` on PATH")
+    assert machine.asked(RUN, BATCH) == set()
+    [line] = machine.said
+    assert "there is no `pulumi` on PATH" in line
+    assert "vod-workflow recover" in line
+
+
+def test_a_journal_that_cannot_be_written_is_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preview asks nevertheless, and the stack is not met."""
+
+    def denied(self: SqliteJournal, *_: Any) -> int:
+        raise JournalError(self.location, "it is read-only")
+
+    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
+    machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, {**BATCH, "clientTokens": SECRET}))
+    assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
+    [line] = machine.said
+    assert "cannot record the unfinished operations of the stack: it is read-only" in line
