@@ -74,7 +74,12 @@ def plan_starts(
     journal = session.journal
     lookup = journal.lookup([*intents.values(), *_hidden_batches(starts)], create=True)
     session.announcements.warn_of(journal.warnings)
-    unclaimed = _lost_starts(session, lookup.same_request, starts)
+    unrecorded = journal_lookup([*intents.values()], session.unrecorded_starts).same_request
+    same_request = {
+        request: [*lookup.same_request.get(request, ()), *unrecorded.get(request, ())]
+        for request in {*lookup.same_request, *unrecorded}
+    }
+    unclaimed = _lost_starts(session, same_request, starts)
     with session.takeover_lock:
         # The journal may release an announced run during this operation, so the session keeps it.
         records = {
