@@ -37,7 +37,7 @@ from pulumi_vod_workflow.journal.store import (
     hidden_key,
     journal_lookup,
 )
-from pulumi_vod_workflow.lifecycle.session import Session
+from pulumi_vod_workflow.lifecycle.session import Session, known_resource_key
 
 WAITS_FOR_OTHER_UPDATE: Final = (
     "another update is starting this run. This update waits for the answer, and reuses the run "
@@ -73,7 +73,12 @@ def plan_starts(
     journal = session.journal
     lookup = journal.lookup([*intents.values(), *_hidden_batches(starts)], create=True)
     session.announcements.warn_of(journal.warnings)
-    unclaimed = _lost_starts(session, lookup.same_request, starts)
+    unrecorded = journal_lookup([*intents.values()], session.unrecorded_starts).same_request
+    same_request = {
+        request: [*lookup.same_request.get(request, ()), *unrecorded.get(request, ())]
+        for request in {*lookup.same_request, *unrecorded}
+    }
+    unclaimed = _lost_starts(session, same_request, starts)
     with session.takeover_lock:
         # The journal may release an announced run during this operation, so the session keeps it.
         records = {
@@ -125,8 +130,9 @@ def plan_starts(
 
 def _hidden_batches(starts: Mapping[str, Mapping[str, Any]]) -> list[StartIntent]:
     """Return an intent for each batch as a whole: a secret may hide the keys of its items."""
-    keys = {_batch_key(resource_key_of(inputs)) for inputs in starts.values()}
-    return [StartIntent({}, "", key, "") for key in keys - {""}]
+    keys = {key for inputs in starts.values() if (key := known_resource_key(inputs))}
+    batches = {*map(_batch_key, keys)} - {""}
+    return [StartIntent({}, "", key, "") for key in batches]
 
 
 def _batch_key(resource_key: str) -> str:

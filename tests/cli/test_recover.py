@@ -96,7 +96,7 @@ def machine(tmp_path: Path, vod: Vod) -> Machine:
     return Machine(tmp_path, vod)
 
 
-ONE = {**START, "scope": scope("one")}
+ONE: dict[str, Any] = {**START, "scope": scope("one")}
 PENDING = [creating(RUN_TYPE, "one", START)]
 
 
@@ -539,3 +539,37 @@ def test_a_name_is_forgotten_as_it_is_printed(machine: Machine) -> None:
     machine.sent({**START, "scope": scope("two\nlines")}, 60)
     text = machine.forget("two\\nlines", pending=[])
     assert "removed from the journal: two\\nlines\n" in text
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
+def test_a_run_of_the_console_is_compared_with_the_starts(
+    machine: Machine, vod: Vod, vod_emulator: VodEmulator
+) -> None:
+    """By its ClientToken: of a pending operation, or by the hash that the journal has."""
+    lost, journaled, other = (started(vod_emulator, vid)["runId"] for vid in ("v1", "v2", "v3"))
+    site = {"endpoint": vod_emulator.url}
+    start = {"templateId": "t", "vid": "v1", "clientToken": "c-v1"}
+    two = {"templateId": "t", "vid": "v2", "clientToken": "c-v2", "scope": scope("season", "s1")}
+    machine.sent({**start, "scope": scope("one")}, 60, site=site)
+    machine.sent(two, 60, site=site)
+    hidden = {**start, "vid": SECRET, "clientToken": SECRET, "secretInputs": True}
+    pending = [creating(RUN_TYPE, "one", start), creating(RUN_TYPE, "hidden", hidden)]
+    machine.sent({**start, "scope": scope("hidden")}, 60, site=site)
+    source = written(machine.folder / "x.json", config(vod_emulator), pending=pending)
+    arguments = ["recover", source, "--journal", str(machine.journal)]
+    options = [part for run_id in (lost, journaled, other, "lb:none") for part in ("--run", run_id)]
+    text = vod(*arguments, *options, code=1).stdout
+    assert f"{lost}: the run of one (same ClientToken). Adopt it: free" in text
+    assert f'WorkflowRun("one"): existing_run_id="{lost}"' in text
+    assert f"{journaled}: the run of season[s1] (same ClientToken)" in text
+    assert f'WorkflowBatch("season"): items["s1"]: "existing_run_id": "{journaled}"' in text
+    assert f"{other}: not the run of a listed start: its ClientToken is another" in text
+    assert "lb:none: cannot be read: GetWorkflowExecution: the service answered Resourc" in text
+    told = json.loads(vod(*arguments, *options, "-f", "json", code=1).stdout)
+    assert [(found["runId"], found["starts"]) for found in told["runs"]] == [
+        (lost, ["one"]), (journaled, ["season[s1]"]), (other, []), ("lb:none", []),
+    ]  # fmt: skip
+    assert told["runs"][2]["notCompared"] == []
+    assert "c-v1" not in text, "a token is a hash of inputs, which may be secret"
+    assert vod_emulator.requests()["GetWorkflowExecutionResult"] == 6
+    assert "StartWorkflow" not in vod(*arguments, "--offline", "--run", lost, code=2).stdout
