@@ -15,6 +15,7 @@ from pulumi_vod_workflow.config.backend import (
     expand_home,
     pulumi_home,
 )
+from pulumi_vod_workflow.config.database_url import database_location
 
 JOURNAL_NAME: Final = "vod-journal.sqlite3"
 """The name of the default file."""
@@ -67,6 +68,8 @@ class JournalLocation:
         """Return the path or the URL, without credentials and parameters."""
         if self.path is not None:
             return str(self.path)
+        if self.kind == "postgres":
+            return database_location(self.url)
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

@@ -77,7 +77,11 @@ RELEASED_RETENTION: Final = timedelta(days=2)
 CLOCK_TOLERANCE: Final = timedelta(seconds=3)
 """The difference to the store's clock below which this machine's clock dates the records."""
 
+MAX_LOOKUPS: Final = 5
+"""The attempts of a lookup whose entries disappear, because their starts were rejected."""
+
 MAX_SKIPPED_NUMBERS: Final = 20
+"""The deleted claims of a start whose names the store does not give free."""
 
 ADOPTED: Final = "another journal"
 """The process of adopted starts, about which nothing is known."""
@@ -95,6 +99,12 @@ class _Version(RecordVersion):
     """The id of the last claim, if it has no answer."""
     runs: frozenset[str] = frozenset()
     """The names of the entries with runs."""
+    answered: int = 0
+    """The number of the last claim with a run."""
+
+    def without_claim(self) -> RecordVersion:
+        """Return the version before the claims without an answer."""
+        return _Version(claims=self.answered, runs=self.runs, answered=self.answered)
 
 
 @dataclass(slots=True)
@@ -136,7 +146,7 @@ class _Listing:
     def marks_of(self, entries: Iterable[Entry]) -> list[str]:
         """Return the marks of the stacks of entries."""
         folders = {entry.folder for entry in entries}
-        return [path for path in self.marks if folders and _stack_of_mark(path) in folders]
+        return [path for path in self.marks if _stack_of_mark(path) in folders] if folders else []
 
 
 class ObjectJournal:
@@ -165,7 +175,7 @@ class ObjectJournal:
         self._is_probed = False
         self._snapshot_lock = threading.RLock()
         self._lock = threading.Lock()
-        """The lock of the attributes below; not held during a request."""
+        """The lock of the attributes below, free during each request."""
         self._warnings: list[str] = []
         self._claims: dict[tuple[str, str], _Claims] = {}
         """Record key and owner -> the claims of an operation of this process."""
@@ -233,33 +243,49 @@ class ObjectJournal:
             self._probe()
         if not wanted:
             return JournalLookup({}, {})
-        resources = {folder_of_resource(intent.resource_key) for intent in wanted}
         if create:
-            for folder, _ in resources:
-                self._snapshot(folder.partition("/")[0])  # a release must not wait for it
+            for intent in wanted:
+                # At once: a release must not wait for it.
+                self._snapshot(folder_of_resource(intent.resource_key)[0].partition("/")[0])
+        for _ in range(MAX_LOOKUPS):
+            found = self._look(wanted, with_versions=create)
+            if found:
+                return found
+        raise JournalError(
+            self.location,
+            "the store lists entries that it does not return",
+            "run the same command again",
+        )
+
+    def _look(self, wanted: Sequence[StartIntent], *, with_versions: bool) -> JournalLookup | None:
+        """Return the lookup of starts; `None` if an entry has disappeared in the meantime."""
+        resources = {folder_of_resource(intent.resource_key) for intent in wanted}
         listing = self._list_resources(resources)
         starts = listing.by_start()
         own = {intent.record_key: starts.get(_start_of(intent), []) for intent in wanted}
-        others = [
+        deciding = {
             entry
             for entries in starts.values()
             if (entries[0].folder, entries[0].resource) in resources
             and (entry := self._current(entries))
-        ]
-        # A concurrent update has started the run, and a newer state has it.
-        released = [
-            entry
-            for entries in own.values()
-            if create and not self._current(entries) and (entry := self._released_since(entries))
-        ]
-        last = [max(entries, key=_number) for entries in own.values() if create and entries]
-        deciding = {*others, *released, *self._find_same_request(wanted)}
-        bodies = self._read_bodies({*deciding, *last})
-        versions = {
-            key: self._version(entries, bodies) if create else RecordVersion()
-            for key, entries in own.items()
         }
-        return journal_lookup(wanted, self._records(deciding, bodies), versions if create else {})
+        if with_versions:
+            # A concurrent update has started the run, and a newer state has it.
+            deciding |= {
+                entry
+                for entries in own.values()
+                if not self._current(entries) and (entry := self._released_since(entries))
+            }
+        others = {*self._find_same_request(wanted)} - deciding
+        last = {max(entries, key=_number) for entries in own.values() if with_versions and entries}
+        bodies = self._read_bodies(deciding | others | last)
+        # An entry without its body would count as a start that was never sent.
+        if any(entry.path not in bodies for entry in deciding | last):
+            return None
+        versions = {
+            key: self._version(entries, bodies) for key, entries in own.items() if with_versions
+        }
+        return journal_lookup(wanted, self._records(deciding | others, bodies), versions)
 
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
         """
@@ -409,8 +435,12 @@ class ObjectJournal:
         entries = self._list_start(_entry_of(intent, 1))
         runs = [entry for entry in entries if entry.run_id]
         new = [entry for entry in runs if entry.name not in claims.seen.runs]
-        sent = [entry for entry in entries if not entry.run_id]
-        deciding = max(new or runs, key=_number) if runs else min(sent, key=_number, default=None)
+        answered = max(map(_number, runs), default=0)
+        sent = [e for e in entries if not e.run_id and e.number > answered]
+        if new or not sent:
+            deciding = max(new or runs, key=_number, default=None)
+        else:
+            deciding = min(sent, key=_number)
         body = self._objects.read(deciding.path) if deciding else None
         if deciding is None or body is None:  # rejected in the meantime
             return ClaimResult(won=False, record=StartRecord(self.now()))
@@ -714,14 +744,19 @@ class ObjectJournal:
         if not entries:
             return RecordVersion()
         current = self._current(entries)
-        runs = frozenset(entry.name for entry in entries if entry.run_id)
         last = max(entries, key=_number)
+        version = _Version(
+            claims=last.number,
+            runs=frozenset(entry.name for entry in entries if entry.run_id),
+            answered=max((entry.number for entry in entries if entry.run_id), default=0),
+        )
         if current is None or current.run_id:
-            run_id = current.run_id if current else None
-            return _Version(run_id=run_id, claims=last.number, runs=runs)
-        sent_at = bodies.get(current.path, {}).get("sentAt")
-        claim = bodies.get(last.path, {}).get("claim")
-        return _Version(sent_at, claims=last.number, last_claim=claim, runs=runs)
+            return replace(version, run_id=current.run_id if current else None)
+        return replace(
+            version,
+            sent_at=bodies.get(current.path, {}).get("sentAt"),
+            last_claim=bodies.get(last.path, {}).get("claim"),
+        )
 
     def _find_same_request(self, intents: Iterable[StartIntent]) -> list[Entry]:
         """Return the deciding entries of the same requests under other resources."""

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from pulumi_vod_workflow.config.journal_location import JournalKind, JournalLocation
+from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.store import Journal
 
 # A process imports only the store that it uses: obstore and psycopg take time to load.
@@ -24,7 +25,13 @@ _lock = threading.Lock()
 
 
 def open_journal(location: JournalLocation) -> Journal:
-    """Return the journal of a location; one object for each process and location."""
+    """
+    Return the journal of a location; one object for each process and location.
+
+    Raises:
+        JournalError: when the driver of the store is not installed.
+
+    """
     with _lock:
         if location not in _journals:
             _journals[location] = new_journal(location)
@@ -32,9 +39,24 @@ def open_journal(location: JournalLocation) -> Journal:
 
 
 def new_journal(location: JournalLocation) -> Journal:
-    """Return another object for the journal of a location; its connection ends with it."""
+    """
+    Return another object for the journal of a location; its connection ends with it.
+
+    Raises:
+        JournalError: when the driver of the store is not installed.
+
+    """
     module, _, name = STORES[location.kind].partition(".")
-    store: Callable[[Any, str], Journal] = getattr(
-        import_module(f"pulumi_vod_workflow.journal.{module}"), name
-    )
+    try:
+        store: Callable[[Any, str], Journal] = getattr(
+            import_module(f"pulumi_vod_workflow.journal.{module}"), name
+        )
+    except ImportError:
+        if location.kind != "postgres":
+            raise
+        raise JournalError(
+            location,
+            "the driver psycopg is not installed",
+            "install the extra `postgres`: `pip install 'pulumi-vod-workflow[postgres]'`",
+        ) from None
     return store(location.path or location.url, location.backend)

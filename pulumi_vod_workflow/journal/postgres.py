@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -26,6 +25,7 @@ from pulumi_vod_workflow.journal.postgres_database import (
     Rows,
     Statement,
     TableAccess,
+    Tick,
     UnusableDatabaseError,
     Write,
 )
@@ -289,7 +289,7 @@ class PostgresJournal:
         self._database = PostgresDatabase(url, _find_tables)
         self._backend = backend
         self._processes = UnknownProcesses()
-        self._opened_at = time.monotonic()
+        self._opened_at = Tick()
         self._lock = threading.RLock()
         """The lock of the sets below."""
         self._unreleased: set[str] | None = None
@@ -319,7 +319,7 @@ class PostgresJournal:
             JournalError: when the first connection fails.
 
         """
-        return self._database.time_at(time.monotonic())
+        return self._database.time_at(Tick())
 
     def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
         """

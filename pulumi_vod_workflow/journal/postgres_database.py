@@ -10,7 +10,6 @@ Every access is one transaction and one round trip, on one thread with one conne
 from __future__ import annotations
 
 import os
-import re
 import socket
 import threading
 import time
@@ -30,6 +29,7 @@ import psycopg
 import psycopg.conninfo
 import psycopg.errors
 
+from pulumi_vod_workflow.config.database_url import database_location, is_database_url
 from pulumi_vod_workflow.errors import JournalError
 
 T = TypeVar("T")
@@ -59,15 +59,6 @@ SET_LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', '10s', true)"
 
 SELECT_NOW: Final = "SELECT clock_timestamp()"
 
-EPOCH: Final = datetime.fromtimestamp(0, UTC)
-
-# A URL of any other form may have a part of the password where this form has the host.
-SAFE_URL: Final = re.compile(
-    r"postgres(?:ql)?://(?:[^@/?#]*@)?"
-    r"(?P<shown>(?:[\w.%-]*|\[[\w:.]*\])(?::\d+)?(?:,(?:[\w.%-]*|\[[\w:.]*\])(?::\d+)?)*"
-    r"(?:/[\w.%-]*)?)(?:\?[^@#]*)?"
-)
-
 INVALID_URL_REMEDY: Final = (
     "write `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, with each special character of the "
     "password percent-encoded, and only with parameters of libpq"
@@ -91,6 +82,20 @@ Execute = Callable[[Iterable[Statement]], Sequence[Rows]]
 """A function that executes statements in one transaction, and returns the rows of each."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A time of this machine, to measure how long ago another one was."""
+
+    monotonic: float = field(default_factory=time.monotonic)
+    wall: float = field(default_factory=time.time)
+
+    def seconds_until(self, later: Tick) -> float:
+        """Return the seconds to a later time, rather too many than too few."""
+        # One clock stands while the machine sleeps, and the other one may be set back. A record
+        # that seems too young would be sent again.
+        return max(later.monotonic - self.monotonic, later.wall - self.wall)
 
 
 class TableAccess(Enum):
@@ -142,8 +147,8 @@ class PostgresDatabase:
         self._worker = ThreadPoolExecutor(1, "vod-journal")
         """The only thread that uses the connection."""
         self._connection: Connection | None = None
-        self._clock_offset: timedelta | None = None
-        """The database's clock minus the monotonic clock of this machine."""
+        self._clock: tuple[datetime, Tick] | None = None
+        """The time of the database at the connection, and the time of this machine then."""
         self._lock = threading.Lock()
         """The lock of the scheduled writes."""
         self._pending_writes: list[Write[Any]] = []
@@ -152,26 +157,28 @@ class PostgresDatabase:
     @property
     def location(self) -> str:
         """The URL for messages: host, port and database."""
-        found = SAFE_URL.fullmatch(self._url)
-        return f"postgresql://{found['shown'] if found else '...'}"
+        return database_location(self._url)
 
     @property
     def is_read_only(self) -> bool:
         """Whether the server has denied a write, or would deny it."""
         return self._is_denied or self._access is TableAccess.READ
 
-    def time_at(self, monotonic: float) -> datetime:
+    def time_at(self, tick: Tick) -> datetime:
         """
-        Return the time of the database's clock at a time of this machine's monotonic clock.
+        Return the time of the database's clock at a time of this machine.
 
         Raises:
             JournalError: when the first connection fails.
 
         """
-        if self._clock_offset is None:
+        if self._clock is None:
             self._on_worker(self._connect)
-        assert self._clock_offset is not None, "a connection has a clock"  # noqa: S101 - for mypy
-        return EPOCH + self._clock_offset + timedelta(seconds=monotonic)
+        assert self._clock is not None, "a connection has a clock"  # noqa: S101 - for mypy
+        moment, measured = self._clock
+        if tick.monotonic < measured.monotonic:
+            return moment - timedelta(seconds=tick.seconds_until(measured))
+        return moment + timedelta(seconds=measured.seconds_until(tick))
 
     def read(self, *statements: Statement, create: bool = False) -> Sequence[Rows]:
         """
@@ -251,10 +258,8 @@ class PostgresDatabase:
                 prepare_threshold=None,  # a pooler may give each transaction another connection
             )
             weakref.finalize(self, connection.close)
-            before = time.monotonic()
             [[(now,)]] = _transaction(connection, [(SELECT_NOW, {})])
-            middle = (before + time.monotonic()) / 2
-            self._clock_offset = now - EPOCH - timedelta(seconds=middle)
+            self._clock = now.astimezone(UTC), Tick()
             self._connection = connection
         return self._connection
 
@@ -267,7 +272,7 @@ class PostgresDatabase:
 
         """
         invalid = UnusableDatabaseError("its URL is not valid", INVALID_URL_REMEDY)
-        if not SAFE_URL.fullmatch(self._url):
+        if not is_database_url(self._url):
             raise invalid
         parts = urlsplit(self._url)
         # journal-facts 1: `table` is the table in which Pulumi keeps its states.

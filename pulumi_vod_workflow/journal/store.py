@@ -25,6 +25,10 @@ class RecordVersion:
     released_at: str | None = None
     """The time at which a state had a run of this start."""
 
+    def without_claim(self) -> RecordVersion:
+        """Return the version before the claims without an answer: their rejection restores it."""
+        return RecordVersion(released_at=self.released_at)
+
 
 @dataclass(frozen=True, slots=True)
 class JournalLookup:

@@ -34,7 +34,6 @@ from pulumi_vod_workflow.errors import (
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.store import (
     JournalLookup,
-    RecordVersion,
     hidden_key,
     journal_lookup,
 )
@@ -110,9 +109,7 @@ def plan_starts(
         }
     versions = {name: lookup.versions[intent.record_key] for name, intent in intents.items()}
     # A start in flight may be sent only after its rejection, which removes its record.
-    versions |= {
-        name: RecordVersion(released_at=versions[name].released_at) for name in found.in_flight
-    }
+    versions |= {name: versions[name].without_claim() for name in found.in_flight}
     owner = uuid4().hex
     # Repeated starts go first: `vod:resendWithin` limits their time.
     ordered = [*found.resent, *(name for name in intents if name not in found.resent)]

@@ -178,7 +178,7 @@ def test_without_a_journal_each_unfinished_operation_may_have_sent_its_starts(
     assert told == {"one": ("unclear", None)}
     assert f"journal: {machine.journal} (--journal; there is none)" in text
     assert "one: begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in text
-    assert "on the machine of that update, or pass the journal with --journal" in text
+    assert "run `vod-workflow recover` on the machine of that update, or pass the journal" in text
     assert not machine.journal.exists(), "a look makes no file"
 
 
@@ -208,7 +208,8 @@ def test_forgetting_all_keeps_known_runs(machine: Machine) -> None:
 def test_the_token_of_the_state_counts_first(machine: Machine) -> None:
     """Another machine has joined the start, or the disk was full when the answer came."""
     machine.sent(ONE, 60)
-    joined = run("elsewhere", "lb:1", "running", submittedAt=at(0.9), **ONE)
+    one: dict[str, Any] = {**ONE}
+    joined = run("elsewhere", "lb:1", "running", submittedAt=at(0.9), **one)
     assert machine.recover(joined, pending=PENDING)[0] == {"one": ("recorded", "lb:1")}
     # The journal knows a start only by its hash, and its resource may have another name now.
     moved: dict[str, Any] = {**ONE, "scope": scope("two"), **SITE}

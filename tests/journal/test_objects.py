@@ -309,6 +309,19 @@ def test_a_claim_on_an_older_send_shows_its_answer(location: str) -> None:
     assert look(open_at(location), A) == {A.record_key: "lb:a"}
 
 
+def test_a_start_in_flight_is_sent_only_after_its_rejection(location: str) -> None:
+    """Also if a state has had an earlier run of the same start."""
+    journal, theirs = open_at(location), open_at(location)
+    accept(journal, A, "earlier")
+    release(journal, "earlier")
+    assert send(journal, A).won
+    version = theirs.lookup([A], create=True).versions[A.record_key].without_claim()
+    lost = theirs.claim(A, OTHER, version).result()
+    assert (lost.won, lost.record.run) == (False, None)
+    journal.record_rejected(A, ME).result()
+    assert theirs.claim(A, OTHER, version).result().won
+
+
 def test_two_runs_of_one_start_do_not_hide_each_other(location: str) -> None:
     """The first sender's answer came after the start was sent again."""
     first, second = open_at(location), open_at(location)

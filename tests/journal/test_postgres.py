@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.config.clock import Clock
+from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.core.recovery import StartIntent
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.store import RecordVersion
 from tests.journal.conformance import BACKEND, JournalConformance
 from tests.servers.postgres import (
@@ -33,6 +36,7 @@ import psycopg  # isort: skip
 
 from pulumi_vod_workflow.journal import postgres_database  # isort: skip
 from pulumi_vod_workflow.journal.postgres import PostgresJournal  # isort: skip
+from pulumi_vod_workflow.journal.postgres_database import Tick  # isort: skip
 
 __all__ = ["postgres_server"]  # the fixture
 
@@ -158,6 +162,18 @@ def test_the_clock_of_the_database_dates_the_records(
     assert machine - sent_at > timedelta(minutes=50)
 
 
+def test_a_machine_that_has_slept_or_whose_clock_is_set_back_makes_no_record_younger(
+    journal: PostgresJournal,
+) -> None:
+    """Only one of its two clocks counts the sleep, and only the other one cannot be set back."""
+    sent_at = journal.claim(order(), ME).result().record.sent_at
+    now, hour = Tick(), 3600
+    back = journal._database.time_at(Tick(now.monotonic, now.wall - hour))
+    assert timedelta(0) <= back - sent_at < timedelta(minutes=1)
+    slept = journal._database.time_at(Tick(now.monotonic, now.wall + hour))
+    assert timedelta(minutes=59) < slept - sent_at < timedelta(minutes=61)
+
+
 def test_a_reader_makes_no_tables(
     journal: PostgresJournal, postgres_server: PostgresServer, database: str
 ) -> None:
@@ -238,7 +254,7 @@ def test_the_url_of_a_backend_of_pulumi_is_a_url_of_a_journal(
             "postgresql://u:p@db.example:5432/vod?sslmode=require",
             "postgresql://db.example:5432/vod",
         ),
-        ("postgres://u@a:1,b:2/vod", "postgresql://a:1,b:2/vod"),
+        ("postgres://u@a:1,b:2/vod", "postgres://a:1,b:2/vod"),
         ("postgresql://[::1]:5432/vod", "postgresql://[::1]:5432/vod"),
         ("postgresql:///vod?host=/run/postgresql", "postgresql:///vod"),
         ("postgresql://db/vod?user=u&password=p", "postgresql://db/vod"),
@@ -253,7 +269,7 @@ def test_the_url_of_a_backend_of_pulumi_is_a_url_of_a_journal(
 )
 def test_the_name_of_a_journal_has_no_credentials(url: str, location: str) -> None:
     journal = PostgresJournal(url)
-    assert journal.location == location
+    assert journal.location == str(JournalLocation("postgres", url=url)) == location
     if location.endswith("..."):
         with pytest.raises(JournalError, match="its URL is not valid") as raised:
             journal.lookup([order()])
@@ -265,6 +281,24 @@ def test_a_url_that_libpq_refuses_is_not_in_the_message() -> None:
         with pytest.raises(JournalError, match="percent-encoded, and only with") as raised:
             PostgresJournal(url).lookup([order()])
         assert "ss" not in str(raised.value).replace("password", "").replace("PASSWORD", "")
+
+
+def test_a_missing_driver_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if ".journal.postgres" in name]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert_unusable(
+        lambda: open_journal(JournalLocation("postgres", url=url)),
+        "the driver psycopg is not installed",
+        "install the extra `postgres`: `pip install 'pulumi-vod-workflow[postgres]'`",
+    )
+
+
+def test_a_location_of_the_kind_opens_it(url: str) -> None:
+    location = JournalLocation("postgres", url=url, backend="s3://states")
+    assert open_journal(location).claim(order(), ME).result().won
+    assert open_journal(location) is open_journal(location)
+    assert not PostgresJournal(url, "s3://others").list_stack("p", "s")
 
 
 # -- a server that is not there, or refuses -------------------------------------------------------

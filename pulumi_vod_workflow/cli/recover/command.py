@@ -37,8 +37,8 @@ from pulumi_vod_workflow.journal.opening import open_journal
 
 JOURNAL_HELP = "The journal of the update, a path or a URL, instead of the stack's vod:journal."
 FORGET_HELP = (
-    "Remove the start NAME, as printed, from the journal; BATCH[*] is all items of a batch without "
-    "an answer. First search the VOD console for the run. If the program still declares "
+    "Remove the start NAME, as printed, from the journal; BATCH[*] means all items of a batch "
+    "without an answer. First search the VOD console for the run. If the program still declares "
     "the start, `pulumi up` starts it again; see its preview. Repeat the option for more names."
 )
 FORGET_ALL_HELP = "Remove all listed starts without an answer from the journal, as --forget does."

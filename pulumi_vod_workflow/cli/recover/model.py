@@ -189,7 +189,7 @@ def record_pending_starts(stack: Stack, journal: Journal, settings: Settings) ->
 
 
 ALL_ITEMS: Final = "[*]"
-"""The end of the name for all items of a batch."""
+"""The end of the name of all items of a batch."""
 
 
 def waiting_names(found: Sequence[InterruptedOperation]) -> list[str]:

@@ -148,7 +148,7 @@ class RecoveryReport:
             yield (
                 f"{self._names(*UNKNOWN)}: search the VOD console for a run of this video, "
                 "workflow and time. Until you choose, the preview of `pulumi up` fails, and starts "
-                "nothing. `vod-workflow recover --run RUNID` reports whether a run is one of these "
+                "nothing. `vod-workflow recover --run RUNID` shows whether a run is one of these "
                 "starts. With --skip-preview `pulumi up` starts none of these. A start that is no "
                 f"longer in the program needs no choice. Choose for each start:\n{_OPTIONS}"
             )

@@ -1,8 +1,8 @@
 """
-The GitHub Actions workflow of the examples: its commands run as a runner runs them.
+The pipeline of the examples, for GitHub Actions and GitLab CI: its commands run as a runner does.
 
-GitHub's own part is played here: a fresh checkout for each job, its expressions, its cache, and the
-command `gh`, which keeps what it was told. Everything else is real.
+GitHub's own part is played here: a fresh checkout for each job, its expressions, and the command
+`gh`, which keeps what it was told. Everything else is real. GitLab's jobs have the same commands.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from pulumi import automation as auto
 from tests.engine.checkout import ROOT, Checkout, blocks
 from tests.engine.vault import Vault
 
-WORKFLOW = ROOT / "examples" / "github_actions" / ".github" / "workflows" / "videos.yml"
+EXAMPLE = ROOT / "examples" / "ci"
+WORKFLOW = EXAMPLE / ".github" / "workflows" / "videos.yml"
+GITLAB = EXAMPLE / ".gitlab-ci.yml"
 PULL_REQUEST = "https://github.com/me/videos/pull/1"
 EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
 REGARDLESS = {"always()", "${{ !cancelled() }}"}
@@ -29,13 +31,12 @@ REGARDLESS = {"always()", "${{ !cancelled() }}"}
 
 
 class Runner:
-    """A repository at GitHub, its cache, and the machines that its jobs run on."""
+    """A repository at GitHub, and the machines that its jobs run on."""
 
     def __init__(self, folder: Path, vault: Vault) -> None:
         self.checkout = Checkout(folder / "checkout", vault)
-        self.repository = self.checkout.folder / "examples" / "github_actions"
+        self.repository = self.checkout.folder / "examples" / "ci"
         self.folder = folder
-        self.cache: dict[str, Path] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.env: dict[str, str] = {}
         self.load(WORKFLOW.read_text())
@@ -60,8 +61,6 @@ class Runner:
             "secrets.VOLCENGINE_SECRET_KEY": "unused",
             "github.token": "token",
             "github.event.pull_request.html_url": PULL_REQUEST,
-            "github.run_id": str(self.count),
-            "github.run_attempt": "1",
         }
         return {
             name: EXPRESSION.sub(lambda found: known[found[1]], value)
@@ -84,7 +83,9 @@ class Runner:
             if code and step.get("if") not in REGARDLESS:
                 continue
             if "uses" in step:
-                self.use(step, machine)
+                # Checkout, Python and Pulumi are there. Nothing is kept from job to job.
+                action, _, _ = step["uses"].partition("@")
+                assert action in {"actions/checkout", "actions/setup-python", "pulumi/actions"}
                 continue
             assert "${{" not in step["run"], "what others wrote must not become a command"
             done = subprocess.run(
@@ -100,21 +101,6 @@ class Runner:
             code, said = code or done.returncode, said + done.stdout
             assert "Traceback" not in said
         return code, said
-
-    def use(self, step: dict[str, Any], machine: Path) -> None:
-        """Play the cache; checkout, Python and Pulumi are there."""
-        action, _, _ = step["uses"].partition("@")
-        settings = self.told(step.get("with", {}))
-        if action == "actions/cache/save":
-            kept = self.folder / settings["key"]
-            shutil.copytree(machine / settings["path"], kept)
-            self.cache[settings["key"]] = kept
-        elif action == "actions/cache/restore":
-            found = [key for key in self.cache if key.startswith(settings["restore-keys"])]
-            if found:
-                shutil.copytree(self.cache[found[-1]], machine / settings["path"])
-        else:
-            assert action in {"actions/checkout", "actions/setup-python", "pulumi/actions"}
 
     def comment(self) -> str:
         """What the last job posted."""
@@ -144,11 +130,24 @@ def test_it_reviews_deploys_and_pays_once(runner: Runner) -> None:
         "v0d399g10001csunlgaljhtddi6hgvn0",
         "v0d399g10001csunlgaljhtddi6hgvn1",
     ]
-    [journal] = runner.cache.values()
-    assert (journal / "journal.sqlite3").stat().st_size > 0
-
     code, said = runner.run("deploy")
     assert code == 0, said
+    assert len(runner.checkout.ledger()) == 2
+
+
+def test_the_next_runner_pays_nothing_twice_after_a_kill(runner: Runner) -> None:
+    """The state is as a kill leaves it: without the runs. The journal is beside it."""
+    runner.checkout.type(
+        "pulumi stack export --stack prod --file ../../before.json", runner.repository
+    )
+    code, said = runner.run("deploy")
+    assert code == 0, said
+    runner.checkout.type(
+        "pulumi stack import --stack prod --file ../../before.json", runner.repository
+    )
+    code, said = runner.run("deploy")
+    assert code == 0, said
+    assert "(free): an earlier update started it" in said
     assert len(runner.checkout.ledger()) == 2
 
 
@@ -169,3 +168,20 @@ def test_no_two_deployments_at_once() -> None:
         {"group": "videos-deploy-prod", "cancel-in-progress": False}
     ]
     assert "VOLCENGINE" not in json.dumps(jobs["review"])
+
+
+def test_gitlab_runs_the_same_commands() -> None:
+    """Its own part differs: it shows the review as an artifact."""
+    workflow, pipeline = (yaml.safe_load(path.read_text()) for path in (WORKFLOW, GITLAB))
+    assert {name: workflow["env"][name] for name in ("STACK", "MAX_STARTS")} == pipeline[
+        "variables"
+    ]
+    for name in ("review", "deploy"):
+        steps = [step["run"] for step in workflow["jobs"][name]["steps"] if "run" in step]
+        posted = [step for step in steps if "gh pr comment" in step]
+        commands = [*pipeline["default"]["before_script"], *pipeline[name]["script"]]
+        assert commands == [step for step in steps if step not in posted]
+    assert pipeline["deploy"]["resource_group"] == "videos-deploy-prod"
+    assert pipeline["deploy"]["interruptible"] is False
+    assert "VOLC" not in json.dumps(pipeline["review"])
+    assert pipeline["review"]["artifacts"]["when"] == "always"

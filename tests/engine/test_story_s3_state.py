@@ -1,0 +1,106 @@
+"""A state in `s3://`: the journal is in the same bucket, so a fresh machine knows what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.project import Project, until
+from tests.engine.vault import PROVIDER
+from tests.servers.s3 import READER_KEY, S3Server, s3
+from torture.crash import first
+from torture.gate import Gate
+
+__all__ = ["s3"]
+
+COUNT = 12
+PROGRAM = f"""
+made = {{f"k{{number:02}}": {{"vid": f"v{{number:02}}"}} for number in range({COUNT})}}
+WorkflowBatch("batch", items=made, defaults={{"template_id": "t"}})
+WorkflowRun("run", vid="v", template_id="t")
+"""
+
+Machine = Callable[[str], Project]
+
+
+@pytest.fixture
+def gate(emulator: VodEmulator) -> Iterator[Gate]:
+    with Gate(emulator.url) as gate:
+        yield gate
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    return s3.bucket(reader=True)
+
+
+@pytest.fixture
+def machine(
+    tmp_path: Path, like: Project, gate: Gate, s3: S3Server, bucket: str
+) -> Iterator[Machine]:
+    """A machine that has nothing but the program, the bucket's name and its credentials."""
+    made: list[Project] = []
+
+    def machine(name: str) -> Project:
+        # `Pulumi.yaml` names the backend, and no variable does.
+        project = Project(tmp_path / name, gate.url, like=like)
+        made.append(project)
+        del project.environ["PULUMI_BACKEND_URL"]
+        project.environ |= {**s3.environ(), "PULUMI_HOME": str(tmp_path / f"home of {name}")}
+        (project.folder / "Pulumi.yaml").write_text(
+            f"name: project\nruntime: python\nbackend:\n  url: {s3.url(bucket, '/states')}\n"
+        )
+        project.program(PROGRAM)
+        return project
+
+    yield machine
+    for project in made:
+        project.__exit__()
+
+
+def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
+    machine: Machine, gate: Gate, emulator: VodEmulator, s3: S3Server, bucket: str
+) -> None:
+    lost = machine("lost")
+    lost.command("stack", "init", "dev", "--secrets-provider", PROVIDER)
+    trap = gate.trap("answered", 8)
+    killed = lost.up()
+    assert first(killed, trap.reached.is_set)
+    killed.kill(killed.process.pid)
+    trap.release()
+    until(lambda: not killed.processes())  # the provider records what is in flight, and ends
+    sent = len(emulator.ledger())
+    assert 8 <= sent <= COUNT + 1
+    entries = [path for path in s3.paths(bucket) if "/.pulumi/vod/starts/v1/" in path]
+    assert sum(".r1." in path for path in entries) == sent
+    fresh = machine("fresh")
+    assert not list(fresh.folder.rglob("*.sqlite3"))
+    fresh.command("cancel", "--yes", "--stack", "dev")
+    preview = fresh.command("preview", "--stack", "dev")
+    assert "reuses" in preview
+    assert len(emulator.ledger()) == sent, "a preview starts nothing"
+    update = fresh.up()
+    assert update.wait() == 0, update.said
+    tokens = {start["clientToken"] for start in emulator.ledger()}
+    assert len(emulator.ledger()) == len(tokens) == COUNT + 1, "paid = declared"
+    fresh.command("preview", "--stack", "dev", "--expect-no-changes")
+    # The third machine reads the state, and the entries of its runs are released.
+    third = machine("third")
+    third.command("up", "--yes", "--stack", "dev", "--skip-preview", "--expect-no-changes")
+    assert any("/marks/released." in path for path in s3.paths(bucket))
+    assert not [*third.folder.rglob("*.sqlite3"), *fresh.folder.rglob("*.sqlite3")]
+
+
+def test_a_preview_of_a_pull_request_needs_no_right_to_write(
+    machine: Machine, emulator: VodEmulator, s3: S3Server
+) -> None:
+    owner = machine("owner")
+    owner.command("stack", "init", "dev", "--secrets-provider", PROVIDER)
+    reader = machine("reader")
+    reader.environ |= s3.environ(READER_KEY)
+    preview = reader.command("preview", "--stack", "dev")
+    assert "is read-only for these credentials" in preview
+    assert emulator.ledger() == []
