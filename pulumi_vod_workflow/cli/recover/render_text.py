@@ -131,11 +131,12 @@ class RecoveryReport:
                 yield f"\n{run_id}: the run of {names} (same ClientToken). Adopt it: free"
                 for start in found.starts:
                     yield _adoption(start, found.run_id)
+            elif found.not_compared:
+                # The journal has hashes only, and the service may spell an input in another way.
+                names = list_names([escape_line(start.name) for start in found.not_compared], 20)
+                yield f"\n{run_id}: probably not the run of a listed start; not certain for {names}"
             else:
                 yield f"\n{run_id}: not the run of a listed start: its ClientToken is another"
-            if found.not_compared and not found.starts:
-                names = list_names([escape_line(start.name) for start in found.not_compared], 20)
-                yield f"  not compared, because the ClientToken is not known: {names}"
 
     def _decisions(self) -> Iterator[str]:
         """Yield the steps that need a decision of the user."""
