@@ -23,6 +23,13 @@ JOURNAL_NAME: Final = "vod-journal.sqlite3"
 OBJECTS_FOLDER: Final = ".pulumi/vod/starts/v1/"
 """The prefix of start records below the prefix of the state."""
 
+BESIDE_STATE: Final = "beside the journal"
+"""
+The backend of the records in a journal that lies in the backend itself.
+
+Runners may mount a folder at different paths, or reach a bucket by different endpoints.
+"""
+
 JournalKind = Literal["file", "objects", "postgres"]
 """The kind of a store."""
 
@@ -119,7 +126,7 @@ def _default_location(
     if backend.scheme in OBJECT_STORES and not emulated:
         address, mark, query = backend.url.partition("?")
         url = f"{address.rstrip('/')}/{OBJECTS_FOLDER}{mark}{query}"
-        return JournalLocation("objects", url=url, backend=backend.identity)
+        return JournalLocation("objects", url=url, backend=BESIDE_STATE)
     is_beside = backend.folder is not None
     warning = ""
     if not (is_beside or emulated) and environ.get("CI", "").lower() not in {"", "0", "false"}:
@@ -129,7 +136,11 @@ def _default_location(
             "hint: set `vod:journal` to a bucket: `vod:journal: s3://BUCKET/PREFIX`"
         )
     return JournalLocation(
-        "file", path, backend=backend.identity, is_beside_state=is_beside, warning=warning
+        "file",
+        path,
+        backend=BESIDE_STATE if is_beside else backend.identity,
+        is_beside_state=is_beside,
+        warning=warning,
     )
 
 
@@ -146,7 +157,8 @@ def _chosen_location(
     is_beside = backend.folder is not None and path.resolve().is_relative_to(
         backend.folder.resolve()
     )
-    return JournalLocation("file", path, backend=backend.identity, is_beside_state=is_beside)
+    identity = BESIDE_STATE if is_beside else backend.identity
+    return JournalLocation("file", path, backend=identity, is_beside_state=is_beside)
 
 
 def file_beside_state(
