@@ -26,6 +26,7 @@ from pulumi_vod_workflow.core.recovery import (
     RecoveryPlan,
     resource_key_of,
     resource_label,
+    start_intent,
 )
 from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.start_reason import (
@@ -263,6 +264,7 @@ async def _announce_create(
     if recovery.reused:
         _announce_reuse(session, host, inputs, recovery)
         return []
+    _keep_plan(session, recovery, recorders)
     session.announce_starts(inputs, 1)
     for line in (
         *superseded_warnings(recovery.superseded.values()),
@@ -383,10 +385,30 @@ def _plan_start(
     return recovery, recorders
 
 
+def _keep_plan(
+    session: Session, recovery: RecoveryPlan, recorders: Mapping[str, StartRecorder]
+) -> None:
+    """Keep the recorder of a start without a record, so that `create` looks up nothing."""
+    if recovery == RecoveryPlan(superseded=recovery.superseded):
+        session.checked_starts |= {each.intent.record_key: each for each in recorders.values()}
+
+
+def _plan_to_send(
+    session: Session, inputs: Mapping[str, Any]
+) -> tuple[RecoveryPlan, dict[str, StartRecorder]]:
+    """Return the plan of the check if the journal had no record, else a new plan."""
+    # A lookup is a round trip to a store (journal-facts 5). With a record that is newer than the
+    # check, the start loses its claim, and the update waits for the other answer.
+    site = session.settings.site
+    intent = start_intent(inputs, endpoint=site.endpoint, region=site.region)
+    recorder = session.checked_starts.pop(intent.record_key, None)
+    return (RecoveryPlan(), {"": recorder}) if recorder else _plan_start(session, inputs)
+
+
 async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dict[str, Any]:
     from pulumi_vod_workflow.lifecycle.starter import start_run  # noqa: PLC0415 - loads httpx
 
-    recovery, recorders = _plan_start(session, inputs)
+    recovery, recorders = _plan_to_send(session, inputs)
     if recovery.given_away:
         hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
         recovery, recorders = _plan_start(session, inputs)

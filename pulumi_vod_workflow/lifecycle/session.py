@@ -23,6 +23,7 @@ from pulumi_vod_workflow.lifecycle.host import Checked, Diff, Host, Properties, 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pulumi_vod_workflow.journal.recorder import StartRecorder
     from pulumi_vod_workflow.lifecycle.reader import RunRef
     from pulumi_vod_workflow.lifecycle.stack_evidence import StackEvidence
     from pulumi_vod_workflow.transport.client import VodClient
@@ -92,6 +93,8 @@ class Session:
         """Whether this engine operation has read the stack's unfinished operations, if due."""
         self.unrecorded_starts: list[StartRecord] = []
         """The starts of unfinished operations that the journal could not record."""
+        self.checked_starts: dict[str, StartRecorder] = {}
+        """Record key -> the recorder of a checked start of which the journal has no record."""
         self.promised_reuse: dict[str, StartRecord] = {}
         """Record key -> the start record whose run this engine operation has announced to reuse."""
         self.takeovers: dict[str, StartIntent] = {}

@@ -138,7 +138,7 @@ def test_a_defect_is_told_without_its_traceback_or_values() -> None:
         provider().create(broken)  # lacks its token
     message = str(caught.value)
     assert "a defect of pulumi_vod_workflow" in message
-    assert "KeyError at run.py:" in message
+    assert "KeyError at recovery.py:" in message
     assert "A run may exist" in message
     assert "s3cr3t" not in message
     assert caught.value.__cause__ is None

@@ -154,33 +154,39 @@ def test_what_a_state_has_is_never_asked_about(stand: Stand) -> None:
     assert (said.code, said.promised, said.paid) == (0, 3, 3), said.text
 
 
-def test_a_secret_start_is_found_by_its_resource(stand: Stand) -> None:
+SECRETS = {
+    "run": """
+        adopted = pulumi.Config().get("adopt")
+        hidden = pulumi.Output.secret("hush-hush-4711")
+        WorkflowRun(
+            "run", vid="v", template_id="t", callback_args=hidden, existing_run_id=adopted
+        )
+        """,
+    "batch": """
+        items = pulumi.Output.secret({"a": {"vid": "hush-a"}, "b": {"vid": "hush-b"}})
+        WorkflowBatch("batch", items=items, defaults={"template_id": "t"})
+        """,
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_start_is_found_by_its_resource(stand: Stand, kind: str) -> None:
     """The export has only the ciphertext of its token, or of all items of a batch."""
-    stand.write()
-    program = (
-        "import pulumi\nfrom pulumi_vod_workflow import WorkflowBatch, WorkflowRun\n"
-        'hidden = pulumi.Output.secret("hush-hush-4711")\n'
-        'adopted = pulumi.Config().get("adopt")\n'
-        'WorkflowRun("run", vid="v", template_id="t", callback_args=hidden,'
-        " existing_run_id=adopted)\n"
-        'items = pulumi.Output.secret({"a": {"vid": "hush-a"}, "b": {"vid": "hush-b"}})\n'
-        'WorkflowBatch("batch", items=items, defaults={"template_id": "t"})\n'
-    )
-    (stand.folder / "__main__.py").write_text(program)
-    assert crash(stand, "group", "accepted", 3, CHANCE)
-    assert len(stand.ledger) == 3
+    stand.project.program(SECRETS[kind])
+    assert crash(stand, "group", "accepted", 1, CHANCE)
+    paid = stand.ids
     move(stand)
-    stand.declared.runs, stand.declared.items = {"run": {}}, {"a": {}, "b": {}}
-    [paid] = stand.runs_of("v")
     for _ in range(2):
-        command = stand.project.start("preview", "--stack", "dev")
-        assert command.wait() != 0
-        assert "got no response (journal: " in command.said
-        assert "hush" not in command.said
-        stand.project.configure(project_adopt=paid)  # the second preview is about the batch
-    said = stand.preview()
-    assert said.questions == {"a", "b"}, said.text
-    forget(stand, "batch", code=1)  # the run waits for its adoption
-    said = stand.up()
-    assert (said.code, said.paid) == (0, 2), said.text
-    assert stand.paid["v"] == 1
+        preview = stand.preview()
+        assert preview.code, preview.text
+        assert "got no response (journal: " in preview.text
+        assert "hush" not in preview.text
+    assert stand.ids == paid
+    if kind == "run":
+        stand.project.configure(project_adopt=paid.pop())
+        said = stand.up()
+        assert (said.code, said.paid) == (0, 0), said.text
+    else:
+        forget(stand, "batch")
+        said = stand.up()
+        assert (said.code, said.paid) == (0, 2), said.text

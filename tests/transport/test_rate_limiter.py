@@ -302,7 +302,7 @@ def test_a_claim_of_uneven_time_never_makes_a_second_of_more_than_the_rate() -> 
 
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         runner.run(use())
-    assert most_in_a_second(times) == 50
+    assert most_in_a_second(times) <= 50
 
 
 def test_the_rate_as_a_value() -> None:
