@@ -170,8 +170,9 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
     [journal] = stand.folder.rglob("vod-journal.sqlite3")
     journal.unlink()
     elsewhere = vod(project, "recover", file, code=1)
-    assert "(there is none)" in elsewhere
-    assert "Run `vod-workflow recover` on the machine of the update" in elsewhere
+    assert "; there is none)" in elsewhere
+    assert "run: begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in elsewhere
+    assert "run `vod-workflow recover` on the machine of that update" in elsewhere
     for said in (text, elsewhere):
         assert "hush" not in said
     project.configure(project_adopt=paid["runId"])
