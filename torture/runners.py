@@ -170,12 +170,20 @@ class RunnerTrial(Trial):
             self._asks_rightly(said, written)
             if said.questions and not said.updated:
                 return said
-            if said.code == 0 and set(stand.recorded) == set(stand.declared.all):
+            if said.code == 0 and self._is_complete():
                 if WAITS not in said.text:  # the answer to A decides about such a start
                     self._succeed(said, "the update on B")
                 return said
             assert WAITS in said.text, f"the update on B failed:\n{said.text}"
         raise AssertionError(f"B still waits for A:\n{said and said.text}")
+
+    def _is_complete(self) -> bool:
+        """Return whether the state has a run of each declaration, and not of an earlier one."""
+        recorded = self._stand.recorded
+        return all(
+            recorded.get(name) in self._stand.runs_of(inputs["vid"])
+            for name, inputs in self._stand.declared.all.items()
+        )
 
     def _end_runs(self) -> None:
         if self.cell.follow == "ended":
