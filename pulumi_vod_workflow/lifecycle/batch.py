@@ -284,8 +284,9 @@ def _plan_with_recovery(
         ]
         subject = f"the start of {len(names):,} of {plan.total:,} items ({list_names(names, 50)})"
         raise unknown_outcome_error(session, subject, recovery, news["scope"])
-    # The service may join a start to the run that another resource reuses.
-    sent_before = {*recovery.resent, *recovery.given_away}
+    # The service may join a start to the run that another resource reuses, and an update that waits
+    # for the answer to a start in flight reuses its run.
+    sent_before = {*recovery.resent, *recovery.given_away, *recovery.in_flight}
     return plan.with_recovery(recovery.reused, sent_before), recovery, recorders
 
 

@@ -273,8 +273,9 @@ async def _announce_create(
         host.logger.warning(line)
     _warn_of_same_work(session, host, inputs, starts=True)
     resent = any(recorder.resent for recorder in recorders.values())
-    # The service may join the start to the run that another resource reuses.
-    sent_before = resent or bool(recovery.given_away)
+    # The service may join the start to the run that another resource reuses, and an update that
+    # waits for the answer to a start in flight reuses its run.
+    sent_before = resent or bool(recovery.given_away or recovery.in_flight)
     # Beyond that the stack's row has their number, and the engine's steps show each start. A call
     # of the engine for each row takes as long as all else that a check does.
     has_row = not session.announcements.has_many_starts
@@ -289,7 +290,7 @@ async def _announce_create(
         # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
-    if sent_before or recovery.in_flight or has_row:
+    if sent_before or has_row:
         host.logger.info(_start_text(session, recovery))
     if session.settings.preflight == "off":
         return []
