@@ -225,3 +225,29 @@ def test_a_journal_that_cannot_be_written_is_told(
     assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
     [line] = machine.said
     assert "cannot record the unfinished operations of the stack: it is read-only" in line
+
+
+@pytest.mark.parametrize("spelling", ["relative", "symbolic link", "hard link"])
+def test_a_journal_with_another_spelling_keeps_its_records(
+    machine: Machine, tmp_path: Path, spelling: str
+) -> None:
+    """It is not a former file of itself."""
+    machine.sends(RUN)
+    file = tmp_path / "vod-journal.sqlite3"
+    other = tmp_path / "other"
+    (tmp_path / "folder").mkdir()
+    if spelling == "symbolic link":
+        other.symlink_to(file)
+    elif spelling == "hard link":
+        other.hardlink_to(file)
+    else:
+        other = tmp_path / "folder" / ".." / file.name
+    machine.config = {"vod:journal": str(other)}
+    machine.state()
+    for _ in range(2):
+        session = machine.session()
+        machine.asked(RUN, session=session)
+        [record] = session.journal.list_stack("shop", "dev")
+        assert record.run is not None
+        assert record.run["runId"] == "r-v"
+    assert machine.said == []
