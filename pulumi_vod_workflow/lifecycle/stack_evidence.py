@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pulumi_vod_workflow.config.engine_command import (
     EngineCommandError,
     export_stack,
-    run_engine,
+    list_stacks,
 )
 from pulumi_vod_workflow.core.exported_stack import ExportedStack
 from pulumi_vod_workflow.core.exported_state import StateRuns
@@ -50,9 +50,8 @@ def read_stack_evidence(project: str, stack: str) -> StackEvidence:
     """
     # Neither the provider's folder nor its environment tells the organization of a stack.
     try:
-        listed = json.loads(run_engine("stack", "ls", "--project", project, "--json"))
-        names = {str(item["name"]).rpartition("/")[2]: str(item["name"]) for item in listed}
-    except (EngineCommandError, ValueError, TypeError, KeyError):
+        names = {name.rpartition("/")[2]: name for name in list_stacks(project)}
+    except EngineCommandError:
         return StackEvidence(stack)
     found = StackEvidence(stack, other_stacks=frozenset({*names} - {stack}))
     if stack not in names:
