@@ -314,6 +314,8 @@ class UnknownStartOutcomeError(CallError):
         others: the number of other starts of the stack that the journal has without an answer.
         is_renamed: whether another resource, or the stack by another name, has sent the start.
         former_stacks: the other names of the stack.
+        unlisted_stacks: the reason why the project's stacks cannot be listed. Another stack may
+            then have the start.
 
     """
 
@@ -324,10 +326,12 @@ class UnknownStartOutcomeError(CallError):
         *,
         is_renamed: bool = False,
         former_stacks: Sequence[str] = (),
+        unlisted_stacks: str = "",
     ) -> None:
         self.others = others
         self.is_renamed = is_renamed
         self.former_stacks = tuple(former_stacks)
+        self.unlisted_stacks = unlisted_stacks
         super().__init__("StartWorkflow", summary, maybe_accepted=True, retryable=False)
 
     def __str__(self) -> str:
@@ -340,10 +344,22 @@ class UnknownStartOutcomeError(CallError):
             f"{self.description}.\n"
             "A run may exist. If that run has ended, the same start may be paid again, so the "
             f"provider did not send the start now.{self._other_starts()}\n"
+            f"{self._doubt()}"
             f"hint: look for the run in the VOD console, then choose\n{options}\n"
             f"hint: run `{command}` to list all starts without an answer\n"
             f"hint: or, if the console has no run of any of them, run `{command} --forget-all` "
             "(`pulumi up` then starts them: paid)"
+        )
+
+    def _doubt(self) -> str:
+        """Return the lines about stacks that cannot be listed."""
+        if not self.unlisted_stacks:
+            return ""
+        stacks = ", ".join(self.former_stacks)
+        return (
+            f"The start belongs to the stack {stacks} if that stack exists. The provider cannot list "
+            f"the stacks: {self.unlisted_stacks}\n"
+            "hint: correct the cause, then repeat the command: the provider decides again\n"
         )
 
     def _other_starts(self) -> str:

@@ -71,6 +71,23 @@ def export_stack(name: str | None = None, cwd: Path | None = None) -> bytes:
     return run_engine("stack", "export", *(["--stack", name] if name else []), cwd=cwd)
 
 
+def list_stacks(project: str) -> list[str]:
+    """
+    Return the names of a project's stacks, with the organization if the engine prints it.
+
+    Raises:
+        EngineCommandError: when the engine cannot list them, or its output has another form.
+
+    """
+    try:
+        listed = json.loads(run_engine("stack", "ls", "--project", project, "--json"))
+        return [str(stack["name"]) for stack in listed]
+    except (ValueError, TypeError, KeyError):
+        raise EngineCommandError(
+            "the output of `pulumi stack ls --json` is no list of stacks"
+        ) from None
+
+
 def read_exported_stack(
     project: str, stack: str, environ: Mapping[str, str], folder: Path, *, is_cloud: bool
 ) -> ExportedStack:
@@ -120,7 +137,6 @@ def _stack_names(
     if has_project:
         yield None
         yield stack
-    listed = json.loads(run_engine("stack", "ls", "--project", project, "--json"))
-    for name in (str(item["name"]) for item in listed):
+    for name in list_stacks(project):
         if name.rpartition("/")[2] == stack:
             yield name

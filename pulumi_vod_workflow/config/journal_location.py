@@ -115,7 +115,9 @@ def locate_journal(
         if chosen
         else _default_location(backend, defaults[0], environ, emulated=emulated)
     )
-    former = tuple(path for path in dict.fromkeys(defaults) if path != location.path)
+    # Two spellings of one file are one journal: its records must not move into itself.
+    own = location.path.resolve() if location.path else None
+    former = tuple(path for path in dict.fromkeys(defaults) if path.resolve() != own)
     return replace(location, former_files=former)
 
 

@@ -128,9 +128,11 @@ class StartRecord:
     """Whether another process may still send this start, and wait for its answer."""
 
 
-# The longest time for which a client waits for its answer (`client.Timeouts.start`), and a few
-# seconds for its retry.
-ANSWER_TIMEOUT: Final = 65.0
+# The longest time from the first send to the last answer, and a reserve. The parts: 30 s for the
+# claim of a retry in a slow bucket, and 4 s in which a retry may begin. Then 0.5 s for an early
+# permit, 5 s for the connection, 60 s for the answer, and 3 s of difference between two clocks.
+# tests/transport/test_bulk.py has the sum.
+ANSWER_TIMEOUT: Final = 110.0
 """The age after which no client sends a start any more, or waits for its answer, in seconds."""
 
 REUSES_RUN: Final = "reuses {} (free)"
@@ -202,6 +204,7 @@ def plan_recovery(
     *,
     unclaimed: Mapping[str, Collection[StartRecord]] | None = None,
     takeovers: Mapping[str, str] | None = None,
+    doubtful: Collection[str] = (),
 ) -> RecoveryPlan:
     """
     Return the actions for many starts.
@@ -217,6 +220,7 @@ def plan_recovery(
         resend_within: as in `recovery_action`.
         unclaimed: `StartIntent.request_key` -> records of other resources that nothing declares.
         takeovers: record key -> key of the start to which this operation has given the record.
+        doubtful: keys of unclaimed records that another stack may claim. The plan asks about them.
 
     """
     unclaimed, takeovers = unclaimed or {}, dict(takeovers or {})
@@ -246,14 +250,14 @@ def plan_recovery(
             and takeovers.get(record.record_key, intent.record_key) == intent.record_key
         ]
         if free:
-            record = min(free, key=partial(_takeover_order, intent, takeovers))
+            record = min(free, key=partial(_takeover_order, intent, takeovers, doubtful))
             takeovers[record.record_key] = intent.record_key
             known[name] = taken_over[name] = record
             given_away.pop(name, None)
             # Another resource has another token, so the service would not join the start, and the
             # answer to the other start would not be the answer to this one.
             action = recovery_action(record, now, resend_within=0)
-            is_reused = action is RecoveryAction.REUSE
+            is_reused = action is RecoveryAction.REUSE and record.record_key not in doubtful
             found[name] = action if is_reused else RecoveryAction.REFUSE
     return RecoveryPlan(
         reused={
@@ -279,13 +283,17 @@ def plan_recovery(
 
 
 def _takeover_order(
-    intent: StartIntent, takeovers: Collection[str], record: StartRecord
+    intent: StartIntent,
+    takeovers: Collection[str],
+    doubtful: Collection[str],
+    record: StartRecord,
 ) -> tuple[Any, ...]:
     """Return the order in which a start takes records of other resources; the smallest first."""
     own, other = json.loads(intent.resource_key), json.loads(record.resource_key)
     renamed_parts = sum(own.get(part) != other.get(part) for part in {*own, *other})
     return (
         record.record_key not in takeovers,  # the decision of the check binds the create
+        record.record_key in doubtful,
         record.run is None,
         renamed_parts,
         record.sent_at,

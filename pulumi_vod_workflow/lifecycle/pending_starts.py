@@ -127,9 +127,11 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
 
 def _move_records(session: Session, host: Host, path: Path, stack: tuple[str, str]) -> None:
     """Move the stack's records from a former file to the journal."""
-    if not path.exists():
-        return
     location = session.settings.journal
+    # A hard link is the journal itself, too, and a move deletes the records of the former file.
+    own = location.path
+    if not path.exists() or (own and own.exists() and path.samefile(own)):
+        return
     file = SqliteJournal(path, location.backend)
     records: list[StartRecord] = []
     try:

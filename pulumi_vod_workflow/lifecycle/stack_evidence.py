@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pulumi_vod_workflow.config.engine_command import (
     EngineCommandError,
     export_stack,
-    run_engine,
+    list_stacks,
 )
 from pulumi_vod_workflow.core.exported_stack import ExportedStack
 from pulumi_vod_workflow.core.exported_state import StateRuns
@@ -28,15 +28,21 @@ class StackEvidence:
     """Empty if the state cannot be read."""
     other_stacks: frozenset[str] | None = None
     """The names of the project's other stacks; `None` if they cannot be read."""
+    problem: str = ""
+    """The reason why the other stacks cannot be read; empty if they can."""
 
-    def is_lost(self, record: StartRecord) -> bool:
-        """Return whether no state has the run of a start, and no other stack can claim it."""
+    def is_lost(self, record: StartRecord) -> bool | None:
+        """
+        Return whether no state has the run of a start, and no other stack can claim it.
+
+        `None` if the start's stack is another one that may exist: the stacks cannot be read.
+        """
         if self.runs.run_of(record) is not None:
             return False
         stack = json.loads(record.resource_key).get("stack")
-        if stack == self.stack or stack in self.runs.stacks or self.other_stacks is None:
+        if stack == self.stack or stack in self.runs.stacks:
             return True
-        return stack not in self.other_stacks
+        return None if self.other_stacks is None else stack not in self.other_stacks
 
 
 def read_stack_evidence(project: str, stack: str) -> StackEvidence:
@@ -50,10 +56,9 @@ def read_stack_evidence(project: str, stack: str) -> StackEvidence:
     """
     # Neither the provider's folder nor its environment tells the organization of a stack.
     try:
-        listed = json.loads(run_engine("stack", "ls", "--project", project, "--json"))
-        names = {str(item["name"]).rpartition("/")[2]: str(item["name"]) for item in listed}
-    except (EngineCommandError, ValueError, TypeError, KeyError):
-        return StackEvidence(stack)
+        names = {name.rpartition("/")[2]: name for name in list_stacks(project)}
+    except EngineCommandError as error:
+        return StackEvidence(stack, problem=str(error))
     found = StackEvidence(stack, other_stacks=frozenset({*names} - {stack}))
     if stack not in names:
         return found

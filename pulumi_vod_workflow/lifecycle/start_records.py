@@ -78,7 +78,7 @@ def plan_starts(
         request: [*lookup.same_request.get(request, ()), *unrecorded.get(request, ())]
         for request in {*lookup.same_request, *unrecorded}
     }
-    unclaimed = _lost_starts(session, same_request, starts)
+    unclaimed, doubtful = _lost_starts(session, same_request, starts)
     with session.takeover_lock:
         # The journal may release an announced run during this operation, so the session keeps it.
         records = {
@@ -98,6 +98,7 @@ def plan_starts(
                 for request, lost in unclaimed.items()
             },
             takeovers={key: intent.record_key for key, intent in session.takeovers.items()},
+            doubtful=doubtful,
         )
         records |= {intents[name].record_key: each for name, each in found.taken_over.items()}
         session.promised_reuse |= {
@@ -158,18 +159,35 @@ def _lost_starts(
     session: Session,
     same_request: Mapping[str, Collection[StartRecord]],
     starts: Mapping[str, Mapping[str, Any]],
-) -> dict[str, list[StartRecord]]:
-    """Return the records of the same requests that neither a state nor a declaration claims."""
+) -> tuple[dict[str, list[StartRecord]], frozenset[str]]:
+    """
+    Return the records of the same requests that neither a state nor a declaration claims.
+
+    Returns:
+        The records, and the keys of those that another stack may claim: the engine cannot list the
+        stacks.
+
+    """
     found = {
         request: [each for each in records if not session.is_declared(each.resource_key)]
         for request, records in same_request.items()
     }
     if not any(found.values()):
-        return {}
+        return {}, frozenset()
     scope = next(iter(starts.values()))["scope"]
     # Only now, because the engine's command takes longer than all else in a check.
     evidence = session.evidence(scope["project"], scope["stack"])
-    return {request: [*filter(evidence.is_lost, records)] for request, records in found.items()}
+    lost = {
+        request: [record for record in records if evidence.is_lost(record) is not False]
+        for request, records in found.items()
+    }
+    doubtful = frozenset(
+        record.record_key
+        for records in lost.values()
+        for record in records
+        if evidence.is_lost(record) is None
+    )
+    return lost, doubtful
 
 
 async def settle_adoptions(
@@ -234,12 +252,14 @@ def _unanswered_starts(
         for name, inputs in adopted.items()
     }
     lookup = session.journal.lookup(intents.values())
-    lost = _lost_starts(session, lookup.same_request, adopted)
+    lost, doubtful = _lost_starts(session, lookup.same_request, adopted)
     found: dict[str, list[StartRecord]] = {}
     for name, intent in intents.items():
         own = lookup.superseded.get(intent.resource_key)
         records = [*([own] if own else []), *lost.get(intent.request_key, ())]
-        unanswered = [record for record in records if record.run is None]
+        unanswered = [
+            record for record in records if record.run is None and record.record_key not in doubtful
+        ]
         if unanswered:
             found[name] = unanswered
     return found
@@ -295,10 +315,15 @@ def unknown_outcome_error(
     records = recovery.undecided.values()
     times = sorted({f"{record.sent_at:%Y-%m-%dT%H:%M:%SZ}" for record in records})
     when = f"at {times[0]}" if len(times) == 1 else f"between {times[0]} and {times[-1]}"
-    outcomes = {
-        "started a run that is too old to be read" if record.run else "got no response"
-        for record in records
-    }
+    now = session.journal.now()
+
+    def outcome(record: StartRecord) -> str:
+        if record.run is None:
+            return "got no response"
+        is_old = recovery_action(record, now, resend_within=0) is RecoveryAction.REFUSE
+        return f"started a run that {'is too old to be read' if is_old else 'may belong to another stack'}"
+
+    outcomes = {*map(outcome, records)}
     own = resource_key_of({"scope": scope})
     earlier = [
         record.resource_key
@@ -308,7 +333,7 @@ def unknown_outcome_error(
     if earlier:
         names = list_names([resource_label(key, own) for key in earlier], 20)
         when += f" for {names}" if len(earlier) == len(records) else f", partly for {names}"
-    record_keys, now = {record.record_key for record in records}, session.journal.now()
+    record_keys = {record.record_key for record in records}
     others = sum(
         recovery_action(record, now, session.settings.resend_within) is RecoveryAction.REFUSE
         for record in session.journal.list_stack(scope["project"], scope["stack"])
@@ -325,7 +350,19 @@ def unknown_outcome_error(
         others,
         is_renamed=len(earlier) == len(records),
         former_stacks=sorted({json.loads(key)["stack"] for key in earlier} - {scope["stack"]}),
+        unlisted_stacks=_unlisted_stacks(session, recovery, scope),
     )
+
+
+def _unlisted_stacks(session: Session, recovery: RecoveryPlan, scope: Mapping[str, Any]) -> str:
+    """Return why the engine cannot list the stacks; empty if it can, or if that has no effect."""
+    if not recovery.taken_over:
+        return ""
+    evidence = session.evidence(scope["project"], scope["stack"])
+    records = [
+        recovery.taken_over[name] for name in recovery.taken_over if name in recovery.undecided
+    ]
+    return evidence.problem if any(evidence.is_lost(each) is None for each in records) else ""
 
 
 def drop_reuse(session: Session, run_ids: Collection[str]) -> None:

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.config import engine_command
-from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
+from pulumi_vod_workflow.config.engine_command import (
+    EngineCommandError,
+    list_stacks,
+    read_exported_stack,
+)
 
 
 class Engine:
@@ -86,3 +90,12 @@ def test_the_selected_stack_may_be_another(
     (tmp_path / "Pulumi.yaml").write_text("name: shop")
     engine = Engine({None: selected, "dev": OWN})
     assert read(monkeypatch, tmp_path, engine, is_cloud=True) == "dev"
+
+
+@pytest.mark.parametrize("output", [b"", b"no stacks", b"null", b"[1]", b'[{"Name": "dev"}]'])
+def test_an_unknown_list_of_stacks_is_an_error_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, output: bytes
+) -> None:
+    monkeypatch.setattr(engine_command, "run_engine", lambda *_, **__: output)
+    with pytest.raises(EngineCommandError, match="is no list of stacks"):
+        list_stacks("shop")

@@ -142,3 +142,13 @@ def test_the_files_whose_records_move(tmp_path: Path) -> None:
     assert settings(tmp_path, "file:///states", "/j").journal.former_files == (states, home)
     assert settings(tmp_path, "https://api.pulumi.com").journal.former_files == ()
     assert settings(tmp_path, "https://api.pulumi.com", str(home)).journal.former_files == ()
+
+
+def test_another_spelling_of_the_journal_is_no_former_file(tmp_path: Path) -> None:
+    """A relative path, and a symbolic link."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "link").symlink_to(home)
+    for chosen in ("../home/vod-journal.sqlite3", str(tmp_path / "link" / "vod-journal.sqlite3")):
+        found = settings(home, "https://api.pulumi.com", chosen, tmp_path / "program").journal
+        assert found.former_files == ()

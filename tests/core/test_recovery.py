@@ -130,13 +130,13 @@ def record_of(intent: StartIntent, run_id: str = "", seconds_ago: float = 60) ->
 
 
 def planned(
-    intents: dict[str, StartIntent], *lost: StartRecord, takeovers: Any = None, records: Any = ()
+    intents: dict[str, StartIntent], *lost: StartRecord, records: Any = (), **more: Any
 ) -> RecoveryPlan:
     unclaimed: dict[str, list[StartRecord]] = {}
     for each in lost:
         unclaimed.setdefault(each.request_key, []).append(each)
     exact = {each.record_key: each for each in records}
-    return plan_recovery(intents, exact, {}, NOW, 4.0, unclaimed=unclaimed, takeovers=takeovers)
+    return plan_recovery(intents, exact, {}, NOW, 4.0, unclaimed=unclaimed, **more)
 
 
 def test_the_request_is_the_same_under_every_name() -> None:
@@ -159,6 +159,15 @@ def test_a_run_of_another_name_is_reused_and_a_start_without_answer_is_asked_abo
     ancient = record_of(old, "lb:1", seconds_ago=31 * 86400)
     assert planned({"": new}, ancient).undecided == {"": ancient}
     assert planned({"": new}, record_of(intent_of("old", vid="v2"), "lb:1")) == RecoveryPlan()
+
+
+def test_what_another_stack_may_claim_is_asked_about_and_serves_last() -> None:
+    other, renamed = record_of(intent_of("n", "dev"), "lb:1"), record_of(intent_of("old"))
+    new = {"": intent_of("new")}
+    plan = planned(new, other, doubtful={other.record_key})
+    assert (plan.reused, plan.undecided) == ({}, {"": other})
+    plan = planned(new, other, renamed, doubtful={other.record_key})
+    assert plan.taken_over == {"": renamed}
 
 
 def test_each_record_serves_one_start_and_runs_come_first() -> None:

@@ -23,12 +23,12 @@ from pulumi_vod_workflow.core.exported_state import (
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.lifecycle import pending_starts
+from pulumi_vod_workflow.lifecycle import pending_starts, stack_evidence
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.session import Session
-from pulumi_vod_workflow.lifecycle.start_records import plan_starts
+from pulumi_vod_workflow.lifecycle.start_records import plan_starts, unknown_outcome_error
 
 URL = "https://vod.volcengineapi.com"
 SECRET = {SIGNATURE: SECRET_SIGNATURE, "ciphertext": "v1:x"}
@@ -225,3 +225,61 @@ def test_a_journal_that_cannot_be_written_is_told(
     assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
     [line] = machine.said
     assert "cannot record the unfinished operations of the stack: it is read-only" in line
+
+
+@pytest.mark.parametrize("spelling", ["relative", "symbolic link", "hard link"])
+def test_a_journal_with_another_spelling_keeps_its_records(
+    machine: Machine, tmp_path: Path, spelling: str
+) -> None:
+    """It is not a former file of itself."""
+    machine.sends(RUN)
+    file = tmp_path / "vod-journal.sqlite3"
+    other = tmp_path / "other"
+    (tmp_path / "folder").mkdir()
+    if spelling == "symbolic link":
+        other.symlink_to(file)
+    elif spelling == "hard link":
+        other.hardlink_to(file)
+    else:
+        other = tmp_path / "folder" / ".." / file.name
+    machine.config = {"vod:journal": str(other)}
+    machine.state()
+    for _ in range(2):
+        session = machine.session()
+        machine.asked(RUN, session=session)
+        [record] = session.journal.list_stack("shop", "dev")
+        assert record.run is not None
+        assert record.run["runId"] == "r-v"
+    assert machine.said == []
+
+
+def test_a_run_is_not_taken_from_a_stack_that_may_exist(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine cannot list the stacks, so the user decides. With a list the run is reused."""
+    listed: list[str] | None = None
+
+    def list_stacks(_: str) -> list[str]:
+        if listed is None:
+            raise EngineCommandError("the backend is away")
+        return listed
+
+    monkeypatch.setattr(stack_evidence, "list_stacks", list_stacks)
+    machine.state()
+    machine.sends(RUN)
+    other = {**RUN, "clientToken": "other", "scope": {**SCOPE, "stack": "prod", "name": "run"}}
+    session = machine.session()
+    plan, recorders = plan_starts(session, {"run": other})
+    assert {*plan.undecided} == {"run"}
+    assert not plan.reused
+    error = str(unknown_outcome_error(session, "the start", plan, other["scope"]))
+    assert "started a run that may belong to another stack" in error
+    assert "belongs to the stack dev if that stack exists" in error
+    assert "cannot list the stacks: the backend is away\nhint: " in error
+    assert len(session.journal.list_stack("shop", "dev")) == 1
+    listed = ["dev", "prod"]
+    plan, recorders = plan_starts(machine.session(), {"run": other})
+    assert (plan.undecided, {*recorders}) == ({}, {"run"}), "each stack has its run"
+    listed = ["prod"]
+    monkeypatch.setattr(stack_evidence, "export_stack", lambda _: b"{}")
+    assert {*plan_starts(machine.session(), {"run": other})[0].reused} == {"run"}

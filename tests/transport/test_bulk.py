@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,9 +19,12 @@ from pulumi_vod_workflow.core import recovery
 from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.core.response import ApiResponse
+from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import JournalError, StartInProgressError
+from pulumi_vod_workflow.journal import object_store
+from pulumi_vod_workflow.journal.objects import CLOCK_TOLERANCE
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle import starter
@@ -28,7 +32,7 @@ from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
-from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, VodClient
+from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, Timeouts, VodClient
 from pulumi_vod_workflow.transport.rate_limiter import MAX_PREPARATION_TIME, rate_limiter
 from tests.transport.conftest import notes
 
@@ -220,6 +224,22 @@ def test_a_start_that_another_operation_has_had_refused_is_sent(vod_emulator: Vo
     first, second, _ = both_started(vod_emulator, 1, after=0.1)
     assert (len(first.failed), len(second.accepted), second.reused) == (1, 1, [])
     assert len(vod_emulator.ledger()) == 1
+
+
+def test_no_update_gives_up_an_answer_that_may_still_come() -> None:
+    """The sum of the longest times of another update's retry, and of the clocks' difference."""
+    limits = Timeouts()
+    answer = float(str(object_store.CLIENT_OPTIONS["timeout"]).removesuffix("s"))
+    claim = object_store.RETRIES["retry_timeout"] + timedelta(seconds=answer)
+    longest = (
+        claim.total_seconds()
+        + RetryPolicy().ambiguous_start_budget
+        + MAX_PREPARATION_TIME
+        + limits.connect
+        + limits.start
+        + CLOCK_TOLERANCE.total_seconds()
+    )
+    assert longest < recovery.ANSWER_TIMEOUT
 
 
 @pytest.mark.parametrize("ends", ["stopped", "in time"])
