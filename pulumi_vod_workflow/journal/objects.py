@@ -28,7 +28,7 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.object_names import (
     MARKS,
@@ -442,8 +442,10 @@ class ObjectJournal:
         else:
             deciding = min(sent, key=_number)
         body = self._objects.read(deciding.path) if deciding else None
-        if deciding is None or body is None:  # rejected in the meantime
-            return ClaimResult(won=False, record=StartRecord(self.now()))
+        if deciding is None or body is None:
+            # Rejected in the meantime. The next lookup of the waiting operation finds no record.
+            in_flight = StartRecord(self.now(), owner_state=OwnerState.UNKNOWN)
+            return ClaimResult(won=False, record=in_flight)
         return ClaimResult(won=False, record=self._record(deciding, body))
 
     def _reject(self, intent: StartIntent, owner: str) -> None:

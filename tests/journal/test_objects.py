@@ -27,6 +27,7 @@ from pulumi_vod_workflow.journal.object_store import (
     parse_location,
 )
 from pulumi_vod_workflow.journal.objects import ObjectJournal
+from pulumi_vod_workflow.journal.store import ClaimResult, Journal
 from tests.journal.conformance import (
     BACKEND,
     ME,
@@ -93,6 +94,18 @@ class TestObjects(JournalConformance):
     @pytest.fixture
     def unreachable(self, credentials: None) -> str:
         return "s3://bucket?endpoint=http://127.0.0.1:1&s3ForcePathStyle=true"
+
+    def call_during_lost_claim(
+        self, journal: Journal, patch: pytest.MonkeyPatch, call: Callable[[], object]
+    ) -> None:
+        assert isinstance(journal, ObjectJournal)
+        read = journal._lost
+
+        def called(*args: Any) -> ClaimResult:
+            call()
+            return read(*args)
+
+        patch.setattr(journal, "_lost", called)
 
     @pytest.fixture
     def denied(self, location: str, read_only: Callable[[], None]) -> str:
