@@ -202,6 +202,8 @@ class ObjectJournal:
         """RunId -> the entries with this run."""
         self._unreleased: list[Entry] = []
         """Entries whose release is scheduled."""
+        self._has_release_failed = False
+        """Whether a release could not read the store since the last list of a project."""
 
     @property
     def location(self) -> str:
@@ -544,9 +546,13 @@ class ObjectJournal:
             The scheduled write, or `None` without a record.
 
         """
-        # A start needs the journal, and reports its error.
-        with self._snapshot_lock, suppress(JournalError):
-            entries = self._unreleased_entries(run_ids)
+        with self._snapshot_lock:
+            try:
+                entries = [] if self._has_release_failed else self._unreleased_entries(run_ids)
+            except JournalError:
+                # A start needs the journal, and reports its error. A destroy releases each of its
+                # runs, and each request to an unreachable store takes seconds.
+                self._has_release_failed, entries = True, []
             if entries:
                 with self._lock:
                     self._own_released |= {entry.id for entry in entries}
@@ -863,6 +869,7 @@ class ObjectJournal:
         with self._snapshot_lock:
             if project not in self._snapshots:
                 listing = self._snapshots[project] = self._list([project])
+                self._has_release_failed = False
                 since = self.now() - RELEASED_RETENTION
                 for folder in {
                     _stack_of_mark(path)

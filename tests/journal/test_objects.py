@@ -201,6 +201,24 @@ def test_the_release_of_many_runs_is_one_request(counted: Callable[[], ObjectJou
     assert made(later) == {"list": 1, "read": 1}
 
 
+def test_releases_ask_an_unreachable_store_once(
+    counted: Callable[[], ObjectJournal], proxy: Proxy, unsigned: str
+) -> None:
+    """A destroy releases each of its runs. The store is asked again once a lookup has read it."""
+    url = url_of(proxy, unsigned)
+    accept(open_at(url), A, "a")
+    journal = open_at(url)
+    made(journal)
+    proxy.before = lambda _: (503, "<Error><Code>SlowDown</Code></Error>")
+    for _ in range(3):
+        assert journal.release(["lb:a"]) is None
+    assert made(journal) == {"list": 1}
+    proxy.before = lambda _: None
+    assert look(journal, A) == {A.record_key: "lb:a"}
+    release(journal, "a")
+    assert look(open_at(url), A) == {}
+
+
 def test_ten_thousand_entries(
     counted: Callable[[], ObjectJournal], s3: S3Server, location: str
 ) -> None:
