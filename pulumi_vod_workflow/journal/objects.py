@@ -81,7 +81,7 @@ MAX_LOOKUPS: Final = 5
 """The attempts of a lookup whose entries disappear, because their starts were rejected."""
 
 MAX_SKIPPED_NUMBERS: Final = 20
-"""The deleted claims of a start whose names the store does not give free."""
+"""The names that one claim tries in a store that does not give those of deleted claims free."""
 
 ADOPTED: Final = "another journal"
 """The process of adopted starts, about which nothing is known."""
@@ -391,13 +391,14 @@ class ObjectJournal:
         self, intent: StartIntent, claims: _Claims, body: dict[str, Any]
     ) -> tuple[Entry, dict[str, Any]]:
         """Create the next claim, and return it with its body."""
+        last_skipped = claims.skipped + MAX_SKIPPED_NUMBERS
         while True:
             entry = _entry_of(intent, claims.last + 1)
             try:
                 return entry, self._create(entry, body)
             except NameRefusedError:
                 # A versioned bucket of some stores never gives the name of a deleted claim free.
-                if claims.skipped == MAX_SKIPPED_NUMBERS:
+                if claims.skipped == last_skipped:
                     raise
                 claims.skipped, claims.was_rejected = claims.skipped + 1, True
 

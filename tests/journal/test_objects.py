@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -302,6 +302,35 @@ def test_a_versioned_bucket_works_as_another(s3: S3Server, credentials: None) ->
     assert not send(open_at(url), A, OTHER).won
     release(journal, "a")
     assert send(open_at(url), A, OTHER).won
+
+
+class NeverFree(ObjectFolder):
+    """A folder whose store never creates the name of a deleted object again."""
+
+    deleted: ClassVar[set[str]] = set()
+
+    def _put(self, path: str, body: Any) -> bool:
+        return path not in self.deleted and super()._put(path, body)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        super().delete(paths)
+        self.deleted.update(paths)
+
+
+def test_a_store_that_never_frees_a_name_takes_any_number_of_attempts(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rejected attempt costs one name. The limit is for one claim."""
+    monkeypatch.setattr(objects, "ObjectFolder", NeverFree)
+    monkeypatch.setattr(objects, "MAX_SKIPPED_NUMBERS", 2)
+    journal = open_at(location)
+    version = journal.lookup([A], create=True).versions[A.record_key]
+    for _ in range(5):
+        assert journal.claim(A, ME, version).result().won
+        journal.record_rejected(A, ME).result()
+    NeverFree.deleted |= {objects._entry_of(A, number).path for number in range(6, 9)}
+    with pytest.raises(JournalError, match="refuses to create"):
+        journal.claim(A, ME, version).result()
 
 
 # -- claims that race -----------------------------------------------------------------------------
