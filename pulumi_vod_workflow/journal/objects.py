@@ -174,6 +174,7 @@ class ObjectJournal:
         self._probe_lock = threading.Lock()
         self._is_probed = False
         self._snapshot_lock = threading.RLock()
+        """The lock of `_snapshots` and `_indexed`, also during the requests that fill them."""
         self._lock = threading.Lock()
         """The lock of the attributes below, free during each request."""
         self._warnings: list[str] = []
@@ -624,7 +625,8 @@ class ObjectJournal:
         """Create the entries of records whose starts have none."""
         self._apply_marks(listing, always=True)
         known = {(entry.folder, entry.start) for entry in listing.entries}
-        known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
+        with self._lock:
+            known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
         new = {
             start: record
             for record in records
