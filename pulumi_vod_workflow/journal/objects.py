@@ -11,6 +11,10 @@ The store has project, stack and resource names, RunIds and times. It has no inp
 # journal-facts 5. `object_names` has the layout. Names decide, so one list request shows all; a
 # body is read only if its start concerns the operation. A start costs two requests: one before it
 # is sent, one after its answer.
+#
+# A limit: a store deletes by name only, and obstore repeats a DELETE without an answer. If the
+# store has executed the first one, and another update claims the start before the second one, then
+# that claim is deleted. The answer to it is still recorded, but after a crash it has no record.
 
 from __future__ import annotations
 
