@@ -11,6 +11,10 @@ The store has project, stack and resource names, RunIds and times. It has no inp
 # journal-facts 5. `object_names` has the layout. Names decide, so one list request shows all; a
 # body is read only if its start concerns the operation. A start costs two requests: one before it
 # is sent, one after its answer.
+#
+# A limit: a store deletes by name only, and obstore repeats a DELETE without an answer. If the
+# store has executed the first one, and another update claims the start before the second one, then
+# that claim is deleted. The answer to it is still recorded, but after a crash it has no record.
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.object_names import (
     MARKS,
@@ -81,7 +85,7 @@ MAX_LOOKUPS: Final = 5
 """The attempts of a lookup whose entries disappear, because their starts were rejected."""
 
 MAX_SKIPPED_NUMBERS: Final = 20
-"""The deleted claims of a start whose names the store does not give free."""
+"""The names that one claim tries in a store that does not give those of deleted claims free."""
 
 ADOPTED: Final = "another journal"
 """The process of adopted starts, about which nothing is known."""
@@ -174,6 +178,7 @@ class ObjectJournal:
         self._probe_lock = threading.Lock()
         self._is_probed = False
         self._snapshot_lock = threading.RLock()
+        """The lock of `_snapshots` and `_indexed`, also during the requests that fill them."""
         self._lock = threading.Lock()
         """The lock of the attributes below, free during each request."""
         self._warnings: list[str] = []
@@ -202,6 +207,8 @@ class ObjectJournal:
         """RunId -> the entries with this run."""
         self._unreleased: list[Entry] = []
         """Entries whose release is scheduled."""
+        self._has_release_failed = False
+        """Whether a release could not read the store since the last list of a project."""
 
     @property
     def location(self) -> str:
@@ -389,13 +396,14 @@ class ObjectJournal:
         self, intent: StartIntent, claims: _Claims, body: dict[str, Any]
     ) -> tuple[Entry, dict[str, Any]]:
         """Create the next claim, and return it with its body."""
+        last_skipped = claims.skipped + MAX_SKIPPED_NUMBERS
         while True:
             entry = _entry_of(intent, claims.last + 1)
             try:
                 return entry, self._create(entry, body)
             except NameRefusedError:
                 # A versioned bucket of some stores never gives the name of a deleted claim free.
-                if claims.skipped == MAX_SKIPPED_NUMBERS:
+                if claims.skipped == last_skipped:
                     raise
                 claims.skipped, claims.was_rejected = claims.skipped + 1, True
 
@@ -442,8 +450,10 @@ class ObjectJournal:
         else:
             deciding = min(sent, key=_number)
         body = self._objects.read(deciding.path) if deciding else None
-        if deciding is None or body is None:  # rejected in the meantime
-            return ClaimResult(won=False, record=StartRecord(self.now()))
+        if deciding is None or body is None:
+            # Rejected in the meantime. The next lookup of the waiting operation finds no record.
+            in_flight = StartRecord(self.now(), owner_state=OwnerState.UNKNOWN)
+            return ClaimResult(won=False, record=in_flight)
         return ClaimResult(won=False, record=self._record(deciding, body))
 
     def _reject(self, intent: StartIntent, owner: str) -> None:
@@ -542,9 +552,13 @@ class ObjectJournal:
             The scheduled write, or `None` without a record.
 
         """
-        # A start needs the journal, and reports its error.
-        with self._snapshot_lock, suppress(JournalError):
-            entries = self._unreleased_entries(run_ids)
+        with self._snapshot_lock:
+            try:
+                entries = [] if self._has_release_failed else self._unreleased_entries(run_ids)
+            except JournalError:
+                # A start needs the journal, and reports its error. A destroy releases each of its
+                # runs, and each request to an unreachable store takes seconds.
+                self._has_release_failed, entries = True, []
             if entries:
                 with self._lock:
                     self._own_released |= {entry.id for entry in entries}
@@ -615,7 +629,8 @@ class ObjectJournal:
         """Create the entries of records whose starts have none."""
         self._apply_marks(listing, always=True)
         known = {(entry.folder, entry.start) for entry in listing.entries}
-        known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
+        with self._lock:
+            known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
         new = {
             start: record
             for record in records
@@ -861,6 +876,7 @@ class ObjectJournal:
         with self._snapshot_lock:
             if project not in self._snapshots:
                 listing = self._snapshots[project] = self._list([project])
+                self._has_release_failed = False
                 since = self.now() - RELEASED_RETENTION
                 for folder in {
                     _stack_of_mark(path)
