@@ -444,7 +444,7 @@ class ObjectJournal:
         runs = [entry for entry in entries if entry.run_id]
         new = [entry for entry in runs if entry.name not in claims.seen.runs]
         answered = max(map(_number, runs), default=0)
-        sent = [e for e in entries if not e.run_id and e.number > answered]
+        sent = [e for e in entries if not (e.run_id or self._is_gone(e)) and e.number > answered]
         if new or not sent:
             deciding = max(new or runs, key=_number, default=None)
         else:
@@ -467,14 +467,15 @@ class ObjectJournal:
             own = [e for e in sent if bodies.get(e.path, {}).get("owner") == owner]
             # The rejection of the last claim decides about the earlier ones, too.
             is_last = own and max(map(_number, own)) == max(map(_number, sent))
-            self._delete(sent if is_last else own)
+            self._delete(self._unmarked(sent if is_last else own))
         if claims:
             claims.numbers, claims.first_sent, claims.was_rejected = [], None, True
 
     def _accept(self, intent: StartIntent, run: Mapping[str, Any], number: int | None) -> None:
         if number is None:  # the claim is gone: the user has discarded it
             entries = self._list_start(_entry_of(intent, 1))
-            number = max((entry.number for entry in entries), default=1)
+            number = max((each.number for each in entries), default=1)
+            number += any(map(self._is_gone, entries))
         entry = _entry_of(intent, number, run["runId"])
         self._add_run(entry)
         with self._lock:
@@ -494,9 +495,8 @@ class ObjectJournal:
 
     def _discard_undecided(self, resources: Collection[str]) -> None:
         with suppress(JournalError):
-            folders = self._folders({folder_of_resource(key) for key in resources}, marks=False)
             known = {folder_of_resource(key) for key in resources}
-            listing = self._list(folders, parallel=False)
+            listing = self._list_resources(known)
             listing.entries = [e for e in listing.entries if (e.folder, e.resource) in known]
             self._delete_undecided(listing)
 
@@ -508,7 +508,12 @@ class ObjectJournal:
             if start != besides and not any(entry.run_id for entry in entries)
             for entry in entries
         ]
-        self._delete(undecided)
+        self._delete(self._unmarked(undecided))
+
+    def _unmarked(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the entries that no user has discarded."""
+        # The mark stays. A later claim of the same name would be invisible.
+        return [entry for entry in entries if entry.id not in self._discarded]
 
     # -- many starts --------------------------------------------------------------------------
 
@@ -687,6 +692,7 @@ class ObjectJournal:
         with suppress(JournalError):
             since = self.now() - RELEASED_RETENTION
             listing = self._list([folder], parallel=False)
+            self._apply_marks(listing, parallel=False)
             old = [path for path in listing.marks if _is_release_before(path, since)]
             answered: dict[str, int] = {}
             names: set[str] = set()
@@ -701,7 +707,7 @@ class ObjectJournal:
                 if entry.name in names
                 or (not entry.run_id and entry.number <= answered.get(entry.start, 0))
             ]
-            self._delete(done)
+            self._delete(self._unmarked(done))
             self._objects.delete(old)
 
     # -- decisions ----------------------------------------------------------------------------
@@ -928,14 +934,16 @@ class ObjectJournal:
             self._runs[entry.run_id].add(entry)
             self._same_request[_project_of(entry), entry.request].add(entry)
 
-    def _apply_marks(self, listing: _Listing, *, always: bool = False) -> None:
+    def _apply_marks(
+        self, listing: _Listing, *, always: bool = False, parallel: bool = True
+    ) -> None:
         """Read the new marks of a list; only if there are entries that they may concern."""
         if not listing.entries and not always:
             return
         with self._lock:
             new = {*listing.marks} - self._read_marks
         unread = [path for path in new if _kind(path) is not MarkKind.MET]
-        bodies = self._parallel(self._objects.read, unread)
+        bodies = (self._parallel if parallel else map)(self._objects.read, unread)
         for path, names in zip(unread, bodies, strict=True):
             folder, kind, at = parse_mark(path) or ("", MarkKind.MET, self.now())
             marked = [f"{folder}/{name}" for name in names or ()]
