@@ -38,11 +38,14 @@ def run_engine(*arguments: str, cwd: Path | None = None) -> bytes:
     command = ["pulumi", *arguments, "--non-interactive", "--color=never"]
     command += ["--cwd", str(cwd)] if cwd else []
     text = f"`pulumi {' '.join(arguments)}`"
+    # The engine resolves a relative backend where it runs, and `main` moves the provider.
+    project = None if cwd else find_project(Path())
     try:
         done = subprocess.run(  # noqa: S603
             command,
             capture_output=True,
             check=False,
+            cwd=project.folder if project else None,
             stdin=subprocess.DEVNULL,
             timeout=COMMAND_TIMEOUT,
         )

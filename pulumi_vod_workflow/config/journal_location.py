@@ -59,7 +59,7 @@ class JournalLocation:
     """Whether every machine that updates the state also has this journal."""
     warning: str = field(default="", compare=False)
     """The warning about a journal that the next machine does not have; empty without one."""
-    former_files: tuple[Path, ...] = field(default=(), compare=False)
+    former_files: tuple[tuple[Path, str], ...] = field(default=(), compare=False)
     """
     Other files in which the provider may have kept the records of this backend by default.
 
@@ -113,7 +113,11 @@ def locate_journal(
     )
     # Two spellings of one file are one journal: its records must not move into itself.
     own = location.path.resolve() if location.path else None
-    former = tuple(path for path in dict.fromkeys(defaults) if path.resolve() != own)
+    former = tuple(
+        (path, BESIDE_STATE if backend.folder and path == defaults[0] else backend.identity)
+        for path in dict.fromkeys(defaults)
+        if path.resolve() != own
+    )
     return replace(location, former_files=former)
 
 

@@ -11,6 +11,10 @@ The store has project, stack and resource names, RunIds and times. It has no inp
 # journal-facts 5. `object_names` has the layout. Names decide, so one list request shows all; a
 # body is read only if its start concerns the operation. A start costs two requests: one before it
 # is sent, one after its answer.
+#
+# A limit: a store deletes by name only, and obstore repeats a DELETE without an answer. If the
+# store has executed the first one, and another update claims the start before the second one, then
+# that claim is deleted. The answer to it is still recorded, but after a crash it has no record.
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.object_names import (
     MARKS,
@@ -81,7 +85,7 @@ MAX_LOOKUPS: Final = 5
 """The attempts of a lookup whose entries disappear, because their starts were rejected."""
 
 MAX_SKIPPED_NUMBERS: Final = 20
-"""The deleted claims of a start whose names the store does not give free."""
+"""The names that one claim tries in a store that does not give those of deleted claims free."""
 
 ADOPTED: Final = "another journal"
 """The process of adopted starts, about which nothing is known."""
@@ -174,6 +178,7 @@ class ObjectJournal:
         self._probe_lock = threading.Lock()
         self._is_probed = False
         self._snapshot_lock = threading.RLock()
+        """The lock of `_snapshots` and `_indexed`, also during the requests that fill them."""
         self._lock = threading.Lock()
         """The lock of the attributes below, free during each request."""
         self._warnings: list[str] = []
@@ -202,6 +207,8 @@ class ObjectJournal:
         """RunId -> the entries with this run."""
         self._unreleased: list[Entry] = []
         """Entries whose release is scheduled."""
+        self._has_release_failed = False
+        """Whether a release could not read the store since the last list of a project."""
 
     @property
     def location(self) -> str:
@@ -389,13 +396,14 @@ class ObjectJournal:
         self, intent: StartIntent, claims: _Claims, body: dict[str, Any]
     ) -> tuple[Entry, dict[str, Any]]:
         """Create the next claim, and return it with its body."""
+        last_skipped = claims.skipped + MAX_SKIPPED_NUMBERS
         while True:
             entry = _entry_of(intent, claims.last + 1)
             try:
                 return entry, self._create(entry, body)
             except NameRefusedError:
                 # A versioned bucket of some stores never gives the name of a deleted claim free.
-                if claims.skipped == MAX_SKIPPED_NUMBERS:
+                if claims.skipped == last_skipped:
                     raise
                 claims.skipped, claims.was_rejected = claims.skipped + 1, True
 
@@ -436,14 +444,16 @@ class ObjectJournal:
         runs = [entry for entry in entries if entry.run_id]
         new = [entry for entry in runs if entry.name not in claims.seen.runs]
         answered = max(map(_number, runs), default=0)
-        sent = [e for e in entries if not e.run_id and e.number > answered]
+        sent = [e for e in entries if not (e.run_id or self._is_gone(e)) and e.number > answered]
         if new or not sent:
             deciding = max(new or runs, key=_number, default=None)
         else:
             deciding = min(sent, key=_number)
         body = self._objects.read(deciding.path) if deciding else None
-        if deciding is None or body is None:  # rejected in the meantime
-            return ClaimResult(won=False, record=StartRecord(self.now()))
+        if deciding is None or body is None:
+            # Rejected in the meantime. The next lookup of the waiting operation finds no record.
+            in_flight = StartRecord(self.now(), owner_state=OwnerState.UNKNOWN)
+            return ClaimResult(won=False, record=in_flight)
         return ClaimResult(won=False, record=self._record(deciding, body))
 
     def _reject(self, intent: StartIntent, owner: str) -> None:
@@ -457,14 +467,15 @@ class ObjectJournal:
             own = [e for e in sent if bodies.get(e.path, {}).get("owner") == owner]
             # The rejection of the last claim decides about the earlier ones, too.
             is_last = own and max(map(_number, own)) == max(map(_number, sent))
-            self._delete(sent if is_last else own)
+            self._delete(self._unmarked(sent if is_last else own))
         if claims:
             claims.numbers, claims.first_sent, claims.was_rejected = [], None, True
 
     def _accept(self, intent: StartIntent, run: Mapping[str, Any], number: int | None) -> None:
         if number is None:  # the claim is gone: the user has discarded it
             entries = self._list_start(_entry_of(intent, 1))
-            number = max((entry.number for entry in entries), default=1)
+            number = max((each.number for each in entries), default=1)
+            number += any(map(self._is_gone, entries))
         entry = _entry_of(intent, number, run["runId"])
         self._add_run(entry)
         with self._lock:
@@ -484,9 +495,8 @@ class ObjectJournal:
 
     def _discard_undecided(self, resources: Collection[str]) -> None:
         with suppress(JournalError):
-            folders = self._folders({folder_of_resource(key) for key in resources}, marks=False)
             known = {folder_of_resource(key) for key in resources}
-            listing = self._list(folders, parallel=False)
+            listing = self._list_resources(known)
             listing.entries = [e for e in listing.entries if (e.folder, e.resource) in known]
             self._delete_undecided(listing)
 
@@ -498,7 +508,12 @@ class ObjectJournal:
             if start != besides and not any(entry.run_id for entry in entries)
             for entry in entries
         ]
-        self._delete(undecided)
+        self._delete(self._unmarked(undecided))
+
+    def _unmarked(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return the entries that no user has discarded."""
+        # The mark stays. A later claim of the same name would be invisible.
+        return [entry for entry in entries if entry.id not in self._discarded]
 
     # -- many starts --------------------------------------------------------------------------
 
@@ -542,9 +557,13 @@ class ObjectJournal:
             The scheduled write, or `None` without a record.
 
         """
-        # A start needs the journal, and reports its error.
-        with self._snapshot_lock, suppress(JournalError):
-            entries = self._unreleased_entries(run_ids)
+        with self._snapshot_lock:
+            try:
+                entries = [] if self._has_release_failed else self._unreleased_entries(run_ids)
+            except JournalError:
+                # A start needs the journal, and reports its error. A destroy releases each of its
+                # runs, and each request to an unreachable store takes seconds.
+                self._has_release_failed, entries = True, []
             if entries:
                 with self._lock:
                     self._own_released |= {entry.id for entry in entries}
@@ -615,7 +634,8 @@ class ObjectJournal:
         """Create the entries of records whose starts have none."""
         self._apply_marks(listing, always=True)
         known = {(entry.folder, entry.start) for entry in listing.entries}
-        known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
+        with self._lock:
+            known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
         new = {
             start: record
             for record in records
@@ -672,6 +692,7 @@ class ObjectJournal:
         with suppress(JournalError):
             since = self.now() - RELEASED_RETENTION
             listing = self._list([folder], parallel=False)
+            self._apply_marks(listing, parallel=False)
             old = [path for path in listing.marks if _is_release_before(path, since)]
             answered: dict[str, int] = {}
             names: set[str] = set()
@@ -686,7 +707,7 @@ class ObjectJournal:
                 if entry.name in names
                 or (not entry.run_id and entry.number <= answered.get(entry.start, 0))
             ]
-            self._delete(done)
+            self._delete(self._unmarked(done))
             self._objects.delete(old)
 
     # -- decisions ----------------------------------------------------------------------------
@@ -861,6 +882,7 @@ class ObjectJournal:
         with self._snapshot_lock:
             if project not in self._snapshots:
                 listing = self._snapshots[project] = self._list([project])
+                self._has_release_failed = False
                 since = self.now() - RELEASED_RETENTION
                 for folder in {
                     _stack_of_mark(path)
@@ -912,14 +934,16 @@ class ObjectJournal:
             self._runs[entry.run_id].add(entry)
             self._same_request[_project_of(entry), entry.request].add(entry)
 
-    def _apply_marks(self, listing: _Listing, *, always: bool = False) -> None:
+    def _apply_marks(
+        self, listing: _Listing, *, always: bool = False, parallel: bool = True
+    ) -> None:
         """Read the new marks of a list; only if there are entries that they may concern."""
         if not listing.entries and not always:
             return
         with self._lock:
             new = {*listing.marks} - self._read_marks
         unread = [path for path in new if _kind(path) is not MarkKind.MET]
-        bodies = self._parallel(self._objects.read, unread)
+        bodies = (self._parallel if parallel else map)(self._objects.read, unread)
         for path, names in zip(unread, bodies, strict=True):
             folder, kind, at = parse_mark(path) or ("", MarkKind.MET, self.now())
             marked = [f"{folder}/{name}" for name in names or ()]

@@ -583,10 +583,12 @@ class SqliteJournal:
         if records:
             target.adopt_records(records)
             _complete_runs(records, target)
-            stack_values = {"backend": self._backend, "project": project, "stack": stack}
-            # A record that another update has changed since the read stays in the file.
-            deletions = [(DELETE_RECORD, self._row(record)) for record in records]
-            self._transaction(*deletions, (DELETE_MET, stack_values)).result()
+        elif not self.has_met(project, stack):
+            return 0
+        stack_values = {"backend": self._backend, "project": project, "stack": stack}
+        # A record that another update has changed since the read stays in the file.
+        deletions = [(DELETE_RECORD, self._row(record)) for record in records]
+        self._transaction(*deletions, (DELETE_MET, stack_values)).result()
         return len(records)
 
     # -- the file -----------------------------------------------------------------------------

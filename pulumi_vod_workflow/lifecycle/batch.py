@@ -196,6 +196,9 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
 
     """
     state = normalise_batch(props)
+    if as_mapping(state.get("scope")):
+        # A refresh removes the pending update of an interrupted batch from the state.
+        meet_stack(session, host, state)
     runs, unfinished = runs_of(state), unfinished_runs(state)
     release(session, runs.values())
     if not unfinished:

@@ -20,6 +20,7 @@ from typing import Any, Final
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint
 from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.core.execution import is_emulated, may_succeed_on_rerun
 from pulumi_vod_workflow.core.exported_stack import ExportedStack, Resource
 from pulumi_vod_workflow.core.exported_state import (
     BATCH_TYPE,
@@ -81,8 +82,8 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
     # A start of the embedded emulator is free, and another machine has other runs.
     if settings.site.endpoint == EMULATOR:
         return
-    for path in location.former_files:
-        _move_records(session, host, path, (project, stack))
+    for path, backend in location.former_files:
+        _move_records(session, host, SqliteJournal(path, backend), (project, stack))
     # A journal on this machine knows nothing of the updates of other machines. So it meets the
     # stack in each operation.
     if location.is_beside_state and session.journal.has_met(project, stack):
@@ -125,19 +126,21 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
         )
 
 
-def _move_records(session: Session, host: Host, path: Path, stack: tuple[str, str]) -> None:
+def _move_records(
+    session: Session, host: Host, file: SqliteJournal, stack: tuple[str, str]
+) -> None:
     """Move the stack's records from a former file to the journal."""
-    location = session.settings.journal
+    path, location = Path(file.location), session.settings.journal
     # A hard link is the journal itself, too, and a move deletes the records of the former file.
     own = location.path
     if not path.exists() or (own and own.exists() and path.samefile(own)):
         return
-    file = SqliteJournal(path, location.backend)
     records: list[StartRecord] = []
     try:
         records = file.list_stack(*stack)
-        if records:
+        if records or file.has_met(*stack):
             file.move_stack(*stack, session.journal)
+        if records:
             host.logger.info(
                 f"moved the records of {len(records):,} starts from {path} to {location}"
             )
@@ -182,7 +185,10 @@ def pending_starts(
         # create, it has all starts of that create that were sent. A released record proves
         # nothing: another machine may have created a destroyed resource again.
         is_only_create = operation.type == "creating" and urns[operation.resource.urn] == 1
-        if not (is_only_create and any(start.record_key in known for start in starts)):
+        own = [known[start.record_key].sent_at for start in starts if start.record_key in known]
+        # An older record is that of an earlier create, which has failed.
+        is_own = bool(own) and (exported.written is None or max(own) >= exported.written)
+        if not (is_only_create and is_own):
             yield from starts
 
 
@@ -198,8 +204,8 @@ def _starts_by_operation(
     latest = now - timedelta(seconds=settings.resend_within) - PAST_RESEND
     sent_at = min(exported.written or latest, latest)
     # The engine keeps a pending create after a later success (journal-facts 6).
-    tokens = {
-        run.get("clientToken")
+    recorded = {
+        run.get("clientToken"): run
         for resource in exported.resources
         if resource.type in {RUN_TYPE, BATCH_TYPE}
         for run in recorded_runs(resource.type, resource.outputs).values()
@@ -210,8 +216,12 @@ def _starts_by_operation(
             token = inputs.get("clientToken")
             if "existingRunId" in inputs or has_secrets(inputs.get("scope")):
                 continue  # an adoption starts nothing
-            if isinstance(token, str) and token in tokens:
-                continue
+            if isinstance(token, str) and token in recorded:
+                run = recorded[token]
+                # A rerun has the token of the recorded run.
+                is_rerun = inputs.get("rerunOnFailure") is True and may_succeed_on_rerun(run)
+                if not (is_rerun or (site.service and is_emulated(run["runId"]))):
+                    continue
             if not isinstance(token, str) or has_secrets(inputs):
                 yield PendingStart("", "", resource_key_of(inputs), sent_at)
                 continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -113,6 +114,15 @@ class JournalConformance:
     def denied(self, location: str, open_journal: Opener) -> str:
         """The location after the test has written to it, where nothing can be written any more."""
         raise NotImplementedError
+
+    def call_during_lost_claim(
+        self, journal: Journal, patch: pytest.MonkeyPatch, call: Callable[[], object]
+    ) -> None:
+        """
+        Make a journal call between the loss of a claim and the read of its record.
+
+        A store that does both in one transaction never calls.
+        """
 
     @classmethod
     def open_at(cls, location: str, backend: str = BACKEND, clock: Clock | None = None) -> Journal:
@@ -266,6 +276,28 @@ class JournalConformance:
         open_journal().record_rejected(A, OTHER).result()
         assert look(open_journal(), A) == {}
         assert journal.claim(A, ME, version).result().won
+
+    def test_a_start_that_was_rejected_during_a_lost_claim_may_be_sent(
+        self, journal: Journal, open_journal: Opener, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It counts as sent until the next look, and never as a start without an answer."""
+        theirs = open_journal()
+        version = theirs.lookup([A], create=True).versions[A.record_key]
+        assert send(journal, A).won
+        with monkeypatch.context() as patch:
+            self.call_during_lost_claim(
+                theirs, patch, lambda: journal.record_rejected(A, ME).result()
+            )
+            lost = theirs.claim(A, OTHER, version).result()
+        assert (lost.won, lost.record.run) == (False, None)
+        assert lost.record.owner_state is not OwnerState.ENDED
+        another = replace(lost.record, owner_state=OwnerState.UNKNOWN)  # not of this process
+        for resend_within in (0, 3600):
+            action = recovery_action(another, theirs.now(), resend_within)
+            assert action is RecoveryAction.WAIT
+        journal.record_rejected(A, ME).result()
+        assert theirs.lookup([A]).records == {}
+        assert theirs.claim(A, OTHER, version).result().won
 
     def test_a_late_claim_after_a_release_is_lost(
         self, journal: Journal, open_journal: Opener

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -27,6 +27,7 @@ from pulumi_vod_workflow.journal.object_store import (
     parse_location,
 )
 from pulumi_vod_workflow.journal.objects import ObjectJournal
+from pulumi_vod_workflow.journal.store import ClaimResult, Journal
 from tests.journal.conformance import (
     BACKEND,
     ME,
@@ -93,6 +94,18 @@ class TestObjects(JournalConformance):
     @pytest.fixture
     def unreachable(self, credentials: None) -> str:
         return "s3://bucket?endpoint=http://127.0.0.1:1&s3ForcePathStyle=true"
+
+    def call_during_lost_claim(
+        self, journal: Journal, patch: pytest.MonkeyPatch, call: Callable[[], object]
+    ) -> None:
+        assert isinstance(journal, ObjectJournal)
+        read = journal._lost
+
+        def called(*args: Any) -> ClaimResult:
+            call()
+            return read(*args)
+
+        patch.setattr(journal, "_lost", called)
 
     @pytest.fixture
     def denied(self, location: str, read_only: Callable[[], None]) -> str:
@@ -188,6 +201,24 @@ def test_the_release_of_many_runs_is_one_request(counted: Callable[[], ObjectJou
     assert made(later) == {"list": 1, "read": 1}
 
 
+def test_releases_ask_an_unreachable_store_once(
+    counted: Callable[[], ObjectJournal], proxy: Proxy, unsigned: str
+) -> None:
+    """A destroy releases each of its runs. The store is asked again once a lookup has read it."""
+    url = url_of(proxy, unsigned)
+    accept(open_at(url), A, "a")
+    journal = open_at(url)
+    made(journal)
+    proxy.before = lambda _: (503, "<Error><Code>SlowDown</Code></Error>")
+    for _ in range(3):
+        assert journal.release(["lb:a"]) is None
+    assert made(journal) == {"list": 1}
+    proxy.before = lambda _: None
+    assert look(journal, A) == {A.record_key: "lb:a"}
+    release(journal, "a")
+    assert look(open_at(url), A) == {}
+
+
 def test_ten_thousand_entries(
     counted: Callable[[], ObjectJournal], s3: S3Server, location: str
 ) -> None:
@@ -271,6 +302,35 @@ def test_a_versioned_bucket_works_as_another(s3: S3Server, credentials: None) ->
     assert not send(open_at(url), A, OTHER).won
     release(journal, "a")
     assert send(open_at(url), A, OTHER).won
+
+
+class NeverFree(ObjectFolder):
+    """A folder whose store never creates the name of a deleted object again."""
+
+    deleted: ClassVar[set[str]] = set()
+
+    def _put(self, path: str, body: Any) -> bool:
+        return path not in self.deleted and super()._put(path, body)
+
+    def delete(self, paths: Sequence[str]) -> None:
+        super().delete(paths)
+        self.deleted.update(paths)
+
+
+def test_a_store_that_never_frees_a_name_takes_any_number_of_attempts(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each rejected attempt costs one name. The limit is for one claim."""
+    monkeypatch.setattr(objects, "ObjectFolder", NeverFree)
+    monkeypatch.setattr(objects, "MAX_SKIPPED_NUMBERS", 2)
+    journal = open_at(location)
+    version = journal.lookup([A], create=True).versions[A.record_key]
+    for _ in range(5):
+        assert journal.claim(A, ME, version).result().won
+        journal.record_rejected(A, ME).result()
+    NeverFree.deleted |= {objects._entry_of(A, number).path for number in range(6, 9)}
+    with pytest.raises(JournalError, match="refuses to create"):
+        journal.claim(A, ME, version).result()
 
 
 # -- claims that race -----------------------------------------------------------------------------
