@@ -357,8 +357,8 @@ class UnknownStartOutcomeError(CallError):
             return ""
         stacks = ", ".join(self.former_stacks)
         return (
-            f"The start belongs to the stack {stacks} if that stack exists. The provider cannot list "
-            f"the stacks: {self.unlisted_stacks}\n"
+            f"The start belongs to the stack {stacks} if that stack exists. The provider cannot "
+            f"list the stacks: {self.unlisted_stacks}\n"
             "hint: correct the cause, then repeat the command: the provider decides again\n"
         )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from pulumi_vod_workflow.config.backend import find_project
+from pulumi_vod_workflow.config.shown_url import mask_urls
 from pulumi_vod_workflow.core.exported_stack import ExportedStack
 from pulumi_vod_workflow.errors import VodWorkflowError
 
@@ -54,7 +56,9 @@ def run_engine(*arguments: str, cwd: Path | None = None) -> bytes:
     except OSError as error:
         raise EngineCommandError(f"{text} cannot run: {error.strerror}") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+        # The engine quotes the URL of a backend that it cannot open, with the password.
+        backend = os.environ.get("PULUMI_BACKEND_URL", "")
+        said = mask_urls(done.stderr.decode(errors="replace").strip(), backend)
         raise EngineCommandError(f"{text} has failed: {said}")
     return done.stdout
 

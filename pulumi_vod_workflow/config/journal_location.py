@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from pulumi_vod_workflow.config.backend import (
     OBJECT_STORES,
@@ -15,7 +14,7 @@ from pulumi_vod_workflow.config.backend import (
     expand_home,
     pulumi_home,
 )
-from pulumi_vod_workflow.config.database_url import database_location
+from pulumi_vod_workflow.config.shown_url import shown_url
 
 JOURNAL_NAME: Final = "vod-journal.sqlite3"
 """The name of the default file."""
@@ -75,10 +74,7 @@ class JournalLocation:
         """Return the path or the URL, without credentials and parameters."""
         if self.path is not None:
             return str(self.path)
-        if self.kind == "postgres":
-            return database_location(self.url)
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return shown_url(self.url)
 
 
 def locate_journal(

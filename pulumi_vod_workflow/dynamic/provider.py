@@ -165,11 +165,11 @@ def _run(operation: Coroutine[Any, Any, T]) -> T:
 
     An event loop is not necessary: an operation awaits only `BlockingService`, which blocks.
     """
-    try:
-        with keep_host_alive():
+    with keep_host_alive():
+        try:
             operation.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
+        except StopIteration as end:
+            result: T = end.value
+            return result
     operation.close()
     raise RuntimeError("an operation awaited something other than the service")

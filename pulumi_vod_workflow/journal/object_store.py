@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from pulumi_vod_workflow.config.shown_url import shown_url, without_user_info
 from pulumi_vod_workflow.errors import JournalError
 
 if TYPE_CHECKING:
@@ -90,13 +91,13 @@ class StoreLocation:
 
 def parse_location(url: str) -> StoreLocation:
     """
-    Return the parts of a URL.
+    Return the parts of a URL. User and password have no effect, as in the engine's backend.
 
     Raises:
         StoreUrlError: when it is not the URL of an object store.
 
     """
-    parts = urlsplit(url)
+    parts = urlsplit(without_user_info(url))
     if parts.scheme not in SCHEMES or not parts.netloc:
         raise StoreUrlError(
             "the URL names no bucket", "set `vod:journal` to a URL such as `s3://bucket/path`"
@@ -419,8 +420,8 @@ class ObjectFolder:
 
     @property
     def location(self) -> str:
-        """The URL for messages, without parameters."""
-        return self._url.partition("?")[0].rstrip("/")
+        """The URL for messages, without credentials and parameters."""
+        return shown_url(self._url).rstrip("/")
 
     @cached_property
     def _store(self) -> ObjectStore:

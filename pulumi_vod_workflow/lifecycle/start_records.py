@@ -321,7 +321,8 @@ def unknown_outcome_error(
         if record.run is None:
             return "got no response"
         is_old = recovery_action(record, now, resend_within=0) is RecoveryAction.REFUSE
-        return f"started a run that {'is too old to be read' if is_old else 'may belong to another stack'}"
+        cause = "is too old to be read" if is_old else "may belong to another stack"
+        return f"started a run that {cause}"
 
     outcomes = {*map(outcome, records)}
     own = resource_key_of({"scope": scope})

@@ -21,7 +21,8 @@ HIGH_PRIORITY: Final = 0
 NORMAL_PRIORITY: Final = 1
 """The priority of all other requests."""
 
-
+# This is shorter than each window of `AdaptiveRate.burst_window`, so a permit is never early by a
+# whole window. The shortest one has 0.51 s: 1 request at just under 2 a second.
 MAX_PREPARATION_TIME: Final = 0.5
 """The longest time between a permit and its send that the limiter makes up for, in seconds."""
 

@@ -12,6 +12,7 @@ from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.recover import command as recover_command
 from pulumi_vod_workflow.cli.runs import command as runs_command
 from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.journal import sqlite
 from tests.cli.exports import NOW
 
 Vod = Callable[..., Result]
@@ -27,7 +28,7 @@ class Standing(SystemClock):
 @pytest.fixture
 def vod(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Vod:
     """Run the command, at NOW, with nothing of this machine's user."""
-    for module in (runs_command, recover_command):
+    for module in (runs_command, recover_command, sqlite):
         monkeypatch.setattr(module, "SystemClock", Standing)
     for name in ("VOLCENGINE_ACCESS_KEY", "VOLC_ACCESSKEY", "PULUMI_BACKEND_URL"):
         monkeypatch.delenv(name, raising=False)

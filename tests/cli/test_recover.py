@@ -198,6 +198,17 @@ def test_false_alarms_of_a_fresh_journal_are_answered_at_once(machine: Machine) 
     assert told["other"] == ("accepted", "lb:1")
 
 
+def test_the_journals_clock_gives_the_age_of_a_start(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shared journal has a clock of its own, and this machine's may be wrong."""
+    machine.sent(ONE, 3)
+    for later, outcome, code in ((0, "resent", 0), (3600, "unclear", 1)):
+        monkeypatch.setattr(SqliteJournal, "now", At(-later).now)
+        found, _ = machine.recover(pending=PENDING, code=code)
+        assert found["one"][0] == outcome
+
+
 def test_forgetting_all_keeps_known_runs(machine: Machine) -> None:
     """A start with a known run is no false alarm: only its name discards it."""
     machine.sent({**ONE, "vid": "v2"}, 60, "lb:1")

@@ -13,6 +13,7 @@ from pulumi_vod_workflow.config.engine_command import (
     EngineCommandError,
     list_stacks,
     read_exported_stack,
+    run_engine,
 )
 
 
@@ -99,3 +100,24 @@ def test_an_unknown_list_of_stacks_is_an_error_of_the_command(
     monkeypatch.setattr(engine_command, "run_engine", lambda *_, **__: output)
     with pytest.raises(EngineCommandError, match="is no list of stacks"):
         list_stacks("shop")
+
+
+def test_the_engines_error_has_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The engine quotes the URL of a backend that it cannot open."""
+    command = tmp_path / "pulumi"
+    command.write_text(
+        """#!/bin/sh
+echo "error: open $PULUMI_BACKEND_URL: refused" >&2
+echo "error: postgres://u:hid/den@db/d?password=hidden is away" >&2
+exit 1
+"""
+    )
+    command.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "postgres://me:hid den@db/states")
+    with pytest.raises(EngineCommandError) as raised:
+        run_engine("stack", "ls")
+    assert str(raised.value) == (
+        "`pulumi stack ls` has failed: error: open postgres://db/states: refused\n"
+        "error: postgres://db/d is away"
+    )

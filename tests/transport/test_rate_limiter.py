@@ -19,6 +19,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.transport.client import VodClient
 from pulumi_vod_workflow.transport.rate_limiter import (
     HIGH_PRIORITY,
+    MAX_PREPARATION_TIME,
     NORMAL_PRIORITY,
     OperationLimiter,
     RateLimiter,
@@ -303,6 +304,11 @@ def test_a_claim_of_uneven_time_never_makes_a_second_of_more_than_the_rate() -> 
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         runner.run(use())
     assert most_in_a_second(times) <= 50
+
+
+def test_a_permit_is_early_by_less_than_a_window() -> None:
+    windows = [AdaptiveRate(rate / 100).burst_window(0)[1] for rate in range(1, 5100)]
+    assert min(windows) > MAX_PREPARATION_TIME
 
 
 def test_the_rate_as_a_value() -> None:

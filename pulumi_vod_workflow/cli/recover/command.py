@@ -106,7 +106,7 @@ def recover(
         )
 
         def listed() -> list[InterruptedOperation]:
-            return interrupted_operations(exported, records, settings, now, former_stacks or ())
+            return interrupted_operations(exported, records, settings, former_stacks or ())
 
         with as_unreadable_file(ExportError):
             has_met = records.has_met(exported.project, exported.name)

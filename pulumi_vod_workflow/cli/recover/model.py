@@ -13,7 +13,6 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import Enum
 from itertools import chain
 from typing import Any, Final
@@ -146,7 +145,6 @@ def interrupted_operations(
     stack: Stack,
     journal: Journal,
     settings: Settings,
-    now: datetime,
     former_stacks: Collection[str] = (),
 ) -> list[InterruptedOperation]:
     """
@@ -156,14 +154,13 @@ def interrupted_operations(
         stack: the exported stack.
         journal: the journal of the update.
         settings: the stack's endpoint, and its `vod:resendWithin`.
-        now: the time of the journal's machine.
         former_stacks: earlier names of the stack, beside those in the state.
 
     Raises:
         JournalError: the journal cannot be read.
 
     """
-    records = _StateAndJournal(stack, journal, settings, now)
+    records = _StateAndJournal(stack, journal, settings)
     found = [
         InterruptedOperation(
             operation,
@@ -315,8 +312,8 @@ def _has_token(
 class _StateAndJournal:
     """The runs of a state, compared with the start records of a journal."""
 
-    def __init__(self, stack: Stack, journal: Journal, settings: Settings, now: datetime) -> None:
-        self._stack, self._journal, self._settings, self._now = stack, journal, settings, now
+    def __init__(self, stack: Stack, journal: Journal, settings: Settings) -> None:
+        self._stack, self._journal, self._settings = stack, journal, settings
         resources = [*stack.of_type(RUN_TYPE), *stack.of_type(BATCH_TYPE)]
         self._recorded: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             resource.urn: recorded_runs(resource.type, resource.outputs)
@@ -404,12 +401,14 @@ class _StateAndJournal:
             run_id = str(recorded["runId"])
             return replace(start, outcome=StartOutcome.RECORDED, run_id=run_id, record=record)
         run_id = str(record.run["runId"]) if record.run else ""
+        # Another machine's clock may have dated the record, so only the journal's gives its age.
+        now = self._journal.now()
         outcome = {
             RecoveryAction.REUSE: StartOutcome.ACCEPTED,
             RecoveryAction.SEND: StartOutcome.RESENT,
             RecoveryAction.WAIT: StartOutcome.IN_FLIGHT,
             RecoveryAction.REFUSE: StartOutcome.TOO_OLD if run_id else StartOutcome.UNCLEAR,
-        }[recovery_action(record, self._now, self._settings.resend_within)]
+        }[recovery_action(record, now, self._settings.resend_within)]
         return replace(start, outcome=outcome, run_id=run_id, record=record)
 
     def _without_record(

@@ -105,7 +105,8 @@ def _end_after(address: str) -> None:
     while refusals < REFUSALS:
         time.sleep(ENGINE_CHECK_INTERVAL)
         refusals = refusals + 1 if _refuses_connections(address) else 0
-    _cancelled.set()  # no operation sends a start after this
+    # A start that already has its permit is still sent, and the operation records its answer.
+    _cancelled.set()
     with _operations:
         _operations.wait_for(lambda: not _running)
     _end_host()
@@ -136,7 +137,8 @@ def _end_host() -> None:
     Wake the host's main thread, which then ends the process.
 
     Python first completes the work of all thread pools: the operations of other providers, and the
-    journal's scheduled writes.
+    journal's scheduled writes. If the main thread waits for no event, as in an unknown SDK, the
+    process stays behind, idle.
     """
     # A signal would not do: SIGINT may be ignored, and SIGTERM discards the scheduled writes.
     frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
