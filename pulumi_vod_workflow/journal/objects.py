@@ -8,9 +8,8 @@ operations with the same view, one creates it, and the other loses the claim.
 The store has project, stack and resource names, RunIds and times. It has no inputs, tokens or keys.
 """
 
-# journal-facts 5. `object_names` has the layout. Names decide, so one list request shows all; a
-# body is read only if its start concerns the operation. A start costs two requests: one before it
-# is sent, one after its answer.
+# journal-facts 5. `object_names` has the layout, `object_entries` the records. A start costs two
+# requests: one before it is sent, one after its answer.
 #
 # A limit: a store deletes by name only, and obstore repeats a DELETE without an answer. If the
 # store has executed the first one, and another update claims the start before the second one, then
@@ -20,28 +19,35 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.object_entries import (
+    RUN_FIELDS,
+    EntryVersion,
+    Listing,
+    ObjectEntries,
+    body_of,
+    entry_of,
+    mark_kind,
+    number_of,
+)
 from pulumi_vod_workflow.journal.object_names import (
     MARKS,
     Entry,
     MarkKind,
     folder_of_resource,
     mark_path,
-    parse_entry,
-    parse_mark,
     quoted,
     short_hash,
     stack_folder,
@@ -58,28 +64,13 @@ from pulumi_vod_workflow.journal.store import (
     PendingStart,
     RecordVersion,
     hidden_key,
-    journal_lookup,
 )
-
-K = TypeVar("K")
-T = TypeVar("T")
+from pulumi_vod_workflow.journal.store_clock import StoreClock
 
 # As many as the client's starts in flight (`transport.client.MAX_IN_FLIGHT`), so that no start
 # waits for the record of another one.
 MAX_CALLS: Final = 128
 """The number of requests at the same time."""
-
-# Each folder costs one request, and a stack costs one for each 1,000 names.
-MAX_FOLDERS: Final = 16
-"""The number of resources above which a lookup lists the whole stack."""
-
-# Longer than any update. A slower concurrent update still finds the released run.
-RELEASED_RETENTION: Final = timedelta(days=2)
-"""The time for which the entries of a released run are kept."""
-
-# The store's time has whole seconds. Synchronised clocks are more exact.
-CLOCK_TOLERANCE: Final = timedelta(seconds=3)
-"""The difference to the store's clock below which this machine's clock dates the records."""
 
 MAX_LOOKUPS: Final = 5
 """The attempts of a lookup whose entries disappear, because their starts were rejected."""
@@ -90,32 +81,12 @@ MAX_SKIPPED_NUMBERS: Final = 20
 ADOPTED: Final = "another journal"
 """The process of adopted starts, about which nothing is known."""
 
-RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
-
-
-@dataclass(frozen=True, slots=True)
-class _Version(RecordVersion):
-    """The version of a start with entries."""
-
-    claims: int = 0
-    """The number of the last claim."""
-    last_claim: str | None = None
-    """The id of the last claim, if it has no answer."""
-    runs: frozenset[str] = frozenset()
-    """The names of the entries with runs."""
-    answered: int = 0
-    """The number of the last claim with a run."""
-
-    def without_claim(self) -> RecordVersion:
-        """Return the version before the claims without an answer."""
-        return _Version(claims=self.answered, runs=self.runs, answered=self.answered)
-
 
 @dataclass(slots=True)
 class _Claims:
     """The claims of one operation for one start."""
 
-    seen: _Version
+    seen: EntryVersion
     numbers: list[int] = field(default_factory=list)
     """The numbers of the operation's claims that were not rejected."""
     first_sent: datetime | None = None
@@ -136,23 +107,6 @@ class _Claims:
         return bool(self.numbers or self.was_rejected or self.seen.sent_at)
 
 
-@dataclass(slots=True)
-class _Listing:
-    """The names in some folders."""
-
-    entries: list[Entry] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
-
-    def by_start(self) -> dict[tuple[str, str], list[Entry]]:
-        """Return folder and start -> the entries of the start."""
-        return _grouped(self.entries, lambda entry: (entry.folder, entry.start))
-
-    def marks_of(self, entries: Iterable[Entry]) -> list[str]:
-        """Return the marks of the stacks of entries."""
-        folders = {entry.folder for entry in entries}
-        return [path for path in self.marks if _stack_of_mark(path) in folders] if folders else []
-
-
 class ObjectJournal:
     """
     A journal in an object store; usable from any thread.
@@ -168,17 +122,13 @@ class ObjectJournal:
         identity = hashlib.sha256(backend.encode()).hexdigest()[:16]
         self._objects = ObjectFolder(url, identity)
         self._owners = UnknownProcesses()
-        self._clock = clock or SystemClock()
-        self._offset = timedelta()
-        """The store's time minus this machine's time."""
-        self._opened_at = self._clock.now()
+        self._clock = StoreClock(clock or SystemClock())
         self._calls = ThreadPoolExecutor(MAX_CALLS, "vod-journal")
+        self._entries = ObjectEntries(self._objects, self._clock, self._owners, self._calls)
         self._writer = ThreadPoolExecutor(1, "vod-journal-marks")
         """Writes marks and deletions of other starts, in order."""
         self._probe_lock = threading.Lock()
         self._is_probed = False
-        self._snapshot_lock = threading.RLock()
-        """The lock of `_snapshots` and `_indexed`, also during the requests that fill them."""
         self._lock = threading.Lock()
         """The lock of the attributes below, free during each request."""
         self._warnings: list[str] = []
@@ -186,29 +136,8 @@ class ObjectJournal:
         """Record key and owner -> the claims of an operation of this process."""
         self._numbers: dict[str, int] = {}
         """Record key -> the number of this process's last claim."""
-        self._starts: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        """Folder and resource -> its known starts."""
-        self._bodies: dict[str, dict[str, Any]] = {}
-        """Path -> the body of an entry that this process has created."""
-        self._read_marks: set[str] = set()
-        self._released_at: dict[str, datetime] = {}
-        """Id of an entry whose run a state has -> the time of its release."""
-        self._own_released: set[str] = set()
-        """Ids of entries that this process has released."""
-        self._discarded: set[str] = set()
-        """Ids of entries that the user has discarded."""
-        self._indexed: set[str] = set()
-        """Projects whose claims without an answer are in `_same_request`."""
-        self._snapshots: dict[str, _Listing] = {}
-        """Folder of a project -> its names at the first lookup."""
-        self._same_request: defaultdict[tuple[str, str], set[Entry]] = defaultdict(set)
-        """Project and request -> its entries."""
-        self._runs: defaultdict[str, set[Entry]] = defaultdict(set)
-        """RunId -> the entries with this run."""
         self._unreleased: list[Entry] = []
         """Entries whose release is scheduled."""
-        self._has_release_failed = False
-        """Whether a release could not read the store since the last list of a project."""
 
     @property
     def location(self) -> str:
@@ -222,8 +151,7 @@ class ObjectJournal:
 
     def now(self) -> datetime:
         """Return the current time by the store's clock, which dates the records."""
-        # journal-facts 7: the clocks of runners differ, and the age of a record decides.
-        return self._clock.now() + self._offset
+        return self._clock.now()
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -253,9 +181,9 @@ class ObjectJournal:
         if create:
             for intent in wanted:
                 # At once: a release must not wait for it.
-                self._snapshot(folder_of_resource(intent.resource_key)[0].partition("/")[0])
+                self._entries.snapshot(folder_of_resource(intent.resource_key)[0].partition("/")[0])
         for _ in range(MAX_LOOKUPS):
-            found = self._look(wanted, with_versions=create)
+            found = self._entries.look(wanted, with_versions=create)
             if found:
                 return found
         raise JournalError(
@@ -263,36 +191,6 @@ class ObjectJournal:
             "the store lists entries that it does not return",
             "run the same command again",
         )
-
-    def _look(self, wanted: Sequence[StartIntent], *, with_versions: bool) -> JournalLookup | None:
-        """Return the lookup of starts; `None` if an entry has disappeared in the meantime."""
-        resources = {folder_of_resource(intent.resource_key) for intent in wanted}
-        listing = self._list_resources(resources)
-        starts = listing.by_start()
-        own = {intent.record_key: starts.get(_start_of(intent), []) for intent in wanted}
-        deciding = {
-            entry
-            for entries in starts.values()
-            if (entries[0].folder, entries[0].resource) in resources
-            and (entry := self._current(entries))
-        }
-        if with_versions:
-            # A concurrent update has started the run, and a newer state has it.
-            deciding |= {
-                entry
-                for entries in own.values()
-                if not self._current(entries) and (entry := self._released_since(entries))
-            }
-        others = {*self._find_same_request(wanted)} - deciding
-        last = {max(entries, key=_number) for entries in own.values() if with_versions and entries}
-        bodies = self._read_bodies(deciding | others | last)
-        # An entry without its body would count as a start that was never sent.
-        if any(entry.path not in bodies for entry in deciding | last):
-            return None
-        versions = {
-            key: self._version(entries, bodies) for key, entries in own.items() if with_versions
-        }
-        return journal_lookup(wanted, self._records(deciding | others, bodies), versions)
 
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
         """
@@ -302,12 +200,7 @@ class ObjectJournal:
             JournalError: when the store is not readable.
 
         """
-        listing = self._list([stack_folder(project, stack)])
-        self._apply_marks(listing)
-        entries = [
-            entry for found in listing.by_start().values() if (entry := self._current(found))
-        ]
-        return self._records(entries, self._read_bodies(entries))
+        return self._entries.list_stack(stack_folder(project, stack))
 
     def has_met(self, project: str, stack: str) -> bool:
         """
@@ -318,9 +211,9 @@ class ObjectJournal:
 
         """
         folder = stack_folder(project, stack)
-        self._snapshot(quoted(project))
-        listing = self._list([f"{folder}/{MARKS}"])
-        return any(_kind(path) is MarkKind.MET for path in listing.marks)
+        self._entries.snapshot(quoted(project))
+        listing = self._entries.list_names([f"{folder}/{MARKS}"])
+        return any(mark_kind(path) is MarkKind.MET for path in listing.marks)
 
     # -- one start ----------------------------------------------------------------------------
 
@@ -354,7 +247,7 @@ class ObjectJournal:
         number = self._numbers.get(intent.record_key)
         if number is not None:
             # At once: a release may follow before the store has answered.
-            self._add_run(_entry_of(intent, number, run["runId"]))
+            self._entries.add_run(entry_of(intent, number, run["runId"]))
         return self._calls.submit(self._accept, intent, run, number)
 
     def discard_undecided(self, *resources: str) -> None:
@@ -374,7 +267,7 @@ class ObjectJournal:
             return self._lost(intent, claims)
         sent_at = claims.first_sent or self.now()
         body = {
-            **_body_of(intent, sent_at.isoformat()),
+            **body_of(intent, sent_at.isoformat()),
             "owner": owner,
             "process": self._owners.own_id(),
             "claim": uuid4().hex,
@@ -383,14 +276,14 @@ class ObjectJournal:
         if stored.get("owner") != owner:
             return self._lost(intent, claims)
         if claims.has_rival and self._is_overtaken(entry, claims):
-            self._delete([entry])
+            self._entries.delete([entry])
             return self._lost(intent, claims)
         with self._lock:
             claims.numbers.append(entry.number)
             claims.first_sent = datetime.fromisoformat(stored["sentAt"])
             self._numbers[intent.record_key] = entry.number
         # `stored` is another one if the answer to an earlier request was lost.
-        return ClaimResult(won=True, record=self._record(entry, stored))
+        return ClaimResult(won=True, record=self._entries.record(entry, stored))
 
     def _create_next(
         self, intent: StartIntent, claims: _Claims, body: dict[str, Any]
@@ -398,9 +291,9 @@ class ObjectJournal:
         """Create the next claim, and return it with its body."""
         last_skipped = claims.skipped + MAX_SKIPPED_NUMBERS
         while True:
-            entry = _entry_of(intent, claims.last + 1)
+            entry = entry_of(intent, claims.last + 1)
             try:
-                return entry, self._create(entry, body)
+                return entry, self._entries.create(entry, body)
             except NameRefusedError:
                 # A versioned bucket of some stores never gives the name of a deleted claim free.
                 if claims.skipped == last_skipped:
@@ -410,7 +303,7 @@ class ObjectJournal:
     def _claims_of(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None
     ) -> _Claims:
-        seen = expected if isinstance(expected, _Version) else _Version()
+        seen = expected if isinstance(expected, EntryVersion) else EntryVersion()
         with self._lock:
             claims = self._claims.get((intent.record_key, owner))
             # An operation that has looked again goes on from there.
@@ -424,7 +317,7 @@ class ObjectJournal:
         """Return whether another operation has claimed or answered the start in the meantime."""
         # Both operations create their claim first and read the other's afterwards, so at least one
         # of them sees the other.
-        entries = self._list_start(claimed)
+        entries = self._entries.list_start(claimed)
         own = {*claims.numbers, claimed.number}
         for entry in entries:
             if entry.run_id and entry.name not in claims.seen.runs:
@@ -440,67 +333,63 @@ class ObjectJournal:
 
     def _lost(self, intent: StartIntent, claims: _Claims) -> ClaimResult:
         """Return the current record, also of a run that a state has in the meantime."""
-        entries = self._list_start(_entry_of(intent, 1))
+        entries = self._entries.list_start(entry_of(intent, 1))
         runs = [entry for entry in entries if entry.run_id]
         new = [entry for entry in runs if entry.name not in claims.seen.runs]
-        answered = max(map(_number, runs), default=0)
-        sent = [e for e in entries if not (e.run_id or self._is_gone(e)) and e.number > answered]
+        answered = max(map(number_of, runs), default=0)
+        gone = self._entries.is_gone
+        sent = [e for e in entries if not (e.run_id or gone(e)) and e.number > answered]
         if new or not sent:
-            deciding = max(new or runs, key=_number, default=None)
+            deciding = max(new or runs, key=number_of, default=None)
         else:
-            deciding = min(sent, key=_number)
+            deciding = min(sent, key=number_of)
         body = self._objects.read(deciding.path) if deciding else None
         if deciding is None or body is None:
             # Rejected in the meantime. The next lookup of the waiting operation finds no record.
             in_flight = StartRecord(self.now(), owner_state=OwnerState.UNKNOWN)
             return ClaimResult(won=False, record=in_flight)
-        return ClaimResult(won=False, record=self._record(deciding, body))
+        return ClaimResult(won=False, record=self._entries.record(deciding, body))
 
     def _reject(self, intent: StartIntent, owner: str) -> None:
         with self._lock:
             claims = self._claims.get((intent.record_key, owner))
         if claims and not claims.seen.claims:
-            self._delete([_entry_of(intent, number) for number in claims.numbers])
+            self._entries.delete([entry_of(intent, number) for number in claims.numbers])
         else:
-            sent = [entry for entry in self._list_start(_entry_of(intent, 1)) if not entry.run_id]
-            bodies = self._read_bodies(sent, parallel=False)
+            entries = self._entries.list_start(entry_of(intent, 1))
+            sent = [entry for entry in entries if not entry.run_id]
+            bodies = self._entries.read_bodies(sent, parallel=False)
             own = [e for e in sent if bodies.get(e.path, {}).get("owner") == owner]
             # The rejection of the last claim decides about the earlier ones, too.
-            is_last = own and max(map(_number, own)) == max(map(_number, sent))
-            self._delete(self._unmarked(sent if is_last else own))
+            is_last = own and max(map(number_of, own)) == max(map(number_of, sent))
+            self._entries.delete(self._entries.unmarked(sent if is_last else own))
         if claims:
             claims.numbers, claims.first_sent, claims.was_rejected = [], None, True
 
     def _accept(self, intent: StartIntent, run: Mapping[str, Any], number: int | None) -> None:
         if number is None:  # the claim is gone: the user has discarded it
-            entries = self._list_start(_entry_of(intent, 1))
+            entries = self._entries.list_start(entry_of(intent, 1))
             number = max((each.number for each in entries), default=1)
-            number += any(map(self._is_gone, entries))
-        entry = _entry_of(intent, number, run["runId"])
-        self._add_run(entry)
-        with self._lock:
-            sent = self._bodies.get(_entry_of(intent, number).path)
-            others = self._starts[entry.folder, entry.resource] - {entry.start}
+            number += any(map(self._entries.is_gone, entries))
+        entry = entry_of(intent, number, run["runId"])
+        self._entries.add_run(entry)
+        sent = self._entries.own_body(entry_of(intent, number))
+        others = self._entries.has_other_starts(entry)
         at = sent["sentAt"] if sent else self.now().isoformat()
         fields = {name: run.get(name) for name in RUN_FIELDS}
-        self._create(entry, {**_body_of(intent, at), **fields})
+        self._entries.create(entry, {**body_of(intent, at), **fields})
         if others:
-            listing = self._list([f"{entry.folder}/{entry.resource}"])
+            listing = self._entries.list_names([f"{entry.folder}/{entry.resource}"])
             self._delete_undecided(listing, besides=entry.start)
-
-    def _add_run(self, entry: Entry) -> None:
-        with self._lock:
-            self._own_released.discard(entry.id)
-            self._index(entry)
 
     def _discard_undecided(self, resources: Collection[str]) -> None:
         with suppress(JournalError):
             known = {folder_of_resource(key) for key in resources}
-            listing = self._list_resources(known)
+            listing = self._entries.list_resources(known)
             listing.entries = [e for e in listing.entries if (e.folder, e.resource) in known]
             self._delete_undecided(listing)
 
-    def _delete_undecided(self, listing: _Listing, besides: str = "") -> None:
+    def _delete_undecided(self, listing: Listing, besides: str = "") -> None:
         """Delete claims without an answer, besides those of one start."""
         undecided = [
             entry
@@ -508,12 +397,7 @@ class ObjectJournal:
             if start != besides and not any(entry.run_id for entry in entries)
             for entry in entries
         ]
-        self._delete(self._unmarked(undecided))
-
-    def _unmarked(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Return the entries that no user has discarded."""
-        # The mark stays. A later claim of the same name would be invisible.
-        return [entry for entry in entries if entry.id not in self._discarded]
+        self._entries.delete(self._entries.unmarked(undecided))
 
     # -- many starts --------------------------------------------------------------------------
 
@@ -529,25 +413,23 @@ class ObjectJournal:
 
         """
         wanted = [*records]
-        listing = self._list_resources({folder_of_resource(r.resource_key) for r in wanted})
+        listing = self._entries.list_resources({folder_of_resource(r.resource_key) for r in wanted})
         starts = listing.by_start()
         current = {}
         for record in wanted:
             start = folder_of_resource(record.resource_key)[0], short_hash(record.record_key)
-            if entry := self._current(starts.get(start, [])):
+            if entry := self._entries.current(starts.get(start, [])):
                 current[entry] = record, starts[start]
-        bodies = self._read_bodies(current)
+        bodies = self._entries.read_bodies(current)
         # A mark names the exact entries, so it does not cover a claim that comes after this read.
         discarded = [
             each
             for entry, (record, entries) in current.items()
-            if [record] == self._records([entry], bodies)
+            if [record] == self._entries.records([entry], bodies)
             for each in entries
-            if not self._is_gone(each)
+            if not self._entries.is_gone(each)
         ]
-        self._mark(MarkKind.DISCARDED, discarded)
-        with self._lock:
-            self._discarded |= {entry.id for entry in discarded}
+        self._entries.discard(discarded)
 
     def release(self, run_ids: Iterable[str]) -> Future[None] | None:
         """
@@ -557,19 +439,12 @@ class ObjectJournal:
             The scheduled write, or `None` without a record.
 
         """
-        with self._snapshot_lock:
-            try:
-                entries = [] if self._has_release_failed else self._unreleased_entries(run_ids)
-            except JournalError:
-                # A start needs the journal, and reports its error. A destroy releases each of its
-                # runs, and each request to an unreachable store takes seconds.
-                self._has_release_failed, entries = True, []
-            if entries:
-                with self._lock:
-                    self._own_released |= {entry.id for entry in entries}
-                    self._unreleased += entries
-                return self._writer.submit(self._write_releases)
-        return None
+        entries = self._entries.take_unreleased(run_ids)
+        if not entries:
+            return None
+        with self._lock:
+            self._unreleased += entries
+        return self._writer.submit(self._write_releases)
 
     def adopt_records(self, records: Iterable[StartRecord]) -> int:
         """
@@ -588,7 +463,7 @@ class ObjectJournal:
         wanted = [*records]
         self._probe()
         folders = {folder_of_resource(record.resource_key)[0] for record in wanted}
-        return self._add_new(wanted, self._list(folders), ADOPTED)
+        return self._add_new(wanted, self._entries.list_names(folders), ADOPTED)
 
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         """
@@ -616,9 +491,9 @@ class ObjectJournal:
             for start in starts
         ]
         self._probe()
-        listing = self._list([folder])
-        met = [path for path in listing.marks if _kind(path) is MarkKind.MET]
-        imported = {*chain.from_iterable(self._parallel(self._objects.read, met))}
+        listing = self._entries.list_names([folder])
+        met = [path for path in listing.marks if mark_kind(path) is MarkKind.MET]
+        imported = {*chain.from_iterable(self._entries.parallel(self._objects.read, met))}
         # The engine keeps a pending operation until a user clears it (journal-facts 6), so each is
         # imported once.
         new = [record for record in pending if record.record_key not in imported]
@@ -629,13 +504,12 @@ class ObjectJournal:
         return added
 
     def _add_new(
-        self, records: Iterable[StartRecord], listing: _Listing, process: str | None
+        self, records: Iterable[StartRecord], listing: Listing, process: str | None
     ) -> int:
         """Create the entries of records whose starts have none."""
-        self._apply_marks(listing, always=True)
+        self._entries.apply_marks(listing, always=True)
         known = {(entry.folder, entry.start) for entry in listing.entries}
-        with self._lock:
-            known |= {(*key.split(".")[0].rpartition("/")[::2],) for key in self._discarded}
+        known |= self._entries.discarded_starts()
         new = {
             start: record
             for record in records
@@ -644,7 +518,7 @@ class ObjectJournal:
             )
             not in known
         }
-        self._parallel(partial(self._add, process=process), [*new.values()])
+        self._entries.parallel(partial(self._add, process=process), [*new.values()])
         return len(new)
 
     def _add(self, record: StartRecord, *, process: str | None) -> None:
@@ -662,160 +536,13 @@ class ObjectJournal:
             "process": process,
             **({name: run.get(name) for name in RUN_FIELDS} if run else {"claim": uuid4().hex}),
         }
-        self._create(entry, body)
-
-    def _unreleased_entries(self, run_ids: Iterable[str]) -> list[Entry]:
-        """Return the entries of runs that are not released."""
-        if not self._snapshots:
-            self._snapshot("")
-        with self._lock:
-            found = [e for run_id in {*run_ids} & self._runs.keys() for e in self._runs[run_id]]
-        for listing in self._snapshots.values():
-            self._apply_marks(_Listing(found, listing.marks_of(found)))
-        return [entry for entry in found if not self._is_gone(entry)]
+        self._entries.create(entry, body)
 
     def _write_releases(self) -> None:
         """Write the releases of all calls since the last write: one request for a stack."""
         with self._lock:
             entries, self._unreleased = self._unreleased, []
-        self._mark(MarkKind.RELEASED, entries)
-
-    def _mark(self, kind: MarkKind, entries: Iterable[Entry]) -> None:
-        for folder, found in _grouped(entries, lambda entry: entry.folder).items():
-            path = mark_path(folder, kind, self.now())
-            self._objects.create(path, sorted(entry.name for entry in found))
-            with self._lock:
-                self._read_marks.add(path)
-
-    def _prune(self, folder: str) -> None:
-        """Delete the entries of runs that were released long ago, and their marks."""
-        with suppress(JournalError):
-            since = self.now() - RELEASED_RETENTION
-            listing = self._list([folder], parallel=False)
-            self._apply_marks(listing, parallel=False)
-            old = [path for path in listing.marks if _is_release_before(path, since)]
-            answered: dict[str, int] = {}
-            names: set[str] = set()
-            for path in old:
-                for name in self._objects.read(path) or ():
-                    names.add(name)
-                    start, claim, *_ = name.split(".")
-                    answered[start] = max(int(claim[1:]), answered.get(start, 0))
-            done = [
-                entry
-                for entry in listing.entries
-                if entry.name in names
-                or (not entry.run_id and entry.number <= answered.get(entry.start, 0))
-            ]
-            self._delete(self._unmarked(done))
-            self._objects.delete(old)
-
-    # -- decisions ----------------------------------------------------------------------------
-
-    def _is_gone(self, entry: Entry) -> bool:
-        key = entry.id
-        return key in self._own_released or key in self._released_at or key in self._discarded
-
-    def _current(self, entries: Collection[Entry]) -> Entry | None:
-        """Return the entry of a start that decides: its last run, or its first claim since."""
-        runs = [entry for entry in entries if entry.run_id]
-        if kept := [entry for entry in runs if not self._is_gone(entry)]:
-            return max(kept, key=_number)
-        answered = max(map(_number, runs), default=0)
-        sent = [e for e in entries if e.number > answered and not self._is_gone(e)]
-        return min(sent, key=_number, default=None)
-
-    def _released_since(self, entries: Collection[Entry]) -> Entry | None:
-        """Return the run that another process has released since this journal was opened."""
-        opened_at = self._opened_at + self._offset
-        found = [
-            entry
-            for entry in entries
-            if entry.run_id
-            and entry.id not in self._own_released
-            and (at := self._released_at.get(entry.id))
-            and at > opened_at
-        ]
-        return max(found, key=_number, default=None)
-
-    def _records(
-        self, entries: Iterable[Entry], bodies: Mapping[str, dict[str, Any]]
-    ) -> list[StartRecord]:
-        """Return the records of entries that exist; the latest last."""
-        records = [
-            self._record(entry, body) for entry in entries if (body := bodies.get(entry.path))
-        ]
-        return sorted(records, key=lambda record: record.sent_at)
-
-    def _record(self, entry: Entry, body: Mapping[str, Any]) -> StartRecord:
-        return StartRecord(
-            datetime.fromisoformat(body["sentAt"]),
-            {name: body.get(name) for name in RUN_FIELDS} | {"runId": entry.run_id}
-            if entry.run_id
-            else None,
-            body["recordKey"],
-            body["resourceKey"],
-            body["requestKey"],
-            self._owners.state(body.get("process")),
-        )
-
-    def _version(
-        self, entries: Collection[Entry], bodies: Mapping[str, dict[str, Any]]
-    ) -> RecordVersion:
-        if not entries:
-            return RecordVersion()
-        current = self._current(entries)
-        last = max(entries, key=_number)
-        version = _Version(
-            claims=last.number,
-            runs=frozenset(entry.name for entry in entries if entry.run_id),
-            answered=max((entry.number for entry in entries if entry.run_id), default=0),
-        )
-        if current is None or current.run_id:
-            return replace(version, run_id=current.run_id if current else None)
-        return replace(
-            version,
-            sent_at=bodies.get(current.path, {}).get("sentAt"),
-            last_claim=bodies.get(last.path, {}).get("claim"),
-        )
-
-    def _find_same_request(self, intents: Iterable[StartIntent]) -> list[Entry]:
-        """Return the deciding entries of the same requests under other resources."""
-        # Entries under another name are older than this operation, so the first list of the
-        # project has them.
-        found: list[Entry] = []
-        for request_key, same in _grouped(intents, lambda intent: intent.request_key).items():
-            if not request_key:
-                continue
-            own = {folder_of_resource(intent.resource_key) for intent in same}
-            for project in {folder.partition("/")[0] for folder, _ in own}:
-                snapshot = self._snapshot(project)
-                self._index_requests(project, snapshot)
-                with self._lock:
-                    entries = [*self._same_request[project, short_hash(request_key)]]
-                other = [e for e in entries if (e.folder, e.resource) not in own]
-                self._apply_marks(_Listing(other, snapshot.marks_of(other)))
-                starts = _Listing(other).by_start().values()
-                found += [entry for each in starts if (entry := self._current(each))]
-        return found
-
-    def _index_requests(self, project: str, snapshot: _Listing) -> None:
-        """Read the requests of a project's claims without an answer: of interrupted updates."""
-        with self._snapshot_lock:
-            if project in self._indexed:
-                return
-            sent = [
-                entry
-                for entries in snapshot.by_start().values()
-                if not any(entry.run_id for entry in entries)
-                for entry in entries
-            ]
-            bodies = self._read_bodies(sent)
-            with self._lock:
-                for entry in sent:
-                    if body := bodies.get(entry.path):
-                        self._same_request[project, short_hash(body["requestKey"])].add(entry)
-            self._indexed.add(project)
+        self._entries.release(entries)
 
     # -- the store ----------------------------------------------------------------------------
 
@@ -832,7 +559,7 @@ class ObjectJournal:
             if self._is_probed:
                 return
             path = f"probe/{uuid4().hex}"
-            before = self._clock.now()
+            before = self._clock.machine_time()
             try:
                 excludes = self._objects.create_first(path)
             except AccessDeniedError as error:
@@ -847,176 +574,8 @@ class ObjectJournal:
                         "requests, so only the lock of the stack excludes a second update. "
                         "Do not run `pulumi cancel` while an update may still run."
                     )
-                after = self._clock.now()
+                after = self._clock.machine_time()
                 with suppress(JournalError):  # then this machine's clock has to do
-                    self._set_clock(self._objects.modified_at(path), before, after)
+                    self._clock.set_time(self._objects.modified_at(path), before, after)
                 self._calls.submit(self._objects.delete, [path])
             self._is_probed = True
-
-    def _set_clock(self, time: datetime, before: datetime, after: datetime) -> None:
-        """Use the store's clock if it does not fit this machine's: the time is between two."""
-        if not before - CLOCK_TOLERANCE <= time <= after + CLOCK_TOLERANCE:
-            self._offset = time - before
-
-    def _create(self, entry: Entry, body: dict[str, Any]) -> dict[str, Any]:
-        """Create an entry, and return its body: `body` itself if it did not exist."""
-        stored: dict[str, Any] = self._objects.create(entry.path, body)
-        with self._lock:
-            if stored is body:
-                self._bodies[entry.path] = body
-            self._index(entry)
-            self._same_request[_project_of(entry), short_hash(stored["requestKey"])].add(entry)
-        return stored
-
-    def _delete(self, entries: Sequence[Entry]) -> None:
-        self._objects.delete([entry.path for entry in entries])
-        with self._lock:
-            for entry in entries:
-                body = self._bodies.pop(entry.path, None)
-                if body:
-                    request = short_hash(body["requestKey"])
-                    self._same_request[_project_of(entry), request].discard(entry)
-
-    def _snapshot(self, project: str) -> _Listing:
-        """Return the names of a project at its first lookup; of the backend if it is empty."""
-        with self._snapshot_lock:
-            if project not in self._snapshots:
-                listing = self._snapshots[project] = self._list([project])
-                self._has_release_failed = False
-                since = self.now() - RELEASED_RETENTION
-                for folder in {
-                    _stack_of_mark(path)
-                    for path in listing.marks
-                    if _is_release_before(path, since)
-                }:
-                    self._calls.submit(self._prune, folder)
-            return self._snapshots[project]
-
-    def _folders(self, resources: Iterable[tuple[str, str]], *, marks: bool = True) -> list[str]:
-        """Return the folders to list for resources, with the marks of their stacks."""
-        folders = []
-        for folder, found in _grouped(resources, lambda resource: resource[0]).items():
-            if len(found) > MAX_FOLDERS:
-                folders.append(folder)
-                continue
-            folders += [f"{folder}/{resource}" for _, resource in found]
-            if marks:
-                folders.append(f"{folder}/{MARKS}")
-        return folders
-
-    def _list_resources(self, resources: Iterable[tuple[str, str]]) -> _Listing:
-        listing = self._list(self._folders(resources))
-        self._apply_marks(listing)
-        return listing
-
-    def _list_start(self, entry: Entry) -> list[Entry]:
-        listing = self._list([f"{entry.folder}/{entry.resource}"], parallel=False)
-        return [each for each in listing.entries if each.start == entry.start]
-
-    def _list(self, folders: Collection[str], *, parallel: bool = True) -> _Listing:
-        call = self._parallel if parallel else map
-        paths = [*chain.from_iterable(call(self._objects.list, folders))]
-        listing = _Listing()
-        for path in paths:
-            if entry := parse_entry(path):
-                listing.entries.append(entry)
-            elif f"/{MARKS}/" in path and parse_mark(path):
-                listing.marks.append(path)
-        with self._lock:
-            for entry in listing.entries:
-                self._index(entry)
-        return listing
-
-    def _index(self, entry: Entry) -> None:
-        """Remember the name of an entry; needs the lock."""
-        self._starts[entry.folder, entry.resource].add(entry.start)
-        if entry.run_id:
-            self._runs[entry.run_id].add(entry)
-            self._same_request[_project_of(entry), entry.request].add(entry)
-
-    def _apply_marks(
-        self, listing: _Listing, *, always: bool = False, parallel: bool = True
-    ) -> None:
-        """Read the new marks of a list; only if there are entries that they may concern."""
-        if not listing.entries and not always:
-            return
-        with self._lock:
-            new = {*listing.marks} - self._read_marks
-        unread = [path for path in new if _kind(path) is not MarkKind.MET]
-        bodies = (self._parallel if parallel else map)(self._objects.read, unread)
-        for path, names in zip(unread, bodies, strict=True):
-            folder, kind, at = parse_mark(path) or ("", MarkKind.MET, self.now())
-            marked = [f"{folder}/{name}" for name in names or ()]
-            with self._lock:
-                self._read_marks.add(path)
-                if kind is MarkKind.RELEASED:
-                    self._released_at |= dict.fromkeys(marked, at)
-                else:
-                    self._discarded.update(marked)
-
-    def _read_bodies(
-        self, entries: Iterable[Entry], *, parallel: bool = True
-    ) -> dict[str, dict[str, Any]]:
-        """Return path -> body of entries that exist."""
-        paths = {entry.path for entry in entries}
-        with self._lock:
-            bodies = {path: self._bodies[path] for path in paths if path in self._bodies}
-        missing = [*(paths - bodies.keys())]
-        call = self._parallel if parallel else map
-        found = zip(missing, call(self._objects.read, missing), strict=True)
-        return {**bodies, **{path: body for path, body in found if body is not None}}
-
-    def _parallel(self, call: Callable[[K], T], items: Collection[K]) -> list[T]:
-        """Return the results of calls. Do not use it in `_calls`: its threads may all wait."""
-        if len(items) <= 1:
-            return [call(item) for item in items]
-        return [*self._calls.map(call, items)]
-
-
-def _number(entry: Entry) -> int:
-    return entry.number
-
-
-def _entry_of(intent: StartIntent, number: int, run_id: str = "") -> Entry:
-    folder, resource = folder_of_resource(intent.resource_key)
-    request = short_hash(intent.request_key) if run_id else ""
-    return Entry(folder, resource, short_hash(intent.record_key), number, run_id, request)
-
-
-def _start_of(intent: StartIntent) -> tuple[str, str]:
-    """Return folder and start of an intent."""
-    return folder_of_resource(intent.resource_key)[0], short_hash(intent.record_key)
-
-
-def _body_of(intent: StartIntent, sent_at: str) -> dict[str, Any]:
-    return {
-        "recordKey": intent.record_key,
-        "requestKey": intent.request_key,
-        "resourceKey": intent.resource_key,
-        "sentAt": sent_at,
-    }
-
-
-def _project_of(entry: Entry) -> str:
-    return entry.folder.partition("/")[0]
-
-
-def _kind(path: str) -> MarkKind | None:
-    mark = parse_mark(path)
-    return mark[1] if mark else None
-
-
-def _stack_of_mark(path: str) -> str:
-    return path.partition(f"/{MARKS}/")[0]
-
-
-def _is_release_before(path: str, time: datetime) -> bool:
-    mark = parse_mark(path)
-    return mark is not None and mark[1] is MarkKind.RELEASED and mark[2] < time
-
-
-def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    groups: defaultdict[K, list[T]] = defaultdict(list)
-    for item in items:
-        groups[key(item)].append(item)
-    return groups

@@ -19,6 +19,7 @@ import pytest
 from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import objects
+from pulumi_vod_workflow.journal.object_entries import body_of, entry_of
 from pulumi_vod_workflow.journal.object_names import Entry, parse_entry, parse_mark, quoted
 from pulumi_vod_workflow.journal.object_store import (
     ObjectFolder,
@@ -230,7 +231,7 @@ def test_ten_thousand_entries(
     body = json.loads(seed.read_text())
     for number in range(1, 10_000):
         start = intent(f"n{number}", request=f"r{number}")
-        entry = objects._entry_of(start, 1, f"lb:n{number}")
+        entry = entry_of(start, 1, f"lb:n{number}")
         path = folder / entry.path
         path.parent.mkdir(parents=True)
         keys = {"recordKey": start.record_key, "resourceKey": start.resource_key}
@@ -262,13 +263,13 @@ def test_a_released_run_is_kept_for_two_days(location: str, s3: S3Server, bucket
     send(journal, B)
     release(journal, "a")
     younger = open_at(location)
-    younger._opened_at += timedelta(days=1)
-    younger._clock = Off(timedelta(days=1))
+    younger._clock._opened_at += timedelta(days=1)
+    younger._clock._machine = Off(timedelta(days=1))
     younger.lookup([A])
     younger._calls.shutdown()
     assert sum(".r1." in path for path in kept()) == 1
     older = open_at(location)
-    older._clock = Off(timedelta(days=3))
+    older._clock._machine = Off(timedelta(days=3))
     older.lookup([A])
     older._calls.shutdown()
     left = [path for path in kept() if "/probe/" not in path]
@@ -328,7 +329,7 @@ def test_a_store_that_never_frees_a_name_takes_any_number_of_attempts(
     for _ in range(5):
         assert journal.claim(A, ME, version).result().won
         journal.record_rejected(A, ME).result()
-    NeverFree.deleted |= {objects._entry_of(A, number).path for number in range(6, 9)}
+    NeverFree.deleted |= {entry_of(A, number).path for number in range(6, 9)}
     with pytest.raises(JournalError, match="refuses to create"):
         journal.claim(A, ME, version).result()
 
@@ -545,8 +546,8 @@ def test_a_claim_whose_answer_is_lost_is_the_own_one(proxy: Proxy, unsigned: str
         if request.command == "PUT" and request.path.endswith(".s1") and not lost:
             lost.append(request.path)
             ObjectFolder(url, journal._objects._path).create(
-                objects._entry_of(A, 1).path,
-                {**objects._body_of(A, journal.now().isoformat()), "owner": ME, "claim": "x"},
+                entry_of(A, 1).path,
+                {**body_of(A, journal.now().isoformat()), "owner": ME, "claim": "x"},
             )
             return 503, ""
         return None
@@ -575,7 +576,7 @@ def test_a_bucket_that_does_not_exist_is_said(s3: S3Server, credentials: None) -
 def test_a_machine_whose_clock_is_off_uses_the_time_of_the_store(location: str) -> None:
     right = open_at(location)
     right.lookup([], create=True)
-    assert right._offset == timedelta(), "a clock in order is more exact than whole seconds"
+    assert right._clock._offset == timedelta(), "a clock in order is more exact than whole seconds"
     for off in (timedelta(hours=5), timedelta(hours=-5)):
         wrong = open_at(location, clock=Off(off))
         wrong.lookup([], create=True)

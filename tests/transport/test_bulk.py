@@ -24,9 +24,9 @@ from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.errors import JournalError, StartInProgressError
 from pulumi_vod_workflow.journal import object_store
-from pulumi_vod_workflow.journal.objects import CLOCK_TOLERANCE
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
+from pulumi_vod_workflow.journal.store_clock import CLOCK_TOLERANCE
 from pulumi_vod_workflow.lifecycle import starter
 from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.lifecycle.reader import RunRef
