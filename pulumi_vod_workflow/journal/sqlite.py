@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -711,7 +711,7 @@ class SqliteJournal:
                 connection = self._create()
                 try:
                     connection.execute("BEGIN IMMEDIATE")
-                    results = [work(connection) for work, _ in pending]
+                    answers = [self._answer(connection, *work) for work in pending]
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:
@@ -721,8 +721,30 @@ class SqliteJournal:
             for _, future in pending:
                 future.set_exception(error)
         else:
-            for (_, future), result in zip(pending, results, strict=True):
-                future.set_result(result)
+            for answer in answers:
+                answer()
+
+    def _answer(
+        self,
+        connection: sqlite3.Connection,
+        work: Callable[[sqlite3.Connection], Any],
+        future: Future[Any],
+    ) -> Callable[[], None]:
+        """Do work in a transaction, and return the call that gives its result or its error."""
+        # The failure of one work must not undo the others: they record runs that are paid.
+        connection.execute("SAVEPOINT work")
+        try:
+            with self._explain_errors():
+                result = work(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # SQLite has undone all of them, e.g. on a full disk
+            connection.execute("ROLLBACK TO work")
+            return partial(future.set_exception, error)
+        finally:
+            if connection.in_transaction:
+                connection.execute("RELEASE work")
+        return partial(future.set_result, result)
 
     def _connect(self) -> sqlite3.Connection | None:
         """Return the connection, or `None` without a file."""

@@ -547,6 +547,33 @@ def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
     assert len({id(error) for error in errors}) == 3
 
 
+def test_the_failure_of_one_write_does_not_undo_the_others(
+    journal: SqliteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share a transaction, and a run that is paid stays recorded."""
+    send(journal)
+    send(journal, "damaged", "other")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE starts SET sent_at = 'never' WHERE key = 'damaged'")
+
+    def no_lock() -> str:
+        raise OSError("no lock file")
+
+    monkeypatch.setattr(journal._owners, "own_id", no_lock)
+    with journal._file_lock:  # a transaction that takes its time
+        journal.record_rejected(order("nothing"), ME)
+        damaged = journal.claim(order("damaged", "other"), OTHER)
+        unlocked = journal.claim(order("b"), ME)
+        accepted = journal.record_accepted(order(), RUN)
+    with pytest.raises(JournalError, match=r"it is damaged \(.*never"):
+        damaged.result()
+    with pytest.raises(JournalError, match=r"it is not usable \(no lock file\)"):
+        unlocked.result()
+    accepted.result()
+    assert seen(path)["k"].run == KEPT
+    assert "b" not in seen(path, "b")
+
+
 def test_it_can_be_used_from_any_thread(journal: SqliteJournal, path: Path) -> None:
     threads = [threading.Thread(target=lambda key=str(n): send(journal, key)) for n in range(20)]
     for thread in threads:
