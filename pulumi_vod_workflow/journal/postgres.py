@@ -34,7 +34,6 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     PendingStart,
     RecordVersion,
-    hidden_key,
     journal_lookup,
 )
 
@@ -544,18 +543,7 @@ class PostgresJournal:
 
         """
         met = ADD_STACK, self._values({"project": project, "stack": stack})
-        additions = [
-            self._addition(
-                StartRecord(
-                    start.sent_at,
-                    None,
-                    start.record_key or hidden_key(start.resource_key),
-                    start.resource_key,
-                    start.request_key,
-                )
-            )
-            for start in starts
-        ]
+        additions = [self._addition(start.record()) for start in starts]
         settled = [(MARK_SETTLED, values) for _, values in additions]
         return self._database.write(Write([met, *additions, *settled], _count_rows)).result()
 

@@ -34,7 +34,6 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     PendingStart,
     RecordVersion,
-    hidden_key,
     journal_lookup,
 )
 
@@ -544,18 +543,7 @@ class SqliteJournal:
         """
         now = self._clock.now().isoformat()
         met = {"backend": self._backend, "project": project, "stack": stack, "now": now}
-        rows = [
-            self._row(
-                StartRecord(
-                    start.sent_at,
-                    None,
-                    start.record_key or hidden_key(start.resource_key),
-                    start.resource_key,
-                    start.request_key,
-                )
-            )
-            for start in starts
-        ]
+        rows = [self._row(start.record()) for start in starts]
 
         def add(connection: sqlite3.Connection) -> int:
             added = [connection.execute(INSERT_FOREIGN, row).rowcount for row in rows]

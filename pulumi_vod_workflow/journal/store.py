@@ -82,6 +82,16 @@ class PendingStart:
     sent_at: datetime
     """The time of the state, the earliest time at which the start may have been sent."""
 
+    def record(self) -> StartRecord:
+        """Return the record of the start as sent without an answer."""
+        return StartRecord(
+            self.sent_at,
+            None,
+            self.record_key or hidden_key(self.resource_key),
+            self.resource_key,
+            self.request_key,
+        )
+
 
 class Journal(Protocol):
     """
