@@ -127,6 +127,13 @@ class Write(Generic[T]):
     """Whether to create the tables. Otherwise, a write without tables has no effect."""
     future: Future[T] = field(default_factory=Future)
 
+    def answer(self, results: Sequence[Rows]) -> None:
+        """Give the waiter the result of the committed statements."""
+        try:
+            self.future.set_result(self.to_result(results))
+        except Exception as error:  # noqa: BLE001 - the waiter gets it
+            self.future.set_exception(error)
+
 
 class PostgresDatabase:
     """
@@ -210,19 +217,32 @@ class PostgresDatabase:
     def _write_pending(self) -> None:
         with self._lock:
             pending, self._pending_writes, self._scheduled_write = self._pending_writes, [], None
-        writes = _in_lock_order(pending)
+        self._commit(_in_lock_order(pending))
+
+    def _commit(self, writes: Sequence[Write[Any]]) -> None:
+        """Execute writes in one transaction, and give each its result or its error."""
         statements = [statement for write in writes for statement in write.statements]
         try:
             with self._explain_errors():
                 create = any(write.create for write in writes)
-                rows = iter(self._execute(statements, create=create))
-            results = [write.to_result([next(rows) for _ in write.statements]) for write in writes]
+                try:
+                    found = iter(self._execute(statements, create=create))
+                except psycopg.OperationalError:
+                    raise  # the next transaction would fail, too
+                except psycopg.Error:
+                    if len(writes) == 1:
+                        raise
+                    found = None
         except BaseException as error:  # noqa: BLE001 - each waiter gets it
             for write in writes:
                 write.future.set_exception(error)
-        else:
-            for write, result in zip(writes, results, strict=True):
-                write.future.set_result(result)
+            return
+        for write in writes:
+            if found is None:
+                # The failure of one write must not undo the others: they record runs that are paid.
+                self._commit([write])
+            else:
+                write.answer([next(found) for _ in write.statements])
 
     def _execute(self, statements: Sequence[Statement], *, create: bool) -> Sequence[Rows]:
         """Execute statements in one transaction, and return the rows of each."""

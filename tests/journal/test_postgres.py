@@ -436,6 +436,24 @@ def test_many_writes_share_few_transactions(
     assert len(journal.list_stack("p", "s")) == 500
 
 
+def test_the_failure_of_one_write_does_not_undo_the_others(journal: PostgresJournal) -> None:
+    """They share a transaction, and a run that is paid stays recorded."""
+    journal.lookup([], create=True)
+    journal.claim(order(), ME).result()
+    is_free = threading.Event()
+    journal._database._worker.submit(is_free.wait)  # a transaction that takes its time
+    refused = journal.claim(order("no\0text", "a"), ME)
+    undone = journal.record_accepted(order("b", "b"), {**RUN, "runId": "no\0json"})
+    accepted = journal.record_accepted(order(), RUN)
+    is_free.set()
+    assert_unusable(refused.result, "cannot contain NUL", UNUSABLE)
+    with pytest.raises(JournalError, match="unsupported Unicode escape sequence"):
+        undone.result()
+    accepted.result()
+    [record] = journal.list_stack("p", "s")
+    assert (record.record_key, record.run) == ("k", RUN)
+
+
 def test_a_claim_whose_answer_is_lost_is_won_once(
     journal: PostgresJournal, relay: Relay, url: str, postgres_server: PostgresServer
 ) -> None:
