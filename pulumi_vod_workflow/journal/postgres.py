@@ -8,10 +8,8 @@ inputs, tokens or keys.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -36,6 +34,7 @@ from pulumi_vod_workflow.journal.store import (
     RecordVersion,
     journal_lookup,
 )
+from pulumi_vod_workflow.journal.unreleased_runs import UnreleasedRuns
 
 SCHEMA_VERSION: Final = 1
 """The version of the tables."""
@@ -289,12 +288,7 @@ class PostgresJournal:
         self._backend = backend
         self._processes = UnknownProcesses()
         self._opened_at = Tick()
-        self._lock = threading.RLock()
-        """The lock of the sets below."""
-        self._unreleased: set[str] | None = None
-        """The ids of the journal's runs; `None` before their first read."""
-        self._released: set[str] = set()
-        """The ids of runs whose removal is scheduled."""
+        self._runs = UnreleasedRuns(self._read_run_ids)
 
     @property
     def location(self) -> str:
@@ -345,7 +339,7 @@ class PostgresJournal:
         )
         rows = self._read_rows(SELECT_STARTS, values, create=create)
         if create:
-            self._unreleased_run_ids()  # read now: an accepted run must not wait for it
+            self._runs.load()  # read now: an accepted run must not wait for it
         records = [
             record
             for row in rows
@@ -381,7 +375,7 @@ class PostgresJournal:
         if found is None and released and row.released_at:
             opened_at = self._database.time_at(self._opened_at)
             found = row.released_record() if row.released_at > opened_at else None
-        is_released = found and found.run and found.run["runId"] in self._released
+        is_released = found and found.run and self._runs.is_released(found.run["runId"])
         return None if is_released else found
 
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
@@ -438,9 +432,7 @@ class PostgresJournal:
 
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
         """Record a start's run, and remove the resource's other starts without an answer."""
-        with self._lock:
-            self._released.discard(run["runId"])
-            self._unreleased_run_ids().add(run["runId"])
+        self._runs.add(run["runId"])
         values = {**self._intent_values(intent), "run": _json(run)}
         return self._change(
             (RECORD_ACCEPTED, values), (REMOVE_UNDECIDED, values), resource=intent.resource_key
@@ -487,12 +479,9 @@ class PostgresJournal:
             The scheduled write, or `None` without a record.
 
         """
-        with self._lock:
-            runs = self._unreleased_run_ids().intersection(run_ids)
-            if not runs:
-                return None
-            self._unreleased_run_ids().difference_update(runs)
-            self._released |= runs
+        runs = self._runs.release(run_ids)
+        if not runs:
+            return None
         values = self._values({"runs": list(runs)})
         return self._change((RELEASE, values), (PRUNE_RELEASED, values))
 
@@ -512,8 +501,7 @@ class PostgresJournal:
         """
         additions = [self._addition(record, ADOPTED) for record in records]
         added = self._database.write(Write(additions, _count_rows)).result()
-        with self._lock:
-            self._unreleased = None  # read the new run ids at the next release
+        self._runs.forget()
         return added
 
     def has_met(self, project: str, stack: str) -> bool:
@@ -576,16 +564,10 @@ class PostgresJournal:
             }
         )
 
-    def _unreleased_run_ids(self) -> set[str]:
-        """Return the ids of the runs in the journal; reads them once."""
-        with self._lock:
-            if self._unreleased is None:
-                self._unreleased = set()
-                # A start needs the journal, and reports its error.
-                with suppress(JournalError):
-                    [rows] = self._database.read((SELECT_RUN_IDS, self._values({})))
-                    self._unreleased = {run_id for (run_id,) in rows}
-            return self._unreleased
+    def _read_run_ids(self) -> list[str]:
+        """Return the ids of the runs in the journal."""
+        [rows] = self._database.read((SELECT_RUN_IDS, self._values({})))
+        return [run_id for (run_id,) in rows]
 
 
 def _find_tables(execute: Execute, create: bool) -> TableAccess:  # noqa: FBT001 - a callback

@@ -36,6 +36,7 @@ from pulumi_vod_workflow.journal.store import (
     RecordVersion,
     journal_lookup,
 )
+from pulumi_vod_workflow.journal.unreleased_runs import UnreleasedRuns
 
 T = TypeVar("T")
 
@@ -302,10 +303,7 @@ class SqliteJournal:
         self._pending_work: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
         self._latest_write: Future[None] | None = None
         """The last scheduled write, which may be in progress or done."""
-        self._unreleased: set[str] | None = None
-        """The ids of the journal's runs; `None` before their first read."""
-        self._released: set[str] = set()
-        """The ids of runs whose removal is scheduled."""
+        self._runs = UnreleasedRuns(self._read_run_ids)
 
     @property
     def location(self) -> str:
@@ -365,8 +363,7 @@ class SqliteJournal:
                 if any(row) or key not in versions:
                     versions[key] = RecordVersion(*row[:4])
                     released[key] = _run_fields(*row[4:])
-            with self._lock:
-                self._unreleased_run_ids()  # read now: an accepted run must not wait for it
+            self._runs.load()  # read now: an accepted run must not wait for it
         for intent in wanted:
             version, run = versions.get(intent.record_key), released.get(intent.record_key)
             # A concurrent update has started the run, and a newer state has it.
@@ -378,7 +375,9 @@ class SqliteJournal:
 
     def _is_released_elsewhere(self, version: RecordVersion, released: Any) -> bool:
         """Return whether another process has released a run since this journal was opened."""
-        if released is None or version.released_at is None or released["runId"] in self._released:
+        if released is None or version.released_at is None:
+            return False
+        if self._runs.is_released(released["runId"]):
             return False
         return datetime.fromisoformat(version.released_at) > self._opened_at
 
@@ -421,9 +420,7 @@ class SqliteJournal:
 
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
         """Record a start's run, and remove the resource's other starts without an answer."""
-        with self._lock:
-            self._released.discard(run["runId"])
-            self._unreleased_run_ids().add(run["runId"])
+        self._runs.add(run["runId"])
         values = {**self._values(intent), **{name: run.get(name) for name in RUN_FIELDS}}
         return self._transaction(
             (ADOPT_START, values),
@@ -473,12 +470,9 @@ class SqliteJournal:
             The scheduled write, or `None` without a record.
 
         """
-        with self._lock:
-            runs = self._unreleased_run_ids().intersection(run_ids)
-            if not runs:
-                return None
-            self._unreleased_run_ids().difference_update(runs)
-            self._released |= runs
+        runs = self._runs.release(run_ids)
+        if not runs:
+            return None
         values = {
             "backend": self._backend,
             "runs": json.dumps(sorted(runs)),
@@ -508,8 +502,7 @@ class SqliteJournal:
             return len(added)
 
         added = self._write(adopt).result()
-        with self._lock:
-            self._unreleased = None  # read the new run ids at the next release
+        self._runs.forget()
         return added
 
     def has_met(self, project: str, stack: str) -> bool:
@@ -637,18 +630,15 @@ class SqliteJournal:
         )
         return ClaimResult(won, record)
 
-    def _unreleased_run_ids(self) -> set[str]:
-        """Return the ids of the runs in the journal; reads the file once."""
-        if self._unreleased is None:
-            self._unreleased = set()
-            # A start needs the journal, and reports its error.
-            with self._file_lock, suppress(JournalError), self._explain_errors():
-                connection = self._connect()
-                if connection and (source := _source(connection)):
-                    statement = SELECT_RUN_IDS.format(starts=source)
-                    rows = connection.execute(statement, {"backend": self._backend})
-                    self._unreleased = {run_id for (run_id,) in rows}
-        return self._unreleased
+    def _read_run_ids(self) -> list[str]:
+        """Return the ids of the runs in the journal."""
+        with self._file_lock, self._explain_errors():
+            connection = self._connect()
+            if connection is None or not (source := _source(connection)):
+                return []
+            statement = SELECT_RUN_IDS.format(starts=source)
+            rows = connection.execute(statement, {"backend": self._backend})
+            return [run_id for (run_id,) in rows]
 
     def _records(self, condition: str, values: Mapping[str, Any]) -> list[StartRecord]:
         """Return the visible records that fulfil a condition; the latest last."""
@@ -669,7 +659,7 @@ class SqliteJournal:
                 OwnerState.ENDED if run[0] else state(process),
             )
             for sent_at, key, resource, request, process, *run in rows
-            if run[0] not in self._released
+            if not self._runs.is_released(run[0])
         ]
 
     def _transaction(self, *changes: Statement) -> Future[None]:
