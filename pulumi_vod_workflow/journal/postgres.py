@@ -28,6 +28,9 @@ from pulumi_vod_workflow.journal.postgres_database import (
     Write,
 )
 from pulumi_vod_workflow.journal.store import (
+    IMPORTED,
+    RELEASED_RETENTION,
+    RUN_FIELDS,
     ClaimResult,
     JournalLookup,
     PendingStart,
@@ -176,13 +179,12 @@ INSERT INTO vod_stacks VALUES (%(backend)s, %(project)s, %(stack)s) ON CONFLICT 
 """
 
 # `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
-# pending operation until a user clears it (journal-facts 6), so such a row stays. Two days are
-# longer than any update: a slower concurrent one still finds the released run.
+# pending operation until a user clears it (journal-facts 6), so such a row stays.
 PRUNE_RELEASED: Final = """
 DELETE FROM vod_starts
 WHERE backend = %(backend)s AND sent_at IS NULL AND NOT is_settled AND (
     released_at IS NULL
-    OR released_at < now() - interval '2 days'
+    OR released_at < now() - %(retention)s::interval
 )
 """
 
@@ -213,11 +215,6 @@ WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
 SELECT_RUN_IDS: Final = """
 SELECT run ->> 'runId' FROM vod_starts WHERE backend = %(backend)s AND run IS NOT NULL
 """
-
-RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
-
-ADOPTED: Final = "adopted"
-"""The process of a start that another journal had."""
 
 FOREIGN_REMEDY: Final = (
     "set `vod:journal` to another database, or add another schema to the URL: "
@@ -482,7 +479,7 @@ class PostgresJournal:
         runs = self._runs.release(run_ids)
         if not runs:
             return None
-        values = self._values({"runs": list(runs)})
+        values = self._values({"runs": list(runs), "retention": RELEASED_RETENTION})
         return self._change((RELEASE, values), (PRUNE_RELEASED, values))
 
     def adopt_records(self, records: Iterable[StartRecord]) -> int:
@@ -499,7 +496,7 @@ class PostgresJournal:
             JournalError: when the tables are not writable.
 
         """
-        additions = [self._addition(record, ADOPTED) for record in records]
+        additions = [self._addition(record, IMPORTED) for record in records]
         added = self._database.write(Write(additions, _count_rows)).result()
         self._runs.forget()
         return added

@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -29,6 +29,9 @@ from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartReco
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
+    IMPORTED,
+    RELEASED_RETENTION,
+    RUN_FIELDS,
     ClaimResult,
     Journal,
     JournalLookup,
@@ -109,10 +112,6 @@ INSERT INTO claims
 SELECT '', key, owner, NULL, released_at, run_id, request_id, submitted_at, 0 FROM older_claims;
 DROP TABLE older_claims;
 """
-
-# Longer than any update. A slower concurrent update still finds the released run.
-RELEASED_CLAIM_RETENTION: Final = timedelta(days=2)
-"""The time for which a released run is kept."""
 
 # `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
 # pending operation until a user clears it (journal-facts 6), so such a row stays.
@@ -257,11 +256,6 @@ json_extract(resource, '$.project') = :project AND json_extract(resource, '$.sta
 """
 
 SELECT_RUN_IDS: Final = "SELECT run_id FROM {starts} WHERE run_id IS NOT NULL"
-
-RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
-
-ADOPTED: Final = "adopted"
-"""The process of a start that another journal had: no file shows whether it is alive."""
 
 Statement = tuple[str, Mapping[str, Any]]
 
@@ -494,7 +488,7 @@ class SqliteJournal:
             JournalError: when the file is not writable.
 
         """
-        rows = [{**self._row(record), "owner": None, "process": ADOPTED} for record in records]
+        rows = [{**self._row(record), "owner": None, "process": IMPORTED} for record in records]
 
         def adopt(connection: sqlite3.Connection) -> int:
             added = [row for row in rows if connection.execute(INSERT_FOREIGN, row).rowcount]
@@ -772,7 +766,7 @@ class SqliteJournal:
         if not self._writable:
             try:
                 _create_schema(connection)
-                since = self._clock.now() - RELEASED_CLAIM_RETENTION
+                since = self._clock.now() - RELEASED_RETENTION
                 connection.execute(PRUNE_RELEASED, {"since": since.isoformat()})
             except sqlite3.Error:
                 self._close()  # also ends the transaction of the script

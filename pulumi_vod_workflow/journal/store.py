@@ -7,10 +7,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+
+RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
+"""The fields of a run that a record has."""
+
+IMPORTED: Final = "imported"
+"""The process of a start that another journal had: nothing shows whether it is alive."""
+
+# Longer than any update. A slower concurrent update still finds the released run.
+RELEASED_RETENTION: Final = timedelta(days=2)
+"""The time for which a released run is kept."""
 
 
 @dataclass(frozen=True, slots=True)

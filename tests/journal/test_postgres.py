@@ -174,6 +174,23 @@ def test_a_machine_that_has_slept_or_whose_clock_is_set_back_makes_no_record_you
     assert timedelta(minutes=59) < slept - sent_at < timedelta(minutes=61)
 
 
+def test_a_released_run_is_kept_for_two_days(
+    journal: PostgresJournal, postgres_server: PostgresServer, database: str
+) -> None:
+    """A slower update that runs at the same time finds it."""
+    for key in "abc":
+        journal.record_accepted(order(key, key), {"runId": f"lb:{key}"}).result()
+    for key, hours in (("a", 49), ("b", 47)):
+        journal.release([f"lb:{key}"])
+        journal.list_stack("p", "s")  # after the release
+        older = f"released_at = now() - interval '{hours} hours' WHERE key = '{key}'"
+        postgres_server.execute(database, f"UPDATE vod_starts SET {older}")
+    journal.release(["lb:c"])
+    journal.list_stack("p", "s")
+    rows = postgres_server.execute(database, "SELECT key FROM vod_starts ORDER BY key")
+    assert rows == [("b",), ("c",)]
+
+
 def test_a_reader_makes_no_tables(
     journal: PostgresJournal, postgres_server: PostgresServer, database: str
 ) -> None:

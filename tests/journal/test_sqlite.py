@@ -327,6 +327,21 @@ def test_what_a_state_holds_is_forgotten(journal: SqliteJournal, path: Path) -> 
     assert later.release(["lb:1"]) is None
 
 
+def test_a_released_run_is_kept_for_two_days(
+    journal: SqliteJournal, path: Path, clock: Clock
+) -> None:
+    """A slower update that runs at the same time finds it."""
+    journal.record_accepted(order(), RUN).result()
+    released = journal.release(["lb:1"])
+    assert released
+    released.result()
+    for hours, kept in ((47, 1), (2, 0)):
+        clock.time += timedelta(hours=hours)
+        SqliteJournal(path, clock=clock).lookup([], create=True)
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM claims").fetchall() == [(kept,)]
+
+
 def test_a_run_that_is_joined_again_is_remembered_again(journal: SqliteJournal, path: Path) -> None:
     """As when a replacement is forced: the service may answer with the run of the state."""
     send(journal)
