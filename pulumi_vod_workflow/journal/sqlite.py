@@ -27,6 +27,7 @@ from typing import Any, Final, TypeVar
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal import sqlite_schema as schema
 from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
     IMPORTED,
@@ -43,219 +44,8 @@ from pulumi_vod_workflow.journal.unreleased_runs import UnreleasedRuns
 
 T = TypeVar("T")
 
-# Version 1 had no claims, and version 2 had no backends. A release of an older version rejects the
-# file, because it would overwrite or miss the records of other updates.
-SCHEMA_VERSION: Final = 3
-"""The version of the schema."""
-
-APPLICATION_ID: Final = 0x766F646A  # "vodj"
-"""The application id of the provider's SQLite files."""
-
 BUSY_TIMEOUT: Final = 30.0
 """The longest wait for another process's transaction, in seconds."""
-
-# Older releases recorded no backend: such a record has an empty one, and every backend sees it.
-SCHEMA: Final = f"""
-CREATE TABLE IF NOT EXISTS starts (
-    backend TEXT NOT NULL,
-    key TEXT NOT NULL,
-    resource TEXT NOT NULL,
-    request_key TEXT NOT NULL,
-    sent_at TEXT NOT NULL,
-    run_id TEXT,
-    request_id TEXT,
-    submitted_at TEXT,
-    PRIMARY KEY (backend, key)
-);
-CREATE INDEX IF NOT EXISTS starts_by_run ON starts (run_id);
-CREATE INDEX IF NOT EXISTS starts_by_resource ON starts (resource);
-CREATE INDEX IF NOT EXISTS starts_by_request ON starts (request_key);
-CREATE TABLE IF NOT EXISTS claims (
-    backend TEXT NOT NULL,
-    key TEXT NOT NULL,
-    owner TEXT,
-    process TEXT,
-    released_at TEXT,
-    run_id TEXT,
-    request_id TEXT,
-    submitted_at TEXT,
-    is_settled INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (backend, key)
-);
-CREATE TABLE IF NOT EXISTS stacks (
-    backend TEXT NOT NULL,
-    project TEXT NOT NULL,
-    stack TEXT NOT NULL,
-    met_at TEXT NOT NULL,
-    PRIMARY KEY (backend, project, stack)
-);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-
-RENAME_OLDER_STARTS: Final = """
-DROP INDEX IF EXISTS starts_by_run;
-DROP INDEX IF EXISTS starts_by_resource;
-ALTER TABLE starts RENAME TO older_starts;
-"""
-
-COPY_OLDER_STARTS: Final = """
-INSERT INTO starts SELECT '', key, resource, '', sent_at, run_id, request_id, submitted_at
-FROM older_starts;
-DROP TABLE older_starts;
-"""
-
-RENAME_OLDER_CLAIMS: Final = "ALTER TABLE claims RENAME TO older_claims;"
-
-COPY_OLDER_CLAIMS: Final = """
-INSERT INTO claims
-SELECT '', key, owner, NULL, released_at, run_id, request_id, submitted_at, 0 FROM older_claims;
-DROP TABLE older_claims;
-"""
-
-# `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
-# pending operation until a user clears it (journal-facts 6), so such a row stays.
-PRUNE_RELEASED: Final = """
-DELETE FROM claims WHERE NOT is_settled AND (released_at IS NULL OR released_at < :since)
-AND NOT EXISTS (
-    SELECT 1 FROM starts WHERE starts.backend = claims.backend AND starts.key = claims.key
-)
-"""
-
-ADOPT_START: Final = """
-UPDATE OR IGNORE starts SET backend = :backend WHERE backend = '' AND key = :key
-"""
-
-ADOPT_CLAIM: Final = """
-UPDATE OR IGNORE claims SET backend = :backend WHERE backend = '' AND key = :key
-"""
-
-SELECT_VERSIONS: Final = """
-WITH wanted (key) AS (SELECT value FROM json_each(:keys)),
-visible (backend) AS (VALUES (''), (:backend))
-SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at,
-    claims.run_id, claims.request_id, claims.submitted_at
-FROM wanted JOIN visible
-LEFT JOIN starts ON starts.backend = visible.backend AND starts.key = wanted.key
-LEFT JOIN claims ON claims.backend = visible.backend AND claims.key = wanted.key
-WHERE visible.backend = :backend OR starts.key IS NOT NULL OR claims.key IS NOT NULL
-"""
-
-SELECT_CLAIM: Final = """
-SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
-    claims.process, claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
-FROM (SELECT 1)
-LEFT JOIN starts ON starts.backend = :backend AND starts.key = :key
-LEFT JOIN claims ON claims.backend = :backend AND claims.key = :key
-"""
-
-INSERT_SENT: Final = """
-INSERT INTO starts (backend, key, resource, request_key, sent_at)
-VALUES (:backend, :key, :resource, :request, :now)
-ON CONFLICT (backend, key) DO UPDATE SET
-    resource = excluded.resource, request_key = excluded.request_key
-"""
-
-UPSERT_OWNER: Final = """
-INSERT INTO claims (backend, key, owner, process) VALUES (:backend, :key, :owner, :process)
-ON CONFLICT (backend, key) DO UPDATE SET owner = excluded.owner, process = excluded.process
-"""
-
-DELETE_REJECTED: Final = """
-DELETE FROM starts WHERE backend = :backend AND key = :key AND run_id IS NULL
-AND EXISTS (SELECT 1 FROM claims WHERE backend = :backend AND key = :key AND owner = :owner)
-"""
-
-UPDATE_ACCEPTED: Final = """
-INSERT INTO starts
-VALUES (:backend, :key, :resource, :request, :now, :runId, :requestId, :submittedAt)
-ON CONFLICT (backend, key) DO UPDATE SET
-    request_key = excluded.request_key,
-    run_id = excluded.run_id,
-    request_id = excluded.request_id,
-    submitted_at = excluded.submitted_at
-"""
-
-DELETE_UNDECIDED: Final = """
-DELETE FROM starts WHERE backend IN (:backend, '') AND resource = :resource AND key <> :key
-AND run_id IS NULL
-"""
-
-DELETE_RECORD: Final = """
-DELETE FROM starts WHERE backend IN (:backend, '') AND key = :key AND sent_at = :sent
-AND run_id IS :run
-"""
-
-MARK_SETTLED: Final = """
-INSERT INTO claims (backend, key, is_settled) VALUES (:backend, :key, 1)
-ON CONFLICT (backend, key) DO UPDATE SET is_settled = 1
-"""
-
-MARK_RELEASED: Final = """
-INSERT INTO claims (backend, key, released_at, run_id, request_id, submitted_at)
-SELECT backend, key, :now, run_id, request_id, submitted_at FROM starts
-WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
-ON CONFLICT (backend, key) DO UPDATE SET
-    owner = NULL,
-    process = NULL,
-    released_at = excluded.released_at,
-    run_id = excluded.run_id,
-    request_id = excluded.request_id,
-    submitted_at = excluded.submitted_at
-"""
-
-DELETE_RELEASED: Final = """
-DELETE FROM starts
-WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
-"""
-
-INSERT_FOREIGN: Final = """
-INSERT INTO starts SELECT :backend, :key, :resource, :request, :sent, :runId, :requestId,
-    :submittedAt
-WHERE NOT EXISTS (SELECT 1 FROM starts WHERE backend IN (:backend, '') AND key = :key)
-AND NOT EXISTS (
-    SELECT 1 FROM claims WHERE backend IN (:backend, '') AND key = :key
-    AND (is_settled OR released_at IS NOT NULL)
-)
-"""
-
-MARK_MET: Final = "INSERT OR IGNORE INTO stacks VALUES (:backend, :project, :stack, :now)"
-
-SELECT_MET: Final = """
-SELECT 1 FROM stacks WHERE backend = :backend AND project = :project AND stack = :stack
-"""
-
-DELETE_MET: Final = """
-DELETE FROM stacks WHERE backend = :backend AND project = :project AND stack = :stack
-"""
-
-VISIBLE_STARTS: Final = """
-(
-    SELECT starts.*, claims.process FROM starts LEFT JOIN claims
-    ON claims.backend = starts.backend AND claims.key = starts.key
-    WHERE starts.backend IN (:backend, '')
-)
-"""
-
-OLDER_STARTS: Final = "(SELECT *, '' AS request_key, NULL AS process FROM starts)"
-"""The starts of a file of version 1 or 2, which is only read."""
-
-SELECT_RECORDS: Final = """
-SELECT sent_at, key, resource, request_key, process, run_id, request_id, submitted_at
-FROM {starts} WHERE {condition} ORDER BY sent_at
-"""
-
-IS_WANTED: Final = """
-key IN (SELECT value FROM json_each(:keys))
-OR resource IN (SELECT value FROM json_each(:resources))
-OR request_key IN (SELECT value FROM json_each(:requests))
-"""
-
-IS_OF_STACK: Final = """
-json_extract(resource, '$.project') = :project AND json_extract(resource, '$.stack') = :stack
-"""
-
-SELECT_RUN_IDS: Final = "SELECT run_id FROM {starts} WHERE run_id IS NOT NULL"
 
 Statement = tuple[str, Mapping[str, Any]]
 
@@ -336,7 +126,7 @@ class SqliteJournal:
         versions: dict[str, RecordVersion] = {}
         released: dict[str, Any] = {}
         if not create:
-            rows = self._records(IS_WANTED, values)
+            rows = self._records(schema.IS_WANTED, values)
         else:
             # Scheduled releases of runs that a state has must precede the read of the versions.
             with self._lock:
@@ -348,8 +138,8 @@ class SqliteJournal:
                 # One transaction: a record and its version are from the same time.
                 connection.execute("BEGIN")
                 try:
-                    rows = self._records(IS_WANTED, values)
-                    found = connection.execute(SELECT_VERSIONS, values).fetchall()
+                    rows = self._records(schema.IS_WANTED, values)
+                    found = connection.execute(schema.SELECT_VERSIONS, values).fetchall()
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
@@ -384,7 +174,7 @@ class SqliteJournal:
 
         """
         values = {"backend": self._backend, "project": project, "stack": stack}
-        return self._records(IS_OF_STACK, values)
+        return self._records(schema.IS_OF_STACK, values)
 
     def claim(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
@@ -410,17 +200,17 @@ class SqliteJournal:
 
     def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
         """Record a rejected start; no effect if another operation has claimed it."""
-        return self._transaction((DELETE_REJECTED, {**self._values(intent), "owner": owner}))
+        return self._transaction((schema.DELETE_REJECTED, {**self._values(intent), "owner": owner}))
 
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
         """Record a start's run, and remove the resource's other starts without an answer."""
         self._runs.add(run["runId"])
         values = {**self._values(intent), **{name: run.get(name) for name in RUN_FIELDS}}
         return self._transaction(
-            (ADOPT_START, values),
-            (ADOPT_CLAIM, values),
-            (UPDATE_ACCEPTED, values),
-            (DELETE_UNDECIDED, values),
+            (schema.ADOPT_START, values),
+            (schema.ADOPT_CLAIM, values),
+            (schema.UPDATE_ACCEPTED, values),
+            (schema.DELETE_UNDECIDED, values),
         )
 
     def discard_undecided(self, *resources: str) -> None:
@@ -431,7 +221,10 @@ class SqliteJournal:
                 return
             self._transaction(
                 *(
-                    (DELETE_UNDECIDED, {"backend": self._backend, "key": "", "resource": name})
+                    (
+                        schema.DELETE_UNDECIDED,
+                        {"backend": self._backend, "key": "", "resource": name},
+                    )
                     for name in resources
                 )
             )
@@ -451,8 +244,8 @@ class SqliteJournal:
 
         def delete(connection: sqlite3.Connection) -> None:
             for row in rows:
-                if connection.execute(DELETE_RECORD, row).rowcount:
-                    connection.execute(MARK_SETTLED, row)
+                if connection.execute(schema.DELETE_RECORD, row).rowcount:
+                    connection.execute(schema.MARK_SETTLED, row)
 
         self._write(delete).result()
 
@@ -472,7 +265,7 @@ class SqliteJournal:
             "runs": json.dumps(sorted(runs)),
             "now": self._clock.now().isoformat(),
         }
-        return self._transaction((MARK_RELEASED, values), (DELETE_RELEASED, values))
+        return self._transaction((schema.MARK_RELEASED, values), (schema.DELETE_RELEASED, values))
 
     def adopt_records(self, records: Iterable[StartRecord]) -> int:
         """
@@ -491,8 +284,8 @@ class SqliteJournal:
         rows = [{**self._row(record), "owner": None, "process": IMPORTED} for record in records]
 
         def adopt(connection: sqlite3.Connection) -> int:
-            added = [row for row in rows if connection.execute(INSERT_FOREIGN, row).rowcount]
-            connection.executemany(UPSERT_OWNER, added)
+            added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]
+            connection.executemany(schema.UPSERT_OWNER, added)
             return len(added)
 
         added = self._write(adopt).result()
@@ -510,9 +303,9 @@ class SqliteJournal:
         values = {"backend": self._backend, "project": project, "stack": stack}
         with self._file_lock, self._explain_errors():
             connection = self._connect()
-            if connection is None or _version(connection) < SCHEMA_VERSION:
+            if connection is None or schema.version_of(connection) < schema.VERSION:
                 return False
-            return bool(connection.execute(SELECT_MET, values).fetchall())
+            return bool(connection.execute(schema.SELECT_MET, values).fetchall())
 
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         """
@@ -533,9 +326,9 @@ class SqliteJournal:
         rows = [self._row(start.record()) for start in starts]
 
         def add(connection: sqlite3.Connection) -> int:
-            added = [connection.execute(INSERT_FOREIGN, row).rowcount for row in rows]
-            connection.executemany(MARK_SETTLED, rows)
-            connection.execute(MARK_MET, met)
+            added = [connection.execute(schema.INSERT_FOREIGN, row).rowcount for row in rows]
+            connection.executemany(schema.MARK_SETTLED, rows)
+            connection.execute(schema.MARK_MET, met)
             return sum(added)
 
         return self._write(add).result()
@@ -562,8 +355,8 @@ class SqliteJournal:
             return 0
         stack_values = {"backend": self._backend, "project": project, "stack": stack}
         # A record that another update has changed since the read stays in the file.
-        deletions = [(DELETE_RECORD, self._row(record)) for record in records]
-        self._transaction(*deletions, (DELETE_MET, stack_values)).result()
+        deletions = [(schema.DELETE_RECORD, self._row(record)) for record in records]
+        self._transaction(*deletions, (schema.DELETE_MET, stack_values)).result()
         return len(records)
 
     # -- the file -----------------------------------------------------------------------------
@@ -595,9 +388,9 @@ class SqliteJournal:
         self, connection: sqlite3.Connection, values: Mapping[str, Any], expected: RecordVersion
     ) -> ClaimResult:
         """Claim a start if its record equals the expected one, and no living process sends it."""
-        connection.execute(ADOPT_START, values)
-        connection.execute(ADOPT_CLAIM, values)
-        [row] = connection.execute(SELECT_CLAIM, values).fetchall()
+        connection.execute(schema.ADOPT_START, values)
+        connection.execute(schema.ADOPT_CLAIM, values)
+        [row] = connection.execute(schema.SELECT_CLAIM, values).fetchall()
         sent_at, owner, process, released_at = row[0], row[4], row[5], row[6]
         sent, released = _run_fields(*row[1:4]), _run_fields(*row[7:])
         state = OwnerState.ENDED if sent_at is None or sent else self._owners.state(process)
@@ -612,8 +405,8 @@ class SqliteJournal:
         else:
             won = released_at in {None, expected.released_at}
         if won:
-            connection.execute(INSERT_SENT, values)
-            connection.execute(UPSERT_OWNER, {**values, "process": self._owners.own_id()})
+            connection.execute(schema.INSERT_SENT, values)
+            connection.execute(schema.UPSERT_OWNER, {**values, "process": self._owners.own_id()})
         record = StartRecord(
             datetime.fromisoformat(sent_at or (values["now"] if won else released_at)),
             None if won else sent or released,
@@ -628,9 +421,9 @@ class SqliteJournal:
         """Return the ids of the runs in the journal."""
         with self._file_lock, self._explain_errors():
             connection = self._connect()
-            if connection is None or not (source := _source(connection)):
+            if connection is None or not (source := schema.source_of(connection)):
                 return []
-            statement = SELECT_RUN_IDS.format(starts=source)
+            statement = schema.SELECT_RUN_IDS.format(starts=source)
             rows = connection.execute(statement, {"backend": self._backend})
             return [run_id for (run_id,) in rows]
 
@@ -638,9 +431,9 @@ class SqliteJournal:
         """Return the visible records that fulfil a condition; the latest last."""
         with self._file_lock, self._explain_errors():
             connection = self._connect()
-            if connection is None or not (source := _source(connection)):
+            if connection is None or not (source := schema.source_of(connection)):
                 return []
-            statement = SELECT_RECORDS.format(starts=source, condition=condition)
+            statement = schema.SELECT_RECORDS.format(starts=source, condition=condition)
             rows = connection.execute(statement, values).fetchall()
         state = cache(self._owners.state)  # many starts have one owner
         return [
@@ -741,12 +534,14 @@ class SqliteJournal:
             self._connection, self._writable = None, False
 
     def _check_file(self, connection: sqlite3.Connection) -> None:
-        if _version(connection) > SCHEMA_VERSION:
+        if schema.version_of(connection) > schema.VERSION:
             raise _UnusableFileError(
                 "a newer version of pulumi_vod_workflow has written it", "use that version"
             )
         [[owner]] = connection.execute("PRAGMA application_id")
-        if owner != APPLICATION_ID and list(connection.execute("SELECT 1 FROM sqlite_master")):
+        if owner != schema.APPLICATION_ID and list(
+            connection.execute("SELECT 1 FROM sqlite_master")
+        ):
             raise _UnusableFileError(
                 "it is a file of another program", "set `vod:journal` to another file"
             )
@@ -765,9 +560,9 @@ class SqliteJournal:
             raise FileNotFoundError(self._path)
         if not self._writable:
             try:
-                _create_schema(connection)
+                schema.create(connection)
                 since = self._clock.now() - RELEASED_RETENTION
-                connection.execute(PRUNE_RELEASED, {"since": since.isoformat()})
+                connection.execute(schema.PRUNE_RELEASED, {"since": since.isoformat()})
             except sqlite3.Error:
                 self._close()  # also ends the transaction of the script
                 raise
@@ -807,38 +602,6 @@ def _complete_runs(records: Iterable[StartRecord], target: Journal) -> None:
         run = runs[key].run
         if found.run is None and found.record_key == key and run is not None:
             target.record_accepted(intents[key], run).result()
-
-
-def _create_schema(connection: sqlite3.Connection) -> None:
-    """Create the tables, or change those of an older version, in one transaction."""
-    connection.execute("BEGIN IMMEDIATE")
-    version = _version(connection)
-    has_starts, has_claims = 0 < version < SCHEMA_VERSION, 1 < version < SCHEMA_VERSION
-    for script in (
-        RENAME_OLDER_STARTS if has_starts else "",
-        RENAME_OLDER_CLAIMS if has_claims else "",
-        SCHEMA,
-        COPY_OLDER_STARTS if has_starts else "",
-        COPY_OLDER_CLAIMS if has_claims else "",
-    ):
-        # `executescript` would end the transaction.
-        for statement in filter(str.strip, script.split(";")):
-            connection.execute(statement)
-    connection.execute("COMMIT")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    """Return the version of the schema; 0 for an empty file."""
-    [[version]] = connection.execute("PRAGMA user_version")
-    return int(version)
-
-
-def _source(connection: sqlite3.Connection) -> str:
-    """Return the query of all visible starts; empty for a file without a table."""
-    version = _version(connection)
-    if version == 0:
-        return ""
-    return OLDER_STARTS if version < SCHEMA_VERSION else VISIBLE_STARTS
 
 
 def _run_fields(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:
