@@ -34,7 +34,6 @@ from pulumi_vod_workflow.journal.store import (
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,
-    Journal,
     JournalLookup,
     PendingStart,
     RecordVersion,
@@ -333,31 +332,20 @@ class SqliteJournal:
 
         return self._write(add).result()
 
-    def move_stack(self, project: str, stack: str, target: Journal) -> int:
+    def remove_moved(self, project: str, stack: str, records: Iterable[StartRecord]) -> None:
         """
-        Move the records of a stack to another journal; repeatable after a kill.
+        Remove the records of a stack that another journal has now: all of them, or none.
 
-        An older release rejects the file from then on, so that it does not miss the moved records.
-        A newer update with this file reads the stack's pending operations again.
-
-        Returns:
-            The number of moved records; 0 without the file.
+        A record that another update has changed since its read stays. The journal no longer has met
+        the stack.
 
         Raises:
-            JournalError: when one of the journals is not usable.
+            JournalError: when the file is not writable.
 
         """
-        records = self.list_stack(project, stack)
-        if records:
-            target.adopt_records(records)
-            _complete_runs(records, target)
-        elif not self.has_met(project, stack):
-            return 0
         stack_values = {"backend": self._backend, "project": project, "stack": stack}
-        # A record that another update has changed since the read stays in the file.
         deletions = [(schema.DELETE_RECORD, self._row(record)) for record in records]
         self._transaction(*deletions, (schema.DELETE_MET, stack_values)).result()
-        return len(records)
 
     # -- the file -----------------------------------------------------------------------------
 
@@ -588,20 +576,6 @@ class SqliteJournal:
                 "if the last update did not finish, look for its runs in the VOD console first\n"
                 "move the file away",
             ) from None
-
-
-def _complete_runs(records: Iterable[StartRecord], target: Journal) -> None:
-    """Record runs whose starts another journal has without an answer."""
-    # An update that was still running when the stack moved has added them to the file since.
-    runs = {record.record_key: record for record in records if record.run}
-    intents = {
-        key: StartIntent({}, "", record.resource_key, key, record.request_key)
-        for key, record in runs.items()
-    }
-    for key, found in target.lookup(intents.values()).records.items():
-        run = runs[key].run
-        if found.run is None and found.record_key == key and run is not None:
-            target.record_accepted(intents[key], run).result()
 
 
 def _run_fields(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:

@@ -37,6 +37,7 @@ from pulumi_vod_workflow.core.recovery import (
 )
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
+from pulumi_vod_workflow.journal.moving import move_stack
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import Journal, PendingStart
 from pulumi_vod_workflow.lifecycle.host import Host
@@ -126,7 +127,7 @@ def _move_records(
     try:
         records = file.list_stack(*stack)
         if records or file.has_met(*stack):
-            file.move_stack(*stack, session.journal)
+            move_stack(file, *stack, session.journal)
         if records:
             host.logger.info(
                 f"moved the records of {len(records):,} starts from {path} to {location}"
