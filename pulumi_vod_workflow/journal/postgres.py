@@ -487,7 +487,7 @@ class PostgresJournal:
         Record the starts of another journal as they are there: all of them, or none.
 
         A start that the journal has, has released, or has deleted stays as it is, so a repetition
-        has no effect. The owner of an adopted start is unknown to the journal.
+        has no effect. The owner of an imported start is unknown to the journal.
 
         Returns:
             The number of added records.

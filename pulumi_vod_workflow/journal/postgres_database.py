@@ -38,14 +38,14 @@ CONNECT_TIMEOUT: Final = 3
 """The longest wait for a connection to one address, in seconds."""
 
 # With a reconnection it stays below `recorder.ACCEPTED_TIMEOUT`.
-ANSWER_TIMEOUT: Final = 15.0
+TRANSACTION_TIMEOUT: Final = 15.0
 """The longest wait for the answer to one transaction, in seconds."""
 
-NO_ANSWER: Final = f"it has not answered for {ANSWER_TIMEOUT:.0f} seconds"
+NO_ANSWER: Final = f"it has not answered for {TRANSACTION_TIMEOUT:.0f} seconds"
 
 CONNECTION_DEFAULTS: Final[Mapping[str, Any]] = {
     "fallback_application_name": "pulumi_vod_workflow",
-    # A connection that a firewall has dropped breaks, and is made again, before ANSWER_TIMEOUT.
+    # A connection that a firewall has dropped breaks before TRANSACTION_TIMEOUT, and is made again.
     "keepalives_idle": 30,  # seconds
     "tcp_user_timeout": 8_000,  # milliseconds
 }
@@ -246,7 +246,7 @@ class PostgresDatabase:
 
     def _execute(self, statements: Sequence[Statement], *, create: bool) -> Sequence[Rows]:
         """Execute statements in one transaction, and return the rows of each."""
-        deadline = time.monotonic() + ANSWER_TIMEOUT
+        deadline = time.monotonic() + TRANSACTION_TIMEOUT
         for tries_left in reversed(range(MAX_TRIES)):
             connection = self._connect()
             try:
@@ -353,10 +353,10 @@ def _transaction(connection: Connection, statements: Iterable[Statement]) -> Seq
 
 @contextmanager
 def _bounded_wait(connection: Connection) -> Iterator[None]:
-    """Break a connection that has no answer within `ANSWER_TIMEOUT`."""
+    """Break a connection that has no answer within `TRANSACTION_TIMEOUT`."""
     # A duplicate: the number of a closed socket may be another file's when the timer ends.
     with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
-        timer = threading.Timer(ANSWER_TIMEOUT, _break, [duplicate])
+        timer = threading.Timer(TRANSACTION_TIMEOUT, _break, [duplicate])
         timer.daemon = True
         timer.start()
         try:

@@ -206,8 +206,8 @@ class SqliteJournal:
         self._runs.add(run["runId"])
         values = {**self._values(intent), **{name: run.get(name) for name in RUN_FIELDS}}
         return self._transaction(
-            (schema.ADOPT_START, values),
-            (schema.ADOPT_CLAIM, values),
+            (schema.SET_BACKEND_OF_START, values),
+            (schema.SET_BACKEND_OF_CLAIM, values),
             (schema.UPDATE_ACCEPTED, values),
             (schema.DELETE_UNDECIDED, values),
         )
@@ -271,7 +271,7 @@ class SqliteJournal:
         Record the starts of another journal as they are there: all of them, or none.
 
         A start that the journal has, has released, or has deleted stays as it is, so a repetition
-        has no effect. The owner of an adopted start is unknown to the journal.
+        has no effect. The owner of an imported start is unknown to the journal.
 
         Returns:
             The number of added records.
@@ -282,12 +282,12 @@ class SqliteJournal:
         """
         rows = [{**self._row(record), "owner": None, "process": IMPORTED} for record in records]
 
-        def adopt(connection: sqlite3.Connection) -> int:
+        def add(connection: sqlite3.Connection) -> int:
             added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]
             connection.executemany(schema.UPSERT_OWNER, added)
             return len(added)
 
-        added = self._write(adopt).result()
+        added = self._write(add).result()
         self._runs.forget()
         return added
 
@@ -376,8 +376,8 @@ class SqliteJournal:
         self, connection: sqlite3.Connection, values: Mapping[str, Any], expected: RecordVersion
     ) -> ClaimResult:
         """Claim a start if its record equals the expected one, and no living process sends it."""
-        connection.execute(schema.ADOPT_START, values)
-        connection.execute(schema.ADOPT_CLAIM, values)
+        connection.execute(schema.SET_BACKEND_OF_START, values)
+        connection.execute(schema.SET_BACKEND_OF_CLAIM, values)
         [row] = connection.execute(schema.SELECT_CLAIM, values).fetchall()
         sent_at, owner, process, released_at = row[0], row[4], row[5], row[6]
         sent, released = _run_fields(*row[1:4]), _run_fields(*row[7:])

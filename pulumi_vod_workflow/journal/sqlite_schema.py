@@ -81,11 +81,11 @@ AND NOT EXISTS (
 )
 """
 
-ADOPT_START: Final = """
+SET_BACKEND_OF_START: Final = """
 UPDATE OR IGNORE starts SET backend = :backend WHERE backend = '' AND key = :key
 """
 
-ADOPT_CLAIM: Final = """
+SET_BACKEND_OF_CLAIM: Final = """
 UPDATE OR IGNORE claims SET backend = :backend WHERE backend = '' AND key = :key
 """
 

@@ -356,7 +356,7 @@ def test_a_server_that_does_not_answer_a_connection_is_given_up(
 def test_a_server_that_stops_to_answer_is_given_up_and_found_again(
     journal: PostgresJournal, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_database, "ANSWER_TIMEOUT", 0.2)
+    monkeypatch.setattr(postgres_database, "TRANSACTION_TIMEOUT", 0.2)
     assert journal.claim(order(), ME).result().won
     postgres_server.suspend()
     try:
