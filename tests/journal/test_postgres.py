@@ -431,19 +431,26 @@ def test_a_claim_and_a_record_cost_one_round_trip_each(
     assert relay.round_trips == before + 4
 
 
-def test_many_writes_share_few_transactions(
-    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those that come while one is written are the next one; none waits for more than two."""
-    journal.lookup([], create=True)
-    transactions = []
+@pytest.fixture
+def transactions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The arguments of each transaction."""
+    found: list[Any] = []
     execute = postgres_database._transaction
 
     def counted(*arguments: Any) -> Any:
-        transactions.append(arguments)
+        found.append(arguments)
         return execute(*arguments)
 
     monkeypatch.setattr(postgres_database, "_transaction", counted)
+    return found
+
+
+def test_many_writes_share_few_transactions(
+    journal: PostgresJournal, transactions: list[Any]
+) -> None:
+    """Those that come while one is written are the next one; none waits for more than two."""
+    journal.lookup([], create=True)
+    transactions.clear()
     is_free = threading.Event()
     journal._database._worker.submit(is_free.wait)  # a transaction that takes its time
     claims = [journal.claim(order(str(number), str(number)), ME) for number in range(500)]
@@ -453,22 +460,28 @@ def test_many_writes_share_few_transactions(
     assert len(journal.list_stack("p", "s")) == 500
 
 
-def test_the_failure_of_one_write_does_not_undo_the_others(journal: PostgresJournal) -> None:
+def test_the_failure_of_one_write_does_not_undo_the_others(
+    journal: PostgresJournal, transactions: list[Any]
+) -> None:
     """They share a transaction, and a run that is paid stays recorded."""
     journal.lookup([], create=True)
     journal.claim(order(), ME).result()
+    transactions.clear()
     is_free = threading.Event()
     journal._database._worker.submit(is_free.wait)  # a transaction that takes its time
     refused = journal.claim(order("no\0text", "a"), ME)
     undone = journal.record_accepted(order("b", "b"), {**RUN, "runId": "no\0json"})
+    others = [journal.claim(order(str(number), str(number)), ME) for number in range(60)]
     accepted = journal.record_accepted(order(), RUN)
     is_free.set()
     assert_unusable(refused.result, "cannot contain NUL", UNUSABLE)
     with pytest.raises(JournalError, match="unsupported Unicode escape sequence"):
         undone.result()
     accepted.result()
-    [record] = journal.list_stack("p", "s")
-    assert (record.record_key, record.run) == ("k", RUN)
+    assert all(other.result().won for other in others)
+    assert journal.lookup([order()]).records["k"].run == RUN
+    assert len(journal.list_stack("p", "s")) == 61
+    assert len(transactions) < 30, "halves are tried again, not each alone"
 
 
 def test_a_claim_whose_answer_is_lost_is_won_once(
