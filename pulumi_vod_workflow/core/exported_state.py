@@ -33,7 +33,7 @@ BATCH_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
 COMPLETION_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowCompletion"
 
 # A run of a start is submitted after the start was sent. The two times are of different clocks.
-CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+SUBMITTED_AT_TOLERANCE: Final = timedelta(minutes=1)
 """The largest difference of two clocks that `StateRuns.run_of` tolerates."""
 
 
@@ -203,6 +203,6 @@ def _may_answer(run: Mapping[str, Any], sent_at: datetime) -> bool:
     """Return whether a run can be the one of a start: `up --replace` keeps the token."""
     try:
         submitted = datetime.fromisoformat(str(run.get("submittedAt")))
-        return submitted >= sent_at - CLOCK_TOLERANCE
+        return submitted >= sent_at - SUBMITTED_AT_TOLERANCE
     except (TypeError, ValueError):  # an old state has no time, and its run has the token
         return True

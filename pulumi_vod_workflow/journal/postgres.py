@@ -8,10 +8,8 @@ inputs, tokens or keys.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,13 +28,16 @@ from pulumi_vod_workflow.journal.postgres_database import (
     Write,
 )
 from pulumi_vod_workflow.journal.store import (
+    IMPORTED,
+    RELEASED_RETENTION,
+    RUN_FIELDS,
     ClaimResult,
     JournalLookup,
     PendingStart,
     RecordVersion,
-    hidden_key,
     journal_lookup,
 )
+from pulumi_vod_workflow.journal.unreleased_runs import UnreleasedRuns
 
 SCHEMA_VERSION: Final = 1
 """The version of the tables."""
@@ -178,13 +179,12 @@ INSERT INTO vod_stacks VALUES (%(backend)s, %(project)s, %(stack)s) ON CONFLICT 
 """
 
 # `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
-# pending operation until a user clears it (journal-facts 6), so such a row stays. Two days are
-# longer than any update: a slower concurrent one still finds the released run.
+# pending operation until a user clears it (journal-facts 6), so such a row stays.
 PRUNE_RELEASED: Final = """
 DELETE FROM vod_starts
 WHERE backend = %(backend)s AND sent_at IS NULL AND NOT is_settled AND (
     released_at IS NULL
-    OR released_at < now() - interval '2 days'
+    OR released_at < now() - %(retention)s::interval
 )
 """
 
@@ -215,11 +215,6 @@ WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
 SELECT_RUN_IDS: Final = """
 SELECT run ->> 'runId' FROM vod_starts WHERE backend = %(backend)s AND run IS NOT NULL
 """
-
-RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
-
-ADOPTED: Final = "adopted"
-"""The process of a start that another journal had."""
 
 FOREIGN_REMEDY: Final = (
     "set `vod:journal` to another database, or add another schema to the URL: "
@@ -290,12 +285,7 @@ class PostgresJournal:
         self._backend = backend
         self._processes = UnknownProcesses()
         self._opened_at = Tick()
-        self._lock = threading.RLock()
-        """The lock of the sets below."""
-        self._unreleased: set[str] | None = None
-        """The ids of the journal's runs; `None` before their first read."""
-        self._released: set[str] = set()
-        """The ids of runs whose removal is scheduled."""
+        self._runs = UnreleasedRuns(self._read_run_ids)
 
     @property
     def location(self) -> str:
@@ -346,7 +336,7 @@ class PostgresJournal:
         )
         rows = self._read_rows(SELECT_STARTS, values, create=create)
         if create:
-            self._unreleased_run_ids()  # read now: an accepted run must not wait for it
+            self._runs.load()  # read now: an accepted run must not wait for it
         records = [
             record
             for row in rows
@@ -382,7 +372,7 @@ class PostgresJournal:
         if found is None and released and row.released_at:
             opened_at = self._database.time_at(self._opened_at)
             found = row.released_record() if row.released_at > opened_at else None
-        is_released = found and found.run and found.run["runId"] in self._released
+        is_released = found and found.run and self._runs.is_released(found.run["runId"])
         return None if is_released else found
 
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
@@ -439,9 +429,7 @@ class PostgresJournal:
 
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
         """Record a start's run, and remove the resource's other starts without an answer."""
-        with self._lock:
-            self._released.discard(run["runId"])
-            self._unreleased_run_ids().add(run["runId"])
+        self._runs.add(run["runId"])
         values = {**self._intent_values(intent), "run": _json(run)}
         return self._change(
             (RECORD_ACCEPTED, values), (REMOVE_UNDECIDED, values), resource=intent.resource_key
@@ -488,13 +476,10 @@ class PostgresJournal:
             The scheduled write, or `None` without a record.
 
         """
-        with self._lock:
-            runs = self._unreleased_run_ids().intersection(run_ids)
-            if not runs:
-                return None
-            self._unreleased_run_ids().difference_update(runs)
-            self._released |= runs
-        values = self._values({"runs": list(runs)})
+        runs = self._runs.release(run_ids)
+        if not runs:
+            return None
+        values = self._values({"runs": list(runs), "retention": RELEASED_RETENTION})
         return self._change((RELEASE, values), (PRUNE_RELEASED, values))
 
     def adopt_records(self, records: Iterable[StartRecord]) -> int:
@@ -502,7 +487,7 @@ class PostgresJournal:
         Record the starts of another journal as they are there: all of them, or none.
 
         A start that the journal has, has released, or has deleted stays as it is, so a repetition
-        has no effect. The owner of an adopted start is unknown to the journal.
+        has no effect. The owner of an imported start is unknown to the journal.
 
         Returns:
             The number of added records.
@@ -511,10 +496,9 @@ class PostgresJournal:
             JournalError: when the tables are not writable.
 
         """
-        additions = [self._addition(record, ADOPTED) for record in records]
+        additions = [self._addition(record, IMPORTED) for record in records]
         added = self._database.write(Write(additions, _count_rows)).result()
-        with self._lock:
-            self._unreleased = None  # read the new run ids at the next release
+        self._runs.forget()
         return added
 
     def has_met(self, project: str, stack: str) -> bool:
@@ -544,18 +528,7 @@ class PostgresJournal:
 
         """
         met = ADD_STACK, self._values({"project": project, "stack": stack})
-        additions = [
-            self._addition(
-                StartRecord(
-                    start.sent_at,
-                    None,
-                    start.record_key or hidden_key(start.resource_key),
-                    start.resource_key,
-                    start.request_key,
-                )
-            )
-            for start in starts
-        ]
+        additions = [self._addition(start.record()) for start in starts]
         settled = [(MARK_SETTLED, values) for _, values in additions]
         return self._database.write(Write([met, *additions, *settled], _count_rows)).result()
 
@@ -588,16 +561,10 @@ class PostgresJournal:
             }
         )
 
-    def _unreleased_run_ids(self) -> set[str]:
-        """Return the ids of the runs in the journal; reads them once."""
-        with self._lock:
-            if self._unreleased is None:
-                self._unreleased = set()
-                # A start needs the journal, and reports its error.
-                with suppress(JournalError):
-                    [rows] = self._database.read((SELECT_RUN_IDS, self._values({})))
-                    self._unreleased = {run_id for (run_id,) in rows}
-            return self._unreleased
+    def _read_run_ids(self) -> list[str]:
+        """Return the ids of the runs in the journal."""
+        [rows] = self._database.read((SELECT_RUN_IDS, self._values({})))
+        return [run_id for (run_id,) in rows]
 
 
 def _find_tables(execute: Execute, create: bool) -> TableAccess:  # noqa: FBT001 - a callback

@@ -38,14 +38,14 @@ CONNECT_TIMEOUT: Final = 3
 """The longest wait for a connection to one address, in seconds."""
 
 # With a reconnection it stays below `recorder.ACCEPTED_TIMEOUT`.
-ANSWER_TIMEOUT: Final = 15.0
+TRANSACTION_TIMEOUT: Final = 15.0
 """The longest wait for the answer to one transaction, in seconds."""
 
-NO_ANSWER: Final = f"it has not answered for {ANSWER_TIMEOUT:.0f} seconds"
+NO_ANSWER: Final = f"it has not answered for {TRANSACTION_TIMEOUT:.0f} seconds"
 
 CONNECTION_DEFAULTS: Final[Mapping[str, Any]] = {
     "fallback_application_name": "pulumi_vod_workflow",
-    # A connection that a firewall has dropped breaks, and is made again, before ANSWER_TIMEOUT.
+    # A connection that a firewall has dropped breaks before TRANSACTION_TIMEOUT, and is made again.
     "keepalives_idle": 30,  # seconds
     "tcp_user_timeout": 8_000,  # milliseconds
 }
@@ -126,6 +126,13 @@ class Write(Generic[T]):
     create: bool = True
     """Whether to create the tables. Otherwise, a write without tables has no effect."""
     future: Future[T] = field(default_factory=Future)
+
+    def answer(self, results: Sequence[Rows]) -> None:
+        """Give the waiter the result of the committed statements."""
+        try:
+            self.future.set_result(self.to_result(results))
+        except Exception as error:  # noqa: BLE001 - the waiter gets it
+            self.future.set_exception(error)
 
 
 class PostgresDatabase:
@@ -210,23 +217,39 @@ class PostgresDatabase:
     def _write_pending(self) -> None:
         with self._lock:
             pending, self._pending_writes, self._scheduled_write = self._pending_writes, [], None
-        writes = _in_lock_order(pending)
+        self._commit(_in_lock_order(pending))
+
+    def _commit(self, writes: Sequence[Write[Any]]) -> None:
+        """Execute writes in one transaction, and give each its result or its error."""
         statements = [statement for write in writes for statement in write.statements]
         try:
             with self._explain_errors():
                 create = any(write.create for write in writes)
-                rows = iter(self._execute(statements, create=create))
-            results = [write.to_result([next(rows) for _ in write.statements]) for write in writes]
+                try:
+                    found = iter(self._execute(statements, create=create))
+                except psycopg.OperationalError:
+                    raise  # the next transaction would fail, too
+                except psycopg.Error:
+                    # A role that may only read fails at each of them.
+                    if len(writes) == 1 or self._access is not TableAccess.WRITE:
+                        raise
+                    found = None
         except BaseException as error:  # noqa: BLE001 - each waiter gets it
             for write in writes:
                 write.future.set_exception(error)
-        else:
-            for write, result in zip(writes, results, strict=True):
-                write.future.set_result(result)
+            return
+        if found is None:
+            # The failure of one write must not undo the others: they record runs that are paid.
+            middle = len(writes) // 2
+            self._commit(writes[:middle])
+            self._commit(writes[middle:])
+            return
+        for write in writes:
+            write.answer([next(found) for _ in write.statements])
 
     def _execute(self, statements: Sequence[Statement], *, create: bool) -> Sequence[Rows]:
         """Execute statements in one transaction, and return the rows of each."""
-        deadline = time.monotonic() + ANSWER_TIMEOUT
+        deadline = time.monotonic() + TRANSACTION_TIMEOUT
         for tries_left in reversed(range(MAX_TRIES)):
             connection = self._connect()
             try:
@@ -333,10 +356,10 @@ def _transaction(connection: Connection, statements: Iterable[Statement]) -> Seq
 
 @contextmanager
 def _bounded_wait(connection: Connection) -> Iterator[None]:
-    """Break a connection that has no answer within `ANSWER_TIMEOUT`."""
+    """Break a connection that has no answer within `TRANSACTION_TIMEOUT`."""
     # A duplicate: the number of a closed socket may be another file's when the timer ends.
     with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
-        timer = threading.Timer(ANSWER_TIMEOUT, _break, [duplicate])
+        timer = threading.Timer(TRANSACTION_TIMEOUT, _break, [duplicate])
         timer.daemon = True
         timer.start()
         try:

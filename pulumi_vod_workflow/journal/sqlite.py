@@ -19,249 +19,32 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal import sqlite_schema as schema
 from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
+    IMPORTED,
+    RELEASED_RETENTION,
+    RUN_FIELDS,
     ClaimResult,
-    Journal,
     JournalLookup,
     PendingStart,
     RecordVersion,
-    hidden_key,
     journal_lookup,
 )
+from pulumi_vod_workflow.journal.unreleased_runs import UnreleasedRuns
 
 T = TypeVar("T")
 
-# Version 1 had no claims, and version 2 had no backends. A release of an older version rejects the
-# file, because it would overwrite or miss the records of other updates.
-SCHEMA_VERSION: Final = 3
-"""The version of the schema."""
-
-APPLICATION_ID: Final = 0x766F646A  # "vodj"
-"""The application id of the provider's SQLite files."""
-
 BUSY_TIMEOUT: Final = 30.0
 """The longest wait for another process's transaction, in seconds."""
-
-# Older releases recorded no backend: such a record has an empty one, and every backend sees it.
-SCHEMA: Final = f"""
-CREATE TABLE IF NOT EXISTS starts (
-    backend TEXT NOT NULL,
-    key TEXT NOT NULL,
-    resource TEXT NOT NULL,
-    request_key TEXT NOT NULL,
-    sent_at TEXT NOT NULL,
-    run_id TEXT,
-    request_id TEXT,
-    submitted_at TEXT,
-    PRIMARY KEY (backend, key)
-);
-CREATE INDEX IF NOT EXISTS starts_by_run ON starts (run_id);
-CREATE INDEX IF NOT EXISTS starts_by_resource ON starts (resource);
-CREATE INDEX IF NOT EXISTS starts_by_request ON starts (request_key);
-CREATE TABLE IF NOT EXISTS claims (
-    backend TEXT NOT NULL,
-    key TEXT NOT NULL,
-    owner TEXT,
-    process TEXT,
-    released_at TEXT,
-    run_id TEXT,
-    request_id TEXT,
-    submitted_at TEXT,
-    is_settled INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (backend, key)
-);
-CREATE TABLE IF NOT EXISTS stacks (
-    backend TEXT NOT NULL,
-    project TEXT NOT NULL,
-    stack TEXT NOT NULL,
-    met_at TEXT NOT NULL,
-    PRIMARY KEY (backend, project, stack)
-);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-
-RENAME_OLDER_STARTS: Final = """
-DROP INDEX IF EXISTS starts_by_run;
-DROP INDEX IF EXISTS starts_by_resource;
-ALTER TABLE starts RENAME TO older_starts;
-"""
-
-COPY_OLDER_STARTS: Final = """
-INSERT INTO starts SELECT '', key, resource, '', sent_at, run_id, request_id, submitted_at
-FROM older_starts;
-DROP TABLE older_starts;
-"""
-
-RENAME_OLDER_CLAIMS: Final = "ALTER TABLE claims RENAME TO older_claims;"
-
-COPY_OLDER_CLAIMS: Final = """
-INSERT INTO claims
-SELECT '', key, owner, NULL, released_at, run_id, request_id, submitted_at, 0 FROM older_claims;
-DROP TABLE older_claims;
-"""
-
-# Longer than any update. A slower concurrent update still finds the released run.
-RELEASED_CLAIM_RETENTION: Final = timedelta(days=2)
-"""The time for which a released run is kept."""
-
-# `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
-# pending operation until a user clears it (journal-facts 6), so such a row stays.
-PRUNE_RELEASED: Final = """
-DELETE FROM claims WHERE NOT is_settled AND (released_at IS NULL OR released_at < :since)
-AND NOT EXISTS (
-    SELECT 1 FROM starts WHERE starts.backend = claims.backend AND starts.key = claims.key
-)
-"""
-
-ADOPT_START: Final = """
-UPDATE OR IGNORE starts SET backend = :backend WHERE backend = '' AND key = :key
-"""
-
-ADOPT_CLAIM: Final = """
-UPDATE OR IGNORE claims SET backend = :backend WHERE backend = '' AND key = :key
-"""
-
-SELECT_VERSIONS: Final = """
-WITH wanted (key) AS (SELECT value FROM json_each(:keys)),
-visible (backend) AS (VALUES (''), (:backend))
-SELECT wanted.key, starts.sent_at, starts.run_id, claims.owner, claims.released_at,
-    claims.run_id, claims.request_id, claims.submitted_at
-FROM wanted JOIN visible
-LEFT JOIN starts ON starts.backend = visible.backend AND starts.key = wanted.key
-LEFT JOIN claims ON claims.backend = visible.backend AND claims.key = wanted.key
-WHERE visible.backend = :backend OR starts.key IS NOT NULL OR claims.key IS NOT NULL
-"""
-
-SELECT_CLAIM: Final = """
-SELECT starts.sent_at, starts.run_id, starts.request_id, starts.submitted_at, claims.owner,
-    claims.process, claims.released_at, claims.run_id, claims.request_id, claims.submitted_at
-FROM (SELECT 1)
-LEFT JOIN starts ON starts.backend = :backend AND starts.key = :key
-LEFT JOIN claims ON claims.backend = :backend AND claims.key = :key
-"""
-
-INSERT_SENT: Final = """
-INSERT INTO starts (backend, key, resource, request_key, sent_at)
-VALUES (:backend, :key, :resource, :request, :now)
-ON CONFLICT (backend, key) DO UPDATE SET
-    resource = excluded.resource, request_key = excluded.request_key
-"""
-
-UPSERT_OWNER: Final = """
-INSERT INTO claims (backend, key, owner, process) VALUES (:backend, :key, :owner, :process)
-ON CONFLICT (backend, key) DO UPDATE SET owner = excluded.owner, process = excluded.process
-"""
-
-DELETE_REJECTED: Final = """
-DELETE FROM starts WHERE backend = :backend AND key = :key AND run_id IS NULL
-AND EXISTS (SELECT 1 FROM claims WHERE backend = :backend AND key = :key AND owner = :owner)
-"""
-
-UPDATE_ACCEPTED: Final = """
-INSERT INTO starts
-VALUES (:backend, :key, :resource, :request, :now, :runId, :requestId, :submittedAt)
-ON CONFLICT (backend, key) DO UPDATE SET
-    request_key = excluded.request_key,
-    run_id = excluded.run_id,
-    request_id = excluded.request_id,
-    submitted_at = excluded.submitted_at
-"""
-
-DELETE_UNDECIDED: Final = """
-DELETE FROM starts WHERE backend IN (:backend, '') AND resource = :resource AND key <> :key
-AND run_id IS NULL
-"""
-
-DELETE_RECORD: Final = """
-DELETE FROM starts WHERE backend IN (:backend, '') AND key = :key AND sent_at = :sent
-AND run_id IS :run
-"""
-
-MARK_SETTLED: Final = """
-INSERT INTO claims (backend, key, is_settled) VALUES (:backend, :key, 1)
-ON CONFLICT (backend, key) DO UPDATE SET is_settled = 1
-"""
-
-MARK_RELEASED: Final = """
-INSERT INTO claims (backend, key, released_at, run_id, request_id, submitted_at)
-SELECT backend, key, :now, run_id, request_id, submitted_at FROM starts
-WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
-ON CONFLICT (backend, key) DO UPDATE SET
-    owner = NULL,
-    process = NULL,
-    released_at = excluded.released_at,
-    run_id = excluded.run_id,
-    request_id = excluded.request_id,
-    submitted_at = excluded.submitted_at
-"""
-
-DELETE_RELEASED: Final = """
-DELETE FROM starts
-WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
-"""
-
-INSERT_FOREIGN: Final = """
-INSERT INTO starts SELECT :backend, :key, :resource, :request, :sent, :runId, :requestId,
-    :submittedAt
-WHERE NOT EXISTS (SELECT 1 FROM starts WHERE backend IN (:backend, '') AND key = :key)
-AND NOT EXISTS (
-    SELECT 1 FROM claims WHERE backend IN (:backend, '') AND key = :key
-    AND (is_settled OR released_at IS NOT NULL)
-)
-"""
-
-MARK_MET: Final = "INSERT OR IGNORE INTO stacks VALUES (:backend, :project, :stack, :now)"
-
-SELECT_MET: Final = """
-SELECT 1 FROM stacks WHERE backend = :backend AND project = :project AND stack = :stack
-"""
-
-DELETE_MET: Final = """
-DELETE FROM stacks WHERE backend = :backend AND project = :project AND stack = :stack
-"""
-
-VISIBLE_STARTS: Final = """
-(
-    SELECT starts.*, claims.process FROM starts LEFT JOIN claims
-    ON claims.backend = starts.backend AND claims.key = starts.key
-    WHERE starts.backend IN (:backend, '')
-)
-"""
-
-OLDER_STARTS: Final = "(SELECT *, '' AS request_key, NULL AS process FROM starts)"
-"""The starts of a file of version 1 or 2, which is only read."""
-
-SELECT_RECORDS: Final = """
-SELECT sent_at, key, resource, request_key, process, run_id, request_id, submitted_at
-FROM {starts} WHERE {condition} ORDER BY sent_at
-"""
-
-IS_WANTED: Final = """
-key IN (SELECT value FROM json_each(:keys))
-OR resource IN (SELECT value FROM json_each(:resources))
-OR request_key IN (SELECT value FROM json_each(:requests))
-"""
-
-IS_OF_STACK: Final = """
-json_extract(resource, '$.project') = :project AND json_extract(resource, '$.stack') = :stack
-"""
-
-SELECT_RUN_IDS: Final = "SELECT run_id FROM {starts} WHERE run_id IS NOT NULL"
-
-RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
-
-ADOPTED: Final = "adopted"
-"""The process of a start that another journal had: no file shows whether it is alive."""
 
 Statement = tuple[str, Mapping[str, Any]]
 
@@ -303,10 +86,7 @@ class SqliteJournal:
         self._pending_work: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
         self._latest_write: Future[None] | None = None
         """The last scheduled write, which may be in progress or done."""
-        self._unreleased: set[str] | None = None
-        """The ids of the journal's runs; `None` before their first read."""
-        self._released: set[str] = set()
-        """The ids of runs whose removal is scheduled."""
+        self._runs = UnreleasedRuns(self._read_run_ids)
 
     @property
     def location(self) -> str:
@@ -345,7 +125,7 @@ class SqliteJournal:
         versions: dict[str, RecordVersion] = {}
         released: dict[str, Any] = {}
         if not create:
-            rows = self._records(IS_WANTED, values)
+            rows = self._records(schema.IS_WANTED, values)
         else:
             # Scheduled releases of runs that a state has must precede the read of the versions.
             with self._lock:
@@ -357,8 +137,8 @@ class SqliteJournal:
                 # One transaction: a record and its version are from the same time.
                 connection.execute("BEGIN")
                 try:
-                    rows = self._records(IS_WANTED, values)
-                    found = connection.execute(SELECT_VERSIONS, values).fetchall()
+                    rows = self._records(schema.IS_WANTED, values)
+                    found = connection.execute(schema.SELECT_VERSIONS, values).fetchall()
                 finally:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
@@ -366,8 +146,7 @@ class SqliteJournal:
                 if any(row) or key not in versions:
                     versions[key] = RecordVersion(*row[:4])
                     released[key] = _run_fields(*row[4:])
-            with self._lock:
-                self._unreleased_run_ids()  # read now: an accepted run must not wait for it
+            self._runs.load()  # read now: an accepted run must not wait for it
         for intent in wanted:
             version, run = versions.get(intent.record_key), released.get(intent.record_key)
             # A concurrent update has started the run, and a newer state has it.
@@ -379,7 +158,9 @@ class SqliteJournal:
 
     def _is_released_elsewhere(self, version: RecordVersion, released: Any) -> bool:
         """Return whether another process has released a run since this journal was opened."""
-        if released is None or version.released_at is None or released["runId"] in self._released:
+        if released is None or version.released_at is None:
+            return False
+        if self._runs.is_released(released["runId"]):
             return False
         return datetime.fromisoformat(version.released_at) > self._opened_at
 
@@ -392,7 +173,7 @@ class SqliteJournal:
 
         """
         values = {"backend": self._backend, "project": project, "stack": stack}
-        return self._records(IS_OF_STACK, values)
+        return self._records(schema.IS_OF_STACK, values)
 
     def claim(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
@@ -418,19 +199,17 @@ class SqliteJournal:
 
     def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
         """Record a rejected start; no effect if another operation has claimed it."""
-        return self._transaction((DELETE_REJECTED, {**self._values(intent), "owner": owner}))
+        return self._transaction((schema.DELETE_REJECTED, {**self._values(intent), "owner": owner}))
 
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
         """Record a start's run, and remove the resource's other starts without an answer."""
-        with self._lock:
-            self._released.discard(run["runId"])
-            self._unreleased_run_ids().add(run["runId"])
+        self._runs.add(run["runId"])
         values = {**self._values(intent), **{name: run.get(name) for name in RUN_FIELDS}}
         return self._transaction(
-            (ADOPT_START, values),
-            (ADOPT_CLAIM, values),
-            (UPDATE_ACCEPTED, values),
-            (DELETE_UNDECIDED, values),
+            (schema.SET_BACKEND_OF_START, values),
+            (schema.SET_BACKEND_OF_CLAIM, values),
+            (schema.UPDATE_ACCEPTED, values),
+            (schema.DELETE_UNDECIDED, values),
         )
 
     def discard_undecided(self, *resources: str) -> None:
@@ -441,7 +220,10 @@ class SqliteJournal:
                 return
             self._transaction(
                 *(
-                    (DELETE_UNDECIDED, {"backend": self._backend, "key": "", "resource": name})
+                    (
+                        schema.DELETE_UNDECIDED,
+                        {"backend": self._backend, "key": "", "resource": name},
+                    )
                     for name in resources
                 )
             )
@@ -461,8 +243,8 @@ class SqliteJournal:
 
         def delete(connection: sqlite3.Connection) -> None:
             for row in rows:
-                if connection.execute(DELETE_RECORD, row).rowcount:
-                    connection.execute(MARK_SETTLED, row)
+                if connection.execute(schema.DELETE_RECORD, row).rowcount:
+                    connection.execute(schema.MARK_SETTLED, row)
 
         self._write(delete).result()
 
@@ -474,25 +256,22 @@ class SqliteJournal:
             The scheduled write, or `None` without a record.
 
         """
-        with self._lock:
-            runs = self._unreleased_run_ids().intersection(run_ids)
-            if not runs:
-                return None
-            self._unreleased_run_ids().difference_update(runs)
-            self._released |= runs
+        runs = self._runs.release(run_ids)
+        if not runs:
+            return None
         values = {
             "backend": self._backend,
             "runs": json.dumps(sorted(runs)),
             "now": self._clock.now().isoformat(),
         }
-        return self._transaction((MARK_RELEASED, values), (DELETE_RELEASED, values))
+        return self._transaction((schema.MARK_RELEASED, values), (schema.DELETE_RELEASED, values))
 
     def adopt_records(self, records: Iterable[StartRecord]) -> int:
         """
         Record the starts of another journal as they are there: all of them, or none.
 
         A start that the journal has, has released, or has deleted stays as it is, so a repetition
-        has no effect. The owner of an adopted start is unknown to the journal.
+        has no effect. The owner of an imported start is unknown to the journal.
 
         Returns:
             The number of added records.
@@ -501,16 +280,15 @@ class SqliteJournal:
             JournalError: when the file is not writable.
 
         """
-        rows = [{**self._row(record), "owner": None, "process": ADOPTED} for record in records]
+        rows = [{**self._row(record), "owner": None, "process": IMPORTED} for record in records]
 
-        def adopt(connection: sqlite3.Connection) -> int:
-            added = [row for row in rows if connection.execute(INSERT_FOREIGN, row).rowcount]
-            connection.executemany(UPSERT_OWNER, added)
+        def add(connection: sqlite3.Connection) -> int:
+            added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]
+            connection.executemany(schema.UPSERT_OWNER, added)
             return len(added)
 
-        added = self._write(adopt).result()
-        with self._lock:
-            self._unreleased = None  # read the new run ids at the next release
+        added = self._write(add).result()
+        self._runs.forget()
         return added
 
     def has_met(self, project: str, stack: str) -> bool:
@@ -524,9 +302,9 @@ class SqliteJournal:
         values = {"backend": self._backend, "project": project, "stack": stack}
         with self._file_lock, self._explain_errors():
             connection = self._connect()
-            if connection is None or _version(connection) < SCHEMA_VERSION:
+            if connection is None or schema.version_of(connection) < schema.VERSION:
                 return False
-            return bool(connection.execute(SELECT_MET, values).fetchall())
+            return bool(connection.execute(schema.SELECT_MET, values).fetchall())
 
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         """
@@ -544,52 +322,30 @@ class SqliteJournal:
         """
         now = self._clock.now().isoformat()
         met = {"backend": self._backend, "project": project, "stack": stack, "now": now}
-        rows = [
-            self._row(
-                StartRecord(
-                    start.sent_at,
-                    None,
-                    start.record_key or hidden_key(start.resource_key),
-                    start.resource_key,
-                    start.request_key,
-                )
-            )
-            for start in starts
-        ]
+        rows = [self._row(start.record()) for start in starts]
 
         def add(connection: sqlite3.Connection) -> int:
-            added = [connection.execute(INSERT_FOREIGN, row).rowcount for row in rows]
-            connection.executemany(MARK_SETTLED, rows)
-            connection.execute(MARK_MET, met)
+            added = [connection.execute(schema.INSERT_FOREIGN, row).rowcount for row in rows]
+            connection.executemany(schema.MARK_SETTLED, rows)
+            connection.execute(schema.MARK_MET, met)
             return sum(added)
 
         return self._write(add).result()
 
-    def move_stack(self, project: str, stack: str, target: Journal) -> int:
+    def remove_moved(self, project: str, stack: str, records: Iterable[StartRecord]) -> None:
         """
-        Move the records of a stack to another journal; repeatable after a kill.
+        Remove the records of a stack that another journal has now: all of them, or none.
 
-        An older release rejects the file from then on, so that it does not miss the moved records.
-        A newer update with this file reads the stack's pending operations again.
-
-        Returns:
-            The number of moved records; 0 without the file.
+        A record that another update has changed since its read stays. The journal no longer has met
+        the stack.
 
         Raises:
-            JournalError: when one of the journals is not usable.
+            JournalError: when the file is not writable.
 
         """
-        records = self.list_stack(project, stack)
-        if records:
-            target.adopt_records(records)
-            _complete_runs(records, target)
-        elif not self.has_met(project, stack):
-            return 0
         stack_values = {"backend": self._backend, "project": project, "stack": stack}
-        # A record that another update has changed since the read stays in the file.
-        deletions = [(DELETE_RECORD, self._row(record)) for record in records]
-        self._transaction(*deletions, (DELETE_MET, stack_values)).result()
-        return len(records)
+        deletions = [(schema.DELETE_RECORD, self._row(record)) for record in records]
+        self._transaction(*deletions, (schema.DELETE_MET, stack_values)).result()
 
     # -- the file -----------------------------------------------------------------------------
 
@@ -620,9 +376,9 @@ class SqliteJournal:
         self, connection: sqlite3.Connection, values: Mapping[str, Any], expected: RecordVersion
     ) -> ClaimResult:
         """Claim a start if its record equals the expected one, and no living process sends it."""
-        connection.execute(ADOPT_START, values)
-        connection.execute(ADOPT_CLAIM, values)
-        [row] = connection.execute(SELECT_CLAIM, values).fetchall()
+        connection.execute(schema.SET_BACKEND_OF_START, values)
+        connection.execute(schema.SET_BACKEND_OF_CLAIM, values)
+        [row] = connection.execute(schema.SELECT_CLAIM, values).fetchall()
         sent_at, owner, process, released_at = row[0], row[4], row[5], row[6]
         sent, released = _run_fields(*row[1:4]), _run_fields(*row[7:])
         state = OwnerState.ENDED if sent_at is None or sent else self._owners.state(process)
@@ -637,8 +393,8 @@ class SqliteJournal:
         else:
             won = released_at in {None, expected.released_at}
         if won:
-            connection.execute(INSERT_SENT, values)
-            connection.execute(UPSERT_OWNER, {**values, "process": self._owners.own_id()})
+            connection.execute(schema.INSERT_SENT, values)
+            connection.execute(schema.UPSERT_OWNER, {**values, "process": self._owners.own_id()})
         record = StartRecord(
             datetime.fromisoformat(sent_at or (values["now"] if won else released_at)),
             None if won else sent or released,
@@ -649,26 +405,23 @@ class SqliteJournal:
         )
         return ClaimResult(won, record)
 
-    def _unreleased_run_ids(self) -> set[str]:
-        """Return the ids of the runs in the journal; reads the file once."""
-        if self._unreleased is None:
-            self._unreleased = set()
-            # A start needs the journal, and reports its error.
-            with self._file_lock, suppress(JournalError), self._explain_errors():
-                connection = self._connect()
-                if connection and (source := _source(connection)):
-                    statement = SELECT_RUN_IDS.format(starts=source)
-                    rows = connection.execute(statement, {"backend": self._backend})
-                    self._unreleased = {run_id for (run_id,) in rows}
-        return self._unreleased
+    def _read_run_ids(self) -> list[str]:
+        """Return the ids of the runs in the journal."""
+        with self._file_lock, self._explain_errors():
+            connection = self._connect()
+            if connection is None or not (source := schema.source_of(connection)):
+                return []
+            statement = schema.SELECT_RUN_IDS.format(starts=source)
+            rows = connection.execute(statement, {"backend": self._backend})
+            return [run_id for (run_id,) in rows]
 
     def _records(self, condition: str, values: Mapping[str, Any]) -> list[StartRecord]:
         """Return the visible records that fulfil a condition; the latest last."""
         with self._file_lock, self._explain_errors():
             connection = self._connect()
-            if connection is None or not (source := _source(connection)):
+            if connection is None or not (source := schema.source_of(connection)):
                 return []
-            statement = SELECT_RECORDS.format(starts=source, condition=condition)
+            statement = schema.SELECT_RECORDS.format(starts=source, condition=condition)
             rows = connection.execute(statement, values).fetchall()
         state = cache(self._owners.state)  # many starts have one owner
         return [
@@ -681,7 +434,7 @@ class SqliteJournal:
                 OwnerState.ENDED if run[0] else state(process),
             )
             for sent_at, key, resource, request, process, *run in rows
-            if run[0] not in self._released
+            if not self._runs.is_released(run[0])
         ]
 
     def _transaction(self, *changes: Statement) -> Future[None]:
@@ -711,7 +464,7 @@ class SqliteJournal:
                 connection = self._create()
                 try:
                     connection.execute("BEGIN IMMEDIATE")
-                    results = [work(connection) for work, _ in pending]
+                    answers = [self._answer(connection, *work) for work in pending]
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:
@@ -721,8 +474,30 @@ class SqliteJournal:
             for _, future in pending:
                 future.set_exception(error)
         else:
-            for (_, future), result in zip(pending, results, strict=True):
-                future.set_result(result)
+            for answer in answers:
+                answer()
+
+    def _answer(
+        self,
+        connection: sqlite3.Connection,
+        work: Callable[[sqlite3.Connection], Any],
+        future: Future[Any],
+    ) -> Callable[[], None]:
+        """Do work in a transaction, and return the call that gives its result or its error."""
+        # The failure of one work must not undo the others: they record runs that are paid.
+        connection.execute("SAVEPOINT work")
+        try:
+            with self._explain_errors():
+                result = work(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # SQLite has undone all of them, e.g. on a full disk
+            connection.execute("ROLLBACK TO work")
+            return partial(future.set_exception, error)
+        finally:
+            if connection.in_transaction:
+                connection.execute("RELEASE work")
+        return partial(future.set_result, result)
 
     def _connect(self) -> sqlite3.Connection | None:
         """Return the connection, or `None` without a file."""
@@ -747,12 +522,14 @@ class SqliteJournal:
             self._connection, self._writable = None, False
 
     def _check_file(self, connection: sqlite3.Connection) -> None:
-        if _version(connection) > SCHEMA_VERSION:
+        if schema.version_of(connection) > schema.VERSION:
             raise _UnusableFileError(
                 "a newer version of pulumi_vod_workflow has written it", "use that version"
             )
         [[owner]] = connection.execute("PRAGMA application_id")
-        if owner != APPLICATION_ID and list(connection.execute("SELECT 1 FROM sqlite_master")):
+        if owner != schema.APPLICATION_ID and list(
+            connection.execute("SELECT 1 FROM sqlite_master")
+        ):
             raise _UnusableFileError(
                 "it is a file of another program", "set `vod:journal` to another file"
             )
@@ -771,9 +548,9 @@ class SqliteJournal:
             raise FileNotFoundError(self._path)
         if not self._writable:
             try:
-                _create_schema(connection)
-                since = self._clock.now() - RELEASED_CLAIM_RETENTION
-                connection.execute(PRUNE_RELEASED, {"since": since.isoformat()})
+                schema.create(connection)
+                since = self._clock.now() - RELEASED_RETENTION
+                connection.execute(schema.PRUNE_RELEASED, {"since": since.isoformat()})
             except sqlite3.Error:
                 self._close()  # also ends the transaction of the script
                 raise
@@ -799,52 +576,6 @@ class SqliteJournal:
                 "if the last update did not finish, look for its runs in the VOD console first\n"
                 "move the file away",
             ) from None
-
-
-def _complete_runs(records: Iterable[StartRecord], target: Journal) -> None:
-    """Record runs whose starts another journal has without an answer."""
-    # An update that was still running when the stack moved has added them to the file since.
-    runs = {record.record_key: record for record in records if record.run}
-    intents = {
-        key: StartIntent({}, "", record.resource_key, key, record.request_key)
-        for key, record in runs.items()
-    }
-    for key, found in target.lookup(intents.values()).records.items():
-        run = runs[key].run
-        if found.run is None and found.record_key == key and run is not None:
-            target.record_accepted(intents[key], run).result()
-
-
-def _create_schema(connection: sqlite3.Connection) -> None:
-    """Create the tables, or change those of an older version, in one transaction."""
-    connection.execute("BEGIN IMMEDIATE")
-    version = _version(connection)
-    has_starts, has_claims = 0 < version < SCHEMA_VERSION, 1 < version < SCHEMA_VERSION
-    for script in (
-        RENAME_OLDER_STARTS if has_starts else "",
-        RENAME_OLDER_CLAIMS if has_claims else "",
-        SCHEMA,
-        COPY_OLDER_STARTS if has_starts else "",
-        COPY_OLDER_CLAIMS if has_claims else "",
-    ):
-        # `executescript` would end the transaction.
-        for statement in filter(str.strip, script.split(";")):
-            connection.execute(statement)
-    connection.execute("COMMIT")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    """Return the version of the schema; 0 for an empty file."""
-    [[version]] = connection.execute("PRAGMA user_version")
-    return int(version)
-
-
-def _source(connection: sqlite3.Connection) -> str:
-    """Return the query of all visible starts; empty for a file without a table."""
-    version = _version(connection)
-    if version == 0:
-        return ""
-    return OLDER_STARTS if version < SCHEMA_VERSION else VISIBLE_STARTS
 
 
 def _run_fields(run_id: str | None, request_id: str | None, submitted_at: str | None) -> Any:

@@ -7,10 +7,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+
+RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
+"""The fields of a run that a record has."""
+
+IMPORTED: Final = "imported"
+"""The process of a start that another journal had: nothing shows whether it is alive."""
+
+# Longer than any update. A slower concurrent update still finds the released run.
+RELEASED_RETENTION: Final = timedelta(days=2)
+"""The time for which a released run is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,16 @@ class PendingStart:
     resource_key: str
     sent_at: datetime
     """The time of the state, the earliest time at which the start may have been sent."""
+
+    def record(self) -> StartRecord:
+        """Return the record of the start as sent without an answer."""
+        return StartRecord(
+            self.sent_at,
+            None,
+            self.record_key or hidden_key(self.resource_key),
+            self.resource_key,
+            self.request_key,
+        )
 
 
 class Journal(Protocol):
@@ -181,7 +201,7 @@ class Journal(Protocol):
         Record the starts of another journal as they are there: all of them, or none.
 
         A start that the journal has, has released, or has deleted stays as it is, so a repetition
-        has no effect. The owner of an adopted start is unknown to the journal.
+        has no effect. The owner of an imported start is unknown to the journal.
 
         Returns:
             The number of added records.

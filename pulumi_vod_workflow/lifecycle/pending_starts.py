@@ -37,12 +37,9 @@ from pulumi_vod_workflow.core.recovery import (
 )
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
+from pulumi_vod_workflow.journal.moving import move_stack
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.journal.store import (
-    Journal,
-    PendingStart,
-    hidden_key,
-)
+from pulumi_vod_workflow.journal.store import Journal, PendingStart
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Session
 
@@ -110,16 +107,7 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
         session.journal.import_pending(project, stack, starts)
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
-        session.unrecorded_starts += [
-            StartRecord(
-                start.sent_at,
-                None,
-                start.record_key or hidden_key(start.resource_key),
-                start.resource_key,
-                start.request_key,
-            )
-            for start in starts
-        ]
+        session.unrecorded_starts += [start.record() for start in starts]
         host.logger.warning(
             f"the journal {location} cannot record the unfinished operations of the stack: "
             f"{error.why}"
@@ -139,7 +127,7 @@ def _move_records(
     try:
         records = file.list_stack(*stack)
         if records or file.has_met(*stack):
-            file.move_stack(*stack, session.journal)
+            move_stack(file, *stack, session.journal)
         if records:
             host.logger.info(
                 f"moved the records of {len(records):,} starts from {path} to {location}"

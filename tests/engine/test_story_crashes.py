@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.journal.sqlite import APPLICATION_ID
+from pulumi_vod_workflow.journal.sqlite_schema import APPLICATION_ID
 from tests.engine.harness import Story, run
 from tests.engine.project import Project
 from tests.scale import scaled

@@ -25,6 +25,7 @@ from pulumi_vod_workflow.core.recovery import (
     recovery_action,
 )
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.moving import move_stack
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import (
     ClaimResult,
@@ -631,15 +632,15 @@ class JournalConformance:
         send(before, B)
         send(before, other)
         assert journal.adopt_records(before.list_stack(PROJECT, STACK)) == 2  # and is killed
-        assert SqliteJournal(file, BACKEND).move_stack(PROJECT, STACK, open_journal()) == 2
+        assert move_stack(SqliteJournal(file, BACKEND), PROJECT, STACK, open_journal()) == 2
         moved = open_journal()
         assert look(moved, A, B, other) == {A.record_key: "lb:a", B.record_key: None}
         assert look(SqliteJournal(file, BACKEND), A, B, other) == {other.record_key: None}
-        assert SqliteJournal(file, BACKEND).move_stack(PROJECT, STACK, moved) == 0
+        assert move_stack(SqliteJournal(file, BACKEND), PROJECT, STACK, moved) == 0
         before.record_accepted(B, run_of("b")).result()  # by an update that has not ended
-        assert SqliteJournal(file, BACKEND).move_stack(PROJECT, STACK, moved) == 1
+        assert move_stack(SqliteJournal(file, BACKEND), PROJECT, STACK, moved) == 1
         assert look(open_journal(), A, B) == {A.record_key: "lb:a", B.record_key: "lb:b"}
-        assert SqliteJournal(tmp_path / "none", BACKEND).move_stack(PROJECT, STACK, moved) == 0
+        assert move_stack(SqliteJournal(tmp_path / "none", BACKEND), PROJECT, STACK, moved) == 0
         assert not (tmp_path / "none").exists()
 
     # -- stores that do not work ----------------------------------------------------------------

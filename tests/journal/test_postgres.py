@@ -174,6 +174,23 @@ def test_a_machine_that_has_slept_or_whose_clock_is_set_back_makes_no_record_you
     assert timedelta(minutes=59) < slept - sent_at < timedelta(minutes=61)
 
 
+def test_a_released_run_is_kept_for_two_days(
+    journal: PostgresJournal, postgres_server: PostgresServer, database: str
+) -> None:
+    """A slower update that runs at the same time finds it."""
+    for key in "abc":
+        journal.record_accepted(order(key, key), {"runId": f"lb:{key}"}).result()
+    for key, hours in (("a", 49), ("b", 47)):
+        journal.release([f"lb:{key}"])
+        journal.list_stack("p", "s")  # after the release
+        older = f"released_at = now() - interval '{hours} hours' WHERE key = '{key}'"
+        postgres_server.execute(database, f"UPDATE vod_starts SET {older}")
+    journal.release(["lb:c"])
+    journal.list_stack("p", "s")
+    rows = postgres_server.execute(database, "SELECT key FROM vod_starts ORDER BY key")
+    assert rows == [("b",), ("c",)]
+
+
 def test_a_reader_makes_no_tables(
     journal: PostgresJournal, postgres_server: PostgresServer, database: str
 ) -> None:
@@ -339,7 +356,7 @@ def test_a_server_that_does_not_answer_a_connection_is_given_up(
 def test_a_server_that_stops_to_answer_is_given_up_and_found_again(
     journal: PostgresJournal, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_database, "ANSWER_TIMEOUT", 0.2)
+    monkeypatch.setattr(postgres_database, "TRANSACTION_TIMEOUT", 0.2)
     assert journal.claim(order(), ME).result().won
     postgres_server.suspend()
     try:
@@ -414,19 +431,26 @@ def test_a_claim_and_a_record_cost_one_round_trip_each(
     assert relay.round_trips == before + 4
 
 
-def test_many_writes_share_few_transactions(
-    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those that come while one is written are the next one; none waits for more than two."""
-    journal.lookup([], create=True)
-    transactions = []
+@pytest.fixture
+def transactions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The arguments of each transaction."""
+    found: list[Any] = []
     execute = postgres_database._transaction
 
     def counted(*arguments: Any) -> Any:
-        transactions.append(arguments)
+        found.append(arguments)
         return execute(*arguments)
 
     monkeypatch.setattr(postgres_database, "_transaction", counted)
+    return found
+
+
+def test_many_writes_share_few_transactions(
+    journal: PostgresJournal, transactions: list[Any]
+) -> None:
+    """Those that come while one is written are the next one; none waits for more than two."""
+    journal.lookup([], create=True)
+    transactions.clear()
     is_free = threading.Event()
     journal._database._worker.submit(is_free.wait)  # a transaction that takes its time
     claims = [journal.claim(order(str(number), str(number)), ME) for number in range(500)]
@@ -434,6 +458,30 @@ def test_many_writes_share_few_transactions(
     assert all(claim.result().won for claim in claims)
     assert len(transactions) <= 2
     assert len(journal.list_stack("p", "s")) == 500
+
+
+def test_the_failure_of_one_write_does_not_undo_the_others(
+    journal: PostgresJournal, transactions: list[Any]
+) -> None:
+    """They share a transaction, and a run that is paid stays recorded."""
+    journal.lookup([], create=True)
+    journal.claim(order(), ME).result()
+    transactions.clear()
+    is_free = threading.Event()
+    journal._database._worker.submit(is_free.wait)  # a transaction that takes its time
+    refused = journal.claim(order("no\0text", "a"), ME)
+    undone = journal.record_accepted(order("b", "b"), {**RUN, "runId": "no\0json"})
+    others = [journal.claim(order(str(number), str(number)), ME) for number in range(60)]
+    accepted = journal.record_accepted(order(), RUN)
+    is_free.set()
+    assert_unusable(refused.result, "cannot contain NUL", UNUSABLE)
+    with pytest.raises(JournalError, match="unsupported Unicode escape sequence"):
+        undone.result()
+    accepted.result()
+    assert all(other.result().won for other in others)
+    assert journal.lookup([order()]).records["k"].run == RUN
+    assert len(journal.list_stack("p", "s")) == 61
+    assert len(transactions) < 30, "halves are tried again, not each alone"
 
 
 def test_a_claim_whose_answer_is_lost_is_won_once(

@@ -327,6 +327,21 @@ def test_what_a_state_holds_is_forgotten(journal: SqliteJournal, path: Path) -> 
     assert later.release(["lb:1"]) is None
 
 
+def test_a_released_run_is_kept_for_two_days(
+    journal: SqliteJournal, path: Path, clock: Clock
+) -> None:
+    """A slower update that runs at the same time finds it."""
+    journal.record_accepted(order(), RUN).result()
+    released = journal.release(["lb:1"])
+    assert released
+    released.result()
+    for hours, kept in ((47, 1), (2, 0)):
+        clock.time += timedelta(hours=hours)
+        SqliteJournal(path, clock=clock).lookup([], create=True)
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM claims").fetchall() == [(kept,)]
+
+
 def test_a_run_that_is_joined_again_is_remembered_again(journal: SqliteJournal, path: Path) -> None:
     """As when a replacement is forced: the service may answer with the run of the state."""
     send(journal)
@@ -545,6 +560,33 @@ def test_those_who_share_a_failure_have_their_own_error(path: Path) -> None:
 
     anyio.run(go)
     assert len({id(error) for error in errors}) == 3
+
+
+def test_the_failure_of_one_write_does_not_undo_the_others(
+    journal: SqliteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share a transaction, and a run that is paid stays recorded."""
+    send(journal)
+    send(journal, "damaged", "other")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE starts SET sent_at = 'never' WHERE key = 'damaged'")
+
+    def no_lock() -> str:
+        raise OSError("no lock file")
+
+    monkeypatch.setattr(journal._owners, "own_id", no_lock)
+    with journal._file_lock:  # a transaction that takes its time
+        journal.record_rejected(order("nothing"), ME)
+        damaged = journal.claim(order("damaged", "other"), OTHER)
+        unlocked = journal.claim(order("b"), ME)
+        accepted = journal.record_accepted(order(), RUN)
+    with pytest.raises(JournalError, match=r"it is damaged \(.*never"):
+        damaged.result()
+    with pytest.raises(JournalError, match=r"it is not usable \(no lock file\)"):
+        unlocked.result()
+    accepted.result()
+    assert seen(path)["k"].run == KEPT
+    assert "b" not in seen(path, "b")
 
 
 def test_it_can_be_used_from_any_thread(journal: SqliteJournal, path: Path) -> None:
