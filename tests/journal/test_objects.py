@@ -43,6 +43,7 @@ from tests.journal.conformance import (
     send,
 )
 from tests.journal.processes import PROJECT, STACK, intent, run_of
+from tests.scale import scaled
 from tests.servers.s3 import READER_KEY, S3Server, s3
 
 __all__ = ["s3"]
@@ -85,7 +86,9 @@ class TestObjects(JournalConformance):
     opener = "tests.journal.test_objects:open_at"
     knows_living_owners = False
     has_a_clock = True
-    many: ClassVar[int] = 1000  # each record is a request; `test_ten_thousand_entries` has more
+    many: ClassVar[int] = scaled(
+        300, 1000
+    )  # each record is a request; `test_ten_thousand_entries` has more
 
     @pytest.fixture
     def location(self, s3: S3Server, bucket: str, credentials: None) -> str:
