@@ -89,8 +89,16 @@ def held(story: Story) -> set[str]:
     return {kind for kind, run_id in ids(story).items() if f'"{run_id}"' in story.raw_state}
 
 
-def test_it_is_adopted(asking: Story) -> None:
-    """The run that a person has found is taken, for free, and the question is answered."""
+def test_it_is_forgotten_and_adopted(asking: Story) -> None:
+    """
+    Without it everything goes on; declared once more, it is asked about once more.
+
+    The run that a person has found is taken, for free, and the question is answered.
+    """
+    asking.pays(NEITHER, 0)
+    for kind in VIDS:
+        assert asks(asking.preview(only(kind)))
+    assert held(asking) == set()
     found = ids(asking)
     asking.pays(lost(lambda kind: {"existing_run_id": found[kind]}), 0)
     assert held(asking) == {*VIDS}
@@ -114,14 +122,6 @@ def test_it_is_started_again_as_the_same(asking: Story) -> None:
     outcome = asking.pays(lost(), 2)
     assert "sends the start again" in outcome.text
     assert "paid again" in outcome.text
-
-
-def test_it_is_forgotten(asking: Story) -> None:
-    """Without it everything goes on; declared once more, it is asked about once more."""
-    asking.pays(NEITHER, 0)
-    for kind in VIDS:
-        assert asks(asking.preview(only(kind)))
-    assert held(asking) == set()
 
 
 def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:

@@ -134,9 +134,12 @@ def test_an_accepted_start_is_reused_under_the_new_name(story: Story) -> None:
     lose_the_state(story, before())
     outcome = story.pays(after(OTHERS), 0)
     assert free(outcome) == {*OTHERS}, outcome.lines
+    assert "started it for run-alias, and" in outcome.text
+    assert "started it for run-component (without parent), and" in outcome.text
     rename_the_stack(story)
     outcome = story.pays(after(), 0)
     assert free(outcome) == {*OF_THE_STACK}, outcome.lines
+    assert "started it for run-stack (stack test), and" in outcome.text
     assert run_ids(story) == started(story)
     assert len(started(story)) == 3 * 1 + 3 * 3
 
