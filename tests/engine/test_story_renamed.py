@@ -174,9 +174,11 @@ def test_the_run_of_the_other_name_is_adopted_and_the_question_is_answered(story
     story.up(declared())
     lose_the_answers(story, declared((one, "old")))
     [lost] = story.emulator.ledger()
-    story.pays(run("new", existing_run_id=lost["runId"]), 0)
+    story.up(run("new", existing_run_id=lost["runId"]))
+    assert started(story) == [lost["runId"]]
     # Nothing is left to ask about: a further run of the same request is a new one.
-    story.pays(declared((one, "third")), 1)
+    story.up(declared((one, "third")))
+    assert len(started(story)) == 2
 
 
 def test_an_adopted_run_that_is_not_the_lost_one_is_told(story: Story) -> None:
@@ -200,7 +202,8 @@ def test_an_adopted_run_that_is_not_the_lost_one_is_told(story: Story) -> None:
 
 def test_runs_of_one_request_are_all_paid_if_nothing_was_interrupted(story: Story) -> None:
     """Their records stay until the next update; the state has their runs, so none is lost."""
-    story.pays(declared((one, "a"), (one, "b")), 2)
+    story.up(declared((one, "a"), (one, "b")))
+    assert len(started(story)) == 2
     story.pays(declared((one, "c"), (one, "a"), (one, "b")), 1)
     # A renamed resource without an alias is a new run: the engine removes the old one.
     story.pays(declared((one, "d")), 1)
@@ -239,6 +242,7 @@ def test_a_run_of_another_stack_that_exists_is_its_own(story: Story) -> None:
     settings = story.folder / "Pulumi.test.yaml"
     shutil.copy(settings, story.folder / "Pulumi.second.yaml")
     first, story.stack = story.stack, Stack("second", story.stack.workspace, StackInitMode.SELECT)
-    story.pays(declared((one, "run")), 1)
+    story.up(declared((one, "run")))
+    assert len(started(story)) == 2
     story.stack = first
     story.pays(declared((one, "run")), 0)
