@@ -22,7 +22,7 @@ def test_two_backends_with_one_journal_keep_their_own_runs(tmp_path: Path, like:
         with Project(tmp_path / "two", one.gate.url, like=like, config=shared) as two:
             two.program(PROGRAM)
             (two.folder / FILE).write_text((one.folder / FILE).read_text())
-            command = two.up("--yes")
+            command = two.up()
             assert command.wait() == 0, command.said
             assert "reuses" not in command.said
         assert len(one.runs_of("v")) == 2, "the second stack has started its own run"

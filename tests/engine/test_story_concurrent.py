@@ -47,7 +47,7 @@ def test_an_update_beside_one_that_still_runs_pays_for_nothing_twice(
         assert len(emulator.ledger()) == COUNT
         tokens = Counter(start["clientToken"] for start in emulator.ledger())
         assert set(tokens.values()) == {1}
-        project.command("up", "--yes", "--stack", project.stack)
+        project.command("up", "--yes", "--skip-preview", "--stack", project.stack)
         [recorded] = [item for item in project.resources if "Batch" in item["type"]]
         assert {run["runId"] for run in recorded["outputs"]["runs"].values()} == {
             start["runId"] for start in emulator.ledger()
@@ -78,7 +78,7 @@ def test_a_start_in_flight_is_sent_by_its_own_update_only(
         trap.release()
         assert (second.wait(), first.wait()) == (0, first.process.returncode), second.said
         [start] = emulator.ledger()
-        project.command("up", "--yes", "--stack", project.stack)
+        project.command("up", "--yes", "--skip-preview", "--stack", project.stack)
         [recorded] = [item for item in project.resources if "Run" in item["type"]]
         assert recorded["outputs"]["runId"] == start["runId"]
         assert len(emulator.ledger()) == 1

@@ -89,8 +89,16 @@ def held(story: Story) -> set[str]:
     return {kind for kind, run_id in ids(story).items() if f'"{run_id}"' in story.raw_state}
 
 
-def test_it_is_adopted(asking: Story) -> None:
-    """The run that a person has found is taken, for free, and the question is answered."""
+def test_it_is_forgotten_and_adopted(asking: Story) -> None:
+    """
+    Without it everything goes on; declared once more, it is asked about once more.
+
+    The run that a person has found is taken, for free, and the question is answered.
+    """
+    asking.pays(NEITHER, 0)
+    for kind in VIDS:
+        assert asks(asking.preview(only(kind)))
+    assert held(asking) == set()
     found = ids(asking)
     asking.pays(lost(lambda kind: {"existing_run_id": found[kind]}), 0)
     assert held(asking) == {*VIDS}
@@ -116,33 +124,12 @@ def test_it_is_started_again_as_the_same(asking: Story) -> None:
     assert "paid again" in outcome.text
 
 
-def test_it_is_forgotten(asking: Story) -> None:
-    """Without it everything goes on; declared once more, it is asked about once more."""
-    asking.pays(NEITHER, 0)
-    for kind in VIDS:
-        assert asks(asking.preview(only(kind)))
-    assert held(asking) == set()
-
-
 def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
-    """As after a kill: the journal has the runs, the state has not."""
-    program = batch(items("a", "b", "c"))
-    empty = story.stack.export_stack()
-    story.up(program)
-    story.emulator.advance(5000)
-    story.stack.import_stack(empty)
-    outcome = story.pays(program, 0)
-    assert "reuses runs that an earlier update started (free)" in outcome.text
-    assert {item["runId"] for item in story.emulator.ledger()} == {
-        item["runId"] for item in story.batch["runs"].values()
-    }
-    story.stays(program)
-    story.stack.import_stack(empty)
-    story.pays(program, 3)
+    """
+    As after a kill: the journal has the runs, the state has not.
 
-
-def test_the_records_move_to_another_journal(story: Story) -> None:
-    """After a change of `vod:journal`: what an update left in the former file stays known."""
+    Meanwhile the user has changed `vod:journal`: the records move from the former file.
+    """
     program = batch(items("a", "b", "c"))
     empty = story.stack.export_stack()
     story.up(program)
@@ -152,7 +139,12 @@ def test_the_records_move_to_another_journal(story: Story) -> None:
     outcome = story.pays(program, 0)
     assert "moved the records of 3 starts from " in story.shown.text
     assert "reuses runs that an earlier update started (free)" in outcome.text
+    assert {item["runId"] for item in story.emulator.ledger()} == {
+        item["runId"] for item in story.batch["runs"].values()
+    }
     assert "moved the records" not in story.stays(program).text
+    story.stack.import_stack(empty)
+    story.pays(program, 3)
 
 
 def test_what_a_state_has_held_is_not_taken_over(story: Story) -> None:

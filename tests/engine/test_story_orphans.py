@@ -13,6 +13,7 @@ import pytest
 
 from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import ENGINE_CHECK_INTERVAL, REFUSALS
 from tests.engine.project import Command, Project, until
+from tests.scale import scaled
 from torture.crash import MARKS, first
 from torture.stand import Stand
 
@@ -65,11 +66,15 @@ def test_what_is_in_flight_at_the_kill_is_recorded_before_the_provider_ends(stan
     all_end(update)
     assert journal_runs(stand.folder) == stand.ids
     stand.project.repair()
-    said = stand.up()
+    said = stand.end(stand.begin())
     assert (said.code, len(stand.ids)) == (0, COUNT), said.text
 
 
-@pytest.mark.parametrize("operation", [["up", "--yes", "--skip-preview"], ["preview"]])
+UP = ["up", "--yes", "--skip-preview"]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("operation", scaled([UP], [UP, ["preview"]]))
 def test_an_idle_provider_ends_with_its_engine(stand: Stand, operation: list[str]) -> None:
     """The program waits for something else, after the provider has done its part."""
     ready = stand.folder / "ready"

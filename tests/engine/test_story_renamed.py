@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pulumi
@@ -13,22 +13,20 @@ from pulumi.automation._stack import StackInitMode
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 from pulumi_vod_workflow.errors import RENAMED_START_OPTIONS
-from tests.engine.harness import Program, Stack, Story, run
+from tests.engine.harness import Outcome, Program, Stack, Story, run
 from tests.engine.test_story_journal import asks, lose_the_answers
+from tests.scale import scaled
 
 Declare = Callable[[str, pulumi.ResourceOptions | None], None]
 
 
-def one(name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-    WorkflowRun(name, opts, vid="v1", template_id="t1")
+def one(name: str, opts: pulumi.ResourceOptions | None = None, vid: str = "v1") -> None:
+    WorkflowRun(name, opts, vid=vid, template_id="t1")
 
 
-def many(name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-    items = {key: {"vid": f"v-{key}"} for key in "abc"}
+def many(name: str, opts: pulumi.ResourceOptions | None = None, vid: str = "v1") -> None:
+    items = {key: {"vid": f"{vid}-{key}"} for key in "abc"}
     WorkflowBatch(name, items=items, defaults={"template_id": "t1"}, opts=opts)
-
-
-COUNT = {one: 1, many: 3}
 
 
 class Component(pulumi.ComponentResource):
@@ -48,38 +46,62 @@ def declared(*made: tuple[Declare, str]) -> Program:
     return program
 
 
-def renamed_with_alias(declare: Declare) -> Program:
-    return lambda: declare("new", pulumi.ResourceOptions(aliases=[pulumi.Alias(name="old")]))
+def aliased(name: str) -> tuple[str, pulumi.ResourceOptions]:
+    """Give a resource another name, with an alias."""
+    return f"new-{name}", pulumi.ResourceOptions(aliases=[pulumi.Alias(name=name)])
 
 
-def moved_into_a_component(declare: Declare) -> Program:
+def moved(name: str) -> tuple[str, pulumi.ResourceOptions]:
+    """Move a resource into a component, with an alias."""
+    alias = pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)
+    return name, pulumi.ResourceOptions(parent=Component(f"of-{name}"), aliases=[alias])
+
+
+def kept(name: str) -> tuple[str, None]:
+    """Leave a resource as it is."""
+    return name, None
+
+
+Renamed = Callable[[str], tuple[str, pulumi.ResourceOptions | None]]
+ROWS: dict[str, tuple[Any, Renamed]] = {
+    "run-alias": (one, aliased),
+    "run-component": (one, moved),
+    "run-stack": (one, kept),
+    "batch-alias": (many, aliased),
+    "batch-component": (many, moved),
+    "batch-stack": (many, kept),
+}
+"""A run and a batch, each renamed in each way. Each has a name and a request of its own."""
+OF_THE_STACK = [row for row in ROWS if row.endswith("stack")]
+"""The rows whose only change is the name of the stack."""
+OTHERS = [row for row in ROWS if row not in OF_THE_STACK]
+
+
+def before(rows: Iterable[str] = ROWS) -> Program:
+    """Return a program of rows with their first names."""
+
     def program() -> None:
-        parent = Component("parent")
-        alias = pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)
-        declare("old", pulumi.ResourceOptions(parent=parent, aliases=[alias]))
+        for row in rows:
+            ROWS[row][0](row, vid=row)
 
     return program
 
 
-def unchanged(declare: Declare) -> Program:
-    return declared((declare, "old"))
+def after(rows: Iterable[str] = ROWS) -> Program:
+    """Return a program of rows with their last names."""
+
+    def program() -> None:
+        for row in rows:
+            declare, rename = ROWS[row]
+            declare(*rename(row), vid=row)
+
+    return program
 
 
 def rename_the_stack(story: Story) -> None:
     """Run `pulumi stack rename`."""
     story.stack._run_pulumi_cmd_sync(["stack", "rename", "renamed"])
     story.stack = Stack("renamed", story.stack.workspace, StackInitMode.SELECT)
-
-
-def no_more(_: Story) -> None:
-    """Rename nothing else."""
-
-
-WAYS_OF_RENAMING: dict[str, tuple[Callable[[Story], None], Callable[[Declare], Program]]] = {
-    "stack": (rename_the_stack, unchanged),
-    "alias": (no_more, renamed_with_alias),
-    "component": (no_more, moved_into_a_component),
-}
 
 
 def lose_the_state(story: Story, program: Program) -> None:
@@ -102,41 +124,49 @@ def started(story: Story) -> list[str]:
     return sorted(start["runId"] for start in story.emulator.ledger())
 
 
-@pytest.mark.parametrize("declare", [one, many])
-@pytest.mark.parametrize("way", WAYS_OF_RENAMING)
-def test_an_accepted_start_is_reused_under_the_new_name(
-    story: Story, way: str, declare: Any
-) -> None:
-    rename, program = WAYS_OF_RENAMING[way]
-    lose_the_state(story, unchanged(declare))
-    rename(story)
-    outcome = story.pays(program(declare), 0)
+def free(outcome: Outcome) -> set[str]:
+    """Return the rows that are said to be free."""
+    return {name.removeprefix("new-") for name, text in outcome.lines if "(free)" in text}
+
+
+def test_an_accepted_start_is_reused_under_the_new_name(story: Story) -> None:
+    """First the resources are renamed, then the stack, each time before the runs are recorded."""
+    lose_the_state(story, before())
+    outcome = story.pays(after(OTHERS), 0)
+    assert free(outcome) == {*OTHERS}, outcome.lines
+    assert "started it for run-alias, and" in outcome.text
+    assert "started it for run-component (without parent), and" in outcome.text
+    rename_the_stack(story)
+    outcome = story.pays(after(), 0)
+    assert free(outcome) == {*OF_THE_STACK}, outcome.lines
+    assert "started it for run-stack (stack test), and" in outcome.text
     assert run_ids(story) == started(story)
-    assert "(free)" in outcome.text
-    assert "old" in outcome.text
-    story.stays(program(declare))
+    assert len(started(story)) == 3 * 1 + 3 * 3
 
 
-@pytest.mark.parametrize("declare", [one, many])
-@pytest.mark.parametrize("way", WAYS_OF_RENAMING)
-def test_an_unanswered_start_is_asked_about_under_the_new_name(
-    story: Story, way: str, declare: Any
-) -> None:
-    rename, program = WAYS_OF_RENAMING[way]
-    story.up(declared())
-    lose_the_answers(story, unchanged(declare))
-    story.emulator.advance(5000)
-    rename(story)
-    before = len(story.emulator.ledger())
-    for outcome in (story.preview(program(declare)), story.failing_up(program(declare))):
+@pytest.mark.torture
+def test_an_unanswered_start_is_asked_about_under_the_new_name(story: Story) -> None:
+    """A preview of each row asks; so does an update, which starts nothing."""
+
+    def asks_about(outcome: Outcome, row: str, former: str = "") -> None:
         assert outcome.failed
-        assert re.search(
-            r"sent (at|between) .* for old.*, got no response \(journal: ", outcome.text
-        )
+        sent = rf"sent (at|between) .* for {row}.*, got no response \(journal: "
+        assert re.search(sent, outcome.text), outcome.text
         assert all(hint in outcome.text for hint in RENAMED_START_OPTIONS.splitlines())
-        former = " --former-stack test" if way == "stack" else ""
         assert f"`vod-workflow recover{former} --forget-all`" in outcome.text
-    assert len(story.emulator.ledger()) == before == COUNT[declare]
+
+    story.up(declared())
+    lose_the_answers(story, before())
+    story.emulator.advance(5000)
+    paid = started(story)
+    assert len(paid) == 3 * 1 + 3 * 3
+    for row in scaled(["run-component", "batch-alias"], OTHERS):
+        asks_about(story.preview(after([row])), row)
+    asks_about(story.failing_up(after(["run-alias"])), "run-alias")
+    rename_the_stack(story)
+    asks_about(story.preview(after(["batch-stack"])), "batch-stack", " --former-stack test")
+    asks_about(story.failing_up(after(["run-stack"])), "run-stack", " --former-stack test")
+    assert started(story) == paid
 
 
 def test_the_run_of_the_other_name_is_adopted_and_the_question_is_answered(story: Story) -> None:
@@ -144,19 +174,20 @@ def test_the_run_of_the_other_name_is_adopted_and_the_question_is_answered(story
     story.up(declared())
     lose_the_answers(story, declared((one, "old")))
     [lost] = story.emulator.ledger()
-    story.pays(run("new", existing_run_id=lost["runId"]), 0)
+    story.up(run("new", existing_run_id=lost["runId"]))
+    assert started(story) == [lost["runId"]]
     # Nothing is left to ask about: a further run of the same request is a new one.
-    story.pays(declared((one, "third")), 1)
+    story.up(declared((one, "third")))
+    assert len(started(story)) == 2
 
 
 def test_an_adopted_run_that_is_not_the_lost_one_is_told(story: Story) -> None:
     """The start of the resource stays in the journal: its run is paid, and still not found."""
     story.up(run("earlier"))
     [earlier] = story.emulator.ledger()
-    story.up(declared())
     lose_the_answers(story, run())
     story.emulator.advance(5000)
-    outcome = story.pays(run(existing_run_id=earlier["runId"]), 0)
+    outcome = story.up(run(existing_run_id=earlier["runId"]))
     assert f"{earlier['runId']} is not the run of the start that was sent at " in outcome.text
     assert (
         "hint: compare another run of the VOD console: `vod-workflow recover --run" in outcome.text
@@ -164,23 +195,18 @@ def test_an_adopted_run_that_is_not_the_lost_one_is_told(story: Story) -> None:
     story.destroy()
     assert asks(story.preview(run())), "the journal has kept it"
     lost = story.emulator.ledger()[-1]["runId"]
-    outcome = story.pays(run(existing_run_id=lost), 0)
+    outcome = story.up(run(existing_run_id=lost))
     assert "is not the run" not in outcome.text
-    story.destroy()
-    story.pays(run(), 1)
+    assert len(story.emulator.ledger()) == 2
 
 
 def test_runs_of_one_request_are_all_paid_if_nothing_was_interrupted(story: Story) -> None:
     """Their records stay until the next update; the state has their runs, so none is lost."""
-    story.pays(declared((one, "a"), (one, "b")), 2)
+    story.up(declared((one, "a"), (one, "b")))
+    assert len(started(story)) == 2
     story.pays(declared((one, "c"), (one, "a"), (one, "b")), 1)
+    # A renamed resource without an alias is a new run: the engine removes the old one.
     story.pays(declared((one, "d")), 1)
-
-
-def test_a_renamed_resource_whose_state_was_written_is_a_new_run(story: Story) -> None:
-    """Without an alias the engine removes the old one, as its preview shows."""
-    story.pays(declared((one, "old")), 1)
-    story.pays(declared((one, "new")), 1)
 
 
 def test_each_lost_run_serves_one_resource(story: Story) -> None:
@@ -191,7 +217,8 @@ def test_each_lost_run_serves_one_resource(story: Story) -> None:
     assert run_ids(story) == started(story)
 
 
-@pytest.mark.parametrize("first", ["a", "b"])
+@pytest.mark.torture
+@pytest.mark.parametrize("first", scaled(["b"], ["a", "b"]))
 def test_whichever_is_checked_first_two_runs_are_paid_for_two_resources(
     story: Story, first: str
 ) -> None:
@@ -206,7 +233,6 @@ def test_whichever_is_checked_first_two_runs_are_paid_for_two_resources(
     story.pays(program, 1)
     assert run_ids(story) == started(story)
     assert ("may have been started before" in story.shown.text) is (first == "b")
-    story.stays(program)
 
 
 def test_a_run_of_another_stack_that_exists_is_its_own(story: Story) -> None:
@@ -216,6 +242,7 @@ def test_a_run_of_another_stack_that_exists_is_its_own(story: Story) -> None:
     settings = story.folder / "Pulumi.test.yaml"
     shutil.copy(settings, story.folder / "Pulumi.second.yaml")
     first, story.stack = story.stack, Stack("second", story.stack.workspace, StackInitMode.SELECT)
-    story.pays(declared((one, "run")), 1)
+    story.up(declared((one, "run")))
+    assert len(started(story)) == 2
     story.stack = first
     story.pays(declared((one, "run")), 0)

@@ -64,8 +64,15 @@ def machine(
 def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     machine: Machine, gate: Gate, emulator: VodEmulator, s3: S3Server, bucket: str
 ) -> None:
+    """Before, a preview of a pull request: its credentials may read only."""
     lost = machine("lost")
     lost.command("stack", "init", "dev", "--secrets-provider", PROVIDER)
+    reader = machine("reader")
+    reader.environ |= s3.environ(READER_KEY)
+    preview = reader.command("preview", "--stack", "dev")
+    assert "is read-only for these credentials" in preview
+    assert emulator.ledger() == []
+
     trap = gate.trap("answered", 8)
     killed = lost.up()
     assert first(killed, trap.reached.is_set)
@@ -79,28 +86,13 @@ def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     fresh = machine("fresh")
     assert not list(fresh.folder.rglob("*.sqlite3"))
     fresh.command("cancel", "--yes", "--stack", "dev")
-    preview = fresh.command("preview", "--stack", "dev")
-    assert "reuses" in preview
-    assert len(emulator.ledger()) == sent, "a preview starts nothing"
     update = fresh.up()
     assert update.wait() == 0, update.said
+    assert "reuses" in update.said
     tokens = {start["clientToken"] for start in emulator.ledger()}
     assert len(emulator.ledger()) == len(tokens) == COUNT + 1, "paid = declared"
-    fresh.command("preview", "--stack", "dev", "--expect-no-changes")
     # The third machine reads the state, and the entries of its runs are released.
     third = machine("third")
     third.command("up", "--yes", "--stack", "dev", "--skip-preview", "--expect-no-changes")
     assert any("/marks/released." in path for path in s3.paths(bucket))
     assert not [*third.folder.rglob("*.sqlite3"), *fresh.folder.rglob("*.sqlite3")]
-
-
-def test_a_preview_of_a_pull_request_needs_no_right_to_write(
-    machine: Machine, emulator: VodEmulator, s3: S3Server
-) -> None:
-    owner = machine("owner")
-    owner.command("stack", "init", "dev", "--secrets-provider", PROVIDER)
-    reader = machine("reader")
-    reader.environ |= s3.environ(READER_KEY)
-    preview = reader.command("preview", "--stack", "dev")
-    assert "is read-only for these credentials" in preview
-    assert emulator.ledger() == []

@@ -36,6 +36,7 @@ from pulumi_vod_workflow.journal.store import (
 )
 from tests.journal import processes
 from tests.journal.processes import PROJECT, STACK, intent, process, resource, run_of
+from tests.scale import scaled
 
 ME, OTHER, BACKEND = "mine", "another's", "s3://states"
 
@@ -96,7 +97,7 @@ class JournalConformance:
     """Whether the store knows that another process is alive; a store of many machines cannot."""
     has_a_clock: ClassVar[bool] = False
     """Whether the store dates the records; otherwise the clock of each machine does."""
-    many: ClassVar[int] = 10_000
+    many: ClassVar[int] = scaled(2_000, 10_000)
     """The number of records that a look must bear; fewer where each record is a request."""
     environ: ClassVar[Mapping[str, str] | None] = None
     """The environment of other processes; by default that of the tests."""
@@ -334,11 +335,12 @@ class JournalConformance:
         release(journal, "a")
         assert look(journal, A) == look(open_journal(), A) == {}
 
+    @pytest.mark.torture
     def test_two_processes_that_reach_the_same_starts_share_them(
         self, location: str, open_journal: Opener
     ) -> None:
-        """300 starts: each is sent by one of them, and no start by both."""
-        names = [f"n{number:03}" for number in range(300)]
+        """100 or 300 starts: each is sent by one of them, and no start by both."""
+        names = [f"n{number:03}" for number in range(scaled(100, 300))]
         with (
             process(
                 self.opener, location, processes.claims, *names, owner="x", environ=self.environ
@@ -565,6 +567,7 @@ class JournalConformance:
         }
         assert look(open_journal("s3://two"), A, B) == {A.record_key: "lb:two"}
 
+    @pytest.mark.torture
     def test_many_records_are_found(self, journal: Journal, open_journal: Opener) -> None:
         """Of one start among them, of all of them, and of the stack."""
         starts = [intent(f"n{number}", request=f"r{number}") for number in range(self.many)]

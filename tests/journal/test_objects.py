@@ -44,6 +44,7 @@ from tests.journal.conformance import (
     send,
 )
 from tests.journal.processes import PROJECT, STACK, intent, run_of
+from tests.scale import scaled
 from tests.servers.s3 import READER_KEY, S3Server, s3
 
 __all__ = ["s3"]
@@ -86,7 +87,9 @@ class TestObjects(JournalConformance):
     opener = "tests.journal.test_objects:open_at"
     knows_living_owners = False
     has_a_clock = True
-    many: ClassVar[int] = 1000  # each record is a request; `test_ten_thousand_entries` has more
+    many: ClassVar[int] = scaled(
+        300, 1000
+    )  # each record is a request; `test_thousands_of_entries` has more
 
     @pytest.fixture
     def location(self, s3: S3Server, bucket: str, credentials: None) -> str:
@@ -220,16 +223,18 @@ def test_releases_ask_an_unreachable_store_once(
     assert look(open_at(url), A) == {}
 
 
-def test_ten_thousand_entries(
+@pytest.mark.torture
+def test_thousands_of_entries(
     counted: Callable[[], ObjectJournal], s3: S3Server, location: str
 ) -> None:
-    """Names decide: a body is read only for the start itself."""
+    """Names decide: a body is read only for the start itself. A list has pages of 1,000 names."""
+    count = scaled(2_500, 10_000)
     accept(counted(), intent("n0", request="r0"), "n0")
     place = parse_location(location)
     folder = s3.folder(place.bucket) / place.prefix / counted()._objects._path
     [seed] = folder.rglob("*.r1.*")
     body = json.loads(seed.read_text())
-    for number in range(1, 10_000):
+    for number in range(1, count):
         start = intent(f"n{number}", request=f"r{number}")
         entry = entry_of(start, 1, f"lb:n{number}")
         path = folder / entry.path
@@ -237,7 +242,7 @@ def test_ten_thousand_entries(
         keys = {"recordKey": start.record_key, "resourceKey": start.resource_key}
         path.write_text(json.dumps({**body, **keys, "requestKey": start.request_key}))
     journal = counted()
-    starts = [intent(f"n{number}", request=f"r{number}") for number in (7, 10_001)]
+    starts = [intent(f"n{number}", request=f"r{number}") for number in (7, count + 1)]
     assert look(journal, *starts) == {starts[0].record_key: "lb:n7"}
     assert made(journal)["read"] == 1
     many = [intent(f"n{number}", "another") for number in range(20)]

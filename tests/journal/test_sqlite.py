@@ -7,7 +7,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -201,42 +200,6 @@ def test_the_first_owner_does_not_go_on_once_another_has_claimed(
     assert journal.claim(order(), ME, version).result().won, "nobody has it any more"
 
 
-def test_two_processes_that_reach_the_same_starts_share_them(path: Path) -> None:
-    """Each start is claimed by one of them, and the other is given its run."""
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from pulumi_vod_workflow.core.recovery import StartIntent\n"
-        "from pulumi_vod_workflow.journal.sqlite import SqliteJournal\n"
-        "journal, who = SqliteJournal(Path(sys.argv[1])), sys.argv[2]\n"
-        "orders = [StartIntent({}, 't', f'r{n}', f'{n}') for n in range(200)]\n"
-        "seen = journal.lookup(orders, create=True).versions\n"
-        "print('ready', flush=True); sys.stdin.readline()\n"
-        "for order in orders:\n"
-        "    if journal.claim(order, who, seen[order.record_key]).result().won:\n"
-        "        print(order.record_key)\n"
-        "        journal.record_accepted(order, {'runId': f'lb:{who}'}).result()\n"
-    )
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(path), who],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for who in "ab"
-    ]
-    for process in both:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in both:
-        assert process.stdin
-        process.stdin.write("\n")
-        process.stdin.flush()
-    won = [process.communicate(timeout=60)[0].split() for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sorted(won[0] + won[1], key=int) == [str(number) for number in range(200)]
-
-
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_file_of_an_older_layout_goes_on(
     path: Path, clock: Clock, journal: SqliteJournal, version: int
@@ -363,14 +326,6 @@ def test_a_decision_is_about_its_resource(journal: SqliteJournal, path: Path) ->
     assert [*seen(path, "a", "b", "c", "d")] == ["b", "d"]
 
 
-def test_an_answer_is_written_even_if_the_send_is_gone(journal: SqliteJournal, path: Path) -> None:
-    """A user may have discarded it, or removed the file."""
-    send(journal)
-    SqliteJournal(path).delete(look(journal).values())
-    journal.record_accepted(order(), RUN).result()
-    assert seen(path)["k"].run == KEPT
-
-
 def test_other_starts_of_a_resource_are_found(journal: SqliteJournal, clock: Clock) -> None:
     """The latest, and none that a state holds."""
 
@@ -444,25 +399,6 @@ def test_many_writes_share_few_transactions(path: Path) -> None:
     assert len(seen(path, *map(str, range(500)))) == 500
 
 
-def test_processes_do_not_disturb_each_other(path: Path) -> None:
-    """Two that write to one file at once lose nothing."""
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from pulumi_vod_workflow.core.recovery import StartIntent\n"
-        "from pulumi_vod_workflow.journal.sqlite import SqliteJournal\n"
-        "journal, who = SqliteJournal(Path(sys.argv[1])), sys.argv[2]\n"
-        "for n in range(100):\n"
-        "    order = StartIntent({}, 't', f'{who}-{n}', f'{who}-{n}')\n"
-        "    journal.claim(order, who).result()\n"
-        "    journal.record_accepted(order, {'runId': f'lb:{who}-{n}'}).result()\n"
-    )
-    both = [subprocess.Popen([sys.executable, "-c", code, str(path), who]) for who in "ab"]
-    assert [process.wait(60) for process in both] == [0, 0]
-    keys = [f"{who}-{number}" for who in "ab" for number in range(100)]
-    assert {entry.run is not None for entry in seen(path, *keys).values()} == {True}
-    assert len(seen(path, *keys)) == 200
-
-
 def test_a_transaction_that_is_killed_leaves_the_file_whole(
     path: Path, journal: SqliteJournal
 ) -> None:
@@ -473,7 +409,7 @@ def test_a_transaction_that_is_killed_leaves_the_file_whole(
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "connection.execute('PRAGMA cache_size = 1')\n"
         "connection.execute('BEGIN IMMEDIATE')\n"
-        "for n in range(2000):\n"
+        "for n in range(400):\n"
         "    row = ['', n, 'x' * 99, '', n, 1, 1, 1]\n"
         '    connection.execute(f\'INSERT INTO starts VALUES ({", ".join("?" * 8)})\', row)\n'
         "os.kill(os.getpid(), 9)\n"
@@ -587,15 +523,6 @@ def test_the_failure_of_one_write_does_not_undo_the_others(
     accepted.result()
     assert seen(path)["k"].run == KEPT
     assert "b" not in seen(path, "b")
-
-
-def test_it_can_be_used_from_any_thread(journal: SqliteJournal, path: Path) -> None:
-    threads = [threading.Thread(target=lambda key=str(n): send(journal, key)) for n in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(seen(path, *map(str, range(20)))) == 20
 
 
 def test_a_forgotten_journal_closes_its_file(path: Path) -> None:

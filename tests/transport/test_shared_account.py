@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.scale import scaled
 from tests.transport.simulation import ACCOUNT_RATE, simulate
 
 
-@pytest.mark.parametrize("number", [1, 60, 120, 250])
+@pytest.mark.torture
+@pytest.mark.parametrize("number", scaled([1, 120], [1, 60, 120, 250]))
 def test_one_rejected_request_costs_a_job_a_fifth_at_most(number: int) -> None:
     """A lone 429 may be chance, so the job keeps three quarters of its rate."""
     account = simulate(1, 500, rejected_request=number)
@@ -16,7 +18,8 @@ def test_one_rejected_request_costs_a_job_a_fifth_at_most(number: int) -> None:
     assert account.time_beside_ideal <= 1.2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", scaled([1], [1, 2, 3]))
 def test_ten_jobs_have_few_rejected_requests(seed: int) -> None:
     """Ten jobs at the full rate each find their part of it."""
     account = simulate(10, 500, seed=seed)
