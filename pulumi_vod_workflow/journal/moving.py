@@ -25,7 +25,7 @@ def move_stack(file: SqliteJournal, project: str, stack: str, target: Journal) -
     """
     records = file.list_stack(project, stack)
     if records:
-        target.adopt_records(records)
+        target.import_records(records)
         _complete_runs(records, target)
     elif not file.has_met(project, stack):
         return 0

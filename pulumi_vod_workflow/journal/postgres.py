@@ -482,7 +482,7 @@ class PostgresJournal:
         values = self._values({"runs": list(runs), "retention": RELEASED_RETENTION})
         return self._change((RELEASE, values), (PRUNE_RELEASED, values))
 
-    def adopt_records(self, records: Iterable[StartRecord]) -> int:
+    def import_records(self, records: Iterable[StartRecord]) -> int:
         """
         Record the starts of another journal as they are there: all of them, or none.
 

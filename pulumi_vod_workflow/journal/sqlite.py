@@ -266,7 +266,7 @@ class SqliteJournal:
         }
         return self._transaction((schema.MARK_RELEASED, values), (schema.DELETE_RELEASED, values))
 
-    def adopt_records(self, records: Iterable[StartRecord]) -> int:
+    def import_records(self, records: Iterable[StartRecord]) -> int:
         """
         Record the starts of another journal as they are there: all of them, or none.
 

@@ -196,7 +196,7 @@ class Journal(Protocol):
 
         """
 
-    def adopt_records(self, records: Iterable[StartRecord]) -> int:
+    def import_records(self, records: Iterable[StartRecord]) -> int:
         """
         Record the starts of another journal as they are there: all of them, or none.
 

@@ -572,7 +572,7 @@ class JournalConformance:
         """Of one start among them, of all of them, and of the stack."""
         starts = [intent(f"n{number}", request=f"r{number}") for number in range(self.many)]
         now = datetime.now(UTC)
-        journal.adopt_records(
+        journal.import_records(
             StartRecord(
                 now,
                 run_of(start.record_key) if number % 2 else None,
@@ -594,7 +594,7 @@ class JournalConformance:
         written.result()
         assert len(open_journal().list_stack(PROJECT, STACK)) == self.many - self.many // 2
 
-    def test_the_records_of_another_journal_are_adopted_once(
+    def test_the_records_of_another_journal_are_imported_once(
         self, journal: Journal, open_journal: Opener
     ) -> None:
         """A repetition after a kill changes nothing, also after what has come since."""
@@ -608,7 +608,7 @@ class JournalConformance:
 
         accept(journal, C, "c")
         records = [record(A, "a"), record(B), record(C, "older")]
-        assert journal.adopt_records(records) == 2
+        assert journal.import_records(records) == 2
         later = open_journal()
         assert look(later, A, B, C) == {
             A.record_key: "lb:a",
@@ -618,10 +618,10 @@ class JournalConformance:
         found = later.lookup([A, B]).records
         assert [each.sent_at for each in found.values()] == [sent_at, sent_at]
         assert found[A.record_key].request_key == "film"
-        assert later.adopt_records(records) == 0
+        assert later.import_records(records) == 0
         release(later, "a")
         later.delete([found[B.record_key]])
-        assert later.adopt_records(records) == 0
+        assert later.import_records(records) == 0
         assert look(open_journal(), A, B, C) == {C.record_key: "lb:c"}
 
     def test_a_stack_moves_from_a_file(
@@ -634,7 +634,7 @@ class JournalConformance:
         accept(before, A, "a")
         send(before, B)
         send(before, other)
-        assert journal.adopt_records(before.list_stack(PROJECT, STACK)) == 2  # and is killed
+        assert journal.import_records(before.list_stack(PROJECT, STACK)) == 2  # and is killed
         assert move_stack(SqliteJournal(file, BACKEND), PROJECT, STACK, open_journal()) == 2
         moved = open_journal()
         assert look(moved, A, B, other) == {A.record_key: "lb:a", B.record_key: None}
@@ -655,7 +655,7 @@ class JournalConformance:
             lambda: journal.lookup([A], create=True),
             lambda: journal.claim(A, ME).result(),
             lambda: journal.import_pending(PROJECT, STACK, []),
-            lambda: journal.adopt_records([]),
+            lambda: journal.import_records([]),
         )
         for use in uses:
             with pytest.raises(JournalError) as raised:
