@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_vod_workflow.config.journal_location import BESIDE_STATE
 from pulumi_vod_workflow.config.settings import Settings, load_settings
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -136,10 +137,12 @@ def test_the_files_whose_records_move(tmp_path: Path) -> None:
     """The defaults before a change of the setting or of the release, and never the journal."""
     home = tmp_path / "vod-journal.sqlite3"
     states = Path("/states/.pulumi/vod-journal.sqlite3")
-    assert settings(tmp_path, "s3://b").journal.former_files == (home,)
-    assert settings(tmp_path, "s3://b", "s3://other").journal.former_files == (home,)
-    assert settings(tmp_path, "file:///states").journal.former_files == (home,)
-    assert settings(tmp_path, "file:///states", "/j").journal.former_files == (states, home)
+    in_home = (home, "file:///states")
+    beside = (states, BESIDE_STATE)
+    assert settings(tmp_path, "s3://b").journal.former_files == ((home, "s3://b"),)
+    assert settings(tmp_path, "s3://b", "s3://other").journal.former_files == ((home, "s3://b"),)
+    assert settings(tmp_path, "file:///states").journal.former_files == (in_home,)
+    assert settings(tmp_path, "file:///states", "/j").journal.former_files == (beside, in_home)
     assert settings(tmp_path, "https://api.pulumi.com").journal.former_files == ()
     assert settings(tmp_path, "https://api.pulumi.com", str(home)).journal.former_files == ()
 
