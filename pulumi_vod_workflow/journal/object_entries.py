@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from typing import Any, Final, TypeVar
 
@@ -33,7 +33,13 @@ from pulumi_vod_workflow.journal.object_names import (
 )
 from pulumi_vod_workflow.journal.object_store import ObjectFolder
 from pulumi_vod_workflow.journal.owners import OwnerProcesses
-from pulumi_vod_workflow.journal.store import JournalLookup, RecordVersion, journal_lookup
+from pulumi_vod_workflow.journal.store import (
+    RELEASED_RETENTION,
+    RUN_FIELDS,
+    JournalLookup,
+    RecordVersion,
+    journal_lookup,
+)
 from pulumi_vod_workflow.journal.store_clock import StoreClock
 
 K = TypeVar("K")
@@ -42,12 +48,6 @@ T = TypeVar("T")
 # Each folder costs one request, and a stack costs one for each 1,000 names.
 MAX_FOLDERS: Final = 16
 """The number of resources above which a lookup lists the whole stack."""
-
-# Longer than any update. A slower concurrent update still finds the released run.
-RELEASED_RETENTION: Final = timedelta(days=2)
-"""The time for which the entries of a released run are kept."""
-
-RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 
 
 @dataclass(frozen=True, slots=True)

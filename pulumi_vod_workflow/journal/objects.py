@@ -33,7 +33,6 @@ from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.object_entries import (
-    RUN_FIELDS,
     EntryVersion,
     Listing,
     ObjectEntries,
@@ -59,11 +58,12 @@ from pulumi_vod_workflow.journal.object_store import (
 )
 from pulumi_vod_workflow.journal.owners import UnknownProcesses
 from pulumi_vod_workflow.journal.store import (
+    IMPORTED,
+    RUN_FIELDS,
     ClaimResult,
     JournalLookup,
     PendingStart,
     RecordVersion,
-    hidden_key,
 )
 from pulumi_vod_workflow.journal.store_clock import StoreClock
 
@@ -77,9 +77,6 @@ MAX_LOOKUPS: Final = 5
 
 MAX_SKIPPED_NUMBERS: Final = 20
 """The names that one claim tries in a store that does not give those of deleted claims free."""
-
-ADOPTED: Final = "another journal"
-"""The process of adopted starts, about which nothing is known."""
 
 
 @dataclass(slots=True)
@@ -463,7 +460,7 @@ class ObjectJournal:
         wanted = [*records]
         self._probe()
         folders = {folder_of_resource(record.resource_key)[0] for record in wanted}
-        return self._add_new(wanted, self._entries.list_names(folders), ADOPTED)
+        return self._add_new(wanted, self._entries.list_names(folders), IMPORTED)
 
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         """
@@ -480,16 +477,7 @@ class ObjectJournal:
 
         """
         folder = stack_folder(project, stack)
-        pending = [
-            StartRecord(
-                start.sent_at,
-                None,
-                start.record_key or hidden_key(start.resource_key),
-                start.resource_key,
-                start.request_key,
-            )
-            for start in starts
-        ]
+        pending = [start.record() for start in starts]
         self._probe()
         listing = self._entries.list_names([folder])
         met = [path for path in listing.marks if mark_kind(path) is MarkKind.MET]
