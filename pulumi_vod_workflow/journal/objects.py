@@ -33,7 +33,6 @@ from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.object_entries import (
-    RUN_FIELDS,
     EntryVersion,
     Listing,
     ObjectEntries,
@@ -60,6 +59,7 @@ from pulumi_vod_workflow.journal.object_store import (
 from pulumi_vod_workflow.journal.owners import UnknownProcesses
 from pulumi_vod_workflow.journal.store import (
     IMPORTED,
+    RUN_FIELDS,
     ClaimResult,
     JournalLookup,
     PendingStart,
