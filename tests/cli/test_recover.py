@@ -420,6 +420,13 @@ def test_a_journal_that_cannot_be_read_is_told(machine: Machine, vod: Vod) -> No
     assert str(machine.journal) in said
 
 
+def test_a_url_with_one_slash_is_no_path(machine: Machine, vod: Vod) -> None:
+    source = written(machine.folder / "x.json", provider(**machine.config), pending=PENDING)
+    done = vod("recover", source, "--journal", "postgresql:/u:hidden@h/d", "--offline", code=2)
+    assert "a URL starts with `postgresql://`: it has two slashes" in done.stderr
+    assert "hidden" not in done.stdout + done.stderr
+
+
 @pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
 def test_runs_are_looked_at(machine: Machine, vod: Vod, vod_emulator: VodEmulator) -> None:
     """One is there, one is not; without keys, or offline, none is asked about."""

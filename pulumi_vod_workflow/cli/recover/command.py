@@ -31,6 +31,7 @@ from pulumi_vod_workflow.cli.recover.model import (
 )
 from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
 from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.config.journal_location import is_url
 from pulumi_vod_workflow.core.execution import is_emulated, start_inputs_of
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal.opening import open_journal
@@ -97,7 +98,7 @@ def recover(
         raise typer.BadParameter("--run reads runs from the service, so --offline excludes it")
     with exit_on_error():
         exported, now = read_stack(source, stack, cwd), SystemClock().now()
-        if journal and "://" not in journal:
+        if journal and not is_url(journal):
             journal = str(Path(journal).absolute())  # `--cwd` moves only the stack's own paths
         settings = exported.settings(cwd, endpoint=endpoint, journal=journal)
         records = open_journal(settings.journal)
