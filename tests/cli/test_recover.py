@@ -585,3 +585,18 @@ def test_a_run_of_the_console_is_compared_with_the_starts(
     assert "c-v1" not in text, "a token is a hash of inputs, which may be secret"
     assert vod_emulator.requests()["GetWorkflowExecutionResult"] == 7
     assert "StartWorkflow" not in vod(*arguments, "--offline", "--run", lost, code=2).stdout
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
+def test_an_accepted_run_of_the_console_is_the_listed_one(
+    machine: Machine, vod: Vod, vod_emulator: VodEmulator
+) -> None:
+    """The journal has its run: nothing has to be found out, nor adopted twice."""
+    accepted, other = (started(vod_emulator, vid)["runId"] for vid in ("v1", "v2"))
+    machine.sent(ONE, 60, accepted, datetime.now(UTC), {"endpoint": vod_emulator.url})
+    source = written(machine.folder / "x.json", config(vod_emulator), pending=PENDING)
+    options = ["--journal", str(machine.journal), "--run", accepted, "--run", other]
+    text = vod("recover", source, *options).stdout
+    assert f"\n{accepted}: the run of one, as listed above\n" in text
+    assert text.count("existing_run_id=") == 1
+    assert f"{other}: not the run of a listed start: its ClientToken is another" in text

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pulumi_vod_workflow.cli.formatting import format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.recover.model import (
+    HAVE_RUNS,
     JOURNAL_ONLY,
     UNDECIDED,
     FoundRun,
@@ -128,8 +129,12 @@ class RecoveryReport:
                 yield f"\n{run_id}: cannot be read: {escape_line(found.read_error)}"
             elif found.starts:
                 names = list_names([escape_line(start.name) for start in found.starts], 20)
-                yield f"\n{run_id}: the run of {names} (same ClientToken). Adopt it: free"
-                for start in found.starts:
+                lost = [start for start in found.starts if start.outcome not in HAVE_RUNS]
+                if lost:
+                    yield f"\n{run_id}: the run of {names} (same ClientToken). Adopt it: free"
+                else:
+                    yield f"\n{run_id}: the run of {names}, as listed above"
+                for start in lost:
                     yield _adoption(start, found.run_id)
             elif found.not_compared:
                 # The journal has hashes only, and the service may spell an input in another way.
