@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.cli.recover import model
 from pulumi_vod_workflow.config.backend import PULUMI_CLOUD
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
-from pulumi_vod_workflow.core.recovery import start_intent
+from pulumi_vod_workflow.core.recovery import RecoveryAction, start_intent
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from tests.cli.conftest import Vod
@@ -600,3 +601,17 @@ def test_an_accepted_run_of_the_console_is_the_listed_one(
     assert f"\n{accepted}: the run of one, as listed above\n" in text
     assert text.count("existing_run_id=") == 1
     assert f"{other}: not the run of a listed start: its ClientToken is another" in text
+
+
+def test_a_start_in_flight_needs_attention_and_no_decision(
+    machine: Machine, vod: Vod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline must not go on: the answer of the killed update never arrives."""
+    machine.sent(ONE, 60)
+    monkeypatch.setattr(model, "recovery_action", lambda *_: RecoveryAction.WAIT)
+    source = written(machine.folder / "x.json", provider(**machine.config), pending=PENDING)
+    arguments = ["recover", source, "--journal", str(machine.journal), "--offline"]
+    text = vod(*arguments, code=1).stdout
+    assert "1. one: wait for the end of the other update, at most 110 s after its send, " in text
+    told = json.loads(vod(*arguments, "-f", "json", code=1).stdout)
+    assert told["needsADecision"] is False

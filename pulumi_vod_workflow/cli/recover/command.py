@@ -91,8 +91,8 @@ def recover(
     run. Only --forget and --forget-all change the journal. Without --offline the command reads the
     runs that it lists: free.
 
-    Exit code 0: the next `pulumi up` continues without a decision. 1: you must decide first. 2: an
-    input cannot be read.
+    Exit code 0: the next `pulumi up` continues without a decision. 1: you must decide first, or
+    wait for another update. 2: an input cannot be read.
     """
     if offline and found_runs:
         raise typer.BadParameter("--run reads runs from the service, so --offline excludes it")
@@ -128,7 +128,7 @@ def recover(
         if found_runs:
             report = replace(report, found_runs=_compare_runs(report, found_runs))
     typer.echo(report.as_json() if form is RecoverFormat.json else report.text())
-    if report.needs_a_decision:
+    if report.needs_attention:
         raise typer.Exit(EXIT_ATTENTION)
 
 

@@ -24,6 +24,7 @@ from pulumi_vod_workflow.cli.recover.model import (
 from pulumi_vod_workflow.cli.runs.render_table import stack_heading
 from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
+from pulumi_vod_workflow.core.recovery import ANSWER_TIMEOUT
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS
 
@@ -77,6 +78,11 @@ class RecoveryReport:
     def needs_a_decision(self) -> bool:
         """Whether the next update fails without a decision of the user, or may pay twice."""
         return bool(self.starts_with(*UNDECIDED))
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether the next update needs a decision, or another update must end before it."""
+        return self.needs_a_decision or bool(self.starts_with(StartOutcome.IN_FLIGHT))
 
     def starts_with(
         self, *outcomes: StartOutcome
@@ -200,7 +206,8 @@ class RecoveryReport:
         if self.starts_with(StartOutcome.IN_FLIGHT):
             yield (
                 f"{self._names(StartOutcome.IN_FLIGHT)}: wait for the end of the other update, "
-                "then run `vod-workflow recover` again"
+                f"at most {ANSWER_TIMEOUT:.0f} s after its send, then run `vod-workflow recover` "
+                "again"
             )
         if self.starts_with(StartOutcome.HELD):
             names = self._names(StartOutcome.HELD)
