@@ -220,7 +220,7 @@ def plan_recovery(
         resend_within: as in `recovery_action`.
         unclaimed: `StartIntent.request_key` -> records of other resources that nothing declares.
         takeovers: record key -> key of the start to which this operation has given the record.
-        doubtful: keys of unclaimed records that another stack may claim. The plan asks about them.
+        doubtful: keys of unclaimed records that another stack may claim. The user decides about them.
 
     """
     unclaimed, takeovers = unclaimed or {}, dict(takeovers or {})
