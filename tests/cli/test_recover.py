@@ -106,7 +106,7 @@ PENDING = [creating(RUN_TYPE, "one", START)]
     [
         (60, "lb:1", "accepted", "one: accepted as lb:1 at 2026-05-06T07:59:00Z"),
         (31 * 86400, "lb:1", "too_old", ", too old: the service no longer finds the run"),
-        (60, "", "unclear", "one: sent 2026-05-06 07:59:00 UTC, no response. A RUN MAY EXIST"),
+        (61, "", "unclear", "one: sent 2026-05-06 07:58:59 UTC, no response. A RUN MAY EXIST"),
         (3, "", "resent", "within vod:resendWithin (4 s) `pulumi up` sends the same start again"),
     ],
 )
@@ -124,16 +124,16 @@ def test_what_the_journal_has_is_told(
 
 def test_what_to_look_for_is_named_and_the_end_is_one_command(machine: Machine) -> None:
     """By its source and workflow, unless they are secret or nobody knows them any more."""
-    machine.sent(ONE, 60)
+    machine.sent(ONE, 61)
     url = {"directUrl": {"fileName": "a.mp4", "spaceName": "s"}, "templateId": "t"}
     two = {**url, "clientToken": "pvw1-2"}
-    machine.sent({**two, "scope": scope("two")}, 60)
+    machine.sent({**two, "scope": scope("two")}, 61)
     hidden = {**START, "vid": SECRET, "clientToken": SECRET, "secretInputs": True}
-    machine.sent({**START, "scope": scope("hidden")}, 60)
-    machine.sent({**START, "scope": scope("failed")}, 60)
+    machine.sent({**START, "scope": scope("hidden")}, 61)
+    machine.sent({**START, "scope": scope("failed")}, 61)
     pending = [*PENDING, creating(RUN_TYPE, "two", two), creating(RUN_TYPE, "hidden", hidden)]
     _, text = machine.recover(pending=pending, code=1)
-    assert "  one: sent 2026-05-06 07:59:00 UTC, no response. A RUN MAY EXIST: vid v1, w" in text
+    assert "  one: sent 2026-05-06 07:58:59 UTC, no response. A RUN MAY EXIST: vid v1, w" in text
     assert "A RUN MAY EXIST: file a.mp4, workflow t\n" in text
     assert "A RUN MAY EXIST: workflow t (found by its name only" in text
     assert "failed (WorkflowRun): sent by an earlier update; no known state has the run" in text
@@ -178,7 +178,8 @@ def test_without_a_journal_each_unfinished_operation_may_have_sent_its_starts(
     told, text = machine.recover(pending=PENDING, code=1)
     assert told == {"one": ("unclear", None)}
     assert f"journal: {machine.journal} (--journal; there is none)" in text
-    assert "one: begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in text
+    begun = "one: begun by an unfinished operation before 2026-05-06 07:59:00 UTC, "
+    assert f"{begun}not in the journal. A RUN MAY EXIST" in text
     assert "run `vod-workflow recover` on the machine of that update, or pass the journal" in text
     assert not machine.journal.exists(), "a look makes no file"
 
@@ -197,6 +198,17 @@ def test_false_alarms_of_a_fresh_journal_are_answered_at_once(machine: Machine) 
     told, text = machine.recover(pending=pending, options=options)
     assert {start for name, start in told.items() if name != "other"} == {("unsent", None)}
     assert told["other"] == ("accepted", "lb:1")
+
+
+def test_an_imported_start_has_no_time_of_a_send(machine: Machine) -> None:
+    """The user would search the console for a run of this time."""
+    # The second operation makes the removal of the first import the rest.
+    pending = [*PENDING, creating(RUN_TYPE, "two", START)]
+    machine.forget("two", pending=pending, code=1)
+    told, text = machine.recover(pending=pending, code=1)
+    assert told == {"one": ("unclear", None), "two": ("unsent", None)}
+    begun = "one: begun by an unfinished operation before 2026-05-06 07:59:00 UTC, no response"
+    assert f"  {begun}. A RUN MAY EXIST" in text
 
 
 def test_forgetting_all_keeps_known_runs(machine: Machine) -> None:
@@ -366,7 +378,7 @@ def test_a_batch_whose_items_are_secret_as_a_whole_is_not_passed_over(
     pending = [creating(BATCH_TYPE, "many", {"items": items, "secretInputs": True})]
     told, text = machine.recover(pending=pending, code=1)
     assert [*told] == (["many"] if items is SECRET else ["many[a]", "many[b]"])
-    assert "begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in text
+    assert " UTC, not in the journal. A RUN MAY EXIST" in text
 
 
 def test_an_item_that_is_secret_as_a_whole_is_found_by_its_name(machine: Machine) -> None:

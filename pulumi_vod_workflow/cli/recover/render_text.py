@@ -115,7 +115,7 @@ class RecoveryReport:
         yield f"journal: {self.settings.journal}{source}"
         yield f"endpoint of new runs: {self.settings.site.endpoint}"
         for operation in self.operations:
-            yield from _operation_lines(operation, self.stack.name)
+            yield from _operation_lines(operation, self.stack)
         yield from self._found_runs()
         if self.read_error:
             yield f"\nThe runs were not read. {self.read_error}"
@@ -274,12 +274,12 @@ def _adoption(start: InterruptedStart, run_id: str) -> str:
     return f"     WorkflowRun({name}): existing_run_id={value}"
 
 
-def _operation_lines(operation: InterruptedOperation, stack: str) -> Iterator[str]:
+def _operation_lines(operation: InterruptedOperation, stack: Stack) -> Iterator[str]:
     """Yield a heading, and a line for all starts of the operation with the same outcome."""
     resource, kind = operation.operation.resource, operation.operation.type
     heading = f"\n{escape_line(resource.name)} ({resource.type.rpartition(':')[2]})"
     if kind == JOURNAL_ONLY:
-        former = {escape_line(start.stack) for start in operation.starts} - {stack}
+        former = {escape_line(start.stack) for start in operation.starts} - {stack.name}
         name = f" of the stack {list_names(sorted(former))}" if former else ""
         yield f"{heading}: sent by an earlier update{name}; no known state has the run"
         yield "  (the journal keeps no inputs: see the program for its video and workflow)"
@@ -287,19 +287,22 @@ def _operation_lines(operation: InterruptedOperation, stack: str) -> Iterator[st
         yield f"{heading}: interrupted while {kind}"
     names_by_text: dict[str, list[str]] = defaultdict(list)
     for start in operation.starts:
-        names_by_text[_outcome_text(start)].append(escape_line(start.name))
+        names_by_text[_outcome_text(start, stack.written)].append(escape_line(start.name))
     for text, names in names_by_text.items():
         yield f"  {list_names(names, 10)}: {text}"
 
 
-def _outcome_text(start: InterruptedStart) -> str:
+def _outcome_text(start: InterruptedStart, written: datetime | None) -> str:
     by_name = "" if start.is_exact else f" ({BY_NAME_NOTE})"
     run_id = escape_line(start.run_id)
     sent_at = format_clock_time(start.record.sent_at) if start.record else ""
     if start.outcome in {StartOutcome.UNCLEAR, StartOutcome.RESENT}:
         sent = f"sent {sent_at}, no response"
+        # The journal dates the start of an unfinished operation by the state: nobody knows the send.
         if start.is_only_pending:
-            sent = "begun by an unfinished operation, not in the journal"
+            sent = f"begun by an unfinished operation before {sent_at}, not in the journal"
+        elif start.record and start.record.sent_at == written:
+            sent = f"begun by an unfinished operation before {sent_at}, no response"
         text = f"{sent}. A RUN MAY EXIST"
         description = f": {escape_line(start.description)}" if start.description else ""
         return text + description + by_name
