@@ -65,6 +65,35 @@ BOTO3_HINT: Final = (
 )
 
 
+CREDENTIALS_HINTS: Final = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN of a temporary key",
+    "gs": (
+        "set GOOGLE_CREDENTIALS to the key of a service account (JSON), or run `gcloud auth "
+        "application-default login`; external accounts are not supported"
+    ),
+    "azblob": "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or run `az login`",
+}
+"""Scheme -> the credentials that work."""
+
+INVALID_CREDENTIALS: Final = {
+    "AuthenticationFailed",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+}
+"""The codes of an answer to a key, a token or a signature that is wrong."""
+
+# Without credentials in the environment, obstore looks for those of a virtual machine: at the first
+# address for S3 and Azure, at the second for Google.
+NO_CREDENTIALS: Final = (
+    "//169.254.169.254/",
+    "//metadata.google.internal/",
+    "Unable to decode service account file",
+)
+"""The marks of an error about credentials that do not exist, or that obstore cannot read."""
+
+
 class StoreUrlError(Exception):
     """An error of the URL or its credentials: the cause, and the remedy."""
 
@@ -388,6 +417,14 @@ def describe_failure(error: BaseException) -> str:
     return type(error).__name__
 
 
+def _are_credentials_unusable(text: str) -> bool:
+    """Return whether a failure is due to credentials that are missing, invalid or unknown."""
+    code = re.search(r"<Code>([A-Za-z0-9.]+)</Code>", text)
+    if code:
+        return code[1] in INVALID_CREDENTIALS
+    return any(mark in text for mark in NO_CREDENTIALS)
+
+
 class AccessDeniedError(JournalError):
     """An error of rights: the credentials may not make the request."""
 
@@ -562,6 +599,13 @@ class ObjectFolder:
             raise JournalError(self.location, str(error), error.remedy) from None
         except (BaseError, OSError, ValueError) as error:
             why = describe_failure(error)
+            scheme = self.location.partition(":")[0]
+            if _are_credentials_unusable(str(error)):
+                raise JournalError(
+                    self.location,
+                    f"the store gets no usable credentials ({why})",
+                    f"{CREDENTIALS_HINTS.get(scheme, 'set the credentials')}\n{OTHER_LOCATION}",
+                ) from None
             denied = isinstance(error, PermissionDeniedError | UnauthenticatedError)
             # The library gives a denied list request no class of its own.
             if denied or why.startswith(("HTTP 401", "HTTP 403")):

@@ -572,6 +572,33 @@ def test_a_bucket_that_does_not_exist_is_said(s3: S3Server, credentials: None) -
             journal.lookup([A], create=create)
 
 
+def test_wrong_credentials_are_named(
+    s3: S3Server, location: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not help a key that is wrong."""
+    for name, code in (
+        ("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch"),
+        ("AWS_ACCESS_KEY_ID", "InvalidAccessKeyId"),
+    ):
+        monkeypatch.setenv(name, "wrong")
+        with pytest.raises(JournalError) as raised:
+            open_at(location).lookup([A])
+        text = str(raised.value)
+        assert f"the store gets no usable credentials (HTTP 403 {code})" in text
+        assert "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in text
+
+
+def test_the_credentials_of_google_that_work_are_named(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """obstore reads no external account."""
+    (tmp_path / "key.json").write_text('{"type": "external_account"}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with pytest.raises(JournalError, match="the store gets no usable credentials") as raised:
+        open_at("gs://b").lookup([A])
+    assert "hint: set GOOGLE_CREDENTIALS to the key of a service account" in str(raised.value)
+
+
 def test_a_machine_whose_clock_is_off_uses_the_time_of_the_store(location: str) -> None:
     right = open_at(location)
     right.lookup([], create=True)
