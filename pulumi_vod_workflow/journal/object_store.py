@@ -13,6 +13,7 @@ import json
 import os
 import random
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -74,6 +75,14 @@ CREDENTIALS_HINTS: Final = {
     "azblob": "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or run `az login`",
 }
 """Scheme -> the credentials that work."""
+
+AZURE_IDENTITIES: Final = (
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+)
+"""The variables of identities that come before `az login`."""
 
 INVALID_CREDENTIALS: Final = {
     "AuthenticationFailed",
@@ -365,6 +374,8 @@ def _open_azure(
         config["account_key"] = key
     elif token := environ.get("AZURE_STORAGE_SAS_TOKEN"):
         config["sas_key"] = token
+    elif _has_azure_login(environ):
+        config["use_azure_cli"] = True
     domain = parameters.text("domain") or environ.get("AZURE_STORAGE_DOMAIN", "")
     protocol = parameters.text("protocol") or environ.get("AZURE_STORAGE_PROTOCOL") or "https"
     local = parameters.flag("localemu") or environ.get("AZURE_STORAGE_IS_LOCAL_EMULATOR") == "true"
@@ -382,6 +393,21 @@ def _open_azure(
         client_options=_client_options(str(config.get("endpoint", "")), environ),
         retry_config=RETRIES,
     )
+
+
+def _has_azure_login(environ: Mapping[str, str]) -> bool:
+    """Return whether the only credentials are those of `az login`, which obstore must be told."""
+    if any(environ.get(name) for name in AZURE_IDENTITIES):
+        return False
+    folder = Path(
+        environ.get("AZURE_CONFIG_DIR") or Path(environ.get("HOME") or Path.home()) / ".azure"
+    )
+    # The file also exists after `az logout`, without a subscription. A virtual machine may have the
+    # program and no login: there, obstore reads the machine's own identity.
+    with suppress(OSError, ValueError):
+        profile = json.loads((folder / "azureProfile.json").read_text("utf-8-sig"))
+        return bool(profile.get("subscriptions")) and shutil.which("az") is not None
+    return False
 
 
 def _client_options(endpoint: str, environ: Mapping[str, str]) -> ClientConfig:

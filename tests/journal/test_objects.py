@@ -705,6 +705,26 @@ def test_other_clouds_can_be_opened() -> None:
     assert store.config["account_name"] == "a"
 
 
+def test_the_login_of_azure_is_used(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the engine's backend does; a key and an identity come first."""
+    (tmp_path / "az").write_text("")
+    (tmp_path / "az").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    url, login = parse_location("azblob://c?storage_account=a"), {"AZURE_CONFIG_DIR": str(tmp_path)}
+
+    def uses_login(**environ: str) -> bool:
+        store: Any = open_store(url, "x", {**login, **environ})
+        return "use_azure_cli" in {str(key) for key in store.config}
+
+    assert not uses_login()
+    (tmp_path / "azureProfile.json").write_text('{"subscriptions": []}', encoding="utf-8-sig")
+    assert not uses_login()
+    (tmp_path / "azureProfile.json").write_text('{"subscriptions": [{}]}', encoding="utf-8-sig")
+    assert uses_login()
+    assert not uses_login(AZURE_STORAGE_KEY="a2V5")
+    assert not uses_login(AZURE_CLIENT_ID="id")
+
+
 def test_a_profile_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """obstore reads no files of the AWS CLI."""
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)
