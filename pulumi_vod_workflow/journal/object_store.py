@@ -534,14 +534,14 @@ class ObjectFolder:
 
     def _put(self, path: str, body: Any) -> bool:
         """Create an object, and return whether it did not exist."""
-        from obstore.exceptions import (  # noqa: PLC0415 - of this store
-            AlreadyExistsError,
-            PreconditionError,
-        )
-
         data = json.dumps(body, separators=(",", ":")).encode()
         mode: PutMode = "create" if self._is_conditional else "overwrite"
         with self._explained_errors():
+            from obstore.exceptions import (  # noqa: PLC0415 - of this store
+                AlreadyExistsError,
+                PreconditionError,
+            )
+
             try:
                 self._repeated(lambda: self._store.put(path, data, mode=mode))
             except (AlreadyExistsError, PreconditionError):  # HTTP 409 and 412
@@ -613,11 +613,18 @@ class ObjectFolder:
 
     @contextmanager
     def _explained_errors(self) -> Iterator[None]:
-        from obstore.exceptions import (  # noqa: PLC0415 - of this store
-            BaseError,
-            PermissionDeniedError,
-            UnauthenticatedError,
-        )
+        try:
+            from obstore.exceptions import (  # noqa: PLC0415 - of this store
+                BaseError,
+                PermissionDeniedError,
+                UnauthenticatedError,
+            )
+        except ImportError:
+            raise JournalError(
+                self.location,
+                "the package obstore cannot be loaded",
+                "install it again: `pip install --force-reinstall obstore`",
+            ) from None
 
         try:
             yield

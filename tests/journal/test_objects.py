@@ -725,6 +725,13 @@ def test_the_login_of_azure_is_used(tmp_path: Any, monkeypatch: pytest.MonkeyPat
     assert not uses_login(AZURE_CLIENT_ID="id")
 
 
+def test_a_broken_installation_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "obstore.exceptions", None)
+    with pytest.raises(JournalError, match="the package obstore cannot be loaded") as raised:
+        open_at("s3://b").lookup([A])
+    assert "hint: install it again: `pip install" in str(raised.value)
+
+
 def test_a_profile_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """obstore reads no files of the AWS CLI."""
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)
