@@ -165,9 +165,11 @@ class _Parameters:
     def __init__(self, location: StoreLocation) -> None:
         self._scheme = location.scheme
         self._rest = {**location.parameters}
+        self._known: list[str] = []
 
     def text(self, *names: str) -> str:
         """Return the value of the first given name; empty without one."""
+        self._known += names
         found = [value for name in names if (value := self._rest.pop(name, ""))]
         return found[0] if found else ""
 
@@ -201,7 +203,7 @@ class _Parameters:
             names = ", ".join(f"`{name}`" for name in sorted(self._rest))
             raise StoreUrlError(
                 f"the {self._scheme}:// URL has unknown parameters: {names}",
-                "remove them from the URL",
+                f"remove them from the URL; its parameters are {', '.join(sorted(self._known))}",
             )
 
 

@@ -686,6 +686,7 @@ def test_the_parameters_of_the_backend_mean_the_same(url: str) -> None:
         ("s3://b?use_path_style=maybe", "`use_path_style` is neither `true` nor `false`"),
         ("s3:///path", "names no bucket"),
         ("gs://b?region=x", "unknown parameters: `region`"),
+        ("gs://b?region=x", "its parameters are access_id, anonymous, private_key_path"),
         ("azblob://b", "names no storage account"),
         ("azblob://b?storage_account=a&sas=x", "unknown parameters: `sas`"),
     ],
