@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pulumi_vod_workflow.config.backend import (
     OBJECT_STORES,
@@ -42,6 +44,14 @@ KINDS: Final[Mapping[str, JournalKind]] = {
 ALLOWED: Final = "must be the path of a file, or a URL with one of these schemes: " + ", ".join(
     f"{scheme}://" for scheme in KINDS
 )
+
+
+# As a path, a URL with one slash would make folders, and one of them named by the password. A drive
+# of Windows has one letter.
+URL_SCHEME: Final = re.compile(
+    rf"([A-Za-z][A-Za-z0-9+.-]+(?=:/)|{'|'.join(KINDS)})(:/{{0,2}})", re.IGNORECASE
+)
+"""The start of a URL: its scheme, and the colon with the slashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +159,39 @@ def _default_location(
 def _chosen_location(
     chosen: str, backend: StateBackend, home: Path, folder: Path, problems: list[str]
 ) -> JournalLocation:
-    scheme = re.match("([A-Za-z][A-Za-z0-9+.-]+)://", chosen)
+    scheme = URL_SCHEME.match(chosen)
     if scheme:
-        kind = KINDS.get(scheme[1])
-        if kind is None:
-            problems.append(f"vod:journal: {ALLOWED}")
-        return JournalLocation(kind or "file", url=chosen, backend=backend.identity)
+        kind = KINDS.get(scheme[1].lower())
+        problem = _url_problem(chosen, scheme, kind)
+        if problem:
+            problems.append(f"vod:journal: {problem}")
+        url = chosen.replace(scheme[1], scheme[1].lower(), 1)
+        return JournalLocation(kind or "file", url=url, backend=backend.identity)
     path = folder / expand_home(chosen, home)
     is_beside = backend.folder is not None and path.resolve().is_relative_to(
         backend.folder.resolve()
     )
     identity = BESIDE_STATE if is_beside else backend.identity
     return JournalLocation("file", path, backend=identity, is_beside_state=is_beside)
+
+
+def is_url(chosen: str) -> bool:
+    """Return whether a journal is chosen by a URL, and not by a path."""
+    return URL_SCHEME.match(chosen) is not None
+
+
+def _url_problem(url: str, scheme: re.Match[str], kind: JournalKind | None) -> str:
+    """Return the problem of a URL, without its parts: it may contain a password."""
+    if kind is None:
+        return ALLOWED
+    if scheme[2] != "://":
+        return f"a URL starts with `{scheme[1].lower()}://`: it has two slashes"
+    if kind != "objects":
+        return ""
+    with suppress(ValueError):  # square brackets that are not closed
+        if urlsplit(url).netloc:
+            return ""
+    return f"must name a bucket, for example `{scheme[1].lower()}://BUCKET/PREFIX`"
 
 
 def file_beside_state(

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -64,6 +65,43 @@ BOTO3_HINT: Final = (
     "install the extra: `pip install 'pulumi-vod-workflow[aws]'`\n"
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
+
+
+CREDENTIALS_HINTS: Final = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a temporary key has AWS_SESSION_TOKEN, too",
+    "gs": (
+        "set GOOGLE_CREDENTIALS to the key of a service account (JSON), or run `gcloud auth "
+        "application-default login`; external accounts are not supported"
+    ),
+    "azblob": "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or run `az login`",
+}
+"""Scheme -> the credentials that work."""
+
+AZURE_IDENTITIES: Final = (
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+)
+"""The variables of identities that come before `az login`."""
+
+INVALID_CREDENTIALS: Final = {
+    "AuthenticationFailed",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+}
+"""The codes of an answer to a key, a token or a signature that is wrong."""
+
+# Without credentials in the environment, obstore looks for those of a virtual machine: at the first
+# address for S3 and Azure, at the second for Google.
+NO_CREDENTIALS: Final = (
+    "//169.254.169.254/",
+    "//metadata.google.internal/",
+    "Unable to decode service account file",
+)
+"""The marks of an error about credentials that do not exist, or that obstore cannot read."""
 
 
 class StoreUrlError(Exception):
@@ -128,9 +166,11 @@ class _Parameters:
     def __init__(self, location: StoreLocation) -> None:
         self._scheme = location.scheme
         self._rest = {**location.parameters}
+        self._known: list[str] = []
 
     def text(self, *names: str) -> str:
         """Return the value of the first given name; empty without one."""
+        self._known += names
         found = [value for name in names if (value := self._rest.pop(name, ""))]
         return found[0] if found else ""
 
@@ -164,7 +204,7 @@ class _Parameters:
             names = ", ".join(f"`{name}`" for name in sorted(self._rest))
             raise StoreUrlError(
                 f"the {self._scheme}:// URL has unknown parameters: {names}",
-                "remove them from the URL",
+                f"remove them from the URL; its parameters are {', '.join(sorted(self._known))}",
             )
 
 
@@ -337,6 +377,8 @@ def _open_azure(
         config["account_key"] = key
     elif token := environ.get("AZURE_STORAGE_SAS_TOKEN"):
         config["sas_key"] = token
+    elif _has_azure_login(environ):
+        config["use_azure_cli"] = True
     domain = parameters.text("domain") or environ.get("AZURE_STORAGE_DOMAIN", "")
     protocol = parameters.text("protocol") or environ.get("AZURE_STORAGE_PROTOCOL") or "https"
     local = parameters.flag("localemu") or environ.get("AZURE_STORAGE_IS_LOCAL_EMULATOR") == "true"
@@ -354,6 +396,21 @@ def _open_azure(
         client_options=_client_options(str(config.get("endpoint", "")), environ),
         retry_config=RETRIES,
     )
+
+
+def _has_azure_login(environ: Mapping[str, str]) -> bool:
+    """Return whether the only credentials are those of `az login`, which obstore must be told."""
+    if any(environ.get(name) for name in AZURE_IDENTITIES):
+        return False
+    folder = Path(
+        environ.get("AZURE_CONFIG_DIR") or Path(environ.get("HOME") or Path.home()) / ".azure"
+    )
+    # The file also exists after `az logout`, without a subscription. A virtual machine may have the
+    # program and no login: there, obstore reads the machine's own identity.
+    with suppress(OSError, ValueError):
+        profile = json.loads((folder / "azureProfile.json").read_text("utf-8-sig"))
+        return bool(profile.get("subscriptions")) and shutil.which("az") is not None
+    return False
 
 
 def _client_options(endpoint: str, environ: Mapping[str, str]) -> ClientConfig:
@@ -387,6 +444,14 @@ def describe_failure(error: BaseException) -> str:
         if mark in text:
             return reason
     return type(error).__name__
+
+
+def _are_credentials_unusable(text: str) -> bool:
+    """Return whether a failure is due to credentials that are missing, invalid or unknown."""
+    code = re.search(r"<Code>([A-Za-z0-9.]+)</Code>", text)
+    if code:
+        return code[1] in INVALID_CREDENTIALS
+    return any(mark in text for mark in NO_CREDENTIALS)
 
 
 class AccessDeniedError(JournalError):
@@ -472,14 +537,14 @@ class ObjectFolder:
 
     def _put(self, path: str, body: Any) -> bool:
         """Create an object, and return whether it did not exist."""
-        from obstore.exceptions import (  # noqa: PLC0415 - of this store
-            AlreadyExistsError,
-            PreconditionError,
-        )
-
         data = json.dumps(body, separators=(",", ":")).encode()
         mode: PutMode = "create" if self._is_conditional else "overwrite"
         with self._explained_errors():
+            from obstore.exceptions import (  # noqa: PLC0415 - of this store
+                AlreadyExistsError,
+                PreconditionError,
+            )
+
             try:
                 self._repeated(lambda: self._store.put(path, data, mode=mode))
             except (AlreadyExistsError, PreconditionError):  # HTTP 409 and 412
@@ -551,11 +616,18 @@ class ObjectFolder:
 
     @contextmanager
     def _explained_errors(self) -> Iterator[None]:
-        from obstore.exceptions import (  # noqa: PLC0415 - of this store
-            BaseError,
-            PermissionDeniedError,
-            UnauthenticatedError,
-        )
+        try:
+            from obstore.exceptions import (  # noqa: PLC0415 - of this store
+                BaseError,
+                PermissionDeniedError,
+                UnauthenticatedError,
+            )
+        except ImportError:
+            raise JournalError(
+                self.location,
+                "the package obstore cannot be loaded",
+                "install it again: `pip install --force-reinstall obstore`",
+            ) from None
 
         try:
             yield
@@ -563,6 +635,13 @@ class ObjectFolder:
             raise JournalError(self.location, str(error), error.remedy) from None
         except (BaseError, OSError, ValueError) as error:
             why = describe_failure(error)
+            scheme = self.location.partition(":")[0]
+            if _are_credentials_unusable(str(error)):
+                raise JournalError(
+                    self.location,
+                    f"the store gets no usable credentials ({why})",
+                    f"{CREDENTIALS_HINTS.get(scheme, 'set the credentials')}\n{OTHER_LOCATION}",
+                ) from None
             denied = isinstance(error, PermissionDeniedError | UnauthenticatedError)
             # The library gives a denied list request no class of its own.
             if denied or why.startswith(("HTTP 401", "HTTP 403")):

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.cli.recover import model
 from pulumi_vod_workflow.config.backend import PULUMI_CLOUD
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
-from pulumi_vod_workflow.core.recovery import start_intent
+from pulumi_vod_workflow.core.recovery import RecoveryAction, start_intent
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from tests.cli.conftest import Vod
@@ -105,7 +106,7 @@ PENDING = [creating(RUN_TYPE, "one", START)]
     [
         (60, "lb:1", "accepted", "one: accepted as lb:1 at 2026-05-06T07:59:00Z"),
         (31 * 86400, "lb:1", "too_old", ", too old: the service no longer finds the run"),
-        (60, "", "unclear", "one: sent 2026-05-06 07:59:00 UTC, no response. A RUN MAY EXIST"),
+        (61, "", "unclear", "one: sent 2026-05-06 07:58:59 UTC, no response. A RUN MAY EXIST"),
         (3, "", "resent", "within vod:resendWithin (4 s) `pulumi up` sends the same start again"),
     ],
 )
@@ -123,16 +124,16 @@ def test_what_the_journal_has_is_told(
 
 def test_what_to_look_for_is_named_and_the_end_is_one_command(machine: Machine) -> None:
     """By its source and workflow, unless they are secret or nobody knows them any more."""
-    machine.sent(ONE, 60)
+    machine.sent(ONE, 61)
     url = {"directUrl": {"fileName": "a.mp4", "spaceName": "s"}, "templateId": "t"}
     two = {**url, "clientToken": "pvw1-2"}
-    machine.sent({**two, "scope": scope("two")}, 60)
+    machine.sent({**two, "scope": scope("two")}, 61)
     hidden = {**START, "vid": SECRET, "clientToken": SECRET, "secretInputs": True}
-    machine.sent({**START, "scope": scope("hidden")}, 60)
-    machine.sent({**START, "scope": scope("failed")}, 60)
+    machine.sent({**START, "scope": scope("hidden")}, 61)
+    machine.sent({**START, "scope": scope("failed")}, 61)
     pending = [*PENDING, creating(RUN_TYPE, "two", two), creating(RUN_TYPE, "hidden", hidden)]
     _, text = machine.recover(pending=pending, code=1)
-    assert "  one: sent 2026-05-06 07:59:00 UTC, no response. A RUN MAY EXIST: vid v1, w" in text
+    assert "  one: sent 2026-05-06 07:58:59 UTC, no response. A RUN MAY EXIST: vid v1, w" in text
     assert "A RUN MAY EXIST: file a.mp4, workflow t\n" in text
     assert "A RUN MAY EXIST: workflow t (found by its name only" in text
     assert "failed (WorkflowRun): sent by an earlier update; no known state has the run" in text
@@ -177,7 +178,8 @@ def test_without_a_journal_each_unfinished_operation_may_have_sent_its_starts(
     told, text = machine.recover(pending=PENDING, code=1)
     assert told == {"one": ("unclear", None)}
     assert f"journal: {machine.journal} (--journal; there is none)" in text
-    assert "one: begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in text
+    begun = "one: begun by an unfinished operation before 2026-05-06 07:59:00 UTC, "
+    assert f"{begun}not in the journal. A RUN MAY EXIST" in text
     assert "run `vod-workflow recover` on the machine of that update, or pass the journal" in text
     assert not machine.journal.exists(), "a look makes no file"
 
@@ -207,6 +209,17 @@ def test_the_journals_clock_gives_the_age_of_a_start(
         monkeypatch.setattr(SqliteJournal, "now", At(-later).now)
         found, _ = machine.recover(pending=PENDING, code=code)
         assert found["one"][0] == outcome
+
+
+def test_an_imported_start_has_no_time_of_a_send(machine: Machine) -> None:
+    """The user would search the console for a run of this time."""
+    # The second operation makes the removal of the first import the rest.
+    pending = [*PENDING, creating(RUN_TYPE, "two", START)]
+    machine.forget("two", pending=pending, code=1)
+    told, text = machine.recover(pending=pending, code=1)
+    assert told == {"one": ("unclear", None), "two": ("unsent", None)}
+    begun = "one: begun by an unfinished operation before 2026-05-06 07:59:00 UTC, no response"
+    assert f"  {begun}. A RUN MAY EXIST" in text
 
 
 def test_forgetting_all_keeps_known_runs(machine: Machine) -> None:
@@ -376,7 +389,7 @@ def test_a_batch_whose_items_are_secret_as_a_whole_is_not_passed_over(
     pending = [creating(BATCH_TYPE, "many", {"items": items, "secretInputs": True})]
     told, text = machine.recover(pending=pending, code=1)
     assert [*told] == (["many"] if items is SECRET else ["many[a]", "many[b]"])
-    assert "begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in text
+    assert " UTC, not in the journal. A RUN MAY EXIST" in text
 
 
 def test_an_item_that_is_secret_as_a_whole_is_found_by_its_name(machine: Machine) -> None:
@@ -429,6 +442,13 @@ def test_a_journal_that_cannot_be_read_is_told(machine: Machine, vod: Vod) -> No
     said = vod("recover", source, "--journal", str(machine.journal), code=2).stderr
     assert "it is damaged" in said
     assert str(machine.journal) in said
+
+
+def test_a_url_with_one_slash_is_no_path(machine: Machine, vod: Vod) -> None:
+    source = written(machine.folder / "x.json", provider(**machine.config), pending=PENDING)
+    done = vod("recover", source, "--journal", "postgresql:/u:hidden@h/d", "--offline", code=2)
+    assert "a URL starts with `postgresql://`: it has two slashes" in done.stderr
+    assert "hidden" not in done.stdout + done.stderr
 
 
 @pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
@@ -589,3 +609,32 @@ def test_a_run_of_the_console_is_compared_with_the_starts(
     assert "c-v1" not in text, "a token is a hash of inputs, which may be secret"
     assert vod_emulator.requests()["GetWorkflowExecutionResult"] == 7
     assert "StartWorkflow" not in vod(*arguments, "--offline", "--run", lost, code=2).stdout
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000)
+def test_an_accepted_run_of_the_console_is_the_listed_one(
+    machine: Machine, vod: Vod, vod_emulator: VodEmulator
+) -> None:
+    """The journal has its run: nothing has to be found out, nor adopted twice."""
+    accepted, other = (started(vod_emulator, vid)["runId"] for vid in ("v1", "v2"))
+    machine.sent(ONE, 60, accepted, datetime.now(UTC), {"endpoint": vod_emulator.url})
+    source = written(machine.folder / "x.json", config(vod_emulator), pending=PENDING)
+    options = ["--journal", str(machine.journal), "--run", accepted, "--run", other]
+    text = vod("recover", source, *options).stdout
+    assert f"\n{accepted}: the run of one, as listed above\n" in text
+    assert text.count("existing_run_id=") == 1
+    assert f"{other}: not the run of a listed start: its ClientToken is another" in text
+
+
+def test_a_start_in_flight_needs_attention_and_no_decision(
+    machine: Machine, vod: Vod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline must not go on: the answer of the killed update never arrives."""
+    machine.sent(ONE, 60)
+    monkeypatch.setattr(model, "recovery_action", lambda *_: RecoveryAction.WAIT)
+    source = written(machine.folder / "x.json", provider(**machine.config), pending=PENDING)
+    arguments = ["recover", source, "--journal", str(machine.journal), "--offline"]
+    text = vod(*arguments, code=1).stdout
+    assert "1. one: wait for the end of the other update, at most 110 s after its send, " in text
+    told = json.loads(vod(*arguments, "-f", "json", code=1).stdout)
+    assert told["needsADecision"] is False

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_vod_workflow.config.journal_location import BESIDE_STATE
+from pulumi_vod_workflow.config.journal_location import BESIDE_STATE, JournalLocation
 from pulumi_vod_workflow.config.settings import Settings, load_settings
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -80,6 +80,8 @@ def test_the_embedded_emulator_keeps_its_file(tmp_path: Path) -> None:
         ("/j.sqlite3", "/j.sqlite3", "/j.sqlite3"),
         ("s3://b/p?region=r", "s3://b/p?region=r", "s3://b/p"),
         ("gs://b", "gs://b", "gs://b"),
+        ("S3://B/p", "s3://B/p", "s3://B/p"),
+        ("C:/j.sqlite3", "{folder}/C:/j.sqlite3", "{folder}/C:/j.sqlite3"),
         ("azblob://c/p", "azblob://c/p", "azblob://c/p"),
         ("postgres://u:hidden@db/d", "postgres://u:hidden@db/d", "postgres://db/d"),
         (
@@ -101,7 +103,8 @@ def test_a_path_or_a_url(tmp_path: Path, chosen: str, place: str, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "chosen", ["file:///j.sqlite3", "http://h/p", "mysql://u:hidden@h/d", "S3://b", "tos://b"]
+    "chosen",
+    ["file:///j.sqlite3", "http://h/p", "mysql://u:hidden@h/d", "tos://b", "s4:/u:hidden@h"],
 )
 def test_another_url_is_refused_with_the_list(tmp_path: Path, chosen: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -110,6 +113,27 @@ def test_another_url_is_refused_with_the_list(tmp_path: Path, chosen: str) -> No
         "vod:journal: must be the path of a file, or a URL with one of these schemes: "
         "s3://, gs://, azblob://, postgres://, postgresql://"
     )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "problem"),
+    [
+        ("s3:/bucket/x", "a URL starts with `s3://`: it has two slashes"),
+        ("GS:bucket", "a URL starts with `gs://`: it has two slashes"),
+        ("postgresql:/u:hidden@h/d", "a URL starts with `postgresql://`: it has two slashes"),
+        ("s3://", "must name a bucket, for example `s3://BUCKET/PREFIX`"),
+        ("s3://[::1/x", "must name a bucket, for example `s3://BUCKET/PREFIX`"),
+    ],
+)
+def test_a_broken_url_is_no_path(tmp_path: Path, chosen: str, problem: str) -> None:
+    """As a path it would make folders, one of them named by the password."""
+    with pytest.raises(ConfigurationError) as caught:
+        settings(tmp_path, "s3://b", chosen)
+    assert str(caught.value) == f"vod:journal: {problem}"
+
+
+def test_each_location_has_a_name() -> None:
+    assert str(JournalLocation("objects", url="s3://u:hidden@[::1/x")) == "s3://..."
 
 
 def test_a_file_beside_a_shared_state_is_there_for_every_machine(tmp_path: Path) -> None:

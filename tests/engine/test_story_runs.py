@@ -171,7 +171,8 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
     journal.unlink()
     elsewhere = vod(project, "recover", file, code=1)
     assert "; there is none)" in elsewhere
-    assert "run: begun by an unfinished operation, not in the journal. A RUN MAY EXIST" in elsewhere
+    assert "run: begun by an unfinished operation before 20" in elsewhere
+    assert " UTC, not in the journal. A RUN MAY EXIST" in elsewhere
     assert "run `vod-workflow recover` on the machine of that update" in elsewhere
     for said in (text, elsewhere):
         assert "hush" not in said

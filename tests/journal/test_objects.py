@@ -578,6 +578,33 @@ def test_a_bucket_that_does_not_exist_is_said(s3: S3Server, credentials: None) -
             journal.lookup([A], create=create)
 
 
+def test_wrong_credentials_are_named(
+    s3: S3Server, location: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not help a key that is wrong."""
+    for name, code in (
+        ("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch"),
+        ("AWS_ACCESS_KEY_ID", "InvalidAccessKeyId"),
+    ):
+        monkeypatch.setenv(name, "wrong")
+        with pytest.raises(JournalError) as raised:
+            open_at(location).lookup([A])
+        text = str(raised.value)
+        assert f"the store gets no usable credentials (HTTP 403 {code})" in text
+        assert "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in text
+
+
+def test_the_credentials_of_google_that_work_are_named(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """obstore reads no external account."""
+    (tmp_path / "key.json").write_text('{"type": "external_account"}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with pytest.raises(JournalError, match="the store gets no usable credentials") as raised:
+        open_at("gs://b").lookup([A])
+    assert "hint: set GOOGLE_CREDENTIALS to the key of a service account" in str(raised.value)
+
+
 def test_a_machine_whose_clock_is_off_uses_the_time_of_the_store(location: str) -> None:
     right = open_at(location)
     right.lookup([], create=True)
@@ -665,6 +692,7 @@ def test_the_parameters_of_the_backend_mean_the_same(url: str) -> None:
         ("s3://b?use_path_style=maybe", "`use_path_style` is neither `true` nor `false`"),
         ("s3:///path", "names no bucket"),
         ("gs://b?region=x", "unknown parameters: `region`"),
+        ("gs://b?region=x", "its parameters are access_id, anonymous, private_key_path"),
         ("azblob://b", "names no storage account"),
         ("azblob://b?storage_account=a&sas=x", "unknown parameters: `sas`"),
     ],
@@ -682,6 +710,33 @@ def test_other_clouds_can_be_opened() -> None:
     assert store.prefix == "p/x"
     store = open_store(parse_location("azblob://c?storage_account=a"), "x", environ)
     assert store.config["account_name"] == "a"
+
+
+def test_the_login_of_azure_is_used(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the engine's backend does; a key and an identity come first."""
+    (tmp_path / "az").write_text("")
+    (tmp_path / "az").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    url, login = parse_location("azblob://c?storage_account=a"), {"AZURE_CONFIG_DIR": str(tmp_path)}
+
+    def uses_login(**environ: str) -> bool:
+        store: Any = open_store(url, "x", {**login, **environ})
+        return "use_azure_cli" in {str(key) for key in store.config}
+
+    assert not uses_login()
+    (tmp_path / "azureProfile.json").write_text('{"subscriptions": []}', encoding="utf-8-sig")
+    assert not uses_login()
+    (tmp_path / "azureProfile.json").write_text('{"subscriptions": [{}]}', encoding="utf-8-sig")
+    assert uses_login()
+    assert not uses_login(AZURE_STORAGE_KEY="a2V5")
+    assert not uses_login(AZURE_CLIENT_ID="id")
+
+
+def test_a_broken_installation_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "obstore.exceptions", None)
+    with pytest.raises(JournalError, match="the package obstore cannot be loaded") as raised:
+        open_at("s3://b").lookup([A])
+    assert "hint: install it again: `pip install" in str(raised.value)
 
 
 def test_a_profile_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from pulumi_vod_workflow.cli.recover.model import (
 )
 from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
 from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.config.journal_location import is_url
 from pulumi_vod_workflow.core.execution import is_emulated, start_inputs_of
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.journal.opening import open_journal
@@ -90,14 +91,14 @@ def recover(
     run. Only --forget and --forget-all change the journal. Without --offline the command reads the
     runs that it lists: free.
 
-    Exit code 0: the next `pulumi up` continues without a decision. 1: you must decide first. 2: an
-    input cannot be read.
+    Exit code 0: the next `pulumi up` continues without a decision. 1: you must decide first, or
+    wait for another update. 2: an input cannot be read.
     """
     if offline and found_runs:
         raise typer.BadParameter("--run reads runs from the service, so --offline excludes it")
     with exit_on_error():
         exported, now = read_stack(source, stack, cwd), SystemClock().now()
-        if journal and "://" not in journal:
+        if journal and not is_url(journal):
             journal = str(Path(journal).absolute())  # `--cwd` moves only the stack's own paths
         settings = exported.settings(cwd, endpoint=endpoint, journal=journal)
         records = open_journal(settings.journal)
@@ -127,7 +128,7 @@ def recover(
         if found_runs:
             report = replace(report, found_runs=_compare_runs(report, found_runs))
     typer.echo(report.as_json() if form is RecoverFormat.json else report.text())
-    if report.needs_a_decision:
+    if report.needs_attention:
         raise typer.Exit(EXIT_ATTENTION)
 
 

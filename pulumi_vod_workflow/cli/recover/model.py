@@ -76,6 +76,16 @@ UNDECIDED: Final = (StartOutcome.UNCLEAR, StartOutcome.TOO_OLD, StartOutcome.OTH
 """The outcomes after which the user must decide."""
 
 
+HAVE_RUNS: Final = (
+    StartOutcome.RECORDED,
+    StartOutcome.ACCEPTED,
+    StartOutcome.TOO_OLD,
+    StartOutcome.ADOPTED,
+    StartOutcome.HELD,
+)
+"""The outcomes with a run of which nothing has to be found out."""
+
+
 class UnknownStartNameError(VodWorkflowError):
     """No start of this name waits for a decision; the journal is unchanged."""
 
@@ -256,7 +266,7 @@ def discard_records(
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A run that the user has found, compared with the starts that wait for a decision."""
+    """A run that the user has found, compared with the listed starts."""
 
     run_id: str
     starts: tuple[InterruptedStart, ...] = ()
@@ -288,9 +298,12 @@ def compare_run(
     equal: list[InterruptedStart] = []
     unknown: list[InterruptedStart] = []
     for start in (start for operation in found for start in operation.starts):
-        if start.outcome not in {*UNDECIDED, StartOutcome.RESENT, StartOutcome.UNSENT}:
-            continue
-        is_equal = _has_token(start, token, start_inputs, settings)
+        # The journal or the state has the runs of these starts, and the user need not find them.
+        is_equal = (
+            start.run_id == run_id
+            if start.outcome in HAVE_RUNS
+            else _has_token(start, token, start_inputs, settings)
+        )
         if is_equal is not False:
             (equal if is_equal else unknown).append(start)
     return FoundRun(run_id, tuple(equal), tuple(unknown))

@@ -13,6 +13,7 @@ from typing import Any, Final
 from pulumi_vod_workflow.cli.formatting import format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.recover.model import (
+    HAVE_RUNS,
     JOURNAL_ONLY,
     UNDECIDED,
     FoundRun,
@@ -23,6 +24,7 @@ from pulumi_vod_workflow.cli.recover.model import (
 from pulumi_vod_workflow.cli.runs.render_table import stack_heading
 from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
+from pulumi_vod_workflow.core.recovery import ANSWER_TIMEOUT
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import UNKNOWN_START_OPTIONS
 
@@ -77,6 +79,11 @@ class RecoveryReport:
         """Whether the next update fails without a decision of the user, or may pay twice."""
         return bool(self.starts_with(*UNDECIDED))
 
+    @property
+    def needs_attention(self) -> bool:
+        """Whether the next update needs a decision, or another update must end before it."""
+        return self.needs_a_decision or bool(self.starts_with(StartOutcome.IN_FLIGHT))
+
     def starts_with(
         self, *outcomes: StartOutcome
     ) -> list[tuple[InterruptedOperation, InterruptedStart]]:
@@ -108,7 +115,7 @@ class RecoveryReport:
         yield f"journal: {self.settings.journal}{source}"
         yield f"endpoint of new runs: {self.settings.site.endpoint}"
         for operation in self.operations:
-            yield from _operation_lines(operation, self.stack.name)
+            yield from _operation_lines(operation, self.stack)
         yield from self._found_runs()
         if self.read_error:
             yield f"\nThe runs were not read. {self.read_error}"
@@ -128,8 +135,12 @@ class RecoveryReport:
                 yield f"\n{run_id}: cannot be read: {escape_line(found.read_error)}"
             elif found.starts:
                 names = list_names([escape_line(start.name) for start in found.starts], 20)
-                yield f"\n{run_id}: the run of {names} (same ClientToken). Adopt it: free"
-                for start in found.starts:
+                lost = [start for start in found.starts if start.outcome not in HAVE_RUNS]
+                if lost:
+                    yield f"\n{run_id}: the run of {names} (same ClientToken). Adopt it: free"
+                else:
+                    yield f"\n{run_id}: the run of {names}, as listed above"
+                for start in lost:
                     yield _adoption(start, found.run_id)
             elif found.not_compared:
                 # The journal has hashes only, and the service may spell an input in another way.
@@ -195,7 +206,8 @@ class RecoveryReport:
         if self.starts_with(StartOutcome.IN_FLIGHT):
             yield (
                 f"{self._names(StartOutcome.IN_FLIGHT)}: wait for the end of the other update, "
-                "then run `vod-workflow recover` again"
+                f"at most {ANSWER_TIMEOUT:.0f} s after its send, then run `vod-workflow recover` "
+                "again"
             )
         if self.starts_with(StartOutcome.HELD):
             names = self._names(StartOutcome.HELD)
@@ -262,12 +274,12 @@ def _adoption(start: InterruptedStart, run_id: str) -> str:
     return f"     WorkflowRun({name}): existing_run_id={value}"
 
 
-def _operation_lines(operation: InterruptedOperation, stack: str) -> Iterator[str]:
+def _operation_lines(operation: InterruptedOperation, stack: Stack) -> Iterator[str]:
     """Yield a heading, and a line for all starts of the operation with the same outcome."""
     resource, kind = operation.operation.resource, operation.operation.type
     heading = f"\n{escape_line(resource.name)} ({resource.type.rpartition(':')[2]})"
     if kind == JOURNAL_ONLY:
-        former = {escape_line(start.stack) for start in operation.starts} - {stack}
+        former = {escape_line(start.stack) for start in operation.starts} - {stack.name}
         name = f" of the stack {list_names(sorted(former))}" if former else ""
         yield f"{heading}: sent by an earlier update{name}; no known state has the run"
         yield "  (the journal keeps no inputs: see the program for its video and workflow)"
@@ -275,19 +287,22 @@ def _operation_lines(operation: InterruptedOperation, stack: str) -> Iterator[st
         yield f"{heading}: interrupted while {kind}"
     names_by_text: dict[str, list[str]] = defaultdict(list)
     for start in operation.starts:
-        names_by_text[_outcome_text(start)].append(escape_line(start.name))
+        names_by_text[_outcome_text(start, stack.written)].append(escape_line(start.name))
     for text, names in names_by_text.items():
         yield f"  {list_names(names, 10)}: {text}"
 
 
-def _outcome_text(start: InterruptedStart) -> str:
+def _outcome_text(start: InterruptedStart, written: datetime | None) -> str:
     by_name = "" if start.is_exact else f" ({BY_NAME_NOTE})"
     run_id = escape_line(start.run_id)
     sent_at = format_clock_time(start.record.sent_at) if start.record else ""
     if start.outcome in {StartOutcome.UNCLEAR, StartOutcome.RESENT}:
         sent = f"sent {sent_at}, no response"
+        # The state dates the start of an unfinished operation: nobody knows the send.
         if start.is_only_pending:
-            sent = "begun by an unfinished operation, not in the journal"
+            sent = f"begun by an unfinished operation before {sent_at}, not in the journal"
+        elif start.record and start.record.sent_at == written:
+            sent = f"begun by an unfinished operation before {sent_at}, no response"
         text = f"{sent}. A RUN MAY EXIST"
         description = f": {escape_line(start.description)}" if start.description else ""
         return text + description + by_name
