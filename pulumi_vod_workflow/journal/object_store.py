@@ -68,7 +68,7 @@ BOTO3_HINT: Final = (
 
 
 CREDENTIALS_HINTS: Final = {
-    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if the key has one",
+    "s3": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if the key has one",
     "gs": (
         "set GOOGLE_CREDENTIALS to the key of a service account (JSON), or run `gcloud auth "
         "application-default login`; external accounts are not supported"
@@ -399,7 +399,7 @@ def _open_azure(
 
 
 def _has_azure_login(environ: Mapping[str, str]) -> bool:
-    """Return whether the only credentials are those of `az login`, which obstore uses only if it is set so."""
+    """Return whether the only credentials are those of `az login`; obstore needs an option then."""
     if any(environ.get(name) for name in AZURE_IDENTITIES):
         return False
     folder = Path(
