@@ -103,7 +103,12 @@ def recover(
         settings = exported.settings(cwd, endpoint=endpoint, journal=journal)
         records = open_journal(settings.journal)
         report = RecoveryReport(
-            exported, (), settings, now, journal_source=_journal_source(exported, journal)
+            exported,
+            (),
+            settings,
+            now,
+            discards_all=forgets_all,
+            journal_source=_journal_source(exported, journal),
         )
 
         def listed() -> list[InterruptedOperation]:
