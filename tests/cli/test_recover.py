@@ -604,7 +604,9 @@ def test_a_run_of_the_console_is_compared_with_the_starts(
     unsure = "probably not the run of a listed start; not certain for hidden, season[s1]"
     assert f"{other}: {unsure}" in text
     assert "lb:none: cannot be read: GetWorkflowExecution: the service answered Resourc" in text
+    assert "\n     hint: check the id (the service has a run for 30 days)\n" in text
     told = json.loads(vod(*arguments, *options, "-f", "json", code=1).stdout)
+    assert "\n" not in told["runs"][3]["trouble"]
     assert [(found["runId"], found["starts"]) for found in told["runs"]] == [
         (lost, ["one"]), (journaled, ["season[s1]"]), (other, []), ("lb:none", []),
     ]  # fmt: skip

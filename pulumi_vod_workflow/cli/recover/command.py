@@ -194,6 +194,6 @@ def _compare_runs(report: RecoveryReport, run_ids: Sequence[str]) -> list[FoundR
                 )
             )
         else:
-            error = " ".join(str(errors.get(run_id, "its results cannot be read")).split("\n"))
+            error = str(errors.get(run_id, "its results cannot be read"))
             found.append(FoundRun(run_id, read_error=error))
     return found

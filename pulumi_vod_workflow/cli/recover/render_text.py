@@ -141,7 +141,8 @@ class RecoveryReport:
         for found in self.found_runs:
             run_id = escape_line(found.run_id)
             if found.read_error:
-                yield f"\n{run_id}: cannot be read: {escape_line(found.read_error)}"
+                lines = map(escape_line, found.read_error.split("\n"))
+                yield f"\n{run_id}: cannot be read: " + "\n     ".join(lines)
             elif found.starts:
                 names = list_names([escape_line(start.name) for start in found.starts], 20)
                 lost = [start for start in found.starts if start.outcome not in HAVE_RUNS]
@@ -268,7 +269,7 @@ class RecoveryReport:
                     "runId": found.run_id,
                     "starts": [start.name for start in found.starts],
                     "notCompared": [start.name for start in found.not_compared],
-                    "trouble": found.read_error or None,
+                    "trouble": " ".join(found.read_error.split("\n")) or None,
                 }
                 for found in self.found_runs
             ],
