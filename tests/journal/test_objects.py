@@ -602,7 +602,7 @@ def test_wrong_credentials_are_named(
             open_at(location).lookup([A])
         text = str(raised.value)
         assert f"the store gets no usable credentials (HTTP 403 {code})" in text
-        assert "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in text
+        assert "hint: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN" in text
 
 
 def test_the_credentials_of_google_that_work_are_named(
