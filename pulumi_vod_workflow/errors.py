@@ -7,7 +7,7 @@ All exceptions of this package.
       ManifestError             a file is not readable as items of a batch: .problems
       CallError                 one call failed: .operation .maybe_accepted .retryable
         StoppedError              not sent: the user cancelled the update
-        JournalError              not sent: the journal cannot record the start
+        JournalError              not sent: the journal cannot be read or written
         UnknownStartOutcomeError  not sent: an earlier send of the start has no answer
           StartInProgressError    not sent: another update is starting this run
         TransportError            no usable answer
@@ -301,8 +301,13 @@ class JournalError(CallError):
         self.why = why
         self.remedy = remedy
         # The text also follows "run R started, but" and "not sent after".
-        summary = f"the journal {path} cannot record the start: {why}"
+        summary = f"the journal {path} cannot be read or written: {why}"
         super().__init__("StartWorkflow", summary, maybe_accepted=False, retryable=False)
+
+    def __str__(self) -> str:
+        # Whether a retry helps depends on the cause, so only the remedy tells what helps.
+        text = f"{self.summary}\nNo run was started."
+        return f"{text}\n{_hint_lines(self.remedy)}" if self.remedy else text
 
 
 class UnknownStartOutcomeError(CallError):

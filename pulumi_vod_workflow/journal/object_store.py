@@ -51,6 +51,13 @@ MAX_ATTEMPTS: Final = 3
 """The attempts to create an object without an answer, or that is refused and does not exist."""
 
 NO_ANSWER: Final = "no answer in time"
+NO_CONNECTION: Final = (
+    "the host name is unknown",
+    "no connection",
+    "the connection broke",
+    NO_ANSWER,
+)
+"""The causes that concern a host."""
 OTHER_LOCATION: Final = "set `vod:journal` to another location"
 
 # They concern checksums and speed of the engine's own requests.
@@ -435,11 +442,11 @@ def describe_failure(error: BaseException) -> str:
     if status or code:
         return " ".join([f"HTTP {status[1]}" if status else "", code[1] if code else ""]).strip()
     for mark, reason in (
-        ("dns error", "the host name is unknown"),
+        ("dns error", NO_CONNECTION[0]),
         ("kind: Timeout", NO_ANSWER),
         ("operation timed out", NO_ANSWER),
-        ("kind: Connect", "no connection"),
-        ("error sending request", "the connection broke"),
+        ("kind: Connect", NO_CONNECTION[1]),
+        ("error sending request", NO_CONNECTION[2]),
     ):
         if mark in text:
             return reason
@@ -635,6 +642,9 @@ class ObjectFolder:
             raise JournalError(self.location, str(error), error.remedy) from None
         except (BaseError, OSError, ValueError) as error:
             why = describe_failure(error)
+            host = re.search(r"https?://([^/\s?)@]+)", str(error))
+            if host and why in NO_CONNECTION:
+                why += f": {host[1]}"
             scheme = self.location.partition(":")[0]
             if _are_credentials_unusable(str(error)):
                 raise JournalError(

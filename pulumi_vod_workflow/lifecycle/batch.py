@@ -285,8 +285,8 @@ def _plan_with_recovery(
         names = [
             key if secret else f"{key}: {describe_start(items[key])}" for key in recovery.undecided
         ]
-        subject = f"the start of {len(names):,} of {plan.total:,} items ({list_names(names, 50)})"
-        raise unknown_outcome_error(session, subject, recovery, news["scope"])
+        subject = f"the start of {len(names):,} of {plan.total:,} items"
+        raise unknown_outcome_error(session, subject, recovery, news["scope"], names)
     # The service may join a start to the run that another resource reuses, and an update that waits
     # for the answer to a start in flight reuses its run.
     sent_before = {*recovery.resent, *recovery.given_away, *recovery.in_flight}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -300,7 +300,11 @@ def hand_over(session: Session, runs: Iterable[Run]) -> None:
 
 
 def unknown_outcome_error(
-    session: Session, subject: str, recovery: RecoveryPlan, scope: Mapping[str, Any]
+    session: Session,
+    subject: str,
+    recovery: RecoveryPlan,
+    scope: Mapping[str, Any],
+    items: Sequence[str] = (),
 ) -> UnknownStartOutcomeError:
     """
     Return the error for starts that were sent, and have no run that can be read.
@@ -310,6 +314,7 @@ def unknown_outcome_error(
         subject: the starts, as the subject of a sentence.
         recovery: the plan with these starts as `undecided`.
         scope: the declaring resource, with its project and stack.
+        items: the names of the starts of a batch; the error has 20 of them, after the cause.
 
     """
     records = recovery.undecided.values()
@@ -344,6 +349,8 @@ def unknown_outcome_error(
         f"{subject}, sent or possibly sent {when}, {' or '.join(sorted(outcomes))} "
         f"(journal: {session.settings.journal})"
     )
+    if items:
+        summary += f": {list_names(items, 20)}"
     if any(record.owner_state is OwnerState.LIVING for record in records):
         return StartInProgressError(f"another update is starting this run: {summary}")
     return UnknownStartOutcomeError(

@@ -6,13 +6,16 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import read_stack
 from pulumi_vod_workflow.cli.recover import model
+from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
 from pulumi_vod_workflow.config.backend import PULUMI_CLOUD
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
@@ -189,6 +192,8 @@ def test_false_alarms_of_a_fresh_journal_are_answered_at_once(machine: Machine) 
     inputs = {"items": {key: {"vid": key} for key in "abc"}, "defaults": {"templateId": "t"},
               "clientTokens": {key: f"pvw1-{key}" for key in "abc"}}  # fmt: skip
     pending = [creating(BATCH_TYPE, "many", inputs), creating(BATCH_TYPE, "more", inputs)]
+    refused = machine.forget("many", pending=pending, code=2)
+    assert "hint: all items of the batch: --forget 'many[*]'\n" in refused
     text = machine.forget("many[*]", pending=pending, code=1)
     assert "removed from the journal: many[a], many[b], many[c]\n" in text
     told, _ = machine.recover(pending=pending, code=1)
@@ -198,6 +203,8 @@ def test_false_alarms_of_a_fresh_journal_are_answered_at_once(machine: Machine) 
     told, text = machine.recover(pending=pending, options=options)
     assert {start for name, start in told.items() if name != "other"} == {("unsent", None)}
     assert told["other"] == ("accepted", "lb:1")
+    _, text = machine.recover(pending=pending, options=options)
+    assert "removed from the journal: nothing, because no listed start is without" in text
 
 
 def test_the_journals_clock_gives_the_age_of_a_start(
@@ -597,7 +604,9 @@ def test_a_run_of_the_console_is_compared_with_the_starts(
     unsure = "probably not the run of a listed start; not certain for hidden, season[s1]"
     assert f"{other}: {unsure}" in text
     assert "lb:none: cannot be read: GetWorkflowExecution: the service answered Resourc" in text
+    assert "\n     hint: check the id (the service has a run for 30 days)\n" in text
     told = json.loads(vod(*arguments, *options, "-f", "json", code=1).stdout)
+    assert "\n" not in told["runs"][3]["trouble"]
     assert [(found["runId"], found["starts"]) for found in told["runs"]] == [
         (lost, ["one"]), (journaled, ["season[s1]"]), (other, []), ("lb:none", []),
     ]  # fmt: skip
@@ -638,3 +647,16 @@ def test_a_start_in_flight_needs_attention_and_no_decision(
     assert "1. one: wait for the end of the other update, at most 110 s after its send, " in text
     told = json.loads(vod(*arguments, "-f", "json", code=1).stdout)
     assert told["needsADecision"] is False
+
+
+def test_a_shared_journal_serves_every_machine(machine: Machine, vod: Vod) -> None:
+    stack = read_stack(written(machine.folder / "x.json", provider(), pending=PENDING))
+    settings = stack.settings(machine.folder, journal="s3://bucket/starts")
+    start = model.InterruptedStart("one", "", model.StartOutcome.ACCEPTED, "", run_id="lb:1")
+    lost = replace(start, outcome=model.StartOutcome.UNSENT)
+    found = model.InterruptedOperation(stack.interrupted[0], (start, lost), has_secret_inputs=False)
+    text = RecoveryReport(stack, [found], settings, NOW).text()
+    assert "one: with this journal, `pulumi up` reuses each run" in text
+    assert "With another journal, first add the run" in text
+    assert "Another journal may have other records." in text
+    assert "machine" not in text

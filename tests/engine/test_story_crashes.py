@@ -168,7 +168,7 @@ def test_a_journal_that_cannot_be_used_is_told_by_the_preview(
     story.write_config(vod_journal=str(journal))
     preview = story.preview(run())
     assert preview.failed
-    assert f"the journal {journal} cannot record the start: " in preview.text
+    assert f"the journal {journal} cannot be read or written: " in preview.text
     assert says in preview.text
     assert "No run was started" in preview.text
     assert story.emulator.requests() == {}

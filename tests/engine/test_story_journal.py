@@ -218,7 +218,8 @@ def test_a_question_names_what_to_look_for_and_all_others(story: Story) -> None:
     assert "the start, sent or possibly sent at " in alone.text
     assert "s3cret" not in alone.text
     of_batch = story.preview(batch(items("a", "b")))
-    assert "the start of 2 of 2 items (a: vid v-a, workflow t1, b: vid v-b, workf" in of_batch.text
+    assert "the start of 2 of 2 items, sent or possibly sent " in of_batch.text
+    assert "): a: vid v-a, workflow t1, b: vid v-b, workf" in of_batch.text
 
 
 def test_another_start_of_it_is_mentioned(story: Story) -> None:

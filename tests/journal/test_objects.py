@@ -571,6 +571,17 @@ def test_a_store_that_fails_is_named_with_the_cause(proxy: Proxy, unsigned: str)
     assert "endpoint=" not in str(raised.value)
 
 
+def test_a_store_that_is_unreachable_is_named_with_its_host(credentials: None) -> None:
+    """A retry helps, and the journal may be read only: the text denies neither."""
+    with pytest.raises(JournalError) as raised:
+        open_at("s3://b?endpoint=http://127.0.0.1:9&region=x&disable_https=true").lookup([A])
+    first, run, *hints = str(raised.value).split("\n")
+    assert first.startswith("the journal s3://b cannot be read or written: the store is not usable")
+    assert first.endswith(" (no connection: 127.0.0.1:9)")
+    assert run == "No run was started."
+    assert all(hint.startswith("hint: ") for hint in hints)
+
+
 def test_a_bucket_that_does_not_exist_is_said(s3: S3Server, credentials: None) -> None:
     for create in (False, True):
         journal = open_at(s3.url("nobody-has-made-this-bucket"))
@@ -591,7 +602,7 @@ def test_wrong_credentials_are_named(
             open_at(location).lookup([A])
         text = str(raised.value)
         assert f"the store gets no usable credentials (HTTP 403 {code})" in text
-        assert "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in text
+        assert "hint: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN" in text
 
 
 def test_the_credentials_of_google_that_work_are_named(

@@ -145,7 +145,7 @@ def test_the_message_of_a_started_run_never_says_that_it_was_not_sent(
     said: list[str] = []
     done = started(vod_emulator, 1, on_progress=lambda line: said.append(line.text))
     [run_id] = ids_of(done).values()
-    cause = "the journal journal.sqlite3 cannot record the start: it is not usable (disk full)"
+    cause = "the journal journal.sqlite3 cannot be read or written: it is not usable (disk full)"
     assert said == [f"run {run_id} started, but {cause}"]
 
 

@@ -103,7 +103,12 @@ def recover(
         settings = exported.settings(cwd, endpoint=endpoint, journal=journal)
         records = open_journal(settings.journal)
         report = RecoveryReport(
-            exported, (), settings, now, journal_source=_journal_source(exported, journal)
+            exported,
+            (),
+            settings,
+            now,
+            discards_all=forgets_all,
+            journal_source=_journal_source(exported, journal),
         )
 
         def listed() -> list[InterruptedOperation]:
@@ -189,6 +194,6 @@ def _compare_runs(report: RecoveryReport, run_ids: Sequence[str]) -> list[FoundR
                 )
             )
         else:
-            error = " ".join(str(errors.get(run_id, "its results cannot be read")).split("\n"))
+            error = str(errors.get(run_id, "its results cannot be read"))
             found.append(FoundRun(run_id, read_error=error))
     return found

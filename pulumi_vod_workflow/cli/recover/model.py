@@ -249,9 +249,13 @@ def discard_records(
             printed = sorted(
                 {escape_line(each.name) for named in starts.values() for each in named}
             )
+            batch = name + ALL_ITEMS
+            whole = (
+                f"\nhint: all items of the batch: --forget '{batch}'" if batch in batches else ""
+            )
             raise UnknownStartNameError(
                 f"--forget {name}: no start of this name waits for a decision. The journal is "
-                f"unchanged.\nhint: starts that wait: {list_names(printed, 20) or 'none'}"
+                f"unchanged.{whole}\nhint: starts that wait: {list_names(printed, 20) or 'none'}"
             )
         resources = {escape_line(start.resource) for start in starts[name]}
         if len(resources) > 1:

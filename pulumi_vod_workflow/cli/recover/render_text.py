@@ -64,6 +64,8 @@ class RecoveryReport:
     """The reason why no run was read; empty if runs were read, or none had to be."""
     discarded: Sequence[str] = ()
     """Names of the starts that this command has removed from the journal."""
+    discards_all: bool = False
+    """Whether the command removes all starts without an answer."""
     journal_source: str = ""
     """The setting that the journal's location comes from."""
     found_runs: Sequence[FoundRun] = ()
@@ -73,6 +75,11 @@ class RecoveryReport:
     def has_journal(self) -> bool:
         """Whether the journal exists."""
         return self.settings.journal.exists()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines have the same journal: a file is on one machine."""
+        return self.settings.journal.kind != "file"
 
     @property
     def needs_a_decision(self) -> bool:
@@ -105,6 +112,8 @@ class RecoveryReport:
             names = list_names([*map(escape_line, self.discarded)], 20)
             yield f"removed from the journal: {names}"
             yield "`pulumi preview` shows which of these starts the program still declares"
+        elif self.discards_all:
+            yield "removed from the journal: nothing, because no listed start is without an answer"
         missing = "" if self.has_journal else "; there is none"
         source = f" ({self.journal_source}{missing})"
         if not self.operations:
@@ -132,7 +141,8 @@ class RecoveryReport:
         for found in self.found_runs:
             run_id = escape_line(found.run_id)
             if found.read_error:
-                yield f"\n{run_id}: cannot be read: {escape_line(found.read_error)}"
+                lines = map(escape_line, found.read_error.split("\n"))
+                yield f"\n{run_id}: cannot be read: " + "\n     ".join(lines)
             elif found.starts:
                 names = list_names([escape_line(start.name) for start in found.starts], 20)
                 lost = [start for start in found.starts if start.outcome not in HAVE_RUNS]
@@ -181,10 +191,12 @@ class RecoveryReport:
     def _steps(self) -> Iterator[str]:
         yield from self._decisions()
         if self.starts_with(StartOutcome.ACCEPTED):
+            place = "" if self.is_shared else "on this machine, "
+            elsewhere = "With another journal" if self.is_shared else "On another machine"
             yield (
-                f"{self._names(StartOutcome.ACCEPTED)}: on this machine, with this journal, "
+                f"{self._names(StartOutcome.ACCEPTED)}: {place}with this journal, "
                 "`pulumi up` reuses each run whose declaration is unchanged, and its preview shows "
-                "that: free. On another machine, first add the run to the program: free."
+                f"that: free. {elsewhere}, first add the run to the program: free."
             ) + "".join(self._adoptions())
         unreadable = [
             escape_line(start.name)
@@ -213,9 +225,10 @@ class RecoveryReport:
             names = self._names(StartOutcome.HELD)
             yield f"{names}: `pulumi preview` shows whether a new run starts"
         if self.starts_with(StartOutcome.UNSENT):
+            other = "Another journal" if self.is_shared else "The journal of another machine"
             yield (
                 f"{self._names(StartOutcome.UNSENT)}: `pulumi up` starts each once, as its preview "
-                "shows: paid. The journal of another machine may have other records."
+                f"shows: paid. {other} may have other records."
             )
 
     def _names(self, *outcomes: StartOutcome) -> str:
@@ -256,7 +269,7 @@ class RecoveryReport:
                     "runId": found.run_id,
                     "starts": [start.name for start in found.starts],
                     "notCompared": [start.name for start in found.not_compared],
-                    "trouble": found.read_error or None,
+                    "trouble": " ".join(found.read_error.split("\n")) or None,
                 }
                 for found in self.found_runs
             ],
