@@ -250,6 +250,27 @@ class JournalConformance:
 
     # -- claims -------------------------------------------------------------------------------
 
+    def test_a_start_is_visible_after_an_earlier_one_that_the_user_discarded(
+        self, journal: Journal, open_journal: Opener
+    ) -> None:
+        """The discarded one is rejected, decided by an adoption, or answered afterwards."""
+        starts = rejected, adopted, answered = [intent(name) for name in "123"]
+        for start in starts:
+            assert send(journal, start).won
+        other = open_journal()
+        other.delete(other.lookup(starts).records.values())
+        other.record_rejected(rejected, ME).result()
+        other.discard_undecided(adopted.resource_key)
+        later = open_journal()
+        for start in (rejected, adopted):
+            assert send(later, start, OTHER).won
+        later.record_accepted(answered, run_of("3")).result()
+        assert look(open_journal(), *starts) == {
+            rejected.record_key: None,
+            adopted.record_key: None,
+            answered.record_key: "lb:3",
+        }
+
     def test_of_two_who_have_looked_one_claims(
         self, journal: Journal, open_journal: Opener
     ) -> None:
