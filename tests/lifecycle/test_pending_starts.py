@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from pulumi_vod_workflow.config.engine_command import EngineCommandError
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.batch.inputs import items_of
+from pulumi_vod_workflow.core.execution import EMULATED_RUN_ID
 from pulumi_vod_workflow.core.exported_stack import PROVIDER_TYPE, ExportedStack
 from pulumi_vod_workflow.core.exported_state import (
     BATCH_TYPE,
@@ -23,7 +25,7 @@ from pulumi_vod_workflow.core.exported_state import (
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.lifecycle import pending_starts, stack_evidence
+from pulumi_vod_workflow.lifecycle import batch, pending_starts, stack_evidence
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
@@ -64,11 +66,17 @@ class Machine:
     said: list[str] = field(default_factory=list)
     backend: str = "https://api.pulumi.com"
 
-    def state(self, *operations: Any, resources: Any = (), config: Any = None) -> None:
+    def state(
+        self,
+        *operations: Any,
+        resources: Any = (),
+        config: Any = None,
+        written: str = "2026-01-02T03:04:05Z",
+    ) -> None:
         provider = {"urn": "urn:pulumi:dev::shop::p::default", "type": PROVIDER_TYPE}
         self.exported = {
             "deployment": {
-                "manifest": {"time": "2026-01-02T03:04:05Z"},
+                "manifest": {"time": written},
                 "resources": [{**provider, "inputs": config or {}}, *resources],
                 "pending_operations": [*operations],
             }
@@ -86,12 +94,19 @@ class Machine:
         service: Any = None
         return Session(lambda: settings, service, Announcements(self.said.append, print))
 
+    def host(self) -> Host:
+        logger: Any = type(
+            "Logger",
+            (),
+            {"warning": lambda _, text: self.said.append(text), "info": lambda _, text: None},
+        )()
+        return Host("urn", logger, lambda: False)
+
     def asked(self, *declared: Mapping[str, Any], session: Session | None = None) -> set[str]:
         """Return the names of the starts that a check of these declarations asks about."""
         session, found = session or self.session(), set()
-        logger: Any = type("Logger", (), {"warning": lambda _, text: self.said.append(text)})()
         for inputs in declared:
-            meet_stack(session, Host("urn", logger, lambda: False), inputs)
+            meet_stack(session, self.host(), inputs)
             starts = items_of(inputs) if "items" in inputs else {inputs["scope"]["name"]: inputs}
             plan, _ = plan_starts(session, starts)
             found |= {*plan.undecided}
@@ -161,6 +176,73 @@ def test_the_machine_of_the_update_knows_what_it_has_sent(
     machine.sends(items_of(BATCH)["a"])
     machine.state(*operations)
     assert machine.asked(BATCH) == expected
+
+
+def test_an_older_record_proves_nothing(machine: Machine) -> None:
+    """It is that of an earlier create, which has failed here. The later one was elsewhere."""
+    machine.sends(items_of(BATCH)["a"])
+    machine.state(pending(BATCH_TYPE, BATCH), written="2126-01-02T03:04:05Z")
+    assert machine.asked(BATCH) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "run", "is_asked"),
+    [
+        ({"rerunOnFailure": True}, {"phase": "failed", "status": "2003"}, True),
+        ({"rerunOnFailure": True}, {"phase": "failed", "status": "1001"}, False),
+        ({"rerunOnFailure": True}, {"phase": "running"}, False),
+        ({}, {"phase": "failed", "status": "2003"}, False),
+        ({}, {"runId": f"{EMULATED_RUN_ID}1"}, True),
+    ],
+)
+def test_a_second_start_may_have_the_token_of_a_recorded_run(
+    machine: Machine, declared: dict[str, Any], run: dict[str, Any], is_asked: bool
+) -> None:
+    """A rerun of a failed run, and the first paid start after an emulated run."""
+    inputs = {**RUN, **declared}
+    machine.state(
+        pending(RUN_TYPE, inputs), resources=[recorded(RUN_TYPE, {**inputs, "runId": "r", **run})]
+    )
+    assert machine.asked(inputs) == ({"run"} if is_asked else set())
+
+
+def test_a_refresh_keeps_what_it_removes_from_the_state(machine: Machine) -> None:
+    """The pending update of an interrupted batch goes with the next operation."""
+    outputs = {**BATCH, "runs": {"a": {"runId": "r-a", "phase": "succeeded"}}}
+    resources = [recorded(BATCH_TYPE, outputs)]
+    machine.state(pending(BATCH_TYPE, BATCH, "updating"), resources=resources)
+    with suppress(StopIteration):
+        batch.read(machine.session(), machine.host(), "id", outputs).send(None)
+    machine.state(resources=resources)
+    assert machine.asked(BATCH) == {"b"}
+
+
+def test_the_records_beside_a_state_move_with_it(machine: Machine, tmp_path: Path) -> None:
+    """The path of the folder is no part of the owner's name."""
+    machine.backend = f"file://{tmp_path}/states"
+    machine.state()
+    machine.sends(RUN)
+    (tmp_path / "states").rename(tmp_path / "moved")
+    machine.backend = f"file://{tmp_path}/moved"
+    plan, _ = plan_starts(machine.session(), {"run": RUN})
+    assert {*plan.reused} == {"run"}
+
+
+@pytest.mark.parametrize("has_records", [False, True])
+def test_a_journal_that_is_used_again_meets_the_stack_again(
+    machine: Machine, tmp_path: Path, has_records: bool
+) -> None:
+    """In between, another journal got the starts."""
+    machine.backend = f"file://{tmp_path}/states"
+    machine.state()
+    assert machine.asked(RUN) == set()
+    if has_records:
+        machine.sends(items_of(BATCH)["a"])
+    machine.config = {"vod:journal": str(tmp_path / "other.sqlite3")}
+    assert machine.asked(RUN) == set()
+    machine.config = {}
+    machine.state(pending(RUN_TYPE, RUN))
+    assert machine.asked(RUN) == {"run"}
 
 
 def test_a_released_record_proves_nothing(machine: Machine) -> None:
