@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
+from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
@@ -60,6 +61,17 @@ class FirstRunOfWork:
     """Whether this operation starts the run."""
 
 
+class Meeting:
+    """The journal's meeting with the stack, which the resources of all kinds share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.met: set[tuple[JournalLocation, str, str]] = set()
+        """Journal, project and stack whose unfinished operations this process has read, if due."""
+        self.unrecorded_starts: list[StartRecord] = []
+        """The starts of unfinished operations that the journal could not record."""
+
+
 class Session:
     """
     Settings, journal and service of one preview, update, refresh or destroy.
@@ -73,6 +85,7 @@ class Session:
         load_settings: Callable[[], Settings],
         service: Service,
         announcements: Announcements,
+        meeting: Meeting | None = None,
     ) -> None:
         self._load_settings = load_settings
         self._service = service
@@ -87,12 +100,7 @@ class Session:
         """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
-        self.meeting = threading.Lock()
-        """The lock of the journal's meeting with the stack: the resources share it."""
-        self.has_met_stack = False
-        """Whether this engine operation has read the stack's unfinished operations, if due."""
-        self.unrecorded_starts: list[StartRecord] = []
-        """The starts of unfinished operations that the journal could not record."""
+        self.meeting = meeting or Meeting()
         self.checked_starts: dict[str, StartRecorder] = {}
         """Record key -> the recorder of a checked start of which the journal has no record."""
         self.promised_reuse: dict[str, StartRecord] = {}

@@ -73,7 +73,7 @@ def plan_starts(
     journal = session.journal
     lookup = journal.lookup([*intents.values(), *_hidden_batches(starts)], create=True)
     session.announcements.warn_of(journal.warnings)
-    unrecorded = journal_lookup([*intents.values()], session.unrecorded_starts).same_request
+    unrecorded = journal_lookup([*intents.values()], session.meeting.unrecorded_starts).same_request
     same_request = {
         request: [*lookup.same_request.get(request, ()), *unrecorded.get(request, ())]
         for request in {*lookup.same_request, *unrecorded}
@@ -146,7 +146,7 @@ def _unlisted_records(
     session: Session, intents: Collection[StartIntent], lookup: JournalLookup
 ) -> dict[str, StartRecord]:
     """Return the records that the lookup does not have under the key of their start."""
-    found = {**journal_lookup(intents, session.unrecorded_starts).records}
+    found = {**journal_lookup(intents, session.meeting.unrecorded_starts).records}
     for intent in intents:
         batch = _batch_key(intent.resource_key)
         record = lookup.superseded.get(batch)

@@ -29,7 +29,7 @@ from pulumi_vod_workflow.lifecycle import batch, pending_starts, stack_evidence
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
-from pulumi_vod_workflow.lifecycle.session import Session
+from pulumi_vod_workflow.lifecycle.session import Meeting, Session
 from pulumi_vod_workflow.lifecycle.start_records import plan_starts, unknown_outcome_error
 
 URL = "https://vod.volcengineapi.com"
@@ -88,11 +88,11 @@ class Machine:
             raise self.exported
         return ExportedStack.parse(json.dumps(self.exported).encode())
 
-    def session(self) -> Session:
+    def session(self, meeting: Meeting | None = None) -> Session:
         environ = {"PULUMI_BACKEND_URL": self.backend, "PULUMI_HOME": str(self.folder)}
         settings = load_settings(self.config.get, environ, self.folder)
         service: Any = None
-        return Session(lambda: settings, service, Announcements(self.said.append, print))
+        return Session(lambda: settings, service, Announcements(self.said.append, print), meeting)
 
     def host(self) -> Host:
         logger: Any = type(
@@ -284,6 +284,22 @@ def test_the_state_is_exported_once_in_an_operation(machine: Machine, tmp_path: 
             machine.asked(RUN, BATCH)
         assert machine.exports == (2, 1)[number]
     assert machine.said == []
+
+
+def test_the_kinds_of_resources_share_the_meeting(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a session of its own. A start without a record is known to both."""
+
+    def denied(self: SqliteJournal, *_: Any) -> int:
+        raise JournalError(self.location, "it is read-only")
+
+    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
+    machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, BATCH))
+    meeting = Meeting()
+    assert machine.asked(RUN, session=machine.session(meeting)) == {"run"}
+    assert machine.asked(BATCH, session=machine.session(meeting)) == {"a", "b"}
+    assert (machine.exports, len(machine.said)) == (1, 1)
 
 
 def test_a_state_that_cannot_be_read_is_told(machine: Machine) -> None:
