@@ -109,10 +109,12 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
         session.meeting.unrecorded_starts += [start.record() for start in starts]
-        host.logger.warning(
-            f"the journal {location} cannot record the unfinished operations of the stack: "
-            f"{error.why}"
-        )
+        if starts:
+            host.logger.warning(
+                f"the journal {location} cannot record the unfinished operations of the stack: "
+                f"{error.why}\n"
+                f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
+            )
 
 
 def _move_records(

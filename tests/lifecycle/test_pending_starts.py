@@ -322,7 +322,21 @@ def test_a_journal_that_cannot_be_written_is_told(
     machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, {**BATCH, "clientTokens": SECRET}))
     assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
     [line] = machine.said
-    assert "cannot record the unfinished operations of the stack: it is read-only" in line
+    assert "cannot record the unfinished operations of the stack: it is read-only\nhint: " in line
+
+
+def test_a_journal_that_cannot_be_written_is_told_only_if_there_is_something_to_write(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A preview of a new stack by read-only credentials."""
+
+    def denied(self: SqliteJournal, *_: Any) -> int:
+        raise JournalError(self.location, "it is read-only")
+
+    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
+    machine.backend = f"file://{tmp_path}/states"
+    machine.state()
+    assert (machine.asked(RUN), machine.said) == (set(), [])
 
 
 @pytest.mark.parametrize("spelling", ["relative", "symbolic link", "hard link"])
