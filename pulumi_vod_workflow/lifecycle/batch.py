@@ -75,7 +75,6 @@ from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
-    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
     other_run_warning,
@@ -84,6 +83,7 @@ from pulumi_vod_workflow.lifecycle.start_records import (
     settle_adoptions,
     superseded_warnings,
     unknown_outcome_error,
+    wait_text,
 )
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
@@ -329,7 +329,8 @@ async def _announce_plan(
             f"finds runs that an earlier update started for {list_names(names, 20)} (free)"
         )
     if recovery.in_flight:
-        host.logger.info(f"{list_names([*recovery.in_flight])}: {WAITS_FOR_OTHER_UPDATE}")
+        names = list_names([*recovery.in_flight])
+        host.logger.info(f"{names}: {wait_text(len(recovery.in_flight))}")
     for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
     # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.

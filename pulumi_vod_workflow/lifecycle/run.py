@@ -65,7 +65,6 @@ from pulumi_vod_workflow.lifecycle.host import (
 )
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
-    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
     other_run_warning,
@@ -74,6 +73,7 @@ from pulumi_vod_workflow.lifecycle.start_records import (
     settle_adoptions,
     superseded_warnings,
     unknown_outcome_error,
+    wait_text,
 )
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ async def _announce_create(
 
 def _start_text(session: Session, recovery: RecoveryPlan) -> str:
     if recovery.in_flight:
-        return WAITS_FOR_OTHER_UPDATE
+        return wait_text(1)
     before = f": {SENT_BEFORE_TEXT}" if recovery.given_away else ""
     return f"starts {a_run(session.settings)}{before}"
 

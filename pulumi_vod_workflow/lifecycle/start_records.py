@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from pulumi_vod_workflow.core.recovery import (
@@ -39,11 +39,20 @@ from pulumi_vod_workflow.journal.store import (
 )
 from pulumi_vod_workflow.lifecycle.session import Session, known_resource_key
 
-WAITS_FOR_OTHER_UPDATE: Final = (
-    "another update is starting this run. This update waits for the answer, and reuses the run "
-    "(free). If the service rejects that start, this update sends it (paid: starts one run)"
-)
-"""The line for people about a start in flight."""
+
+def wait_text(count: int) -> str:
+    """Return the line for people about starts in flight."""
+    if count == 1:
+        return (
+            "another update is starting this run. This update waits for the answer, and reuses "
+            "the run (free). If the service rejects that start, this update sends it (paid: "
+            "starts one run)"
+        )
+    return (
+        "another update is starting these runs. This update waits for the answers, and reuses the "
+        "runs (free). If the service rejects one of these starts, this update sends it (paid: "
+        "starts one run)"
+    )
 
 
 def plan_starts(
@@ -345,7 +354,8 @@ def unknown_outcome_error(
         f"(journal: {session.settings.journal})"
     )
     if any(record.owner_state is OwnerState.LIVING for record in records):
-        return StartInProgressError(f"another update is starting this run: {summary}")
+        which = "this run" if len(records) == 1 else "these runs"
+        return StartInProgressError(f"another update is starting {which}: {summary}")
     return UnknownStartOutcomeError(
         summary,
         others,
