@@ -168,13 +168,15 @@ DELETE FROM starts
 WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
 """
 
+# A start after the release of the same one is another: its resource was destroyed in between. The
+# engine dates a state in local time, so only times compare, not texts.
 INSERT_FOREIGN: Final = """
 INSERT INTO starts SELECT :backend, :key, :resource, :request, :sent, :runId, :requestId,
     :submittedAt
 WHERE NOT EXISTS (SELECT 1 FROM starts WHERE backend IN (:backend, '') AND key = :key)
 AND NOT EXISTS (
     SELECT 1 FROM claims WHERE backend IN (:backend, '') AND key = :key
-    AND (is_settled OR released_at IS NOT NULL)
+    AND (is_settled OR julianday(released_at) >= julianday(:sent))
 )
 """
 

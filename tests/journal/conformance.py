@@ -520,6 +520,7 @@ class JournalConformance:
         self, journal: Journal, open_journal: Opener
     ) -> None:
         """The engine keeps a pending operation, also after its start is settled."""
+        written = journal.now()
         starts = sent, ran, released, deleted = [intent(name) for name in "1234"]
         for start in starts:
             send(journal, start)
@@ -529,7 +530,7 @@ class JournalConformance:
         journal.delete([journal.lookup([deleted]).records[deleted.record_key]])
         before = look(open_journal(), *starts)
         assert before == {sent.record_key: None, ran.record_key: f"lb:{ran.record_key}"}
-        waiting = [pending(start, journal.now()) for start in starts]
+        waiting = [pending(start, written) for start in starts]
         assert open_journal().import_pending(PROJECT, STACK, waiting) == 0
         assert look(open_journal(), *starts) == before
 
