@@ -180,6 +180,18 @@ AND NOT EXISTS (
 )
 """
 
+DELETE_MOVED: Final = """
+DELETE FROM starts WHERE backend = :backend AND key = :key AND sent_at = :sent AND run_id IS :run
+"""
+
+# A record of an older release may be that of another backend, so it stays. The claim of this one
+# has the process `moved`: otherwise each operation would move the record again.
+MARK_MOVED: Final = """
+INSERT INTO claims (backend, key, process, is_settled)
+SELECT :backend, key, 'moved', 1 FROM starts WHERE backend = '' AND :backend <> '' AND key = :key
+ON CONFLICT (backend, key) DO UPDATE SET process = excluded.process, is_settled = 1
+"""
+
 MARK_MET: Final = "INSERT OR IGNORE INTO stacks VALUES (:backend, :project, :stack, :now)"
 
 SELECT_MET: Final = """
@@ -214,6 +226,13 @@ OR request_key IN (SELECT value FROM json_each(:requests))
 
 IS_OF_STACK: Final = """
 json_extract(resource, '$.project') = :project AND json_extract(resource, '$.stack') = :stack
+"""
+
+IS_UNMOVED: Final = """
+json_extract(resource, '$.project') = :project AND json_extract(resource, '$.stack') = :stack
+AND (backend <> '' OR key NOT IN (
+    SELECT claims.key FROM claims WHERE claims.backend = :backend AND claims.process = 'moved'
+))
 """
 
 SELECT_RUN_IDS: Final = "SELECT run_id FROM {starts} WHERE run_id IS NOT NULL"

@@ -128,7 +128,7 @@ def _move_records(
         return
     records: list[StartRecord] = []
     try:
-        records = file.list_stack(*stack)
+        records = file.list_unmoved(*stack)
         if records or file.has_met(*stack):
             move_stack(file, *stack, session.journal)
         if records:
