@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -136,7 +137,7 @@ def test_the_engine_runs_where_the_project_is(
         folders.append(cwd and cwd.resolve())
         return CompletedProcess(command, 0, b"")
 
-    monkeypatch.setattr(engine_command.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.chdir(tmp_path / "src")
     engine_command.run_engine("stack", "ls")
     engine_command.run_engine("stack", "ls", cwd=tmp_path)
