@@ -92,6 +92,7 @@ class Session:
         self.announcements = announcements
         self._evidence: StackEvidence | None = None
         self._evidence_lock = threading.Lock()
+        self._unanswered: list[StartRecord] | None = None
         self.ended_runs: set[str] = set()
         """Ids of runs whose end this engine operation has read."""
         self.checked_resources: set[str] = set()
@@ -131,6 +132,19 @@ class Session:
     def journal(self) -> Journal:
         """The journal of starts, opened at the first use."""
         return open_journal(self.settings.journal)
+
+    def unanswered_starts(self, project: str, stack: str) -> list[StartRecord]:
+        """
+        Return the starts without an answer that the journal had at the first use.
+
+        Raises:
+            JournalError: when the journal is not readable.
+
+        """
+        if self._unanswered is None:
+            records = self.journal.list_stack(project, stack)
+            self._unanswered = [record for record in records if record.run is None]
+        return self._unanswered
 
     def is_declared(self, resource_key: str) -> bool:
         """Return whether the program has declared a run or an item in this engine operation."""

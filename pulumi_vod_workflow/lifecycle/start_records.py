@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from pulumi_vod_workflow.core.recovery import (
     start_intent,
 )
 from pulumi_vod_workflow.core.text import list_names
+from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import (
     JournalError,
     StartInProgressError,
@@ -384,18 +386,63 @@ def drop_reuse(session: Session, run_ids: Collection[str]) -> None:
             del session.promised_reuse[key]
 
 
-def release(session: Session, runs: Iterable[Mapping[str, Any]], *, wait: bool = False) -> None:
+def release(
+    session: Session,
+    runs: Iterable[Mapping[str, Any]],
+    state: Mapping[str, Any],
+    *,
+    wait: bool = False,
+) -> None:
     """
     Remove the start records of runs that a state has; never raises.
 
     Args:
         session: the engine operation.
         runs: runs as a state has them. An adopted run has no start record of this resource.
+        state: the outputs of their resource.
         wait: wait for the journal, because the state is about to lose these runs.
 
     """
     own = [run["runId"] for run in runs if "runId" in run and not run.get("existingRunId")]
     _release(session, own, wait=wait)
+    with suppress(VodWorkflowError):  # a record that stays costs nothing
+        _drop_answered(session, state)
+
+
+def _drop_answered(session: Session, state: Mapping[str, Any]) -> None:
+    """Remove starts of another machine whose run a state has."""
+    # A preview during an update of another machine imports its start. A journal beside the state
+    # meets the stack once, before its first update.
+    scope = as_mapping(state.get("scope"))
+    project, stack = as_text(scope.get("project")), as_text(scope.get("stack"))
+    if session.settings.journal.is_beside_state or not (project and stack):
+        return
+    unanswered = session.unanswered_starts(project, stack)
+    if not unanswered:
+        return
+    from pulumi_vod_workflow.core.exported_state import (  # noqa: PLC0415 - loads pydantic
+        BATCH_TYPE,
+        RUN_TYPE,
+        StateRuns,
+    )
+
+    runs = StateRuns.of([(RUN_TYPE if "runId" in state else BATCH_TYPE, state)])
+    answered = [
+        record
+        for record in unanswered
+        if (run := runs.run_of(record)) and _is_submitted_after(run, record)
+    ]
+    if answered:
+        session.journal.delete(answered)
+
+
+def _is_submitted_after(run: Mapping[str, Any], record: StartRecord) -> bool:
+    """Return whether a run was submitted after the send of a start, by the same machine's clock."""
+    # `up --replace` and a rerun keep the token: an older run is no answer to their start.
+    try:
+        return datetime.fromisoformat(str(run.get("submittedAt"))) >= record.sent_at
+    except (TypeError, ValueError):
+        return False
 
 
 def _release(session: Session, run_ids: Iterable[str], *, wait: bool) -> None:

@@ -26,11 +26,11 @@ from pulumi_vod_workflow.core.exported_state import (
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.lifecycle import batch, pending_starts, stack_evidence
+from pulumi_vod_workflow.lifecycle import batch, pending_starts, run, stack_evidence
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
-from pulumi_vod_workflow.lifecycle.session import Meeting, Session
+from pulumi_vod_workflow.lifecycle.session import Lifecycle, Meeting, Session
 from pulumi_vod_workflow.lifecycle.start_records import plan_starts, unknown_outcome_error
 
 URL = "https://vod.volcengineapi.com"
@@ -216,6 +216,30 @@ def test_a_refresh_keeps_what_it_removes_from_the_state(machine: Machine) -> Non
         batch.read(machine.session(), machine.host(), "id", outputs).send(None)
     machine.state(resources=resources)
     assert machine.asked(BATCH) == {"b"}
+
+
+@pytest.mark.parametrize("kind", [RUN_TYPE, BATCH_TYPE])
+@pytest.mark.parametrize(
+    ("submitted", "is_asked"),
+    [("2026-01-02T03:04:06Z", False), ("2026-01-02T03:04:04Z", True), (None, True)],
+)
+def test_a_start_of_another_machine_is_answered_by_the_state(
+    machine: Machine, kind: str, submitted: str | None, is_asked: bool
+) -> None:
+    """A preview imported it in the middle of an update. An older run is no answer."""
+    module: Lifecycle = run if kind == RUN_TYPE else batch
+    inputs: Mapping[str, Any] = RUN if kind == RUN_TYPE else BATCH
+    machine.state(pending(kind, inputs))
+    names = machine.asked(inputs)
+    assert names
+    site = {"endpoint": URL, "region": "cn-north-1"}
+    found = {"runId": "r", "phase": "succeeded", "submittedAt": submitted}
+    outputs = {**inputs, **site, **(found if kind == RUN_TYPE else {"runs": {"a": found}})}
+    with suppress(StopIteration):
+        deletion: Any = module.delete(machine.session(), machine.host(), "r", outputs)
+        deletion.send(None)
+    machine.state()
+    assert machine.asked(inputs) == (names if is_asked else names - {"a", "run"})
 
 
 def test_the_records_beside_a_state_move_with_it(machine: Machine, tmp_path: Path) -> None:
