@@ -53,7 +53,7 @@ HELD: Final[tuple[Where, ...]] = ("sent", "accepted")
 BESIDE: Final[tuple[Target, ...]] = (*LOST, "nothing")
 UPDATES: Final = 3
 """The most updates of B until none waits for an answer to A."""
-WAITS: Final = "another update is starting this run"
+WAITS: Final = "another update is starting th"  # this run, these runs
 """A text of updates that wait for the answer to a start of another machine."""
 NewJournal = Callable[[], str]
 """Makes an empty journal, and returns its URL."""

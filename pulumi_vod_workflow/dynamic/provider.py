@@ -43,7 +43,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.worker_threads import release_worker
 from pulumi_vod_workflow.dynamic.values import from_engine, to_engine
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Host
-from pulumi_vod_workflow.lifecycle.session import Lifecycle, Session
+from pulumi_vod_workflow.lifecycle.session import Lifecycle, Meeting, Session
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.transport.client import VodClient
@@ -53,6 +53,9 @@ T = TypeVar("T")
 
 ANNOUNCEMENTS: Final = Announcements(print_line, log_stack_status)
 """The announcements of all resources: one process serves one engine operation."""
+
+MEETING: Final = Meeting()
+"""The meeting of the journal and the stack: each kind of resource has a session of its own."""
 
 
 class BlockingService:
@@ -92,6 +95,7 @@ class VodProvider(ResourceProvider):
             lambda: load_settings(get, os.environ, home_folder(), keys),
             BlockingService(),
             ANNOUNCEMENTS,
+            MEETING,
         )
         install_cancel_handler()
         end_with_engine()

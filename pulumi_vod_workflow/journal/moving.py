@@ -23,7 +23,7 @@ def move_stack(file: SqliteJournal, project: str, stack: str, target: Journal) -
         JournalError: when one of the journals is not usable.
 
     """
-    records = file.list_stack(project, stack)
+    records = file.list_unmoved(project, stack)
     if records:
         target.import_records(records)
         _complete_runs(records, target)

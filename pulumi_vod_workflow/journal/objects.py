@@ -553,7 +553,8 @@ class ObjectJournal:
             except AccessDeniedError as error:
                 self._warnings.append(
                     f"the journal {self.location} is read-only for these credentials: {error.why}. "
-                    "A preview works. An update starts no run until they may write."
+                    "A preview works. An update starts no run until they may write.\n"
+                    "hint: allow the credentials of `pulumi up` to put and delete objects"
                 )
             else:
                 if not excludes:

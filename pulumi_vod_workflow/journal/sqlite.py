@@ -332,20 +332,38 @@ class SqliteJournal:
 
         return self._write(add).result()
 
+    def list_unmoved(self, project: str, stack: str) -> list[StartRecord]:
+        """
+        Return the records of a stack that `remove_moved` has not removed; the latest last.
+
+        Raises:
+            JournalError: when the file is not readable.
+
+        """
+        values = {"backend": self._backend, "project": project, "stack": stack}
+        with self._file_lock, self._explain_errors():
+            connection = self._connect()
+            is_older = connection is None or schema.version_of(connection) < schema.VERSION
+            return self._records(schema.IS_OF_STACK if is_older else schema.IS_UNMOVED, values)
+
     def remove_moved(self, project: str, stack: str, records: Iterable[StartRecord]) -> None:
         """
         Remove the records of a stack that another journal has now: all of them, or none.
 
         A record that another update has changed since its read stays. The journal no longer has met
-        the stack.
+        the stack. A record of an older release stays, too: it may be that of another backend.
 
         Raises:
             JournalError: when the file is not writable.
 
         """
         stack_values = {"backend": self._backend, "project": project, "stack": stack}
-        deletions = [(schema.DELETE_RECORD, self._row(record)) for record in records]
-        self._transaction(*deletions, (schema.DELETE_MET, stack_values)).result()
+        changes = [
+            (statement, self._row(record))
+            for record in records
+            for statement in (schema.DELETE_MOVED, schema.MARK_MOVED)
+        ]
+        self._transaction(*changes, (schema.DELETE_MET, stack_values)).result()
 
     # -- the file -----------------------------------------------------------------------------
 

@@ -168,14 +168,28 @@ DELETE FROM starts
 WHERE backend IN (:backend, '') AND run_id IN (SELECT value FROM json_each(:runs))
 """
 
+# A start after the release of the same one is another: its resource was destroyed in between. The
+# engine dates a state in local time, so only times compare, not texts.
 INSERT_FOREIGN: Final = """
 INSERT INTO starts SELECT :backend, :key, :resource, :request, :sent, :runId, :requestId,
     :submittedAt
 WHERE NOT EXISTS (SELECT 1 FROM starts WHERE backend IN (:backend, '') AND key = :key)
 AND NOT EXISTS (
     SELECT 1 FROM claims WHERE backend IN (:backend, '') AND key = :key
-    AND (is_settled OR released_at IS NOT NULL)
+    AND (is_settled OR julianday(released_at) >= julianday(:sent))
 )
+"""
+
+DELETE_MOVED: Final = """
+DELETE FROM starts WHERE backend = :backend AND key = :key AND sent_at = :sent AND run_id IS :run
+"""
+
+# A record of an older release may be that of another backend, so it stays. The claim of this one
+# has the process `moved`: otherwise each operation would move the record again.
+MARK_MOVED: Final = """
+INSERT INTO claims (backend, key, process, is_settled)
+SELECT :backend, key, 'moved', 1 FROM starts WHERE backend = '' AND :backend <> '' AND key = :key
+ON CONFLICT (backend, key) DO UPDATE SET process = excluded.process, is_settled = 1
 """
 
 MARK_MET: Final = "INSERT OR IGNORE INTO stacks VALUES (:backend, :project, :stack, :now)"
@@ -212,6 +226,13 @@ OR request_key IN (SELECT value FROM json_each(:requests))
 
 IS_OF_STACK: Final = """
 json_extract(resource, '$.project') = :project AND json_extract(resource, '$.stack') = :stack
+"""
+
+IS_UNMOVED: Final = """
+json_extract(resource, '$.project') = :project AND json_extract(resource, '$.stack') = :stack
+AND (backend <> '' OR key NOT IN (
+    SELECT claims.key FROM claims WHERE claims.backend = :backend AND claims.process = 'moved'
+))
 """
 
 SELECT_RUN_IDS: Final = "SELECT run_id FROM {starts} WHERE run_id IS NOT NULL"

@@ -75,7 +75,6 @@ from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
-    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
     other_run_warning,
@@ -84,6 +83,7 @@ from pulumi_vod_workflow.lifecycle.start_records import (
     settle_adoptions,
     superseded_warnings,
     unknown_outcome_error,
+    wait_text,
 )
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
@@ -146,7 +146,7 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     if has_lost_inputs(news):
         return Diff(changes=True)
     recorded, declared = normalise_batch(olds), normalise_batch(news)
-    release(session, runs_of(recorded).values())
+    release(session, runs_of(recorded).values(), recorded)
     if resource_key_of(declared) not in session.checked_resources:
         # `pulumi refresh` compares the state with itself, so there is no start to announce.
         return Diff(changes=_plan(session, recorded, declared).changes)
@@ -200,7 +200,7 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
         # A refresh removes the pending update of an interrupted batch from the state.
         meet_stack(session, host, state)
     runs, unfinished = runs_of(state), unfinished_runs(state)
-    release(session, runs.values())
+    release(session, runs.values(), state)
     if not unfinished:
         return Recorded(id_, with_secrets(state))
     refs = {key: session.run_ref(run) for key, run in unfinished.items()}
@@ -227,7 +227,7 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
 async def delete(session: Session, host: Host, _id: str, props: Properties) -> None:
     """Remove the runs from the state. Unfinished runs continue, and VOD bills them."""
     state = normalise_batch(props)
-    release(session, runs_of(state).values(), wait=True)
+    release(session, runs_of(state).values(), state, wait=True)
     billed = [key for key, run in unfinished_runs(state).items() if not run["emulated"]]
     if billed:
         host.logger.info(
@@ -329,7 +329,8 @@ async def _announce_plan(
             f"finds runs that an earlier update started for {list_names(names, 20)} (free)"
         )
     if recovery.in_flight:
-        host.logger.info(f"{list_names([*recovery.in_flight])}: {WAITS_FOR_OTHER_UPDATE}")
+        waiting = list_names([*recovery.in_flight])
+        host.logger.info(f"{waiting}: {wait_text(len(recovery.in_flight))}")
     for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
     # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.

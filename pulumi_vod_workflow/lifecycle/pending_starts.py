@@ -63,12 +63,13 @@ def meet_stack(session: Session, host: Host, declared: Mapping[str, Any]) -> Non
         JournalError: when the journal is not readable.
 
     """
-    with session.meeting:
+    with session.meeting.lock:
         scope = as_mapping(declared.get("scope"))
         project, stack = as_text(scope.get("project")), as_text(scope.get("stack"))
-        if project and stack and not session.has_met_stack:
+        meeting = session.settings.journal, project, stack
+        if project and stack and meeting not in session.meeting.met:
             _meet(session, host, project, stack)
-            session.has_met_stack = True
+            session.meeting.met.add(meeting)
 
 
 def _meet(session: Session, host: Host, project: str, stack: str) -> None:
@@ -107,11 +108,13 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
         session.journal.import_pending(project, stack, starts)
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
-        session.unrecorded_starts += [start.record() for start in starts]
-        host.logger.warning(
-            f"the journal {location} cannot record the unfinished operations of the stack: "
-            f"{error.why}"
-        )
+        session.meeting.unrecorded_starts += [start.record() for start in starts]
+        if starts:
+            host.logger.warning(
+                f"the journal {location} cannot record the unfinished operations of the stack: "
+                f"{error.why}\n"
+                f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
+            )
 
 
 def _move_records(
@@ -125,7 +128,7 @@ def _move_records(
         return
     records: list[StartRecord] = []
     try:
-        records = file.list_stack(*stack)
+        records = file.list_unmoved(*stack)
         if records or file.has_met(*stack):
             move_stack(file, *stack, session.journal)
         if records:
@@ -134,7 +137,7 @@ def _move_records(
             )
     except JournalError as error:
         # A preview may have no right to write. An update then fails at its first claim.
-        session.unrecorded_starts += records
+        session.meeting.unrecorded_starts += records
         host.logger.warning(
             f"the records of starts in the journal {path} cannot move to {location}: {error.why}\n"
             f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"

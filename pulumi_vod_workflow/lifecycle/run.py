@@ -65,7 +65,6 @@ from pulumi_vod_workflow.lifecycle.host import (
 )
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
-    WAITS_FOR_OTHER_UPDATE,
     drop_reuse,
     hand_over,
     other_run_warning,
@@ -74,6 +73,7 @@ from pulumi_vod_workflow.lifecycle.start_records import (
     settle_adoptions,
     superseded_warnings,
     unknown_outcome_error,
+    wait_text,
 )
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ async def diff(
     if has_lost_inputs(news):
         return Diff(changes=True)
     # The state has this run, so an earlier update has saved it.
-    release(session, _declared_run(olds))
+    release(session, _declared_run(olds), olds)
     ended_now = run_id in session.ended_runs
     plan = plan_change(olds, news, service=session.service_url, just_ended=ended_now)
     # `pulumi refresh` compares the state with itself, and declares no resource.
@@ -201,7 +201,7 @@ async def read(session: Session, host: Host, run_id: str, props: Properties) -> 
     state = normalise(props)
     if "runId" not in state:  # `WorkflowRun.get` knows only the id
         return Recorded(run_id, to_state(await _look_up(session, run_id)))
-    release(session, _declared_run(state))
+    release(session, _declared_run(state), state)
     if not execution.is_terminal(state):
         state = execution.merge_outputs(state, await _read_progress(session, host, state))
     return Recorded(run_id, to_state(state))
@@ -217,7 +217,7 @@ async def update(
 
 async def delete(session: Session, host: Host, run_id: str, props: Properties) -> None:
     """Remove the run from the state. An unfinished run continues, and VOD bills it."""
-    release(session, _declared_run(props), wait=True)
+    release(session, _declared_run(props), props, wait=True)
     # Neither SDK nor documentation has a call that cancels a run (vod-api-facts 3).
     if not execution.is_terminal(props) and props.get("emulated") is not True:
         host.logger.info(
@@ -305,7 +305,7 @@ async def _announce_create(
 
 def _start_text(session: Session, recovery: RecoveryPlan) -> str:
     if recovery.in_flight:
-        return WAITS_FOR_OTHER_UPDATE
+        return wait_text(1)
     before = f": {SENT_BEFORE_TEXT}" if recovery.given_away else ""
     return f"starts {a_run(session.settings)}{before}"
 

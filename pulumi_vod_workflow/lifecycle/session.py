@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
+from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
@@ -60,6 +61,17 @@ class FirstRunOfWork:
     """Whether this operation starts the run."""
 
 
+class Meeting:
+    """The journal's meeting with the stack, which the resources of all kinds share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.met: set[tuple[JournalLocation, str, str]] = set()
+        """Journal, project and stack whose unfinished operations this process has read, if due."""
+        self.unrecorded_starts: list[StartRecord] = []
+        """The starts of unfinished operations that the journal could not record."""
+
+
 class Session:
     """
     Settings, journal and service of one preview, update, refresh or destroy.
@@ -73,12 +85,14 @@ class Session:
         load_settings: Callable[[], Settings],
         service: Service,
         announcements: Announcements,
+        meeting: Meeting | None = None,
     ) -> None:
         self._load_settings = load_settings
         self._service = service
         self.announcements = announcements
         self._evidence: StackEvidence | None = None
         self._evidence_lock = threading.Lock()
+        self._unanswered: list[StartRecord] | None = None
         self.ended_runs: set[str] = set()
         """Ids of runs whose end this engine operation has read."""
         self.checked_resources: set[str] = set()
@@ -87,12 +101,7 @@ class Session:
         """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
-        self.meeting = threading.Lock()
-        """The lock of the journal's meeting with the stack: the resources share it."""
-        self.has_met_stack = False
-        """Whether this engine operation has read the stack's unfinished operations, if due."""
-        self.unrecorded_starts: list[StartRecord] = []
-        """The starts of unfinished operations that the journal could not record."""
+        self.meeting = meeting or Meeting()
         self.checked_starts: dict[str, StartRecorder] = {}
         """Record key -> the recorder of a checked start of which the journal has no record."""
         self.promised_reuse: dict[str, StartRecord] = {}
@@ -123,6 +132,19 @@ class Session:
     def journal(self) -> Journal:
         """The journal of starts, opened at the first use."""
         return open_journal(self.settings.journal)
+
+    def unanswered_starts(self, project: str, stack: str) -> list[StartRecord]:
+        """
+        Return the starts without an answer that the journal had at the first use.
+
+        Raises:
+            JournalError: when the journal is not readable.
+
+        """
+        if self._unanswered is None:
+            records = self.journal.list_stack(project, stack)
+            self._unanswered = [record for record in records if record.run is None]
+        return self._unanswered
 
     def is_declared(self, resource_key: str) -> bool:
         """Return whether the program has declared a run or an item in this engine operation."""

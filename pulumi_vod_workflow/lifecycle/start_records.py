@@ -6,7 +6,8 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 from pulumi_vod_workflow.core.recovery import (
@@ -25,6 +26,7 @@ from pulumi_vod_workflow.core.recovery import (
     start_intent,
 )
 from pulumi_vod_workflow.core.text import list_names
+from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import (
     JournalError,
     StartInProgressError,
@@ -39,11 +41,20 @@ from pulumi_vod_workflow.journal.store import (
 )
 from pulumi_vod_workflow.lifecycle.session import Session, known_resource_key
 
-WAITS_FOR_OTHER_UPDATE: Final = (
-    "another update is starting this run. This update waits for the answer, and reuses the run "
-    "(free). If the service rejects that start, this update sends it (paid: starts one run)"
-)
-"""The line for people about a start in flight."""
+
+def wait_text(count: int) -> str:
+    """Return the line for people about starts in flight."""
+    if count == 1:
+        return (
+            "another update is starting this run. This update waits for the answer, and reuses "
+            "the run (free). If the service rejects that start, this update sends it (paid: "
+            "starts one run)"
+        )
+    return (
+        "another update is starting these runs. This update waits for the answers, and reuses the "
+        "runs (free). If the service rejects one of these starts, this update sends it (paid: "
+        "starts one run)"
+    )
 
 
 def plan_starts(
@@ -73,7 +84,7 @@ def plan_starts(
     journal = session.journal
     lookup = journal.lookup([*intents.values(), *_hidden_batches(starts)], create=True)
     session.announcements.warn_of(journal.warnings)
-    unrecorded = journal_lookup([*intents.values()], session.unrecorded_starts).same_request
+    unrecorded = journal_lookup([*intents.values()], session.meeting.unrecorded_starts).same_request
     same_request = {
         request: [*lookup.same_request.get(request, ()), *unrecorded.get(request, ())]
         for request in {*lookup.same_request, *unrecorded}
@@ -146,7 +157,7 @@ def _unlisted_records(
     session: Session, intents: Collection[StartIntent], lookup: JournalLookup
 ) -> dict[str, StartRecord]:
     """Return the records that the lookup does not have under the key of their start."""
-    found = {**journal_lookup(intents, session.unrecorded_starts).records}
+    found = {**journal_lookup(intents, session.meeting.unrecorded_starts).records}
     for intent in intents:
         batch = _batch_key(intent.resource_key)
         record = lookup.superseded.get(batch)
@@ -352,7 +363,8 @@ def unknown_outcome_error(
     if items:
         summary += f": {list_names(items, 20)}"
     if any(record.owner_state is OwnerState.LIVING for record in records):
-        return StartInProgressError(f"another update is starting this run: {summary}")
+        which = "this run" if len(records) == 1 else "these runs"
+        return StartInProgressError(f"another update is starting {which}: {summary}")
     return UnknownStartOutcomeError(
         summary,
         others,
@@ -381,18 +393,63 @@ def drop_reuse(session: Session, run_ids: Collection[str]) -> None:
             del session.promised_reuse[key]
 
 
-def release(session: Session, runs: Iterable[Mapping[str, Any]], *, wait: bool = False) -> None:
+def release(
+    session: Session,
+    runs: Iterable[Mapping[str, Any]],
+    state: Mapping[str, Any],
+    *,
+    wait: bool = False,
+) -> None:
     """
     Remove the start records of runs that a state has; never raises.
 
     Args:
         session: the engine operation.
         runs: runs as a state has them. An adopted run has no start record of this resource.
+        state: the outputs of their resource.
         wait: wait for the journal, because the state is about to lose these runs.
 
     """
     own = [run["runId"] for run in runs if "runId" in run and not run.get("existingRunId")]
     _release(session, own, wait=wait)
+    with suppress(VodWorkflowError):  # a record that stays costs nothing
+        _drop_answered(session, state)
+
+
+def _drop_answered(session: Session, state: Mapping[str, Any]) -> None:
+    """Remove starts of another machine whose run a state has."""
+    # A preview during an update of another machine imports its start. A journal beside the state
+    # meets the stack once, before its first update.
+    scope = as_mapping(state.get("scope"))
+    project, stack = as_text(scope.get("project")), as_text(scope.get("stack"))
+    if session.settings.journal.is_beside_state or not (project and stack):
+        return
+    unanswered = session.unanswered_starts(project, stack)
+    if not unanswered:
+        return
+    from pulumi_vod_workflow.core.exported_state import (  # noqa: PLC0415 - loads pydantic
+        BATCH_TYPE,
+        RUN_TYPE,
+        StateRuns,
+    )
+
+    runs = StateRuns.of([(RUN_TYPE if "runId" in state else BATCH_TYPE, state)])
+    answered = [
+        record
+        for record in unanswered
+        if (run := runs.run_of(record)) and _is_submitted_after(run, record)
+    ]
+    if answered:
+        session.journal.delete(answered)
+
+
+def _is_submitted_after(run: Mapping[str, Any], record: StartRecord) -> bool:
+    """Return whether a run was submitted after the send of a start, by the same machine's clock."""
+    # `up --replace` and a rerun keep the token: an older run is no answer to their start.
+    try:
+        return datetime.fromisoformat(str(run.get("submittedAt"))) >= record.sent_at
+    except (TypeError, ValueError):
+        return False
 
 
 def _release(session: Session, run_ids: Iterable[str], *, wait: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -121,3 +123,22 @@ exit 1
         "`pulumi stack ls` has failed: error: open postgres://db/states: refused\n"
         "error: postgres://db/d is away"
     )
+
+
+def test_the_engine_runs_where_the_project_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With `main`, the provider runs in another folder; a relative backend is the project's."""
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nmain: src\n")
+    (tmp_path / "src").mkdir()
+    folders: list[Path | None] = []
+
+    def run(command: list[str], *, cwd: Path | None, **_: Any) -> CompletedProcess[bytes]:
+        folders.append(cwd and cwd.resolve())
+        return CompletedProcess(command, 0, b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.chdir(tmp_path / "src")
+    engine_command.run_engine("stack", "ls")
+    engine_command.run_engine("stack", "ls", cwd=tmp_path)
+    assert folders == [tmp_path.resolve(), None]

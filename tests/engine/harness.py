@@ -22,7 +22,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
-from pulumi_vod_workflow.config.journal_location import JOURNAL_NAME
+from pulumi_vod_workflow.config.journal_location import BESIDE_STATE, JOURNAL_NAME
 from pulumi_vod_workflow.core.plan_message import parse_plan_message
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
@@ -222,7 +222,7 @@ class Story:
         """The last preview of `pays`."""
         self.write_config()
         # Otherwise each story would begin with an export of the stack, which takes 0.4 s.
-        journal = SqliteJournal(self.state / ".pulumi" / JOURNAL_NAME, f"file://{self.state}")
+        journal = SqliteJournal(self.state / ".pulumi" / JOURNAL_NAME, BESIDE_STATE)
         journal.import_pending(PROJECT, NAME, [])
         self.stack = Stack(NAME, Workspace(folder, command, vault), StackInitMode.SELECT)
 

@@ -135,6 +135,7 @@ def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
     story.up(program)
     story.emulator.advance(5000)
     story.stack.import_stack(empty)
+    # Not in the state's folder: a file there has the same owner, whatever its path.
     story.write_config(vod_journal=str(story.folder / "other" / "journal.sqlite3"))
     outcome = story.pays(program, 0)
     assert "moved the records of 3 starts from " in story.shown.text

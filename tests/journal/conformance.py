@@ -250,6 +250,27 @@ class JournalConformance:
 
     # -- claims -------------------------------------------------------------------------------
 
+    def test_a_start_is_visible_after_an_earlier_one_that_the_user_discarded(
+        self, journal: Journal, open_journal: Opener
+    ) -> None:
+        """The discarded one is rejected, decided by an adoption, or answered afterwards."""
+        starts = rejected, adopted, answered = [intent(name) for name in "123"]
+        for start in starts:
+            assert send(journal, start).won
+        other = open_journal()
+        other.delete(other.lookup(starts).records.values())
+        other.record_rejected(rejected, ME).result()
+        other.discard_undecided(adopted.resource_key)
+        later = open_journal()
+        for start in (rejected, adopted):
+            assert send(later, start, OTHER).won
+        later.record_accepted(answered, run_of("3")).result()
+        assert look(open_journal(), *starts) == {
+            rejected.record_key: None,
+            adopted.record_key: None,
+            answered.record_key: "lb:3",
+        }
+
     def test_of_two_who_have_looked_one_claims(
         self, journal: Journal, open_journal: Opener
     ) -> None:
@@ -499,6 +520,7 @@ class JournalConformance:
         self, journal: Journal, open_journal: Opener
     ) -> None:
         """The engine keeps a pending operation, also after its start is settled."""
+        written = journal.now()
         starts = sent, ran, released, deleted = [intent(name) for name in "1234"]
         for start in starts:
             send(journal, start)
@@ -508,7 +530,7 @@ class JournalConformance:
         journal.delete([journal.lookup([deleted]).records[deleted.record_key]])
         before = look(open_journal(), *starts)
         assert before == {sent.record_key: None, ran.record_key: f"lb:{ran.record_key}"}
-        waiting = [pending(start, journal.now()) for start in starts]
+        waiting = [pending(start, written) for start in starts]
         assert open_journal().import_pending(PROJECT, STACK, waiting) == 0
         assert look(open_journal(), *starts) == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import sqlite3
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from pulumi_vod_workflow.config.clock import Clock as ClockOf
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
+from pulumi_vod_workflow.journal.moving import move_stack
 from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
@@ -237,6 +239,27 @@ def test_each_backend_sees_what_an_older_release_has_sent(path: Path, clock: Clo
     one.record_accepted(order(), RUN).result()
     assert look(one)["k"].run == KEPT
     assert look(two) == {}
+
+
+@pytest.mark.parametrize("run", [None, "lb:1"])
+def test_what_an_older_release_has_sent_moves_for_each_backend(
+    path: Path, clock: Clock, run: str | None
+) -> None:
+    """The stacks of two backends may have one name. A repetition moves nothing."""
+    path.parent.mkdir()
+    resource = json.dumps({"project": "shop", "stack": "dev"})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(OLDER_LAYOUTS[2])
+        row = resource, clock.time.isoformat(), run
+        connection.execute("INSERT INTO starts VALUES ('k', ?, ?, ?, NULL, NULL)", row)
+    for number, backend in enumerate(["one", "two"]):
+        file, target = (
+            SqliteJournal(name, backend, clock) for name in (path, path.with_name(f"{number}"))
+        )
+        for count in (1, 0):
+            assert move_stack(file, "shop", "dev", target) == count
+            assert [record.record_key for record in target.list_stack("shop", "dev")] == ["k"]
+        assert look(file), "it is still visible here, if the setting is changed back"
 
 
 FIRST_LAYOUT = """

@@ -12,6 +12,7 @@ from pulumi_vod_workflow.lifecycle.announcements import (
     Announcements,
     a_run,
 )
+from pulumi_vod_workflow.lifecycle.start_records import wait_text
 
 
 def test_the_total_is_told_at_once_for_few_and_now_and_then_for_many(tmp_path: Path) -> None:
@@ -38,3 +39,8 @@ def test_what_costs_nothing_is_not_called_paid(tmp_path: Path) -> None:
     Announcements(print, said.append).count_starts("one", 2, settings)
     assert said == ["2 emulated runs so far"]
     assert a_run(settings) == "an emulated run"
+
+
+def test_the_line_about_starts_in_flight_counts_them() -> None:
+    assert wait_text(1).startswith("another update is starting this run. ")
+    assert wait_text(2).startswith("another update is starting these runs. ")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from pulumi_vod_workflow.config.engine_command import EngineCommandError
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.batch.inputs import items_of
+from pulumi_vod_workflow.core.execution import EMULATED_RUN_ID
 from pulumi_vod_workflow.core.exported_stack import PROVIDER_TYPE, ExportedStack
 from pulumi_vod_workflow.core.exported_state import (
     BATCH_TYPE,
@@ -23,11 +26,11 @@ from pulumi_vod_workflow.core.exported_state import (
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.lifecycle import pending_starts, stack_evidence
+from pulumi_vod_workflow.lifecycle import batch, pending_starts, run, stack_evidence
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
-from pulumi_vod_workflow.lifecycle.session import Session
+from pulumi_vod_workflow.lifecycle.session import Lifecycle, Meeting, Session
 from pulumi_vod_workflow.lifecycle.start_records import plan_starts, unknown_outcome_error
 
 URL = "https://vod.volcengineapi.com"
@@ -64,11 +67,17 @@ class Machine:
     said: list[str] = field(default_factory=list)
     backend: str = "https://api.pulumi.com"
 
-    def state(self, *operations: Any, resources: Any = (), config: Any = None) -> None:
+    def state(
+        self,
+        *operations: Any,
+        resources: Any = (),
+        config: Any = None,
+        written: str = "2026-01-02T03:04:05Z",
+    ) -> None:
         provider = {"urn": "urn:pulumi:dev::shop::p::default", "type": PROVIDER_TYPE}
         self.exported = {
             "deployment": {
-                "manifest": {"time": "2026-01-02T03:04:05Z"},
+                "manifest": {"time": written},
                 "resources": [{**provider, "inputs": config or {}}, *resources],
                 "pending_operations": [*operations],
             }
@@ -80,18 +89,25 @@ class Machine:
             raise self.exported
         return ExportedStack.parse(json.dumps(self.exported).encode())
 
-    def session(self) -> Session:
+    def session(self, meeting: Meeting | None = None) -> Session:
         environ = {"PULUMI_BACKEND_URL": self.backend, "PULUMI_HOME": str(self.folder)}
         settings = load_settings(self.config.get, environ, self.folder)
         service: Any = None
-        return Session(lambda: settings, service, Announcements(self.said.append, print))
+        return Session(lambda: settings, service, Announcements(self.said.append, print), meeting)
+
+    def host(self) -> Host:
+        logger: Any = type(
+            "Logger",
+            (),
+            {"warning": lambda _, text: self.said.append(text), "info": lambda _, text: None},
+        )()
+        return Host("urn", logger, lambda: False)
 
     def asked(self, *declared: Mapping[str, Any], session: Session | None = None) -> set[str]:
         """Return the names of the starts that a check of these declarations asks about."""
         session, found = session or self.session(), set()
-        logger: Any = type("Logger", (), {"warning": lambda _, text: self.said.append(text)})()
         for inputs in declared:
-            meet_stack(session, Host("urn", logger, lambda: False), inputs)
+            meet_stack(session, self.host(), inputs)
             starts = items_of(inputs) if "items" in inputs else {inputs["scope"]["name"]: inputs}
             plan, _ = plan_starts(session, starts)
             found |= {*plan.undecided}
@@ -163,15 +179,117 @@ def test_the_machine_of_the_update_knows_what_it_has_sent(
     assert machine.asked(BATCH) == expected
 
 
-def test_a_released_record_proves_nothing(machine: Machine) -> None:
+def test_an_older_record_proves_nothing(machine: Machine) -> None:
+    """It is that of an earlier create, which has failed here. The later one was elsewhere."""
+    machine.sends(items_of(BATCH)["a"])
+    machine.state(pending(BATCH_TYPE, BATCH), written="2126-01-02T03:04:05Z")
+    assert machine.asked(BATCH) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "run", "is_asked"),
+    [
+        ({"rerunOnFailure": True}, {"phase": "failed", "status": "2003"}, True),
+        ({"rerunOnFailure": True}, {"phase": "failed", "status": "1001"}, False),
+        ({"rerunOnFailure": True}, {"phase": "running"}, False),
+        ({}, {"phase": "failed", "status": "2003"}, False),
+        ({}, {"runId": f"{EMULATED_RUN_ID}1"}, True),
+    ],
+)
+def test_a_second_start_may_have_the_token_of_a_recorded_run(
+    machine: Machine, declared: dict[str, Any], run: dict[str, Any], is_asked: bool
+) -> None:
+    """A rerun of a failed run, and the first paid start after an emulated run."""
+    inputs = {**RUN, **declared}
+    machine.state(
+        pending(RUN_TYPE, inputs), resources=[recorded(RUN_TYPE, {**inputs, "runId": "r", **run})]
+    )
+    assert machine.asked(inputs) == ({"run"} if is_asked else set())
+
+
+def test_a_refresh_keeps_what_it_removes_from_the_state(machine: Machine) -> None:
+    """The pending update of an interrupted batch goes with the next operation."""
+    outputs = {**BATCH, "runs": {"a": {"runId": "r-a", "phase": "succeeded"}}}
+    resources = [recorded(BATCH_TYPE, outputs)]
+    machine.state(pending(BATCH_TYPE, BATCH, "updating"), resources=resources)
+    with suppress(StopIteration):
+        batch.read(machine.session(), machine.host(), "id", outputs).send(None)
+    machine.state(resources=resources)
+    assert machine.asked(BATCH) == {"b"}
+
+
+@pytest.mark.parametrize("kind", [RUN_TYPE, BATCH_TYPE])
+@pytest.mark.parametrize(
+    ("submitted", "is_asked"),
+    [("2026-01-02T03:04:06Z", False), ("2026-01-02T03:04:04Z", True), (None, True)],
+)
+def test_a_start_of_another_machine_is_answered_by_the_state(
+    machine: Machine, kind: str, submitted: str | None, is_asked: bool
+) -> None:
+    """A preview imported it in the middle of an update. An older run is no answer."""
+    module: Lifecycle = run if kind == RUN_TYPE else batch
+    inputs: Mapping[str, Any] = RUN if kind == RUN_TYPE else BATCH
+    machine.state(pending(kind, inputs))
+    names = machine.asked(inputs)
+    assert names
+    site = {"endpoint": URL, "region": "cn-north-1"}
+    found = {"runId": "r", "phase": "succeeded", "submittedAt": submitted}
+    outputs = {**inputs, **site, **(found if kind == RUN_TYPE else {"runs": {"a": found}})}
+    with suppress(StopIteration):
+        deletion: Any = module.delete(machine.session(), machine.host(), "r", outputs)
+        deletion.send(None)
+    machine.state()
+    assert machine.asked(inputs) == (names if is_asked else names - {"a", "run"})
+
+
+def test_the_records_beside_a_state_move_with_it(machine: Machine, tmp_path: Path) -> None:
+    """The path of the folder is no part of the owner's name."""
+    machine.backend = f"file://{tmp_path}/states"
+    machine.state()
+    machine.sends(RUN)
+    (tmp_path / "states").rename(tmp_path / "moved")
+    machine.backend = f"file://{tmp_path}/moved"
+    plan, _ = plan_starts(machine.session(), {"run": RUN})
+    assert {*plan.reused} == {"run"}
+
+
+@pytest.mark.parametrize("has_records", [False, True])
+def test_a_journal_that_is_used_again_meets_the_stack_again(
+    machine: Machine, tmp_path: Path, has_records: bool
+) -> None:
+    """In between, another journal got the starts."""
+    machine.backend = f"file://{tmp_path}/states"
+    machine.state()
+    assert machine.asked(RUN) == set()
+    if has_records:
+        machine.sends(items_of(BATCH)["a"])
+    machine.config = {"vod:journal": str(tmp_path / "other.sqlite3")}
+    assert machine.asked(RUN) == set()
+    machine.config = {}
+    machine.state(pending(RUN_TYPE, RUN))
+    assert machine.asked(RUN) == {"run"}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("2026-01-02T03:04:05Z", {"b"}), ("now", {"a", "b"})],
+)
+def test_a_released_record_proves_nothing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, written: str, expected: set[str]
+) -> None:
     """Another machine may have created the batch again after it was destroyed."""
     machine.sends(items_of(BATCH)["a"])
     machine.state()
-    written = machine.session().journal.release(["r-a"])
-    assert written is not None
-    written.result()
-    machine.state(pending(BATCH_TYPE, BATCH))
-    assert machine.asked(BATCH) == {"b"}
+    done = machine.session().journal.release(["r-a"])
+    assert done is not None
+    done.result()
+    if written == "now":  # as another machine, in another time zone, dates the state
+        machine.config = {"vod:resendWithin": "0"}
+        later = datetime.now(timezone(-timedelta(hours=9))) + timedelta(seconds=30)
+        written = later.isoformat()
+        monkeypatch.setattr(pending_starts, "PAST_RESEND", -timedelta(minutes=1))
+    machine.state(pending(BATCH_TYPE, BATCH), written=written)
+    assert machine.asked(BATCH) == expected
 
 
 def test_what_a_secret_hides_is_found_by_its_resource(machine: Machine) -> None:
@@ -204,6 +322,22 @@ def test_the_state_is_exported_once_in_an_operation(machine: Machine, tmp_path: 
     assert machine.said == []
 
 
+def test_the_kinds_of_resources_share_the_meeting(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a session of its own. A start without a record is known to both."""
+
+    def denied(self: SqliteJournal, *_: Any) -> int:
+        raise JournalError(self.location, "it is read-only")
+
+    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
+    machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, BATCH))
+    meeting = Meeting()
+    assert machine.asked(RUN, session=machine.session(meeting)) == {"run"}
+    assert machine.asked(BATCH, session=machine.session(meeting)) == {"a", "b"}
+    assert (machine.exports, len(machine.said)) == (1, 1)
+
+
 def test_a_state_that_cannot_be_read_is_told(machine: Machine) -> None:
     machine.exported = EngineCommandError("there is no `pulumi` on PATH")
     assert machine.asked(RUN, BATCH) == set()
@@ -224,7 +358,21 @@ def test_a_journal_that_cannot_be_written_is_told(
     machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, {**BATCH, "clientTokens": SECRET}))
     assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
     [line] = machine.said
-    assert "cannot record the unfinished operations of the stack: it is read-only" in line
+    assert "cannot record the unfinished operations of the stack: it is read-only\nhint: " in line
+
+
+def test_a_journal_that_cannot_be_written_is_told_only_if_there_is_something_to_write(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A preview of a new stack by read-only credentials."""
+
+    def denied(self: SqliteJournal, *_: Any) -> int:
+        raise JournalError(self.location, "it is read-only")
+
+    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
+    machine.backend = f"file://{tmp_path}/states"
+    machine.state()
+    assert (machine.asked(RUN), machine.said) == (set(), [])
 
 
 @pytest.mark.parametrize("spelling", ["relative", "symbolic link", "hard link"])
