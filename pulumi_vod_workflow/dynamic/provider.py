@@ -55,7 +55,7 @@ ANNOUNCEMENTS: Final = Announcements(print_line, log_stack_status)
 """The announcements of all resources: one process serves one engine operation."""
 
 MEETING: Final = Meeting()
-"""The meeting of the journal and the stack: each kind of resource has a session of its own."""
+"""The meeting of the journal and the stack; the sessions of all kinds of resources share it."""
 
 
 class BlockingService:
