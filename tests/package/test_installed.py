@@ -169,7 +169,7 @@ def test_the_lowest_versions_are_what_was_tested(environment: Environment) -> No
 def test_pip_finds_no_conflict(environment: Environment) -> None:
     """And what pip has installed is the extras, too."""
     assert "No broken requirements" in environment.run("python", "-m", "pip", "check")
-    assert set(EXTRAS.split(",")) == {"emulator", "policies", "pytest", "socks"}
+    assert set(EXTRAS.split(",")) == {*PROJECT["optional-dependencies"]}
     assert {bound.name for bound in bounds()} <= set(environment.versions)
 
 

@@ -33,7 +33,9 @@ def test_the_metadata_is_the_projects(built: Built) -> None:
     assert metadata["Requires-Python"] == PROJECT["requires-python"]
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE"]
-    assert metadata.get_all("Provides-Extra") == ["emulator", "policies", "pytest", "socks"]
+    assert metadata.get_all("Provides-Extra") == [
+        *("aws", "emulator", "policies", "postgres", "pytest", "socks")
+    ]
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload() == (ROOT / "README.md").read_text()
     assert len(metadata["Summary"]) <= 100
