@@ -45,7 +45,7 @@ down: $(READY) ## Remove the resources of `make up`
 	@tools/demo destroy --yes --stack dev
 
 .PHONY: check
-check: $(READY) ## Check style and types, and run the tests that need no engine, in 90 seconds
+check: $(READY) ## Check style and types, and run the tests that need no engine, in 2 minutes
 	@$(MAKE) --no-print-directory --jobs 2 lint types fast
 
 .PHONY: fast
@@ -55,7 +55,7 @@ fast: $(READY)
 	@$(PYTHON) -m pytest -n 6 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run every test, the real engine included, in 8 minutes (ARGS="-k name" for some, ENGINE=oldest)
+test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
 	@$(PYTHON) tools/s3_server.py >/dev/null || true
 	@tools/find-postgres >/dev/null
