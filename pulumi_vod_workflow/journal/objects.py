@@ -303,7 +303,7 @@ class ObjectJournal:
         seen = expected if isinstance(expected, EntryVersion) else EntryVersion()
         with self._lock:
             claims = self._claims.get((intent.record_key, owner))
-            # An operation that has looked again goes on from there.
+            # After another lookup, the operation continues with the newer version.
             if claims is None or (seen != claims.seen and seen.claims >= claims.last):
                 sent = datetime.fromisoformat(seen.sent_at) if seen.sent_at else None
                 claims = _Claims(seen, first_sent=sent)
