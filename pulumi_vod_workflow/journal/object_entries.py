@@ -512,9 +512,9 @@ def entry_of(intent: StartIntent, number: int, run_id: str = "") -> Entry:
     return Entry(folder, resource, short_hash(intent.record_key), number, run_id, request)
 
 
-def start_of(intent: StartIntent) -> tuple[str, str]:
-    """Return folder and start of an intent."""
-    return folder_of_resource(intent.resource_key)[0], short_hash(intent.record_key)
+def start_of(start: StartIntent | StartRecord) -> tuple[str, str]:
+    """Return the folder of a start's stack, and the start's hash."""
+    return folder_of_resource(start.resource_key)[0], short_hash(start.record_key)
 
 
 def body_of(intent: StartIntent, sent_at: str) -> dict[str, Any]:

@@ -12,13 +12,14 @@ could differ in, so the store creates it once.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote
 from uuid import uuid4
+
+from pulumi_vod_workflow.journal.store import stack_of
 
 # 128 bits never collide.
 HASH_LENGTH: Final = 32
@@ -38,7 +39,7 @@ class MarkKind(StrEnum):
     DISCARDED = "discarded"
     """Names of entries that the user has discarded."""
     MET = "met"
-    """Record keys of starts that came from the state or another journal: not added again."""
+    """Record keys of starts that pending operations of the state had: not added again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,7 @@ def stack_folder(project: str, stack: str) -> str:
 
 def folder_of_resource(resource_key: str) -> tuple[str, str]:
     """Return the folder of a resource's stack, and the resource's hash."""
-    try:
-        scope = json.loads(resource_key)
-        folder = stack_folder(str(scope["project"]), str(scope["stack"]))
-    except (ValueError, KeyError, TypeError):
-        folder = stack_folder("", "")
-    return folder, short_hash(resource_key)
+    return stack_folder(*stack_of(resource_key)), short_hash(resource_key)
 
 
 def short_hash(key: str) -> str:
