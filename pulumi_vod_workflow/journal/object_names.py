@@ -77,6 +77,23 @@ class Entry:
         return f"{self.folder}/{self.resource}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The name of an object that is a mark."""
+
+    path: str
+    """The path of the object."""
+    folder: str
+    """The folder of the stack."""
+    kind: MarkKind
+    time: datetime
+    """The time of the mark, by the journal's clock."""
+
+    def is_release_before(self, time: datetime) -> bool:
+        """Return whether the mark releases runs, and is older than a time."""
+        return self.kind is MarkKind.RELEASED and self.time < time
+
+
 def parse_entry(path: str) -> Entry | None:
     """Return the entry of a path; `None` for another object."""
     parents, _, name = path.rpartition("/")
@@ -105,13 +122,14 @@ def short_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:HASH_LENGTH] if key else "-"
 
 
-def mark_path(folder: str, kind: MarkKind, time: datetime) -> str:
-    """Return a new path of a mark."""
-    return f"{folder}/{MARKS}/{kind}.{time.astimezone(UTC):{TIME_FORMAT}}.{uuid4().hex}"
+def new_mark(folder: str, kind: MarkKind, time: datetime) -> Mark:
+    """Return a new mark."""
+    name = f"{kind}.{time.astimezone(UTC):{TIME_FORMAT}}.{uuid4().hex}"
+    return Mark(f"{folder}/{MARKS}/{name}", folder, kind, time)
 
 
-def parse_mark(path: str) -> tuple[str, MarkKind, datetime] | None:
-    """Return folder, kind and time of a mark; `None` for another object."""
+def parse_mark(path: str) -> Mark | None:
+    """Return the mark of a path; `None` for another object."""
     parents, _, name = path.rpartition("/")
     folder, _, marks = parents.rpartition("/")
     kind, time, *_ = [*name.split("."), ""]
@@ -121,7 +139,7 @@ def parse_mark(path: str) -> tuple[str, MarkKind, datetime] | None:
         at = datetime.strptime(time, TIME_FORMAT).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return folder, MarkKind(kind), at
+    return Mark(path, folder, MarkKind(kind), at)
 
 
 def quoted(text: str) -> str:

@@ -25,15 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from pulumi_vod_workflow.config.backend import OBJECT_STORES
 from pulumi_vod_workflow.config.shown_url import shown_url, without_user_info
 from pulumi_vod_workflow.errors import JournalError
 
 if TYPE_CHECKING:
     from obstore import PutMode
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
-
-SCHEMES: Final = ("s3", "gs", "azblob")
-"""The schemes of the URLs."""
 
 # journal-facts 5: an unreachable store is reported within 10 s. The library's defaults are 10
 # retries within 180 s (journal-facts 4).
@@ -72,7 +70,6 @@ BOTO3_HINT: Final = (
     "install the extra: `pip install 'pulumi-vod-workflow[aws]'`\n"
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
-
 
 CREDENTIALS_HINTS: Final = {
     "s3": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if the key has one",
@@ -143,7 +140,7 @@ def parse_location(url: str) -> StoreLocation:
 
     """
     parts = urlsplit(without_user_info(url))
-    if parts.scheme not in SCHEMES or not parts.netloc:
+    if parts.scheme not in OBJECT_STORES or not parts.netloc:
         raise StoreUrlError(
             "the URL names no bucket", "set `vod:journal` to a URL such as `s3://bucket/path`"
         )

@@ -40,7 +40,6 @@ from pulumi_vod_workflow.journal.object_entries import (
     ObjectEntries,
     body_of,
     entry_of,
-    mark_kind,
     number_of,
     start_of,
 )
@@ -49,7 +48,7 @@ from pulumi_vod_workflow.journal.object_names import (
     Entry,
     MarkKind,
     folder_of_resource,
-    mark_path,
+    new_mark,
     quoted,
     stack_folder,
 )
@@ -68,6 +67,7 @@ from pulumi_vod_workflow.journal.store import (
     PendingStart,
     RecordVersion,
     intent_of,
+    stack_of,
 )
 from pulumi_vod_workflow.journal.store_clock import StoreClock
 
@@ -94,7 +94,7 @@ class _Claims:
     """The time of the first send without an answer."""
     was_rejected: bool = False
     skipped: int = 0
-    """The numbers after `seen` that the store refuses, although no claim has them."""
+    """The count of the numbers after `seen` that the store refuses, although no claim has them."""
     rejection: Future[None] | None = None
 
     @property
@@ -169,9 +169,9 @@ class ObjectJournal(Journal):
         if not wanted:
             return JournalLookup({}, {})
         if create:
-            for intent in wanted:
-                # At once: a release must not wait for it.
-                self._entries.snapshot(folder_of_resource(intent.resource_key)[0].partition("/")[0])
+            # Before the first start: a release must not wait for this list.
+            for project in {stack_of(intent.resource_key)[0] for intent in wanted}:
+                self._entries.snapshot(quoted(project))
         for _ in range(MAX_LOOKUPS):
             found = self._entries.look(wanted, with_versions=create)
             if found:
@@ -191,7 +191,7 @@ class ObjectJournal(Journal):
         folder = stack_folder(project, stack)
         self._entries.snapshot(quoted(project))
         listing = self._entries.list_names([f"{folder}/{MARKS}"])
-        return any(mark_kind(path) is MarkKind.MET for path in listing.marks)
+        return any(mark.kind is MarkKind.MET for mark in listing.marks)
 
     # -- one start ----------------------------------------------------------------------------
 
@@ -410,7 +410,7 @@ class ObjectJournal(Journal):
         pending = [start.record() for start in starts]
         self._probe()
         listing = self._entries.list_names([folder])
-        met = [path for path in listing.marks if mark_kind(path) is MarkKind.MET]
+        met = [mark.path for mark in listing.marks if mark.kind is MarkKind.MET]
         imported = {*chain.from_iterable(self._entries.parallel(self._objects.read, met))}
         # The engine keeps a pending operation until a user clears it (journal-facts 6), so each is
         # imported once.
@@ -418,7 +418,7 @@ class ObjectJournal(Journal):
         added = self._add_new(new, listing, None)
         if new or not met:
             keys = sorted(record.record_key for record in new)
-            self._objects.create(mark_path(folder, MarkKind.MET, self.now()), keys)
+            self._objects.create(new_mark(folder, MarkKind.MET, self.now()).path, keys)
         return added
 
     def _add_new(
@@ -479,7 +479,7 @@ class ObjectJournal(Journal):
                         "Do not run `pulumi cancel` while an update may still run."
                     )
                 after = self._clock.machine_time()
-                with suppress(JournalError):  # then this machine's clock has to do
+                with suppress(JournalError):  # otherwise, this machine's clock dates the records
                     self._clock.set_time(self._objects.modified_at(path), before, after)
                 self._calls.submit(self._objects.delete, [path])
             self._is_probed = True

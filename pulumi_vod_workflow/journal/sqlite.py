@@ -68,7 +68,7 @@ class SqliteJournal(Journal):
         self._path = path
         self._backend = backend
         self._clock = clock or SystemClock()
-        # Not beside the file's own name: SQLite has files of that form.
+        # Not the file's full name and an ending: SQLite names its own files so.
         self._owners: OwnerProcesses = LockFiles(path.with_name(f"{path.stem}.owners"))
         self._opened_at = self._clock.now()
         self._lock = threading.RLock()
@@ -317,8 +317,8 @@ class SqliteJournal(Journal):
         connection.execute(schema.SET_BACKEND_OF_START, values)
         connection.execute(schema.SET_BACKEND_OF_CLAIM, values)
         [row] = connection.execute(schema.SELECT_CLAIM, values).fetchall()
-        sent_at, owner, process, released_at = row[0], row[4], row[5], row[6]
-        sent, released = _run_fields(*row[1:4]), _run_fields(*row[7:])
+        (sent_at, *run), (owner, process, released_at), released_run = row[:4], row[4:7], row[7:]
+        sent, released = _run_fields(*run), _run_fields(*released_run)
         state = OwnerState.ENDED if sent_at is None or sent else self._owners.state(process)
         if sent is not None:
             won = False
@@ -327,8 +327,9 @@ class SqliteJournal(Journal):
         elif sent_at is not None:
             is_expected = (sent_at, owner) == (expected.sent_at, expected.owner)
             won = is_expected and state is not OwnerState.LIVING
-        # A start that was rejected or discarded meanwhile has no run. A released one has.
         else:
+            # Without a record, the start was rejected, discarded or released. Only a release since
+            # the decision may mean a run.
             won = released_at in {None, expected.released_at}
         if won:
             connection.execute(schema.INSERT_SENT, values)
@@ -429,7 +430,7 @@ class SqliteJournal(Journal):
                 result = work(connection)
         except Exception as error:
             if not connection.in_transaction:
-                raise  # SQLite has undone all of them, e.g. on a full disk
+                raise  # SQLite has undone all of them, for example on a full disk
             connection.execute("ROLLBACK TO work")
             return partial(future.set_exception, error)
         finally:
