@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +28,7 @@ from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator, create_app, store
 from pulumi_vod_workflow.errors import JournalError, StartInProgressError
-from pulumi_vod_workflow.journal import object_store
+from pulumi_vod_workflow.journal import object_store, recorder
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store_clock import CLOCK_TOLERANCE
@@ -152,6 +153,21 @@ def test_the_message_of_a_started_run_never_says_that_it_was_not_sent(
     [run_id] = ids_of(done).values()
     cause = "the journal journal.sqlite3 cannot be read or written: it is not usable (disk full)"
     assert said == [f"run {run_id} started, but {cause}"]
+
+
+@pytest.mark.vod_emulator(rate_limit=0)
+def test_the_message_of_a_started_run_names_a_journal_without_an_answer(
+    vod_emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal is slow, and the provider has no defect."""
+    monkeypatch.setattr(recorder, "ACCEPTED_TIMEOUT", 0)
+    monkeypatch.setattr(SqliteJournal, "record_accepted", lambda *_: Future())
+    said: list[str] = []
+    done = started(vod_emulator, 1, on_progress=lambda line: said.append(line.text))
+    [run_id] = ids_of(done).values()
+    [line] = said
+    assert line.startswith(f"run {run_id} started, but the journal ")
+    assert line.endswith(" cannot be read or written: no answer within 0 s")
 
 
 @pytest.mark.vod_emulator(rate_limit=0)
