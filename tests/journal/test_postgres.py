@@ -174,6 +174,16 @@ def test_a_machine_that_has_slept_or_whose_clock_is_set_back_makes_no_record_you
     assert timedelta(minutes=59) < slept - sent_at < timedelta(minutes=61)
 
 
+def test_a_slow_answer_of_the_clock_makes_no_record_younger(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database read its clock before the answer arrived."""
+    slow = f"WITH clock AS MATERIALIZED ({postgres_database.SELECT_NOW}), wait AS MATERIALIZED "
+    slow += "(SELECT pg_sleep(0.2)) SELECT clock.* FROM clock, wait"
+    monkeypatch.setattr(postgres_database, "SELECT_NOW", slow)
+    assert journal.now() <= journal.claim(order(), ME).result().record.sent_at <= journal.now()
+
+
 def test_a_released_run_is_kept_for_two_days(
     journal: PostgresJournal, postgres_server: PostgresServer, database: str
 ) -> None:
