@@ -289,7 +289,7 @@ class JournalError(CallError):
     An error of the journal: no start was sent.
 
     Args:
-        path: the file.
+        path: the path of the file, or the URL without credentials.
         why: the cause.
         remedy: the actions that help, one a line.
 

@@ -25,15 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from pulumi_vod_workflow.config.backend import OBJECT_STORES
 from pulumi_vod_workflow.config.shown_url import shown_url, without_user_info
 from pulumi_vod_workflow.errors import JournalError
 
 if TYPE_CHECKING:
     from obstore import PutMode
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
-
-SCHEMES: Final = ("s3", "gs", "azblob")
-"""The schemes of the URLs."""
 
 # journal-facts 5: an unreachable store is reported within 10 s. The library's defaults are 10
 # retries within 180 s (journal-facts 4).
@@ -72,7 +70,6 @@ BOTO3_HINT: Final = (
     "install the extra: `pip install 'pulumi-vod-workflow[aws]'`\n"
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
-
 
 CREDENTIALS_HINTS: Final = {
     "s3": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if the key has one",
@@ -143,7 +140,7 @@ def parse_location(url: str) -> StoreLocation:
 
     """
     parts = urlsplit(without_user_info(url))
-    if parts.scheme not in SCHEMES or not parts.netloc:
+    if parts.scheme not in OBJECT_STORES or not parts.netloc:
         raise StoreUrlError(
             "the URL names no bucket", "set `vod:journal` to a URL such as `s3://bucket/path`"
         )
@@ -228,14 +225,7 @@ def _open_s3(
     if not config.get("skip_signature") and (profile or role or _needs_boto3(environ)):
         provider = _boto3_provider(profile, role)
         config = {**provider.config, **config}  # the URL's region comes before the profile's
-    return S3Store(
-        location.bucket,
-        prefix=folder or None,
-        config=config,  # type: ignore[arg-type] # the keys are the library's
-        client_options=_client_options(str(config.get("endpoint", "")), environ),
-        retry_config=RETRIES,
-        credential_provider=provider,
-    )
+    return _new_store(S3Store, location.bucket, folder, config, environ, provider=provider)
 
 
 def s3_config(
@@ -359,13 +349,7 @@ def _open_gcs(
         url = endpoint if "://" in endpoint else f"http://{endpoint}"
         config |= {"base_url": url, "skip_signature": True}
     parameters.end()
-    return GCSStore(
-        location.bucket,
-        prefix=folder or None,
-        config=config,  # type: ignore[arg-type] # the keys are the library's
-        client_options=_client_options(str(config.get("base_url", "")), environ),
-        retry_config=RETRIES,
-    )
+    return _new_store(GCSStore, location.bucket, folder, config, environ)
 
 
 def _open_azure(
@@ -396,13 +380,7 @@ def _open_azure(
             f"/{account}" if local else ""
         )
     parameters.end()
-    return AzureStore(
-        location.bucket,
-        prefix=folder or None,
-        config=config,  # type: ignore[arg-type] # the keys are the library's
-        client_options=_client_options(str(config.get("endpoint", "")), environ),
-        retry_config=RETRIES,
-    )
+    return _new_store(AzureStore, location.bucket, folder, config, environ)
 
 
 def _has_azure_login(environ: Mapping[str, str]) -> bool:
@@ -418,6 +396,27 @@ def _has_azure_login(environ: Mapping[str, str]) -> bool:
         profile = json.loads((folder / "azureProfile.json").read_text("utf-8-sig"))
         return bool(profile.get("subscriptions")) and shutil.which("az") is not None
     return False
+
+
+def _new_store(
+    store: Callable[..., ObjectStore],
+    bucket: str,
+    folder: str,
+    config: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    provider: Any = None,
+) -> ObjectStore:
+    """Return a store of the library. `provider` has credentials that `config` does not have."""
+    endpoint = config.get("endpoint") or config.get("base_url", "")
+    return store(
+        bucket,
+        prefix=folder or None,
+        config=config,
+        client_options=_client_options(endpoint, environ),
+        retry_config=RETRIES,
+        credential_provider=provider,
+    )
 
 
 def _client_options(endpoint: str, environ: Mapping[str, str]) -> ClientConfig:

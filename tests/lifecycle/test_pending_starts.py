@@ -322,15 +322,19 @@ def test_the_state_is_exported_once_in_an_operation(machine: Machine, tmp_path: 
     assert machine.said == []
 
 
-def test_the_kinds_of_resources_share_the_meeting(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each has a session of its own. A start without a record is known to both."""
+@pytest.fixture
+def read_only_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the journal reject pending operations, as a preview's credentials may."""
 
     def denied(self: SqliteJournal, *_: Any) -> int:
         raise JournalError(self.location, "it is read-only")
 
     monkeypatch.setattr(SqliteJournal, "import_pending", denied)
+
+
+@pytest.mark.usefixtures("read_only_journal")
+def test_the_kinds_of_resources_share_the_meeting(machine: Machine) -> None:
+    """Each has a session of its own. A start without a record is known to both."""
     machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, BATCH))
     meeting = Meeting()
     assert machine.asked(RUN, session=machine.session(meeting)) == {"run"}
@@ -346,30 +350,20 @@ def test_a_state_that_cannot_be_read_is_told(machine: Machine) -> None:
     assert "vod-workflow recover" in line
 
 
-def test_a_journal_that_cannot_be_written_is_told(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("read_only_journal")
+def test_a_journal_that_cannot_be_written_is_told(machine: Machine) -> None:
     """The preview asks nevertheless, and the stack is not met."""
-
-    def denied(self: SqliteJournal, *_: Any) -> int:
-        raise JournalError(self.location, "it is read-only")
-
-    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
     machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, {**BATCH, "clientTokens": SECRET}))
     assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
     [line] = machine.said
     assert "cannot record the unfinished operations of the stack: it is read-only\nhint: " in line
 
 
+@pytest.mark.usefixtures("read_only_journal")
 def test_a_journal_that_cannot_be_written_is_told_only_if_there_is_something_to_write(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    machine: Machine, tmp_path: Path
 ) -> None:
     """A preview of a new stack by read-only credentials."""
-
-    def denied(self: SqliteJournal, *_: Any) -> int:
-        raise JournalError(self.location, "it is read-only")
-
-    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
     machine.backend = f"file://{tmp_path}/states"
     machine.state()
     assert (machine.asked(RUN), machine.said) == (set(), [])
