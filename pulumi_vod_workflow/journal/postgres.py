@@ -30,7 +30,6 @@ from pulumi_vod_workflow.journal.postgres_database import (
     Write,
 )
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,
@@ -38,6 +37,7 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
     intent_of,
     journal_lookup,
     lookup_keys,
@@ -433,7 +433,7 @@ class PostgresJournal(Journal):
 
     @override
     def import_records(self, records: Iterable[StartRecord]) -> int:
-        additions = [self._addition(record, IMPORTED) for record in records]
+        additions = [self._addition(record) for record in records]
         added = self._database.write(Write(additions, _count_rows)).result()
         self._runs.forget()
         return added
@@ -452,9 +452,9 @@ class PostgresJournal(Journal):
         settled = [(MARK_SETTLED, values) for _, values in additions]
         return self._database.write(Write([met, *additions, *settled], _count_rows)).result()
 
-    def _addition(self, record: StartRecord, process: str | None = None) -> Statement:
+    def _addition(self, record: StartRecord) -> Statement:
         run = _json(record.run) if record.run else None
-        values = {"sent_at": record.sent_at, "run": run, "process": process}
+        values = {"sent_at": record.sent_at, "run": run, "process": imported_process(record)}
         return ADD_RECORD, {**self._intent_values(intent_of(record)), **values}
 
     def _change(

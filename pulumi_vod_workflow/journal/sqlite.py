@@ -32,7 +32,6 @@ from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import sqlite_schema as schema
 from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,
@@ -40,6 +39,7 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
     journal_lookup,
     lookup_keys,
 )
@@ -214,7 +214,10 @@ class SqliteJournal(Journal):
 
     @override
     def import_records(self, records: Iterable[StartRecord]) -> int:
-        rows = [{**self._row(record), "owner": None, "process": IMPORTED} for record in records]
+        rows = [
+            {**self._row(record), "owner": None, "process": imported_process(record)}
+            for record in records
+        ]
 
         def add(connection: sqlite3.Connection) -> int:
             added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]

@@ -10,13 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 
 RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 """The fields of a run that a record has."""
 
 IMPORTED: Final = "imported"
 """The process of a start that another journal had: nothing shows whether it is alive."""
+
+
+def imported_process(record: StartRecord) -> str | None:
+    """Return the process of a start that another journal had; `None` if it has ended."""
+    return None if record.owner_state is OwnerState.ENDED else IMPORTED
+
 
 # Longer than any update. A slower concurrent update still finds the released run.
 RELEASED_RETENTION: Final = timedelta(days=2)
@@ -209,8 +215,8 @@ class Journal(Protocol):
         Record the starts of another journal as they are there.
 
         A start that the journal has, has released, or has deleted stays as it is. So a repetition
-        adds what an error has prevented, and has no other effect. The owner of an imported start is
-        unknown to the journal.
+        adds what an error has prevented, and has no other effect. The journal knows of an
+        imported start only whether its owner has ended.
 
         Returns:
             The number of added records.

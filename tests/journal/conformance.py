@@ -640,11 +640,21 @@ class JournalConformance:
         found = later.lookup([A, B]).records
         assert [each.sent_at for each in found.values()] == [sent_at, sent_at]
         assert found[A.record_key].request_key == "film"
+        assert found[B.record_key].owner_state is OwnerState.ENDED
         assert later.import_records(records) == 0
         release(later, "a")
         later.delete([found[B.record_key]])
         assert later.import_records(records) == 0
         assert look(open_journal(), A, B, C) == {C.record_key: "lb:c"}
+
+    def test_an_imported_start_of_a_living_process_is_waited_for(self, journal: Journal) -> None:
+        """The owner may be on another machine."""
+        now = journal.now()
+        living = StartRecord(
+            now, None, A.record_key, A.resource_key, A.request_key, OwnerState.LIVING
+        )
+        assert journal.import_records([living]) == 1
+        assert journal.lookup([A]).records[A.record_key].owner_state is OwnerState.UNKNOWN
 
     def test_a_stack_moves_from_a_file(
         self, journal: Journal, open_journal: Opener, tmp_path: Path
