@@ -121,6 +121,8 @@ def locate_journal(
         if chosen
         else _default_location(backend, defaults[0], environ, emulated=emulated)
     )
+    if backend.warning and not emulated:
+        location = replace(location, warning=backend.warning)
     # Two spellings of one file are one journal: its records must not move into itself.
     own = location.path.resolve() if location.path else None
     former = tuple(

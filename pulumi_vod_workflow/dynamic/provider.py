@@ -92,7 +92,7 @@ class VodProvider(ResourceProvider):
         """Store the stack's configuration, which the first operation that needs it validates."""
         get, keys = req.config.get, config_keys(req.config)
         self._session = Session(
-            lambda: load_settings(get, os.environ, home_folder(), keys),
+            lambda: load_settings(get, os.environ, home_folder(), keys, trusts_login=False),
             BlockingService(),
             ANNOUNCEMENTS,
             MEETING,

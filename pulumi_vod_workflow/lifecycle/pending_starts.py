@@ -92,7 +92,7 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             stack,
             os.environ,
             Path(),
-            is_cloud=location.backend.startswith("https://"),
+            is_cloud=not location.backend or location.backend.startswith("https://"),
         )
     except EngineCommandError as error:
         host.logger.warning(

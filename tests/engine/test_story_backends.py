@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
+import pytest
+
+from tests.engine.harness import Story, run
 from tests.engine.project import Project
 from torture.crash import crash
 from torture.declared import FILE, PROGRAM
@@ -36,3 +40,17 @@ def test_two_backends_with_one_journal_keep_their_own_runs(tmp_path: Path, like:
         assert (said.code, said.promised, said.paid) == (0, 0, 0), said.text
         assert f"reuses {first} (free)" in said.text
         assert one.recorded == {"run": first}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the folder of the engine")
+def test_a_backend_that_only_an_automation_program_names_is_found(story: Story) -> None:
+    """`main` is the program's folder, and `Pulumi.yaml` is in the workspace's folder."""
+    workspace = story.stack.workspace
+    workspace.env_vars = {
+        name: value for name, value in workspace.env_vars.items() if name != "PULUMI_BACKEND_URL"
+    }
+    journal = story.state / ".pulumi" / "vod-journal.sqlite3"
+    journal.unlink()
+    said = story.pays(run(), 1)
+    assert "warning" not in said.text
+    assert [*story.folder.rglob("vod-journal.sqlite3")] == [journal]
