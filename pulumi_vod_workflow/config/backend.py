@@ -28,8 +28,8 @@ PROJECT_FILES: Final = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
 """The names of a project's file."""
 
 NO_PROJECT_FILE: Final = (
-    "the provider does not find the `Pulumi.yaml` of the project {project}, so it does not know the "
-    "backend of the state. It asks the last login for unfinished operations. If the state is "
+    "the provider does not find the `Pulumi.yaml` of the project {project}, so it does not know "
+    "the backend of the state. It asks the last login for unfinished operations. If the state is "
     "elsewhere, a start of an interrupted update on another machine may be paid again.\n"
     "hint: set PULUMI_BACKEND_URL to the URL of the backend"
 )

@@ -240,7 +240,7 @@ class SqliteJournal(Journal):
     @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         met = {**self._stack_values(project, stack), "now": self._clock.now().isoformat()}
-        rows = [self._row(start.record()) for start in starts]
+        rows = [{**self._row(start.record()), "creates": start.creates} for start in starts]
 
         def add(connection: sqlite3.Connection) -> int:
             added = [connection.execute(schema.INSERT_FOREIGN, row).rowcount for row in rows]
@@ -310,6 +310,7 @@ class SqliteJournal(Journal):
             "request": record.request_key,
             "sent": record.sent_at.isoformat(),
             "run": run.get("runId"),
+            "creates": 1,
             **{name: run.get(name) for name in RUN_FIELDS},
         }
 

@@ -97,6 +97,13 @@ class PendingStart:
     resource_key: str
     sent_at: datetime
     """The time of the state, the earliest time at which the start may have been sent."""
+    creates: int = 1
+    """
+    The number of pending creates with this start; 0 of an update only.
+
+    The engine keeps each (journal-facts 6), so a larger number shows a later create. An `updating`
+    operation goes with the next write of the state.
+    """
 
     def record(self) -> StartRecord:
         """Return the record of the start as sent without an answer."""

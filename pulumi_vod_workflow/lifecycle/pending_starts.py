@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -171,6 +172,12 @@ def pending_starts(
         if start.record_key
     ).records
     urns = Counter(operation.resource.urn for operation in exported.interrupted)
+    creates = Counter(
+        (start.record_key, start.resource_key)
+        for operation, starts in zip(exported.interrupted, groups, strict=True)
+        if operation.type == "creating"
+        for start in starts
+    )
     for operation, starts in zip(exported.interrupted, groups, strict=True):
         # The journal records each start before its send. If it has a start of the only interrupted
         # create, it has all starts of that create that were sent. A released record proves
@@ -180,7 +187,8 @@ def pending_starts(
         # An older record is that of an earlier create, which has failed.
         is_own = bool(own) and (exported.written is None or max(own) >= exported.written)
         if not (is_only_create and is_own):
-            yield from starts
+            for start in starts:
+                yield replace(start, creates=creates[start.record_key, start.resource_key])
 
 
 def _starts_by_operation(

@@ -139,6 +139,17 @@ def test_a_pending_start_is_asked_about_until_it_is_answered(machine: Machine) -
     assert machine.asked(RUN, BATCH) == set()
 
 
+def test_a_later_create_of_an_answered_start_is_asked_about(machine: Machine) -> None:
+    """Another machine has created the resource again after the answer, and was killed, too."""
+    machine.state(pending(RUN_TYPE, RUN))
+    assert machine.asked(RUN) == {"run"}
+    for count, expected in ((1, set()), (2, {"run"}), (2, set()), (3, {"run"})):
+        journal = machine.session().journal
+        journal.delete(journal.list_stack("shop", "dev"))
+        machine.state(*[pending(RUN_TYPE, RUN)] * count)
+        assert machine.asked(RUN) == expected
+
+
 def test_another_start_is_not_asked_about(machine: Machine) -> None:
     """Another declaration, or the one of another operation, or an adoption."""
     other = {**RUN, "vid": "w", "clientToken": "other"}
