@@ -47,6 +47,7 @@ from pulumi_vod_workflow.journal.object_names import (
     Entry,
     MarkKind,
     folder_of_resource,
+    has_met_last,
     new_mark,
     quoted,
     stack_folder,
@@ -190,7 +191,14 @@ class ObjectJournal(Journal):
         folder = stack_folder(project, stack)
         self._entries.snapshot(quoted(project))
         listing = self._entries.list_names([f"{folder}/{MARKS}"])
-        return any(mark.kind is MarkKind.MET for mark in listing.marks)
+        return has_met_last(listing.marks)
+
+    @override
+    def forget_met(self, project: str, stack: str) -> None:
+        # The former mark stays with its keys, and this one withdraws it.
+        self._probe()
+        mark = new_mark(stack_folder(project, stack), MarkKind.LEFT, self.now())
+        self._objects.create(mark.path, [])
 
     # -- one start ----------------------------------------------------------------------------
 
@@ -415,7 +423,7 @@ class ObjectJournal(Journal):
         # imported once.
         new = [record for record in pending if record.record_key not in imported]
         added = self._add_new(new, listing)
-        if new or not met:
+        if new or not has_met_last(listing.marks):
             keys = sorted(record.record_key for record in new)
             self._objects.create(new_mark(folder, MarkKind.MET, self.now()).path, keys)
         return added

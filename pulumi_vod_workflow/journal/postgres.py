@@ -218,6 +218,11 @@ SELECT 1 FROM vod_stacks
 WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
 """
 
+DELETE_MET: Final = """
+DELETE FROM vod_stacks
+WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
+"""
+
 SELECT_RUN_IDS: Final = """
 SELECT run ->> 'runId' FROM vod_starts WHERE backend = %(backend)s AND run IS NOT NULL
 """
@@ -444,6 +449,11 @@ class PostgresJournal(Journal):
             (SELECT_MET, self._values({"project": project, "stack": stack}))
         )
         return bool(found)
+
+    @override
+    def forget_met(self, project: str, stack: str) -> None:
+        deletion = DELETE_MET, self._values({"project": project, "stack": stack})
+        self._database.write(Write([deletion], lambda _: None, create=False)).result()
 
     @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:

@@ -238,6 +238,10 @@ class SqliteJournal(Journal):
             return bool(connection.execute(schema.SELECT_MET, values).fetchall())
 
     @override
+    def forget_met(self, project: str, stack: str) -> None:
+        self._transaction((schema.DELETE_MET, self._stack_values(project, stack))).result()
+
+    @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         met = {**self._stack_values(project, stack), "now": self._clock.now().isoformat()}
         rows = [{**self._row(start.record()), "creates": start.creates} for start in starts]

@@ -242,6 +242,15 @@ class Journal(Protocol):
 
         """
 
+    def forget_met(self, project: str, stack: str) -> None:
+        """
+        Remove the mark of `has_met`, because updates of the stack use another journal now.
+
+        Raises:
+            JournalError: when the store is not writable.
+
+        """
+
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         """
         Record starts of pending operations as sent without an answer, and the stack as met.

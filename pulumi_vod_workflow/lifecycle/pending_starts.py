@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint
+from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.execution import is_emulated, may_succeed_on_rerun
@@ -39,6 +39,7 @@ from pulumi_vod_workflow.core.recovery import (
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
 from pulumi_vod_workflow.journal.moving import move_stack
+from pulumi_vod_workflow.journal.opening import new_journal
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import Journal, PendingStart
 from pulumi_vod_workflow.lifecycle.host import Host
@@ -102,6 +103,7 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             "hint: run `vod-workflow recover` before `pulumi up`"
         )
         return
+    _forget_former_journals(session, host, exported, (project, stack))
     starts = [*pending_starts(exported, settings, session.journal)]
     if not starts and not location.is_beside_state:
         return
@@ -115,6 +117,30 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
                 f"the journal {location} cannot record the unfinished operations of the stack: "
                 f"{error.why}\n"
                 f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
+            )
+
+
+def _forget_former_journals(
+    session: Session, host: Host, exported: ExportedStack, stack: tuple[str, str]
+) -> None:
+    """
+    Withdraw the stack's mark in the journal of the last update, if this is another one.
+
+    So one journal at most has a mark of the stack. When `vod:journal` changes back, the former
+    journal reads the unfinished operations again.
+    """
+    location = session.settings.journal
+    last = _recorded_settings(exported, session.settings).journal
+    for former in {last, location.default or location} - {location}:
+        try:
+            journal = new_journal(former)
+            if journal.has_met(*stack):
+                journal.forget_met(*stack)
+        except JournalError as error:
+            host.logger.warning(
+                f"the journal {former}, which updates of this stack used before, cannot learn that "
+                f"they use {location} now: {error.why}\n"
+                "hint: do not set `vod:journal` back to that journal"
             )
 
 
@@ -195,7 +221,7 @@ def _starts_by_operation(
     exported: ExportedStack, settings: Settings, now: datetime
 ) -> list[list[PendingStart]]:
     """Return, for each unfinished operation, its starts without a recorded run."""
-    site = _recorded_site(exported, settings)
+    site = _recorded_settings(exported, settings).site
     if site.endpoint == EMULATOR:
         return []
     # The time of a state is that of its last write, and the start may have been sent before. So
@@ -230,9 +256,9 @@ def _starts_by_operation(
     return [[*starts(operation.resource)] for operation in exported.interrupted]
 
 
-def _recorded_site(exported: ExportedStack, settings: Settings) -> ServiceEndpoint:
-    """Return the endpoint of the interrupted update: that of its recorded configuration."""
+def _recorded_settings(exported: ExportedStack, settings: Settings) -> Settings:
+    """Return the settings of the last update: its configuration is in the state."""
     try:
-        return load_settings(exported.setting, os.environ, home_folder()).site
+        return load_settings(exported.setting, os.environ, home_folder(), trusts_login=False)
     except ConfigurationError:
-        return settings.site
+        return settings

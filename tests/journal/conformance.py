@@ -510,6 +510,21 @@ class JournalConformance:
         assert later.claim(A, ME, version).result().won
         assert later.lookup([A]).records[A.record_key].sent_at == sent_at
 
+    def test_a_stack_that_another_journal_has_is_met_again(
+        self, journal: Journal, open_journal: Opener
+    ) -> None:
+        """What was imported before stays known."""
+        start = pending(A, journal.now() - timedelta(days=1))
+        journal.import_pending(PROJECT, STACK, [start])
+        journal.import_pending(PROJECT, "other", [])
+        for _ in range(2):
+            open_journal().forget_met(PROJECT, STACK)
+            assert not open_journal().has_met(PROJECT, STACK)
+            assert open_journal().has_met(PROJECT, "other")
+            open_journal().delete(open_journal().list_stack(PROJECT, STACK))
+            assert open_journal().import_pending(PROJECT, STACK, [start]) == 0
+            assert open_journal().has_met(PROJECT, STACK)
+
     def test_a_preview_does_not_meet_a_stack(self, journal: Journal, open_journal: Opener) -> None:
         """It makes the store; only `import_pending` meets the stack."""
         journal.lookup([A], create=True)
