@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
+from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.execution import is_emulated, may_succeed_on_rerun
 from pulumi_vod_workflow.core.exported_stack import ExportedStack, Resource
@@ -86,7 +87,10 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
         _move_records(session, host, SqliteJournal(path, backend), (project, stack))
     # A journal on this machine knows nothing of the updates of other machines. So it meets the
     # stack in each operation.
-    if location.is_beside_state and session.journal.has_met(project, stack):
+    has_met = location.is_beside_state and session.journal.has_met(project, stack)
+    # `vod:journal` may have changed and changed back. Another journal withdraws this mark only of
+    # the default journal, and of the last update's one: see `_forget_former_journals`.
+    if has_met and location.default is None:
         return
     try:
         exported = read_exported_stack(
@@ -103,7 +107,10 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             "hint: run `vod-workflow recover` before `pulumi up`"
         )
         return
-    _forget_former_journals(session, host, exported, (project, stack))
+    last = _recorded_settings(exported, settings).journal
+    if has_met and (last == location or exported.is_secret("vod:journal")):
+        return
+    _forget_former_journals(session, host, last, (project, stack))
     starts = [*pending_starts(exported, settings, session.journal)]
     if not starts and not location.is_beside_state:
         return
@@ -121,7 +128,7 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
 
 
 def _forget_former_journals(
-    session: Session, host: Host, exported: ExportedStack, stack: tuple[str, str]
+    session: Session, host: Host, last: JournalLocation, stack: tuple[str, str]
 ) -> None:
     """
     Withdraw the stack's mark in the journal of the last update, if this is another one.
@@ -129,8 +136,8 @@ def _forget_former_journals(
     So one journal at most has a mark of the stack. When `vod:journal` changes back, the former
     journal reads the unfinished operations again.
     """
+    # `up --skip-preview` records its own configuration before this, so the default one is added.
     location = session.settings.journal
-    last = _recorded_settings(exported, session.settings).journal
     for former in {last, location.default or location} - {location}:
         try:
             journal = new_journal(former)

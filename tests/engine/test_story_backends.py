@@ -54,3 +54,19 @@ def test_a_backend_that_only_an_automation_program_names_is_found(story: Story) 
     said = story.pays(run(), 1)
     assert "warning" not in said.text
     assert [*story.folder.rglob("vod-journal.sqlite3")] == [journal]
+
+
+def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: Project) -> None:
+    """In between, an update with another journal was killed. Neither of the two had a preview."""
+    with Stand(tmp_path / "stand", like) as stand:
+        first, other = (str(stand.project.state / f"{name}.sqlite3") for name in "ab")
+        stand.project.configure(vod_journal=first)
+        stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+        assert stand.end(stand.begin()).code == 0
+        stand.project.configure(vod_journal=other)
+        stand.declared.runs["lost"] = {"vid": "lost", "template_id": "t"}
+        assert crash(stand, "group", "accepted", 1, random.Random(1))
+        stand.project.configure(vod_journal=first)
+        stand.emulator.advance(5000)
+        said = stand.up()
+        assert (said.questions, said.paid) == ({"lost"}, 0), said.text
