@@ -69,4 +69,27 @@ def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: 
         stand.project.configure(vod_journal=first)
         stand.emulator.advance(5000)
         said = stand.up()
-        assert (said.questions, said.paid) == ({"lost"}, 0), said.text
+        assert said.questions == {"lost"}, said.text
+        assert said.paid == 0
+
+
+def test_a_password_in_the_plain_configuration_is_warned_of_once(
+    tmp_path: Path, like: Project
+) -> None:
+    url = "postgresql://me:HIDDEN@127.0.0.1:1/journal"
+    with Project(tmp_path / "project", "http://127.0.0.1:1", like=like) as project:
+        project.program(
+            "for name in 'ab': WorkflowRun(name, vid=f'v{name}', template_id='t', priority=9)"
+        )
+        options: tuple[str, ...]
+        for options, is_warned in (((), True), (("--secret",), False)):
+            project.command("config", "set", "vod:journal", url, "--stack", "dev", *options)
+            preview = project.start("preview", "--stack", "dev", "--diff")
+            assert preview.wait() != 0, "a priority of 9 is rejected"
+            assert "HIDDEN" not in preview.said
+            warnings = [
+                event.diagnostic_event.message
+                for event in preview.events
+                if event.diagnostic_event and "password in plain" in event.diagnostic_event.message
+            ]
+            assert len(warnings) == is_warned, preview.said
