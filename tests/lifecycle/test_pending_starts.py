@@ -96,7 +96,8 @@ class Machine:
             self.environment.setenv(name, value)
         settings = load_settings(self.config.get, environ, self.folder)
         service: Any = None
-        return Session(lambda: settings, service, Announcements(self.said.append, print), meeting)
+        announcements = Announcements(self.said.append, self.said.append, print)
+        return Session(lambda: settings, service, announcements, meeting)
 
     def host(self) -> Host:
         logger: Any = type(
