@@ -288,7 +288,7 @@ class JournalError(CallError):
     """
     An error of the journal: no start was sent.
 
-    `retryable` is always false: each store has its own retries, and only the remedy tells what helps.
+    `retryable` is always false: each store has its own retries, and the remedy names what helps.
 
     Args:
         path: the path of the file, or the URL without credentials.
