@@ -374,7 +374,8 @@ class ObjectEntries:
             return
         with self._lock:
             new = {*listing.marks} - self._read_marks
-        unread = [mark for mark in new if mark.kind is not MarkKind.MET]
+        concerned = {MarkKind.RELEASED, MarkKind.DISCARDED}
+        unread = [mark for mark in new if mark.kind in concerned]
         call = self.parallel if parallel else map
         bodies = call(self._objects.read, [mark.path for mark in unread])
         for mark, names in zip(unread, bodies, strict=True):

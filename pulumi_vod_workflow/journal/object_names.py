@@ -12,6 +12,7 @@ could differ in, so the store creates it once.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -40,6 +41,8 @@ class MarkKind(StrEnum):
     """Names of entries that the user has discarded."""
     MET = "met"
     """Record keys of starts that pending operations of the state had: not added again."""
+    LEFT = "left"
+    """No names. Updates of the stack have used another journal since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,13 @@ def parse_mark(path: str) -> Mark | None:
     except ValueError:
         return None
     return Mark(path, folder, MarkKind(kind), at)
+
+
+def has_met_last(marks: Iterable[Mark]) -> bool:
+    """Return whether the journal has met a stack, and updates have used no other one since."""
+    latest = {mark.kind: mark for mark in sorted(marks, key=lambda mark: mark.time)}
+    met, left = latest.get(MarkKind.MET), latest.get(MarkKind.LEFT)
+    return met is not None and (left is None or left.time < met.time)
 
 
 def quoted(text: str) -> str:

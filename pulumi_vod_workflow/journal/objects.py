@@ -24,7 +24,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from itertools import chain
 from typing import Any, Final
 from uuid import uuid4
@@ -48,6 +47,7 @@ from pulumi_vod_workflow.journal.object_names import (
     Entry,
     MarkKind,
     folder_of_resource,
+    has_met_last,
     new_mark,
     quoted,
     stack_folder,
@@ -59,13 +59,13 @@ from pulumi_vod_workflow.journal.object_store import (
 )
 from pulumi_vod_workflow.journal.owners import UnknownProcesses
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RUN_FIELDS,
     ClaimResult,
     Journal,
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
     intent_of,
     stack_of,
 )
@@ -191,7 +191,14 @@ class ObjectJournal(Journal):
         folder = stack_folder(project, stack)
         self._entries.snapshot(quoted(project))
         listing = self._entries.list_names([f"{folder}/{MARKS}"])
-        return any(mark.kind is MarkKind.MET for mark in listing.marks)
+        return has_met_last(listing.marks)
+
+    @override
+    def forget_met(self, project: str, stack: str) -> None:
+        # The former mark stays with its keys, and this one withdraws it.
+        self._probe()
+        mark = new_mark(stack_folder(project, stack), MarkKind.LEFT, self.now())
+        self._objects.create(mark.path, [])
 
     # -- one start ----------------------------------------------------------------------------
 
@@ -402,7 +409,7 @@ class ObjectJournal(Journal):
         wanted = [*records]
         self._probe()
         folders = {folder_of_resource(record.resource_key)[0] for record in wanted}
-        return self._add_new(wanted, self._entries.list_names(folders), IMPORTED)
+        return self._add_new(wanted, self._entries.list_names(folders))
 
     @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
@@ -415,28 +422,26 @@ class ObjectJournal(Journal):
         # The engine keeps a pending operation until a user clears it (journal-facts 6), so each is
         # imported once.
         new = [record for record in pending if record.record_key not in imported]
-        added = self._add_new(new, listing, None)
-        if new or not met:
+        added = self._add_new(new, listing)
+        if new or not has_met_last(listing.marks):
             keys = sorted(record.record_key for record in new)
             self._objects.create(new_mark(folder, MarkKind.MET, self.now()).path, keys)
         return added
 
-    def _add_new(
-        self, records: Iterable[StartRecord], listing: Listing, process: str | None
-    ) -> int:
+    def _add_new(self, records: Iterable[StartRecord], listing: Listing) -> int:
         """Create the entries of records whose starts have none."""
         self._entries.apply_marks(listing, always=True)
         known = {(entry.folder, entry.start) for entry in listing.entries}
         known |= self._entries.discarded_starts()
         new = {start: record for record in records if (start := start_of(record)) not in known}
-        self._entries.parallel(partial(self._add, process=process), [*new.values()])
+        self._entries.parallel(self._add, [*new.values()])
         return len(new)
 
-    def _add(self, record: StartRecord, *, process: str | None) -> None:
+    def _add(self, record: StartRecord) -> None:
         intent, run = intent_of(record), record.run
         body = {
             **body_of(intent, record.sent_at.isoformat()),
-            "process": process,
+            "process": imported_process(record),
             **({name: run.get(name) for name in RUN_FIELDS} if run else {"claim": uuid4().hex}),
         }
         self._entries.create(entry_of(intent, 1, run["runId"] if run else ""), body)

@@ -30,7 +30,6 @@ from pulumi_vod_workflow.journal.postgres_database import (
     Write,
 )
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,
@@ -38,6 +37,7 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
     intent_of,
     journal_lookup,
     lookup_keys,
@@ -215,6 +215,11 @@ ORDER BY sent_at
 
 SELECT_MET: Final = """
 SELECT 1 FROM vod_stacks
+WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
+"""
+
+DELETE_MET: Final = """
+DELETE FROM vod_stacks
 WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
 """
 
@@ -433,7 +438,7 @@ class PostgresJournal(Journal):
 
     @override
     def import_records(self, records: Iterable[StartRecord]) -> int:
-        additions = [self._addition(record, IMPORTED) for record in records]
+        additions = [self._addition(record) for record in records]
         added = self._database.write(Write(additions, _count_rows)).result()
         self._runs.forget()
         return added
@@ -446,15 +451,20 @@ class PostgresJournal(Journal):
         return bool(found)
 
     @override
+    def forget_met(self, project: str, stack: str) -> None:
+        deletion = DELETE_MET, self._values({"project": project, "stack": stack})
+        self._database.write(Write([deletion], lambda _: None, create=False)).result()
+
+    @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         met = ADD_STACK, self._values({"project": project, "stack": stack})
         additions = [self._addition(start.record()) for start in starts]
         settled = [(MARK_SETTLED, values) for _, values in additions]
         return self._database.write(Write([met, *additions, *settled], _count_rows)).result()
 
-    def _addition(self, record: StartRecord, process: str | None = None) -> Statement:
+    def _addition(self, record: StartRecord) -> Statement:
         run = _json(record.run) if record.run else None
-        values = {"sent_at": record.sent_at, "run": run, "process": process}
+        values = {"sent_at": record.sent_at, "run": run, "process": imported_process(record)}
         return ADD_RECORD, {**self._intent_values(intent_of(record)), **values}
 
     def _change(

@@ -32,7 +32,6 @@ from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import sqlite_schema as schema
 from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,
@@ -40,6 +39,7 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
     journal_lookup,
     lookup_keys,
 )
@@ -214,7 +214,10 @@ class SqliteJournal(Journal):
 
     @override
     def import_records(self, records: Iterable[StartRecord]) -> int:
-        rows = [{**self._row(record), "owner": None, "process": IMPORTED} for record in records]
+        rows = [
+            {**self._row(record), "owner": None, "process": imported_process(record)}
+            for record in records
+        ]
 
         def add(connection: sqlite3.Connection) -> int:
             added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]
@@ -235,9 +238,13 @@ class SqliteJournal(Journal):
             return bool(connection.execute(schema.SELECT_MET, values).fetchall())
 
     @override
+    def forget_met(self, project: str, stack: str) -> None:
+        self._transaction((schema.DELETE_MET, self._stack_values(project, stack))).result()
+
+    @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         met = {**self._stack_values(project, stack), "now": self._clock.now().isoformat()}
-        rows = [self._row(start.record()) for start in starts]
+        rows = [{**self._row(start.record()), "creates": start.creates} for start in starts]
 
         def add(connection: sqlite3.Connection) -> int:
             added = [connection.execute(schema.INSERT_FOREIGN, row).rowcount for row in rows]
@@ -307,6 +314,7 @@ class SqliteJournal(Journal):
             "request": record.request_key,
             "sent": record.sent_at.isoformat(),
             "run": run.get("runId"),
+            "creates": 1,
             **{name: run.get(name) for name in RUN_FIELDS},
         }
 

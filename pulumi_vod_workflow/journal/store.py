@@ -10,13 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 
 RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 """The fields of a run that a record has."""
 
 IMPORTED: Final = "imported"
 """The process of a start that another journal had: nothing shows whether it is alive."""
+
+
+def imported_process(record: StartRecord) -> str | None:
+    """Return the process of a start that another journal had; `None` if it has ended."""
+    return None if record.owner_state is OwnerState.ENDED else IMPORTED
+
 
 # Longer than any update. A slower concurrent update still finds the released run.
 RELEASED_RETENTION: Final = timedelta(days=2)
@@ -91,6 +97,13 @@ class PendingStart:
     resource_key: str
     sent_at: datetime
     """The time of the state, the earliest time at which the start may have been sent."""
+    creates: int = 1
+    """
+    The number of pending creates with this start; 0 of an update only.
+
+    The engine keeps each (journal-facts 6), so a larger number shows a later create. An `updating`
+    operation goes with the next write of the state.
+    """
 
     def record(self) -> StartRecord:
         """Return the record of the start as sent without an answer."""
@@ -209,8 +222,8 @@ class Journal(Protocol):
         Record the starts of another journal as they are there.
 
         A start that the journal has, has released, or has deleted stays as it is. So a repetition
-        adds what an error has prevented, and has no other effect. The owner of an imported start is
-        unknown to the journal.
+        adds what an error has prevented, and has no other effect. The journal knows of an
+        imported start only whether its owner has ended.
 
         Returns:
             The number of added records.
@@ -226,6 +239,15 @@ class Journal(Protocol):
 
         Raises:
             JournalError: when the store is not readable.
+
+        """
+
+    def forget_met(self, project: str, stack: str) -> None:
+        """
+        Remove the mark of `has_met`, because updates of the stack use another journal now.
+
+        Raises:
+            JournalError: when the store is not writable.
 
         """
 

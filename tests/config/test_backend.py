@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,3 +156,37 @@ def test_no_password_in_a_repr() -> None:
     found = parse_backend("postgres://me:hidden@db/states", {}, Path("/srv"))
     assert "hidden" not in repr(found)
     assert "hidden" in found.url
+
+
+def test_without_the_projects_file_a_provider_does_not_trust_the_login(tmp_path: Path) -> None:
+    """The file may name another backend: a program of the Automation API has it elsewhere."""
+    write(tmp_path / "credentials.json", '{"current": "s3://login"}')
+    environ = {"PULUMI_HOME": str(tmp_path)}
+    found = find_backend(environ, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, found.folder) == ("", None)
+    assert "`Pulumi.yaml` of the project shop" in found.warning
+    assert "hint: set PULUMI_BACKEND_URL" in found.warning
+    named = {**environ, "PULUMI_BACKEND_URL": "s3://here"}
+    found = find_backend(named, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, found.warning) == ("s3://here", "")
+    write(tmp_path / "Pulumi.yaml", "name: shop")
+    found = find_backend(environ, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, found.warning) == ("s3://login", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the folder of a process")
+def test_the_projects_file_is_found_in_the_engines_folder(tmp_path: Path) -> None:
+    """`main` has moved the provider away. Between the two there may be a shell."""
+    engine, program = tmp_path / "engine", tmp_path / "program"
+    write(engine / "Pulumi.yaml", "name: shop\nbackend: {url: 's3://states'}")
+    write(program / "Pulumi.yaml", "name: other\nbackend: {url: 's3://others'}")
+    code = (
+        "from pathlib import Path\n"
+        "from pulumi_vod_workflow.config.backend import find_backend\n"
+        "home = Path('home')\n"
+        "print(find_backend({}, home, Path(), 'shop', trusts_login=False).identity)\n"
+    )
+    shell = f"cd {shlex.quote(str(program))} && {sys.executable} -c {shlex.quote(code)}; true"
+    command = ["sh", "-c", f"sh -c {shlex.quote(shell)}; true"]
+    said = subprocess.run(command, cwd=engine, capture_output=True, text=True, check=True)
+    assert said.stdout == "s3://states\n"

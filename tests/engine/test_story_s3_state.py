@@ -70,6 +70,7 @@ def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     reader = machine("reader")
     reader.environ |= s3.environ(READER_KEY)
     preview = reader.command("preview", "--stack", "dev")
+    assert "warning: vod: the journal s3://" in preview
     assert "is read-only for these credentials" in preview
     assert emulator.ledger() == []
 

@@ -61,6 +61,7 @@ class Machine:
     """A machine with a journal of its own, and the state that all machines share."""
 
     folder: Path
+    environment: pytest.MonkeyPatch
     exported: dict[str, Any] | Exception = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
     exports: int = 0
@@ -91,9 +92,12 @@ class Machine:
 
     def session(self, meeting: Meeting | None = None) -> Session:
         environ = {"PULUMI_BACKEND_URL": self.backend, "PULUMI_HOME": str(self.folder)}
+        for name, value in environ.items():
+            self.environment.setenv(name, value)
         settings = load_settings(self.config.get, environ, self.folder)
         service: Any = None
-        return Session(lambda: settings, service, Announcements(self.said.append, print), meeting)
+        announcements = Announcements(self.said.append, self.said.append, print)
+        return Session(lambda: settings, service, announcements, meeting)
 
     def host(self) -> Host:
         logger: Any = type(
@@ -123,7 +127,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    machine = Machine(tmp_path)
+    machine = Machine(tmp_path, monkeypatch)
     monkeypatch.setattr(pending_starts, "read_exported_stack", machine.read)
     return machine
 
@@ -137,6 +141,17 @@ def test_a_pending_start_is_asked_about_until_it_is_answered(machine: Machine) -
     session = machine.session()
     session.journal.delete(session.journal.list_stack("shop", "dev"))
     assert machine.asked(RUN, BATCH) == set()
+
+
+def test_a_later_create_of_an_answered_start_is_asked_about(machine: Machine) -> None:
+    """Another machine has created the resource again after the answer, and was killed, too."""
+    machine.state(pending(RUN_TYPE, RUN))
+    assert machine.asked(RUN) == {"run"}
+    for count, expected in ((1, set()), (2, {"run"}), (2, set()), (3, {"run"})):
+        journal = machine.session().journal
+        journal.delete(journal.list_stack("shop", "dev"))
+        machine.state(*[pending(RUN_TYPE, RUN)] * count)
+        assert machine.asked(RUN) == expected
 
 
 def test_another_start_is_not_asked_about(machine: Machine) -> None:
@@ -268,6 +283,27 @@ def test_a_journal_that_is_used_again_meets_the_stack_again(
     machine.config = {}
     machine.state(pending(RUN_TYPE, RUN))
     assert machine.asked(RUN) == {"run"}
+
+
+@pytest.mark.parametrize("first", ["", "a.sqlite3"])
+def test_a_journal_meets_the_stack_again_after_another_one(
+    machine: Machine, tmp_path: Path, first: str
+) -> None:
+    """`vod:journal` has changed, and changes back. The state has that of the last update."""
+    machine.backend = f"file://{tmp_path}/states"
+    one = {"vod:journal": f"{tmp_path}/states/{first}"} if first else {}
+    other = {"vod:journal": f"{tmp_path}/states/b.sqlite3"}
+    names = iter("123456")
+    last: dict[str, str] = {}
+    for config in (one, other) * 3:
+        name = next(names)
+        start = {**RUN, "vid": name, "clientToken": name, "scope": {**SCOPE, "name": name}}
+        machine.config = config
+        machine.state(pending(RUN_TYPE, start), config=last)
+        assert machine.asked(start) == {name}
+        assert machine.session().journal.has_met("shop", "dev")
+        last = config
+    assert machine.said == []
 
 
 @pytest.mark.parametrize(

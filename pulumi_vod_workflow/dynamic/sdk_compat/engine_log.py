@@ -33,6 +33,12 @@ def print_line(line: str) -> None:
         print(line, file=sys.stderr, flush=True)  # noqa: T201 - the engine shows it to the user
 
 
+def print_warning(line: str) -> None:
+    """Show a line of the operation as a warning; never raises."""
+    if not _log(LogRequest(severity=LogSeverity.WARNING, message=line)):
+        print_line(f"warning: {line}")
+
+
 def log_stack_status(text: str) -> None:
     """Show a line on the stack's row until the next one; a log without rows omits it."""
     _log(LogRequest(severity=LogSeverity.INFO, message=text, ephemeral=True))
