@@ -1,5 +1,5 @@
 """
-A real S3 server on this machine: versitygw, which `tools/s3_server.py` builds.
+A real S3 server on this machine: versitygw, which `tools/object_servers.py` builds.
 
 `conftest.py` of a folder imports the fixture `s3`. Each process of pytest has its own server.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +18,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.servers.process import free_port, started
 from tools.engine.find_or_install import EngineError
-from tools.s3_server import find_or_build
+from tools.object_servers import S3, find_or_install
 
 ROOT_KEY: Final = ("root", "root-secret-key")
 READER_KEY: Final = ("reader", "reader-secret-key")
@@ -46,32 +45,18 @@ class S3Server:
     def __enter__(self) -> Self:
         for name in ("buckets", "versions", "users"):
             (self._folder / name).mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         access, secret = ROOT_KEY
-        self._process = subprocess.Popen(
-            [
-                self._executable,
-                *("--port", f"127.0.0.1:{self.port}", "--access", access, "--secret", secret),
-                *("--region", REGION, "--iam-dir", str(self._folder / "users")),
-                *("--keep-alive", "--quiet", "posix"),
-                *("--versioning-dir", str(self._folder / "versions")),
-                str(self._folder / "buckets"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=(log := (self._folder / "log").open("w")),
-            stderr=subprocess.STDOUT,
-        )
-        log.close()
-        end = time.monotonic() + 30
-        while True:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise AssertionError((self._folder / "log").read_text())
-            time.sleep(0.02)
+        command = [
+            str(self._executable),
+            *("--port", f"127.0.0.1:{self.port}", "--access", access, "--secret", secret),
+            *("--region", REGION, "--iam-dir", str(self._folder / "users")),
+            *("--keep-alive", "--quiet", "posix"),
+            *("--versioning-dir", str(self._folder / "versions")),
+            str(self._folder / "buckets"),
+        ]
+        self._process = started(command, self.port, self._folder)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
@@ -158,7 +143,7 @@ class S3Server:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A server for all tests of a process."""
     try:
-        executable = find_or_build(os.environ)
+        executable = find_or_install(S3, os.environ)
     except EngineError as error:
         pytest.skip(f"no S3 server: {error}")
     with S3Server(executable, tmp_path_factory.mktemp("s3")) as server:
