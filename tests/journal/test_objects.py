@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import pytest
 
-from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import objects
 from pulumi_vod_workflow.journal.object_entries import body_of, entry_of
@@ -28,30 +27,24 @@ from pulumi_vod_workflow.journal.object_store import (
     parse_location,
 )
 from pulumi_vod_workflow.journal.objects import ObjectJournal
-from pulumi_vod_workflow.journal.store import ClaimResult, Journal
 from tests.journal.conformance import (
-    BACKEND,
     ME,
     OTHER,
     A,
     B,
     C,
-    JournalConformance,
     Off,
     accept,
     look,
     release,
     send,
 )
+from tests.journal.object_conformance import ObjectConformance, open_at
 from tests.journal.processes import PROJECT, STACK, intent, run_of
 from tests.scale import scaled
 from tests.servers.s3 import READER_KEY, S3Server, s3
 
 __all__ = ["s3"]
-
-
-def open_at(location: str, backend: str = BACKEND, clock: Clock | None = None) -> ObjectJournal:
-    return ObjectJournal(location, backend, clock)
 
 
 @pytest.fixture(scope="module")
@@ -81,15 +74,8 @@ def read_only(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Non
     return go_on
 
 
-class TestObjects(JournalConformance):
+class TestObjects(ObjectConformance):
     """The suite of all stores."""
-
-    opener = "tests.journal.test_objects:open_at"
-    knows_living_owners = False
-    has_a_clock = True
-    many: ClassVar[int] = scaled(
-        300, 1000
-    )  # each record is a request; `test_thousands_of_entries` has more
 
     @pytest.fixture
     def location(self, s3: S3Server, bucket: str, credentials: None) -> str:
@@ -98,18 +84,6 @@ class TestObjects(JournalConformance):
     @pytest.fixture
     def unreachable(self, credentials: None) -> str:
         return "s3://bucket?endpoint=http://127.0.0.1:1&s3ForcePathStyle=true"
-
-    def call_during_lost_claim(
-        self, journal: Journal, patch: pytest.MonkeyPatch, call: Callable[[], object]
-    ) -> None:
-        assert isinstance(journal, ObjectJournal)
-        read = journal._lost
-
-        def called(*args: Any) -> ClaimResult:
-            call()
-            return read(*args)
-
-        patch.setattr(journal, "_lost", called)
 
     @pytest.fixture
     def denied(self, location: str, read_only: Callable[[], None]) -> str:

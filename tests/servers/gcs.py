@@ -25,7 +25,6 @@ from tools.object_servers import GCS, find_or_install
 
 TOKEN: Final = "gcs-token"
 READER_TOKEN: Final = "gcs-reader-token"
-"""A token that may only read."""
 
 
 class GcsServer:
@@ -52,8 +51,9 @@ class GcsServer:
         self._process.terminate()
         self._process.wait(30)
 
-    def environ(self, token: str = TOKEN) -> dict[str, str]:
-        """Return the environment with the server and a token, for the engine and the journal."""
+    def environ(self, *, reader: bool = False) -> dict[str, str]:
+        """Return the environment with the server and a token, also one that may only read."""
+        token = READER_TOKEN if reader else TOKEN
         return {"STORAGE_EMULATOR_HOST": self.address, "GOOGLE_OAUTH_ACCESS_TOKEN": token}
 
     def url(self, bucket: str, path: str = "") -> str:
