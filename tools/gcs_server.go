@@ -1,7 +1,9 @@
 // The GCS server of the tests: fake-gcs-server, and the parts of the service's XML API that the
 // journal's library needs and fake-gcs-server lacks.
 //
-// Usage: gcs-server ADDRESS TOKEN READ_ONLY_TOKEN
+// Usage: gcs-server ADDRESS READ_ONLY_ADDRESS
+//
+// The second address refuses writes: the engine sends no credentials to an emulator.
 package main
 
 import (
@@ -18,7 +20,7 @@ import (
 const condition = "X-Goog-If-Generation-Match"
 
 func main() {
-	address, token, readOnlyToken := os.Args[1], os.Args[2], os.Args[3]
+	address, readOnlyAddress := os.Args[1], os.Args[2]
 	// Without a listener of its own, the server keeps the objects in memory.
 	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{
 		NoListener:  true,
@@ -29,19 +31,8 @@ func main() {
 		log.Fatal(err)
 	}
 	objects := server.HTTPHandler()
-	handler := func(answer http.ResponseWriter, request *http.Request) {
-		reads := request.Method == http.MethodGet || request.Method == http.MethodHead
-		switch request.Header.Get("Authorization") {
-		case "Bearer " + token:
-		case "Bearer " + readOnlyToken:
-			if !reads {
-				refuse(answer, http.StatusForbidden, "AccessDenied")
-				return
-			}
-		default:
-			refuse(answer, http.StatusUnauthorized, "AuthenticationRequired")
-			return
-		}
+	all := http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		request.Host = address
 		bucket, object, hasObject := strings.Cut(strings.TrimPrefix(request.URL.Path, "/"), "/")
 		if isXML(bucket) {
 			if _, err := server.Backend().GetBucket(bucket); err != nil {
@@ -55,8 +46,16 @@ func main() {
 			}
 		}
 		objects.ServeHTTP(answer, request)
-	}
-	log.Fatal(http.ListenAndServe(address, http.HandlerFunc(handler)))
+	})
+	reads := http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		if request.Method != http.MethodGet && request.Method != http.MethodHead {
+			refuse(answer, http.StatusForbidden, "AccessDenied")
+			return
+		}
+		all(answer, request)
+	})
+	go func() { log.Fatal(http.ListenAndServe(readOnlyAddress, reads)) }()
+	log.Fatal(http.ListenAndServe(address, all))
 }
 
 // isXML returns whether a path that starts with a name is of the XML API. All others have the

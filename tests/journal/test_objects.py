@@ -42,7 +42,7 @@ from tests.journal.conformance import (
 from tests.journal.object_conformance import ObjectConformance, open_at
 from tests.journal.processes import PROJECT, STACK, intent, run_of
 from tests.scale import scaled
-from tests.servers.s3 import READER_KEY, S3Server, s3
+from tests.servers.s3 import S3Server, s3
 
 __all__ = ["s3"]
 
@@ -68,7 +68,7 @@ def read_only(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Non
     """Go on with credentials that may only read."""
 
     def go_on() -> None:
-        for name, value in s3.environ(READER_KEY).items():
+        for name, value in s3.environ(reader=True).items():
             monkeypatch.setenv(name, value)
 
     return go_on

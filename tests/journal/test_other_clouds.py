@@ -142,14 +142,6 @@ def test_a_missing_bucket_is_named(server: Server) -> None:
             each()
 
 
-def test_a_token_that_google_refuses_is_named(gcs: GcsServer, use: UseEnviron) -> None:
-    url = gcs.url(gcs.bucket())
-    use({**gcs.environ(), "GOOGLE_OAUTH_ACCESS_TOKEN": "wrong"})
-    with pytest.raises(JournalError, match="gets no usable credentials") as raised:
-        open_at(url).lookup([A], create=True)
-    assert "hint: set GOOGLE_CREDENTIALS" in str(raised.value)
-
-
 @pytest.mark.parametrize("server", SERVERS, indirect=True)
 def test_a_preview_without_the_right_to_write_only_warns(server: Server, use: UseEnviron) -> None:
     url = server.url(server.bucket())

@@ -65,9 +65,10 @@ class AzureServer:
         return f"127.0.0.1:{self.port}"
 
     def environ(self, *, reader: bool = False) -> dict[str, str]:
-        """Return the environment with the credentials of the account, or of one that only reads."""
+        """Return the environment with the credentials of the account, also some that only read."""
         if reader:
-            return {"AZURE_STORAGE_ACCOUNT": ACCOUNT, "AZURE_STORAGE_SAS_TOKEN": signature("rl")}
+            reading = {"AZURE_STORAGE_KEY": "", "AZURE_STORAGE_SAS_TOKEN": signature("rl")}
+            return {"AZURE_STORAGE_ACCOUNT": ACCOUNT, **reading}
         return {"AZURE_STORAGE_ACCOUNT": ACCOUNT, "AZURE_STORAGE_KEY": KEY}
 
     def url(self, bucket: str, path: str = "") -> str:

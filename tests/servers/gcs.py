@@ -1,9 +1,9 @@
 """
 A GCS server on this machine: fake-gcs-server, which `tools/object_servers.py` builds.
 
-It keeps the objects in memory. `tools/gcs_server.go` adds the tokens, and the uploads of the XML
-API. The server does not imitate: pages of a list, limits of rate, the rights of single objects,
-service accounts, and HTTPS.
+It keeps the objects in memory. `tools/gcs_server.go` adds the uploads of the XML API, and a second
+address that may only read. The server does not imitate: credentials, pages of a list, limits of
+rate, the rights of single objects, and HTTPS.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -22,9 +22,6 @@ import pytest
 from tests.servers.process import free_port, started
 from tools.engine.find_or_install import EngineError
 from tools.object_servers import GCS, find_or_install
-
-TOKEN: Final = "gcs-token"
-READER_TOKEN: Final = "gcs-reader-token"
 
 
 class GcsServer:
@@ -42,8 +39,9 @@ class GcsServer:
         self._folder = folder
 
     def __enter__(self) -> Self:
-        self.address = f"127.0.0.1:{(port := free_port())}"
-        command = [str(self._executable), self.address, TOKEN, READER_TOKEN]
+        port = free_port()
+        self._address, self._reader = f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}"
+        command = [str(self._executable), self._address, self._reader]
         self._process = started(command, port, self._folder)
         return self
 
@@ -52,9 +50,10 @@ class GcsServer:
         self._process.wait(30)
 
     def environ(self, *, reader: bool = False) -> dict[str, str]:
-        """Return the environment with the server and a token, also one that may only read."""
-        token = READER_TOKEN if reader else TOKEN
-        return {"STORAGE_EMULATOR_HOST": self.address, "GOOGLE_OAUTH_ACCESS_TOKEN": token}
+        """Return the environment with the server's address, also the one that may only read."""
+        # The engine wants credentials, and sends none to an emulator.
+        address = self._reader if reader else self._address
+        return {"STORAGE_EMULATOR_HOST": address, "GOOGLE_OAUTH_ACCESS_TOKEN": "unused"}
 
     def url(self, bucket: str, path: str = "") -> str:
         """Return the URL of a folder, as `pulumi login` and the journal take it."""
@@ -78,9 +77,9 @@ class GcsServer:
             query["pageToken"] = page["nextPageToken"]
 
     def _request(self, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://{self.address}{path}", data, headers)
+        request = urllib.request.Request(f"http://{self._address}{path}", data, headers)
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 

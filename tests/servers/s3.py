@@ -72,8 +72,9 @@ class S3Server:
         query = {"region": REGION, "endpoint": endpoint or self.endpoint}
         return f"s3://{bucket}{path}?{urlencode({**query, 's3ForcePathStyle': 'true'})}"
 
-    def environ(self, key: tuple[str, str] = ROOT_KEY) -> dict[str, str]:
-        """Return the environment with the credentials of a user."""
+    def environ(self, *, reader: bool = False) -> dict[str, str]:
+        """Return the environment with the credentials of a user, also one who may only read."""
+        key = READER_KEY if reader else ROOT_KEY
         return {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
 
     @cached_property
