@@ -113,6 +113,7 @@ NO_CREDENTIALS: Final = (
     "//169.254.169.254/",
     "//metadata.google.internal/",
     "Unable to decode service account file",
+    "Invalid Access Key",
 )
 """The marks of an error about credentials that do not exist, or that obstore cannot read."""
 

@@ -26,6 +26,8 @@ ROOT_KEY: Final = ("root", "root-secret-key")
 READER_KEY: Final = ("reader", "reader-secret-key")
 """A user who may only read the buckets of `S3Server.bucket(reader=True)`."""
 REGION: Final = "us-east-1"
+VIRTUAL_DOMAIN: Final = "s3.test"
+"""The domain below which each bucket is a host. A client reaches it by the server as a proxy."""
 
 
 class S3Server:
@@ -51,7 +53,7 @@ class S3Server:
             str(self._executable),
             *("--port", f"127.0.0.1:{self.port}", "--access", access, "--secret", secret),
             *("--region", REGION, "--iam-dir", str(self._folder / "users")),
-            *("--keep-alive", "--quiet", "posix"),
+            *("--virtual-domain", VIRTUAL_DOMAIN, "--keep-alive", "--quiet", "posix"),
             *("--versioning-dir", str(self._folder / "versions")),
             str(self._folder / "buckets"),
         ]
