@@ -1,7 +1,8 @@
 """
 The state is in an object store, and the journal beside it: a fresh machine knows what was sent.
 
-`make test` runs it on S3, and `make torture` also on the servers of Google and Azure.
+`make test` runs it on S3. `make torture` also runs it on the servers of Google and Azure, and on S3
+with a host for each bucket.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from tests.engine.vault import PROVIDER
 from tests.scale import scaled
 from tests.servers.azure import AzureServer, azure
 from tests.servers.gcs import GcsServer, gcs
-from tests.servers.s3 import S3Server, s3
+from tests.servers.s3 import S3Server, s3, s3_hosts
 from torture.crash import first
 from torture.gate import Gate
 
-__all__ = ["azure", "gcs", "s3"]
+__all__ = ["azure", "gcs", "s3", "s3_hosts"]
 
 COUNT = 12
 PROGRAM = f"""
@@ -40,7 +41,7 @@ def gate(emulator: VodEmulator) -> Iterator[Gate]:
         yield gate
 
 
-@pytest.fixture(params=scaled(["s3"], ["s3", "gcs", "azure"]))
+@pytest.fixture(params=scaled(["s3"], ["s3", "s3_hosts", "gcs", "azure"]))
 def server(request: pytest.FixtureRequest) -> Server:
     server: Server = request.getfixturevalue(request.param)
     return server

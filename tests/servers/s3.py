@@ -142,15 +142,37 @@ class S3Server:
         return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
 
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A server for all tests of a process."""
+class HostStyleServer(S3Server):
+    """A server whose clients put the bucket's name into the host's name, as TOS requires."""
+
+    def url(self, bucket: str, path: str = "", *, endpoint: str = "") -> str:
+        query = {"region": REGION, "endpoint": endpoint or f"http://{VIRTUAL_DOMAIN}"}
+        return f"s3://{bucket}{path}?{urlencode(query)}"
+
+    def environ(self, *, reader: bool = False) -> dict[str, str]:
+        proxy = {"HTTP_PROXY": self.endpoint, "NO_PROXY": "127.0.0.1,localhost"}
+        return {**super().environ(reader=reader), **proxy}
+
+
+def _running(server: type[S3Server], factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     try:
         executable = find_or_install(S3, os.environ)
     except EngineError as error:
         pytest.skip(f"no S3 server: {error}")
-    with S3Server(executable, tmp_path_factory.mktemp("s3")) as server:
-        yield server
+    with server(executable, factory.mktemp("s3")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server for all tests of a process."""
+    yield from _running(S3Server, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def s3_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server whose buckets are hosts."""
+    yield from _running(HostStyleServer, tmp_path_factory)
 
 
 def without_aws(environ: Mapping[str, str]) -> dict[str, str]:
