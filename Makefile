@@ -50,14 +50,14 @@ check: $(READY) ## Check style and types, and run the tests that need no engine,
 
 .PHONY: fast
 fast: $(READY)
-	@$(PYTHON) tools/s3_server.py >/dev/null || true
+	@$(PYTHON) tools/object_servers.py >/dev/null
 	@echo "==> pytest, without the engine" >&2
 	@$(PYTHON) -m pytest -n 6 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
-	@$(PYTHON) tools/s3_server.py >/dev/null || true
+	@$(PYTHON) tools/object_servers.py >/dev/null
 	@tools/find-postgres >/dev/null
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)

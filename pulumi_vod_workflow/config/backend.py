@@ -207,6 +207,18 @@ def expand_home(text: str, home: Path) -> Path:
     return home / text[1:].lstrip("/") if re.match("~(/|$)", text) else Path(text)
 
 
+def azure_connection(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the parts of Azure's connection string; empty without one."""
+    names = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGEBLOB_CONNECTIONSTRING")
+    text = next(filter(None, map(environ.get, names)), "")
+    return dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+
+
+def azure_account(environ: Mapping[str, str]) -> str:
+    """Return the storage account of Azure that the environment names; empty without one."""
+    return environ.get("AZURE_STORAGE_ACCOUNT") or azure_connection(environ).get("AccountName", "")
+
+
 def _identity(scheme: str, parts: SplitResult, environ: Mapping[str, str]) -> str:
     """Return the identity of a store: its address, without the way to connect to it."""
     given = {**dict(parse_qsl(parts.query))}
@@ -226,9 +238,12 @@ def _identity(scheme: str, parts: SplitResult, environ: Mapping[str, str]) -> st
         marks = {"endpoint": "" if host.endswith(".amazonaws.com") else host}
     elif scheme == "azblob":
         marks = {
-            "storage_account": named("storage_account", "AZURE_STORAGE_ACCOUNT"),
+            "storage_account": given.get("storage_account") or azure_account(environ),
             "domain": named("domain", "AZURE_STORAGE_DOMAIN"),
         }
+    elif scheme == "gs":
+        host = environ.get("STORAGE_EMULATOR_HOST", "").rpartition("://")[2].rstrip("/").lower()
+        marks = {"endpoint": host}
     elif scheme == "postgres":
         host = (parts.hostname or named("host", "PGHOST") or "localhost").lower()
         place = f"{host}:{parts.port or named('port', 'PGPORT') or 5432}"

@@ -145,11 +145,24 @@ def test_the_environment_names_a_part_of_the_store() -> None:
     """As in a job that sets the account or the endpoint once for all tools."""
     for url, longer, environ in (
         ("azblob://c", "azblob://c?storage_account=a", {"AZURE_STORAGE_ACCOUNT": "a"}),
+        (
+            "azblob://c",
+            "azblob://c?storage_account=a",
+            {"AZURE_STORAGE_CONNECTION_STRING": "AccountName=a;AccountKey=a2V5=="},
+        ),
         ("s3://b", "s3://b?endpoint=https://minio:9000", {"AWS_ENDPOINT_URL": "http://minio:9000"}),
         ("postgres:///d", "postgres://db:7/d", {"PGHOST": "db", "PGPORT": "7"}),
     ):
         short = parse_backend(url, environ, Path("/srv")).identity
         assert short == parse_backend(longer, {}, Path("/srv")).identity
+
+
+def test_a_bucket_of_an_emulator_is_another_one() -> None:
+    """The engine finds Google's emulator by a variable only."""
+    url, emulator = "gs://b", {"STORAGE_EMULATOR_HOST": "http://127.0.0.1:4443/"}
+    found = parse_backend(url, emulator, Path("/srv")).identity
+    assert found == "gs://b?endpoint=127.0.0.1:4443"
+    assert found != parse_backend(url, {}, Path("/srv")).identity
 
 
 def test_no_password_in_a_repr() -> None:
