@@ -214,7 +214,7 @@ def test_a_failed_run_is_run_again_only_if_wanted_and_shown(story: Story) -> Non
         def declare() -> None:
             for vid in FAILED:
                 run(vid, vid=vid, **more)()
-            failing = {"vid": "emu-fail-2003", "template_id": "t2"}
+            failing: Any = {"vid": "emu-fail-2003", "template_id": "t2"}
             WorkflowRun("wanted", **failing, rerun_on_failure=True)
             other = WorkflowRun("other", vid="v2", template_id="t1", triggers={"n": number})
             again = other.run_id.apply(lambda _: True)
