@@ -119,22 +119,54 @@ def test_each_item_is_paid_once_and_only_what_changes_is_paid_again(story: Story
     assert len(story.emulator.ledger()) == 21
 
 
-def test_a_changed_default_starts_the_items_that_see_it(story: Story) -> None:
-    """And a workflow that does not exist, tried on them, does not cost them their runs."""
+def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
+    """
+    What was accepted stays; the next `up` retries just what was not.
+
+    A changed default starts the items that see it. A workflow that does not exist, tried on them,
+    does not cost them their runs. What depends on another resource is decided, and paid, in the
+    `up` as shown.
+    """
     story.emulator.settings(
         templates=[{"templateId": name, "spaceName": "s"} for name in ("t1", "t2", "mine")]
     )
     own = {"vid": "v-own", "template_id": "mine"}
-    story.up(batch(items("a", "b", own=own)))
-    before = run_ids(story)
-    story.pays_for(batch(items("a", "b", own=own), template_id="none"), promised=2, paid=0)
+    found = {"vid": "v-x"}
+
+    def declared(x: dict[str, Any], vid: str, **defaults: Any) -> Program:
+        def unknown() -> None:
+            source = WorkflowRun("source", vid=vid, template_id="t1")
+            made: Any = {"a": {"vid": "v"}, "b": {"vid": source.run_id}}
+            WorkflowBatch("unknown", items=made, defaults={"template_id": "t1"})
+
+        seeing = batch(items("a", "b", own=own), "seeing", **defaults)
+        return together(batch(items("a", "b", x=x)), unknown, seeing)
+
+    outcome = story.pays_for(declared(MISSING, "one"), promised=3 + 3 + 3, paid=2 + 3 + 3)
+    assert "not started or adopted: 1 of 3 items:" in outcome.text
+    assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
+    assert "starts 2 of 2 items" in outcome.text
+    assert set(story.batches["batch"]["runs"]) == {"a", "b"}
+    assert [*story.batches["batch"]["rejected"]] == ["x"]
+    assert "items (paid)" not in story.refresh().text, "it knows the state, and not the program"
+    before, seen = run_ids(story), run_ids(story, "seeing")
+
+    outcome = story.pays_for(declared(MISSING, "one", template_id="no"), promised=1 + 2, paid=0)
+    assert "not started before: x" in outcome.text
+    assert sorted(outcome.changed) == [("update", "batch"), ("update", "seeing")]
     assert run_ids(story) == before
-    assert set(story.batch["rejected"]) == {"a", "b"}
-    story.pays(batch(items("a", "b", own=own)), 0)
-    assert run_ids(story) == before
-    assert story.batch["rejected"] == {}
-    outcome = story.pays(batch(items("a", "b", own=own), template_id="t2"), 2)
+    assert run_ids(story, "seeing") == seen
+    assert set(story.batches["seeing"]["rejected"]) == {"a", "b"}
+
+    story.pays(declared(found, "two"), 1 + 2)
+    assert "vid (not known yet): b" in story.shown.text
+    assert story.batches["batch"]["rejected"] == {}
+    assert story.batches["seeing"]["rejected"] == {}
+    assert run_ids(story, "seeing") == seen
+
+    outcome = story.pays(declared(found, "two", template_id="t2"), 2)
     assert "starts 2 of 3 items (paid): templateId: a, b" in outcome.text
+    story.stays(declared(found, "two", template_id="t2"))
 
 
 def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
@@ -148,39 +180,6 @@ def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
     assert "and 20 more" in preview.text
     for key in keys:
         assert (f'"{before[key]}" =>' in preview.text) == (key in changed)
-
-
-def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
-    """
-    What was accepted stays; the next `up` retries just what was not.
-
-    What depends on another resource is decided, and paid, in the `up` as shown.
-    """
-
-    def declared(x: dict[str, Any], vid: str) -> Program:
-        def unknown() -> None:
-            source = WorkflowRun("source", vid=vid, template_id="t1")
-            made: Any = {"a": {"vid": "v"}, "b": {"vid": source.run_id}}
-            WorkflowBatch("unknown", items=made, defaults={"template_id": "t1"})
-
-        return together(batch(items("a", "b", x=x)), unknown)
-
-    outcome = story.pays_for(declared(MISSING, "one"), promised=3 + 3, paid=2 + 3)
-    assert "not started or adopted: 1 of 3 items:" in outcome.text
-    assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
-    assert "starts 2 of 2 items" in outcome.text
-    assert set(story.batches["batch"]["runs"]) == {"a", "b"}
-    assert [*story.batches["batch"]["rejected"]] == ["x"]
-    assert "items (paid)" not in story.refresh().text, "it knows the state, and not the program"
-    before = run_ids(story)
-    outcome = story.pays_for(declared(MISSING, "one"), promised=1, paid=0)
-    assert "not started before: x" in outcome.text
-    assert outcome.changed == [("update", "batch")]
-    assert run_ids(story) == before
-    story.pays(declared({"vid": "v-x"}, "two"), 1 + 2)
-    assert "vid (not known yet): b" in story.shown.text
-    assert story.batches["batch"]["rejected"] == {}
-    story.stays(declared({"vid": "v-x"}, "two"))
 
 
 def test_secrets_of_items_stay_secret(story: Story) -> None:

@@ -352,6 +352,7 @@ def test_adoption(story: Story) -> None:
         alone={**unsaid, **of_first},
         beside={**of_first, "triggers": {"x": 1}},
         known={"template_id": "t2", **of_rich},
+        told={"template_id": "t2", **of_rich},
         rest={**unsaid, **of_rich},
     )
     done = story.pays(adopting, 0)
@@ -365,7 +366,7 @@ def test_adoption(story: Story) -> None:
     recorded = {name: resource["outputs"] for name, resource in story.resources.items()}
     assert {name: outputs["runId"] for name, outputs in recorded.items()} == {
         **dict.fromkeys(("source", "alone", "beside"), first),
-        **dict.fromkeys(("known", "rest"), rich),
+        **dict.fromkeys(("known", "told", "rest"), rich),
     }
     assert recorded["source"]["status"] == "PendingStart"
     assert recorded["alone"]["vid"] == "v1"
@@ -382,6 +383,7 @@ def test_adoption(story: Story) -> None:
             alone={},
             beside={**of_first, "triggers": {"x": 2}, "priority": 1},
             known={"template_id": "t2"},
+            told={**all_known, **of_rich},
             rest=all_known,
         ),
         0,
@@ -396,14 +398,6 @@ def test_adoption(story: Story) -> None:
         0,
     )
     assert f"declares {free}" in lines("source")
-    story.pays(
-        declared(
-            source={**of_first, "priority": 3},
-            beside=of_first,
-            known={"template_id": "t2", **of_rich, **RICH},
-        ),
-        0,
-    )
     assert len(story.emulator.ledger()) == 2
     story.pays(
         declared(
