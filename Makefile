@@ -55,7 +55,7 @@ fast: $(READY)
 	@$(PYTHON) tools/object_servers.py >/dev/null
 	@echo "==> pytest, without the engine" >&2
 	@$(COMPILE_TESTS)
-	@$(PYTHON) -m pytest -n 6 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
+	@$(PYTHON) -m pytest -n 5 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)

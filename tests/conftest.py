@@ -6,6 +6,10 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", settings(), deadline=None)  # other processes may need the processor
+settings.load_profile("untimed")
 
 FIRST = ("engine", "package", "sdk", "properties", "transport", "emulator", "docs", "cli")
 """Folders whose tests last long or wait, the longest first; quick tests fill the run's end."""
