@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", settings(), deadline=None)  # other processes may need the processor
+# An example waits while other processes have the processor.
+settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
 FIRST = ("engine", "package", "sdk", "properties", "transport", "emulator", "docs", "cli")

@@ -23,6 +23,8 @@ LOWEST: Final = "lowest"
 """The oldest Python with the oldest of every dependency."""
 KINDS: Final = [LOWEST, *sorted({*SUPPORTED, RUNNING}, key=lambda name: int(name.split(".")[1]))]
 """Kinds of environments: the lowest versions, and each Python."""
+NEWEST: Final = "newest"
+"""The kind that is the newest Python of this machine."""
 TOOLS: Final = ("hypothesis", "pytest-timeout", "volcengine")
 """What the tests of the source distribution need beside the package and its extras."""
 WHOLE: Final = os.environ.get("PACKAGE") == "whole"
@@ -132,9 +134,8 @@ def newest_found() -> str:
     raise AssertionError("not even the running Python is found")
 
 
-NEWEST: Final = newest_found()
 TRIED: Final = KINDS if WHOLE else [LOWEST, NEWEST]
-"""Kinds of environments that `make test` makes: not the Pythons between."""
+"""Kinds of environments that are made: in `make test`, not the Pythons between."""
 BY_PIP: Final = RUNNING if WHOLE else None
 """The Python whose packages pip installs. In `make test`, `pulumi new` has pip install them."""
 
@@ -144,13 +145,16 @@ def install(kind: str, built: Built, folder: Path) -> None:
     Install the wheel and its extras into an empty environment.
 
     Args:
-        kind: `lowest`, or a version of Python, which has the pinned versions: the running one from
-            pip in `make package`, as a user does, the others from uv.
+        kind: `lowest`, `newest` or a version of Python. A Python has the pinned versions: the
+            running one from pip in `make package`, as a user does, the others from uv.
         built: the package.
         folder: where it is made, as `venv`.
 
     """
-    python = find_python(PROJECT["requires-python"].removeprefix(">=") if kind == LOWEST else kind)
+    if kind == LOWEST:
+        python = find_python(PROJECT["requires-python"].removeprefix(">="))
+    else:
+        python = find_python(newest_found() if kind == NEWEST else kind)
     made = Environment(folder / "venv")
     if kind == BY_PIP:
         (folder / "pins.txt").write_text("\n".join(pins()))
