@@ -6,6 +6,8 @@ PYTHON := .venv/bin/python
 READY := .venv/.ready
 # Each Python that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
+# Compiles the tests and their imports once. In a new clone each worker of pytest would compile all.
+COMPILE_TESTS = $(PYTHON) -m pytest --collect-only -qq >/dev/null 2>&1 || true
 
 .PHONY: help
 help: ## List the targets
@@ -52,7 +54,8 @@ check: $(READY) ## Check style and types, and run the tests that need no engine,
 fast: $(READY)
 	@$(PYTHON) tools/object_servers.py >/dev/null
 	@echo "==> pytest, without the engine" >&2
-	@$(PYTHON) -m pytest -n 6 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
+	@$(COMPILE_TESTS)
+	@$(PYTHON) -m pytest -n 5 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)
@@ -60,6 +63,7 @@ test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS=
 	@$(PYTHON) tools/object_servers.py >/dev/null
 	@tools/find-postgres >/dev/null
 	@echo "==> pytest" >&2
+	@$(COMPILE_TESTS)
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
 
 .PHONY: package
