@@ -220,8 +220,8 @@ def plan_recovery(
         resend_within: as in `recovery_action`.
         unclaimed: `StartIntent.request_key` -> records of other resources that nothing declares.
         takeovers: record key -> key of the start to which this operation has given the record.
-        doubtful: keys of unclaimed records that another stack may claim. The plan reuses no run of
-            them: the user decides.
+        doubtful: keys of unclaimed records that a state may claim. The plan reuses no run of them:
+            the user decides.
 
     """
     unclaimed, takeovers = unclaimed or {}, dict(takeovers or {})
