@@ -61,8 +61,9 @@ def read_stack_evidence(project: str, stack: str) -> StackEvidence:
         # Neither the provider's folder nor its environment has the organization of a stack.
         names = {name.rpartition("/")[2]: name for name in list_stacks(project)}
         other_stacks = frozenset({*names} - {stack})
-        if stack not in names:
-            raise EngineCommandError(f"`pulumi stack ls` does not list the stack {stack}")
-        return StackEvidence(stack, load_stack(names[stack]).runs, other_stacks)
+        if stack in names:
+            return StackEvidence(stack, load_stack(names[stack]).runs, other_stacks)
+        problem = f"`pulumi stack ls` does not list the stack {stack}"
     except EngineCommandError as error:
-        return StackEvidence(stack, other_stacks=other_stacks, problem=str(error))
+        problem = str(error)
+    return StackEvidence(stack, other_stacks=other_stacks, problem=problem)

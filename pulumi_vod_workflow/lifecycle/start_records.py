@@ -38,6 +38,7 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     hidden_key,
     journal_lookup,
+    stack_of,
 )
 from pulumi_vod_workflow.lifecycle.session import Session, known_resource_key
 
@@ -377,7 +378,7 @@ def unknown_outcome_error(
         summary,
         others,
         is_renamed=len(earlier) == len(records),
-        former_stacks=sorted({json.loads(key)["stack"] for key in earlier} - {scope["stack"]}),
+        former_stacks=sorted({stack_of(key)[1] for key in earlier} - {scope["stack"]}),
         unread_stacks=_unread_stacks(session, recovery, scope),
     )
 
@@ -430,7 +431,7 @@ def _drop_answered(session: Session, state: Mapping[str, Any]) -> None:
     # meets the stack once, before its first update.
     scope = as_mapping(state.get("scope"))
     project, stack = as_text(scope.get("project")), as_text(scope.get("stack"))
-    if session.settings.journal.is_beside_state or not (project and stack):
+    if session.settings.journal.is_shared or not (project and stack):
         return
     unanswered = session.unanswered_starts(project, stack)
     if not unanswered:
