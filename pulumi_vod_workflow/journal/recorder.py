@@ -86,7 +86,9 @@ class StartRecorder:
             JournalError: when the journal is not writable.
 
         """
-        return replace(self.to_resend(), resent=False)
+        found = replace(self.to_resend(), resent=False)
+        # With an owner, another update has claimed it since, and the next claim has to be lost.
+        return found if found.expected_version.owner is None else self
 
     def is_past_resend_deadline(self, first_sent: datetime) -> bool:
         """Return whether a retry comes more than `resend_within` seconds after the first send."""
