@@ -293,7 +293,8 @@ def test_a_start_that_failed_without_a_kill_is_known_to_the_next_journal(
 ) -> None:
     """The state has no pending operation of it. A preview is no reason to leave a journal."""
     machine.backend = f"file://{tmp_path}/states"
-    none, one, other = {}, *({"vod:journal": str(tmp_path / name)} for name in "ab")
+    none: dict[str, str] = {}
+    one, other = ({"vod:journal": str(tmp_path / name)} for name in "ab")
     first, *then = {
         "there": [none, one],
         "back": [one, none],
@@ -309,10 +310,9 @@ def test_a_start_that_failed_without_a_kill_is_known_to_the_next_journal(
         machine.session().journal.claim(intent, "owner").result()
     now = datetime.now(UTC) + timedelta(hours=1)
     for machine.config in then:  # previews
-        session = machine.session()
-        assert machine.asked(RUN, session=session) <= {"run"}
-    machine.environment.setattr(type(session.journal), "now", lambda _: now)
+        assert machine.asked(RUN) <= {"run"}
     session = machine.session()
+    machine.environment.setattr(type(session.journal), "now", lambda _: now)
     meet_stack(session, machine.host(), RUN)
     plan, _ = plan_starts(session, {"run": RUN})
     assert ({*plan.reused}, {*plan.undecided}) == (
