@@ -83,8 +83,10 @@ class ExportedStack:
         parts = next((urn.removeprefix("urn:pulumi:").split("::") for urn in urns), [])
         self.name, self.project = (*parts, "", "")[:2]
         """Empty for a stack without resources."""
-        configured = (found.inputs for found in self.resources if found.type == PROVIDER_TYPE)
-        self._config: Mapping[str, Any] = next(configured, {})
+        configured = [found.inputs for found in self.resources if found.type == PROVIDER_TYPE]
+        self.is_configured = bool(configured)
+        """Whether the export has the configuration of the last update."""
+        self._config: Mapping[str, Any] = configured[0] if configured else {}
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
