@@ -8,6 +8,7 @@ from typing import Any, Final, ParamSpec
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
+from pulumi_vod_workflow.core.resource_types import canonical_type
 from pulumi_vod_workflow.core.text import property_path
 from pulumi_vod_workflow.resources._outputs import is_known, value_of, without_dependencies
 from pulumi_vod_workflow.resources._transforms import register_last_transform
@@ -221,7 +222,7 @@ def resource_scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[s
         async def types_of_parent() -> str:
             urn = await value_of(parent.urn)
             register_last_transform()  # after the transforms of the parent
-            return str(urn.split("::")[2])
+            return canonical_type(str(urn.split("::")[2]))
 
         # A dependency on a component waits for its children, and this resource is one of them.
         identity["parent"] = without_dependencies(types_of_parent)
