@@ -404,9 +404,11 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
         hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
         plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
+    # An emulator has lost some of these runs. Their items start, or reuse runs of other records.
+    while len(reused) < len(recovery.reused):
+        plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
+        reused = await _reuse_runs(session, recovery.reused, news)
     hand_over(session, reused.values())
-    if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
-        plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, host, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
