@@ -21,10 +21,12 @@ LAYERS = (
     "lifecycle",
     "dynamic.sdk_compat",
     "dynamic",
+    "plugin",
     "_provider",
     "_batch_provider",
     "_completion_provider",
     "resources",
+    "plugin.resources",
     "cli.exit_codes",
     "cli.sanitize",
     "cli.formatting",
@@ -115,6 +117,8 @@ def test_layers_import_only_downwards(module: str) -> None:
     below = {*LAYERS[: LAYERS.index(layer_of(module)) + 1]}
     if module == "transport.event_loop":
         below.add("emulator")
+    if module == "plugin":  # it loads the classes of programs at their first use
+        below.add("plugin.resources")
     for name in ours(MODULES[module]):
         assert name.partition(".")[0] == "emulator" in below or layer_of(name) in below, name
 
@@ -141,7 +145,7 @@ def test_the_emulator_imports_nothing_of_ours() -> None:
 
 
 def test_what_only_one_layer_knows() -> None:
-    """httpx is the transport's, Pulumi the dynamic host's and the resources'."""
+    """httpx is the transport's, Pulumi that of both hosts and the resources."""
     users: dict[str, set[str]] = {"httpx": set(), "pulumi": set(), "grpc": set()}
     for path in PACKAGE.rglob("*.py"):
         for name in imports(path):
@@ -149,7 +153,7 @@ def test_what_only_one_layer_knows() -> None:
                 top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
                 users[name.partition(".")[0]].add(top)
     assert users["httpx"] == {"transport", "emulator"}
-    assert users["pulumi"] == {"dynamic", "resources"}
+    assert users["pulumi"] == {"dynamic", "plugin", "resources"}
     assert users["grpc"] == {"dynamic"}
 
 
