@@ -16,6 +16,9 @@ PACKAGED_TYPES: Final[Mapping[str, str]] = {
 }
 """Type of a dynamic resource -> type of the same resource of the packaged provider."""
 
+DYNAMIC_PROVIDER_KEY: Final = "__provider"
+"""The property with the provider of a dynamic resource: a pickle."""
+
 DYNAMIC_PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
 PACKAGED_PROVIDER_TYPE: Final = "pulumi:providers:vod"
 

@@ -17,10 +17,10 @@ from pulumi.runtime import rpc
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT
 from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
-from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import ENGINE_CHECK_INTERVAL, REFUSALS
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
 from tests.dynamic.sdk_host import KNOWN, UNKNOWN, Host, host
 from tests.hosts.server import shown
 

@@ -10,11 +10,12 @@ from typing import Final
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.hosts.client import DynamicClient, ProviderClient
+from tests.hosts.client import DynamicClient, PluginClient, ProviderClient
 from tests.hosts.server import Server, serve
 
 HOSTS: Final[dict[str, tuple[Callable[[Server], ProviderClient], tuple[str, ...]]]] = {
     "dynamic": (DynamicClient, ("-m", "pulumi.dynamic")),
+    "plugin": (PluginClient, ("-m", "pulumi_vod_workflow.plugin")),
 }
 
 
