@@ -1,0 +1,1 @@
+"""The packaged provider: the same resources for every language of Pulumi."""
