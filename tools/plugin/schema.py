@@ -433,7 +433,6 @@ def settings() -> Json:
             sentences.append(_sentence(f"default: {default}"))
         found[name] = {
             "type": "number" if name in NUMBERS else "string",
-            **(reference("Preflight") if name == "preflight" else {}),
             "description": " ".join(sentences),
             **({"secret": True} if name in SECRET else {}),
             **({"default": DEFAULTS[name]} if name in DEFAULTS else {}),
@@ -516,7 +515,11 @@ def schema() -> Json:
                 "The provider of one account and region. Each setting is also a setting of the "
                 "stack, with the prefix `vod:`."
             ),
-            "inputProperties": variables,
+            # Not in `config`: the generator of Go writes a type there that does not compile.
+            "inputProperties": {
+                **variables,
+                "preflight": {**variables["preflight"], **reference("Preflight")},
+            },
         },
         "resources": {token(name): builder.resource(name) for name in RESOURCES},
         "functions": builder.functions(),

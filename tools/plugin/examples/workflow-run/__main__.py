@@ -7,8 +7,8 @@ talk = vod.WorkflowRun(
     direct_url={"space_name": "videos", "file_name": "talks/opening.mp4"},
     input={
         "override_params": {
-            "transcode_videos": [
-                {"template_ids": ["All"], "clip": {"start_time": 0, "end_time": 60000}}
+            "transcode_video": [
+                {"template_id": ["All"], "clip": {"start_time": 0, "end_time": 60000}}
             ]
         }
     },

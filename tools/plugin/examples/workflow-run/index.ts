@@ -5,7 +5,7 @@ const talk = new vod.WorkflowRun("talk", {
     directUrl: { spaceName: "videos", fileName: "talks/opening.mp4" },
     input: {
         overrideParams: {
-            transcodeVideos: [{ templateIds: ["All"], clip: { startTime: 0, endTime: 60000 } }],
+            transcodeVideo: [{ templateId: ["All"], clip: { startTime: 0, endTime: 60000 } }],
         },
     },
     // Another value starts a run, which is paid.

@@ -15,10 +15,10 @@ func main() {
 			},
 			Input: &vod.WorkflowParamsArgs{
 				OverrideParams: &vod.OverrideParamsArgs{
-					TranscodeVideos: vod.TranscodeVideoOverrideArray{
+					TranscodeVideo: vod.TranscodeVideoOverrideArray{
 						&vod.TranscodeVideoOverrideArgs{
-							TemplateIds: pulumi.StringArray{pulumi.String("All")},
-							Clip:        &vod.ClipArgs{StartTime: pulumi.Int(0), EndTime: pulumi.Int(60000)},
+							TemplateId: pulumi.StringArray{pulumi.String("All")},
+							Clip:       &vod.ClipArgs{StartTime: pulumi.Int(0), EndTime: pulumi.Int(60000)},
 						},
 					},
 				},
