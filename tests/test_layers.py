@@ -27,6 +27,7 @@ LAYERS = (
     "_batch_provider",
     "_completion_provider",
     "resources",
+    "plugin",
     "cli.exit_codes",
     "cli.sanitize",
     "cli.formatting",
