@@ -8,6 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Literal
 
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    RUN_TYPE,
+    canonical_type,
+)
 from tests.engine.project import Command, until
 from torture import sockets
 from torture.gate import Trap
@@ -107,10 +113,10 @@ def first(command: Command, condition: Callable[[], bool]) -> bool:
 
 
 def _begun(command: Command) -> int:
-    """Return the number of runs and batches that the engine has begun to create or change."""
+    """Return the number of resources that the engine has begun to create or change."""
     steps = [event.resource_pre_event for event in tuple(command.events)]
     return sum(
-        "dynamic/vod:" in step.metadata.type
+        canonical_type(step.metadata.type) in {RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE}
         and str(getattr(step.metadata.op, "value", step.metadata.op)) in PAYING
         for step in steps
         if step is not None

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
-from tests.engine.harness import BATCH_TYPE, RUN_TYPE, Outcome
+from tests.engine.harness import Outcome
 from tests.engine.project import Command, Project
 from torture.declared import FILE, PROGRAM
 from torture.gate import Gate

@@ -65,6 +65,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
     Host,
+    Imported,
     Properties,
     Recorded,
     has_lost_inputs,
@@ -236,6 +237,25 @@ async def delete(session: Session, host: Host, _id: str, props: Properties) -> N
         )
 
 
+async def import_(_session: Session, _host: Host, _id: str, _scope: Properties) -> Imported:
+    """
+    Reject the import of a batch: the service knows runs only.
+
+    Raises:
+        BatchError: always.
+
+    """
+    raise BatchError(
+        "a WorkflowBatch cannot be imported. No run was started.\n"
+        "hint: declare each run as `existingRunId` of an item"
+    )
+
+
+def may_change_by_read(state: Mapping[str, Any]) -> bool:
+    """Return whether a read may change a state: one of its runs has not ended."""
+    return any(not execution.is_terminal(run) for run in as_mapping(state.get("runs")).values())
+
+
 # -- planning and announcing -------------------------------------------------------------------
 
 
@@ -397,16 +417,20 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
             the state would have no run.
 
     """
+    recorded: Properties = {name: olds[name] for name in ("region", "endpoint") if name in olds}
     if host.preview:
-        return {**with_secrets(news), "runs": UNKNOWN}
+        unknown = dict.fromkeys(("runs", "rejected", "unclear"), UNKNOWN)
+        return {**session.endpoint_outputs(), **recorded, **with_secrets(news), **unknown}
     plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     if recovery.given_away:
         hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
         plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
+    # An emulator has lost some of these runs. Their items start, or reuse runs of other records.
+    while len(reused) < len(recovery.reused):
+        plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
+        reused = await _reuse_runs(session, recovery.reused, news)
     hand_over(session, reused.values())
-    if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
-        plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, host, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
@@ -431,7 +455,6 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
         if not runs or (started.abort_error and not new_runs):
             raise BatchError(report)
         host.logger.warning(report)
-    recorded: Properties = {name: olds[name] for name in ("region", "endpoint") if name in olds}
     return _state(
         session,
         {**news, **recorded},

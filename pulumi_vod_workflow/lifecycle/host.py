@@ -82,6 +82,15 @@ class Recorded:
     state: Properties
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The result of an import."""
+
+    inputs: Properties
+    """The declaration of the imported resource."""
+    state: Properties
+
+
 def has_lost_inputs(inputs: Mapping[str, Any]) -> bool:
     """
     Return whether the engine has removed unknown values from the inputs, outside a preview.

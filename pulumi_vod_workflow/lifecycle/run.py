@@ -57,6 +57,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
     Host,
+    Imported,
     Properties,
     Recorded,
     has_lost_inputs,
@@ -172,7 +173,9 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     inputs = normalise(props)
     existing = inputs.get("existingRunId")
     if host.preview:
-        return Recorded("", to_state({**inputs, "runId": UNKNOWN}))
+        unknown = dict.fromkeys(execution.OUTPUT_FIELDS, UNKNOWN)
+        known = {"runId": existing} if existing is not None else {}
+        return Recorded("", to_state({**unknown, **session.endpoint_outputs(), **known, **inputs}))
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
@@ -224,6 +227,23 @@ async def delete(session: Session, host: Host, run_id: str, props: Properties) -
             f"{run_id} removed from state; the run keeps running until its end and is billed (VOD "
             "has no cancel API)"
         )
+
+
+async def import_(session: Session, _host: Host, run_id: str, scope: Properties) -> Imported:
+    """
+    Read a run that no state has, as an adopted run; free.
+
+    Raises:
+        CallError: when the read fails.
+
+    """
+    inputs = {"existingRunId": run_id, "scope": scope}
+    return Imported(inputs, to_state({**await _look_up(session, run_id), **inputs}))
+
+
+def may_change_by_read(state: Mapping[str, Any]) -> bool:
+    """Return whether a read may change a state: its run has not ended."""
+    return not execution.is_terminal(state)
 
 
 # -- announcing a create -----------------------------------------------------------------------

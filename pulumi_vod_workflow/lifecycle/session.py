@@ -19,7 +19,14 @@ from pulumi_vod_workflow.errors import ConfigurationError, Problem
 from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.store import Journal
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
-from pulumi_vod_workflow.lifecycle.host import Checked, Diff, Host, Properties, Recorded
+from pulumi_vod_workflow.lifecycle.host import (
+    Checked,
+    Diff,
+    Host,
+    Imported,
+    Properties,
+    Recorded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -255,3 +262,17 @@ class Lifecycle(Protocol):
 
     async def delete(self, session: Session, host: Host, id_: str, props: Properties, /) -> None:
         """Remove the resource from the state; free."""
+
+    async def import_(
+        self, session: Session, host: Host, id_: str, scope: Properties, /
+    ) -> Imported:
+        """
+        Read an existing resource that no state has; free.
+
+        Raises:
+            VodWorkflowError: when the resource does not exist, or its kind cannot be imported.
+
+        """
+
+    def may_change_by_read(self, state: Mapping[str, Any], /) -> bool:
+        """Return whether a read may change a state: it has a run that has not ended."""

@@ -11,9 +11,10 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 from pulumi_vod_workflow.core.request import request_fields
+from pulumi_vod_workflow.core.resource_types import RUN_TYPE
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.transport.client import VodClient
-from tests.engine.harness import RUN_TYPE, Story
+from tests.engine.harness import Story
 
 FOLDER = Path(__file__).parent / "states"
 STATES = sorted(FOLDER.glob("[0-9.]*.json"))

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowItemArgs, WorkflowRun, load_manifest
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
 from tests.engine.harness import Program, Story, run
 from tests.scale import scaled
 
@@ -139,7 +140,7 @@ def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
     outcome = story.failing_up(batch({"x": MISSING, "y": MISSING}))
     assert "not started or adopted: 2 of 2 items:" in outcome.text
     assert "check `vid`, `direct_url` and `template_id`" in outcome.text
-    assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
+    assert story.of_type(BATCH_TYPE) == {}
     assert story.emulator.ledger() == []
 
 
@@ -372,7 +373,7 @@ def test_what_has_ended_is_not_said_to_go_on(story: Story) -> None:
     assert "removes unfinished runs from the state; they keep running: c" in said
     assert "removes runs that have ended from the state: a, b" in said
     story.destroy()
-    assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
+    assert story.of_type(BATCH_TYPE) == {}
     assert len(story.emulator.ledger()) == 4
 
 

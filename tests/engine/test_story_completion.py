@@ -13,8 +13,9 @@ import pulumi
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
+from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.harness import COMPLETION_TYPE, Program, Story, run
+from tests.engine.harness import Program, Story, run
 from tests.engine.project import Project, until
 from tests.scale import scaled
 

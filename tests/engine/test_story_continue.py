@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, Program, Story
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE
+from tests.engine.harness import Program, Story
 
 
 def program(vid: str, edition: int = 1) -> Program:

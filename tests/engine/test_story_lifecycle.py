@@ -22,7 +22,8 @@ from pulumi_vod_workflow import (
 )
 from pulumi_vod_workflow.core.inputs.property_names import to_property_names
 from pulumi_vod_workflow.core.request import request_fields
-from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE, Program, Story, run
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
+from tests.engine.harness import Program, Story, run
 
 
 def test_up_starts_once_and_a_second_up_nothing(story: Story) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import ENGINE_CHECK_INTERVAL, REFUSALS
+from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
 from tests.engine.project import Command, Project, until
 from tests.scale import scaled
 from torture.crash import MARKS, first

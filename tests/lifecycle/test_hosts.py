@@ -49,7 +49,7 @@ WAIT = {"runs": {"a": "lb:1"}, "scope": scope("wait")}
     "case",
     [
         (run, RUN, {**RUN, "rerunOnFailure": True}, "runId"),
-        (run, {**RUN, "existingRunId": "lb:1"}, {**RUN, "existingRunId": "lb:2"}, "runId"),
+        (run, {**RUN, "existingRunId": "lb:1"}, {**RUN, "existingRunId": "lb:2"}, "phase"),
         (batch, BATCH, {**BATCH, "items": {**ITEMS, "b": {**ITEMS["a"], "vid": "v2"}}}, "runs"),
         (completion, WAIT, {**WAIT, "runs": {"a": "lb:1", "b": "lb:2"}}, "results"),
     ],

@@ -67,7 +67,7 @@ def test_a_resource_takes_over_its_dynamic_form(name: str) -> None:
 
 def test_keys_are_secret() -> None:
     secret = {name for name, of in SCHEMA["config"]["variables"].items() if of.get("secret")}
-    assert secret == {"accessKey", "secretKey", "sessionToken"}
+    assert secret == {"accessKey", "secretKey", "sessionToken", "journal"}
 
 
 def test_each_part_has_a_description_in_the_names_of_the_schema() -> None:

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.core.exported_state import SIGNATURE
+from pulumi_vod_workflow.core.resource_types import type_of_urn
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import VodWorkflowError
 
@@ -130,9 +131,8 @@ class Step(_Part):
 
     @property
     def type(self) -> str:
-        """The resource's own type, without its parents'."""
-        parts = self.urn.split("::", 3)
-        return parts[2].rpartition("$")[2] if len(parts) == 4 else ""
+        """The resource's own canonical type, without its parents'."""
+        return type_of_urn(self.urn)
 
     @property
     def recorded(self) -> dict[str, Any]:
