@@ -60,6 +60,7 @@ test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS=
 	@$(PYTHON) tools/s3_server.py >/dev/null || true
 	@tools/find-postgres >/dev/null
 	@$(PYTHON) -m tools.plugin.sdks --prepare || true
+	@$(PYTHON) tools/engine/find_or_install.py yaml >/dev/null || true
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
 

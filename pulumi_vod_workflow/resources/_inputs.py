@@ -147,7 +147,7 @@ def _non_string_keys(value: object, path: tuple[int | str, ...]) -> Iterator[tup
             yield from _non_string_keys(item, (*path, number))
 
 
-def validate_options(kind: str, opts: object, *import_hints: str) -> None:
+def validate_options(kind: str, opts: object, *import_hints: str, can_import: bool = False) -> None:
     """
     Reject options that cannot work, before the SDK fails with a traceback.
 
@@ -155,10 +155,11 @@ def validate_options(kind: str, opts: object, *import_hints: str) -> None:
         kind: name of the class.
         opts: the second argument of its constructor.
         import_hints: replacements for `import_`, each an imperative sentence.
+        can_import: whether `import_` works.
 
     Raises:
         TypeError: when the second argument is not the options.
-        pulumi.RunError: for `import_`, which dynamic resources do not have.
+        pulumi.RunError: for `import_`, unless it works.
 
     """
     if opts is not None and not isinstance(opts, ResourceOptions):
@@ -166,7 +167,7 @@ def validate_options(kind: str, opts: object, *import_hints: str) -> None:
             f"{kind}: the second argument must be ResourceOptions; pass all others by name"
         )
     # The SDK fails with `KeyError: '__provider'` (pulumi-facts B.6).
-    if opts is not None and opts.import_:
+    if opts is not None and opts.import_ and not can_import:
         hints = [f"hint: {hint}" for hint in import_hints]
         raise pulumi.RunError("\n".join([f"{kind} cannot be imported", *hints]))
 

@@ -12,9 +12,7 @@ from pulumi import Input, InputType, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
-    derived_properties,
     options_with_property_names,
-    resource_scope,
     to_property_names,
     validate_keys,
     validate_options,
@@ -107,8 +105,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         properties = {
             **inputs,
             **lines,
-            "scope": resource_scope(resource_name, opts),
-            **derived_properties(inputs),
+            **self._declaration(resource_name, opts, inputs),
         }
         self._register(
             resource_name, properties, options_with_property_names(opts, self._names, _rename_path)

@@ -21,7 +21,9 @@ from pydantic.alias_generators import to_camel
 from pulumi_vod_workflow.config.settings import DEFAULT_RESEND_WITHIN, KEYS, MAX_RATE, Preflight
 from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, TERMINAL_PHASES, Phase
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS
+from pulumi_vod_workflow.core.resource_types import PACKAGED_TYPES
 from pulumi_vod_workflow.core.values import normalise
+from pulumi_vod_workflow.plugin.provider_config import SECRET_KEYS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SCHEMA: Final = ROOT / "pulumi_vod_workflow" / "plugin" / "schema.json"
@@ -29,7 +31,10 @@ EXAMPLES: Final = Path(__file__).with_name("examples")
 CONFIGURATION: Final = ROOT / "docs" / "configuration.md"
 
 PACKAGE: Final = "pulumi_vod_workflow"
-RESOURCES: Final = ("WorkflowRun", "WorkflowBatch", "WorkflowCompletion")
+RESOURCES: Final = {token.rpartition(":")[2]: token for token in PACKAGED_TYPES.values()}
+"""Name of a resource -> its token."""
+ALIASES: Final = {packaged: dynamic for dynamic, packaged in PACKAGED_TYPES.items()}
+"""Token of a resource -> the token of its dynamic form."""
 LANGUAGES: Final = {
     "Pulumi.yaml": "yaml",
     "index.ts": "typescript",
@@ -329,7 +334,7 @@ class Builder:
             "inputProperties": inputs,
             **({"requiredInputs": required} if required else {}),
             # A stack of the dynamic resources moves to these resources, free.
-            "aliases": [{"type": f"pulumi-python:dynamic/vod:{name}"}],
+            "aliases": [{"type": ALIASES[RESOURCES[name]]}],
         }
 
     def functions(self) -> Json:
@@ -408,7 +413,6 @@ def properties_of(item: griffe.Class) -> Iterator[tuple[str, Property, str]]:
 
 # -- settings ----------------------------------------------------------------------------------
 
-SECRET: Final = {"accessKey", "secretKey", "sessionToken"}
 NUMBERS: Final = {"requestsPerSecond", "resendWithin"}
 # Only constants. A default in the schema becomes a value of an explicit provider, so a default of
 # `region` would win over the environment.
@@ -434,7 +438,7 @@ def settings() -> Json:
         found[name] = {
             "type": "number" if name in NUMBERS else "string",
             "description": " ".join(sentences),
-            **({"secret": True} if name in SECRET else {}),
+            **({"secret": True} if name in SECRET_KEYS else {}),
             **({"default": DEFAULTS[name]} if name in DEFAULTS else {}),
         }
     assert [f"vod:{name}" for name in sorted(found)] == sorted(KEYS)
@@ -521,7 +525,7 @@ def schema() -> Json:
                 "preflight": {**variables["preflight"], **reference("Preflight")},
             },
         },
-        "resources": {token(name): builder.resource(name) for name in RESOURCES},
+        "resources": {token: builder.resource(name) for name, token in RESOURCES.items()},
         "functions": builder.functions(),
     }
 
