@@ -59,6 +59,7 @@ test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS=
 	@tools/find-browser >/dev/null
 	@$(PYTHON) tools/s3_server.py >/dev/null || true
 	@tools/find-postgres >/dev/null
+	@$(PYTHON) -m tools.plugin.sdks --prepare || true
 	@$(PYTHON) tools/engine/find_or_install.py yaml >/dev/null || true
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
@@ -96,6 +97,11 @@ types: $(READY) ## Check types
 	@$(PYTHON) -m mypy
 	@echo "==> pyright" >&2
 	@$(PYTHON) -m basedpyright
+
+.PHONY: sdks
+sdks: $(READY) ## Generate the Python, TypeScript and Go SDKs of the packaged provider into build/sdks
+	@$(PYTHON) -m tools.plugin.schema
+	@$(PYTHON) -m tools.plugin.sdks
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation site into build/site
