@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +114,18 @@ def emulator(vod_emulator: VodEmulator) -> VodEmulator:
 def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the executable of the packaged provider."""
     return install_plugin(tmp_path_factory.mktemp("plugin") / "bin")
+
+
+@pytest.fixture(scope="session")
+def yaml_host() -> Path:
+    """The folder with Pulumi's YAML language host; `make test` builds it."""
+    tool = Path(__file__).resolve().parents[2] / "tools" / "engine" / "find_or_install.py"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(Path.home())}
+    command = [sys.executable, str(tool), "yaml"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    if found.returncode:
+        pytest.skip(found.stderr.strip().splitlines()[-1])
+    return Path(found.stdout.strip())
 
 
 @pytest.fixture
