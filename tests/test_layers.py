@@ -37,6 +37,7 @@ LAYERS = (
     "cli.review",
     "cli.runs",
     "cli.recover",
+    "cli.plugin",
     "cli",
 )
 """From the bottom to the top; `emulator` stands beside them."""

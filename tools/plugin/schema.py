@@ -150,7 +150,7 @@ TYPED: Final = {
         "type": "object",
         "additionalProperties": reference("WorkflowItem"),
     },
-    ("WorkflowBatch", "defaults"): reference("WorkflowItem"),
+    ("WorkflowBatch", "defaults"): reference("WorkflowDefaults"),
     ("WorkflowRun", "directUrl"): reference("DirectUrl"),
     ("WorkflowRun", "input"): reference("WorkflowParams"),
 }
@@ -192,6 +192,38 @@ WAIT_TARGET: Final = {
     },
     "required": ["runId"],
 }
+
+BUILT_IN_WORKFLOW: Final = {
+    "type": "object",
+    "description": "A built-in workflow of the service.",
+    "properties": {
+        "templateId": {"type": "string", "description": "The id of the workflow."},
+        "tasks": {
+            "type": "integer",
+            "description": "The number of its tasks, each with one paid output.",
+        },
+    },
+    "required": ["templateId", "tasks"],
+}
+
+
+def defaults_of(objects: Json) -> Json:
+    """Return the types of a batch's defaults, which may have a part of a source only."""
+    item, source = objects[token("WorkflowItem")], objects[token("DirectUrl")]
+    direct_url = {**item["properties"]["directUrl"], **reference("DirectUrlDefaults")}
+    shared = {name: of for name, of in item["properties"].items() if name != "existingRunId"}
+    return {
+        token("WorkflowDefaults"): {
+            "type": "object",
+            "description": "The common inputs of a batch's runs.",
+            "properties": {**shared, "directUrl": direct_url},
+        },
+        token("DirectUrlDefaults"): {
+            "type": "object",
+            "description": "The common part of the sources of a batch's runs.",
+            "properties": source["properties"],
+        },
+    }
 
 
 def type_name(name: str) -> str:
@@ -262,7 +294,13 @@ class Builder:
             if name not in RESOURCES
         }
         enumerations = {token(name): of for name, of in ENUMERATIONS.items()}
-        return {**objects, token("WaitTarget"): WAIT_TARGET, **enumerations}
+        return {
+            **objects,
+            **defaults_of(objects),
+            token("WaitTarget"): WAIT_TARGET,
+            token("BuiltInWorkflow"): BUILT_IN_WORKFLOW,
+            **enumerations,
+        }
 
     def _object(self, item: griffe.Class) -> Json:
         found = [*properties_of(item)]
@@ -476,18 +514,6 @@ def schema() -> Json:
     package = griffe.load(PACKAGE, search_paths=[ROOT], resolve_aliases=True)
     assert isinstance(package, griffe.Module)
     project, builder, variables = metadata("pulumi-vod-workflow"), Builder(package), settings()
-    built_in = {
-        "type": "object",
-        "description": "A built-in workflow of the service.",
-        "properties": {
-            "templateId": {"type": "string", "description": "The id of the workflow."},
-            "tasks": {
-                "type": "integer",
-                "description": "The number of its tasks, each with one paid output.",
-            },
-        },
-        "required": ["templateId", "tasks"],
-    }
     return {
         "name": "vod",
         "displayName": "Volcengine VOD",
@@ -513,7 +539,7 @@ def schema() -> Json:
             },
         },
         "config": {"variables": variables},
-        "types": {**builder.types(), token("BuiltInWorkflow"): built_in},
+        "types": builder.types(),
         "provider": {
             "description": (
                 "The provider of one account and region. Each setting is also a setting of the "

@@ -6,11 +6,8 @@ files = {"e01": "season-1/e01.mp4", "e02": "season-1/e02.mp4"}
 
 season = vod.WorkflowBatch(
     "season",
-    defaults={"template_id": "3d1c5ad0c7f04bbd"},
-    items={
-        key: {"direct_url": {"space_name": "videos", "file_name": file_name}}
-        for key, file_name in files.items()
-    },
+    defaults={"template_id": "3d1c5ad0c7f04bbd", "direct_url": {"space_name": "videos"}},
+    items={key: {"direct_url": {"file_name": name}} for key, name in files.items()},
 )
 
 pulumi.export("runs", season.runs)

@@ -12,15 +12,15 @@ func main() {
 		items := vod.WorkflowItemMap{}
 		for key, file := range files {
 			items[key] = &vod.WorkflowItemArgs{
-				DirectUrl: &vod.DirectUrlArgs{
-					SpaceName: pulumi.String("videos"),
-					FileName:  pulumi.String(file),
-				},
+				DirectUrl: &vod.DirectUrlArgs{FileName: pulumi.String(file)},
 			}
 		}
 		season, err := vod.NewWorkflowBatch(ctx, "season", &vod.WorkflowBatchArgs{
-			Defaults: &vod.WorkflowItemArgs{TemplateId: pulumi.String("3d1c5ad0c7f04bbd")},
-			Items:    items,
+			Defaults: &vod.WorkflowDefaultsArgs{
+				TemplateId: pulumi.String("3d1c5ad0c7f04bbd"),
+				DirectUrl:  &vod.DirectUrlDefaultsArgs{SpaceName: pulumi.String("videos")},
+			},
+			Items: items,
 		})
 		if err != nil {
 			return err
