@@ -16,7 +16,6 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine import harness
 from tests.engine.harness import Story, new_stack
 from tests.engine.hosts import HostName, declare_packaged, install_plugin, use_plugin
 from tests.engine.project import Project, no_process_left
@@ -130,9 +129,9 @@ def yaml_host() -> Path:
 
 @pytest.fixture
 def host(request: pytest.FixtureRequest) -> HostName:
-    """The host of a story: the dynamic one, unless the marker `hosts` gives another."""
-    name: HostName = getattr(request, "param", os.environ.get("STORY_HOST", "dynamic"))
-    return name
+    """The host of a story: that of its marker `hosts`, or of STORY_HOST, or the dynamic one."""
+    found: HostName = getattr(request, "param", None) or os.environ.get("STORY_HOST") or "dynamic"  # type: ignore[assignment]
+    return found
 
 
 @pytest.fixture
@@ -150,6 +149,5 @@ def story(
     story = Story(emulator, tmp_path, command, new, vault)
     if host == "plugin":
         use_plugin(tmp_path / "Pulumi.yaml", request.getfixturevalue("plugin_folder"))
-        for module in (request.module, harness):
-            declare_packaged(module, monkeypatch)
+        declare_packaged(monkeypatch)
     return story

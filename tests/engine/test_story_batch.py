@@ -15,6 +15,8 @@ from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
 from tests.engine.harness import Program, Story, run
 from tests.scale import scaled
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 MISSING = {"vid": "emu-missing"}
 SECRET = "s3cr3t-value"
 
@@ -153,6 +155,7 @@ def test_a_wrong_key_is_not_tried_a_thousand_times(story: Story) -> None:
     assert story.emulator.ledger() == []
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_a_refresh_asks_only_about_unfinished_items(story: Story) -> None:
     """One that cannot be read does not hide the others; it is asked about again."""
     kept = items("a", "b", c={"vid": "emu-fail-2003"})
@@ -180,6 +183,7 @@ def test_a_refresh_asks_only_about_unfinished_items(story: Story) -> None:
     story.stays(batch({**kept, **items("new")}))
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_a_failed_item_is_run_again_only_if_wanted_and_shown(story: Story) -> None:
     """
     A failure that is read after the approval is not acted on.

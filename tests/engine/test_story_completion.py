@@ -19,6 +19,8 @@ from tests.engine.harness import Program, Story, run
 from tests.engine.project import Project, until
 from tests.scale import scaled
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 SHORT = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0.3, running_seconds=0.5)
 
 
@@ -59,6 +61,7 @@ def waiting(vids: dict[str, str], **settings: Any) -> Program:
     return program
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 @SHORT
 def test_results_by_name_feed_other_resources(story: Story) -> None:
     """A run of a result in one `up`; a second `up` is free, and asks nobody."""
@@ -194,6 +197,7 @@ def test_a_timeout_says_how_far_each_is_and_the_next_up_resumes(story: Story) ->
     assert len(story.emulator.ledger()) == 2
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_only_new_runs_are_waited_for_on_an_update(story: Story) -> None:
     """Results that are held are not read again; without a run its result goes."""
     once_asked(story.emulator, 2, 5000)
@@ -260,6 +264,7 @@ def test_a_run_that_is_not_there_is_an_error(story: Story) -> None:
     assert "lb:none: GetWorkflowExecution: the service answered ResourceNotFound" in outcome.text
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_a_wait_on_an_emulator_whose_store_is_gone(story: Story) -> None:
     """It ends at once, with one message, instead of looking for another account."""
     store = story.folder / "runs.sqlite3"

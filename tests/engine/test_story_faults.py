@@ -13,6 +13,8 @@ from pulumi_vod_workflow.emulator.service import CALL_BY_ACTION, CallResult, Ser
 from tests import faults
 from tests.engine.harness import Program, Story, run
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 ITEMS = [f"item{number}" for number in range(150)]
 RUNS = [f"run{number}" for number in range(8)]
 

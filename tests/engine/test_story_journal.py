@@ -15,6 +15,8 @@ from pulumi_vod_workflow.config.settings import DEFAULT_RESEND_WITHIN
 from tests.engine.harness import WAYS, Outcome, Program, Story, run
 from tests.engine.test_story_batch import batch, items
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 
 def asks(outcome: Outcome) -> bool:
     """Whether the command has stopped, said why, and named the ways on, in prose only."""
@@ -169,6 +171,7 @@ def test_one_run_is_taken_over_too(story: Story) -> None:
     assert story.run["phase"] == "succeeded"
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_what_is_said_to_be_free_stays_free(story: Story) -> None:
     """A forced replacement straight after the first update, the old run being deleted first."""
     made = run(opts=pulumi.ResourceOptions(delete_before_replace=True))

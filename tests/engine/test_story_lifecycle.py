@@ -31,6 +31,8 @@ from pulumi_vod_workflow.core.resource_types import (
 )
 from tests.engine.harness import Program, Story, run
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 
 def test_up_starts_once_and_a_second_up_nothing(story: Story) -> None:
     """A declared run is started once; its outputs say what happened."""

@@ -18,6 +18,8 @@ from tests.engine.harness import Outcome, Program, Stack, Story, run
 from tests.engine.test_story_journal import asks, lose_the_answers
 from tests.scale import scaled
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 Declare = Callable[[str, pulumi.ResourceOptions | None], None]
 
 
