@@ -17,16 +17,13 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, start_intent
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import Properties, as_mapping, normalise
 
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key that marks values of special kinds in Pulumi's JSON."""
-SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a public constant of Pulumi
-"""The value of that key for a secret."""
 SECRET: Final = Secret("[secret]")
 """The marker for every secret of an export."""
 

@@ -55,7 +55,6 @@ from pulumi_vod_workflow.errors import (
     AdoptionError,
     BatchError,
     CallError,
-    NotFoundError,
     PreflightError,
     Problem,
 )
@@ -73,7 +72,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     require_all_inputs,
 )
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
-from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
+from pulumi_vod_workflow.lifecycle.reader import RunRef, is_lost_emulated, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
@@ -212,13 +211,14 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
             f"{len(errors):,} of {len(unfinished):,} runs could not be read:",
             *_group_by_reason(reasons),
         ]
-        if len(errors) == len(unfinished):
+        lost = [key for key in errors if is_lost_emulated(unfinished[key]["runId"], errors[key])]
+        # The runs were free, and their loss must not block a preview or a destroy.
+        if len(errors) == len(unfinished) and not (host.reads_first and len(lost) == len(errors)):
             raise BatchError("\n".join(lines))
         host.logger.warning("\n".join(lines))
-    for key, (_, outputs) in found.items():
-        runs[key] = {**runs[key], **outputs}
-        if execution.is_terminal(outputs):
-            session.ended_runs.add(runs[key]["runId"])
+    for key, read_now in found.items():
+        runs[key] = {**runs[key], **read_now.outputs}
+        session.note_end(runs[key]["runId"], read_now)
     phases = Counter(run["phase"] for run in runs.values())
     host.logger.info(", ".join(f"{count:,} {phase}" for phase, count in sorted(phases.items())))
     without_run = {name: state.get(name) or {} for name in ("rejected", "unclear")}
@@ -481,7 +481,7 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
     lost = [
         reused[key]["runId"]
         for key, error in errors.items()
-        if isinstance(error, NotFoundError) and execution.is_emulated(reused[key]["runId"])
+        if is_lost_emulated(reused[key]["runId"], error)
     ]
     if len(lost) < len(errors):
         reasons = {key: _reason(error, news) for key, error in errors.items()}
@@ -496,8 +496,8 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
         raise BatchError("\n".join([summary, *_group_by_reason(reasons), options]))
     drop_reuse(session, lost)
     return {
-        key: {**execution.submitted_outputs(reused[key]), **outputs}
-        for key, (_, outputs) in found.items()
+        key: {**execution.submitted_outputs(reused[key]), **read_now.outputs}
+        for key, read_now in found.items()
     }
 
 
@@ -525,15 +525,16 @@ async def _adopt(
     found, errors = await session.call(read_many, refs)
     runs: Runs = {}
     failed = {key: _reason(error, news) for key, error in errors.items()}
-    for key, (record, outputs) in found.items():
-        run_id, start = refs[key].run_id, execution.start_inputs_of(record)
+    for key, read_now in found.items():
+        run_id, start = refs[key].run_id, execution.start_inputs_of(read_now.record)
         try:
             check_adopted_run(run_id, items[key], start)
         except AdoptionError as error:
             failed[key] = as_one_line(str(error))
         else:
             location = session.endpoint_outputs()
-            runs[key] = {**start, **items[key], **outputs, "runId": run_id, **location}
+            own = {"runId": run_id, **location}
+            runs[key] = {**start, **items[key], **read_now.outputs, **own}
     others = await settle_adoptions(session, {key: items[key] for key in runs})
     for key, earlier in [*others.items()][:MAX_REASONS_LISTED]:
         which = "the adopted run" if has_secret_inputs(news) else runs[key]["runId"]

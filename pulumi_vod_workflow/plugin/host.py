@@ -34,6 +34,7 @@ def host_of(request: Any, log: EngineLog, cancellation: Cancellation) -> Host:
         is_cancelled=cancellation.is_cancelled,
         deadline=getattr(request, "timeout", 0) or None,
         preview=getattr(request, "preview", False),
+        reads_first=True,  # `refresh_before_update`
     )
 
 

@@ -33,6 +33,7 @@ from pulumi_vod_workflow.hosting.operations import BlockingService, run_operatio
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import operations
+from pulumi_vod_workflow.plugin.engine_process import command_age
 from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
 from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
 from pulumi_vod_workflow.plugin.provider_config import (
@@ -119,7 +120,9 @@ class VodServicer(ResourceProviderServicer):
         load = partial(settings_of, arguments, request.urn, self._folder)
         self._cancelled = threading.Event()
         announcements = Announcements(self._print_line, self._log.stack_status)
-        self._session = Session(load, BlockingService(self._print_line), announcements)
+        self._session = Session(
+            load, BlockingService(self._print_line), announcements, command_age=command_age
+        )
         return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     async def Cancel(self, _request: Empty, _context: Any) -> Empty:

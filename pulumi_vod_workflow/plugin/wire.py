@@ -12,15 +12,14 @@ from typing import Any, Final, NamedTuple
 
 from google.protobuf.struct_pb2 import Struct, Value
 
-from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.core.property_marks import (
+    OUTPUT_SIGNATURE,
+    SECRET_SIGNATURE,
+    SIGNATURE,
+    UNKNOWN_TEXT,
+)
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
-
-OUTPUT_SIGNATURE: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-"""The signature of an output value: maybe unknown, maybe secret."""
-
-UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The text of an unknown value, which this module writes."""
 
 UNKNOWN_TEXTS: Final = frozenset(
     {

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.core.resource_types import (
     BATCH_TYPE,
     COMPLETION_TYPE,

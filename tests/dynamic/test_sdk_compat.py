@@ -15,8 +15,7 @@ import pytest
 from pulumi.dynamic import Config
 from pulumi.runtime import rpc
 
-from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT
-from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE, UNKNOWN_TEXT
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator

@@ -88,11 +88,13 @@ class Outcome:
             name = step.metadata.urn.rpartition("::")[2]
             if kind == RUN_TYPE:
                 self.runs.add(name)
+            op = str(getattr(step.metadata.op, "value", step.metadata.op))
             new = step.metadata.new
             existing = (new.inputs or {}).get("existingRunId") if new is not None else None
-            if existing not in {None, UNKNOWN}:
+            # A refresh before a plan has the recorded inputs.
+            if op != "refresh" and existing not in {None, UNKNOWN}:
                 self.adopted.add(name)
-            self.ops.append((str(getattr(step.metadata.op, "value", step.metadata.op)), name))
+            self.ops.append((op, name))
         said = event.diagnostic_event
         if said is not None:
             name, text = (said.urn or "").rpartition("::")[2], said.message.strip()

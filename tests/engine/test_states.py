@@ -1,4 +1,8 @@
-"""The state of every release: a new version costs nothing, reads it, and can destroy it."""
+"""
+The state of every release: a new version costs nothing, reads it, and can destroy it.
+
+So does the packaged provider, to whose types the recorded resources move.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,7 @@ def program() -> None:
     WorkflowRun("adopted", existing_run_id="emu:00000001000000000000000000000001")
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 @pytest.mark.parametrize("path", STATES, ids=lambda path: path.stem)
 def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
     """No create, replace or update; unfinished runs are read on; `destroy` works."""
@@ -83,6 +88,7 @@ def many() -> None:
     batch.wait(on_failure="record")
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 @pytest.mark.parametrize("path", MANY, ids=lambda path: path.stem)
 def test_an_upgrade_of_many_costs_nothing(story: Story, path: Path) -> None:
     """Only the item that was rejected is tried again; results stay; `destroy` works."""

@@ -17,14 +17,13 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import provider_pb2
 
-from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE, UNKNOWN_TEXT
 from pulumi_vod_workflow.core.resource_types import PACKAGED_TYPES
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES
 from tests.hosts.server import Server, shown
 
-UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 TIMEOUT: Final = 60  # seconds
 ENVELOPE: Final = frozenset({"__provider", "scope", "secretInputs", "unknownInputs"})
 """Properties that no program declares."""

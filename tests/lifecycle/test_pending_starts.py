@@ -17,7 +17,7 @@ from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.execution import EMULATED_RUN_ID
 from pulumi_vod_workflow.core.exported_stack import ExportedStack
-from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.core.recovery import start_intent
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, DYNAMIC_PROVIDER_TYPE, RUN_TYPE
 from pulumi_vod_workflow.errors import JournalError

@@ -141,9 +141,10 @@ ENUMERATIONS: Final = {
     "OnFailure": enumeration("The effect of a run that did not succeed.", ON_FAILURE),
     "Preflight": enumeration("The check of workflows and videos in a preview.", PREFLIGHT),
 }
+# A `WorkflowItemRun` is an input of a wait, too, and the type checker of YAML programs assigns no
+# enumeration to itself: its phase is a text.
 TYPED: Final = {
     ("WorkflowRun", "phase"): reference("Phase"),
-    ("WorkflowItemRun", "phase"): reference("Phase"),
     ("WorkflowResult", "phase"): reference("ResultPhase"),
     ("WorkflowCompletion", "onFailure"): reference("OnFailure"),
     ("WorkflowBatch", "items"): {
@@ -159,7 +160,10 @@ TYPED: Final = {
 # Python's class accepts resources, too. The other languages have no such union.
 RUNS: Final = {
     "type": "object",
-    "additionalProperties": {"oneOf": [{"type": "string"}, reference("WaitTarget")]},
+    "additionalProperties": {
+        # The type checker of YAML programs rejects a type of which `WaitTarget` is only a part.
+        "oneOf": [{"type": "string"}, reference("WaitTarget"), reference("WorkflowItemRun")]
+    },
     "description": (
         "The runs to wait for: name -> the id of a run, or an object with its `runId`. All runs "
         "of a batch are `batch.runs`. An item without a run is in the batch's `rejected` or "
