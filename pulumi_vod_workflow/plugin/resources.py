@@ -27,6 +27,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import dynamic_type
 from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN, is_plugin_found
 from pulumi_vod_workflow.resources._base import VodResource
 from pulumi_vod_workflow.resources._inputs import derived_properties
+from pulumi_vod_workflow.resources._transforms import options_with_last_transform
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch as DynamicBatch
 from pulumi_vod_workflow.resources.workflow_completion import (
     WorkflowCompletion as DynamicCompletion,
@@ -87,7 +88,9 @@ class PackagedResource(VodResource):
             PACKAGED_TYPES[self._DYNAMIC_TYPE],
             resource_name,
             {**unset, **properties},
-            ResourceOptions.merge(opts, ResourceOptions(aliases=[alias])),
+            options_with_last_transform(
+                ResourceOptions.merge(opts, ResourceOptions(aliases=[alias]))
+            ),
         )
 
 
