@@ -16,7 +16,6 @@ import pytest
 from pulumi import automation as auto
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine import harness
 from tests.engine.harness import Story, new_stack
 from tests.engine.hosts import HostName, declare_packaged, install_plugin, use_plugin
 from tests.engine.project import Project, no_process_left
@@ -150,6 +149,5 @@ def story(
     story = Story(emulator, tmp_path, command, new, vault)
     if host == "plugin":
         use_plugin(tmp_path / "Pulumi.yaml", request.getfixturevalue("plugin_folder"))
-        for module in (request.module, harness):
-            declare_packaged(module, monkeypatch)
+        declare_packaged(monkeypatch)
     return story

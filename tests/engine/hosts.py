@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Final, Literal
 
 import pytest
@@ -18,6 +17,16 @@ from pulumi_vod_workflow import plugin
 
 HostName = Literal["dynamic", "plugin"]
 EXECUTABLE: Final = "pulumi-resource-vod"
+PACKAGES: Final[dict[HostName, str]] = {
+    "dynamic": "pulumi_vod_workflow",
+    "plugin": "pulumi_vod_workflow.plugin",
+}
+"""Host -> the package that a program imports its classes from."""
+PROVIDER_MARKS: Final[dict[HostName, str]] = {
+    "dynamic": "pulumi.dynamic",
+    "plugin": "-m pulumi_vod_workflow.plugin",
+}
+"""Host -> a text in the command line of its provider."""
 
 
 def install_plugin(folder: Path) -> Path:
@@ -37,8 +46,10 @@ def use_plugin(project_file: Path, folder: Path) -> None:
     project_file.write_text("\n".join([text, *lines, ""]))
 
 
-def declare_packaged(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a module the packaged classes in place of the dynamic ones that it imports."""
-    for name in plugin.__all__:
-        if hasattr(module, name):
-            monkeypatch.setattr(module, name, getattr(plugin, name))
+def declare_packaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give all stories the packaged classes in place of the dynamic ones that they import."""
+    stories = [module for name, module in sys.modules.items() if name.startswith("tests.engine.")]
+    for module in stories:
+        for name in plugin.__all__:
+            if name in vars(module):
+                monkeypatch.setattr(module, name, getattr(plugin, name))
