@@ -51,6 +51,8 @@ check: $(READY) ## Check style and types, and run the tests that need no engine,
 .PHONY: fast
 fast: $(READY)
 	@$(PYTHON) tools/s3_server.py >/dev/null || true
+	@$(PYTHON) -m tools.plugin.sdks --prepare || true
+	@$(PYTHON) -m tools.actionlint >/dev/null || true
 	@echo "==> pytest, without the engine" >&2
 	@$(PYTHON) -m pytest -n 6 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
 
@@ -60,6 +62,7 @@ test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS=
 	@$(PYTHON) tools/s3_server.py >/dev/null || true
 	@tools/find-postgres >/dev/null
 	@$(PYTHON) -m tools.plugin.sdks --prepare || true
+	@$(PYTHON) -m tools.actionlint >/dev/null || true
 	@$(PYTHON) tools/engine/find_or_install.py yaml >/dev/null || true
 	@echo "==> pytest" >&2
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)

@@ -54,6 +54,8 @@ class ProjectFile:
     """The project's name."""
     backend_url: str
     """`backend.url`; empty if not set."""
+    plugins: frozenset[str] = frozenset()
+    """The names of the providers in `plugins`, each with a folder of its own."""
 
 
 def pulumi_home(environ: Mapping[str, str], home: Path) -> Path:
@@ -86,9 +88,11 @@ def _read_project(path: Path) -> ProjectFile:
         document: Any = yaml.safe_load(path.read_bytes())  # JSON is YAML
         name, backend = document.get("name"), document.get("backend") or {}
         url = backend.get("url")
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        listed = (document.get("plugins") or {}).get("providers") or []
+        plugins = frozenset(str(entry.get("name")) for entry in listed)
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
         return ProjectFile(path.parent, "", "")  # the engine has reported the problem
-    return ProjectFile(path.parent, str(name or ""), str(url or ""))
+    return ProjectFile(path.parent, str(name or ""), str(url or ""), plugins)
 
 
 def find_backend(

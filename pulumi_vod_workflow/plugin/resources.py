@@ -4,11 +4,19 @@ The resources of the packaged provider, as Python programs declare them.
 Each class has the body of its dynamic class, and the token of the packaged provider.
 """
 
+import os
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
+import pulumi
 from pulumi import Alias, CustomResource, ResourceOptions
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.settings import get_monitor
 
+from pulumi_vod_workflow.config.backend import find_project
+from pulumi_vod_workflow.config.settings import home_folder
 from pulumi_vod_workflow.core.resource_types import (
     BATCH_TYPE,
     COMPLETION_TYPE,
@@ -16,6 +24,7 @@ from pulumi_vod_workflow.core.resource_types import (
     RUN_TYPE,
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import dynamic_type
+from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN, is_plugin_found
 from pulumi_vod_workflow.resources._base import VodResource
 from pulumi_vod_workflow.resources._inputs import derived_properties
 from pulumi_vod_workflow.resources._transforms import options_with_last_transform
@@ -24,6 +33,23 @@ from pulumi_vod_workflow.resources.workflow_completion import (
     WorkflowCompletion as DynamicCompletion,
 )
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun as DynamicRun
+
+
+@cache
+def _require_plugin() -> None:
+    """
+    Check that the engine of this project finds the plugin.
+
+    Raises:
+        pulumi.RunError: if the engine surely does not find it.
+
+    """
+    # Tests with mocks have no engine. A program of the Automation API has its project elsewhere.
+    project = find_project(Path(), pulumi.get_project())
+    if project is None or isinstance(get_monitor(), MockMonitor):
+        return
+    if not is_plugin_found(os.environ, home_folder(), project):
+        raise pulumi.RunError(MISSING_PLUGIN)
 
 
 class PackagedResource(VodResource):
@@ -45,7 +71,16 @@ class PackagedResource(VodResource):
     def _register(
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None
     ) -> None:
-        """Register the resource, with an output for each property."""
+        """
+        Register the resource, with an output for each property.
+
+        Raises:
+            pulumi.RunError: without the plugin.
+
+        """
+        # A provider, or a place of downloads, may be the program's own.
+        if opts is None or not (opts.provider or opts.plugin_download_url):
+            _require_plugin()
         unset = dict.fromkeys(self._names.values())
         alias = Alias(type_=dynamic_type(self) or self._DYNAMIC_TYPE)
         CustomResource.__init__(

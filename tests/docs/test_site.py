@@ -21,9 +21,11 @@ ENGLISH_ONLY = {"changelog.md", "contributing.md", "sdk-parts.md", "security.md"
 """Files of the repository that are on the site, too, and have no Chinese page."""
 DOCSTRINGS = "\n::: "
 """A page with one has no Chinese page either."""
+REGISTRY = {"_index.md", "installation-configuration.md"}
+"""Pages for Pulumi's registry, in its own form: they are not on the site."""
 PAGES = sorted(
     page
-    for path in {*DOCS.rglob("*.md")} - {*DOCS.glob("upstream/*")}
+    for path in {*DOCS.rglob("*.md")} - {*DOCS.glob("upstream/*"), *map(DOCS.joinpath, REGISTRY)}
     if not (page := path.relative_to(DOCS)).name.endswith(".zh.md")
 )
 TRANSLATED = [

@@ -20,8 +20,9 @@ import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
+from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN
+from tests.engine.project import Project
 from tests.engine.vault import Vault
-from tools.engine.find_or_install import EngineError, find_or_build_yaml
 from tools.plugin.schema import EXAMPLES
 
 Pulumi = Callable[..., str]
@@ -30,21 +31,23 @@ AT_ONCE: Final = pytest.mark.vod_emulator(pending_seconds=0, running_seconds=0)
 """Runs end as soon as they start."""
 
 
+def path_without_the_plugin() -> str:
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(
+        folder for folder in folders if not Path(folder, "pulumi-resource-vod").exists()
+    )
+
+
 @pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory, vault: Vault) -> dict[str, str]:
+def environ(
+    tmp_path_factory: pytest.TempPathFactory, vault: Vault, yaml_host: Path
+) -> dict[str, str]:
     """The environment of a user without the package's folder on PATH."""
-    try:
-        yaml = find_or_build_yaml(os.environ)
-    except EngineError as error:
-        pytest.skip(f"no YAML host: {error}")
     home = tmp_path_factory.mktemp("home")
-    folders = [*os.environ["PATH"].split(os.pathsep), str(yaml)]
     found = {
         **os.environ,
         **vault.for_new_stacks,
-        "PATH": os.pathsep.join(
-            folder for folder in folders if not Path(folder, "pulumi-resource-vod").exists()
-        ),
+        "PATH": os.pathsep.join([path_without_the_plugin(), str(yaml_host)]),
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": f"file://{home}",
     }
@@ -129,3 +132,20 @@ def test_a_wait(up: Callable[..., dict[str, Any]], emulator: VodEmulator) -> Non
 
 def test_the_built_in_workflows(up: Callable[..., dict[str, Any]]) -> None:
     assert len(up("get-built-in-workflows")["workflows"]) == 4
+
+
+def test_a_program_without_the_plugin_ends_with_advice(
+    like: Project, emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """And not with a traceback, after an attempt to download what no server has."""
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    with Project(tmp_path / "project", emulator.url, like=like) as project:
+        project.environ["PATH"] = f"{python.parent}{os.pathsep}{path_without_the_plugin()}"
+        project.program("from pulumi_vod_workflow.plugin import WorkflowRun\nWorkflowRun('run')")
+        command = project.start("preview")
+        assert command.wait() != 0
+        assert f"error: {MISSING_PLUGIN.replace(chr(10), chr(10) + '    ')}\n" in command.said
+        assert "Traceback" not in command.said

@@ -17,7 +17,7 @@ from tests.once import made_once
 from tests.scale import TORTURE
 from tools.engine.find_or_install import BUILD_ENV, EngineError
 from tools.plugin.schema import EXAMPLES, LANGUAGES, example
-from tools.plugin.sdks import HERE, generate, node_packages
+from tools.plugin.sdks import generate, node_packages
 
 NAMES: Final = sorted(path.name for path in EXAMPLES.iterdir())
 COMPILER_OPTIONS: Final = {
@@ -87,8 +87,7 @@ def test_the_go_programs_compile(sdks: Path, tmp_path: Path) -> None:
     go = shutil.which("go")
     if go is None:
         pytest.skip("Go is not on PATH")
-    for name in ("go.mod", "go.sum"):
-        shutil.copy2(HERE / "go" / name, tmp_path)
-    shutil.copytree(sdks / "go" / "vod", tmp_path / "sdk" / "go" / "vod")
-    shutil.copytree(EXAMPLES, tmp_path / "programs")
-    compiled([go, "build", "-trimpath", "-mod=readonly", "./..."], tmp_path, **BUILD_ENV)
+    shutil.copytree(sdks / "go", tmp_path / "module")
+    shutil.copytree(EXAMPLES, tmp_path / "module" / "programs")
+    command = [go, "build", "-trimpath", "-mod=readonly", "./..."]
+    compiled(command, tmp_path / "module", **BUILD_ENV)

@@ -537,7 +537,7 @@ def schema() -> Json:
                 "respectSchemaVersion": True,
             },
             "go": {
-                "importBasePath": "pulumi-vod/sdk/go/vod",
+                "importBasePath": "pulumi-vod/vod",
                 "generateResourceContainerTypes": True,
                 "respectSchemaVersion": True,
             },

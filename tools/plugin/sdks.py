@@ -33,6 +33,7 @@ from tools.plugin.schema import ROOT, SCHEMA
 HERE: Final = Path(__file__).parent
 GENERATOR: Final = HERE / "generator"
 NODE: Final = HERE / "node"
+GO: Final = HERE / "go"
 LANGUAGES: Final = ("python", "nodejs", "go")
 INSTALL_SECONDS: Final = 280
 
@@ -98,6 +99,8 @@ def generate(folder: Path, env: Mapping[str, str]) -> None:
     for language in LANGUAGES:
         shutil.rmtree(folder / language, ignore_errors=True)
     run([str(generator(env)), str(SCHEMA), str(folder)], cwd=ROOT, seconds=60)
+    for name in ("go.mod", "go.sum"):  # the generator writes packages of a module
+        shutil.copy2(GO / name, folder / "go")
 
 
 def main() -> None:

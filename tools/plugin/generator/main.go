@@ -45,7 +45,8 @@ func generateAll(file, folder string) error {
 			return python.GeneratePackage(tool, p, nil, nil)
 		},
 		"nodejs": func(p *schema.Package) (map[string][]byte, error) {
-			return nodejs.GeneratePackage(tool, p, nil, nil, false, nil)
+			// This SDK is not published yet, so the package compiles itself where it is installed.
+			return nodejs.GeneratePackage(tool, p, nil, nil, true, nil)
 		},
 		"go": func(p *schema.Package) (map[string][]byte, error) {
 			return gogen.GeneratePackage(tool, p, nil)

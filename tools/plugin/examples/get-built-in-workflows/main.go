@@ -2,7 +2,7 @@ package main
 
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"pulumi-vod/sdk/go/vod"
+	"pulumi-vod/vod"
 )
 
 func main() {

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
-	"pulumi-vod/sdk/go/vod"
+	"pulumi-vod/vod"
 )
 
 func main() {
