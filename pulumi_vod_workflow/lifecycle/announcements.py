@@ -40,7 +40,7 @@ class Announcements:
         self._counts: dict[str, int] = {}
         self._timer: Timer | None = None
 
-    def once(self, key: str, show: Callable[[], None]) -> None:
+    def once(self, key: str, show: Callable[[], object]) -> None:
         """Call `show`, unless this process has called it for the same key."""
         with self._lock:
             new = key not in self._shown

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pulumi
+import pytest
 
 from pulumi_vod_workflow.config.settings import DEFAULT_RESEND_WITHIN
 from tests.engine.harness import WAYS, Outcome, Program, Story, run
