@@ -25,7 +25,6 @@ STARTS = {
     "ci": 2,
     "overrides": 1,
     "quickstart": 3,
-    "results_feed": 2,
     "template_version": 2,
 }
 
@@ -40,7 +39,7 @@ def project(
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("example", scaled(["results_feed"], IN_YAML))
+@pytest.mark.parametrize("example", scaled(["quickstart"], IN_YAML))
 def test_it_starts_what_its_page_says(
     project: Project, emulator: VodEmulator, plugin_folder: Path, example: str
 ) -> None:
