@@ -67,7 +67,7 @@ class ProjectFile:
     backend_url: str
     """`backend.url`; empty if not set."""
     plugins: frozenset[str] = frozenset()
-    """The names of the providers in `plugins`, each with a folder of its own."""
+    """The names of the providers that `plugins` gives a folder."""
 
 
 def pulumi_home(environ: Mapping[str, str], home: Path) -> Path:
