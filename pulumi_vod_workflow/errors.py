@@ -323,8 +323,8 @@ class UnknownStartOutcomeError(CallError):
         others: the number of other starts of the stack that the journal has without an answer.
         is_renamed: whether another resource, or the stack by another name, has sent the start.
         former_stacks: the other names of the stack.
-        unlisted_stacks: the reason why the project's stacks cannot be listed. Another stack may
-            then have the start.
+        unread_stacks: the reason why the state or the project's other stacks cannot be read. A
+            resource in them may have the start.
 
     """
 
@@ -335,12 +335,12 @@ class UnknownStartOutcomeError(CallError):
         *,
         is_renamed: bool = False,
         former_stacks: Sequence[str] = (),
-        unlisted_stacks: str = "",
+        unread_stacks: str = "",
     ) -> None:
         self.others = others
         self.is_renamed = is_renamed
         self.former_stacks = tuple(former_stacks)
-        self.unlisted_stacks = unlisted_stacks
+        self.unread_stacks = unread_stacks
         super().__init__("StartWorkflow", summary, maybe_accepted=True, retryable=False)
 
     def __str__(self) -> str:
@@ -361,13 +361,12 @@ class UnknownStartOutcomeError(CallError):
         )
 
     def _doubt(self) -> str:
-        """Return the lines about stacks that cannot be listed."""
-        if not self.unlisted_stacks:
+        """Return the lines about stacks that cannot be read."""
+        if not self.unread_stacks:
             return ""
-        stacks = ", ".join(self.former_stacks)
         return (
-            f"The start belongs to the stack {stacks} if that stack exists. The provider cannot "
-            f"list the stacks: {self.unlisted_stacks}\n"
+            "The start may belong to another resource or stack. The provider cannot read the "
+            f"stacks: {self.unread_stacks}\n"
             "hint: correct the cause, then repeat the command: the provider decides again\n"
         )
 

@@ -49,7 +49,7 @@ class StateBackend:
     All spellings of one backend have the same identity.
     """
     url: str = field(default="", repr=False, compare=False)
-    """The URL as the user has written it. It may contain credentials."""
+    """The URL as the engine has it. It may contain credentials."""
     folder: Path | None = None
     """The folder of a file backend."""
     warning: str = ""
@@ -82,13 +82,15 @@ def find_project(folder: Path, name: str = "") -> ProjectFile | None:
     Args:
         folder: the program's folder.
         name: the project's name, if known. The file of another project is ignored: a program of
-            the Automation API has its file elsewhere. On Linux it is found in the engine's folder.
+            the Automation API has its file elsewhere. On Linux the function then looks for it
+            where the engine runs: see `_folders_of_parent_processes`.
 
     """
     found = _nearest_project(folder.absolute())
     if not name or (found and found.name in {"", name}):
         return found
-    # The engine does not pass its folder on, and `main` moves the provider away from it.
+    # The engine does not pass its folder on, and a project's option `main` gives the provider
+    # another working folder.
     projects = map(_nearest_project, _folders_of_parent_processes())
     return next((found for found in projects if found and found.name == name), None)
 
@@ -96,15 +98,21 @@ def find_project(folder: Path, name: str = "") -> ProjectFile | None:
 def _nearest_project(folder: Path) -> ProjectFile | None:
     for place in (folder, *folder.parents):
         for path in (place / file for file in PROJECT_FILES):
-            if path.is_file():
-                return _read_project(path)
+            with suppress(PermissionError):  # a parent process may run in a private folder
+                if path.is_file():
+                    return _read_project(path)
     return None
 
 
 def _folders_of_parent_processes() -> Iterator[Path]:
-    """Yield the working folders of the processes that have started this one; only on Linux."""
+    """
+    Yield the working folders of the processes that have started this one, the nearest first.
+
+    The engine is one of them; shells may be between. Only Linux shows these folders.
+    """
     process = str(os.getppid())
-    # The end of the loop: the first process of a system or a container has no parent, 0.
+    # The loop ends at a process that has ended or belongs to another user, or at 0: the first
+    # process of a system or a container has no parent.
     with suppress(OSError, IndexError):
         while True:
             yield Path(f"/proc/{process}/cwd").readlink()
@@ -123,7 +131,8 @@ def _read_project(path: Path) -> ProjectFile:
         listed = (document.get("plugins") or {}).get("providers") or []
         plugins = frozenset(str(entry.get("name")) for entry in listed)
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
-        return ProjectFile(path.parent, "", "")  # the engine has reported the problem
+        # Such a file names no project and no backend. In an update the engine has rejected it.
+        return ProjectFile(path.parent, "", "")
     return ProjectFile(path.parent, str(name or ""), str(url or ""), plugins)
 
 
@@ -153,7 +162,8 @@ def find_backend(
     url = environ.get("PULUMI_BACKEND_URL", "")
     base = folder.absolute()
     if not url or _is_relative(url):
-        # The engine resolves a relative folder where `pulumi` runs; `main` moves the provider.
+        # The engine resolves a relative folder where `pulumi` runs. A project's option `main` gives
+        # the provider another working folder.
         found = find_project(folder, project)
         url = url or (found.backend_url if found else "")
         base = found.folder if found else base
@@ -168,10 +178,10 @@ def _is_relative(url: str) -> bool:
     return re.match("file://(?![/~])", url) is not None
 
 
-def _login_backend(own_folder: Path) -> str:
+def _login_backend(pulumi_folder: Path) -> str:
     """Return the backend of the last `pulumi login`; empty without one."""
     try:
-        document = json.loads((own_folder / "credentials.json").read_text(encoding="utf-8"))
+        document = json.loads((pulumi_folder / "credentials.json").read_text(encoding="utf-8"))
         return str(document.get("current") or "")
     except FileNotFoundError:
         return ""
@@ -186,7 +196,7 @@ def parse_backend(
     Return the backend of a URL.
 
     Args:
-        url: the URL as the user has written it.
+        url: the URL as the engine has it.
         environ: the environment, which may name a part of the store.
         home: the user's home folder, for `file://~`.
         base: the folder at which a relative `file://` URL starts.
@@ -223,38 +233,38 @@ def azure_account(environ: Mapping[str, str]) -> str:
     return environ.get("AZURE_STORAGE_ACCOUNT") or azure_connection(environ).get("AccountName", "")
 
 
-def _identity(scheme: str, parts: SplitResult, environ: Mapping[str, str]) -> str:
+def _identity(scheme: str, address: SplitResult, environ: Mapping[str, str]) -> str:
     """Return the identity of a store: its address, without the way to connect to it."""
-    given = {**dict(parse_qsl(parts.query))}
+    given = dict(parse_qsl(address.query))
 
-    def named(parameter: str, *variables: str) -> str:
+    def value_of(parameter: str, *variables: str) -> str:
         found = (environ.get(name) for name in variables)
         return given.get(parameter) or next(filter(None, found), "")
 
-    place = parts.netloc.rpartition("@")[2]
-    path = "/".join(filter(None, parts.path.split("/")))
+    place = address.netloc.rpartition("@")[2]
+    path = "/".join(filter(None, address.path.split("/")))
     if scheme == "https":
-        place, marks = place.lower(), {}
+        place, parts = place.lower(), {}
     elif scheme == "s3":
-        endpoint = named("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+        endpoint = value_of("endpoint", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
         host = endpoint.rpartition("://")[2].rstrip("/").lower()
         # A bucket's name is unique at AWS. Another service has its own buckets.
-        marks = {"endpoint": "" if host.endswith(".amazonaws.com") else host}
+        parts = {"endpoint": "" if host.endswith(".amazonaws.com") else host}
     elif scheme == "azblob":
-        marks = {
+        parts = {
             "storage_account": given.get("storage_account") or azure_account(environ),
-            "domain": named("domain", "AZURE_STORAGE_DOMAIN"),
+            "domain": value_of("domain", "AZURE_STORAGE_DOMAIN"),
         }
     elif scheme == "gs":
         host = environ.get("STORAGE_EMULATOR_HOST", "").rpartition("://")[2].rstrip("/").lower()
-        marks = {"endpoint": host}
+        parts = {"endpoint": host}
     elif scheme == "postgres":
-        host = (parts.hostname or named("host", "PGHOST") or "localhost").lower()
-        place = f"{host}:{parts.port or named('port', 'PGPORT') or 5432}"
-        path = path or named("dbname", "PGDATABASE")
-        marks = {"table": given.get("table") or "pulumi_state"}
+        host = (address.hostname or value_of("host", "PGHOST") or "localhost").lower()
+        place = f"{host}:{address.port or value_of('port', 'PGPORT') or 5432}"
+        path = path or value_of("dbname", "PGDATABASE")
+        parts = {"table": given.get("table") or "pulumi_state"}
     else:
-        marks = {}
-    query = "&".join(f"{name}={value}" for name, value in sorted(marks.items()) if value)
-    address = f"{scheme}://{place}" + (f"/{path}" if path else "")
-    return f"{address}?{query}" if query else address
+        parts = {}
+    query = "&".join(f"{name}={value}" for name, value in sorted(parts.items()) if value)
+    identity = f"{scheme}://{place}" + (f"/{path}" if path else "")
+    return f"{identity}?{query}" if query else identity

@@ -78,6 +78,20 @@ def export_stack(name: str | None = None, cwd: Path | None = None) -> bytes:
     return run_engine("stack", "export", *(["--stack", name] if name else []), cwd=cwd)
 
 
+def load_stack(name: str | None) -> ExportedStack:
+    """
+    Return the exported state of a stack; `None` is the selected stack.
+
+    Raises:
+        EngineCommandError: when the engine cannot export the stack, or its output has another form.
+
+    """
+    try:
+        return ExportedStack.parse(export_stack(name))
+    except ValueError as error:
+        raise EngineCommandError(f"the output of `pulumi stack export` is {error}") from None
+
+
 def list_stacks(project: str) -> list[str]:
     """
     Return the names of a project's stacks, with the organization if the engine prints it.
@@ -116,11 +130,9 @@ def read_exported_stack(
     problem = EngineCommandError(f"`pulumi` finds no stack {stack} of the project {project}")
     for name in _stack_names(project, stack, environ, folder, is_cloud=is_cloud):
         try:
-            found = ExportedStack.parse(export_stack(name))
+            found = load_stack(name)
         except EngineCommandError as error:
             problem = error
-        except ValueError as error:
-            problem = EngineCommandError(f"the output of `pulumi stack export` is {error}")
         else:
             # Only a stack without resources has no name, and the selected one may be another.
             if (found.project, found.name) == (project, stack) or (name and not found.name):

@@ -28,7 +28,8 @@ BESIDE_STATE: Final = "beside the journal"
 """
 The backend of the records in a journal that lies in the backend itself.
 
-Runners may mount a folder at different paths, or reach a bucket by different endpoints.
+Runners may mount a folder at different paths, or reach a bucket by different endpoints. Start
+records have this value, so it must not change.
 """
 
 JournalKind = Literal["file", "objects", "postgres"]
@@ -44,10 +45,10 @@ KINDS: Final[Mapping[str, JournalKind]] = {
 ALLOWED: Final = "must be the path of a file, or a URL with one of these schemes: " + ", ".join(
     f"{scheme}://" for scheme in KINDS
 )
+"""The rule for `vod:journal`, for people."""
 
-
-# As a path, a URL with one slash would make folders, and one of them named by the password. A drive
-# of Windows has one letter.
+# `s3:/user:password@host` is a valid path, too: the provider would create a folder with the
+# password in its name. A drive of Windows has one letter.
 URL_SCHEME: Final = re.compile(
     rf"([A-Za-z][A-Za-z0-9+.-]+(?=:/)|{'|'.join(KINDS)})(:/{{0,2}})", re.IGNORECASE
 )
@@ -65,8 +66,8 @@ class JournalLocation:
     """The URL of objects or of a database. It may contain credentials."""
     backend: str = ""
     """The identity of the state's backend, to which the records belong; empty if unknown."""
-    is_beside_state: bool = True
-    """Whether every machine that updates the state also has this journal."""
+    is_shared: bool = True
+    """Whether every machine that updates the state also has this journal, wherever it is."""
     warning: str = field(default="", compare=False)
     """The warning about a journal that the next machine does not have; empty without one."""
     default: JournalLocation | None = field(default=None, compare=False)
@@ -79,7 +80,7 @@ class JournalLocation:
     """
 
     def exists(self) -> bool:
-        """Return whether the file exists; a store of objects or a database always does."""
+        """Return whether the file exists; objects and a database count as existing."""
         return self.path is None or self.path.exists()
 
     def __str__(self) -> str:
@@ -112,7 +113,7 @@ def locate_journal(
         emulated: whether starts are sent to the embedded emulator, whose runs are on this machine.
 
     """
-    # The default before a change of the setting, and that of releases which knew only
+    # The default before a change of the setting, and that of releases that knew only
     # PULUMI_BACKEND_URL and the last login (journal-facts 1).
     defaults = (
         file_beside_state(JOURNAL_NAME, backend, environ, home),
@@ -154,7 +155,7 @@ def _default_location(
         "file",
         path,
         backend=BESIDE_STATE if is_beside else backend.identity,
-        is_beside_state=is_beside,
+        is_shared=is_beside,
         warning=warning,
     )
 
@@ -168,6 +169,7 @@ def _chosen_location(
         problem = _url_problem(chosen, scheme, kind)
         if problem:
             problems.append(f"vod:journal: {problem}")
+        # With an unknown scheme this is a file without a path: `problems` prevents its use.
         url = chosen.replace(scheme[1], scheme[1].lower(), 1)
         return JournalLocation(kind or "file", url=url, backend=backend.identity)
     path = folder / expand_home(chosen, home)
@@ -175,7 +177,7 @@ def _chosen_location(
         backend.folder.resolve()
     )
     identity = BESIDE_STATE if is_beside else backend.identity
-    return JournalLocation("file", path, backend=identity, is_beside_state=is_beside)
+    return JournalLocation("file", path, backend=identity, is_shared=is_beside)
 
 
 def is_url(chosen: str) -> bool:

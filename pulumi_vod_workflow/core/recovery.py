@@ -220,14 +220,13 @@ def plan_recovery(
         resend_within: as in `recovery_action`.
         unclaimed: `StartIntent.request_key` -> records of other resources that nothing declares.
         takeovers: record key -> key of the start to which this operation has given the record.
-        doubtful: keys of unclaimed records that another stack may claim. The plan reuses no run of
-            them: the user decides.
+        doubtful: keys of unclaimed records that a state may claim. The plan reuses no run of them:
+            the user decides.
 
     """
     unclaimed, takeovers = unclaimed or {}, dict(takeovers or {})
     known: dict[str, StartRecord] = {}
     found: dict[str, RecoveryAction] = {}
-    taken_over: dict[str, StartRecord] = {}
     given_away: dict[str, StartRecord] = {}
     # Exact records have priority, so these are first.
     for name, intent in intents.items():
@@ -241,24 +240,19 @@ def plan_recovery(
         else:
             known[name], found[name] = record, action
     declared = {intent.resource_key for intent in intents.values()}
-    for name, intent in intents.items():
-        if name in known or not intent.request_key:
-            continue
-        others = [
-            record
-            for record in unclaimed.get(intent.request_key, ())
-            if record.resource_key not in declared
-        ]
-        free = _record_to_take_over(intent, others, takeovers, doubtful)
-        if free is None:
-            continue
-        takeovers[free.record_key] = intent.record_key
-        known[name] = taken_over[name] = free
+    undeclared = {
+        request: [record for record in others if record.resource_key not in declared]
+        for request, others in unclaimed.items()
+    }
+    unknown = {name: intent for name, intent in intents.items() if name not in known}
+    taken_over = _records_to_take_over(unknown, undeclared, takeovers, doubtful)
+    for name, record in taken_over.items():
+        known[name] = record
         given_away.pop(name, None)
         # Another resource has another token, so the service would not join the start, and the
         # answer to the other start would not be the answer to this one.
-        action = recovery_action(free, now, resend_within=0)
-        is_reused = action is RecoveryAction.REUSE and free.record_key not in doubtful
+        action = recovery_action(record, now, resend_within=0)
+        is_reused = action is RecoveryAction.REUSE and record.record_key not in doubtful
         found[name] = action if is_reused else RecoveryAction.REFUSE
 
     def with_action(wanted: RecoveryAction) -> dict[str, StartRecord]:
@@ -280,19 +274,27 @@ def plan_recovery(
     )
 
 
-def _record_to_take_over(
-    intent: StartIntent,
-    others: Collection[StartRecord],
+def _records_to_take_over(
+    intents: Mapping[str, StartIntent],
+    unclaimed: Mapping[str, Collection[StartRecord]],
     takeovers: Mapping[str, str],
     doubtful: Collection[str],
-) -> StartRecord | None:
-    """Return the record of another resource that a start gets; `None` if there is none."""
-    free = [
-        record
-        for record in others
-        if takeovers.get(record.record_key, intent.record_key) == intent.record_key
-    ]
-    return min(free, key=partial(_takeover_order, intent, takeovers, doubtful), default=None)
+) -> dict[str, StartRecord]:
+    """Return the records of other resources that starts without a record get: each serves one."""
+    given = dict(takeovers)
+    found: dict[str, StartRecord] = {}
+    for name, intent in intents.items():
+        # Without a key of the request, nothing shows that another start is the same.
+        others = unclaimed.get(intent.request_key, ()) if intent.request_key else ()
+        free = [
+            record
+            for record in others
+            if given.get(record.record_key, intent.record_key) == intent.record_key
+        ]
+        if free:
+            found[name] = min(free, key=partial(_takeover_order, intent, given, doubtful))
+            given[found[name].record_key] = intent.record_key
+    return found
 
 
 def _takeover_order(

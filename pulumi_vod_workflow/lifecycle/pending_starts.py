@@ -1,5 +1,5 @@
 """
-The meeting of a journal with a stack: starts that another journal or another machine has sent.
+The meeting of a journal with a stack: starts that another update has sent without this journal.
 
 The records of a former file move to the journal that is configured now.
 
@@ -23,34 +23,30 @@ from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_e
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.execution import is_emulated, may_succeed_on_rerun
-from pulumi_vod_workflow.core.exported_stack import ExportedStack, Resource
+from pulumi_vod_workflow.core.exported_stack import ExportedStack, Operation, Resource
 from pulumi_vod_workflow.core.exported_state import declared_starts, has_secrets, recorded_runs
-from pulumi_vod_workflow.core.recovery import (
-    StartIntent,
-    StartRecord,
-    resource_key_of,
-    start_intent,
-)
+from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, start_intent
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
 from pulumi_vod_workflow.journal.moving import move_stack
 from pulumi_vod_workflow.journal.opening import new_journal
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.journal.store import Journal, PendingStart
+from pulumi_vod_workflow.journal.store import Journal, PendingStart, intent_of
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Session
 
 PAST_RESEND: Final = timedelta(seconds=1)
-"""The time by which an imported start is older than `vod:resendWithin` allows."""
+"""The age of an imported start above `vod:resendWithin`."""
 
 
 def meet_stack(session: Session, host: Host, declared: Mapping[str, Any]) -> None:
     """
-    Record the starts of the stack's unfinished operations; once for each engine operation, free.
+    Record the starts of the stack's unfinished operations; free.
 
-    Call this in `check` or `diff`, before the lookup of a start. In `create` the state already has
-    the pending operation of the same update (journal-facts 6).
+    An engine operation does this once for each journal and stack. Call it in `check` or `diff`,
+    before the lookup of a start. In `create` it is too late: the state already has the pending
+    operation of the same update, and that looks like an interrupted one (journal-facts 6).
 
     Args:
         session: the engine operation.
@@ -64,10 +60,10 @@ def meet_stack(session: Session, host: Host, declared: Mapping[str, Any]) -> Non
     with session.meeting.lock:
         scope = as_mapping(declared.get("scope"))
         project, stack = as_text(scope.get("project")), as_text(scope.get("stack"))
-        meeting = session.settings.journal, project, stack
-        if project and stack and meeting not in session.meeting.met:
+        key = session.settings.journal, project, stack
+        if project and stack and key not in session.meeting.met:
             _meet(session, host, project, stack)
-            session.meeting.met.add(meeting)
+            session.meeting.met.add(key)
 
 
 def _meet(session: Session, host: Host, project: str, stack: str) -> None:
@@ -79,10 +75,10 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
     if settings.site.endpoint == EMULATOR:
         return
     for path, backend in location.former_files:
-        _move_records(session, host, SqliteJournal(path, backend), (project, stack))
+        _move_records(session, host, SqliteJournal(path, backend), project, stack)
     # A journal on this machine knows nothing of the updates of other machines. So it meets the
     # stack in each operation.
-    has_met = location.is_beside_state and session.journal.has_met(project, stack)
+    has_met = location.is_shared and session.journal.has_met(project, stack)
     # `vod:journal` may have changed and changed back. Another journal withdraws this mark only of
     # the default journal, and of the last update's one: see `_forget_former_journals`.
     if has_met and location.default is None:
@@ -105,25 +101,37 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
     last = _recorded_settings(exported, settings).journal
     if has_met and (last == location or exported.is_secret("vod:journal")):
         return
-    _forget_former_journals(session, host, last, (project, stack))
-    starts = [*pending_starts(exported, settings, session.journal)]
-    if not starts and not location.is_beside_state:
+    _forget_former_journals(session, host, last, project, stack)
+    _import_pending(session, host, exported, project, stack)
+
+
+def _import_pending(
+    session: Session, host: Host, exported: ExportedStack, project: str, stack: str
+) -> None:
+    """Record the starts of unfinished operations, and that a shared journal has met the stack."""
+    location = session.settings.journal
+    starts = [*pending_starts(exported, session.settings, session.journal)]
+    if not starts and not location.is_shared:
         return
     try:
         session.journal.import_pending(project, stack, starts)
     except JournalError as error:
-        # A preview may have no right to write. An update then fails at its first claim.
         session.meeting.unrecorded_starts += [start.record() for start in starts]
         if starts:
-            host.logger.warning(
-                f"the journal {location} cannot record the unfinished operations of the stack: "
-                f"{error.why}\n"
-                f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
-            )
+            what = f"the journal {location} cannot record the unfinished operations of the stack"
+            _warn_of_write(host, what, error)
+
+
+def _warn_of_write(host: Host, what: str, error: JournalError) -> None:
+    """Warn of a failed write, which is no error yet."""
+    # A preview may have no right to write. An update then fails at its first claim.
+    host.logger.warning(
+        f"{what}: {error.why}\nhint: {error.remedy or 'correct the cause before `pulumi up`'}"
+    )
 
 
 def _forget_former_journals(
-    session: Session, host: Host, last: JournalLocation, stack: tuple[str, str]
+    session: Session, host: Host, last: JournalLocation, project: str, stack: str
 ) -> None:
     """
     Withdraw the stack's mark in the journal of the last update, if this is another one.
@@ -136,8 +144,8 @@ def _forget_former_journals(
     for former in {last, location.default or location} - {location}:
         try:
             journal = new_journal(former)
-            if journal.has_met(*stack):
-                journal.forget_met(*stack)
+            if journal.has_met(project, stack):
+                journal.forget_met(project, stack)
         except JournalError as error:
             host.logger.warning(
                 f"the journal {former}, which updates of this stack used before, cannot learn that "
@@ -147,7 +155,7 @@ def _forget_former_journals(
 
 
 def _move_records(
-    session: Session, host: Host, file: SqliteJournal, stack: tuple[str, str]
+    session: Session, host: Host, file: SqliteJournal, project: str, stack: str
 ) -> None:
     """Move the stack's records from a former file to the journal."""
     path, location = Path(file.location), session.settings.journal
@@ -157,20 +165,17 @@ def _move_records(
         return
     records: list[StartRecord] = []
     try:
-        records = file.list_unmoved(*stack)
-        if records or file.has_met(*stack):
-            move_stack(file, *stack, session.journal)
+        records = file.list_unmoved(project, stack)
+        if records or file.has_met(project, stack):
+            move_stack(file, project, stack, session.journal)
         if records:
             host.logger.info(
                 f"moved the records of {len(records):,} starts from {path} to {location}"
             )
     except JournalError as error:
-        # A preview may have no right to write. An update then fails at its first claim.
         session.meeting.unrecorded_starts += records
-        host.logger.warning(
-            f"the records of starts in the journal {path} cannot move to {location}: {error.why}\n"
-            f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
-        )
+        what = f"the records of starts in the journal {path} cannot move to {location}"
+        _warn_of_write(host, what, error)
 
 
 def pending_starts(
@@ -190,23 +195,21 @@ def pending_starts(
         JournalError: when the journal is not readable.
 
     """
-    groups = _starts_by_operation(exported, settings, journal.now())
-    if not any(groups):
+    interrupted = _starts_by_operation(exported, settings, journal.now())
+    all_starts = [start for _, starts in interrupted for start in starts]
+    if not all_starts:
         return
     known = journal.lookup(
-        StartIntent({}, "", start.resource_key, start.record_key)
-        for starts in groups
-        for start in starts
-        if start.record_key
+        intent_of(start.record()) for start in all_starts if start.record_key
     ).records
-    urns = Counter(operation.resource.urn for operation in exported.interrupted)
+    urns = Counter(operation.resource.urn for operation, _ in interrupted)
     creates = Counter(
         (start.record_key, start.resource_key)
-        for operation, starts in zip(exported.interrupted, groups, strict=True)
+        for operation, starts in interrupted
         if operation.type == "creating"
         for start in starts
     )
-    for operation, starts in zip(exported.interrupted, groups, strict=True):
+    for operation, starts in interrupted:
         # The journal records each start before its send. If it has a start of the only interrupted
         # create, it has all starts of that create that were sent. A released record proves
         # nothing: another machine may have created a destroyed resource again.
@@ -221,8 +224,8 @@ def pending_starts(
 
 def _starts_by_operation(
     exported: ExportedStack, settings: Settings, now: datetime
-) -> list[list[PendingStart]]:
-    """Return, for each unfinished operation, its starts without a recorded run."""
+) -> list[tuple[Operation, list[PendingStart]]]:
+    """Return each unfinished operation with its starts without a recorded run."""
     site = _recorded_settings(exported, settings).site
     if site.endpoint == EMULATOR:
         return []
@@ -255,11 +258,15 @@ def _starts_by_operation(
             intent = start_intent(inputs, endpoint=site.endpoint, region=site.region)
             yield PendingStart(intent.record_key, intent.request_key, intent.resource_key, sent_at)
 
-    return [[*starts(operation.resource)] for operation in exported.interrupted]
+    return [(operation, [*starts(operation.resource)]) for operation in exported.interrupted]
 
 
 def _recorded_settings(exported: ExportedStack, settings: Settings) -> Settings:
-    """Return the settings of the last update: its configuration is in the state."""
+    """
+    Return the settings of the last update, whose configuration is in the state.
+
+    If that configuration is not valid, return the current settings.
+    """
     try:
         return load_settings(exported.setting, os.environ, home_folder(), trusts_login=False)
     except ConfigurationError:

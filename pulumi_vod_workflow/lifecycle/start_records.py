@@ -39,6 +39,7 @@ from pulumi_vod_workflow.journal.store import (
     JournalLookup,
     hidden_key,
     journal_lookup,
+    stack_of,
 )
 from pulumi_vod_workflow.lifecycle.session import Session, known_resource_key
 
@@ -184,7 +185,7 @@ def _lost_starts(
     Return the records of the same requests that neither a state nor a declaration claims.
 
     Returns:
-        The records, and the keys of those that another stack may claim: the engine cannot list the
+        The records, and the keys of those that a state may claim: the engine cannot read the
         stacks.
 
     """
@@ -346,7 +347,7 @@ def unknown_outcome_error(
         if record.run is None:
             return "got no response"
         is_old = recovery_action(record, now, resend_within=0) is RecoveryAction.REFUSE
-        cause = "is too old to be read" if is_old else "may belong to another stack"
+        cause = "is too old to be read" if is_old else "may belong to another resource"
         return f"started a run that {cause}"
 
     outcomes = {*map(outcome, records)}
@@ -378,13 +379,13 @@ def unknown_outcome_error(
         summary,
         others,
         is_renamed=len(earlier) == len(records),
-        former_stacks=sorted({json.loads(key)["stack"] for key in earlier} - {scope["stack"]}),
-        unlisted_stacks=_unlisted_stacks(session, recovery, scope),
+        former_stacks=sorted({stack_of(key)[1] for key in earlier} - {scope["stack"]}),
+        unread_stacks=_unread_stacks(session, recovery, scope),
     )
 
 
-def _unlisted_stacks(session: Session, recovery: RecoveryPlan, scope: Mapping[str, Any]) -> str:
-    """Return why the engine cannot list the stacks; empty if it can, or if that has no effect."""
+def _unread_stacks(session: Session, recovery: RecoveryPlan, scope: Mapping[str, Any]) -> str:
+    """Return why the engine cannot read the stacks; empty if it can, or if that has no effect."""
     if not recovery.taken_over:
         return ""
     evidence = session.evidence(scope["project"], scope["stack"])
@@ -431,7 +432,7 @@ def _drop_answered(session: Session, state: Mapping[str, Any]) -> None:
     # meets the stack once, before its first update.
     scope = as_mapping(state.get("scope"))
     project, stack = as_text(scope.get("project")), as_text(scope.get("stack"))
-    if session.settings.journal.is_beside_state or not (project and stack):
+    if session.settings.journal.is_shared or not (project and stack):
         return
     unanswered = session.unanswered_starts(project, stack)
     if not unanswered:

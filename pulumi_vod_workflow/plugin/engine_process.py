@@ -20,8 +20,8 @@ def command_age() -> float | None:
     """
     Return the seconds since the begin of the engine's command; `None` if that is not known.
 
-    It is not known if another program has started this process: a language host, a wrapper, or a
-    user who attaches engines to it.
+    It is not known if another program has started this process: a language host, a wrapper, or the
+    shell of a user that attaches engines to it.
     """
     command = ["ps", "-o", "etime=", "-o", "comm=", "-p", str(os.getppid())]
     with suppress(OSError, subprocess.SubprocessError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -203,3 +204,27 @@ def test_the_projects_file_is_found_in_the_engines_folder(tmp_path: Path) -> Non
     command = ["sh", "-c", f"sh -c {shlex.quote(shell)}; true"]
     said = subprocess.run(command, cwd=engine, capture_output=True, text=True, check=True)
     assert said.stdout == "s3://states\n"
+
+
+@pytest.mark.parametrize("denied", ["readlink", "is_file"])
+def test_a_parent_process_that_hides_its_folder_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, denied: str
+) -> None:
+    """The backend is then unknown. A process of another user denies its folder."""
+
+    def deny(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, denied, deny)
+    found = find_backend({}, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, bool(found.warning)) == ("", True)
+
+
+def test_a_parent_process_that_has_ended_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    monkeypatch.setattr(os, "getppid", lambda: ended.pid)
+    found = find_backend({}, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, bool(found.warning)) == ("", True)

@@ -25,7 +25,7 @@ OBJECTS = ".pulumi/vod/starts/v1/"
 
 
 @pytest.mark.parametrize(
-    ("backend", "kind", "place", "is_beside"),
+    ("backend", "kind", "place", "is_shared"),
     [
         ("file:///states", "file", "/states/.pulumi/vod-journal.sqlite3", True),
         ("s3://b", "objects", f"s3://b/{OBJECTS}", True),
@@ -48,17 +48,17 @@ OBJECTS = ".pulumi/vod/starts/v1/"
     ],
 )
 def test_the_default_of_each_backend(
-    tmp_path: Path, backend: str, kind: str, place: str, is_beside: bool
+    tmp_path: Path, backend: str, kind: str, place: str, is_shared: bool
 ) -> None:
     """journal-facts 7; only a journal that the next runner lacks has a warning, and only in CI."""
     for ci in ("", "true", "1", "0", "false"):
         found = settings(tmp_path, backend, CI=ci).journal
         assert found.kind == kind
         assert str(found.path or found.url) == place.format(home=tmp_path)
-        assert found.is_beside_state is is_beside
-        assert bool(found.warning) is (not is_beside and ci in {"true", "1"})
+        assert found.is_shared is is_shared
+        assert bool(found.warning) is (not is_shared and ci in {"true", "1"})
     assert (
-        is_beside
+        is_shared
         or "`vod:journal: s3://BUCKET/PREFIX`"
         in settings(tmp_path, backend, CI="true").journal.warning
     )
@@ -97,7 +97,7 @@ def test_a_path_or_a_url(tmp_path: Path, chosen: str, place: str, name: str) -> 
     found = settings(tmp_path, "https://api.pulumi.com", chosen, folder, CI="true").journal
     assert str(found.path or found.url) == place.format(home=tmp_path, folder=folder)
     assert str(found) == name.format(home=tmp_path, folder=folder)
-    assert found.is_beside_state is (found.kind != "file")
+    assert found.is_shared is (found.kind != "file")
     assert "hidden" not in f"{found!r}{found}"
     assert not found.warning, "it is the user's choice"
 
@@ -138,11 +138,11 @@ def test_each_location_has_a_name() -> None:
 
 def test_a_file_beside_a_shared_state_is_there_for_every_machine(tmp_path: Path) -> None:
     states = tmp_path / "states"
-    for chosen, is_beside in (
+    for chosen, is_shared in (
         (str(states / "journal.sqlite3"), True),
         (str(tmp_path / "journal.sqlite3"), False),
     ):
-        assert settings(tmp_path, f"file://{states}", chosen).journal.is_beside_state is is_beside
+        assert settings(tmp_path, f"file://{states}", chosen).journal.is_shared is is_shared
 
 
 def test_two_spellings_of_a_backend_are_one_journal(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.config import engine_command
 from pulumi_vod_workflow.config.engine_command import EngineCommandError
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.batch.inputs import items_of
@@ -448,13 +449,50 @@ def test_a_run_is_not_taken_from_a_stack_that_may_exist(
     assert {*plan.undecided} == {"run"}
     assert not plan.reused
     error = str(unknown_outcome_error(session, "the start", plan, scope))
-    assert "started a run that may belong to another stack" in error
-    assert "belongs to the stack dev if that stack exists" in error
-    assert "list the stacks: the backend is away\nhint: " in error
+    assert "started a run that may belong to another resource" in error
+    assert "may belong to another resource or stack" in error
+    assert "cannot read the stacks: the backend is away\nhint: " in error
     assert len(session.journal.list_stack("shop", "dev")) == 1
     listed = ["dev", "prod"]
     plan, recorders = plan_starts(machine.session(), {"run": other})
     assert (plan.undecided, {*recorders}) == ({}, {"run"}), "each stack has its run"
     listed = ["prod"]
-    monkeypatch.setattr(stack_evidence, "export_stack", lambda _: b"{}")
+    monkeypatch.setattr(engine_command, "export_stack", lambda _: b'{"deployment": {}}')
     assert {*plan_starts(machine.session(), {"run": other})[0].reused} == {"run"}
+
+
+@pytest.mark.parametrize("listed", [["prod"], []], ids=["listed", "not listed"])
+@pytest.mark.parametrize("stack", ["prod", "dev"])
+def test_without_the_state_no_run_of_another_name_is_reused(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, stack: str, listed: list[str]
+) -> None:
+    """A resource of the state may have the run, also under the stack's former name."""
+    exports: list[bytes | EngineCommandError] = []
+
+    def export(_: str) -> bytes:
+        found = exports.pop()
+        if isinstance(found, EngineCommandError):
+            raise found
+        return found
+
+    monkeypatch.setattr(stack_evidence, "list_stacks", lambda _: listed)
+    monkeypatch.setattr(engine_command, "export_stack", export)
+    machine.state()
+    machine.sends({**RUN, "scope": {**SCOPE, "stack": stack, "name": "run"}})
+    scope = {**SCOPE, "stack": "prod", "name": "renamed"}
+    renamed = {**RUN, "clientToken": "other", "scope": scope}
+    for answer, cause in (
+        (EngineCommandError("the state is away"), "the state is away"),
+        (b"{", "the output of `pulumi stack export` is no JSON"),
+    ):
+        exports[:] = [answer]
+        session = machine.session()
+        plan, _ = plan_starts(session, {"run": renamed})
+        assert ({*plan.undecided}, plan.reused) == ({"run"}, {})
+        error = str(unknown_outcome_error(session, "the start", plan, scope))
+        assert "started a run that may belong to another resource" in error
+        unlisted = "`pulumi stack ls` does not list the stack prod"
+        assert f"cannot read the stacks: {cause if listed else unlisted}\nhint: " in error
+    exports[:] = [b'{"deployment": {}}']
+    reused = plan_starts(machine.session(), {"run": renamed})[0].reused
+    assert {*reused} == ({"run"} if listed else set())

@@ -119,7 +119,7 @@ def recover(
             forgets = bool(forgotten) or forgets_all
             # As each preview does: the journal of one machine learns of other machines' updates. A
             # file with an export may be older than the journal.
-            is_read_now = source is None and has_met and not settings.journal.is_beside_state
+            is_read_now = source is None and has_met and not settings.journal.is_shared
             if is_read_now or (forgets and not has_met):
                 record_pending_starts(exported, records, settings)
             operations = listed()

@@ -35,7 +35,7 @@ from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import VodWorkflowError
-from pulumi_vod_workflow.journal.store import Journal
+from pulumi_vod_workflow.journal.store import Journal, stack_of
 from pulumi_vod_workflow.lifecycle.pending_starts import pending_starts
 
 JOURNAL_ONLY: Final = "noted"
@@ -114,7 +114,7 @@ class InterruptedStart:
     @property
     def stack(self) -> str:
         """The stack that has sent the start, by its name at that time."""
-        return str(json.loads(self.resource).get("stack", ""))
+        return stack_of(self.resource)[1]
 
     @property
     def run(self) -> Mapping[str, Any]:
