@@ -6,6 +6,8 @@ PYTHON := .venv/bin/python
 READY := .venv/.ready
 # Each Python that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
+# Compiles the tests and their imports once. In a new clone each worker of pytest would compile all.
+COMPILE_TESTS = $(PYTHON) -m pytest --collect-only -qq >/dev/null 2>&1 || true
 
 .PHONY: help
 help: ## List the targets
@@ -50,21 +52,23 @@ check: $(READY) ## Check style and types, and run the tests that need no engine,
 
 .PHONY: fast
 fast: $(READY)
-	@$(PYTHON) tools/s3_server.py >/dev/null || true
+	@$(PYTHON) tools/object_servers.py >/dev/null
 	@$(PYTHON) -m tools.plugin.sdks --prepare || true
 	@$(PYTHON) -m tools.actionlint >/dev/null || true
 	@echo "==> pytest, without the engine" >&2
-	@$(PYTHON) -m pytest -n 6 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
+	@$(COMPILE_TESTS)
+	@$(PYTHON) -m pytest -n 5 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
-	@$(PYTHON) tools/s3_server.py >/dev/null || true
+	@$(PYTHON) tools/object_servers.py >/dev/null
 	@tools/find-postgres >/dev/null
 	@$(PYTHON) -m tools.plugin.sdks --prepare || true
 	@$(PYTHON) -m tools.actionlint >/dev/null || true
 	@$(PYTHON) tools/engine/find_or_install.py yaml >/dev/null || true
 	@echo "==> pytest" >&2
+	@$(COMPILE_TESTS)
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
 
 .PHONY: package

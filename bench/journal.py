@@ -35,7 +35,7 @@ from pulumi_vod_workflow.lifecycle.starter import start_many, start_run
 from pulumi_vod_workflow.transport.client import VodClient
 from tests.servers.s3 import S3Server
 from tools.engine.find_or_install import EngineError
-from tools.s3_server import find_or_build
+from tools.object_servers import S3, find_or_install
 
 STARTS: Final = 400
 RATE: Final = 50
@@ -245,7 +245,7 @@ def _objects(folder: Path, stack: ExitStack) -> Iterator[Store]:
     data = folder / "s3"
     data.mkdir()
     try:
-        executable = find_or_build(os.environ)
+        executable = find_or_install(S3, os.environ)
     except EngineError as error:
         pytest.skip(str(error))
     server = stack.enter_context(S3Server(executable, data))

@@ -41,7 +41,7 @@ class Stack:
         (folder / "__main__.py").write_text(f"import bench.programs.{program}\n")
         self._env = {
             **{key: text for key, text in os.environ.items() if not key.startswith("VOLC")},
-            **{f"BENCH_{key.upper()}": str(item) for key, item in settings.items()},
+            **_variables(settings),
             "PYTHONPATH": str(ROOT),  # for the program and the provider
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_HOME": str(folder.parent / "home"),
@@ -49,17 +49,17 @@ class Stack:
         }
         self.pulumi("stack", "init", NAME)
 
-    def pulumi(self, *arguments: str) -> Took:
-        """Run a command of the engine on the stack."""
+    def pulumi(self, *arguments: str, **settings: object) -> Took:
+        """Run a command of the engine on the stack, with other settings of the program."""
         return run(
             ["pulumi", "--non-interactive", "--color=never", *arguments],
-            env=self._env,
+            env={**self._env, **_variables(settings)},
             cwd=self.folder,
         )
 
-    def preview(self) -> Took:
-        """Preview the stack."""
-        return self.pulumi("preview")
+    def preview(self, **settings: object) -> Took:
+        """Preview the stack, with other settings of the program."""
+        return self.pulumi("preview", **settings)
 
     def up(self) -> Took:
         """Update the stack without a preview."""
@@ -81,3 +81,7 @@ class Stack:
         path = self.folder / "export.json"
         self.pulumi("stack", "export", "--file", str(path))
         return path.stat().st_size
+
+
+def _variables(settings: Mapping[str, object]) -> dict[str, str]:
+    return {f"BENCH_{key.upper()}": str(item) for key, item in settings.items()}

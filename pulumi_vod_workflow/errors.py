@@ -288,8 +288,10 @@ class JournalError(CallError):
     """
     An error of the journal: no start was sent.
 
+    `retryable` is always false: each store has its own retries, and the remedy names what helps.
+
     Args:
-        path: the file.
+        path: the path of the file, or the URL without credentials.
         why: the cause.
         remedy: the actions that help, one a line.
 
@@ -302,6 +304,8 @@ class JournalError(CallError):
         self.remedy = remedy
         # The text also follows "run R started, but" and "not sent after".
         summary = f"the journal {path} cannot be read or written: {why}"
+        # The client repeats a retryable error for minutes. An update must name a store that it
+        # cannot reach within seconds.
         super().__init__("StartWorkflow", summary, maybe_accepted=False, retryable=False)
 
     def __str__(self) -> str:

@@ -6,6 +6,11 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An example waits while other processes have the processor.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 FIRST = ("engine", "package", "sdk", "properties", "transport", "emulator", "docs", "cli")
 """Folders whose tests last long or wait, the longest first; quick tests fill the run's end."""

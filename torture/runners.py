@@ -262,10 +262,10 @@ def open_store(store: Store, servers: ExitStack) -> NewJournal | None:
     # Each is imported here: without the library of one store the others have their trials.
     if store == "objects":
         from tests.servers.s3 import S3Server  # noqa: PLC0415
-        from tools.s3_server import find_or_build  # noqa: PLC0415
+        from tools.object_servers import S3, find_or_install  # noqa: PLC0415
 
         try:
-            executable = find_or_build(os.environ)
+            executable = find_or_install(S3, os.environ)
         except EngineError as error:
             pytest.skip(f"no S3 server: {error}")
         folder = Path(servers.enter_context(tempfile.TemporaryDirectory(prefix="s3-")))

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+from tests.engine.project import Project
 from torture.crash import POINTS, TARGETS, crash, end, first, strike
 from torture.questions import answer
 from torture.stand import Inputs, Said, Stand
@@ -29,11 +30,14 @@ class Soak:
         folder: the folder of the stack.
         chance: decides all changes.
         size: the number of runs at first: a third are resources, the other ones items.
+        like: another stack, as a template; saves time.
 
     """
 
-    def __init__(self, folder: Path, chance: random.Random, size: int) -> None:
-        self._folder, self._chance, self._size = folder, chance, size
+    def __init__(
+        self, folder: Path, chance: random.Random, size: int, like: Project | None = None
+    ) -> None:
+        self._folder, self._chance, self._size, self._like = folder, chance, size, like
         self._numbers = itertools.count(1)
         self._owed: dict[str, str | None] = {}
         """Names that require a new run -> the run before the change."""
@@ -51,7 +55,7 @@ class Soak:
 
         """
         until = time.monotonic() + minutes * 60
-        with Stand(self._folder, config={"vod:resendWithin": LATER}) as self._stand:
+        with Stand(self._folder, self._like, {"vod:resendWithin": LATER}) as self._stand:
             for number in range(self._size):
                 self._add(run=number < self._size / 3)
             for cycle in range(1, cycles + 1):

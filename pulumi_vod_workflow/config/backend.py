@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +27,14 @@ OBJECT_STORES: Final = ("s3", "gs", "azblob")
 PROJECT_FILES: Final = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")
 """The names of a project's file."""
 
+NO_PROJECT_FILE: Final = (
+    "the provider does not find the `Pulumi.yaml` of the project {project}, so it does not know "
+    "the backend of the state. It asks the last login for unfinished operations. If the state is "
+    "elsewhere, a start of an interrupted update on another machine may be paid again.\n"
+    "hint: set PULUMI_BACKEND_URL to the URL of the backend"
+)
+"""The warning in a program of the Automation API whose `main` is another folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class StateBackend:
@@ -42,6 +52,8 @@ class StateBackend:
     """The URL as the user has written it. It may contain credentials."""
     folder: Path | None = None
     """The folder of a file backend."""
+    warning: str = ""
+    """The warning that the backend is not found; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +82,35 @@ def find_project(folder: Path, name: str = "") -> ProjectFile | None:
     Args:
         folder: the program's folder.
         name: the project's name, if known. The file of another project is ignored: a program of
-            the Automation API has its file elsewhere.
+            the Automation API has its file elsewhere. On Linux it is found in the engine's folder.
 
     """
-    for place in (folder.absolute(), *folder.absolute().parents):
+    found = _nearest_project(folder.absolute())
+    if not name or (found and found.name in {"", name}):
+        return found
+    # The engine does not pass its folder on, and `main` moves the provider away from it.
+    projects = map(_nearest_project, _folders_of_parent_processes())
+    return next((found for found in projects if found and found.name == name), None)
+
+
+def _nearest_project(folder: Path) -> ProjectFile | None:
+    for place in (folder, *folder.parents):
         for path in (place / file for file in PROJECT_FILES):
             if path.is_file():
-                found = _read_project(path)
-                return found if not name or found.name in {"", name} else None
+                return _read_project(path)
     return None
+
+
+def _folders_of_parent_processes() -> Iterator[Path]:
+    """Yield the working folders of the processes that have started this one; only on Linux."""
+    process = str(os.getppid())
+    # The end of the loop: the first process of a system or a container has no parent, 0.
+    with suppress(OSError, IndexError):
+        while True:
+            yield Path(f"/proc/{process}/cwd").readlink()
+            # The name of a process is in brackets, and may contain any character.
+            status = Path(f"/proc/{process}/stat").read_text(errors="replace")
+            process = status.rpartition(")")[2].split()[1]
 
 
 def _read_project(path: Path) -> ProjectFile:
@@ -96,7 +128,12 @@ def _read_project(path: Path) -> ProjectFile:
 
 
 def find_backend(
-    environ: Mapping[str, str], home: Path, folder: Path, project: str = ""
+    environ: Mapping[str, str],
+    home: Path,
+    folder: Path,
+    project: str = "",
+    *,
+    trusts_login: bool = True,
 ) -> StateBackend:
     """
     Return the backend of a stack, found as the engine finds it.
@@ -108,6 +145,8 @@ def find_backend(
         home: the user's home folder.
         folder: the program's folder.
         project: the project's name, if known.
+        trusts_login: whether to return the last login without the project's file. Otherwise the
+            backend is unknown then: the file may name another one.
 
     """
     # journal-facts 1: the environment of a provider lacks a backend that only the file has.
@@ -118,6 +157,8 @@ def find_backend(
         found = find_project(folder, project)
         url = url or (found.backend_url if found else "")
         base = found.folder if found else base
+        if not url and not found and not trusts_login:
+            return StateBackend("", "", warning=NO_PROJECT_FILE.format(project=project))
     if not url:
         url = _login_backend(pulumi_home(environ, home))
     return parse_backend(url or environ.get("PULUMI_API") or PULUMI_CLOUD, environ, home, base)
@@ -170,6 +211,18 @@ def expand_home(text: str, home: Path) -> Path:
     return home / text[1:].lstrip("/") if re.match("~(/|$)", text) else Path(text)
 
 
+def azure_connection(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the parts of Azure's connection string; empty without one."""
+    names = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGEBLOB_CONNECTIONSTRING")
+    text = next(filter(None, map(environ.get, names)), "")
+    return dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+
+
+def azure_account(environ: Mapping[str, str]) -> str:
+    """Return the storage account of Azure that the environment names; empty without one."""
+    return environ.get("AZURE_STORAGE_ACCOUNT") or azure_connection(environ).get("AccountName", "")
+
+
 def _identity(scheme: str, parts: SplitResult, environ: Mapping[str, str]) -> str:
     """Return the identity of a store: its address, without the way to connect to it."""
     given = {**dict(parse_qsl(parts.query))}
@@ -189,9 +242,12 @@ def _identity(scheme: str, parts: SplitResult, environ: Mapping[str, str]) -> st
         marks = {"endpoint": "" if host.endswith(".amazonaws.com") else host}
     elif scheme == "azblob":
         marks = {
-            "storage_account": named("storage_account", "AZURE_STORAGE_ACCOUNT"),
+            "storage_account": given.get("storage_account") or azure_account(environ),
             "domain": named("domain", "AZURE_STORAGE_DOMAIN"),
         }
+    elif scheme == "gs":
+        host = environ.get("STORAGE_EMULATOR_HOST", "").rpartition("://")[2].rstrip("/").lower()
+        marks = {"endpoint": host}
     elif scheme == "postgres":
         host = (parts.hostname or named("host", "PGHOST") or "localhost").lower()
         place = f"{host}:{parts.port or named('port', 'PGPORT') or 5432}"

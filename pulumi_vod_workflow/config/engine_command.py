@@ -39,7 +39,7 @@ def run_engine(*arguments: str, cwd: Path | None = None) -> bytes:
     command += ["--cwd", str(cwd)] if cwd else []
     text = f"`pulumi {' '.join(arguments)}`"
     # The engine resolves a relative backend where it runs, and `main` moves the provider.
-    project = None if cwd else find_project(Path())
+    project = None if cwd else find_project(Path(), os.environ.get("PULUMI_PROJECT", ""))
     try:
         done = subprocess.run(  # noqa: S603
             command,
@@ -106,7 +106,8 @@ def read_exported_stack(
         stack: the stack's name, without its organization.
         environ: the environment.
         folder: the program's folder.
-        is_cloud: whether the backend is Pulumi Cloud, where stacks belong to organizations.
+        is_cloud: whether the backend is or may be Pulumi Cloud, where stacks belong to
+            organizations.
 
     Raises:
         EngineCommandError: when the engine cannot export the stack, or no output is readable.
@@ -135,7 +136,7 @@ def _stack_names(
     chosen = environ.get("PULUMI_STACK", "")
     if chosen.rpartition("/")[2] == stack:
         yield chosen
-    own = find_project(folder)
+    own = find_project(folder, project)
     has_project = own is not None and own.name == project
     if not is_cloud:
         # A program of the Automation API may have its project elsewhere.

@@ -69,6 +69,8 @@ class JournalLocation:
     """Whether every machine that updates the state also has this journal."""
     warning: str = field(default="", compare=False)
     """The warning about a journal that the next machine does not have; empty without one."""
+    default: JournalLocation | None = field(default=None, compare=False)
+    """The journal without `vod:journal`; `None` if this is it."""
     former_files: tuple[tuple[Path, str], ...] = field(default=(), compare=False)
     """
     Other files in which the provider may have kept the records of this backend by default.
@@ -116,11 +118,12 @@ def locate_journal(
         file_beside_state(JOURNAL_NAME, backend, environ, home),
         pulumi_home(environ, home) / JOURNAL_NAME,
     )
-    location = (
-        _chosen_location(chosen, backend, home, folder, problems)
-        if chosen
-        else _default_location(backend, defaults[0], environ, emulated=emulated)
-    )
+    location = default = _default_location(backend, defaults[0], environ, emulated=emulated)
+    if chosen:
+        location = _chosen_location(chosen, backend, home, folder, problems)
+        location = replace(location, default=default)
+    if backend.warning and not emulated:
+        location = replace(location, warning=backend.warning)
     # Two spellings of one file are one journal: its records must not move into itself.
     own = location.path.resolve() if location.path else None
     former = tuple(

@@ -157,6 +157,8 @@ def load_settings(
     home: Path,
     keys: Iterable[str] = (),
     folder: Path = Path(),
+    *,
+    trusts_login: bool = True,
 ) -> Settings:
     """
     Return the settings of a stack.
@@ -167,6 +169,7 @@ def load_settings(
         home: the folder with the official credential files.
         keys: the full keys of the configuration, if they are known.
         folder: the program's folder, at which relative paths start.
+        trusts_login: as in `find_backend`.
 
     Raises:
         ConfigurationError: with all problems, one a line, and without secret values. Missing
@@ -194,7 +197,7 @@ def load_settings(
     rate = _rate(setting("vod:requestsPerSecond"), problems)
     resend_within = _resend_within(setting("vod:resendWithin"), problems)
     preflight = _preflight(setting("vod:preflight"), problems)
-    backend = find_backend(environ, home, folder, project)
+    backend = find_backend(environ, home, folder, project, trusts_login=trusts_login)
     store = setting("vod:emulatorStore")
     journal = locate_journal(
         setting("vod:journal"),

@@ -17,6 +17,14 @@ QUOTED_URL: Final = re.compile(
 )
 
 
+PASSWORD: Final = re.compile(r"://[^:@/?#]*:[^?#]+@|[?&]password=[^&#]")
+
+
+def has_password(url: str) -> bool:
+    """Return whether the URL of a database has a password."""
+    return url.startswith(("postgres://", "postgresql://")) and PASSWORD.search(url) is not None
+
+
 def without_user_info(url: str) -> str:
     """Return a URL without user and password: a backend or a bucket ignores them."""
     return USER_INFO.sub("", url, count=1)

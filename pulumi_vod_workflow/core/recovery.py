@@ -244,35 +244,32 @@ def plan_recovery(
     for name, intent in intents.items():
         if name in known or not intent.request_key:
             continue
-        free = [
+        others = [
             record
             for record in unclaimed.get(intent.request_key, ())
             if record.resource_key not in declared
-            and takeovers.get(record.record_key, intent.record_key) == intent.record_key
         ]
-        if free:
-            record = min(free, key=partial(_takeover_order, intent, takeovers, doubtful))
-            takeovers[record.record_key] = intent.record_key
-            known[name] = taken_over[name] = record
-            given_away.pop(name, None)
-            # Another resource has another token, so the service would not join the start, and the
-            # answer to the other start would not be the answer to this one.
-            action = recovery_action(record, now, resend_within=0)
-            is_reused = action is RecoveryAction.REUSE and record.record_key not in doubtful
-            found[name] = action if is_reused else RecoveryAction.REFUSE
+        free = _record_to_take_over(intent, others, takeovers, doubtful)
+        if free is None:
+            continue
+        takeovers[free.record_key] = intent.record_key
+        known[name] = taken_over[name] = free
+        given_away.pop(name, None)
+        # Another resource has another token, so the service would not join the start, and the
+        # answer to the other start would not be the answer to this one.
+        action = recovery_action(free, now, resend_within=0)
+        is_reused = action is RecoveryAction.REUSE and free.record_key not in doubtful
+        found[name] = action if is_reused else RecoveryAction.REFUSE
+
+    def with_action(wanted: RecoveryAction) -> dict[str, StartRecord]:
+        return {name: known[name] for name, action in found.items() if action is wanted}
+
+    reused = with_action(RecoveryAction.REUSE)
     return RecoveryPlan(
-        reused={
-            name: entry.run
-            for name, entry in known.items()
-            if entry.run is not None and found[name] is RecoveryAction.REUSE
-        },
-        resent={name: known[name] for name, what in found.items() if what is RecoveryAction.SEND},
-        in_flight={
-            name: known[name] for name, what in found.items() if what is RecoveryAction.WAIT
-        },
-        undecided={
-            name: known[name] for name, what in found.items() if what is RecoveryAction.REFUSE
-        },
+        reused={name: record.run for name, record in reused.items() if record.run is not None},
+        resent=with_action(RecoveryAction.SEND),
+        in_flight=with_action(RecoveryAction.WAIT),
+        undecided=with_action(RecoveryAction.REFUSE),
         superseded={
             name: earlier[intent.resource_key]
             for name, intent in intents.items()
@@ -281,6 +278,21 @@ def plan_recovery(
         taken_over=taken_over,
         given_away=given_away,
     )
+
+
+def _record_to_take_over(
+    intent: StartIntent,
+    others: Collection[StartRecord],
+    takeovers: Mapping[str, str],
+    doubtful: Collection[str],
+) -> StartRecord | None:
+    """Return the record of another resource that a start gets; `None` if there is none."""
+    free = [
+        record
+        for record in others
+        if takeovers.get(record.record_key, intent.record_key) == intent.record_key
+    ]
+    return min(free, key=partial(_takeover_order, intent, takeovers, doubtful), default=None)
 
 
 def _takeover_order(

@@ -31,6 +31,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import (
     engine_log,
     log_stack_status,
     print_line,
+    print_warning,
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
 from pulumi_vod_workflow.dynamic.sdk_compat.worker_threads import release_worker_thread
@@ -43,7 +44,7 @@ from pulumi_vod_workflow.lifecycle.session import Lifecycle, Meeting, Session
 
 T = TypeVar("T")
 
-ANNOUNCEMENTS: Final = Announcements(print_line, log_stack_status)
+ANNOUNCEMENTS: Final = Announcements(print_line, print_warning, log_stack_status)
 """The announcements of all resources: one process serves one engine operation."""
 
 MEETING: Final = Meeting()
@@ -65,7 +66,7 @@ class VodProvider(ResourceProvider):
         """Store the stack's configuration, which the first operation that needs it validates."""
         get, keys = req.config.get, config_keys(req.config)
         self._session = Session(
-            lambda: load_settings(get, os.environ, home_folder(), keys),
+            lambda: load_settings(get, os.environ, home_folder(), keys, trusts_login=False),
             BlockingService(print_line, release_worker_thread),
             ANNOUNCEMENTS,
             MEETING,

@@ -39,6 +39,10 @@ class EngineLog:
         """Show a lasting line of the whole operation, and return whether the engine took it."""
         return self.send(LogRequest(severity=LogSeverity.INFO, message=text))
 
+    def warning(self, text: str) -> bool:
+        """Show a warning about the whole operation, and return whether the engine took it."""
+        return self.send(LogRequest(severity=LogSeverity.WARNING, message=text))
+
     def stack_status(self, text: str) -> None:
         """Show a line on the stack's row until the next one; a log without rows omits it."""
         self.send(LogRequest(severity=LogSeverity.INFO, message=text, ephemeral=True))

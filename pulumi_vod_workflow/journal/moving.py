@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord
+from pulumi_vod_workflow.core.recovery import StartRecord
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
-from pulumi_vod_workflow.journal.store import Journal
+from pulumi_vod_workflow.journal.store import Journal, intent_of
 
 
 def move_stack(file: SqliteJournal, project: str, stack: str, target: Journal) -> int:
@@ -37,10 +37,7 @@ def _complete_runs(records: Iterable[StartRecord], target: Journal) -> None:
     """Record runs whose starts another journal has without an answer."""
     # An update that was still running when the stack moved has added them to the file since.
     runs = {record.record_key: record for record in records if record.run}
-    intents = {
-        key: StartIntent({}, "", record.resource_key, key, record.request_key)
-        for key, record in runs.items()
-    }
+    intents = {key: intent_of(record) for key, record in runs.items()}
     for key, found in target.lookup(intents.values()).records.items():
         run = runs[key].run
         if found.run is None and found.record_key == key and run is not None:

@@ -24,9 +24,10 @@ from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.object_names import (
     MARKS,
     Entry,
+    Mark,
     MarkKind,
     folder_of_resource,
-    mark_path,
+    new_mark,
     parse_entry,
     parse_mark,
     short_hash,
@@ -73,16 +74,16 @@ class Listing:
     """The names in some folders."""
 
     entries: list[Entry] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
 
     def by_start(self) -> dict[tuple[str, str], list[Entry]]:
         """Return folder and start -> the entries of the start."""
         return grouped(self.entries, lambda entry: (entry.folder, entry.start))
 
-    def marks_of(self, entries: Iterable[Entry]) -> list[str]:
+    def marks_of(self, entries: Iterable[Entry]) -> list[Mark]:
         """Return the marks of the stacks of entries."""
         folders = {entry.folder for entry in entries}
-        return [path for path in self.marks if _stack_of_mark(path) in folders] if folders else []
+        return [mark for mark in self.marks if mark.folder in folders]
 
 
 class ObjectEntries:
@@ -124,7 +125,8 @@ class ObjectEntries:
         """Folder and resource -> its known starts."""
         self._bodies: dict[str, dict[str, Any]] = {}
         """Path -> the body of an entry that this process has created."""
-        self._read_marks: set[str] = set()
+        self._read_marks: set[Mark] = set()
+        """The marks whose names are in the attributes below."""
         self._released_at: dict[str, datetime] = {}
         """Id of an entry whose run a state has -> the time of its release."""
         self._own_released: set[str] = set()
@@ -171,13 +173,7 @@ class ObjectEntries:
         return journal_lookup(wanted, self.records(deciding | others, bodies), versions)
 
     def list_stack(self, folder: str) -> list[StartRecord]:
-        """
-        Return the record of each start of a stack; the latest last. Reads the body of each.
-
-        Raises:
-            JournalError: when the store is not readable.
-
-        """
+        """Return the record of each start of a stack; the latest last. Reads the body of each."""
         listing = self.list_names([folder])
         self.apply_marks(listing)
         entries = [entry for found in listing.by_start().values() if (entry := self.current(found))]
@@ -318,17 +314,13 @@ class ObjectEntries:
                     self._same_request[_project_of(entry), request].discard(entry)
 
     def snapshot(self, project: str) -> Listing:
-        """Return the names of a project at its first lookup; of the backend if it is empty."""
+        """Return the names of a project at its first lookup; of all projects if it is empty."""
         with self._snapshot_lock:
             if project not in self._snapshots:
                 listing = self._snapshots[project] = self.list_names([project])
                 self._has_release_failed = False
                 since = self._clock.now() - RELEASED_RETENTION
-                for folder in {
-                    _stack_of_mark(path)
-                    for path in listing.marks
-                    if _is_release_before(path, since)
-                }:
+                for folder in {m.folder for m in listing.marks if m.is_release_before(since)}:
                     self._calls.submit(self._prune, folder)
             return self._snapshots[project]
 
@@ -362,8 +354,8 @@ class ObjectEntries:
         for path in paths:
             if entry := parse_entry(path):
                 listing.entries.append(entry)
-            elif f"/{MARKS}/" in path and parse_mark(path):
-                listing.marks.append(path)
+            elif mark := parse_mark(path):
+                listing.marks.append(mark)
         with self._lock:
             for entry in listing.entries:
                 self._index(entry)
@@ -382,15 +374,16 @@ class ObjectEntries:
             return
         with self._lock:
             new = {*listing.marks} - self._read_marks
-        unread = [path for path in new if mark_kind(path) is not MarkKind.MET]
-        bodies = (self.parallel if parallel else map)(self._objects.read, unread)
-        for path, names in zip(unread, bodies, strict=True):
-            folder, kind, at = parse_mark(path) or ("", MarkKind.MET, self._clock.now())
-            marked = [f"{folder}/{name}" for name in names or ()]
+        concerned = {MarkKind.RELEASED, MarkKind.DISCARDED}
+        unread = [mark for mark in new if mark.kind in concerned]
+        call = self.parallel if parallel else map
+        bodies = call(self._objects.read, [mark.path for mark in unread])
+        for mark, names in zip(unread, bodies, strict=True):
+            marked = [f"{mark.folder}/{name}" for name in names or ()]
             with self._lock:
-                self._read_marks.add(path)
-                if kind is MarkKind.RELEASED:
-                    self._released_at |= dict.fromkeys(marked, at)
+                self._read_marks.add(mark)
+                if mark.kind is MarkKind.RELEASED:
+                    self._released_at |= dict.fromkeys(marked, mark.time)
                 else:
                     self._discarded.update(marked)
 
@@ -424,10 +417,10 @@ class ObjectEntries:
 
     def _mark(self, kind: MarkKind, entries: Iterable[Entry]) -> None:
         for folder, found in grouped(entries, lambda entry: entry.folder).items():
-            path = mark_path(folder, kind, self._clock.now())
-            self._objects.create(path, sorted(entry.name for entry in found))
+            mark = new_mark(folder, kind, self._clock.now())
+            self._objects.create(mark.path, sorted(entry.name for entry in found))
             with self._lock:
-                self._read_marks.add(path)
+                self._read_marks.add(mark)
 
     def _prune(self, folder: str) -> None:
         """Delete the entries of runs that were released long ago, and their marks."""
@@ -435,7 +428,7 @@ class ObjectEntries:
             since = self._clock.now() - RELEASED_RETENTION
             listing = self.list_names([folder], parallel=False)
             self.apply_marks(listing, parallel=False)
-            old = [path for path in listing.marks if _is_release_before(path, since)]
+            old = [mark.path for mark in listing.marks if mark.is_release_before(since)]
             answered: dict[str, int] = {}
             names: set[str] = set()
             for path in old:
@@ -512,9 +505,9 @@ def entry_of(intent: StartIntent, number: int, run_id: str = "") -> Entry:
     return Entry(folder, resource, short_hash(intent.record_key), number, run_id, request)
 
 
-def start_of(intent: StartIntent) -> tuple[str, str]:
-    """Return folder and start of an intent."""
-    return folder_of_resource(intent.resource_key)[0], short_hash(intent.record_key)
+def start_of(start: StartIntent | StartRecord) -> tuple[str, str]:
+    """Return the folder of a start's stack, and the start's hash."""
+    return folder_of_resource(start.resource_key)[0], short_hash(start.record_key)
 
 
 def body_of(intent: StartIntent, sent_at: str) -> dict[str, Any]:
@@ -529,21 +522,6 @@ def body_of(intent: StartIntent, sent_at: str) -> dict[str, Any]:
 
 def _project_of(entry: Entry) -> str:
     return entry.folder.partition("/")[0]
-
-
-def mark_kind(path: str) -> MarkKind | None:
-    """Return the kind of a mark; `None` for another object."""
-    mark = parse_mark(path)
-    return mark[1] if mark else None
-
-
-def _stack_of_mark(path: str) -> str:
-    return path.partition(f"/{MARKS}/")[0]
-
-
-def _is_release_before(path: str, time: datetime) -> bool:
-    mark = parse_mark(path)
-    return mark is not None and mark[1] is MarkKind.RELEASED and mark[2] < time
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

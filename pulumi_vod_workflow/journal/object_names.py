@@ -12,13 +12,15 @@ could differ in, so the store creates it once.
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, unquote
 from uuid import uuid4
+
+from pulumi_vod_workflow.journal.store import stack_of
 
 # 128 bits never collide.
 HASH_LENGTH: Final = 32
@@ -38,7 +40,9 @@ class MarkKind(StrEnum):
     DISCARDED = "discarded"
     """Names of entries that the user has discarded."""
     MET = "met"
-    """Record keys of starts that came from the state or another journal: not added again."""
+    """Record keys of starts that pending operations of the state had: not added again."""
+    LEFT = "left"
+    """No names. Updates of the stack have used another journal since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,23 @@ class Entry:
         return f"{self.folder}/{self.resource}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The name of an object that is a mark."""
+
+    path: str
+    """The path of the object."""
+    folder: str
+    """The folder of the stack."""
+    kind: MarkKind
+    time: datetime
+    """The time of the mark, by the journal's clock."""
+
+    def is_release_before(self, time: datetime) -> bool:
+        """Return whether the mark releases runs, and is older than a time."""
+        return self.kind is MarkKind.RELEASED and self.time < time
+
+
 def parse_entry(path: str) -> Entry | None:
     """Return the entry of a path; `None` for another object."""
     parents, _, name = path.rpartition("/")
@@ -96,12 +117,7 @@ def stack_folder(project: str, stack: str) -> str:
 
 def folder_of_resource(resource_key: str) -> tuple[str, str]:
     """Return the folder of a resource's stack, and the resource's hash."""
-    try:
-        scope = json.loads(resource_key)
-        folder = stack_folder(str(scope["project"]), str(scope["stack"]))
-    except (ValueError, KeyError, TypeError):
-        folder = stack_folder("", "")
-    return folder, short_hash(resource_key)
+    return stack_folder(*stack_of(resource_key)), short_hash(resource_key)
 
 
 def short_hash(key: str) -> str:
@@ -109,13 +125,14 @@ def short_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:HASH_LENGTH] if key else "-"
 
 
-def mark_path(folder: str, kind: MarkKind, time: datetime) -> str:
-    """Return a new path of a mark."""
-    return f"{folder}/{MARKS}/{kind}.{time.astimezone(UTC):{TIME_FORMAT}}.{uuid4().hex}"
+def new_mark(folder: str, kind: MarkKind, time: datetime) -> Mark:
+    """Return a new mark."""
+    name = f"{kind}.{time.astimezone(UTC):{TIME_FORMAT}}.{uuid4().hex}"
+    return Mark(f"{folder}/{MARKS}/{name}", folder, kind, time)
 
 
-def parse_mark(path: str) -> tuple[str, MarkKind, datetime] | None:
-    """Return folder, kind and time of a mark; `None` for another object."""
+def parse_mark(path: str) -> Mark | None:
+    """Return the mark of a path; `None` for another object."""
     parents, _, name = path.rpartition("/")
     folder, _, marks = parents.rpartition("/")
     kind, time, *_ = [*name.split("."), ""]
@@ -125,7 +142,14 @@ def parse_mark(path: str) -> tuple[str, MarkKind, datetime] | None:
         at = datetime.strptime(time, TIME_FORMAT).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return folder, MarkKind(kind), at
+    return Mark(path, folder, MarkKind(kind), at)
+
+
+def has_met_last(marks: Iterable[Mark]) -> bool:
+    """Return whether the journal has met a stack, and updates have used no other one since."""
+    latest = {mark.kind: mark for mark in sorted(marks, key=lambda mark: mark.time)}
+    met, left = latest.get(MarkKind.MET), latest.get(MarkKind.LEFT)
+    return met is not None and (left is None or left.time < met.time)
 
 
 def quoted(text: str) -> str:

@@ -25,15 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from pulumi_vod_workflow.config.backend import OBJECT_STORES, azure_account, azure_connection
 from pulumi_vod_workflow.config.shown_url import shown_url, without_user_info
 from pulumi_vod_workflow.errors import JournalError
 
 if TYPE_CHECKING:
     from obstore import PutMode
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig
-
-SCHEMES: Final = ("s3", "gs", "azblob")
-"""The schemes of the URLs."""
+    from obstore.store import ClientConfig, GCSCredential, ObjectStore, RetryConfig
 
 # journal-facts 5: an unreachable store is reported within 10 s. The library's defaults are 10
 # retries within 180 s (journal-facts 4).
@@ -73,16 +71,22 @@ BOTO3_HINT: Final = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
 
-
 CREDENTIALS_HINTS: Final = {
     "s3": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN if the key has one",
     "gs": (
-        "set GOOGLE_CREDENTIALS to the key of a service account (JSON), or run `gcloud auth "
-        "application-default login`; external accounts are not supported"
+        "set GOOGLE_CREDENTIALS to the key of a service account (JSON), or "
+        "GOOGLE_OAUTH_ACCESS_TOKEN, or run `gcloud auth application-default login`; external "
+        "accounts are not supported"
     ),
     "azblob": "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or run `az login`",
 }
 """Scheme -> the credentials that work."""
+
+TRUE: Final = {"1", "t", "T", "true", "True", "TRUE"}
+"""The words of Go for true."""
+
+AZURE_DOMAIN: Final = "blob.core.windows.net"
+"""The domain of Azure's public cloud."""
 
 AZURE_IDENTITIES: Final = (
     "AZURE_CLIENT_ID",
@@ -94,9 +98,11 @@ AZURE_IDENTITIES: Final = (
 
 INVALID_CREDENTIALS: Final = {
     "AuthenticationFailed",
+    "AuthenticationRequired",
     "ExpiredToken",
     "InvalidAccessKeyId",
     "InvalidToken",
+    "NoAuthenticationInformation",
     "SignatureDoesNotMatch",
 }
 """The codes of an answer to a key, a token or a signature that is wrong."""
@@ -107,6 +113,7 @@ NO_CREDENTIALS: Final = (
     "//169.254.169.254/",
     "//metadata.google.internal/",
     "Unable to decode service account file",
+    "Invalid Access Key",
 )
 """The marks of an error about credentials that do not exist, or that obstore cannot read."""
 
@@ -143,7 +150,7 @@ def parse_location(url: str) -> StoreLocation:
 
     """
     parts = urlsplit(without_user_info(url))
-    if parts.scheme not in SCHEMES or not parts.netloc:
+    if parts.scheme not in OBJECT_STORES or not parts.netloc:
         raise StoreUrlError(
             "the URL names no bucket", "set `vod:journal` to a URL such as `s3://bucket/path`"
         )
@@ -192,7 +199,7 @@ class _Parameters:
         value = self.text(*names)
         if value in {"", "0", "f", "F", "false", "False", "FALSE"}:
             return False
-        if value in {"1", "t", "T", "true", "True", "TRUE"}:
+        if value in TRUE:
             return True
         raise StoreUrlError(
             f"the URL's parameter `{names[0]}` is neither `true` nor `false`",
@@ -228,14 +235,7 @@ def _open_s3(
     if not config.get("skip_signature") and (profile or role or _needs_boto3(environ)):
         provider = _boto3_provider(profile, role)
         config = {**provider.config, **config}  # the URL's region comes before the profile's
-    return S3Store(
-        location.bucket,
-        prefix=folder or None,
-        config=config,  # type: ignore[arg-type] # the keys are the library's
-        client_options=_client_options(str(config.get("endpoint", "")), environ),
-        retry_config=RETRIES,
-        credential_provider=provider,
-    )
+    return _new_store(S3Store, location.bucket, folder, config, environ, provider=provider)
 
 
 def s3_config(
@@ -345,27 +345,37 @@ def _open_gcs(
 ) -> ObjectStore:
     from obstore.store import GCSStore  # noqa: PLC0415 - of this store
 
+    is_anonymous = parameters.flag("anonymous") or location.parameters.get("access_id") == "-"
+    # The engine uses the first two for signed URLs only, and ignores the third.
+    parameters.text("access_id", "private_key_path", "universe_domain")
+    parameters.end()
     config: dict[str, Any] = {}
-    if parameters.flag("anonymous"):
-        config["skip_signature"] = True
-    # Of these two, the engine uses the access id for signed URLs only.
-    parameters.text("access_id")
-    if path := parameters.text("private_key_path"):
-        config["service_account"] = path
-    # The engine's name for the content of the key's file.
+    token = None
+    if endpoint := environ.get("STORAGE_EMULATOR_HOST"):
+        # The engine sends no credentials to an emulator.
+        config["base_url"] = endpoint if "://" in endpoint else f"http://{endpoint}"
+        is_anonymous = True
+    # The engine's names for the content of a key's file and for a token, in the engine's order.
     elif content := environ.get("GOOGLE_CREDENTIALS"):
         config["service_account_key"] = content
-    if endpoint := environ.get("STORAGE_EMULATOR_HOST"):
-        url = endpoint if "://" in endpoint else f"http://{endpoint}"
-        config |= {"base_url": url, "skip_signature": True}
-    parameters.end()
-    return GCSStore(
-        location.bucket,
-        prefix=folder or None,
-        config=config,  # type: ignore[arg-type] # the keys are the library's
-        client_options=_client_options(str(config.get("base_url", "")), environ),
-        retry_config=RETRIES,
-    )
+    else:
+        token = environ.get("GOOGLE_OAUTH_ACCESS_TOKEN") or None
+    if is_anonymous:
+        # The library looks for credentials before each write, in spite of this option.
+        config["skip_signature"] = True
+        token = ""
+    provider = None if token is None else _TokenProvider(token)
+    return _new_store(GCSStore, location.bucket, folder, config, environ, provider=provider)
+
+
+class _TokenProvider:
+    """Provides one token of Google for the whole process."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self) -> GCSCredential:
+        return {"token": self._token, "expires_at": None}
 
 
 def _open_azure(
@@ -373,36 +383,51 @@ def _open_azure(
 ) -> ObjectStore:
     from obstore.store import AzureStore  # noqa: PLC0415 - of this store
 
-    account = parameters.text("storage_account") or environ.get("AZURE_STORAGE_ACCOUNT", "")
+    config = azure_config(parameters, environ)
+    parameters.end()
+    return _new_store(AzureStore, location.bucket, folder, config, environ)
+
+
+def azure_config(parameters: _Parameters, environ: Mapping[str, str]) -> dict[str, Any]:
+    """
+    Return the library's configuration for an Azure URL of gocloud.dev.
+
+    Raises:
+        StoreUrlError: when there is no name of a storage account.
+
+    """
+    connection = azure_connection(environ)
+    account = parameters.text("storage_account") or azure_account(environ)
     if not account:
         raise StoreUrlError(
             "the URL names no storage account",
             "add `?storage_account=NAME` to the URL, or set AZURE_STORAGE_ACCOUNT",
         )
-    config: dict[str, Any] = {"account_name": account}
+    domain = parameters.text("domain") or environ.get("AZURE_STORAGE_DOMAIN") or AZURE_DOMAIN
+    protocol = (
+        parameters.text("protocol")
+        or environ.get("AZURE_STORAGE_PROTOCOL")
+        or connection.get("DefaultEndpointsProtocol", "https")
+    )
+    is_local = parameters.flag("localemu") or domain.startswith(("127.0.0.1", "localhost"))
+    is_local |= environ.get("AZURE_STORAGE_IS_LOCAL_EMULATOR") in TRUE
+    is_cdn = parameters.flag("cdn") or environ.get("AZURE_STORAGE_IS_CDN") in TRUE
+    host = domain if is_local or is_cdn else f"{account}.{domain}"
+    address = f"{host}/{account}" if is_local else host
+    config = {"account_name": account, "endpoint": f"{protocol}://{address}"}
     if key := environ.get("AZURE_STORAGE_KEY"):
         config["account_key"] = key
     elif token := environ.get("AZURE_STORAGE_SAS_TOKEN"):
         config["sas_key"] = token
+    elif connection:
+        suffix = connection.get("EndpointSuffix", "core.windows.net")
+        config["endpoint"] = connection.get("BlobEndpoint", f"{protocol}://{account}.blob.{suffix}")
+        for name, part in (("account_key", "AccountKey"), ("sas_key", "SharedAccessSignature")):
+            if part in connection:
+                config[name] = connection[part]
     elif _has_azure_login(environ):
-        config["use_azure_cli"] = True
-    domain = parameters.text("domain") or environ.get("AZURE_STORAGE_DOMAIN", "")
-    protocol = parameters.text("protocol") or environ.get("AZURE_STORAGE_PROTOCOL") or "https"
-    local = parameters.flag("localemu") or environ.get("AZURE_STORAGE_IS_LOCAL_EMULATOR") == "true"
-    cdn = parameters.flag("cdn") or environ.get("AZURE_STORAGE_IS_CDN") == "true"
-    if domain:
-        direct = local or cdn
-        config["endpoint"] = f"{protocol}://{'' if direct else account + '.'}{domain}" + (
-            f"/{account}" if local else ""
-        )
-    parameters.end()
-    return AzureStore(
-        location.bucket,
-        prefix=folder or None,
-        config=config,  # type: ignore[arg-type] # the keys are the library's
-        client_options=_client_options(str(config.get("endpoint", "")), environ),
-        retry_config=RETRIES,
-    )
+        return {**config, "use_azure_cli": True}
+    return config
 
 
 def _has_azure_login(environ: Mapping[str, str]) -> bool:
@@ -418,6 +443,27 @@ def _has_azure_login(environ: Mapping[str, str]) -> bool:
         profile = json.loads((folder / "azureProfile.json").read_text("utf-8-sig"))
         return bool(profile.get("subscriptions")) and shutil.which("az") is not None
     return False
+
+
+def _new_store(
+    store: Callable[..., ObjectStore],
+    bucket: str,
+    folder: str,
+    config: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    provider: Any = None,
+) -> ObjectStore:
+    """Return a store of the library. `provider` has credentials that `config` does not have."""
+    endpoint = config.get("endpoint") or config.get("base_url", "")
+    return store(
+        bucket,
+        prefix=folder or None,
+        config=config,
+        client_options=_client_options(endpoint, environ),
+        retry_config=RETRIES,
+        credential_provider=provider,
+    )
 
 
 def _client_options(endpoint: str, environ: Mapping[str, str]) -> ClientConfig:
@@ -459,6 +505,11 @@ def _are_credentials_unusable(text: str) -> bool:
     if code:
         return code[1] in INVALID_CREDENTIALS
     return any(mark in text for mark in NO_CREDENTIALS)
+
+
+def _is_bucket_missing(error: BaseException) -> bool:
+    """Return whether the bucket does not exist, in the words of S3 and Google, or of Azure."""
+    return re.search("<Code>(NoSuchBucket|ContainerNotFound)</Code>", str(error)) is not None
 
 
 class AccessDeniedError(JournalError):
@@ -570,7 +621,7 @@ class ObjectFolder:
             try:
                 return json.loads(bytes(self._store.get(path).bytes()))
             except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
+                if _is_bucket_missing(error):
                     raise
                 return None
 
@@ -599,7 +650,7 @@ class ObjectFolder:
 
     def delete(self, paths: Sequence[str]) -> None:
         """
-        Delete objects, if they exist; a request for each 1,000.
+        Delete objects, if they exist; a request for each 1,000, at Google for each object.
 
         Raises:
             JournalError: when the store is not writable.
@@ -607,8 +658,15 @@ class ObjectFolder:
         """
         if not paths:
             return
-        with self._explained_errors(), suppress(FileNotFoundError):
-            self._store.delete(paths)
+        with self._explained_errors():
+            try:
+                self._store.delete(paths)
+            except FileNotFoundError:
+                # Google and Azure report an object that another process has deleted before. The
+                # library then makes no further request.
+                for path in paths:
+                    with suppress(FileNotFoundError):
+                        self._store.delete(path)
 
     def _repeated(self, request: Callable[[], object]) -> None:
         """Make a conditional request, which the library does not repeat after a timeout."""
@@ -661,7 +719,7 @@ class ObjectFolder:
                     "allow the credentials of the backend to list, get, put and delete "
                     f"`{self.location}/*`\n{OTHER_LOCATION}",
                 ) from None
-            if "NoSuchBucket" in str(error):
+            if _is_bucket_missing(error):
                 raise JournalError(
                     self.location, "the bucket does not exist", f"create it\n{OTHER_LOCATION}"
                 ) from None

@@ -22,12 +22,13 @@ import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from itertools import chain
 from typing import Any, Final
 from uuid import uuid4
+
+from typing_extensions import override
 
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
@@ -38,17 +39,17 @@ from pulumi_vod_workflow.journal.object_entries import (
     ObjectEntries,
     body_of,
     entry_of,
-    mark_kind,
     number_of,
+    start_of,
 )
 from pulumi_vod_workflow.journal.object_names import (
     MARKS,
     Entry,
     MarkKind,
     folder_of_resource,
-    mark_path,
+    has_met_last,
+    new_mark,
     quoted,
-    short_hash,
     stack_folder,
 )
 from pulumi_vod_workflow.journal.object_store import (
@@ -58,12 +59,15 @@ from pulumi_vod_workflow.journal.object_store import (
 )
 from pulumi_vod_workflow.journal.owners import UnknownProcesses
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RUN_FIELDS,
     ClaimResult,
+    Journal,
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
+    intent_of,
+    stack_of,
 )
 from pulumi_vod_workflow.journal.store_clock import StoreClock
 
@@ -90,7 +94,7 @@ class _Claims:
     """The time of the first send without an answer."""
     was_rejected: bool = False
     skipped: int = 0
-    """The numbers after `seen` that the store refuses, although no claim has them."""
+    """The count of the numbers after `seen` that the store refuses, although no claim has them."""
     rejection: Future[None] | None = None
 
     @property
@@ -104,9 +108,12 @@ class _Claims:
         return bool(self.numbers or self.was_rejected or self.seen.sent_at)
 
 
-class ObjectJournal:
+class ObjectJournal(Journal):
     """
     A journal in an object store; usable from any thread.
+
+    A lookup costs one list request for each of a few resources, or for 1,000 names of the stack.
+    The first one also lists the project. `list_stack` reads each entry. A claim is one request.
 
     Args:
         url: the URL of the state backend, or of `vod:journal`.
@@ -137,37 +144,23 @@ class ObjectJournal:
         """Entries whose release is scheduled."""
 
     @property
+    @override
     def location(self) -> str:
-        """The URL for messages, without parameters."""
         return self._objects.location
 
     @property
+    @override
     def warnings(self) -> Sequence[str]:
-        """The limits of the store that the first lookup has found, each in a sentence."""
         return tuple(self._warnings)
 
+    @override
     def now(self) -> datetime:
-        """Return the current time by the store's clock, which dates the records."""
         return self._clock.now()
 
     # -- reading ------------------------------------------------------------------------------
 
+    @override
     def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
-        """
-        Return the records of starts, and the latest other start of each of their resources.
-
-        A lookup costs one list request for each of a few resources, or for 1,000 names of the
-        stack. The first one also lists the project.
-
-        Args:
-            intents: the starts.
-            create: whether to test the store, and to return the versions that claims need. A store
-                that denies writes is only a warning: a preview needs no right to write.
-
-        Raises:
-            JournalError: when the store is not readable.
-
-        """
         wanted = [*intents]
         if create:
             # Scheduled releases of runs that a state has must precede the read of the versions.
@@ -176,9 +169,9 @@ class ObjectJournal:
         if not wanted:
             return JournalLookup({}, {})
         if create:
-            for intent in wanted:
-                # At once: a release must not wait for it.
-                self._entries.snapshot(folder_of_resource(intent.resource_key)[0].partition("/")[0])
+            # Before the first start: a release must not wait for this list.
+            for project in {stack_of(intent.resource_key)[0] for intent in wanted}:
+                self._entries.snapshot(quoted(project))
         for _ in range(MAX_LOOKUPS):
             found = self._entries.look(wanted, with_versions=create)
             if found:
@@ -189,67 +182,50 @@ class ObjectJournal:
             "run the same command again",
         )
 
+    @override
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
-        """
-        Return the record of each start of a stack; the latest last. Reads the body of each.
-
-        Raises:
-            JournalError: when the store is not readable.
-
-        """
         return self._entries.list_stack(stack_folder(project, stack))
 
+    @override
     def has_met(self, project: str, stack: str) -> bool:
-        """
-        Return whether the journal has recorded the pending operations of a stack.
-
-        Raises:
-            JournalError: when the store is not readable.
-
-        """
         folder = stack_folder(project, stack)
         self._entries.snapshot(quoted(project))
         listing = self._entries.list_names([f"{folder}/{MARKS}"])
-        return any(mark_kind(path) is MarkKind.MET for path in listing.marks)
+        return has_met_last(listing.marks)
+
+    @override
+    def forget_met(self, project: str, stack: str) -> None:
+        # The former mark stays with its keys, and this one withdraws it.
+        self._probe()
+        mark = new_mark(stack_folder(project, stack), MarkKind.LEFT, self.now())
+        self._objects.create(mark.path, [])
 
     # -- one start ----------------------------------------------------------------------------
 
+    @override
     def claim(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
     ) -> Future[ClaimResult]:
-        """
-        Claim a start: record that an operation is about to send it. Costs one request.
-
-        The claim is lost if another operation has changed the record. Only the owner of the last
-        claim may send.
-
-        Args:
-            intent: the start.
-            owner: the operation.
-            expected: the record at the decision to send the start; by default none.
-
-        """
         return self._calls.submit(self._claim, intent, owner, expected)
 
+    @override
     def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
-        """Record a rejected start; no effect on the claims of other operations."""
         rejection = self._calls.submit(self._reject, intent, owner)
         with self._lock:
             if claims := self._claims.get((intent.record_key, owner)):
                 claims.rejection = rejection
         return rejection
 
+    @override
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
-        """Record a start's run, and remove the resource's other starts without an answer."""
         number = self._numbers.get(intent.record_key)
         if number is not None:
             # At once: a release may follow before the store has answered.
             self._entries.add_run(entry_of(intent, number, run["runId"]))
         return self._calls.submit(self._accept, intent, run, number)
 
+    @override
     def discard_undecided(self, *resources: str) -> None:
-        """Remove the resources' starts without an answer, after an adoption; never raises."""
-        # The user has chosen the run, so the choices of an unknown outcome are no longer due.
         self._writer.submit(self._discard_undecided, resources)
 
     def _claim(
@@ -398,23 +374,14 @@ class ObjectJournal:
 
     # -- many starts --------------------------------------------------------------------------
 
+    @override
     def delete(self, records: Iterable[StartRecord]) -> None:
-        """
-        Remove records of a stack that the user discards: all of them, or none.
-
-        A record that has changed since its read stays. `import_pending` does not add a deleted
-        start again.
-
-        Raises:
-            JournalError: when the store is not writable.
-
-        """
         wanted = [*records]
         listing = self._entries.list_resources({folder_of_resource(r.resource_key) for r in wanted})
         starts = listing.by_start()
         current = {}
         for record in wanted:
-            start = folder_of_resource(record.resource_key)[0], short_hash(record.record_key)
+            start = start_of(record)
             if entry := self._entries.current(starts.get(start, [])):
                 current[entry] = record, starts[start]
         bodies = self._entries.read_bodies(current)
@@ -428,14 +395,8 @@ class ObjectJournal:
         ]
         self._entries.discard(discarded)
 
+    @override
     def release(self, run_ids: Iterable[str]) -> Future[None] | None:
-        """
-        Remove the records of runs that a state has; never raises.
-
-        Returns:
-            The scheduled write, or `None` without a record.
-
-        """
         entries = self._entries.take_unreleased(run_ids)
         if not entries:
             return None
@@ -443,88 +404,47 @@ class ObjectJournal:
             self._unreleased += entries
         return self._writer.submit(self._write_releases)
 
+    @override
     def import_records(self, records: Iterable[StartRecord]) -> int:
-        """
-        Record the starts of another journal as they are there.
-
-        A start that the journal has, has released, or has deleted stays as it is. After an error
-        some starts may be missing; a repetition adds them, and has no other effect.
-
-        Returns:
-            The number of added records.
-
-        Raises:
-            JournalError: when the store is not writable.
-
-        """
         wanted = [*records]
         self._probe()
         folders = {folder_of_resource(record.resource_key)[0] for record in wanted}
-        return self._add_new(wanted, self._entries.list_names(folders), IMPORTED)
+        return self._add_new(wanted, self._entries.list_names(folders))
 
+    @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
-        """
-        Record starts of pending operations as sent without an answer, and the stack as met.
-
-        A start that the journal has, has released, has deleted, or has imported before stays as it
-        is.
-
-        Returns:
-            The number of added records.
-
-        Raises:
-            JournalError: when the store is not writable.
-
-        """
         folder = stack_folder(project, stack)
         pending = [start.record() for start in starts]
         self._probe()
         listing = self._entries.list_names([folder])
-        met = [path for path in listing.marks if mark_kind(path) is MarkKind.MET]
+        met = [mark.path for mark in listing.marks if mark.kind is MarkKind.MET]
         imported = {*chain.from_iterable(self._entries.parallel(self._objects.read, met))}
         # The engine keeps a pending operation until a user clears it (journal-facts 6), so each is
         # imported once.
         new = [record for record in pending if record.record_key not in imported]
-        added = self._add_new(new, listing, None)
-        if new or not met:
+        added = self._add_new(new, listing)
+        if new or not has_met_last(listing.marks):
             keys = sorted(record.record_key for record in new)
-            self._objects.create(mark_path(folder, MarkKind.MET, self.now()), keys)
+            self._objects.create(new_mark(folder, MarkKind.MET, self.now()).path, keys)
         return added
 
-    def _add_new(
-        self, records: Iterable[StartRecord], listing: Listing, process: str | None
-    ) -> int:
+    def _add_new(self, records: Iterable[StartRecord], listing: Listing) -> int:
         """Create the entries of records whose starts have none."""
         self._entries.apply_marks(listing, always=True)
         known = {(entry.folder, entry.start) for entry in listing.entries}
         known |= self._entries.discarded_starts()
-        new = {
-            start: record
-            for record in records
-            if (
-                start := (folder_of_resource(record.resource_key)[0], short_hash(record.record_key))
-            )
-            not in known
-        }
-        self._entries.parallel(partial(self._add, process=process), [*new.values()])
+        new = {start: record for record in records if (start := start_of(record)) not in known}
+        self._entries.parallel(self._add, [*new.values()])
         return len(new)
 
-    def _add(self, record: StartRecord, *, process: str | None) -> None:
-        folder, resource = folder_of_resource(record.resource_key)
-        run = record.run or {}
-        entry = Entry(folder, resource, short_hash(record.record_key), 1)
-        if run:
-            request = short_hash(record.request_key)
-            entry = replace(entry, run_id=run["runId"], request=request)
+    def _add(self, record: StartRecord) -> None:
+        intent, run = intent_of(record), record.run
         body = {
-            "recordKey": record.record_key,
-            "requestKey": record.request_key,
-            "resourceKey": record.resource_key,
-            "sentAt": record.sent_at.isoformat(),
-            "process": process,
+            **body_of(intent, record.sent_at.isoformat()),
+            "process": imported_process(record),
             **({name: run.get(name) for name in RUN_FIELDS} if run else {"claim": uuid4().hex}),
         }
-        self._entries.create(entry, body)
+        self._entries.create(entry_of(intent, 1, run["runId"] if run else ""), body)
 
     def _write_releases(self) -> None:
         """Write the releases of all calls since the last write: one request for a stack."""
@@ -564,7 +484,7 @@ class ObjectJournal:
                         "Do not run `pulumi cancel` while an update may still run."
                     )
                 after = self._clock.machine_time()
-                with suppress(JournalError):  # then this machine's clock has to do
+                with suppress(JournalError):  # otherwise, this machine's clock dates the records
                     self._clock.set_time(self._objects.modified_at(path), before, after)
                 self._calls.submit(self._objects.delete, [path])
             self._is_probed = True

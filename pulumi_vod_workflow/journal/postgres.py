@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from typing_extensions import override
+
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.owners import UnknownProcesses
@@ -28,14 +30,18 @@ from pulumi_vod_workflow.journal.postgres_database import (
     Write,
 )
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,
+    Journal,
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
+    intent_of,
     journal_lookup,
+    lookup_keys,
+    stack_of,
 )
 from pulumi_vod_workflow.journal.unreleased_runs import UnreleasedRuns
 
@@ -212,6 +218,11 @@ SELECT 1 FROM vod_stacks
 WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
 """
 
+DELETE_MET: Final = """
+DELETE FROM vod_stacks
+WHERE backend = %(backend)s AND project = %(project)s AND stack = %(stack)s
+"""
+
 SELECT_RUN_IDS: Final = """
 SELECT run ->> 'runId' FROM vod_starts WHERE backend = %(backend)s AND run IS NOT NULL
 """
@@ -268,7 +279,7 @@ class _Row:
         )
 
 
-class PostgresJournal:
+class PostgresJournal(Journal):
     """
     A journal in a PostgreSQL database; usable from any thread.
 
@@ -288,52 +299,29 @@ class PostgresJournal:
         self._runs = UnreleasedRuns(self._read_run_ids)
 
     @property
+    @override
     def location(self) -> str:
-        """The URL for messages: host, port and database."""
         return self._database.location
 
     @property
+    @override
     def warnings(self) -> Sequence[str]:
-        """The limits of the database that the first lookup has found, each in a sentence."""
         text = (
             f"the journal {self.location} is read-only for its role. A preview works. An update "
             "starts no run until the role may write."
         )
         return (text,) if self._database.is_read_only else ()
 
+    @override
     def now(self) -> datetime:
-        """
-        Return the current time by the database's clock, which dates the records.
-
-        Raises:
-            JournalError: when the first connection fails.
-
-        """
         return self._database.time_at(Tick())
 
+    @override
     def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
-        """
-        Return the records of starts, and the latest other start of each of their resources.
-
-        Args:
-            intents: the starts.
-            create: whether to create the tables, and to return the versions that claims need. A
-                role that may not write is only a warning: a preview needs no right to write.
-
-        Raises:
-            JournalError: when the tables are not readable.
-
-        """
         wanted = [*intents]
         keys = {intent.record_key for intent in wanted}
-        values = self._values(
-            {
-                "keys": list(keys),
-                "resources": list({intent.resource_key for intent in wanted}),
-                "projects": list({_scope_of(intent.resource_key)[0] for intent in wanted}),
-                "requests": list({intent.request_key for intent in wanted} - {""}),
-            }
-        )
+        projects = sorted({stack_of(intent.resource_key)[0] for intent in wanted})
+        values = self._values({**lookup_keys(wanted), "projects": projects})
         rows = self._read_rows(SELECT_STARTS, values, create=create)
         if create:
             self._runs.load()  # read now: an accepted run must not wait for it
@@ -375,33 +363,15 @@ class PostgresJournal:
         is_released = found and found.run and self._runs.is_released(found.run["runId"])
         return None if is_released else found
 
+    @override
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
-        """
-        Return the record of each start of a stack; the latest last.
-
-        Raises:
-            JournalError: when the tables are not readable.
-
-        """
         rows = self._read_rows(SELECT_STACK, self._values({"project": project, "stack": stack}))
         return [record for row in rows if (record := self._record_of(row))]
 
+    @override
     def claim(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
     ) -> Future[ClaimResult]:
-        """
-        Claim a start: record that an operation is about to send it.
-
-        The claim is lost if another operation has changed the record. Only the owner of the last
-        claim may send.
-
-        Args:
-            intent: the start.
-            owner: the operation.
-            expected: the record at the decision to send the start; by default none.
-
-        """
-        # journal-facts 0: two updates at the same time paid 332 of 300 starts without claims.
         version = expected or RecordVersion()
         values = {
             **self._intent_values(intent),
@@ -422,37 +392,27 @@ class PostgresJournal:
         statements = [(CLAIM, values), (SELECT_CLAIMED, values)]
         return self._database.write(Write(statements, to_result, intent.resource_key))
 
+    @override
     def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
-        """Record a rejected start; no effect if another operation has claimed it."""
         values = self._values({"key": intent.record_key, "owner": owner})
         return self._change((REMOVE_REJECTED, values), resource=intent.resource_key)
 
+    @override
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
-        """Record a start's run, and remove the resource's other starts without an answer."""
         self._runs.add(run["runId"])
         values = {**self._intent_values(intent), "run": _json(run)}
         return self._change(
             (RECORD_ACCEPTED, values), (REMOVE_UNDECIDED, values), resource=intent.resource_key
         )
 
+    @override
     def discard_undecided(self, *resources: str) -> None:
-        """Remove the resources' starts without an answer, after an adoption; never raises."""
-        # The user has chosen the run, so the choices of an unknown outcome are no longer due.
         for resource in resources:
             values = self._values({"key": "", "resource": resource})
             self._change((REMOVE_UNDECIDED, values), resource=resource, create=False)
 
+    @override
     def delete(self, records: Iterable[StartRecord]) -> None:
-        """
-        Remove records that the user discards: all of them, or none.
-
-        A record that has changed since its read stays. `import_pending` does not add a deleted
-        start again.
-
-        Raises:
-            JournalError: when the tables are not writable.
-
-        """
         changes = [
             (
                 DELETE_RECORD,
@@ -468,75 +428,44 @@ class PostgresJournal:
         ]
         self._change(*changes).result()
 
+    @override
     def release(self, run_ids: Iterable[str]) -> Future[None] | None:
-        """
-        Remove the records of runs that a state has; never raises.
-
-        Returns:
-            The scheduled write, or `None` without a record.
-
-        """
         runs = self._runs.release(run_ids)
         if not runs:
             return None
         values = self._values({"runs": list(runs), "retention": RELEASED_RETENTION})
         return self._change((RELEASE, values), (PRUNE_RELEASED, values))
 
+    @override
     def import_records(self, records: Iterable[StartRecord]) -> int:
-        """
-        Record the starts of another journal as they are there: all of them, or none.
-
-        A start that the journal has, has released, or has deleted stays as it is, so a repetition
-        has no effect. The owner of an imported start is unknown to the journal.
-
-        Returns:
-            The number of added records.
-
-        Raises:
-            JournalError: when the tables are not writable.
-
-        """
-        additions = [self._addition(record, IMPORTED) for record in records]
+        additions = [self._addition(record) for record in records]
         added = self._database.write(Write(additions, _count_rows)).result()
         self._runs.forget()
         return added
 
+    @override
     def has_met(self, project: str, stack: str) -> bool:
-        """
-        Return whether the journal has recorded the pending operations of a stack.
-
-        Raises:
-            JournalError: when the tables are not readable.
-
-        """
         [found] = self._database.read(
             (SELECT_MET, self._values({"project": project, "stack": stack}))
         )
         return bool(found)
 
+    @override
+    def forget_met(self, project: str, stack: str) -> None:
+        deletion = DELETE_MET, self._values({"project": project, "stack": stack})
+        self._database.write(Write([deletion], lambda _: None, create=False)).result()
+
+    @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
-        """
-        Record starts of pending operations as sent without an answer, and the stack as met.
-
-        A start that the journal has, has released, or has deleted stays as it is.
-
-        Returns:
-            The number of added records.
-
-        Raises:
-            JournalError: when the tables are not writable.
-
-        """
         met = ADD_STACK, self._values({"project": project, "stack": stack})
         additions = [self._addition(start.record()) for start in starts]
         settled = [(MARK_SETTLED, values) for _, values in additions]
         return self._database.write(Write([met, *additions, *settled], _count_rows)).result()
 
-    def _addition(self, record: StartRecord, process: str | None = None) -> Statement:
-        intent = StartIntent({}, "", record.resource_key, record.record_key, record.request_key)
+    def _addition(self, record: StartRecord) -> Statement:
         run = _json(record.run) if record.run else None
-        values = {"sent_at": record.sent_at, "run": run, "process": process}
-        return ADD_RECORD, {**self._intent_values(intent), **values}
+        values = {"sent_at": record.sent_at, "run": run, "process": imported_process(record)}
+        return ADD_RECORD, {**self._intent_values(intent_of(record)), **values}
 
     def _change(
         self, *statements: Statement, resource: str | None = None, create: bool = True
@@ -550,7 +479,7 @@ class PostgresJournal:
         return {"backend": self._backend, **values}
 
     def _intent_values(self, intent: StartIntent) -> dict[str, Any]:
-        project, stack = _scope_of(intent.resource_key)
+        project, stack = stack_of(intent.resource_key)
         return self._values(
             {
                 "key": intent.record_key,
@@ -589,15 +518,6 @@ def _find_tables(execute: Execute, create: bool) -> TableAccess:  # noqa: FBT001
 
 def _count_rows(results: Sequence[Rows]) -> int:
     return sum(map(len, results))
-
-
-def _scope_of(resource_key: str) -> tuple[str, str]:
-    """Return the project and the stack of a resource key; empty if it has none."""
-    try:
-        scope = json.loads(resource_key)
-    except ValueError:
-        return "", ""
-    return scope.get("project", ""), scope.get("stack", "")
 
 
 def _json(run: Mapping[str, Any]) -> str:

@@ -154,8 +154,8 @@ class PostgresDatabase:
         self._worker = ThreadPoolExecutor(1, "vod-journal")
         """The only thread that uses the connection."""
         self._connection: Connection | None = None
-        self._clock: tuple[datetime, Tick] | None = None
-        """The time of the database at the connection, and the time of this machine then."""
+        self._clock: tuple[datetime, Tick, Tick] | None = None
+        """A time of the database, and the times of this machine before and after it."""
         self._lock = threading.Lock()
         """The lock of the scheduled writes."""
         self._pending_writes: list[Write[Any]] = []
@@ -175,6 +175,9 @@ class PostgresDatabase:
         """
         Return the time of the database's clock at a time of this machine.
 
+        A time since the connection is rather too late, and an earlier one too early: by one round
+        trip at most. So no record seems too young, and no release seems older than this object.
+
         Raises:
             JournalError: when the first connection fails.
 
@@ -182,10 +185,10 @@ class PostgresDatabase:
         if self._clock is None:
             self._on_worker(self._connect)
         assert self._clock is not None, "a connection has a clock"  # noqa: S101 - for mypy
-        moment, measured = self._clock
-        if tick.monotonic < measured.monotonic:
-            return moment - timedelta(seconds=tick.seconds_until(measured))
-        return moment + timedelta(seconds=measured.seconds_until(tick))
+        moment, before, after = self._clock
+        if tick.monotonic < before.monotonic:
+            return moment - timedelta(seconds=tick.seconds_until(after))
+        return moment + timedelta(seconds=before.seconds_until(tick))
 
     def read(self, *statements: Statement, create: bool = False) -> Sequence[Rows]:
         """
@@ -281,8 +284,9 @@ class PostgresDatabase:
                 prepare_threshold=None,  # a pooler may give each transaction another connection
             )
             weakref.finalize(self, connection.close)
+            before = Tick()
             [[(now,)]] = _transaction(connection, [(SELECT_NOW, {})])
-            self._clock = now.astimezone(UTC), Tick()
+            self._clock = now.astimezone(UTC), before, Tick()
             self._connection = connection
         return self._connection
 

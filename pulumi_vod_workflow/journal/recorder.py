@@ -94,11 +94,16 @@ class StartRecorder:
         Record the run of an accepted start.
 
         Raises:
-            JournalError: when the journal is not writable.
+            JournalError: when the journal is not writable, or has not written in time.
 
         """
-        async with asyncio.timeout(ACCEPTED_TIMEOUT):
-            await _wait_for_write(self.journal.record_accepted(self.intent, run))
+        try:
+            async with asyncio.timeout(ACCEPTED_TIMEOUT):
+                await _wait_for_write(self.journal.record_accepted(self.intent, run))
+        except TimeoutError:
+            raise JournalError(
+                self.journal.location, f"no answer within {ACCEPTED_TIMEOUT:.0f} s"
+            ) from None
 
 
 async def _wait_for_write(written: Future[T]) -> T:

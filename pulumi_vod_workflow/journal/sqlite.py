@@ -24,20 +24,24 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from typing_extensions import override
+
 from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import sqlite_schema as schema
 from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
-    IMPORTED,
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,
+    Journal,
     JournalLookup,
     PendingStart,
     RecordVersion,
+    imported_process,
     journal_lookup,
+    lookup_keys,
 )
 from pulumi_vod_workflow.journal.unreleased_runs import UnreleasedRuns
 
@@ -49,15 +53,7 @@ BUSY_TIMEOUT: Final = 30.0
 Statement = tuple[str, Mapping[str, Any]]
 
 
-class _UnusableFileError(Exception):
-    """An error of a file that the journal cannot use: the cause, and the remedy."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        self.remedy = remedy
-        super().__init__(why)
-
-
-class SqliteJournal:
+class SqliteJournal(Journal):
     """
     A journal in one file; usable from any thread.
 
@@ -72,7 +68,7 @@ class SqliteJournal:
         self._path = path
         self._backend = backend
         self._clock = clock or SystemClock()
-        # Not beside the file's own name: SQLite has files of that form.
+        # Not the file's full name and an ending: SQLite names its own files so.
         self._owners: OwnerProcesses = LockFiles(path.with_name(f"{path.stem}.owners"))
         self._opened_at = self._clock.now()
         self._lock = threading.RLock()
@@ -89,39 +85,24 @@ class SqliteJournal:
         self._runs = UnreleasedRuns(self._read_run_ids)
 
     @property
+    @override
     def location(self) -> str:
-        """The path for messages."""
         return str(self._path)
 
     @property
+    @override
     def warnings(self) -> tuple[str, ...]:
-        """No warnings: the first lookup fails if the store is not usable."""
         return ()
 
+    @override
     def now(self) -> datetime:
-        """Return the current time by this machine's clock, which dates the records."""
         return self._clock.now()
 
+    @override
     def lookup(self, intents: Iterable[StartIntent], *, create: bool = False) -> JournalLookup:
-        """
-        Return the records of starts, and the latest other start of each of their resources.
-
-        Args:
-            intents: the starts.
-            create: whether to create the file, and to return the versions that claims need. A
-                preview then already fails if the file is not writable.
-
-        Raises:
-            JournalError: when the file is not readable, or with `create` not writable.
-
-        """
         wanted = [*intents]
-        values = {
-            "backend": self._backend,
-            "keys": json.dumps(sorted({intent.record_key for intent in wanted})),
-            "resources": json.dumps(sorted({intent.resource_key for intent in wanted})),
-            "requests": json.dumps(sorted({intent.request_key for intent in wanted} - {""})),
-        }
+        lists = {name: json.dumps(keys) for name, keys in lookup_keys(wanted).items()}
+        values = {"backend": self._backend, **lists}
         versions: dict[str, RecordVersion] = {}
         released: dict[str, Any] = {}
         if not create:
@@ -164,45 +145,26 @@ class SqliteJournal:
             return False
         return datetime.fromisoformat(version.released_at) > self._opened_at
 
+    @override
     def list_stack(self, project: str, stack: str) -> list[StartRecord]:
-        """
-        Return the record of each start of a stack; the latest last.
+        return self._records(schema.IS_OF_STACK, self._stack_values(project, stack))
 
-        Raises:
-            JournalError: when the file is not readable.
-
-        """
-        values = {"backend": self._backend, "project": project, "stack": stack}
-        return self._records(schema.IS_OF_STACK, values)
-
+    @override
     def claim(
         self, intent: StartIntent, owner: str, expected: RecordVersion | None = None
     ) -> Future[ClaimResult]:
-        """
-        Claim a start: record that an operation is about to send it.
-
-        The claim is lost if another operation has changed the record. Only the owner of the last
-        claim may send.
-
-        Args:
-            intent: the start.
-            owner: the operation.
-            expected: the record at the decision to send the start; by default none.
-
-        """
-        # journal-facts 0: two updates at the same time paid 332 of 300 starts without claims. The
-        # comparison and the record are one transaction, so one process wins.
+        # The comparison and the record are one transaction, so one process wins.
         values = {**self._values(intent), "owner": owner}
         return self._write(
             lambda connection: self._claim(connection, values, expected or RecordVersion())
         )
 
+    @override
     def record_rejected(self, intent: StartIntent, owner: str) -> Future[None]:
-        """Record a rejected start; no effect if another operation has claimed it."""
         return self._transaction((schema.DELETE_REJECTED, {**self._values(intent), "owner": owner}))
 
+    @override
     def record_accepted(self, intent: StartIntent, run: Mapping[str, Any]) -> Future[None]:
-        """Record a start's run, and remove the resource's other starts without an answer."""
         self._runs.add(run["runId"])
         values = {**self._values(intent), **{name: run.get(name) for name in RUN_FIELDS}}
         return self._transaction(
@@ -212,9 +174,8 @@ class SqliteJournal:
             (schema.DELETE_UNDECIDED, values),
         )
 
+    @override
     def discard_undecided(self, *resources: str) -> None:
-        """Remove the resources' starts without an answer, after an adoption; never raises."""
-        # The user has chosen the run, so the choices of an unknown outcome are no longer due.
         with suppress(OSError):
             if not self._path.exists():
                 return
@@ -228,17 +189,8 @@ class SqliteJournal:
                 )
             )
 
+    @override
     def delete(self, records: Iterable[StartRecord]) -> None:
-        """
-        Remove records that the user discards: all of them, or none.
-
-        A record that has changed since its read stays. `import_pending` does not add a deleted
-        start again.
-
-        Raises:
-            JournalError: when the file is not writable.
-
-        """
         rows = [self._row(record) for record in records]
 
         def delete(connection: sqlite3.Connection) -> None:
@@ -248,14 +200,8 @@ class SqliteJournal:
 
         self._write(delete).result()
 
+    @override
     def release(self, run_ids: Iterable[str]) -> Future[None] | None:
-        """
-        Remove the records of runs that a state has; never raises.
-
-        Returns:
-            The scheduled write, or `None` without a record.
-
-        """
         runs = self._runs.release(run_ids)
         if not runs:
             return None
@@ -266,21 +212,12 @@ class SqliteJournal:
         }
         return self._transaction((schema.MARK_RELEASED, values), (schema.DELETE_RELEASED, values))
 
+    @override
     def import_records(self, records: Iterable[StartRecord]) -> int:
-        """
-        Record the starts of another journal as they are there: all of them, or none.
-
-        A start that the journal has, has released, or has deleted stays as it is, so a repetition
-        has no effect. The owner of an imported start is unknown to the journal.
-
-        Returns:
-            The number of added records.
-
-        Raises:
-            JournalError: when the file is not writable.
-
-        """
-        rows = [{**self._row(record), "owner": None, "process": IMPORTED} for record in records]
+        rows = [
+            {**self._row(record), "owner": None, "process": imported_process(record)}
+            for record in records
+        ]
 
         def add(connection: sqlite3.Connection) -> int:
             added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]
@@ -291,38 +228,23 @@ class SqliteJournal:
         self._runs.forget()
         return added
 
+    @override
     def has_met(self, project: str, stack: str) -> bool:
-        """
-        Return whether the journal has recorded the pending operations of a stack.
-
-        Raises:
-            JournalError: when the file is not readable.
-
-        """
-        values = {"backend": self._backend, "project": project, "stack": stack}
+        values = self._stack_values(project, stack)
         with self._file_lock, self._explain_errors():
             connection = self._connect()
             if connection is None or schema.version_of(connection) < schema.VERSION:
                 return False
             return bool(connection.execute(schema.SELECT_MET, values).fetchall())
 
+    @override
+    def forget_met(self, project: str, stack: str) -> None:
+        self._transaction((schema.DELETE_MET, self._stack_values(project, stack))).result()
+
+    @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
-        """
-        Record starts of pending operations as sent without an answer, and the stack as met.
-
-        A start that the journal has, has released, has deleted, or has imported before stays as it
-        is.
-
-        Returns:
-            The number of added records.
-
-        Raises:
-            JournalError: when the file is not writable.
-
-        """
-        now = self._clock.now().isoformat()
-        met = {"backend": self._backend, "project": project, "stack": stack, "now": now}
-        rows = [self._row(start.record()) for start in starts]
+        met = {**self._stack_values(project, stack), "now": self._clock.now().isoformat()}
+        rows = [{**self._row(start.record()), "creates": start.creates} for start in starts]
 
         def add(connection: sqlite3.Connection) -> int:
             added = [connection.execute(schema.INSERT_FOREIGN, row).rowcount for row in rows]
@@ -340,7 +262,7 @@ class SqliteJournal:
             JournalError: when the file is not readable.
 
         """
-        values = {"backend": self._backend, "project": project, "stack": stack}
+        values = self._stack_values(project, stack)
         with self._file_lock, self._explain_errors():
             connection = self._connect()
             is_older = connection is None or schema.version_of(connection) < schema.VERSION
@@ -357,15 +279,20 @@ class SqliteJournal:
             JournalError: when the file is not writable.
 
         """
-        stack_values = {"backend": self._backend, "project": project, "stack": stack}
         changes = [
             (statement, self._row(record))
             for record in records
             for statement in (schema.DELETE_MOVED, schema.MARK_MOVED)
         ]
-        self._transaction(*changes, (schema.DELETE_MET, stack_values)).result()
+        self._transaction(
+            *changes, (schema.DELETE_MET, self._stack_values(project, stack))
+        ).result()
 
     # -- the file -----------------------------------------------------------------------------
+
+    def _stack_values(self, project: str, stack: str) -> dict[str, str]:
+        """Return the parameters of statements about one stack."""
+        return {"backend": self._backend, "project": project, "stack": stack}
 
     def _values(self, intent: StartIntent) -> dict[str, Any]:
         """Return the parameters of statements about one start."""
@@ -387,6 +314,7 @@ class SqliteJournal:
             "request": record.request_key,
             "sent": record.sent_at.isoformat(),
             "run": run.get("runId"),
+            "creates": 1,
             **{name: run.get(name) for name in RUN_FIELDS},
         }
 
@@ -397,8 +325,8 @@ class SqliteJournal:
         connection.execute(schema.SET_BACKEND_OF_START, values)
         connection.execute(schema.SET_BACKEND_OF_CLAIM, values)
         [row] = connection.execute(schema.SELECT_CLAIM, values).fetchall()
-        sent_at, owner, process, released_at = row[0], row[4], row[5], row[6]
-        sent, released = _run_fields(*row[1:4]), _run_fields(*row[7:])
+        (sent_at, *run), (owner, process, released_at), released_run = row[:4], row[4:7], row[7:]
+        sent, released = _run_fields(*run), _run_fields(*released_run)
         state = OwnerState.ENDED if sent_at is None or sent else self._owners.state(process)
         if sent is not None:
             won = False
@@ -407,8 +335,9 @@ class SqliteJournal:
         elif sent_at is not None:
             is_expected = (sent_at, owner) == (expected.sent_at, expected.owner)
             won = is_expected and state is not OwnerState.LIVING
-        # A start that was rejected or discarded meanwhile has no run. A released one has.
         else:
+            # Without a record, the start was rejected, discarded or released. Only a release since
+            # the decision may mean a run.
             won = released_at in {None, expected.released_at}
         if won:
             connection.execute(schema.INSERT_SENT, values)
@@ -509,7 +438,7 @@ class SqliteJournal:
                 result = work(connection)
         except Exception as error:
             if not connection.in_transaction:
-                raise  # SQLite has undone all of them, e.g. on a full disk
+                raise  # SQLite has undone all of them, for example on a full disk
             connection.execute("ROLLBACK TO work")
             return partial(future.set_exception, error)
         finally:
@@ -541,15 +470,19 @@ class SqliteJournal:
 
     def _check_file(self, connection: sqlite3.Connection) -> None:
         if schema.version_of(connection) > schema.VERSION:
-            raise _UnusableFileError(
-                "a newer version of pulumi_vod_workflow has written it", "use that version"
+            raise JournalError(
+                self._path,
+                "a newer version of pulumi_vod_workflow has written it",
+                "use that version",
             )
         [[owner]] = connection.execute("PRAGMA application_id")
         if owner != schema.APPLICATION_ID and list(
             connection.execute("SELECT 1 FROM sqlite_master")
         ):
-            raise _UnusableFileError(
-                "it is a file of another program", "set `vod:journal` to another file"
+            raise JournalError(
+                self._path,
+                "it is a file of another program",
+                "set `vod:journal` to another file",
             )
         [[verdict]] = connection.execute("PRAGMA quick_check(1)")
         if verdict != "ok":
@@ -579,8 +512,6 @@ class SqliteJournal:
     def _explain_errors(self) -> Iterator[None]:
         try:
             yield
-        except _UnusableFileError as error:
-            raise JournalError(self._path, str(error), error.remedy) from None
         except (OSError, sqlite3.OperationalError) as error:
             raise JournalError(
                 self._path,

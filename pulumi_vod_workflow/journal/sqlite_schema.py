@@ -72,8 +72,9 @@ SELECT '', key, owner, NULL, released_at, run_id, request_id, submitted_at, 0 FR
 DROP TABLE older_claims;
 """
 
-# `is_settled`: the user has deleted the start, or `import_pending` has seen it. The engine keeps a
-# pending operation until a user clears it (journal-facts 6), so such a row stays.
+# `is_settled`: the number of pending creates of this start that `import_pending` has seen, or 1 if
+# the user has deleted the start. The engine keeps a pending create until a user clears it
+# (journal-facts 6), so such a row stays.
 PRUNE_RELEASED: Final = """
 DELETE FROM claims WHERE NOT is_settled AND (released_at IS NULL OR released_at < :since)
 AND NOT EXISTS (
@@ -146,8 +147,8 @@ AND run_id IS :run
 """
 
 MARK_SETTLED: Final = """
-INSERT INTO claims (backend, key, is_settled) VALUES (:backend, :key, 1)
-ON CONFLICT (backend, key) DO UPDATE SET is_settled = 1
+INSERT INTO claims (backend, key, is_settled) VALUES (:backend, :key, :creates)
+ON CONFLICT (backend, key) DO UPDATE SET is_settled = max(is_settled, excluded.is_settled)
 """
 
 MARK_RELEASED: Final = """
@@ -176,7 +177,7 @@ INSERT INTO starts SELECT :backend, :key, :resource, :request, :sent, :runId, :r
 WHERE NOT EXISTS (SELECT 1 FROM starts WHERE backend IN (:backend, '') AND key = :key)
 AND NOT EXISTS (
     SELECT 1 FROM claims WHERE backend IN (:backend, '') AND key = :key
-    AND (is_settled OR julianday(released_at) >= julianday(:sent))
+    AND (is_settled >= max(:creates, 1) OR julianday(released_at) >= julianday(:sent))
 )
 """
 

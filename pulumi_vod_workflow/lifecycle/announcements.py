@@ -21,21 +21,26 @@ class Announcements:
 
     Args:
         print_line: shows a line of the engine operation.
+        print_warning: shows a line of the engine operation as a warning.
         stack_status: shows a line on the stack's row until the next line.
 
     """
 
     def __init__(
-        self, print_line: Callable[[str], None], stack_status: Callable[[str], None]
+        self,
+        print_line: Callable[[str], None],
+        print_warning: Callable[[str], object],
+        stack_status: Callable[[str], None],
     ) -> None:
         self.print_line = print_line
+        self._print_warning = print_warning
         self._stack_status = stack_status
         self._lock = Lock()
         self._shown: set[str] = set()
         self._counts: dict[str, int] = {}
         self._timer: Timer | None = None
 
-    def once(self, key: str, show: Callable[[], None]) -> None:
+    def once(self, key: str, show: Callable[[], object]) -> None:
         """Call `show`, unless this process has called it for the same key."""
         with self._lock:
             new = key not in self._shown
@@ -51,7 +56,7 @@ class Announcements:
     def warn_of(self, warnings: Iterable[str]) -> None:
         """Show each warning about the whole engine operation once."""
         for text in warnings:
-            self.once(text, partial(self.print_line, f"vod: warning: {text}"))
+            self.once(text, partial(self._print_warning, f"vod: {text}"))
 
     def count_starts(self, resource_key: str, count: int, settings: Settings) -> None:
         """Count the runs that a resource starts; a replacement plans them twice."""

@@ -13,12 +13,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint
+from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
+from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.execution import is_emulated, may_succeed_on_rerun
 from pulumi_vod_workflow.core.exported_stack import ExportedStack, Resource
@@ -33,6 +35,7 @@ from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
 from pulumi_vod_workflow.journal.moving import move_stack
+from pulumi_vod_workflow.journal.opening import new_journal
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import Journal, PendingStart
 from pulumi_vod_workflow.lifecycle.host import Host
@@ -79,7 +82,10 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
         _move_records(session, host, SqliteJournal(path, backend), (project, stack))
     # A journal on this machine knows nothing of the updates of other machines. So it meets the
     # stack in each operation.
-    if location.is_beside_state and session.journal.has_met(project, stack):
+    has_met = location.is_beside_state and session.journal.has_met(project, stack)
+    # `vod:journal` may have changed and changed back. Another journal withdraws this mark only of
+    # the default journal, and of the last update's one: see `_forget_former_journals`.
+    if has_met and location.default is None:
         return
     try:
         exported = read_exported_stack(
@@ -87,7 +93,7 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             stack,
             os.environ,
             Path(),
-            is_cloud=location.backend.startswith("https://"),
+            is_cloud=not location.backend or location.backend.startswith("https://"),
         )
     except EngineCommandError as error:
         host.logger.warning(
@@ -96,6 +102,10 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             "hint: run `vod-workflow recover` before `pulumi up`"
         )
         return
+    last = _recorded_settings(exported, settings).journal
+    if has_met and (last == location or exported.is_secret("vod:journal")):
+        return
+    _forget_former_journals(session, host, last, (project, stack))
     starts = [*pending_starts(exported, settings, session.journal)]
     if not starts and not location.is_beside_state:
         return
@@ -109,6 +119,30 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
                 f"the journal {location} cannot record the unfinished operations of the stack: "
                 f"{error.why}\n"
                 f"hint: {error.remedy or 'correct the cause before `pulumi up`'}"
+            )
+
+
+def _forget_former_journals(
+    session: Session, host: Host, last: JournalLocation, stack: tuple[str, str]
+) -> None:
+    """
+    Withdraw the stack's mark in the journal of the last update, if this is another one.
+
+    So one journal at most has a mark of the stack. When `vod:journal` changes back, the former
+    journal reads the unfinished operations again.
+    """
+    # `up --skip-preview` records its own configuration before this, so the default one is added.
+    location = session.settings.journal
+    for former in {last, location.default or location} - {location}:
+        try:
+            journal = new_journal(former)
+            if journal.has_met(*stack):
+                journal.forget_met(*stack)
+        except JournalError as error:
+            host.logger.warning(
+                f"the journal {former}, which updates of this stack used before, cannot learn that "
+                f"they use {location} now: {error.why}\n"
+                "hint: do not set `vod:journal` back to that journal"
             )
 
 
@@ -166,6 +200,12 @@ def pending_starts(
         if start.record_key
     ).records
     urns = Counter(operation.resource.urn for operation in exported.interrupted)
+    creates = Counter(
+        (start.record_key, start.resource_key)
+        for operation, starts in zip(exported.interrupted, groups, strict=True)
+        if operation.type == "creating"
+        for start in starts
+    )
     for operation, starts in zip(exported.interrupted, groups, strict=True):
         # The journal records each start before its send. If it has a start of the only interrupted
         # create, it has all starts of that create that were sent. A released record proves
@@ -175,14 +215,15 @@ def pending_starts(
         # An older record is that of an earlier create, which has failed.
         is_own = bool(own) and (exported.written is None or max(own) >= exported.written)
         if not (is_only_create and is_own):
-            yield from starts
+            for start in starts:
+                yield replace(start, creates=creates[start.record_key, start.resource_key])
 
 
 def _starts_by_operation(
     exported: ExportedStack, settings: Settings, now: datetime
 ) -> list[list[PendingStart]]:
     """Return, for each unfinished operation, its starts without a recorded run."""
-    site = _recorded_site(exported, settings)
+    site = _recorded_settings(exported, settings).site
     if site.endpoint == EMULATOR:
         return []
     # The time of a state is that of its last write, and the start may have been sent before. So
@@ -217,9 +258,9 @@ def _starts_by_operation(
     return [[*starts(operation.resource)] for operation in exported.interrupted]
 
 
-def _recorded_site(exported: ExportedStack, settings: Settings) -> ServiceEndpoint:
-    """Return the endpoint of the interrupted update: that of its recorded configuration."""
+def _recorded_settings(exported: ExportedStack, settings: Settings) -> Settings:
+    """Return the settings of the last update: its configuration is in the state."""
     try:
-        return load_settings(exported.setting, os.environ, home_folder()).site
+        return load_settings(exported.setting, os.environ, home_folder(), trusts_login=False)
     except ConfigurationError:
-        return settings.site
+        return settings

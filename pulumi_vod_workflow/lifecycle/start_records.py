@@ -75,8 +75,7 @@ def plan_starts(
         JournalError: when the journal cannot record a start.
 
     """
-    settings = session.settings
-    site, within = settings.site, settings.resend_within
+    site = session.settings.site
     intents = {
         name: start_intent(inputs, endpoint=site.endpoint, region=site.region)
         for name, inputs in starts.items()
@@ -103,7 +102,7 @@ def plan_starts(
             records,
             lookup.superseded,
             journal.now(),
-            within,
+            session.settings.resend_within,
             # The program may have declared the resource of a record in the meantime.
             unclaimed={
                 request: [each for each in lost if not session.is_declared(each.resource_key)]
@@ -120,25 +119,34 @@ def plan_starts(
             records[intents[name].record_key].record_key: intents[name]
             for name in (*found.reused, *found.taken_over)
         }
+    return found, _recorders(session, intents, lookup, found)
+
+
+def _recorders(
+    session: Session,
+    intents: Mapping[str, StartIntent],
+    lookup: JournalLookup,
+    plan: RecoveryPlan,
+) -> dict[str, StartRecorder]:
+    """Return a recorder for each start that may be sent."""
     versions = {name: lookup.versions[intent.record_key] for name, intent in intents.items()}
     # A start in flight may be sent only after its rejection, which removes its record.
-    versions |= {name: versions[name].without_claim() for name in found.in_flight}
+    versions |= {name: versions[name].without_claim() for name in plan.in_flight}
     owner = uuid4().hex
     # Repeated starts go first: `vod:resendWithin` limits their time.
-    ordered = [*found.resent, *(name for name in intents if name not in found.resent)]
-    recorders = {
+    ordered = [*plan.resent, *(name for name in intents if name not in plan.resent)]
+    return {
         name: StartRecorder(
-            journal,
+            session.journal,
             intents[name],
             owner,
             versions[name],
-            resent=name in found.resent,
-            resend_within=within,
+            resent=name in plan.resent,
+            resend_within=session.settings.resend_within,
         )
         for name in ordered
-        if name not in found.reused
+        if name not in plan.reused
     }
-    return found, recorders
 
 
 def _hidden_batches(starts: Mapping[str, Mapping[str, Any]]) -> list[StartIntent]:

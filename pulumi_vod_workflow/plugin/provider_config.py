@@ -43,7 +43,7 @@ def settings_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> Setting
     }
     # The engine gives the project's name to dynamic providers alone.
     environ = {**os.environ, "PULUMI_PROJECT": project_of(urn)}
-    return load_settings(texts.get, environ, home_folder(), texts, folder)
+    return load_settings(texts.get, environ, home_folder(), texts, folder, trusts_login=False)
 
 
 def problems_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> str:

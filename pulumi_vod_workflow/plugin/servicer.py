@@ -119,7 +119,7 @@ class VodServicer(ResourceProviderServicer):
         arguments = decode(request.args).values
         load = partial(settings_of, arguments, request.urn, self._folder)
         self._cancelled = threading.Event()
-        announcements = Announcements(self._print_line, self._log.stack_status)
+        announcements = Announcements(self._print_line, self._log.warning, self._log.stack_status)
         self._session = Session(
             load, BlockingService(self._print_line), announcements, command_age=command_age
         )

@@ -18,6 +18,7 @@ from pulumi.dynamic import Resource
 
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES, register
 from pulumi_vod_workflow.resources._inputs import derived_properties, resource_scope
+from pulumi_vod_workflow.resources._journal_setting import warn_of_plain_password
 from pulumi_vod_workflow.resources._missing_keys import (
     MissingOutputError,
     describe_names,
@@ -89,6 +90,7 @@ class VodResource(Resource):
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None
     ) -> None:
         """Register the resource, with an output for each property."""
+        warn_of_plain_password()
         unset = dict.fromkeys(self._names.values())
         register(
             self,

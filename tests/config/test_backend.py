@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,6 +145,11 @@ def test_the_environment_names_a_part_of_the_store() -> None:
     """As in a job that sets the account or the endpoint once for all tools."""
     for url, longer, environ in (
         ("azblob://c", "azblob://c?storage_account=a", {"AZURE_STORAGE_ACCOUNT": "a"}),
+        (
+            "azblob://c",
+            "azblob://c?storage_account=a",
+            {"AZURE_STORAGE_CONNECTION_STRING": "AccountName=a;AccountKey=a2V5=="},
+        ),
         ("s3://b", "s3://b?endpoint=https://minio:9000", {"AWS_ENDPOINT_URL": "http://minio:9000"}),
         ("postgres:///d", "postgres://db:7/d", {"PGHOST": "db", "PGPORT": "7"}),
     ):
@@ -149,7 +157,49 @@ def test_the_environment_names_a_part_of_the_store() -> None:
         assert short == parse_backend(longer, {}, Path("/srv")).identity
 
 
+def test_a_bucket_of_an_emulator_is_another_one() -> None:
+    """The engine finds Google's emulator by a variable only."""
+    url, emulator = "gs://b", {"STORAGE_EMULATOR_HOST": "http://127.0.0.1:4443/"}
+    found = parse_backend(url, emulator, Path("/srv")).identity
+    assert found == "gs://b?endpoint=127.0.0.1:4443"
+    assert found != parse_backend(url, {}, Path("/srv")).identity
+
+
 def test_no_password_in_a_repr() -> None:
     found = parse_backend("postgres://me:hidden@db/states", {}, Path("/srv"))
     assert "hidden" not in repr(found)
     assert "hidden" in found.url
+
+
+def test_without_the_projects_file_a_provider_does_not_trust_the_login(tmp_path: Path) -> None:
+    """The file may name another backend: a program of the Automation API has it elsewhere."""
+    write(tmp_path / "credentials.json", '{"current": "s3://login"}')
+    environ = {"PULUMI_HOME": str(tmp_path)}
+    found = find_backend(environ, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, found.folder) == ("", None)
+    assert "`Pulumi.yaml` of the project shop" in found.warning
+    assert "hint: set PULUMI_BACKEND_URL" in found.warning
+    named = {**environ, "PULUMI_BACKEND_URL": "s3://here"}
+    found = find_backend(named, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, found.warning) == ("s3://here", "")
+    write(tmp_path / "Pulumi.yaml", "name: shop")
+    found = find_backend(environ, tmp_path, tmp_path, "shop", trusts_login=False)
+    assert (found.identity, found.warning) == ("s3://login", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the folder of a process")
+def test_the_projects_file_is_found_in_the_engines_folder(tmp_path: Path) -> None:
+    """`main` has moved the provider away. Between the two there may be a shell."""
+    engine, program = tmp_path / "engine", tmp_path / "program"
+    write(engine / "Pulumi.yaml", "name: shop\nbackend: {url: 's3://states'}")
+    write(program / "Pulumi.yaml", "name: other\nbackend: {url: 's3://others'}")
+    code = (
+        "from pathlib import Path\n"
+        "from pulumi_vod_workflow.config.backend import find_backend\n"
+        "home = Path('home')\n"
+        "print(find_backend({}, home, Path(), 'shop', trusts_login=False).identity)\n"
+    )
+    shell = f"cd {shlex.quote(str(program))} && {sys.executable} -c {shlex.quote(code)}; true"
+    command = ["sh", "-c", f"sh -c {shlex.quote(shell)}; true"]
+    said = subprocess.run(command, cwd=engine, capture_output=True, text=True, check=True)
+    assert said.stdout == "s3://states\n"

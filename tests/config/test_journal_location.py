@@ -179,3 +179,23 @@ def test_another_spelling_of_the_journal_is_no_former_file(tmp_path: Path) -> No
     for chosen in ("../home/vod-journal.sqlite3", str(tmp_path / "link" / "vod-journal.sqlite3")):
         found = settings(home, "https://api.pulumi.com", chosen, tmp_path / "program").journal
         assert found.former_files == ()
+
+
+def test_a_chosen_journal_knows_the_default_one(tmp_path: Path) -> None:
+    """Its first meeting with a stack withdraws the mark there."""
+    chosen = settings(tmp_path, "s3://b", "postgresql://db/d").journal
+    assert chosen.default is not None
+    assert (chosen.default, chosen.default.default) == (settings(tmp_path, "s3://b").journal, None)
+
+
+@pytest.mark.parametrize("journal", [None, "s3://b"])
+def test_an_unknown_backend_is_warned_of(tmp_path: Path, journal: str | None) -> None:
+    """The default is then a file of this machine, beside no state of the last login."""
+    login = tmp_path / "credentials.json"
+    login.write_text('{"current": "s3://login"}')
+    environ = {"PULUMI_HOME": str(tmp_path), "PULUMI_PROJECT": "shop", "CI": "true"}
+    for endpoint, is_warned in (("https://vod.example.com", True), ("emulator", False)):
+        config = {"vod:endpoint": endpoint} | ({"vod:journal": journal} if journal else {})
+        found = load_settings(config.get, environ, tmp_path, config, tmp_path, trusts_login=False)
+        assert ("set PULUMI_BACKEND_URL" in found.journal.warning) is is_warned
+        assert str(found.journal) == (journal or str(tmp_path / "vod-journal.sqlite3"))

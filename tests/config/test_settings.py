@@ -392,7 +392,7 @@ def test_what_may_be_a_setting_without_its_prefix_is_doubted(
     found = configured(tmp_path, {key: value})
     assert found.doubts == (f"{key} is set, and {known} is not: did you mean {known}?",)
     said: list[str] = []
-    announcements = Announcements(said.append, print)
+    announcements = Announcements(said.append, print, print)
     announcements.announce_endpoint(found)
     announcements.announce_endpoint(found)
     assert said.count(f"vod: {found.doubts[0]}") == 1

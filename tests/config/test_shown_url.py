@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulumi_vod_workflow.config.journal_location import JournalLocation
-from pulumi_vod_workflow.config.shown_url import mask_urls, shown_url
+from pulumi_vod_workflow.config.shown_url import has_password, mask_urls, shown_url
 from pulumi_vod_workflow.journal.object_store import ObjectFolder, StoreUrlError, parse_location
 
 
@@ -42,3 +42,19 @@ def test_a_quoted_url_has_no_credentials() -> None:
     assert mask_urls("see https://app.pulumi.com/a and retry", "") == (
         "see https://app.pulumi.com/a and retry"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://me:HIDDEN@db:5432/d", True),
+        ("postgres://:HID/DEN@db", True),
+        ("postgresql://db/d?user=me&password=HIDDEN", True),
+        ("postgresql://me@db:5432/d", False),
+        ("postgresql://db:5432/d?sslmode=require", False),
+        ("s3://bucket/a:b@c", False),
+        ("/srv/journal.sqlite3", False),
+    ],
+)
+def test_a_password_in_a_url_is_found(url: str, expected: bool) -> None:
+    assert has_password(url) is expected

@@ -21,7 +21,11 @@ from pulumi_vod_workflow.dynamic.batch import WorkflowBatchProvider
 from pulumi_vod_workflow.dynamic.error_reporting import OperationFailedError
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
-from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import log_stack_status, print_line
+from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import (
+    log_stack_status,
+    print_line,
+    print_warning,
+)
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
@@ -38,7 +42,7 @@ def configured(
     vod_emulator: VodEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
     """Configure a provider for the emulator, as a process that has said nothing yet."""
-    fresh = Announcements(print_line, log_stack_status)
+    fresh = Announcements(print_line, print_warning, log_stack_status)
     monkeypatch.setattr(provider_module, "ANNOUNCEMENTS", fresh)
 
     def configure(made: VodProvider, mode: str, **config: str) -> None:

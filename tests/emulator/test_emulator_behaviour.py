@@ -218,6 +218,9 @@ def test_everything_can_be_set_by_a_file(call: Call, tmp_path: Path, suffix: str
     done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert str(path) in done.stderr
+
+
+def test_what_cannot_be_set_is_one_line() -> None:
     for wrong in ("colour=1", "faults={}", 'faults=[{"kind": "flood"}]', "clock=[]", "rules"):
         line = [sys.executable, "-m", "pulumi_vod_workflow.emulator", "--set", wrong]
         done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)

@@ -79,6 +79,8 @@ def command() -> auto.PulumiCommand:
         if key.startswith(("VOLC", "PULUMI_")) and key != "PULUMI_PYTHON_CMD"
     ]:
         del os.environ[name]
+    # The engine's collector of garbage takes a twentieth of each command's processor time.
+    os.environ |= {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
     return auto.PulumiCommand(root=str(Path(pulumi).parent.parent), skip_version_check=True)
 
 

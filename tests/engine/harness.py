@@ -35,6 +35,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from tests.engine.vault import LINES, PROVIDER, Vault
 
+OUR_TYPES: Final = frozenset({RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE})
 WAYS = (
     "hint: adopt the run: set `existing_run_id`",
     "hint: or start again: add or change a trigger",
@@ -84,7 +85,7 @@ class Outcome:
         """Take note of what the engine tells."""
         step = event.resource_pre_event
         kind = canonical_type(step.metadata.type) if step is not None else ""
-        if step is not None and kind in {RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE}:
+        if step is not None and kind in OUR_TYPES:
             name = step.metadata.urn.rpartition("::")[2]
             if kind == RUN_TYPE:
                 self.runs.add(name)
@@ -171,13 +172,23 @@ class Stack(auto.Stack):
     The outputs are in the state's file; no test looks at the summary.
     """
 
+    _decrypted: tuple[str, Mapping[str, Any]] = ("", {})
+    """The text of a state with secrets, and what the engine has decrypted of it."""
+
+    @property
+    def state_file(self) -> Path:
+        """The file of the state: a story may put an earlier copy back, or edit it."""
+        folder = Path(self.workspace.work_dir) / "state" / ".pulumi" / "stacks" / PROJECT
+        return folder / f"{self.name}.json"
+
     @property
     def deployment(self) -> Mapping[str, Any]:
         """The state, from its file; the engine is asked where secrets are to be decrypted."""
-        folder = Path(self.workspace.work_dir) / "state" / ".pulumi" / "stacks" / PROJECT
-        text = (folder / f"{self.name}.json").read_text()
+        text = self.state_file.read_text()
         if '"ciphertext"' in text:
-            return self.export_stack().deployment or {}
+            if self._decrypted[0] != text:
+                self._decrypted = text, self.export_stack().deployment or {}
+            return self._decrypted[1]
         latest: Mapping[str, Any] | None = json.loads(text)["checkpoint"].get("latest")
         return latest or {}
 
@@ -327,6 +338,14 @@ class Story:
         assert len(self.emulator.ledger()) == before
         return outcome
 
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change each of our resources in the state, which has no secrets."""
+        state = json.loads(self.stack.state_file.read_text())
+        for item in state["checkpoint"]["latest"]["resources"]:
+            if canonical_type(item["type"]) in OUR_TYPES:
+                change(item)
+        self.stack.state_file.write_text(json.dumps(state))
+
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """The resources of a canonical type in the state, by name."""
         return {
@@ -341,10 +360,14 @@ class Story:
         return self.of_type(RUN_TYPE)
 
     @property
+    def batches(self) -> dict[str, dict[str, Any]]:
+        """The outputs of the batches, by name."""
+        return {name: item["outputs"] for name, item in self.of_type(BATCH_TYPE).items()}
+
+    @property
     def batch(self) -> dict[str, Any]:
         """The outputs of the only batch."""
-        [resource] = self.of_type(BATCH_TYPE).values()
-        outputs: dict[str, Any] = resource["outputs"]
+        [outputs] = self.batches.values()
         return outputs
 
     @property

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
+import pytest
+
+from tests.engine.harness import Story, run
 from tests.engine.project import Project
 from torture.crash import crash
 from torture.declared import FILE, PROGRAM
@@ -36,3 +40,56 @@ def test_two_backends_with_one_journal_keep_their_own_runs(tmp_path: Path, like:
         assert (said.code, said.promised, said.paid) == (0, 0, 0), said.text
         assert f"reuses {first} (free)" in said.text
         assert one.recorded == {"run": first}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the folder of the engine")
+def test_a_backend_that_only_an_automation_program_names_is_found(story: Story) -> None:
+    """`main` is the program's folder, and `Pulumi.yaml` is in the workspace's folder."""
+    workspace = story.stack.workspace
+    workspace.env_vars = {
+        name: value for name, value in workspace.env_vars.items() if name != "PULUMI_BACKEND_URL"
+    }
+    journal = story.state / ".pulumi" / "vod-journal.sqlite3"
+    journal.unlink()
+    said = story.pays(run(), 1)
+    assert "warning" not in said.text
+    assert [*story.folder.rglob("vod-journal.sqlite3")] == [journal]
+
+
+def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: Project) -> None:
+    """In between, an update with another journal was killed. Neither of the two had a preview."""
+    with Stand(tmp_path / "stand", like) as stand:
+        first, other = (str(stand.project.state / f"{name}.sqlite3") for name in "ab")
+        stand.project.configure(vod_journal=first)
+        stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+        assert stand.end(stand.begin()).code == 0
+        stand.project.configure(vod_journal=other)
+        stand.declared.runs["lost"] = {"vid": "lost", "template_id": "t"}
+        assert crash(stand, "group", "accepted", 1, random.Random(1))
+        stand.project.configure(vod_journal=first)
+        stand.emulator.advance(5000)
+        said = stand.up()
+        assert said.questions == {"lost"}, said.text
+        assert said.paid == 0
+
+
+def test_a_password_in_the_plain_configuration_is_warned_of_once(
+    tmp_path: Path, like: Project
+) -> None:
+    url = "postgresql://me:HIDDEN@127.0.0.1:1/journal"
+    with Project(tmp_path / "project", "http://127.0.0.1:1", like=like) as project:
+        project.program(
+            "for name in 'ab': WorkflowRun(name, vid=f'v{name}', template_id='t', priority=9)"
+        )
+        options: tuple[str, ...]
+        for options, is_warned in (((), True), (("--secret",), False)):
+            project.command("config", "set", "vod:journal", url, "--stack", "dev", *options)
+            preview = project.start("preview", "--stack", "dev", "--diff")
+            assert preview.wait() != 0, "a priority of 9 is rejected"
+            assert "HIDDEN" not in preview.said
+            warnings = [
+                event.diagnostic_event.message
+                for event in preview.events
+                if event.diagnostic_event and "password in plain" in event.diagnostic_event.message
+            ]
+            assert len(warnings) == is_warned, preview.said

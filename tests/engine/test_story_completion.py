@@ -19,6 +19,8 @@ from tests.engine.harness import Program, Story, run
 from tests.engine.project import Project, until
 from tests.scale import scaled
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 SHORT = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0.3, running_seconds=0.5)
 
 
@@ -59,63 +61,63 @@ def waiting(vids: dict[str, str], **settings: Any) -> Program:
     return program
 
 
+def feeding() -> None:
+    """Declare a run of a result of another run."""
+    first = WorkflowRun("first", vid="v1", template_id="t1")
+    result = first.wait().results["first"]
+    transcodes = result.transcodes
+    second = WorkflowRun(
+        "second",
+        direct_url={"file_name": transcodes[0].file_name, "space_name": "s"},
+        template_id="t2",
+    )
+    pulumi.export("size", transcodes[0].video_stream_meta.height)
+    pulumi.export("of", result.status_reason)
+    pulumi.export("second", second.run_id)
+    pulumi.export("uri", transcodes[0].store_uri)
+
+
+def in_all_forms() -> None:
+    """Declare a wait for each form of what can be awaited."""
+    run = WorkflowRun("run", vid="v1", template_id="t1")
+    other = WorkflowRun("other", vid="v2", template_id="t1")
+    batch = WorkflowBatch(
+        "batch", items={"a b": {"vid": "v3"}, "my_key": {"vid": "v4"}},
+        defaults={"template_id": "t1"},
+    )  # fmt: skip
+    forms: dict[str, Any] = {
+        "run": run,
+        "batch": batch,
+        "list": [run, batch, other.run_id],
+        "map": {"one": run, "many": batch, "id": other.run_id},
+        "ids": pulumi.Output.all(run.run_id, other.run_id),
+        "none": [],
+    }
+    for name, form in forms.items():
+        done = WorkflowCompletion(f"of-{name}", runs=form)
+        pulumi.export(name, done.results.apply(lambda results: [*results]))
+    pulumi.export("ids_are", [run.run_id, other.run_id])
+
+
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 @SHORT
 def test_results_by_name_feed_other_resources(story: Story) -> None:
-    """A run of a result in one `up`; a second `up` is free, and asks nobody."""
+    """
+    A run of a result in one `up`; a second `up` is free, and asks nobody.
+
+    What can be awaited: resources, ids, outputs of ids, batches; alone, listed, and named.
+    """
 
     def program() -> None:
-        first = WorkflowRun("first", vid="v1", template_id="t1")
-        result = first.wait().results["first"]
-        transcodes = result.transcodes
-        second = WorkflowRun(
-            "second",
-            direct_url={"file_name": transcodes[0].file_name, "space_name": "s"},
-            template_id="t2",
-        )
-        pulumi.export("size", transcodes[0].video_stream_meta.height)
-        pulumi.export("of", result.status_reason)
-        pulumi.export("second", second.run_id)
-        pulumi.export("uri", transcodes[0].store_uri)
+        feeding()
+        in_all_forms()
 
-    outcome = story.pays(program, 2)
-    assert outcome.outputs["size"] > 0
-    assert outcome.outputs["of"].startswith("0: ")
+    outcome = story.pays(program, 2 + 4)
+    seen = outcome.outputs
+    assert seen["size"] > 0
+    assert seen["of"].startswith("0: ")
     made = story.ledger_of("t2")["directUrl"]["FileName"]
-    assert outcome.outputs["uri"] == f"tos://tos-cn-v-emulator/{made}"
-    asked = story.emulator.requests()
-    story.stays(program)
-    assert story.emulator.requests() == asked
-    story.refresh()
-    assert story.emulator.requests()["GetWorkflowExecutionResult"] == 3  # the two runs' own
-    story.destroy()
-
-
-@SHORT
-def test_everything_can_be_awaited(story: Story) -> None:
-    """Resources, ids, outputs of ids, names, batches: alone, listed, and named."""
-    seen: dict[str, Any] = {}
-
-    def program() -> None:
-        run = WorkflowRun("run", vid="v1", template_id="t1")
-        other = WorkflowRun("other", vid="v2", template_id="t1")
-        batch = WorkflowBatch(
-            "batch", items={"a b": {"vid": "v3"}, "my_key": {"vid": "v4"}},
-            defaults={"template_id": "t1"},
-        )  # fmt: skip
-        forms: dict[str, Any] = {
-            "run": run,
-            "batch": batch,
-            "list": [run, batch, other.run_id],
-            "map": {"one": run, "many": batch, "id": other.run_id},
-            "ids": pulumi.Output.all(run.run_id, other.run_id),
-            "none": [],
-        }
-        for name, form in forms.items():
-            done = WorkflowCompletion(f"of-{name}", runs=form)
-            pulumi.export(name, done.results.apply(lambda results: [*results]))
-        pulumi.export("ids_are", [run.run_id, other.run_id])
-
-    seen = story.pays(program, 4).outputs
+    assert seen["uri"] == f"tos://tos-cn-v-emulator/{made}"
     run, other = seen["ids_are"]
     assert {
         name: sorted(seen[name]) for name in ("run", "batch", "list", "map", "ids", "none")
@@ -127,14 +129,67 @@ def test_everything_can_be_awaited(story: Story) -> None:
         "ids": sorted([run, other]),
         "none": [],
     }
+    asked = story.emulator.requests()
     story.stays(program)
+    assert story.emulator.requests() == asked
+    read = asked["GetWorkflowExecutionResult"]
+    story.refresh()
+    own = 4  # of the resources; waits and batches read no results again
+    assert story.emulator.requests()["GetWorkflowExecutionResult"] == read + own
+
+
+@SHORT
+def test_results_of_secret_inputs_are_secret(story: Story) -> None:
+    """Paths of results follow the name of the source."""
+    secret = "s3cr3t-value"
+
+    def program() -> None:
+        run = WorkflowRun(
+            "run",
+            direct_url={"file_name": pulumi.Output.secret(f"{secret}.mp4")},
+            template_id="t1",
+            input={
+                "override_params": {
+                    "transcode_video": [{"template_id": ["y"], "file_name": "{{fileTitle}}-hd"}]
+                }
+            },
+        )
+        batch = WorkflowBatch(
+            "batch",
+            items={"a": {"direct_url": {"file_name": pulumi.Output.secret(f"{secret}.mp4")}}},
+            defaults={"template_id": "t1"},
+        )
+        pulumi.export("run", run.wait().results)
+        pulumi.export("batch", batch.wait().results)
+
+    outcome = story.up(program)
+    assert len(story.emulator.ledger()) == 2
+    assert secret not in outcome.text
+    assert secret not in story.raw_state
+    for item in story.of_type(COMPLETION_TYPE).values():
+        assert "plaintext" in item["outputs"]["results"]
 
 
 @SHORT
 def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
-    """Each failed run with its code, meaning, and remedy; what has ended well is not lost."""
+    """
+    Each failed run with its code, meaning, and remedy; what has ended well is not lost.
+
+    An item without a run cannot succeed: the wait says so, until a later `up` has started it.
+    """
     vids = {"good": "v1", "bad": "emu-fail-1001", "late": "emu-fail-2003", "gone": "emu-terminated"}
-    outcome = story.failing_up(waiting(vids))
+
+    def program(bad: str, x: str, **settings: Any) -> Program:
+        def declare() -> None:
+            waiting({**vids, "bad": bad}, **settings)()
+            made = {"a": {"vid": "v1"}, "x": {"vid": x}}
+            batch = WorkflowBatch("batch", items=made, defaults={"template_id": "t3"})
+            pulumi.export("failed of batch", batch.wait(**settings).failed)
+
+        return declare
+
+    first = program("emu-fail-1001", "emu-missing")
+    outcome = story.failing_up(first, continue_on_error=True)
     assert "3 of 4 runs did not succeed:" in outcome.text
     for says in (
         ": failed: 1001: the source is damaged or cannot be parsed; a rerun alone does not help.",
@@ -143,77 +198,54 @@ def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
         " To rerun it, change a value in its triggers (paid: starts one run).",
         ": terminated: Terminated: ended by a user of the account; a rerun is a new, paid run.",
         "No run was started by the wait.",
+        "x: rejected: StartWorkflow: the service answered ResourceNotFound",
+        "Correct or remove the item, then run `pulumi up` again.",
     ):
         assert says in outcome.text
-    assert len(story.emulator.ledger()) == 4
+    assert len(story.emulator.ledger()) == 4 + 1
     assert len(story.resources) == 4
-    story.failing_up(waiting(vids))
-    assert len(story.emulator.ledger()) == 4
-    outcome = story.pays(waiting({**vids, "bad": "v2"}, on_failure="record"), 1)
+    story.failing_up(first, continue_on_error=True)
+    assert len(story.emulator.ledger()) == 5
+    recording = program("v2", "emu-missing", on_failure="record")
+    outcome = story.pays_for(recording, promised=1 + 1, paid=1)
     assert outcome.outputs["failed"] == ["gone", "late"]
     assert outcome.outputs["phases"]["bad"] == "succeeded"
-    story.stays(waiting({**vids, "bad": "v2"}, on_failure="record"))
-    outcome = story.failing_up(waiting({**vids, "bad": "v2"}))
+    assert outcome.outputs["failed of batch"] == ["x"]
+    recording = program("v2", "v2", on_failure="record")
+    assert story.pays(recording, 1).outputs["failed of batch"] == []
+    story.stays(recording)
+    outcome = story.failing_up(program("v2", "v2"))
     assert "2 of 4 runs did not succeed:" in outcome.text
-    assert len(story.emulator.ledger()) == 5
-
-
-@SHORT
-def test_rejected_items_of_a_batch_fail_its_wait(story: Story) -> None:
-    """An item without a run cannot succeed: the wait says so, until a later `up` has started it."""
-
-    def program(vid: str, **settings: Any) -> Program:
-        def declare() -> None:
-            made = {"a": {"vid": "v1"}, "x": {"vid": vid}}
-            batch = WorkflowBatch("batch", items=made, defaults={"template_id": "t1"})
-            done = batch.wait(**settings)
-            pulumi.export("failed", done.failed)
-
-        return declare
-
-    outcome = story.failing_up(program("emu-missing"))
-    assert "x: rejected: StartWorkflow: the service answered ResourceNotFound" in outcome.text
-    assert "Correct or remove the item, then run `pulumi up` again." in outcome.text
-    assert len(story.emulator.ledger()) == 1
-    recorded = story.up(program("emu-missing", on_failure="record"))
-    assert recorded.outputs["failed"] == ["x"]
-    assert story.pays(program("v2"), 1).outputs["failed"] == []
+    assert len(story.emulator.ledger()) == 7
 
 
 def test_a_timeout_says_how_far_each_is_and_the_next_up_resumes(story: Story) -> None:
-    story.emulator.settings(running_seconds=1000)
+    """
+    Through a failing service: 429, 5xx, garbage and lost connections only delay.
+
+    On an update only new runs are waited for. Results that are held are not read again; without a
+    run its result goes.
+    """
     vids = {"a": "v1", "b": "v2"}
     outcome = story.failing_up(waiting(vids, timeout="2s"))
     assert "2 of 2 runs have not ended after 2 s:" in outcome.text
     assert "a: PendingStart: queued" in outcome.text
     assert "No run was started or lost." in outcome.text
     assert "hint: run `pulumi up` again to continue the wait" in outcome.text
-    once_asked(story.emulator, 2, 5000)
-    outcome = story.up(waiting(vids, timeout="1m"))
-    assert outcome.outputs["phases"] == {"a": "succeeded", "b": "succeeded"}
-    assert len(story.emulator.ledger()) == 2
 
-
-def test_only_new_runs_are_waited_for_on_an_update(story: Story) -> None:
-    """Results that are held are not read again; without a run its result goes."""
-    once_asked(story.emulator, 2, 5000)
-    story.up(waiting({"a": "v1", "b": "v2"}))
-    asked = story.emulator.requests()["GetWorkflowExecutionResult"]
-    assert asked == 2
-    once_asked(story.emulator, 2, 5000)
-    outcome = story.pays(waiting({"b": "v2", "c": "v3"}), 1)
-    assert outcome.outputs["phases"] == {"b": "succeeded", "c": "succeeded"}
-    assert story.emulator.requests()["GetWorkflowExecutionResult"] == asked + 1
-
-
-def test_it_waits_through_a_failing_service(story: Story) -> None:
-    """429, 5xx, garbage and lost connections only delay."""
     for kind, status in (("http", 429), ("http", 503), ("garbage", None), ("reset", None)):
         story.emulator.fault(action="GetWorkflowExecution", kind=kind, status=status, times=3)
     story.emulator.fault(action="GetWorkflowExecutionResult", kind="http", status=500, times=2)
     once_asked(story.emulator, 2, 5000)
-    outcome = story.pays(waiting({"a": "v1", "b": "v2"}), 2)
+    outcome = story.up(waiting(vids))
     assert outcome.outputs["phases"] == {"a": "succeeded", "b": "succeeded"}
+    assert len(story.emulator.ledger()) == 2
+    asked = story.emulator.requests()["GetWorkflowExecutionResult"]
+    assert asked == 2 + 2, "two of them failed"
+    once_asked(story.emulator, 2, 5000)
+    outcome = story.pays(waiting({"b": "v2", "c": "v3"}), 1)
+    assert outcome.outputs["phases"] == {"b": "succeeded", "c": "succeeded"}
+    assert story.emulator.requests()["GetWorkflowExecutionResult"] == asked + 1
 
 
 def test_progress_is_a_line_per_change_on_the_row_and_not_per_poll(story: Story) -> None:
@@ -260,6 +292,7 @@ def test_a_run_that_is_not_there_is_an_error(story: Story) -> None:
     assert "lb:none: GetWorkflowExecution: the service answered ResourceNotFound" in outcome.text
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_a_wait_on_an_emulator_whose_store_is_gone(story: Story) -> None:
     """It ends at once, with one message, instead of looking for another account."""
     store = story.folder / "runs.sqlite3"
@@ -271,37 +304,6 @@ def test_a_wait_on_an_emulator_whose_store_is_gone(story: Story) -> None:
     assert "1 of 1 runs are unknown to the configured emulator: a. " in outcome.text
     for part in ("account", "continue the wait"):
         assert part not in outcome.text
-
-
-@SHORT
-def test_results_of_secret_inputs_are_secret(story: Story) -> None:
-    """Paths of results follow the name of the source."""
-    secret = "s3cr3t-value"
-
-    def program() -> None:
-        run = WorkflowRun(
-            "run",
-            direct_url={"file_name": pulumi.Output.secret(f"{secret}.mp4")},
-            template_id="t1",
-            input={
-                "override_params": {
-                    "transcode_video": [{"template_id": ["y"], "file_name": "{{fileTitle}}-hd"}]
-                }
-            },
-        )
-        batch = WorkflowBatch(
-            "batch",
-            items={"a": {"direct_url": {"file_name": pulumi.Output.secret(f"{secret}.mp4")}}},
-            defaults={"template_id": "t1"},
-        )
-        pulumi.export("run", run.wait().results)
-        pulumi.export("batch", batch.wait().results)
-
-    outcome = story.pays(program, 2)
-    assert secret not in outcome.text
-    assert secret not in story.raw_state
-    for item in story.of_type(COMPLETION_TYPE).values():
-        assert "plaintext" in item["outputs"]["results"]
 
 
 # -- interruptions -------------------------------------------------------------------------------

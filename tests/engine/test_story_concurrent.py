@@ -15,7 +15,7 @@ from tests.engine.harness import WAYS, Story
 from tests.engine.project import Project, until
 from torture.gate import Gate
 
-COUNT = 300
+COUNT = 150
 
 
 def many() -> str:
@@ -33,11 +33,11 @@ def test_an_update_beside_one_that_still_runs_pays_for_nothing_twice(
     tmp_path: Path, like: Project, emulator: VodEmulator
 ) -> None:
     """`pulumi cancel` takes the lock from a living update; the next one shares the starts."""
-    slow = {"vod:requestsPerSecond": "20"}  # the second update begins while the first one sends
+    slow = {"vod:requestsPerSecond": "10"}  # the second update begins while the first one sends
     with Project(tmp_path / "project", emulator.url, like=like, config=slow) as project:
         project.program(many())
         first = project.up()
-        until(lambda: len(emulator.ledger()) >= 20)
+        until(lambda: len(emulator.ledger()) >= 10)
         project.command("cancel", "--yes", "--stack", project.stack)
         second = project.up()
         until(lambda: "started" in second.said or not second.running)

@@ -20,6 +20,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite_schema import APPLICATION_ID
 from tests.engine.harness import Story, run
 from tests.engine.project import Project
+from tests.engine.vault import Vault
 from tests.scale import scaled
 from torture.crash import crash, first
 from torture.gate import Gate
@@ -53,8 +54,8 @@ def test_an_update_that_was_cut_short_costs_nothing_twice(
     assert came.startswith(comes)
 
 
-def test_many_cycles_of_change_and_crash_keep_the_books(tmp_path: Path, command: object) -> None:
-    tried = Soak(tmp_path / "soak", random.Random(1), 12)
+def test_many_cycles_of_change_and_crash_keep_the_books(tmp_path: Path, like: Project) -> None:
+    tried = Soak(tmp_path / "soak", random.Random(1), 12, like)
     tried.run(cycles=3, minutes=5)
     assert tried.told["cycles"] == 3
     assert tried.told["crashes at a start"]
@@ -73,14 +74,15 @@ def test_without_its_journal_a_run_is_asked_about(stand: Stand) -> None:
 
 
 def test_stacks_that_share_a_journal_do_not_disturb_each_other(
-    tmp_path: Path, emulator: VodEmulator, command: object
+    tmp_path: Path, emulator: VodEmulator, vault: Vault
 ) -> None:
     """Two at once, which declare the same; one of them is killed, and goes on after."""
     shared = {"vod:journal": str(tmp_path / "journal.sqlite3"), "vod:resendWithin": "600"}
     names = [f"k{number:02}" for number in range(20)]
     with Gate(emulator.url) as gate:
         projects = [
-            Project(tmp_path / name, gate.url, stack=name, config=shared) for name in ("one", "two")
+            Project(tmp_path / name, gate.url, stack=name, config=shared, vault=vault)
+            for name in ("one", "two")
         ]
         for project in projects:
             project.program(

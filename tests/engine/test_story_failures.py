@@ -17,6 +17,8 @@ from pulumi_vod_workflow import (
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.scale import scaled
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 SECRET = "s3cr3t-value"
 
 
@@ -141,7 +143,7 @@ def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
 
         return program
 
-    story.pays(secrets, 2)
+    story.up(secrets)
     adopted = {"existing_run_id": story.ledger_of("t2")["runId"]}
     story.pays(plain(**adopted), 0)
     assert story.ledger_of("t1")["clientToken"] not in story.raw_state
@@ -156,14 +158,22 @@ def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
 
 def test_a_token_of_ones_own_must_change_with_what_it_stands_for(story: Story) -> None:
     """A trigger beside an unchanged token would be shown as a start, and join: it is refused."""
-    story.up(run(client_token="mine", triggers={"a": 1}))
-    refused = story.preview(run(client_token="mine", triggers={"a": 2}))
+
+    def two(token: str, version: int, vid: str) -> Program:
+        def program() -> None:
+            run("trigger", client_token=token, triggers={"a": version})()
+            run("source", client_token="other", triggers={"a": 1}, vid=vid)()
+
+        return program
+
+    story.up(two("mine", 1, "v2"))
+    refused = story.preview(two("mine", 2, "v2"))
     assert refused.failed
     assert "clientToken: must change, too" in refused.text
-    story.pays(run(client_token="mine-2", triggers={"a": 2}), 1)
-    story.pays(run(client_token="mine-2", triggers={"a": 2}, vid="v2"), 1)
+    story.pays(two("mine-2", 2, "v3"), 2)
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider has no pickle
 def test_the_providers_pickle_is_a_name(story: Story) -> None:
     """The state refers to the provider by its import path: tiny, readable, never secret."""
     story.up(run())
@@ -198,9 +208,11 @@ def test_wrong_configuration_is_one_clear_message(story: Story, subtests: pytest
             assert story.emulator.ledger() == []
     story.config = dict(right)
     story.write_config(vod_requestsPerSecond="50")
-    story.pays(run(), 1)
+    story.up(run())
+    assert len(story.emulator.ledger()) == 1
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider has the keys of its own namespace alone
 def test_a_setting_without_its_prefix(story: Story) -> None:
     """`pulumi config set endpoint emulator` does not lead to the service; others are doubted."""
     del story.config["vod:endpoint"]
@@ -235,6 +247,7 @@ def test_a_proxy_that_cannot_be_used_is_one_clear_message(
     assert "all_proxy" not in past.text
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider can import
 def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
     """`import_` has its remedy, and a mistake in an argument class names the class."""
     imported = story.preview(run(opts=pulumi.ResourceOptions(import_="lb:1")))
@@ -267,32 +280,44 @@ def test_missing_credentials_name_every_place(story: Story) -> None:
         assert place in failed.text
 
 
-FAULTS: list[dict[str, Any]] = [
-    {"kind": "http", "status": 429, "code": "RequestLimitExceeded", "when": "before"},
-    {"kind": "reset", "when": "after"},
-    {"kind": "http", "status": 502, "code": "FailToConnect", "when": "after"},
-    {"kind": "http", "status": 503, "code": "ServiceUnavailable", "when": "before"},
-    {"kind": "http", "status": 500, "code": "InternalError", "when": "before"},
-    {"kind": "reset", "when": "before"},
-    {"kind": "garbage", "when": "after"},
-]
-"""All of them, many at a time: `test_a_failing_service_is_paid_once_in_the_end`."""
+FAULTS: dict[str, dict[str, Any]] = {
+    "throttled": {"kind": "http", "status": 429, "code": "RequestLimitExceeded", "when": "before"},
+    "lost": {"kind": "reset", "when": "after"},
+    "bad-gateway": {"kind": "http", "status": 502, "code": "FailToConnect", "when": "after"},
+    "unavailable": {"kind": "http", "status": 503, "code": "ServiceUnavailable", "when": "before"},
+    "failed": {"kind": "http", "status": 500, "code": "InternalError", "when": "before"},
+    "reset": {"kind": "reset", "when": "before"},
+    "garbage": {"kind": "garbage", "when": "after"},
+}
+"""
+Name of a run -> the fault of its first two requests.
+
+All of them, many at a time: `test_a_failing_service_is_paid_once_in_the_end`.
+"""
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize(
-    "fault",
-    scaled(FAULTS[:3], FAULTS),
-    ids=lambda fault: f"{fault['kind']}{fault.get('status', '')}-{fault['when']}",
-)
-def test_a_failing_service_is_paid_once(story: Story, fault: dict[str, Any]) -> None:
-    """Refused, failed, and accepted-but-answer-lost starts end as one run, recorded."""
-    story.emulator.fault(action="StartWorkflow", times=2, **fault)
-    story.up(run())
-    [start] = story.emulator.ledger()
-    assert story.run["runId"] == start["runId"]
-    assert story.emulator.requests()["StartWorkflow"] == 3
-    story.stays(run())
+def test_a_failing_service_is_paid_once(story: Story) -> None:
+    """
+    Refused, failed, and accepted-but-answer-lost starts end as one run, recorded.
+
+    Each update adds a run to those that stay as they are.
+    """
+    declared: list[str] = []
+
+    def program() -> None:
+        for name in declared:
+            run(name, vid=name)()
+
+    for name in [*FAULTS][: scaled(3, len(FAULTS))]:
+        declared.append(name)
+        story.emulator.fault(action="StartWorkflow", times=2, **FAULTS[name])
+        before = story.emulator.requests().get("StartWorkflow", 0)
+        assert story.up(program).changed == [("create", name)]
+        assert [start["vid"] for start in story.emulator.ledger()] == declared
+        assert story.resources[name]["outputs"]["runId"] == story.emulator.ledger()[-1]["runId"]
+        assert story.emulator.requests()["StartWorkflow"] == before + 3
+    story.stays(program)
 
 
 def test_a_service_that_stays_down_loses_nothing(story: Story) -> None:

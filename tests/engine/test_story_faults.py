@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
-from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE
 from pulumi_vod_workflow.emulator.service import CALL_BY_ACTION, CallResult, Service
 from tests import faults
 from tests.engine.harness import Program, Story, run
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 ITEMS = [f"item{number}" for number in range(150)]
 RUNS = [f"run{number}" for number in range(8)]
@@ -71,8 +73,8 @@ NEW: Mapping[str, Mapping[str, Any]] = {
 """Fields that later versions of the service tell, by the call that does."""
 
 
-def tell(monkeypatch: pytest.MonkeyPatch, status: str | None) -> None:
-    """Have the service tell new fields, and this status of runs if any."""
+def tell(monkeypatch: pytest.MonkeyPatch, statuses: Mapping[str, str]) -> None:
+    """Have the service tell new fields, and of some runs, by their ids, a status."""
     for action, fields in NEW.items():
         usual = Service.get_workflow_execution
         if action == "GetWorkflowExecutionResult":
@@ -85,54 +87,75 @@ def tell(monkeypatch: pytest.MonkeyPatch, status: str | None) -> None:
             fields: Mapping[str, Any] = fields,
         ) -> CallResult:
             done = usual(service, parameters)
+            status = statuses.get(parameters["RunId"])
             said = {} if status is None else {"Status": status}
             return CallResult({**done.result, **said, **fields}, done.run_id)
 
         monkeypatch.setitem(CALL_BY_ACTION, action, call)
 
 
+UNKNOWN = ("3007", "Paused", "00")
+
+
 def all_kinds() -> None:
-    run(rerun_on_failure=True)()
-    items: Any = {"a": {"vid": "v1"}, "b": {"vid": "v2", "rerun_on_failure": True}}
+    """Declare a run and two items for each status."""
+    items: Any = {}
+    for status in UNKNOWN:
+        run(status, vid=status, rerun_on_failure=True)()
+        items[f"{status}-a"] = {"vid": f"{status}-a"}
+        items[f"{status}-b"] = {"vid": f"{status}-b", "rerun_on_failure": True}
     WorkflowBatch("batch", items=items, defaults={"template_id": "t1"})
 
 
 def test_an_unknown_status_is_no_end_of_a_run(
-    story: Story, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+    story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     It is recorded with all that came with it, asks for no new run, and is asked about again.
 
     Of an item, too.
     """
-    story.pays(all_kinds, 3)
+    story.pays(all_kinds, 9)
     story.emulator.advance(5000)
-    for status in ("3007", "Paused", "00"):
-        with subtests.test(status):
-            tell(monkeypatch, status)
-            story.refresh()
-            for said in (story.run, *story.batch["runs"].values()):
-                assert (said["status"], said["phase"]) == (status, "running")
-                assert f"{status}: unknown to this version" in said["statusReason"]
-                assert said["extra"] == {"newThing": {"inIt": [1]}}
-            assert story.run["transcodes"] == []
-            story.stays(all_kinds)
-    asked = story.emulator.requests()["GetWorkflowExecution"]
-    tell(monkeypatch, None)
+    statuses = {start["runId"]: start["vid"].partition("-")[0] for start in story.emulator.ledger()}
+    tell(monkeypatch, statuses)
     story.refresh()
-    assert story.emulator.requests()["GetWorkflowExecution"] == asked + 3
-    assert story.run["phase"] == "succeeded"
-    assert story.run["extra"] == {"newThing": {"inIt": [1]}, "newResult": "told"}
+    told = [*(item["outputs"] for item in story.resources.values()), *story.batch["runs"].values()]
+    assert {said["runId"]: said["status"] for said in told} == statuses
+    for said in told:
+        assert said["phase"] == "running"
+        assert f"{said['status']}: unknown to this version" in said["statusReason"]
+        assert said["extra"] == {"newThing": {"inIt": [1]}}
+    for item in story.resources.values():
+        assert item["outputs"]["transcodes"] == []
+    story.stays(all_kinds)
+    asked = story.emulator.requests()["GetWorkflowExecution"]
+    tell(monkeypatch, {})
+    story.refresh()
+    assert story.emulator.requests()["GetWorkflowExecution"] == asked + 9
+    for item in story.resources.values():
+        assert item["outputs"]["phase"] == "succeeded"
+        assert item["outputs"]["extra"] == {"newThing": {"inIt": [1]}, "newResult": "told"}
     for item in story.batch["runs"].values():
         assert item["phase"] == "succeeded"
         assert item["extra"] == {"newThing": {"inIt": [1]}}
     story.pays(all_kinds, 0)
 
 
-def awaited(**settings: Any) -> Program:
+WAITS: Mapping[str, Literal["error", "record"]] = {"3007": "record", "Succeeded": "error"}
+"""An unknown status -> what a wait does about a failure."""
+
+
+def awaited(timeout: int | None) -> Program:
+    """Return a program of a run for each status, and of a wait for each if there is a timeout."""
+
     def program() -> None:
-        made = WorkflowRun("run", vid="v1", template_id="t1")
-        WorkflowCompletion("done", runs=made, **settings)
+        for status, on_failure in WAITS.items():
+            made = WorkflowRun(status, vid=status, template_id="t1")
+            if timeout is not None:
+                WorkflowCompletion(
+                    f"{status}-done", runs=made, timeout=timeout, on_failure=on_failure
+                )
 
     return program
 
@@ -141,15 +164,16 @@ def test_an_unknown_status_does_not_end_a_wait(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait's time passes, and what was last read is told; the next one sees the end."""
-    story.up(run())
+    story.up(awaited(None))
     story.emulator.advance(5000)
-    for status, on_failure in (("3007", "record"), ("Succeeded", "error")):
-        tell(monkeypatch, status)
-        failed = story.failing_up(awaited(timeout=3, on_failure=on_failure))
+    tell(monkeypatch, {start["runId"]: start["vid"] for start in story.emulator.ledger()})
+    failed = story.failing_up(awaited(3), continue_on_error=True)
+    for status in WAITS:
         assert f"{status}: unknown to this version" in failed.text
-        assert "succeeded" not in failed.text
-    tell(monkeypatch, None)
-    story.pays(awaited(timeout=60, on_failure="error"), 0)
-    result = story.completion["results"]["run"]
-    assert result["phase"] == "succeeded"
-    assert result["extra"] == {"newThing": {"inIt": [1]}, "newResult": "told"}
+    assert "succeeded" not in failed.text
+    tell(monkeypatch, {})
+    story.pays(awaited(60), 0)
+    for status in WAITS:
+        [result] = story.of_type(COMPLETION_TYPE)[f"{status}-done"]["outputs"]["results"].values()
+        assert result["phase"] == "succeeded"
+        assert result["extra"] == {"newThing": {"inIt": [1]}, "newResult": "told"}

@@ -13,6 +13,8 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.engine.project import Project
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 TEXT = "contains Python's text of an Output"
 
 
@@ -50,7 +52,8 @@ def test_text_made_of_an_output_is_refused_at_preview_with_its_path(story: Story
         args = pulumi.Output.format("after {0}", first.run_id)
         WorkflowRun("args", vid="v1", template_id="t2", callback_args=args)
 
-    story.pays(right, 2)
+    story.up(right)
+    assert len(story.emulator.ledger()) == 2
     told = story.resources["args"]["outputs"]["callbackArgs"]
     assert told == f"after {story.ledger_of('t1')['runId']}"
 
@@ -116,7 +119,7 @@ def test_the_run_of_another_item_is_not_adopted_with_another_source(story: Story
     def first() -> None:
         WorkflowBatch("batch", items={"a": {"vid": "v1"}}, defaults=defaults)
 
-    story.pays(first, 1)
+    story.up(first)
     [start] = story.emulator.ledger()
 
     def renamed(vid: str) -> Any:

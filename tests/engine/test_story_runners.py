@@ -19,7 +19,7 @@ from torture.runners import RunnerCell, RunnerTrial, open_store
 KNOWN = [
     (RunnerCell("group", "returned", "ended", "unfinished", "batch", "postgres", "lease"), "free"),
     (RunnerCell("nothing", "accepted", "at once", "finished", "runs", "objects", "beside"), "free"),
-    # Other stories show the same: test_story_fresh_runner.py, _concurrent.py and _s3_state.py.
+    # Other stories show the same: test_story_fresh_runner.py, _concurrent.py and _object_state.py.
     (RunnerCell("nothing", "accepted", "ended", "finished", "runs", handover="beside"), "free"),
     (RunnerCell("group", "accepted", "ended", "unfinished", "batch", "own file"), "asked"),
     (RunnerCell("engine", "sent", "at once", "finished", "runs", "own file", "lease"), "asked"),

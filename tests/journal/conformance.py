@@ -510,6 +510,21 @@ class JournalConformance:
         assert later.claim(A, ME, version).result().won
         assert later.lookup([A]).records[A.record_key].sent_at == sent_at
 
+    def test_a_stack_that_another_journal_has_is_met_again(
+        self, journal: Journal, open_journal: Opener
+    ) -> None:
+        """What was imported before stays known."""
+        start = pending(A, journal.now() - timedelta(days=1))
+        journal.import_pending(PROJECT, STACK, [start])
+        journal.import_pending(PROJECT, "other", [])
+        for _ in range(2):
+            open_journal().forget_met(PROJECT, STACK)
+            assert not open_journal().has_met(PROJECT, STACK)
+            assert open_journal().has_met(PROJECT, "other")
+            open_journal().delete(open_journal().list_stack(PROJECT, STACK))
+            assert open_journal().import_pending(PROJECT, STACK, [start]) == 0
+            assert open_journal().has_met(PROJECT, STACK)
+
     def test_a_preview_does_not_meet_a_stack(self, journal: Journal, open_journal: Opener) -> None:
         """It makes the store; only `import_pending` meets the stack."""
         journal.lookup([A], create=True)
@@ -640,11 +655,21 @@ class JournalConformance:
         found = later.lookup([A, B]).records
         assert [each.sent_at for each in found.values()] == [sent_at, sent_at]
         assert found[A.record_key].request_key == "film"
+        assert found[B.record_key].owner_state is OwnerState.ENDED
         assert later.import_records(records) == 0
         release(later, "a")
         later.delete([found[B.record_key]])
         assert later.import_records(records) == 0
         assert look(open_journal(), A, B, C) == {C.record_key: "lb:c"}
+
+    def test_an_imported_start_of_a_living_process_is_waited_for(self, journal: Journal) -> None:
+        """The owner may be on another machine."""
+        now = journal.now()
+        living = StartRecord(
+            now, None, A.record_key, A.resource_key, A.request_key, OwnerState.LIVING
+        )
+        assert journal.import_records([living]) == 1
+        assert journal.lookup([A]).records[A.record_key].owner_state is OwnerState.UNKNOWN
 
     def test_a_stack_moves_from_a_file(
         self, journal: Journal, open_journal: Opener, tmp_path: Path

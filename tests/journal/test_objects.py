@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import pytest
 
-from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import objects
 from pulumi_vod_workflow.journal.object_entries import body_of, entry_of
@@ -28,30 +27,24 @@ from pulumi_vod_workflow.journal.object_store import (
     parse_location,
 )
 from pulumi_vod_workflow.journal.objects import ObjectJournal
-from pulumi_vod_workflow.journal.store import ClaimResult, Journal
 from tests.journal.conformance import (
-    BACKEND,
     ME,
     OTHER,
     A,
     B,
     C,
-    JournalConformance,
     Off,
     accept,
     look,
     release,
     send,
 )
+from tests.journal.object_conformance import ObjectConformance, open_at
 from tests.journal.processes import PROJECT, STACK, intent, run_of
 from tests.scale import scaled
-from tests.servers.s3 import READER_KEY, S3Server, s3
+from tests.servers.s3 import VIRTUAL_DOMAIN, S3Server, s3
 
 __all__ = ["s3"]
-
-
-def open_at(location: str, backend: str = BACKEND, clock: Clock | None = None) -> ObjectJournal:
-    return ObjectJournal(location, backend, clock)
 
 
 @pytest.fixture(scope="module")
@@ -75,21 +68,14 @@ def read_only(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Non
     """Go on with credentials that may only read."""
 
     def go_on() -> None:
-        for name, value in s3.environ(READER_KEY).items():
+        for name, value in s3.environ(reader=True).items():
             monkeypatch.setenv(name, value)
 
     return go_on
 
 
-class TestObjects(JournalConformance):
+class TestObjects(ObjectConformance):
     """The suite of all stores."""
-
-    opener = "tests.journal.test_objects:open_at"
-    knows_living_owners = False
-    has_a_clock = True
-    many: ClassVar[int] = scaled(
-        300, 1000
-    )  # each record is a request; `test_thousands_of_entries` has more
 
     @pytest.fixture
     def location(self, s3: S3Server, bucket: str, credentials: None) -> str:
@@ -98,18 +84,6 @@ class TestObjects(JournalConformance):
     @pytest.fixture
     def unreachable(self, credentials: None) -> str:
         return "s3://bucket?endpoint=http://127.0.0.1:1&s3ForcePathStyle=true"
-
-    def call_during_lost_claim(
-        self, journal: Journal, patch: pytest.MonkeyPatch, call: Callable[[], object]
-    ) -> None:
-        assert isinstance(journal, ObjectJournal)
-        read = journal._lost
-
-        def called(*args: Any) -> ClaimResult:
-            call()
-            return read(*args)
-
-        patch.setattr(journal, "_lost", called)
 
     @pytest.fixture
     def denied(self, location: str, read_only: Callable[[], None]) -> str:
@@ -685,6 +659,22 @@ S3_OPTIONS: dict[str, tuple[dict[str, str], dict[str, object]]] = {
 }
 
 
+def test_a_bucket_may_be_a_host_of_its_own(
+    s3: S3Server, bucket: str, credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TOS has only this style (journal-facts 1)."""
+    monkeypatch.setenv("HTTP_PROXY", s3.endpoint)
+    path = uuid4().hex
+    url = f"s3://{bucket}/{path}?region=us-east-1&endpoint=http://{VIRTUAL_DOMAIN}"
+    journal = open_at(url)
+    accept(journal, A, "a")
+    assert look(open_at(url), A) == {A.record_key: "lb:a"}
+    assert not send(open_at(url), A, OTHER).won
+    assert journal.warnings == ()
+    release(journal, "a")
+    assert [name for name in s3.paths(bucket) if name.startswith(path)]
+
+
 @pytest.mark.parametrize("url", S3_OPTIONS)
 def test_the_parameters_of_the_backend_mean_the_same(url: str) -> None:
     environ, expected = S3_OPTIONS[url]
@@ -703,7 +693,10 @@ def test_the_parameters_of_the_backend_mean_the_same(url: str) -> None:
         ("s3://b?use_path_style=maybe", "`use_path_style` is neither `true` nor `false`"),
         ("s3:///path", "names no bucket"),
         ("gs://b?region=x", "unknown parameters: `region`"),
-        ("gs://b?region=x", "its parameters are access_id, anonymous, private_key_path"),
+        (
+            "gs://b?region=x",
+            "its parameters are access_id, anonymous, private_key_path, universe_domain",
+        ),
         ("azblob://b", "names no storage account"),
         ("azblob://b?storage_account=a&sas=x", "unknown parameters: `sas`"),
     ],
@@ -715,12 +708,87 @@ def test_a_url_that_is_wrong_says_so(url: str, told: str) -> None:
     assert "hint: " in str(raised.value)
 
 
-def test_other_clouds_can_be_opened() -> None:
-    environ = {"AZURE_STORAGE_KEY": "a2V5", "STORAGE_EMULATOR_HOST": "127.0.0.1:9"}
-    store: Any = open_store(parse_location("gs://b/p?anonymous=true"), "x", environ)
-    assert store.prefix == "p/x"
-    store = open_store(parse_location("azblob://c?storage_account=a"), "x", environ)
-    assert store.config["account_name"] == "a"
+GOOGLE_OPTIONS: dict[str, tuple[dict[str, str], dict[str, object], str | None]] = {
+    "gs://bkt": ({}, {}, None),
+    "gs://bkt?access_id=me&private_key_path=/key.pem&universe_domain=googleapis.com": (
+        {"GOOGLE_OAUTH_ACCESS_TOKEN": "t"},
+        {},
+        "t",
+    ),
+    "gs://bkt?anonymous=true": ({"GOOGLE_OAUTH_ACCESS_TOKEN": "t"}, {"skip_signature": "true"}, ""),
+    "gs://bkt?access_id=-": ({}, {"skip_signature": "true"}, ""),
+    "gs://bkt/p": (
+        {"STORAGE_EMULATOR_HOST": "127.0.0.1:9", "GOOGLE_CREDENTIALS": "{}"},
+        {"base_url": "http://127.0.0.1:9", "skip_signature": "true"},
+        "",
+    ),
+}
+"""The URL -> the environment, the library's options, and the token."""
+
+
+@pytest.mark.parametrize("url", GOOGLE_OPTIONS)
+def test_google_is_reached_as_the_engine_does(url: str) -> None:
+    environ, options, token = GOOGLE_OPTIONS[url]
+    store: Any = open_store(parse_location(url), "x", environ)
+    assert store.config == {"bucket": "bkt", **options}
+    provider = store.credential_provider
+    assert (provider()["token"] if provider else None) == token
+
+
+AZURE_ENDPOINTS: dict[str, tuple[dict[str, str], str]] = {
+    "azblob://c?storage_account=a": ({}, "https://a.blob.core.windows.net"),
+    "azblob://c?storage_account=a&protocol=http": ({}, "http://a.blob.core.windows.net"),
+    "azblob://c?domain=blob.core.chinacloudapi.cn": (
+        {"AZURE_STORAGE_ACCOUNT": "a"},
+        "https://a.blob.core.chinacloudapi.cn",
+    ),
+    "azblob://c?storage_account=a&domain=cdn.example.com&cdn=1": ({}, "https://cdn.example.com"),
+    "azblob://c?storage_account=a&domain=azurite:10000&protocol=http&localemu=T": (
+        {},
+        "http://azurite:10000/a",
+    ),
+    "azblob://c?storage_account=a&domain=localhost:10000&protocol=http": (
+        {},
+        "http://localhost:10000/a",
+    ),
+    "azblob://c?": (
+        {
+            "AZURE_STORAGE_ACCOUNT": "a",
+            "AZURE_STORAGE_DOMAIN": "azurite:10000",
+            "AZURE_STORAGE_PROTOCOL": "http",
+            "AZURE_STORAGE_IS_LOCAL_EMULATOR": "1",
+        },
+        "http://azurite:10000/a",
+    ),
+    "azblob://c": (
+        {
+            "AZURE_STORAGEBLOB_CONNECTIONSTRING": "DefaultEndpointsProtocol=https;AccountName=a;"
+            "AccountKey=a2V5;EndpointSuffix=core.usgovcloudapi.net"
+        },
+        "https://a.blob.core.usgovcloudapi.net",
+    ),
+}
+
+
+@pytest.mark.parametrize("url", AZURE_ENDPOINTS)
+def test_azure_is_reached_as_the_engine_does(url: str) -> None:
+    environ, endpoint = AZURE_ENDPOINTS[url]
+    key = {} if "AZURE_STORAGEBLOB_CONNECTIONSTRING" in environ else {"AZURE_STORAGE_KEY": "a2V5"}
+    store: Any = open_store(parse_location(url), "x", {**key, **environ})
+    assert store.config == {
+        "account_name": "a",
+        "account_key": "a2V5",
+        "container_name": "c",
+        "endpoint": endpoint,
+    }
+
+
+def test_a_key_of_azure_that_is_no_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_KEY", "hidden=")
+    with pytest.raises(JournalError, match="gets no usable credentials") as raised:
+        open_at("azblob://c?storage_account=a").lookup([A])
+    assert "hidden" not in str(raised.value)
+    assert "hint: set AZURE_STORAGE_KEY" in str(raised.value)
 
 
 def test_the_login_of_azure_is_used(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,6 +174,16 @@ def test_a_machine_that_has_slept_or_whose_clock_is_set_back_makes_no_record_you
     assert timedelta(minutes=59) < slept - sent_at < timedelta(minutes=61)
 
 
+def test_a_slow_answer_of_the_clock_makes_no_record_younger(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database read its clock before the answer arrived."""
+    slow = f"WITH clock AS MATERIALIZED ({postgres_database.SELECT_NOW}), wait AS MATERIALIZED "
+    slow += "(SELECT pg_sleep(0.2)) SELECT clock.* FROM clock, wait"
+    monkeypatch.setattr(postgres_database, "SELECT_NOW", slow)
+    assert journal.now() <= journal.claim(order(), ME).result().record.sent_at <= journal.now()
+
+
 def test_a_released_run_is_kept_for_two_days(
     journal: PostgresJournal, postgres_server: PostgresServer, database: str
 ) -> None:
@@ -516,18 +526,19 @@ def test_a_transaction_that_loses_a_deadlock_is_tried_again(
     for key in "ab":
         journal.claim(order(key, key), ME).result()
         journal.record_accepted(order(key, key), {"runId": f"lb:{key}"}).result()
-    lock = "SELECT 1 FROM vod_starts WHERE key = '{}' FOR UPDATE"
-    with psycopg.connect(postgres_server.url(database)) as other:
-        other.execute("SET deadlock_timeout = '1min'")  # the journal's transaction loses
-        other.execute(lock.format("b"))
-        # The journal locks a, and waits for b.
-        released = journal.release(["lb:a", "lb:b"])
-        is_waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
-        while not postgres_server.execute(database, is_waiting):
-            pass
-        other.execute(lock.format("a"))
+    # The server finds a real deadlock a second after the wait has begun, or never.
+    postgres_server.execute(
+        database,
+        "CREATE SEQUENCE updates",
+        "CREATE FUNCTION lose_first() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF nextval('updates') = 1 THEN RAISE deadlock_detected; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER lose_first BEFORE UPDATE ON vod_starts "
+        "FOR EACH ROW EXECUTE FUNCTION lose_first()",
+    )
+    released = journal.release(["lb:a", "lb:b"])
     assert released
     released.result()
+    assert postgres_server.execute(database, "SELECT last_value FROM updates") == [(3,)]
     assert journal.list_stack("p", "s") == []
 
 

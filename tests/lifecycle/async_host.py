@@ -91,7 +91,7 @@ async def session_at(
     ignore: Callable[[str], None] = lambda _: None  # noqa: E731 - used twice
     settings = load_settings(config.get, {}, folder, config)
     try:
-        yield Session(lambda: settings, service, Announcements(ignore, ignore)), service
+        yield Session(lambda: settings, service, Announcements(ignore, ignore, ignore)), service
     finally:
         await service.aclose()
 

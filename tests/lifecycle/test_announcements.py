@@ -19,7 +19,7 @@ def test_the_total_is_told_at_once_for_few_and_now_and_then_for_many(tmp_path: P
     """Each of a few starts is a line; of many the last line has all, and there are few lines."""
     settings = load_settings({"vod:endpoint": "https://vod.example.com"}.get, {}, tmp_path)
     said: list[str] = []
-    counted = Announcements(print, said.append)
+    counted = Announcements(print, print, said.append)
     counted.count_starts("one", 1, settings)
     counted.count_starts("one", 1, settings)  # a replacement is planned twice
     counted.count_starts("batch", 10, settings)
@@ -36,7 +36,7 @@ def test_the_total_is_told_at_once_for_few_and_now_and_then_for_many(tmp_path: P
 def test_what_costs_nothing_is_not_called_paid(tmp_path: Path) -> None:
     settings = load_settings({"vod:endpoint": "emulator"}.get, {}, tmp_path)
     said: list[str] = []
-    Announcements(print, said.append).count_starts("one", 2, settings)
+    Announcements(print, print, said.append).count_starts("one", 2, settings)
     assert said == ["2 emulated runs so far"]
     assert a_run(settings) == "an emulated run"
 

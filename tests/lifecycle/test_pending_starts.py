@@ -57,6 +57,7 @@ class Machine:
     """A machine with a journal of its own, and the state that all machines share."""
 
     folder: Path
+    environment: pytest.MonkeyPatch
     exported: dict[str, Any] | Exception = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
     exports: int = 0
@@ -87,9 +88,12 @@ class Machine:
 
     def session(self, meeting: Meeting | None = None) -> Session:
         environ = {"PULUMI_BACKEND_URL": self.backend, "PULUMI_HOME": str(self.folder)}
+        for name, value in environ.items():
+            self.environment.setenv(name, value)
         settings = load_settings(self.config.get, environ, self.folder)
         service: Any = None
-        return Session(lambda: settings, service, Announcements(self.said.append, print), meeting)
+        announcements = Announcements(self.said.append, self.said.append, print)
+        return Session(lambda: settings, service, announcements, meeting)
 
     def host(self) -> Host:
         logger: Any = type(
@@ -119,7 +123,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    machine = Machine(tmp_path)
+    machine = Machine(tmp_path, monkeypatch)
     monkeypatch.setattr(pending_starts, "read_exported_stack", machine.read)
     return machine
 
@@ -133,6 +137,17 @@ def test_a_pending_start_is_asked_about_until_it_is_answered(machine: Machine) -
     session = machine.session()
     session.journal.delete(session.journal.list_stack("shop", "dev"))
     assert machine.asked(RUN, BATCH) == set()
+
+
+def test_a_later_create_of_an_answered_start_is_asked_about(machine: Machine) -> None:
+    """Another machine has created the resource again after the answer, and was killed, too."""
+    machine.state(pending(RUN_TYPE, RUN))
+    assert machine.asked(RUN) == {"run"}
+    for count, expected in ((1, set()), (2, {"run"}), (2, set()), (3, {"run"})):
+        journal = machine.session().journal
+        journal.delete(journal.list_stack("shop", "dev"))
+        machine.state(*[pending(RUN_TYPE, RUN)] * count)
+        assert machine.asked(RUN) == expected
 
 
 def test_another_start_is_not_asked_about(machine: Machine) -> None:
@@ -266,6 +281,27 @@ def test_a_journal_that_is_used_again_meets_the_stack_again(
     assert machine.asked(RUN) == {"run"}
 
 
+@pytest.mark.parametrize("first", ["", "a.sqlite3"])
+def test_a_journal_meets_the_stack_again_after_another_one(
+    machine: Machine, tmp_path: Path, first: str
+) -> None:
+    """`vod:journal` has changed, and changes back. The state has that of the last update."""
+    machine.backend = f"file://{tmp_path}/states"
+    one = {"vod:journal": f"{tmp_path}/states/{first}"} if first else {}
+    other = {"vod:journal": f"{tmp_path}/states/b.sqlite3"}
+    names = iter("123456")
+    last: dict[str, str] = {}
+    for config in (one, other) * 3:
+        name = next(names)
+        start = {**RUN, "vid": name, "clientToken": name, "scope": {**SCOPE, "name": name}}
+        machine.config = config
+        machine.state(pending(RUN_TYPE, start), config=last)
+        assert machine.asked(start) == {name}
+        assert machine.session().journal.has_met("shop", "dev")
+        last = config
+    assert machine.said == []
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [("2026-01-02T03:04:05Z", {"b"}), ("now", {"a", "b"})],
@@ -318,15 +354,19 @@ def test_the_state_is_exported_once_in_an_operation(machine: Machine, tmp_path: 
     assert machine.said == []
 
 
-def test_the_kinds_of_resources_share_the_meeting(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each has a session of its own. A start without a record is known to both."""
+@pytest.fixture
+def read_only_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the journal reject pending operations, as a preview's credentials may."""
 
     def denied(self: SqliteJournal, *_: Any) -> int:
         raise JournalError(self.location, "it is read-only")
 
     monkeypatch.setattr(SqliteJournal, "import_pending", denied)
+
+
+@pytest.mark.usefixtures("read_only_journal")
+def test_the_kinds_of_resources_share_the_meeting(machine: Machine) -> None:
+    """Each has a session of its own. A start without a record is known to both."""
     machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, BATCH))
     meeting = Meeting()
     assert machine.asked(RUN, session=machine.session(meeting)) == {"run"}
@@ -342,30 +382,20 @@ def test_a_state_that_cannot_be_read_is_told(machine: Machine) -> None:
     assert "vod-workflow recover" in line
 
 
-def test_a_journal_that_cannot_be_written_is_told(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("read_only_journal")
+def test_a_journal_that_cannot_be_written_is_told(machine: Machine) -> None:
     """The preview asks nevertheless, and the stack is not met."""
-
-    def denied(self: SqliteJournal, *_: Any) -> int:
-        raise JournalError(self.location, "it is read-only")
-
-    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
     machine.state(pending(RUN_TYPE, RUN), pending(BATCH_TYPE, {**BATCH, "clientTokens": SECRET}))
     assert machine.asked(RUN, BATCH) == {"run", "a", "b"}
     [line] = machine.said
     assert "cannot record the unfinished operations of the stack: it is read-only\nhint: " in line
 
 
+@pytest.mark.usefixtures("read_only_journal")
 def test_a_journal_that_cannot_be_written_is_told_only_if_there_is_something_to_write(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    machine: Machine, tmp_path: Path
 ) -> None:
     """A preview of a new stack by read-only credentials."""
-
-    def denied(self: SqliteJournal, *_: Any) -> int:
-        raise JournalError(self.location, "it is read-only")
-
-    monkeypatch.setattr(SqliteJournal, "import_pending", denied)
     machine.backend = f"file://{tmp_path}/states"
     machine.state()
     assert (machine.asked(RUN), machine.said) == (set(), [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -22,12 +23,12 @@ LOWEST: Final = "lowest"
 """The oldest Python with the oldest of every dependency."""
 KINDS: Final = [LOWEST, *sorted({*SUPPORTED, RUNNING}, key=lambda name: int(name.split(".")[1]))]
 """Kinds of environments: the lowest versions, and each Python."""
+NEWEST: Final = "newest"
+"""The kind that is the newest Python of this machine."""
 TOOLS: Final = ("hypothesis", "pytest-timeout", "volcengine")
 """What the tests of the source distribution need beside the package and its extras."""
 WHOLE: Final = os.environ.get("PACKAGE") == "whole"
 """Whether every kind of environment has every test: `make package`."""
-TRIED: Final = KINDS if WHOLE else [LOWEST, *sorted({RUNNING, KINDS[-1]})]
-"""Kinds of environments that `make test` makes: not the Pythons between."""
 OUTSIDE: Final = ("PYTHON", "PULUMI_", "VIRTUAL_ENV", "UV_", "VOLC")
 
 
@@ -85,6 +86,10 @@ class Environment:
         """Install by uv, which is quick."""
         call(*UV, "pip", "install", "--python", self.bin / "python", *arguments, cwd=self.folder)
 
+    def check(self) -> None:
+        """Check that the installed versions fit each other."""
+        call(*UV, "pip", "check", "--python", self.bin / "python", cwd=self.folder)
+
     @property
     def versions(self) -> dict[str, str]:
         """What is installed."""
@@ -120,20 +125,38 @@ def find_python(version: str) -> str:
     return found.stdout.strip()
 
 
+def newest_found() -> str:
+    """Return the newest Python of this machine; the running one is always there."""
+    for version in reversed(KINDS[1:]):
+        with contextlib.suppress(pytest.skip.Exception):
+            find_python(version)
+            return version
+    raise AssertionError("not even the running Python is found")
+
+
+TRIED: Final = KINDS if WHOLE else [LOWEST, NEWEST]
+"""Kinds of environments that are made: in `make test`, not the Pythons between."""
+BY_PIP: Final = RUNNING if WHOLE else None
+"""The Python whose packages pip installs. In `make test`, `pulumi new` has pip install them."""
+
+
 def install(kind: str, built: Built, folder: Path) -> None:
     """
     Install the wheel and its extras into an empty environment.
 
     Args:
-        kind: `lowest`, or a version of Python. The running one has what pip installs, as a user
-            does; the others, by uv, the pinned versions.
+        kind: `lowest`, `newest` or a version of Python. A Python has the pinned versions: the
+            running one from pip in `make package`, as a user does, the others from uv.
         built: the package.
         folder: where it is made, as `venv`.
 
     """
-    python = find_python(PROJECT["requires-python"].removeprefix(">=") if kind == LOWEST else kind)
+    if kind == LOWEST:
+        python = find_python(PROJECT["requires-python"].removeprefix(">="))
+    else:
+        python = find_python(newest_found() if kind == NEWEST else kind)
     made = Environment(folder / "venv")
-    if kind == RUNNING:
+    if kind == BY_PIP:
         (folder / "pins.txt").write_text("\n".join(pins()))
         call(python, "-m", "venv", "--clear", made.folder, cwd=folder)
         tested = ("--no-compile", "--only-binary", ":all:", "--constraint", folder / "pins.txt")

@@ -16,8 +16,8 @@ from tests.engine.project import Project
 from tests.package.building import PROJECT, Built
 from tests.package.environments import (
     EXTRAS,
-    KINDS,
     LOWEST,
+    NEWEST,
     RUNNING,
     UV,
     WHOLE,
@@ -127,7 +127,6 @@ def test_its_own_tests_pass(environment: Environment, built: Built, tmp_path: Pa
     assert re.search(r"^\d{2,} passed in ", said, re.MULTILINE), said[-1000:]
 
 
-@only_in(*(KINDS if WHOLE else (LOWEST, RUNNING)))
 @pytest.mark.engine
 def test_a_stack_of_it_goes_up(environment: Environment, tmp_path: Path) -> None:
     """Program, provider and embedded emulator are the installed ones, the engine is the real."""
@@ -165,10 +164,10 @@ def test_the_lowest_versions_are_what_was_tested(environment: Environment) -> No
         assert Version(installed[bound.name]) == Version(lowest.version), bound
 
 
-@only_in(RUNNING)
-def test_pip_finds_no_conflict(environment: Environment) -> None:
-    """And what pip has installed is the extras, too."""
-    assert "No broken requirements" in environment.run("python", "-m", "pip", "check")
+@only_in(RUNNING if WHOLE else NEWEST)
+def test_the_pinned_versions_have_no_conflict(environment: Environment) -> None:
+    """And what is installed is the extras, too."""
+    environment.check()
     assert set(EXTRAS.split(",")) == {*PROJECT["optional-dependencies"]}
     assert {bound.name for bound in bounds()} <= set(environment.versions)
 
@@ -181,7 +180,7 @@ def test_it_works_without_its_extras(built: Built, tmp_path: Path) -> None:
     assert bare.run("python", tmp_path / "serve.py").split() == ["None", "None", "None", "[]"]
 
 
-@only_in(RUNNING)
+@only_in(RUNNING if WHOLE else NEWEST)
 def test_its_types_are_seen(environment: Environment, tmp_path: Path) -> None:
     """By mypy in its strict mode, as the package has its marker."""
     (tmp_path / "user.py").write_text(USER)

@@ -193,25 +193,36 @@ say(type=run.pulumi_resource_type, template=run.template_id, status=run.status)
     }
 
 
-@pytest.mark.parametrize(
-    ("declared", "where"),
-    [
-        ('WorkflowRun("r", triggers={1: "a"})', "WorkflowRun: triggers"),
-        ('WorkflowRun("r", triggers={"a": [{True: 1}]})', "WorkflowRun: triggers.a[0]"),
-        ('WorkflowRun("r", input=pulumi_vod_workflow.WorkflowParamsArgs(condition={1: True}))',
-         "WorkflowRun: input.condition"),
-        ('WorkflowBatch("b", items={1: {}})', "WorkflowBatch: items"),
-        ('WorkflowBatch("b", items={"a": {"triggers": {(): 1}}})',
-         "WorkflowBatch: items.a.triggers"),
-        ('WorkflowBatch("b", items={}, defaults={None: 1})', "WorkflowBatch: defaults"),
-        ('pulumi_vod_workflow.WorkflowCompletion("c", runs={1: "id"})',
-         "WorkflowCompletion: runs"),
-    ],
-)  # fmt: skip
-def test_keys_that_are_no_strings_are_refused(declared: str, where: str) -> None:
+NOT_STRINGS = {
+    'WorkflowRun("r", triggers={1: "a"})': "WorkflowRun: triggers",
+    'WorkflowRun("r", triggers={"a": [{True: 1}]})': "WorkflowRun: triggers.a[0]",
+    'WorkflowRun("r", input=pulumi_vod_workflow.WorkflowParamsArgs(condition={1: True}))': (
+        "WorkflowRun: input.condition"
+    ),
+    'WorkflowBatch("b", items={1: {}})': "WorkflowBatch: items",
+    'WorkflowBatch("b", items={"a": {"triggers": {(): 1}}})': "WorkflowBatch: items.a.triggers",
+    'WorkflowBatch("b", items={}, defaults={None: 1})': "WorkflowBatch: defaults",
+    'pulumi_vod_workflow.WorkflowCompletion("c", runs={1: "id"})': "WorkflowCompletion: runs",
+}
+"""What is declared -> where the key is."""
+
+
+def test_keys_that_are_no_strings_are_refused() -> None:
     """The SDK's own answer is a traceback, from which nobody learns which map it is."""
-    told = ran(f"import pulumi_vod_workflow\n{declared}")
-    assert f"{where}: keys must be strings, not " in told["failed"]
+    told = ran(
+        f"""
+import pulumi_vod_workflow
+for declared in {[*NOT_STRINGS]}:
+    try:
+        eval(declared)
+    except Exception as error:
+        say(**{{declared: str(error)}})
+"""
+    )
+    assert told["failed"] is None
+    assert told["said"].keys() == NOT_STRINGS.keys()
+    for declared, where in NOT_STRINGS.items():
+        assert f"{where}: keys must be strings, not " in told["said"][declared]
 
 
 def test_waits_can_be_declared_where_mocks_tell_nothing_of_runs() -> None:

@@ -1,5 +1,5 @@
 """
-A real S3 server on this machine: versitygw, which `tools/s3_server.py` builds.
+A real S3 server on this machine: versitygw, which `tools/object_servers.py` builds.
 
 `conftest.py` of a folder imports the fixture `s3`. Each process of pytest has its own server.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +18,16 @@ from uuid import uuid4
 
 import pytest
 
+from tests.servers.process import free_port, started
 from tools.engine.find_or_install import EngineError
-from tools.s3_server import find_or_build
+from tools.object_servers import S3, find_or_install
 
 ROOT_KEY: Final = ("root", "root-secret-key")
 READER_KEY: Final = ("reader", "reader-secret-key")
 """A user who may only read the buckets of `S3Server.bucket(reader=True)`."""
 REGION: Final = "us-east-1"
+VIRTUAL_DOMAIN: Final = "s3.test"
+"""The domain below which each bucket is a host. A client reaches it by the server as a proxy."""
 
 
 class S3Server:
@@ -46,32 +47,18 @@ class S3Server:
     def __enter__(self) -> Self:
         for name in ("buckets", "versions", "users"):
             (self._folder / name).mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         access, secret = ROOT_KEY
-        self._process = subprocess.Popen(
-            [
-                self._executable,
-                *("--port", f"127.0.0.1:{self.port}", "--access", access, "--secret", secret),
-                *("--region", REGION, "--iam-dir", str(self._folder / "users")),
-                *("--keep-alive", "--quiet", "posix"),
-                *("--versioning-dir", str(self._folder / "versions")),
-                str(self._folder / "buckets"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=(log := (self._folder / "log").open("w")),
-            stderr=subprocess.STDOUT,
-        )
-        log.close()
-        end = time.monotonic() + 30
-        while True:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise AssertionError((self._folder / "log").read_text())
-            time.sleep(0.02)
+        command = [
+            str(self._executable),
+            *("--port", f"127.0.0.1:{self.port}", "--access", access, "--secret", secret),
+            *("--region", REGION, "--iam-dir", str(self._folder / "users")),
+            *("--virtual-domain", VIRTUAL_DOMAIN, "--keep-alive", "--quiet", "posix"),
+            *("--versioning-dir", str(self._folder / "versions")),
+            str(self._folder / "buckets"),
+        ]
+        self._process = started(command, self.port, self._folder)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
@@ -87,8 +74,9 @@ class S3Server:
         query = {"region": REGION, "endpoint": endpoint or self.endpoint}
         return f"s3://{bucket}{path}?{urlencode({**query, 's3ForcePathStyle': 'true'})}"
 
-    def environ(self, key: tuple[str, str] = ROOT_KEY) -> dict[str, str]:
-        """Return the environment with the credentials of a user."""
+    def environ(self, *, reader: bool = False) -> dict[str, str]:
+        """Return the environment with the credentials of a user, also one who may only read."""
+        key = READER_KEY if reader else ROOT_KEY
         return {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
 
     @cached_property
@@ -154,15 +142,37 @@ class S3Server:
         return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
 
+class HostStyleServer(S3Server):
+    """A server whose clients put the bucket's name into the host's name, as TOS requires."""
+
+    def url(self, bucket: str, path: str = "", *, endpoint: str = "") -> str:
+        query = {"region": REGION, "endpoint": endpoint or f"http://{VIRTUAL_DOMAIN}"}
+        return f"s3://{bucket}{path}?{urlencode(query)}"
+
+    def environ(self, *, reader: bool = False) -> dict[str, str]:
+        proxy = {"HTTP_PROXY": self.endpoint, "NO_PROXY": "127.0.0.1,localhost"}
+        return {**super().environ(reader=reader), **proxy}
+
+
+def _running(server: type[S3Server], factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    try:
+        executable = find_or_install(S3, os.environ)
+    except EngineError as error:
+        pytest.skip(f"no S3 server: {error}")
+    with server(executable, factory.mktemp("s3")) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A server for all tests of a process."""
-    try:
-        executable = find_or_build(os.environ)
-    except EngineError as error:
-        pytest.skip(f"no S3 server: {error}")
-    with S3Server(executable, tmp_path_factory.mktemp("s3")) as server:
-        yield server
+    yield from _running(S3Server, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def s3_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server whose buckets are hosts."""
+    yield from _running(HostStyleServer, tmp_path_factory)
 
 
 def without_aws(environ: Mapping[str, str]) -> dict[str, str]:

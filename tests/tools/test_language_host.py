@@ -59,6 +59,19 @@ def test_its_file_is_read_where_its_module_is(tmp_path: Path) -> None:
 def test_this_project_asks_for_none(tmp_path: Path) -> None:
     """As it is installed in the environment of its developers, too."""
     assert host.required_plugins(sys.executable, tmp_path) == []
+    assert host.own_required_plugins(str(tmp_path)) == []
+
+
+def test_the_own_python_is_listed_as_another_is(tmp_path: Path) -> None:
+    """With what is installed in the program's folder; the path is as before."""
+    about = tmp_path / "pulumi_thing-1.2.3.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: pulumi-thing\nVersion: 1.2.3\n")
+    before = [*sys.path]
+    own = host.own_required_plugins(str(tmp_path))
+    assert own == host.required_plugins(sys.executable, tmp_path)
+    assert [told["name"] for told in own] == ["thing"]
+    assert sys.path == before
 
 
 def test_a_virtual_environment_that_is_not_there_is_said(tmp_path: Path) -> None:

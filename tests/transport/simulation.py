@@ -1,5 +1,5 @@
 """
-Jobs that share one account, in simulated time: the real limiter and retry policy, and no network.
+Simulated time, and jobs in it that share one account: no network, but the real limiter and retries.
 
 The service accepts at most 50 starts in any second, and answers after 0.15 to 0.35 s. It counts no
 rejected request (journal-facts 8).
@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.operations import START_WORKFLOW
@@ -53,6 +54,22 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the simulated time, in seconds."""
         return self._now
+
+
+class SimulatedClock:
+    """The clock of a `SimulatedLoop`, for code that runs in it."""
+
+    def now(self) -> datetime:
+        """Return the simulated time in UTC."""
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Return the simulated time, in seconds."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a number of simulated seconds."""
+        await asyncio.sleep(seconds)
 
 
 @dataclass(slots=True)

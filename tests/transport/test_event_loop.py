@@ -44,7 +44,7 @@ def test_threads_share_one_client_and_one_emulator(tmp_path: Path) -> None:
     settings = load_settings(config(store).get, {}, tmp_path)
     said: list[str] = []
     say = said.append
-    announcements = Announcements(say, print)
+    announcements = Announcements(say, print, print)
 
     def start(number: int) -> str:
         announcements.announce_endpoint(settings)

@@ -137,6 +137,7 @@ def _names_run(item: object) -> bool:
 
 
 def endpoint_lines(preview: Preview) -> tuple[str, ...]:
-    """Return the provider's lines about the whole operation: the endpoint of new runs."""
+    """Return the provider's lines about the whole operation: endpoint of new runs, warnings."""
     found = (line.text for line in preview.diagnostics if not line.urn and line.is_shown)
-    return tuple(dict.fromkeys(text for text in found if text.startswith("vod: ")))
+    starts = "vod: ", "warning: vod: "
+    return tuple(dict.fromkeys(text for text in found if text.startswith(starts)))

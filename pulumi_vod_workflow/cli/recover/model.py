@@ -341,9 +341,7 @@ class _StateAndJournal:
         """
         if stack.interrupted and not journal.has_met(stack.project, stack.name):
             for each in pending_starts(stack, settings, journal):
-                keys = each.record_key, each.resource_key, each.request_key
-                record = StartRecord(each.sent_at, None, *keys)
-                self._pending[each.record_key or each.resource_key] = record
+                self._pending[each.record_key or each.resource_key] = each.record()
 
     def starts(self, resource: Resource) -> Iterator[InterruptedStart]:
         """Yield the starts of an interrupted operation, with their outcomes."""

@@ -40,3 +40,9 @@ def engine_log() -> EngineLog:
 def log_stack_status(text: str) -> None:
     """Show a line on the stack's row until the next one; a log without rows omits it."""
     engine_log().stack_status(text)
+
+
+def print_warning(line: str) -> None:
+    """Show a line of the operation as a warning; never raises."""
+    if not engine_log().warning(line):
+        print_line(f"warning: {line}")

@@ -1,4 +1,9 @@
-"""A state in `s3://`: the journal is in the same bucket, so a fresh machine knows what was sent."""
+"""
+The state is in an object store, and the journal beside it: a fresh machine knows what was sent.
+
+`make test` runs it on S3. `make torture` also runs it on the servers of Google and Azure, and on S3
+with a host for each bucket.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,14 @@ import pytest
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.project import Project, until
 from tests.engine.vault import PROVIDER
-from tests.servers.s3 import READER_KEY, S3Server, s3
+from tests.scale import scaled
+from tests.servers.azure import AzureServer, azure
+from tests.servers.gcs import GcsServer, gcs
+from tests.servers.s3 import S3Server, s3, s3_hosts
 from torture.crash import first
 from torture.gate import Gate
 
-__all__ = ["s3"]
+__all__ = ["azure", "gcs", "s3", "s3_hosts"]
 
 COUNT = 12
 PROGRAM = f"""
@@ -24,6 +32,7 @@ WorkflowRun("run", vid="v", template_id="t")
 """
 
 Machine = Callable[[str], Project]
+Server = S3Server | GcsServer | AzureServer
 
 
 @pytest.fixture
@@ -32,14 +41,20 @@ def gate(emulator: VodEmulator) -> Iterator[Gate]:
         yield gate
 
 
+@pytest.fixture(params=scaled(["s3"], ["s3", "s3_hosts", "gcs", "azure"]))
+def server(request: pytest.FixtureRequest) -> Server:
+    server: Server = request.getfixturevalue(request.param)
+    return server
+
+
 @pytest.fixture
-def bucket(s3: S3Server) -> str:
-    return s3.bucket(reader=True)
+def bucket(server: Server) -> str:
+    return server.bucket(reader=True) if isinstance(server, S3Server) else server.bucket()
 
 
 @pytest.fixture
 def machine(
-    tmp_path: Path, like: Project, gate: Gate, s3: S3Server, bucket: str
+    tmp_path: Path, like: Project, gate: Gate, server: Server, bucket: str
 ) -> Iterator[Machine]:
     """A machine that has nothing but the program, the bucket's name and its credentials."""
     made: list[Project] = []
@@ -49,9 +64,9 @@ def machine(
         project = Project(tmp_path / name, gate.url, like=like)
         made.append(project)
         del project.environ["PULUMI_BACKEND_URL"]
-        project.environ |= {**s3.environ(), "PULUMI_HOME": str(tmp_path / f"home of {name}")}
+        project.environ |= {**server.environ(), "PULUMI_HOME": str(tmp_path / f"home of {name}")}
         (project.folder / "Pulumi.yaml").write_text(
-            f"name: project\nruntime: python\nbackend:\n  url: {s3.url(bucket, '/states')}\n"
+            f"name: project\nruntime: python\nbackend:\n  url: {server.url(bucket, '/states')}\n"
         )
         project.program(PROGRAM)
         return project
@@ -61,15 +76,17 @@ def machine(
         project.__exit__()
 
 
+@pytest.mark.torture
 def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
-    machine: Machine, gate: Gate, emulator: VodEmulator, s3: S3Server, bucket: str
+    machine: Machine, gate: Gate, emulator: VodEmulator, server: Server, bucket: str
 ) -> None:
     """Before, a preview of a pull request: its credentials may read only."""
     lost = machine("lost")
     lost.command("stack", "init", "dev", "--secrets-provider", PROVIDER)
     reader = machine("reader")
-    reader.environ |= s3.environ(READER_KEY)
+    reader.environ |= server.environ(reader=True)
     preview = reader.command("preview", "--stack", "dev")
+    assert "warning: vod: the journal s3://" in preview
     assert "is read-only for these credentials" in preview
     assert emulator.ledger() == []
 
@@ -81,7 +98,7 @@ def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     until(lambda: not killed.processes())  # the provider records what is in flight, and ends
     sent = len(emulator.ledger())
     assert 8 <= sent <= COUNT + 1
-    entries = [path for path in s3.paths(bucket) if "/.pulumi/vod/starts/v1/" in path]
+    entries = [path for path in server.paths(bucket) if "/.pulumi/vod/starts/v1/" in path]
     assert sum(".r1." in path for path in entries) == sent
     fresh = machine("fresh")
     assert not list(fresh.folder.rglob("*.sqlite3"))
@@ -94,5 +111,5 @@ def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     # The third machine reads the state, and the entries of its runs are released.
     third = machine("third")
     third.command("up", "--yes", "--stack", "dev", "--skip-preview", "--expect-no-changes")
-    assert any("/marks/released." in path for path in s3.paths(bucket))
+    assert any("/marks/released." in path for path in server.paths(bucket))
     assert not [*third.folder.rglob("*.sqlite3"), *fresh.folder.rglob("*.sqlite3")]
