@@ -91,10 +91,15 @@ def _return(command: Command, target: Target, trap: Trap, host: HostName) -> Non
     """Interrupt after `create` has returned, and before the engine can record the result."""
     engine = command.process.pid
     command.signal(signal.SIGSTOP, engine)
-    provider = command.processes(PROVIDER_MARKS[host])[-1]
-    before = sockets.unread(engine, provider)
+
+    def unread() -> int:
+        # The packaged provider has one process for the refresh of an update, one for the rest.
+        providers = command.processes(PROVIDER_MARKS[host])
+        return sum(sockets.unread(engine, provider) for provider in providers)
+
+    before = unread()
     trap.release()
-    until(lambda: sockets.unread(engine, provider) > before, 0.005)
+    until(lambda: unread() > before, 0.005)
     strike(command, target, host)
 
 

@@ -17,7 +17,7 @@ from pulumi_vod_workflow.core.resource_types import (
     PACKAGED_TYPES,
     RUN_TYPE,
 )
-from tests.engine.harness import Program, Story
+from tests.engine.harness import NAME, PROJECT, Program, Story
 from tests.engine.hosts import use_plugin
 
 RESOURCES: Final = ("plain", "secret", "explicit", "in-season", "batch", "wait", "batch-wait")
@@ -119,3 +119,27 @@ def test_a_stack_moves_in_two_steps_and_back_for_free(migrating: Story) -> None:
     story.stays(declared(story, none, edition=2))
     story.destroy()
     assert len(story.emulator.ledger()) == 7
+
+
+@pytest.mark.parametrize("packages", [(dynamic, plugin), (plugin, dynamic)], ids=["to", "back"])
+def test_a_run_that_no_state_has_is_reused_by_the_other_host(
+    migrating: Story, packages: tuple[Any, Any]
+) -> None:
+    """Both hosts share one journal, in which a start has one identity."""
+    story = migrating
+    first, second = packages
+    state = story.state / ".pulumi" / "stacks" / PROJECT / f"{NAME}.json"
+    empty = state.read_text()
+    items = {"a": {"vid": "v2", "template_id": "t1"}}
+
+    def program(package: Any) -> Program:
+        def declare() -> None:
+            package.WorkflowRun("run", vid="v1", template_id="t1")
+            package.WorkflowBatch("batch", items=items)
+
+        return declare
+
+    story.up(program(first))
+    state.write_text(empty)  # as after an engine that was killed before it recorded the results
+    story.pays(program(second), 0)
+    assert len(story.emulator.ledger()) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -41,11 +41,28 @@ def provider(
     stack, started = _providers
     host = request.param
     if host not in started:
-        new_client, command = HOSTS[host]
-        client = new_client(stack.enter_context(serve(*command)))
-        client.configure(configuration(vod_emulator, tmp_path_factory.mktemp(host)))
-        started[host] = client
+        folder = tmp_path_factory.mktemp(host)
+        started[host] = stack.enter_context(new_provider(host, vod_emulator, folder))
     return started[host]
+
+
+@pytest.fixture(params=HOSTS)
+def own_provider(
+    request: pytest.FixtureRequest, vod_emulator: VodEmulator, tmp_path: Path
+) -> Iterator[ProviderClient]:
+    """A configured provider of one test, which may stop it."""
+    with new_provider(request.param, vod_emulator, tmp_path) as client:
+        yield client
+
+
+@contextmanager
+def new_provider(host: str, emulator: VodEmulator, folder: Path) -> Iterator[ProviderClient]:
+    """Start a provider, and configure it."""
+    new_client, command = HOSTS[host]
+    with serve(*command) as server:
+        client = new_client(server)
+        client.configure(configuration(emulator, folder))
+        yield client
 
 
 def configuration(emulator: VodEmulator, folder: Path) -> dict[str, str]:

@@ -261,15 +261,20 @@ def test_a_wait_has_the_results(provider: ProviderClient, vod_emulator: VodEmula
     assert len(vod_emulator.ledger()) == 1
 
 
-def test_a_cancellation_ends_a_wait(provider: ProviderClient, vod_emulator: VodEmulator) -> None:
-    """The run goes on; a later operation is not stopped by the earlier cancellation."""
-    started = provider.up(run("slow"), START)
+def test_a_cancellation_ends_a_wait(
+    own_provider: ProviderClient, vod_emulator: VodEmulator
+) -> None:
+    """The run continues; it is paid once."""
+    started = own_provider.up(run("slow"), START)
     wait = Resource("WorkflowCompletion", "stopped")
-    inputs = provider.checked(wait, {"runs": {"slow": started.id}})
-    future = provider.begin_create(wait, inputs)
+    inputs = own_provider.checked(wait, {"runs": {"slow": started.id}})
+    future = own_provider.begin_create(wait, inputs)
     with pytest.raises(grpc.FutureTimeoutError):
         future.result(timeout=0.5)
-    provider.server.cancel()
-    with pytest.raises(ProviderError, match="stopped"):
-        provider.end_create(wait, inputs, future)
+    own_provider.server.cancel()
+    with pytest.raises(ProviderError, match="stopped") as caught:
+        own_provider.end_create(wait, inputs, future)
+    # A host that can keeps the wait in the state, so that the next update continues it.
+    kept = b"ErrorResourceInitFailed" in caught.value.metadata["grpc-status-details-bin"]
+    assert kept is own_provider.records_failed_wait
     assert len(vod_emulator.ledger()) == 1
