@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 import yaml
 
-from tests.docs.test_site import DOCS, REGISTRY
+from tests.docs.test_site import DOCS
+from tests.engine.pages import REGISTRY
 from tools.plugin.schema import EXAMPLES, LANGUAGES, SCHEMA
 
 NAMES: Final = sorted(REGISTRY)

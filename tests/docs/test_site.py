@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import pulumi_vod_workflow
-from tests.engine.pages import blocks
+from tests.engine.pages import REGISTRY, blocks
 from tests.once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,8 +21,6 @@ ENGLISH_ONLY = {"changelog.md", "contributing.md", "sdk-parts.md", "security.md"
 """Files of the repository that are on the site, too, and have no Chinese page."""
 DOCSTRINGS = "\n::: "
 """A page with one has no Chinese page either."""
-REGISTRY = {"_index.md", "installation-configuration.md"}
-"""Pages for Pulumi's registry, in its own form: they are not on the site."""
 PAGES = sorted(
     page
     for path in {*DOCS.rglob("*.md")} - {*DOCS.glob("upstream/*"), *map(DOCS.joinpath, REGISTRY)}
