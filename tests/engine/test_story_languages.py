@@ -8,14 +8,14 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.plugin.test_sdks import COMPILER_OPTIONS
 from tests.scale import TORTURE
-from tools.engine.find_or_install import EngineError
+from tools.engine.find_or_install import BUILD_ENV, EngineError
 from tools.plugin.sdks import generate, node_packages
 
 PROGRAMS: Final = Path(__file__).with_name("languages")
@@ -62,8 +62,9 @@ def output_of(command: Sequence[str], folder: Path, environ: dict[str, str]) -> 
     return done.stdout
 
 
-def check_story(told: dict[str, Any], emulator: VodEmulator) -> None:
+def check_story(said: str, emulator: VodEmulator, state: Path) -> None:
     """Each start is paid once, and the second update changes nothing."""
+    told = json.loads(said.splitlines()[-1])
     assert len(emulator.ledger()) == 3
     [start] = [start for start in emulator.ledger() if start["templateId"] == "t1"]
     assert told["outputs"] == {
@@ -74,7 +75,8 @@ def check_story(told: dict[str, Any], emulator: VodEmulator) -> None:
     }
     assert told["changes"][0]["create"] == 4
     assert told["changes"][1] == {"same": 4}
-    assert "s3cr3t-vid" not in told["state"]
+    written = (path for path in state.rglob("*") if path.is_file())
+    assert b"s3cr3t-vid" not in b"".join(path.read_bytes() for path in written)
 
 
 def test_a_program_in_typescript(
@@ -96,4 +98,20 @@ def test_a_program_in_typescript(
     script = (tmp_path / "out" / "story.js").read_text()
     (tmp_path / "out" / "story.js").write_text(script.replace('"pulumi-vod"', '"./sdk"'))
     said = output_of(["node", "out/story.js"], tmp_path, environ)
-    check_story(json.loads(said.splitlines()[-1]), emulator)
+    check_story(said, emulator, tmp_path / "state")
+
+
+def test_a_program_in_go(
+    tmp_path: Path, environ: dict[str, str], sdks: Path, emulator: VodEmulator
+) -> None:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Go is not on PATH")
+    emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
+    module = sdks / "go"
+    (module / "story").mkdir()
+    shutil.copy(PROGRAMS / "story.go", module / "story")
+    build = [go, "build", "-trimpath", "-mod=readonly", "-o", str(tmp_path / "story"), "./story"]
+    output_of(build, module, {**os.environ, **BUILD_ENV})
+    said = output_of([str(tmp_path / "story")], tmp_path, environ)
+    check_story(said, emulator, tmp_path / "state")

@@ -37,11 +37,10 @@ async function main() {
     const preview = await stack.preview();
     const first = await stack.up();
     const second = await stack.up();
-    const state = JSON.stringify(await stack.exportStack());
     await stack.destroy();
     const outputs = Object.entries(first.outputs).map(([name, output]) => [name, output.value]);
     const changes = [preview.changeSummary, second.summary.resourceChanges];
-    console.log(JSON.stringify({ outputs: Object.fromEntries(outputs), changes, state }));
+    console.log(JSON.stringify({ outputs: Object.fromEntries(outputs), changes }));
 }
 
 main().catch((error) => {
