@@ -53,6 +53,8 @@ check: $(READY) ## Check style and types, and run the tests that need no engine,
 .PHONY: fast
 fast: $(READY)
 	@$(PYTHON) tools/object_servers.py >/dev/null
+	@$(PYTHON) -m tools.plugin.sdks --prepare || true
+	@$(PYTHON) -m tools.actionlint >/dev/null || true
 	@echo "==> pytest, without the engine" >&2
 	@$(COMPILE_TESTS)
 	@$(PYTHON) -m pytest -n 5 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
@@ -62,6 +64,9 @@ test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS=
 	@tools/find-browser >/dev/null
 	@$(PYTHON) tools/object_servers.py >/dev/null
 	@tools/find-postgres >/dev/null
+	@$(PYTHON) -m tools.plugin.sdks --prepare || true
+	@$(PYTHON) -m tools.actionlint >/dev/null || true
+	@$(PYTHON) tools/engine/find_or_install.py yaml >/dev/null || true
 	@echo "==> pytest" >&2
 	@$(COMPILE_TESTS)
 	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
@@ -99,6 +104,11 @@ types: $(READY) ## Check types
 	@$(PYTHON) -m mypy
 	@echo "==> pyright" >&2
 	@$(PYTHON) -m basedpyright
+
+.PHONY: sdks
+sdks: $(READY) ## Generate the Python, TypeScript and Go SDKs of the packaged provider into build/sdks
+	@$(PYTHON) -m tools.plugin.schema
+	@$(PYTHON) -m tools.plugin.sdks
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation site into build/site

@@ -19,12 +19,15 @@ LAYERS = (
     "journal",
     "transport",
     "lifecycle",
+    "hosting",
     "dynamic.sdk_compat",
     "dynamic",
+    "plugin",
     "_provider",
     "_batch_provider",
     "_completion_provider",
     "resources",
+    "plugin.resources",
     "cli.exit_codes",
     "cli.sanitize",
     "cli.formatting",
@@ -34,6 +37,7 @@ LAYERS = (
     "cli.review",
     "cli.runs",
     "cli.recover",
+    "cli.plugin",
     "cli",
 )
 """From the bottom to the top; `emulator` stands beside them."""
@@ -115,8 +119,20 @@ def test_layers_import_only_downwards(module: str) -> None:
     below = {*LAYERS[: LAYERS.index(layer_of(module)) + 1]}
     if module == "transport.event_loop":
         below.add("emulator")
+    if module == "plugin":  # it loads the classes of programs at their first use
+        below.add("plugin.resources")
     for name in ours(MODULES[module]):
         assert name.partition(".")[0] == "emulator" in below or layer_of(name) in below, name
+
+
+def test_the_hosts_do_not_know_each_other() -> None:
+    """What both need is in `hosting`; the classes of programs declare resources of either host."""
+    for name, path in MODULES.items():
+        known = {other.partition(".")[0] for other in ours(path)}
+        if name.startswith("plugin.") and name != "plugin.resources":
+            assert "dynamic" not in known, name
+        if name.startswith("dynamic."):
+            assert "plugin" not in known, name
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
@@ -141,7 +157,7 @@ def test_the_emulator_imports_nothing_of_ours() -> None:
 
 
 def test_what_only_one_layer_knows() -> None:
-    """httpx is the transport's, Pulumi the dynamic host's and the resources'."""
+    """httpx is the transport's; Pulumi is the hosts' and the resources'."""
     users: dict[str, set[str]] = {"httpx": set(), "pulumi": set(), "grpc": set()}
     for path in PACKAGE.rglob("*.py"):
         for name in imports(path):
@@ -149,8 +165,8 @@ def test_what_only_one_layer_knows() -> None:
                 top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
                 users[name.partition(".")[0]].add(top)
     assert users["httpx"] == {"transport", "emulator"}
-    assert users["pulumi"] == {"dynamic", "resources"}
-    assert users["grpc"] == {"dynamic"}
+    assert users["pulumi"] == {"hosting", "dynamic", "plugin", "resources"}
+    assert users["grpc"] == {"hosting", "dynamic", "plugin"}
 
 
 @pytest.mark.parametrize("module", ["core.changes", "core.signing", "transport.client", "emulator"])

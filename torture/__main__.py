@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from tests.engine.hosts import PACKAGES
 from tests.engine.project import no_process_left
 from torture import matrix, runners
 from torture.matrix import Matrix
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=environ.get("JOBS") or 3)
     parser.add_argument("--size", type=int, default=200, help="number of runs of the soak")
     parser.add_argument("--cycles", type=int, default=50, help="number of cycles of the soak")
+    parser.add_argument(
+        "--host", choices=PACKAGES, default="dynamic", help="the host of the resources"
+    )
     parser.add_argument("--store", choices=runners.STORES, help="run only trials of this journal")
     parser.add_argument("--trial", type=int, help="run only the trial with this number")
     options = parser.parse_args(arguments)
@@ -54,11 +58,14 @@ def _run(options: argparse.Namespace) -> int:
     numbers: Sequence[int] = range(trials) if options.trial is None else [options.trial]
     limits = options.jobs, options.minutes
     if options.what == "matrix":
-        return int(not Matrix(matrix.PLAN, options.seed, numbers, *limits).run())
+        crashes = Matrix(matrix.PLAN, options.seed, numbers, *limits, host=options.host)
+        return int(not crashes.run())
     with ExitStack() as servers:
         stores = runners.open_stores(servers, [options.store] if options.store else runners.STORES)
         numbers = [number for number in numbers if runners.store_of(number) in stores]
-        return int(not Matrix(runners.plan(stores), options.seed, numbers, *limits).run())
+        plan = runners.plan(stores)
+        crashes = Matrix(plan, options.seed, numbers, *limits, host=options.host)
+        return int(not crashes.run())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Literal
 
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    RUN_TYPE,
+    canonical_type,
+)
+from tests.engine.hosts import PROVIDER_MARKS, HostName
 from tests.engine.project import Command, until
 from torture import sockets
 from torture.gate import Trap
@@ -24,8 +31,8 @@ POINTS: Final[tuple[Where, ...]] = (
     "create", "connect", "sent", "accepted", "answered", "returned",
 )  # fmt: skip
 """The point: begin of a create; a point of the gate; or a finished, unrecorded create."""
-MARKS: Final = {"provider": "pulumi.dynamic", "language": "pulumi-language-python"}
-"""A text in the command lines of these processes."""
+LANGUAGE: Final = "pulumi-language-python"
+"""A text in the command line of the language host."""
 PROVIDER_SECONDS: Final = 10.0
 """More seconds than a provider needs to end after its engine."""
 PAYING: Final = frozenset({"create", "create-replacement", "update"})
@@ -50,24 +57,25 @@ def crash(stand: Stand, target: Target, point: Where, number: int, chance: rando
         command = stand.begin()
         reached = first(command, lambda: _begun(command) >= number)
         if reached:
-            strike(command, target)
+            strike(command, target, stand.project.host)
     else:
         trap = stand.gate.trap("accepted" if point == "returned" else point, number)
         command = stand.begin()
         reached = first(command, trap.reached.is_set)
         if reached and point == "returned":
-            _return(command, target, trap)
+            _return(command, target, trap, stand.project.host)
         elif reached:
-            strike(command, target)
+            strike(command, target, stand.project.host)
         trap.release(lost=reached and target in {"provider", "group"})
     end(stand, command, patient=chance.random() < 0.5)
     return reached
 
 
-def strike(command: Command, target: Target) -> None:
+def strike(command: Command, target: Target, host: HostName = "dynamic") -> None:
     """Kill the target, or send it SIGINT; or do nothing."""
-    if target in MARKS:
-        command.kill(*command.processes(MARKS[target]))
+    if target in {"provider", "language"}:
+        mark = LANGUAGE if target == "language" else PROVIDER_MARKS[host]
+        command.kill(*command.processes(mark))
     elif target == "engine":
         command.kill(command.process.pid)
     elif target == "group":
@@ -79,15 +87,20 @@ def strike(command: Command, target: Target) -> None:
             command.signal(signal.SIGINT)
 
 
-def _return(command: Command, target: Target, trap: Trap) -> None:
+def _return(command: Command, target: Target, trap: Trap, host: HostName) -> None:
     """Interrupt after `create` has returned, and before the engine can record the result."""
     engine = command.process.pid
     command.signal(signal.SIGSTOP, engine)
-    provider = command.processes(MARKS["provider"])[-1]
-    before = sockets.unread(engine, provider)
+
+    def unread() -> int:
+        # The packaged provider has one process for the refresh of an update, one for the rest.
+        providers = command.processes(PROVIDER_MARKS[host])
+        return sum(sockets.unread(engine, provider) for provider in providers)
+
+    before = unread()
     trap.release()
-    until(lambda: sockets.unread(engine, provider) > before, 0.005)
-    strike(command, target)
+    until(lambda: unread() > before, 0.005)
+    strike(command, target, host)
 
 
 def end(stand: Stand, command: Command, *, patient: bool) -> None:
@@ -95,7 +108,8 @@ def end(stand: Stand, command: Command, *, patient: bool) -> None:
     command.wait()
     if patient:
         with suppress(AssertionError):  # a provider without a first call stays (`sdk_compat`)
-            until(lambda: not command.processes(MARKS["provider"]), 0.01, PROVIDER_SECONDS)
+            mark = PROVIDER_MARKS[stand.project.host]
+            until(lambda: not command.processes(mark), 0.01, PROVIDER_SECONDS)
     command.kill()
     stand.project.repair()
 
@@ -107,10 +121,10 @@ def first(command: Command, condition: Callable[[], bool]) -> bool:
 
 
 def _begun(command: Command) -> int:
-    """Return the number of runs and batches that the engine has begun to create or change."""
+    """Return the number of resources that the engine has begun to create or change."""
     steps = [event.resource_pre_event for event in tuple(command.events)]
     return sum(
-        "dynamic/vod:" in step.metadata.type
+        canonical_type(step.metadata.type) in {RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE}
         and str(getattr(step.metadata.op, "value", step.metadata.op)) in PAYING
         for step in steps
         if step is not None

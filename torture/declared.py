@@ -10,14 +10,14 @@ import pulumi
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 
-PROGRAM = "from torture.declared import declare\n\ndeclare()\n"
-"""The text of the program's `__main__.py`."""
+PROGRAM = "from torture.declared import declare\n\ndeclare(WorkflowRun, WorkflowBatch)\n"
+"""The text of the program's `__main__.py`, below the imports of its project."""
 FILE = "declared.json"
 
 
-def declare() -> None:
+def declare(run: type[WorkflowRun], batch: type[WorkflowBatch]) -> None:
     """
-    Declare the runs and the batch of `declared.json`.
+    Declare the runs and the batch of `declared.json`, by the classes of a host.
 
     `runs` has the arguments of each run by its name, and an `alias` for a renamed run. `items` has
     the items of one batch; without items there is no batch.
@@ -26,6 +26,6 @@ def declare() -> None:
     for name, inputs in declared["runs"].items():
         alias = inputs.pop("alias", None)
         opts = pulumi.ResourceOptions(aliases=[pulumi.Alias(name=alias)] if alias else None)
-        WorkflowRun(name, opts, **inputs)
+        run(name, opts, **inputs)
     if declared["items"]:
-        WorkflowBatch("batch", items=declared["items"], defaults={"template_id": "t"})
+        batch("batch", items=declared["items"], defaults={"template_id": "t"})

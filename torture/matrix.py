@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
+from tests.engine.hosts import HostName
 from tests.engine.project import Project
 from torture.crash import POINTS, TARGETS
 from torture.trial import FOLLOWS, KINDS, RULES, Cell, Result, Trial, grid
@@ -50,12 +51,21 @@ class Matrix:
         numbers: the numbers of the trials.
         jobs: the number of parallel trials.
         minutes: the time after which no further trial begins.
+        host: the host of the resources.
 
     """
 
     def __init__(
-        self, plan: Plan, seed: int, numbers: Sequence[int], jobs: int, minutes: float
+        self,
+        plan: Plan,
+        seed: int,
+        numbers: Sequence[int],
+        jobs: int,
+        minutes: float,
+        *,
+        host: HostName = "dynamic",
     ) -> None:
+        self._host = host
         self._plan, self._seed, self._numbers, self._jobs = plan, seed, numbers, jobs
         self._end = time.monotonic() + minutes * 60
         self._lock = threading.Lock()
@@ -68,7 +78,7 @@ class Matrix:
             ThreadPoolExecutor(self._jobs) as pool,
         ):
             folder = Path(name)
-            like = Project(folder / "like", "http://127.0.0.1:1")
+            like = Project(folder / "like", "http://127.0.0.1:1", host=self._host)
             for number in self._numbers:
                 pool.submit(self._try, number, folder / str(number), like)
             pool.shutdown()
@@ -85,7 +95,8 @@ class Matrix:
 
     def again(self, number: int) -> str:
         """Return the command that repeats one trial."""
-        return f'make torture ARGS="{self._plan.name} --seed {self._seed} --trial {number}"'
+        host = "" if self._host == "dynamic" else f" --host {self._host}"
+        return f'make torture ARGS="{self._plan.name}{host} --seed {self._seed} --trial {number}"'
 
     def _try(self, number: int, folder: Path, like: Project) -> None:
         if time.monotonic() > self._end:

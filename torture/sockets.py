@@ -30,9 +30,10 @@ def _port(address: str) -> str:
 
 def _sockets(pid: int) -> set[str]:
     found = set()
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            target = str(path.readlink())
-            if target.startswith("socket:["):
-                found.add(target[8:-1])
+    with contextlib.suppress(FileNotFoundError):  # a process that has ended has none
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = str(path.readlink())
+                if target.startswith("socket:["):
+                    found.add(target[8:-1])
     return found

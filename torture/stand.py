@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE, canonical_type
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
-from tests.engine.harness import BATCH_TYPE, RUN_TYPE, Outcome
+from tests.engine.harness import Outcome
 from tests.engine.project import Command, Project
 from torture.declared import FILE, PROGRAM
 from torture.gate import Gate
@@ -202,9 +203,10 @@ class Stand:
         """The recorded run id of each run and item, by name."""
         found: dict[str, str] = {}
         for item in self.project.resources:
-            if item["type"] == RUN_TYPE and not item.get("delete"):
+            kind = canonical_type(item["type"])
+            if kind == RUN_TYPE and not item.get("delete"):
                 found[item["urn"].rpartition("::")[2]] = item["outputs"]["runId"]
-            elif item["type"] == BATCH_TYPE:
+            elif kind == BATCH_TYPE:
                 runs = item["outputs"]["runs"]
                 found |= {key: run["runId"] for key, run in runs.items()}
         return found

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
 
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.inputs.validation import check_inputs
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.text import join_path, list_names, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
-
-RUN: Final = "pulumi-python:dynamic/vod:WorkflowRun"
-BATCH: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
 
 Inputs = Mapping[str, Any]
 Rule = Callable[[Inputs], Iterable[Problem]]
@@ -44,16 +42,16 @@ def _item(container: Any, key: Any) -> Any:
 
 def declaration(kind: str, properties: Inputs) -> Inputs | None:
     """
-    Return the inputs of a run or a batch, normalised.
+    Return the inputs of a run or a batch of this canonical type, normalised.
 
     The result is `None` for any other resource, for a declaration that the provider rejects, and
     for a resource without inputs, because `--target` leaves it out.
     """
-    if kind == RUN:
+    if kind == RUN_TYPE:
         declared = check_inputs(properties)
         return None if declared.problems else declared.values
     # The provider adds the tokens to a valid batch only.
-    if kind == BATCH and "clientTokens" in properties:
+    if kind == BATCH_TYPE and "clientTokens" in properties:
         return normalise_batch(properties)
     return None
 
@@ -65,7 +63,7 @@ def problems(kind: str, declared: Inputs, rule: Rule) -> Iterator[Problem]:
     The rule checks a batch's items with their defaults. A violation of the defaults alone has the
     path of the defaults.
     """
-    if kind == RUN:
+    if kind == RUN_TYPE:
         yield from _violations(declared, rule)
         return
     defaults = declared.get("defaults")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pulumi_policy import EnforcementLevel, Policy, ResourceValidationArgs
 
+from pulumi_vod_workflow.core.resource_types import canonical_type
 from pulumi_vod_workflow.errors import Problem
 from vod_policies import rules
 from vod_policies.declared import Inputs, problems
@@ -58,7 +59,9 @@ class RunPolicy(VodPolicy):
         stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
         facts = Facts(args.get_config(), stack, datetime.now(UTC))
         for problem in problems(
-            args.resource_type, declared, lambda inputs: self._rule(inputs, facts)
+            canonical_type(args.resource_type),
+            declared,
+            lambda inputs: self._rule(inputs, facts),
         ):
             yield f"{problem}. {self._comply}"
 

@@ -13,8 +13,9 @@ from pulumi_policy import (
     ResourceValidationPolicy,
 )
 
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE, canonical_type
 from pulumi_vod_workflow.errors import ConfigurationError
-from vod_policies.declared import BATCH, RUN, Inputs, declaration, received
+from vod_policies.declared import Inputs, declaration, received
 
 
 class VodPolicy(ResourceValidationPolicy):
@@ -42,14 +43,15 @@ class VodPolicy(ResourceValidationPolicy):
 
     def validate(self, args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
         """Report the violations of a resource, and errors of the policy's configuration."""
-        if args.resource_type not in {RUN, BATCH}:
+        kind = canonical_type(args.resource_type)
+        if kind not in {RUN_TYPE, BATCH_TYPE}:
             return
         mistyped = sorted(set(args.get_config()) - set(self._settings))
         if mistyped:  # the engine accepts unknown settings
             known = ", ".join(self._settings) or "none"
             text = f"{', '.join(mistyped)}: unknown; the settings of {self.name} are: {known}"
             report_violation(f"invalid configuration of the policy pack: {text}", None)
-        declared = declaration(args.resource_type, received(args.props))
+        declared = declaration(kind, received(args.props))
         if declared is None:
             return
         try:

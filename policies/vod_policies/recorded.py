@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pulumi import automation as auto
 
-from vod_policies.declared import BATCH, RUN
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE, canonical_type
 
 _REPLACED: Final = ("delete", "external", "pendingReplacement", "taint")
 """Marks of resources without a declaration, and of resources that are replaced in any case."""
@@ -48,7 +48,8 @@ def recorded(urn: str, organization: str | None = None) -> dict[str, Mapping[str
             return {
                 item["urn"]: revealed(item.get("outputs") or {})
                 for item in resources
-                if item["type"] in {RUN, BATCH} and not any(item.get(mark) for mark in _REPLACED)
+                if canonical_type(item["type"]) in {RUN_TYPE, BATCH_TYPE}
+                and not any(item.get(mark) for mark in _REPLACED)
             }
     raise RecordError(
         f"`pulumi stack export --show-secrets --stack {name}` does not find the stack here, so "

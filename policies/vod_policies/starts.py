@@ -13,8 +13,13 @@ from pulumi_vod_workflow.config.settings import home_folder, load_settings
 from pulumi_vod_workflow.core.batch.changes import plan_batch
 from pulumi_vod_workflow.core.batch.inputs import normalise_batch
 from pulumi_vod_workflow.core.changes import plan_change
+from pulumi_vod_workflow.core.resource_types import (
+    RUN_TYPE,
+    canonical_type,
+    provider_configuration,
+)
 from pulumi_vod_workflow.errors import AdoptionError, ConfigurationError
-from vod_policies.declared import RUN, received
+from vod_policies.declared import received
 from vod_policies.policy import VodPolicy
 from vod_policies.recorded import RecordError, recorded
 
@@ -26,14 +31,14 @@ def starts(kind: str, before: Properties | None, declared: Properties, service: 
     Return how many runs a declaration starts.
 
     Args:
-        kind: the resource's type.
+        kind: the resource's canonical type.
         before: its recorded outputs; None for a new resource.
         declared: its checked inputs.
         service: the endpoint of the real service, if the configuration names one.
 
     """
     try:
-        if kind != RUN:
+        if kind != RUN_TYPE:
             plan = plan_batch(normalise_batch(before or {}), declared, service=service)
             return len(plan.start)
         if before is None:
@@ -89,8 +94,12 @@ class AtMostStarts(VodPolicy):
         known = self._recorded or {}
         urns = (args.urn, *args.opts.aliases)
         before = next((known[urn] for urn in urns if urn in known), None)
-        service = service_of(received(args.provider.props) if args.provider else {})
-        own = starts(args.resource_type, before, declared, service)
+        provider = args.provider
+        configuration = provider and provider_configuration(
+            provider.resource_type, received(provider.props)
+        )
+        service = service_of(configuration or {})
+        own = starts(canonical_type(args.resource_type), before, declared, service)
         self._starts[args.urn] = own
         total, most = sum(self._starts.values()), int(args.get_config()["max"])
         if own and total > most:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pulumi_vod_workflow.cli.plugin.command import plugin
 from pulumi_vod_workflow.cli.recover.command import recover
 from pulumi_vod_workflow.cli.review.command import review
 from pulumi_vod_workflow.cli.runs.command import runs
@@ -47,6 +48,7 @@ def main(
 app.command()(review)
 app.command()(runs)
 app.command()(recover)
+app.add_typer(plugin)
 
 if __name__ == "__main__":
     app()

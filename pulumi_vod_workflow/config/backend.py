@@ -66,6 +66,8 @@ class ProjectFile:
     """The project's name."""
     backend_url: str
     """`backend.url`; empty if not set."""
+    plugins: frozenset[str] = frozenset()
+    """The names of the providers that `plugins` gives a folder."""
 
 
 def pulumi_home(environ: Mapping[str, str], home: Path) -> Path:
@@ -126,10 +128,12 @@ def _read_project(path: Path) -> ProjectFile:
         document: Any = yaml.safe_load(path.read_bytes())  # JSON is YAML
         name, backend = document.get("name"), document.get("backend") or {}
         url = backend.get("url")
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        listed = (document.get("plugins") or {}).get("providers") or []
+        plugins = frozenset(str(entry.get("name")) for entry in listed)
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
         # Such a file names no project and no backend. In an update the engine has rejected it.
         return ProjectFile(path.parent, "", "")
-    return ProjectFile(path.parent, str(name or ""), str(url or ""))
+    return ProjectFile(path.parent, str(name or ""), str(url or ""), plugins)
 
 
 def find_backend(

@@ -294,6 +294,15 @@ def run_age(recorded: Mapping[str, Any], now: datetime) -> float | None:
         return None
 
 
+def ended_for(recorded: Mapping[str, Any], now: datetime) -> float | None:
+    """Return the seconds since a run's end; `None` if it has not ended, or its end has no time."""
+    try:
+        ended = datetime.fromisoformat(str(recorded.get("endTime")))
+        return (now - ended).total_seconds() if is_terminal(recorded) else None
+    except (ValueError, TypeError):  # not a time, or one without an offset
+        return None
+
+
 def service_time(server_date: str | None, fallback: datetime) -> datetime:
     """Return the service's time from a `Date` header, or `fallback` without a valid header."""
     try:

@@ -13,13 +13,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE, StateRuns, masked
+from pulumi_vod_workflow.core.exported_state import StateRuns, masked
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    RUN_TYPE,
+    canonical_type,
+    provider_configuration,
+)
 from pulumi_vod_workflow.core.secrets import Secret
 
-PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
-"""The type of the resource with the stack's configuration."""
 KEY_NAMES: Final = ("accessKey", "secretKey", "sessionToken")
 """The names of the settings with credentials, without their namespace."""
 
@@ -37,7 +41,8 @@ class Resource(_Model):
     """A resource of the state, or of a pending operation."""
 
     urn: str
-    type: str = ""
+    type: Annotated[str, AfterValidator(canonical_type)] = ""
+    """The canonical type."""
     inputs: Annotated[dict[str, Any], _or(dict)] = {}
     outputs: Annotated[dict[str, Any], _or(dict)] = {}
     delete: bool = False
@@ -47,6 +52,11 @@ class Resource(_Model):
     def name(self) -> str:
         """The resource's name in the program."""
         return self.urn.split("::", 3)[-1]
+
+    @property
+    def is_default(self) -> bool:
+        """Whether a provider is the one that the engine makes of the stack's configuration."""
+        return self.name.startswith("default")  # `default_0_1_0` for a packaged provider
 
 
 class Operation(_Model):
@@ -83,10 +93,15 @@ class ExportedStack:
         parts = next((urn.removeprefix("urn:pulumi:").split("::") for urn in urns), [])
         self.name, self.project = (*parts, "", "")[:2]
         """Empty for a stack without resources."""
-        configured = [found.inputs for found in self.resources if found.type == PROVIDER_TYPE]
-        self.is_configured = bool(configured)
+        configurations = (
+            provider_configuration(found.type, found.inputs)
+            for found in sorted(self.resources, key=lambda found: not found.is_default)
+        )
+        known = [found for found in configurations if found is not None]
+        self.is_configured = bool(known)
         """Whether the export has the configuration of the last update."""
-        self._config: Mapping[str, Any] = configured[0] if configured else {}
+        # A stack whose program configures a provider of its own may also have an empty default one.
+        self._config: Mapping[str, Any] = next(filter(None, known), {})
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

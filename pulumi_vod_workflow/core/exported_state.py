@@ -17,20 +17,15 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, start_intent
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import Properties, as_mapping, normalise
 
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key that marks values of special kinds in Pulumi's JSON."""
-SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a public constant of Pulumi
-"""The value of that key for a secret."""
 SECRET: Final = Secret("[secret]")
 """The marker for every secret of an export."""
-RUN_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowRun"
-BATCH_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowBatch"
-COMPLETION_TYPE: Final = "pulumi-python:dynamic/vod:WorkflowCompletion"
 
 # A run of a start is submitted after the start was sent. The two times are of different clocks.
 SUBMITTED_AT_TOLERANCE: Final = timedelta(minutes=1)
@@ -84,7 +79,7 @@ def declared_starts(kind: str, inputs: Properties) -> dict[str, dict[str, Any]]:
     Return the inputs of a run under no key, or those of each item of a batch.
 
     Args:
-        kind: the type of the resource.
+        kind: the canonical type of the resource.
         inputs: its inputs, as `masked` returns them.
 
     """
@@ -134,8 +129,8 @@ class StateRuns:
         Return the runs of a state.
 
         Args:
-            recorded: type and masked outputs of each recorded resource.
-            pending: type and masked inputs of each resource of an unfinished operation.
+            recorded: canonical type and masked outputs of each recorded resource.
+            pending: canonical type and masked inputs of each resource of an unfinished operation.
 
         """
         runs: dict[str, Mapping[str, Any]] = {}

@@ -1,5 +1,5 @@
 """
-The message of a failed operation: no traceback, no cause, no secret.
+The message of a failed operation, in place of its traceback.
 
 The SDK's dynamic provider host sends the whole traceback of an exception (pulumi-facts B.3).
 `sdk_compat.status_details` replaces it by the message.
@@ -7,15 +7,12 @@ The SDK's dynamic provider host sends the whole traceback of an exception (pulum
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from pulumi_vod_workflow.core.text import defect_summary
 from pulumi_vod_workflow.dynamic.sdk_compat.status_details import set_status_details
-from pulumi_vod_workflow.errors import VodWorkflowError, start_hint
+from pulumi_vod_workflow.hosting.error_text import error_message
 
 
 class _Provider(Protocol):
@@ -45,27 +42,12 @@ def report_errors(
 
     @wraps(method)
     def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        name = method.__name__
         try:
             return method(self, *args, **kwargs)
-        except VodWorkflowError as error:
-            message = str(error)
         except Exception as error:  # noqa: BLE001 - its text and traceback may contain a secret
-            may_start_runs = method.__name__ in self.paid_operations
-            message = _internal_error_message(method.__name__, error, may_start_runs)
+            message = error_message(name, error, may_start_runs=name in self.paid_operations)
         set_status_details(message)
         raise OperationFailedError(message)
 
     return wrapper
-
-
-def _internal_error_message(operation: str, error: Exception, may_start_runs: bool) -> str:  # noqa: FBT001
-    """Return the message for a defect of this package, with its class and place, but no values."""
-    trace = traceback.extract_tb(error.__traceback__)
-    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in trace[:-6:-1])
-    outcome = (
-        start_hint(maybe_accepted=True, retryable=True) if may_start_runs else "No run was started."
-    )
-    return (
-        f"{operation} failed by {defect_summary(error)}, not of your program.\n{outcome}\n"
-        f"hint: report the defect with this line: {type(error).__name__} at {places}"
-    )

@@ -1,15 +1,10 @@
-"""
-The Python dynamic provider: each method translates, makes one call, and translates back.
-
-A preview calls the service only for preflight. So the first call loads `transport` and httpx, which
-a preview does not need.
-"""
+"""The Python dynamic provider: each method translates, makes one call, and translates back."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, Final, ParamSpec, TypeVar
+from collections.abc import Coroutine
+from typing import Any, ClassVar, Final, TypeVar
 
 from pulumi.dynamic import (
     CheckFailure,
@@ -22,8 +17,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from pulumi_vod_workflow.config.endpoint import ServiceEndpoint
-from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.config.settings import home_folder, load_settings
 from pulumi_vod_workflow.dynamic.error_reporting import report_errors
 from pulumi_vod_workflow.dynamic.sdk_compat.call_context import current_call
 from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import (
@@ -34,7 +28,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import (
 )
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import (
-    EngineLogger,
+    engine_log,
     log_stack_status,
     print_line,
     print_warning,
@@ -42,14 +36,12 @@ from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import (
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
 from pulumi_vod_workflow.dynamic.sdk_compat.worker_threads import release_worker_thread
 from pulumi_vod_workflow.dynamic.values import from_engine, to_engine
+from pulumi_vod_workflow.hosting.engine_log import EngineLogger
+from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Lifecycle, Meeting, Session
 
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.transport.client import VodClient
-
-P = ParamSpec("P")
 T = TypeVar("T")
 
 ANNOUNCEMENTS: Final = Announcements(print_line, print_warning, log_stack_status)
@@ -57,25 +49,6 @@ ANNOUNCEMENTS: Final = Announcements(print_line, print_warning, log_stack_status
 
 MEETING: Final = Meeting()
 """The meeting of the journal and the stack; the sessions of all kinds of resources share it."""
-
-
-class BlockingService:
-    """Calls of the service that block a thread of the SDK's host, and release its worker slot."""
-
-    def client(self, settings: Settings, endpoint: ServiceEndpoint) -> VodClient:
-        """Return the client of an endpoint."""
-        from pulumi_vod_workflow.transport.event_loop import client_for  # noqa: PLC0415 - see above
-
-        return client_for(settings, endpoint, log=print_line).client
-
-    async def call(
-        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run an asynchronous function of clients in the process's event loop."""
-        from pulumi_vod_workflow.transport.event_loop import run_in_loop  # noqa: PLC0415 - see above
-
-        with release_worker_thread():
-            return run_in_loop(function, *args, **kwargs)
 
 
 class VodProvider(ResourceProvider):
@@ -94,7 +67,7 @@ class VodProvider(ResourceProvider):
         get, keys = req.config.get, config_keys(req.config)
         self._session = Session(
             lambda: load_settings(get, os.environ, home_folder(), keys, trusts_login=False),
-            BlockingService(),
+            BlockingService(print_line, release_worker_thread),
             ANNOUNCEMENTS,
             MEETING,
         )
@@ -155,9 +128,10 @@ def _host() -> Host:
     """Return the call of the engine that this thread serves."""
     # The SDK passes only the properties to a provider (pulumi-facts B.1).
     call = current_call()
+    urn = call.urn if call else ""
     return Host(
-        urn=call.urn if call else "",
-        logger=EngineLogger(call.urn if call else ""),
+        urn=urn,
+        logger=EngineLogger(engine_log(), urn, print_line),
         is_cancelled=cancellation_check(call),
         deadline=call.timeout if call else None,
         preview=call.preview if call else False,
@@ -165,16 +139,6 @@ def _host() -> Host:
 
 
 def _run(operation: Coroutine[Any, Any, T]) -> T:
-    """
-    Run an operation on this thread, and return its result.
-
-    An event loop is not necessary: an operation awaits only `BlockingService`, which blocks.
-    """
+    """Run an operation on this thread, and return its result."""
     with keep_host_alive():
-        try:
-            operation.send(None)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-    operation.close()
-    raise RuntimeError("an operation awaited something other than the service")
+        return run_operation(operation)

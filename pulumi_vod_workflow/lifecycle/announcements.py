@@ -29,7 +29,7 @@ class Announcements:
     def __init__(
         self,
         print_line: Callable[[str], None],
-        print_warning: Callable[[str], None],
+        print_warning: Callable[[str], object],
         stack_status: Callable[[str], None],
     ) -> None:
         self.print_line = print_line
@@ -40,7 +40,7 @@ class Announcements:
         self._counts: dict[str, int] = {}
         self._timer: Timer | None = None
 
-    def once(self, key: str, show: Callable[[], None]) -> None:
+    def once(self, key: str, show: Callable[[], object]) -> None:
         """Call `show`, unless this process has called it for the same key."""
         with self._lock:
             new = key not in self._shown

@@ -55,7 +55,6 @@ from pulumi_vod_workflow.errors import (
     AdoptionError,
     BatchError,
     CallError,
-    NotFoundError,
     PreflightError,
     Problem,
 )
@@ -65,6 +64,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
     Host,
+    Imported,
     Properties,
     Recorded,
     has_lost_inputs,
@@ -72,7 +72,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     require_all_inputs,
 )
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
-from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
+from pulumi_vod_workflow.lifecycle.reader import RunRef, is_lost_emulated, read_many
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
@@ -211,13 +211,14 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
             f"{len(errors):,} of {len(unfinished):,} runs could not be read:",
             *_group_by_reason(reasons),
         ]
-        if len(errors) == len(unfinished):
+        lost = [key for key in errors if is_lost_emulated(unfinished[key]["runId"], errors[key])]
+        # The runs were free, and their loss must not block a preview or a destroy.
+        if len(errors) == len(unfinished) and not (host.reads_first and len(lost) == len(errors)):
             raise BatchError("\n".join(lines))
         host.logger.warning("\n".join(lines))
-    for key, (_, outputs) in found.items():
-        runs[key] = {**runs[key], **outputs}
-        if execution.is_terminal(outputs):
-            session.ended_runs.add(runs[key]["runId"])
+    for key, read_now in found.items():
+        runs[key] = {**runs[key], **read_now.outputs}
+        session.note_end(runs[key]["runId"], read_now)
     phases = Counter(run["phase"] for run in runs.values())
     host.logger.info(", ".join(f"{count:,} {phase}" for phase, count in sorted(phases.items())))
     without_run = {name: state.get(name) or {} for name in ("rejected", "unclear")}
@@ -234,6 +235,25 @@ async def delete(session: Session, host: Host, _id: str, props: Properties) -> N
             f"removed from state, {len(billed):,} unfinished: these runs keep running and are "
             f"billed (VOD has no cancel API): {list_names(billed, 20)}"
         )
+
+
+async def import_(_session: Session, _host: Host, _id: str, _scope: Properties) -> Imported:
+    """
+    Reject the import of a batch: the service knows runs only.
+
+    Raises:
+        BatchError: always.
+
+    """
+    raise BatchError(
+        "a WorkflowBatch cannot be imported. No run was started.\n"
+        "hint: declare each run as `existingRunId` of an item"
+    )
+
+
+def may_change_by_read(state: Mapping[str, Any]) -> bool:
+    """Return whether a read may change a state: one of its runs has not ended."""
+    return any(not execution.is_terminal(run) for run in as_mapping(state.get("runs")).values())
 
 
 # -- planning and announcing -------------------------------------------------------------------
@@ -397,16 +417,20 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
             the state would have no run.
 
     """
+    recorded: Properties = {name: olds[name] for name in ("region", "endpoint") if name in olds}
     if host.preview:
-        return {**with_secrets(news), "runs": UNKNOWN}
+        unknown = dict.fromkeys(("runs", "rejected", "unclear"), UNKNOWN)
+        return {**session.endpoint_outputs(), **recorded, **with_secrets(news), **unknown}
     plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     if recovery.given_away:
         hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
         plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     reused = await _reuse_runs(session, recovery.reused, news)
+    # An emulator has lost some of these runs. Their items start, or reuse runs of other records.
+    while len(reused) < len(recovery.reused):
+        plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
+        reused = await _reuse_runs(session, recovery.reused, news)
     hand_over(session, reused.values())
-    if len(reused) < len(recovery.reused):  # an emulator has lost these runs: their items start now
-        plan, _, recorders = _plan_with_recovery(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, host, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
@@ -431,7 +455,6 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
         if not runs or (started.abort_error and not new_runs):
             raise BatchError(report)
         host.logger.warning(report)
-    recorded: Properties = {name: olds[name] for name in ("region", "endpoint") if name in olds}
     return _state(
         session,
         {**news, **recorded},
@@ -458,7 +481,7 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
     lost = [
         reused[key]["runId"]
         for key, error in errors.items()
-        if isinstance(error, NotFoundError) and execution.is_emulated(reused[key]["runId"])
+        if is_lost_emulated(reused[key]["runId"], error)
     ]
     if len(lost) < len(errors):
         reasons = {key: _reason(error, news) for key, error in errors.items()}
@@ -473,8 +496,8 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
         raise BatchError("\n".join([summary, *_group_by_reason(reasons), options]))
     drop_reuse(session, lost)
     return {
-        key: {**execution.submitted_outputs(reused[key]), **outputs}
-        for key, (_, outputs) in found.items()
+        key: {**execution.submitted_outputs(reused[key]), **read_now.outputs}
+        for key, read_now in found.items()
     }
 
 
@@ -502,15 +525,16 @@ async def _adopt(
     found, errors = await session.call(read_many, refs)
     runs: Runs = {}
     failed = {key: _reason(error, news) for key, error in errors.items()}
-    for key, (record, outputs) in found.items():
-        run_id, start = refs[key].run_id, execution.start_inputs_of(record)
+    for key, read_now in found.items():
+        run_id, start = refs[key].run_id, execution.start_inputs_of(read_now.record)
         try:
             check_adopted_run(run_id, items[key], start)
         except AdoptionError as error:
             failed[key] = as_one_line(str(error))
         else:
             location = session.endpoint_outputs()
-            runs[key] = {**start, **items[key], **outputs, "runId": run_id, **location}
+            own = {"runId": run_id, **location}
+            runs[key] = {**start, **items[key], **read_now.outputs, **own}
     others = await settle_adoptions(session, {key: items[key] for key in runs})
     for key, earlier in [*others.items()][:MAX_REASONS_LISTED]:
         which = "the adopted run" if has_secret_inputs(news) else runs[key]["runId"]

@@ -20,11 +20,12 @@ from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.core.progress import format_duration
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
-from pulumi_vod_workflow.errors import NotFoundError
+from pulumi_vod_workflow.errors import NotFoundError, WaitError
 from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
     Host,
+    Imported,
     Properties,
     Recorded,
     has_lost_inputs,
@@ -65,9 +66,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     """
     require_all_inputs(props)
     inputs = normalise(props)
-    scope = inputs["scope"]
-    state = await _wait(session, host, {}, inputs)
-    return Recorded(f"{scope['project']}/{scope['stack']}/{scope['name']}", state)
+    return Recorded(_id_of(inputs), await _wait(session, host, {}, inputs))
 
 
 async def read(_session: Session, _host: Host, id_: str, props: Properties) -> Recorded:
@@ -93,11 +92,53 @@ async def delete(_session: Session, _host: Host, _id: str, _props: Properties) -
     """Remove the results from the state; free."""
 
 
+async def import_(_session: Session, _host: Host, _id: str, _scope: Properties) -> Imported:
+    """
+    Reject the import of a wait: the service does not know it.
+
+    Raises:
+        WaitError: always.
+
+    """
+    raise WaitError(
+        "a WorkflowCompletion cannot be imported. No run was started.",
+        "hint: declare it; a second wait is free",
+    )
+
+
+def may_change_by_read(_state: Mapping[str, Any]) -> bool:
+    """Return false: a run that has ended never changes."""
+    return False
+
+
+def unfinished(olds: Properties, news: Properties) -> Recorded:
+    """
+    Return the resource of a wait that has failed, so that the next update continues the wait.
+
+    Args:
+        olds: the recorded state; empty without one.
+        news: the checked inputs.
+
+    """
+    recorded, inputs = normalise(olds), normalise(news)
+    results = {
+        name: result
+        for name, result in (recorded.get("results") or {}).items()
+        if name in runs_to_wait_for(inputs)
+    }
+    return Recorded(_id_of(inputs), with_secrets(to_completion_state(inputs, results)))
+
+
+def _id_of(inputs: Mapping[str, Any]) -> str:
+    scope = inputs["scope"]
+    return f"{scope['project']}/{scope['stack']}/{scope['name']}"
+
+
 async def _wait(
     session: Session, host: Host, olds: Mapping[str, Any], news: Mapping[str, Any]
 ) -> Properties:
     if host.preview:
-        return {**news, "results": UNKNOWN}
+        return {**news, "results": UNKNOWN, "failed": UNKNOWN}
     # A recorded result is final: a run that has ended does not change (vod-api-facts 1).
     runs = runs_to_wait_for(news)
     results = reusable_results(olds, runs)

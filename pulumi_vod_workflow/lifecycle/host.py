@@ -50,6 +50,8 @@ class Host:
     """The time limit of the operation in seconds; `None` without a limit."""
     preview: bool = False
     """Whether the engine only plans, so that a create or update must start no run."""
+    reads_first: bool = False
+    """Whether the engine reads unfinished runs before previews, updates and destroys."""
 
     def report(self, message: ProgressMessage) -> None:
         """Show the progress of a long operation on the row."""
@@ -79,6 +81,15 @@ class Recorded:
     """The result of a create or read."""
 
     id: str
+    state: Properties
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The result of an import."""
+
+    inputs: Properties
+    """The declaration of the imported resource."""
     state: Properties
 
 

@@ -24,14 +24,9 @@ from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.execution import is_emulated, may_succeed_on_rerun
 from pulumi_vod_workflow.core.exported_stack import ExportedStack, Operation, Resource
-from pulumi_vod_workflow.core.exported_state import (
-    BATCH_TYPE,
-    RUN_TYPE,
-    declared_starts,
-    has_secrets,
-    recorded_runs,
-)
+from pulumi_vod_workflow.core.exported_state import declared_starts, has_secrets, recorded_runs
 from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, start_intent
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
 from pulumi_vod_workflow.journal.moving import copy_records, move_stack

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
@@ -27,8 +27,15 @@ class RunRef:
     """The time of the start, if the caller knows it; see `read_run`."""
 
 
-RunRead = tuple[Mapping[str, Any], dict[str, Any]]
-"""The service's record of a run, and the run's outputs."""
+class RunRead(NamedTuple):
+    """The result of a read."""
+
+    record: Mapping[str, Any]
+    """The service's record of the run."""
+    outputs: dict[str, Any]
+    """The run's outputs."""
+    ended_for: float | None = None
+    """The seconds since the run's end, by the service's clock; `None` if that is not known."""
 
 
 async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
@@ -54,12 +61,18 @@ async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
             if execution.is_emulated(run.run_id):
                 error.remedy = execution.RECORD_GONE
             raise
-        return {}, dict(execution.EXPIRED)
+        return RunRead({}, dict(execution.EXPIRED))
     outputs = execution.execution_outputs(answer.result)
     if results and execution.is_terminal(outputs):
         result = (await run.client.get_workflow_execution_result(run.run_id)).result
         outputs = execution.merge_outputs(outputs, execution.result_outputs(result))
-    return answer.result, outputs
+    now = execution.service_time(answer.server_date, SystemClock().now())
+    return RunRead(answer.result, outputs, execution.ended_for(outputs, now))
+
+
+def is_lost_emulated(run_id: str, error: CallError) -> bool:
+    """Return whether the error of a read is that an emulator has lost a run, which was free."""
+    return isinstance(error, NotFoundError) and execution.is_emulated(run_id)
 
 
 async def read_many(runs: Mapping[str, RunRef]) -> tuple[dict[str, RunRead], dict[str, CallError]]:

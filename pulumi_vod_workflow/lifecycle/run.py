@@ -57,6 +57,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
     Host,
+    Imported,
     Properties,
     Recorded,
     has_lost_inputs,
@@ -172,7 +173,9 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     inputs = normalise(props)
     existing = inputs.get("existingRunId")
     if host.preview:
-        return Recorded("", to_state({**inputs, "runId": UNKNOWN}))
+        unknown = dict.fromkeys(execution.OUTPUT_FIELDS, UNKNOWN)
+        known = {"runId": existing} if existing is not None else {}
+        return Recorded("", to_state({**unknown, **session.endpoint_outputs(), **known, **inputs}))
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
@@ -224,6 +227,23 @@ async def delete(session: Session, host: Host, run_id: str, props: Properties) -
             f"{run_id} removed from state; the run keeps running until its end and is billed (VOD "
             "has no cancel API)"
         )
+
+
+async def import_(session: Session, _host: Host, run_id: str, scope: Properties) -> Imported:
+    """
+    Read a run that no state has, as an adopted run; free.
+
+    Raises:
+        CallError: when the read fails.
+
+    """
+    inputs = {"existingRunId": run_id, "scope": scope}
+    return Imported(inputs, to_state({**await _look_up(session, run_id), **inputs}))
+
+
+def may_change_by_read(state: Mapping[str, Any]) -> bool:
+    """Return whether a read may change a state: its run has not ended."""
+    return not execution.is_terminal(state)
 
 
 # -- announcing a create -----------------------------------------------------------------------
@@ -439,7 +459,7 @@ async def _reuse(session: Session, run: Mapping[str, Any]) -> dict[str, Any] | N
     from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - loads httpx
 
     try:
-        _, outputs = await session.call(read_run, session.run_ref(run))
+        outputs = (await session.call(read_run, session.run_ref(run))).outputs
     except NotFoundError as error:
         if execution.is_emulated(run["runId"]):  # the emulator was reset; its runs are free
             drop_reuse(session, [run["runId"]])
@@ -454,17 +474,24 @@ async def _reuse(session: Session, run: Mapping[str, Any]) -> dict[str, Any] | N
 
 
 async def _read_progress(session: Session, host: Host, run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read the current outputs of a recorded run."""
-    from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - loads httpx
+    """Read the current outputs of a recorded run; empty if an emulator has lost it."""
+    from pulumi_vod_workflow.lifecycle.reader import (  # noqa: PLC0415 - loads httpx
+        is_lost_emulated,
+        read_run,
+    )
 
     try:
-        _, outputs = await session.call(read_run, session.run_ref(run))
+        found = await session.call(read_run, session.run_ref(run))
     except CallError as error:
         if has_secret_inputs(run):
             error.redact_service_message()
+        # The run was free, and its loss must not block a preview or a destroy.
+        if host.reads_first and is_lost_emulated(run["runId"], error):
+            host.logger.warning(str(error))
+            return {}
         raise
-    if execution.is_terminal(outputs):
-        session.ended_runs.add(run["runId"])
+    outputs = found.outputs
+    session.note_end(run["runId"], found)
     if outputs["phase"] != run.get("phase"):
         host.logger.info(f"{outputs['phase']} ({outputs['statusReason']})")
     return outputs
@@ -474,11 +501,11 @@ async def _look_up(session: Session, run_id: str) -> dict[str, Any]:
     """Read the state of a run by its id."""
     from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run  # noqa: PLC0415 - loads httpx
 
-    record, outputs = await session.call(read_run, RunRef(session.client(), run_id))
+    found = await session.call(read_run, RunRef(session.client(), run_id))
     return {
-        **execution.start_inputs_of(record),
+        **execution.start_inputs_of(found.record),
         **execution.empty_result_lists(),
-        **outputs,
+        **found.outputs,
         "runId": run_id,
         **_location(session, run_id),
     }

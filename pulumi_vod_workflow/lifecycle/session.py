@@ -7,11 +7,12 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings
+from pulumi_vod_workflow.core.execution import is_terminal
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import is_known
@@ -19,15 +20,26 @@ from pulumi_vod_workflow.errors import ConfigurationError, Problem
 from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.store import Journal
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
-from pulumi_vod_workflow.lifecycle.host import Checked, Diff, Host, Properties, Recorded
+from pulumi_vod_workflow.lifecycle.host import (
+    Checked,
+    Diff,
+    Host,
+    Imported,
+    Properties,
+    Recorded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pulumi_vod_workflow.journal.recorder import StartRecorder
-    from pulumi_vod_workflow.lifecycle.reader import RunRef
+    from pulumi_vod_workflow.lifecycle.reader import RunRead, RunRef
     from pulumi_vod_workflow.lifecycle.stack_evidence import StackEvidence
     from pulumi_vod_workflow.transport.client import VodClient
+
+# The end of a run has the service's own time, so a status may be behind it.
+MAX_STATUS_DELAY: Final = 60.0
+"""The time after a run's end in which a read may still return it as unfinished, in seconds."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,6 +90,15 @@ class Session:
 
     The engine starts one provider process for each engine operation. Many resources share the
     session, and use it from several threads.
+
+    Args:
+        load_settings: reads the settings at the first use.
+        service: the calls of the service.
+        announcements: the lines of the whole operation.
+        meeting: the meeting of the journal with the stack, if other sessions share it.
+        command_age: returns the seconds since the begin of the engine's command, if the preview of
+            the same command has read all unfinished runs; else `None`.
+
     """
 
     def __init__(
@@ -86,6 +107,7 @@ class Session:
         service: Service,
         announcements: Announcements,
         meeting: Meeting | None = None,
+        command_age: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._load_settings = load_settings
         self._service = service
@@ -93,8 +115,9 @@ class Session:
         self._evidence: StackEvidence | None = None
         self._evidence_lock = threading.Lock()
         self._unanswered: list[StartRecord] | None = None
+        self._command_age = command_age
         self.ended_runs: set[str] = set()
-        """Ids of runs whose end this engine operation has read."""
+        """Ids of runs whose end this engine operation has read: see `note_end`."""
         self.checked_resources: set[str] = set()
         """Keys of resources that the program has declared in this engine operation."""
         self.restarts: dict[str, StartReason] = {}
@@ -215,6 +238,19 @@ class Session:
         site = self.settings.site
         return {"region": site.region, "endpoint": site.endpoint}
 
+    def note_end(self, run_id: str, found: RunRead) -> None:
+        """
+        Record that this engine operation has read the end of a run.
+
+        Exempt is a run that had ended before the engine's command began. The preview of the command
+        has read that end, too, and has shown a rerun.
+        """
+        if not is_terminal(found.outputs):
+            return
+        age, ended_for = self._command_age(), found.ended_for
+        if age is None or ended_for is None or ended_for < age + MAX_STATUS_DELAY:
+            self.ended_runs.add(run_id)
+
     def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
         """Show, also in a preview, where runs start, and how many the stack starts so far."""
         self.announcements.announce_endpoint(self.settings)
@@ -255,3 +291,17 @@ class Lifecycle(Protocol):
 
     async def delete(self, session: Session, host: Host, id_: str, props: Properties, /) -> None:
         """Remove the resource from the state; free."""
+
+    async def import_(
+        self, session: Session, host: Host, id_: str, scope: Properties, /
+    ) -> Imported:
+        """
+        Read an existing resource that no state has; free.
+
+        Raises:
+            VodWorkflowError: when the resource does not exist, or its kind cannot be imported.
+
+        """
+
+    def may_change_by_read(self, state: Mapping[str, Any], /) -> bool:
+        """Return whether a read may change a state: it has a run that has not ended."""

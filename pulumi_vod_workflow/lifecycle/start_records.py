@@ -25,6 +25,7 @@ from pulumi_vod_workflow.core.recovery import (
     resource_label,
     start_intent,
 )
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import (
@@ -436,11 +437,7 @@ def _drop_answered(session: Session, state: Mapping[str, Any]) -> None:
     unanswered = session.unanswered_starts(project, stack)
     if not unanswered:
         return
-    from pulumi_vod_workflow.core.exported_state import (  # noqa: PLC0415 - loads pydantic
-        BATCH_TYPE,
-        RUN_TYPE,
-        StateRuns,
-    )
+    from pulumi_vod_workflow.core.exported_state import StateRuns  # noqa: PLC0415 - loads pydantic
 
     runs = StateRuns.of([(RUN_TYPE if "runId" in state else BATCH_TYPE, state)])
     answered = [

@@ -124,7 +124,7 @@ class RunWaiter:
         max_misses = 1 if execution.is_emulated(self._runs[name].run_id) else MAX_NOT_FOUND_READS
         while True:
             try:
-                _, outputs = await read_run(self._runs[name])
+                outputs = (await read_run(self._runs[name])).outputs
             except CallError as error:
                 misses += isinstance(error, NotFoundError)
                 maybe_too_new = isinstance(error, NotFoundError) and misses < max_misses

@@ -17,6 +17,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import Resource
 
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES, register
+from pulumi_vod_workflow.resources._inputs import derived_properties, resource_scope
 from pulumi_vod_workflow.resources._journal_setting import warn_of_plain_password
 from pulumi_vod_workflow.resources._missing_keys import (
     MissingOutputError,
@@ -58,6 +59,8 @@ class VodResource(Resource):
         for attribute, property_name in cls._names.items():
             setattr(cls, attribute, _output(attribute, property_name, annotations[attribute]))
 
+    _CAN_IMPORT: ClassVar[bool] = False
+    """Whether the option `import_` works."""
     _HINT: ClassVar[str] = ""
     """The end of the message about a missing entry of an output."""
 
@@ -76,6 +79,12 @@ class VodResource(Resource):
             subject = f"{self._kind} {self.pulumi_resource_name!r}"
             found = describe_names(sorted(self._names))
             raise MissingOutputError(f"{subject} has no {name!r}: {found}{self._HINT}")
+
+    def _declaration(
+        self, resource_name: str, opts: ResourceOptions | None, inputs: object
+    ) -> Mapping[str, Any]:
+        """Return the properties that the provider needs beside the inputs of the program."""
+        return {"scope": resource_scope(resource_name, opts), **derived_properties(inputs)}
 
     def _register(
         self, resource_name: str, properties: Mapping[str, Any], opts: ResourceOptions | None

@@ -8,6 +8,7 @@ from typing import Any, Final, ParamSpec
 import pulumi
 from pulumi import Input, Output, ResourceOptions
 
+from pulumi_vod_workflow.core.resource_types import canonical_type
 from pulumi_vod_workflow.core.text import property_path
 from pulumi_vod_workflow.resources._outputs import is_known, value_of, without_dependencies
 from pulumi_vod_workflow.resources._transforms import register_last_transform
@@ -146,7 +147,7 @@ def _non_string_keys(value: object, path: tuple[int | str, ...]) -> Iterator[tup
             yield from _non_string_keys(item, (*path, number))
 
 
-def validate_options(kind: str, opts: object, *import_hints: str) -> None:
+def validate_options(kind: str, opts: object, *import_hints: str, can_import: bool = False) -> None:
     """
     Reject options that cannot work, before the SDK fails with a traceback.
 
@@ -154,10 +155,11 @@ def validate_options(kind: str, opts: object, *import_hints: str) -> None:
         kind: name of the class.
         opts: the second argument of its constructor.
         import_hints: replacements for `import_`, each an imperative sentence.
+        can_import: whether `import_` works.
 
     Raises:
         TypeError: when the second argument is not the options.
-        pulumi.RunError: for `import_`, which dynamic resources do not have.
+        pulumi.RunError: for `import_`, unless it works.
 
     """
     if opts is not None and not isinstance(opts, ResourceOptions):
@@ -165,7 +167,7 @@ def validate_options(kind: str, opts: object, *import_hints: str) -> None:
             f"{kind}: the second argument must be ResourceOptions; pass all others by name"
         )
     # The SDK fails with `KeyError: '__provider'` (pulumi-facts B.6).
-    if opts is not None and opts.import_:
+    if opts is not None and opts.import_ and not can_import:
         hints = [f"hint: {hint}" for hint in import_hints]
         raise pulumi.RunError("\n".join([f"{kind} cannot be imported", *hints]))
 
@@ -221,7 +223,7 @@ def resource_scope(name: str, opts: ResourceOptions | None) -> dict[str, Input[s
         async def types_of_parent() -> str:
             urn = await value_of(parent.urn)
             register_last_transform()  # after the transforms of the parent
-            return str(urn.split("::")[2])
+            return canonical_type(str(urn.split("::")[2]))
 
         # A dependency on a component waits for its children, and this resource is one of them.
         identity["parent"] = without_dependencies(types_of_parent)

@@ -2,10 +2,10 @@
 Detection of secret and lost inputs that a transform adds to a resource.
 
 The engine runs transforms after the resource class has read its inputs. Before the engine calls a
-dynamic provider, it removes the marks of secrets and, outside a preview, unknown values. So only
-a transform that runs after all other transforms can detect these values: `mark_inputs`. The engine
-runs the transforms of the resource first, then those of its components. Those of the stack follow,
-in the order of their registration.
+provider, it removes unknown values outside a preview, and the marks of secrets for a dynamic
+provider. So only a transform that runs after all other transforms can detect these values:
+`mark_inputs`. The engine runs the transforms of the resource first, then those of its components.
+Those of the stack follow, in the order of their registration.
 
 A program without transforms does not register `mark_inputs`, which saves its time.
 """
@@ -18,6 +18,7 @@ from pulumi import Output, ResourceOptions, ResourceTransformArgs, ResourceTrans
 from pulumi.runtime import is_dry_run
 from pulumi.runtime.rpc import UNKNOWN, is_rpc_secret
 
+from pulumi_vod_workflow.core.resource_types import PACKAGED_TYPES
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import may_be_transformed, run_last
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import is_ours
 from pulumi_vod_workflow.resources._outputs import is_known, value_of
@@ -26,7 +27,7 @@ from pulumi_vod_workflow.resources._outputs import is_known, value_of
 async def mark_inputs(args: ResourceTransformArgs) -> ResourceTransformResult | None:
     """Mark a resource of this package whose inputs are secret or lost."""
     props = args.props
-    if not is_ours(props):
+    if not is_ours(props) and args.type_ not in PACKAGED_TYPES.values():
         return None
     found = {}
     if props.get("secretInputs") is not True and await _any_part(props, _is_secret):

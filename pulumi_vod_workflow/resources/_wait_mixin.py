@@ -4,7 +4,7 @@ The method `wait` of runs and batches.
 No `from __future__ import annotations` here: Pulumi reads these annotations at run time.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pulumi import Input, ResourceOptions
 
@@ -15,6 +15,8 @@ from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 class WaitMixin(WaitableResource):
     """A resource with one run or many, and a method that waits for their end."""
 
+    _COMPLETION: ClassVar[type[WorkflowCompletion]] = WorkflowCompletion
+    """The class of the wait, of the same provider."""
     _HINT = "; `wait().results` has the results of this update"
 
     def wait(
@@ -38,4 +40,4 @@ class WaitMixin(WaitableResource):
         """
         name = resource_name or f"{self.pulumi_resource_name}-completion"
         opts = ResourceOptions.merge(ResourceOptions(parent=self), opts)
-        return WorkflowCompletion(name, opts, runs=self, timeout=timeout, on_failure=on_failure)
+        return self._COMPLETION(name, opts, runs=self, timeout=timeout, on_failure=on_failure)

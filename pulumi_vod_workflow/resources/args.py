@@ -120,7 +120,7 @@ class TranscodeVideoOverrideArgs:
 
 @_args
 class EnhanceOverrideArgs:
-    """Enhancement overrides (SDK only; vod-api-facts 10)."""
+    """Enhancement overrides (SDK only)."""
 
     storage_mode: Input[str] | None = pulumi.property("storageMode", default=None)
     """The storage of the enhanced file; the service documents no values."""

@@ -191,7 +191,7 @@ class WorkflowItemRun(OutputType):
     run_id: str = pulumi.property("runId")
     """The service's id of the run, opaque."""
     phase: str = pulumi.property("phase")
-    """submitted, pending, running, succeeded, failed, terminated or expired."""
+    """The phase: submitted, pending, running, succeeded, failed, terminated or expired."""
     status: str | None = pulumi.property("status", default=None)
     """The service's own Status; none before the first refresh."""
     status_reason: str | None = pulumi.property("statusReason", default=None)

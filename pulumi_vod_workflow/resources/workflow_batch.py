@@ -12,9 +12,7 @@ from pulumi import Input, InputType, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
-    derived_properties,
     options_with_property_names,
-    resource_scope,
     to_property_names,
     validate_keys,
     validate_options,
@@ -41,7 +39,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
     operation no longer fails. Items that the provider could not start are in `rejected`, with a
     warning, and the next `pulumi up` tries them again. Items of unknown outcome are in `unclear`.
     After a kill, or a second Ctrl-C, the journal has the started runs. The next `pulumi up` with
-    that journal reuses them, which is free. A completion reads results: `wait()`.
+    that journal reuses them, which is free. A `WorkflowCompletion` reads results.
     """
 
     runs: Output[Mapping[str, WorkflowItemRun]] = pulumi.property("runs")
@@ -81,8 +79,8 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         Args:
             resource_name: the resource's name in the stack; part of the tokens.
             opts: Pulumi's options. `import_` does not work: use an item's `existing_run_id`.
-            items: key -> the inputs of a run, as `WorkflowItemArgs` or a plain dictionary. The key
-                is part of the item's token: another key is another run (paid).
+            items: key -> the inputs of a run. The key is part of the item's token: another key is
+                another run (paid).
             defaults: common inputs of all items. The provider merges maps (`direct_url`, `input`,
                 `triggers`) key by key. All other inputs of an item replace the default. An item's
                 source (`vid` or `direct_url`) replaces the source of the defaults.
@@ -107,8 +105,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         properties = {
             **inputs,
             **lines,
-            "scope": resource_scope(resource_name, opts),
-            **derived_properties(inputs),
+            **self._declaration(resource_name, opts, inputs),
         }
         self._register(
             resource_name, properties, options_with_property_names(opts, self._names, _rename_path)

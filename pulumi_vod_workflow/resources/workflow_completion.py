@@ -15,9 +15,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi_vod_workflow.resources._base import VodResource, WaitableResource
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
-    derived_properties,
     rename_arguments,
-    resource_scope,
     validate_keys,
     validate_options,
 )
@@ -105,8 +103,7 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
             **rename_arguments(declared, self._inputs),
             "runs": awaited,
             "timeout": timeout,
-            "scope": resource_scope(resource_name, opts),
-            **derived_properties([awaited, *markers]),
+            **self._declaration(resource_name, opts, [awaited, *markers]),
         }
         self._register(resource_name, properties, opts)
 

@@ -5,16 +5,14 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
-    derived_properties,
     options_with_property_names,
-    resource_scope,
     to_property_names,
     validate_keys,
     validate_options,
@@ -162,13 +160,12 @@ class WorkflowRun(WaitMixin, module="vod", name="WorkflowRun"):
     def _declare(
         self, resource_name: str, opts: ResourceOptions | None, declared: Mapping[str, object]
     ) -> None:
-        validate_options("WorkflowRun", opts, *_IMPORT_HINTS)
+        validate_options("WorkflowRun", opts, *_IMPORT_HINTS, can_import=self._CAN_IMPORT)
         validate_keys("WorkflowRun", declared)
         inputs = to_property_names(declared, "RunInputs", self._inputs)
         properties = {
             **inputs,
-            "scope": resource_scope(resource_name, opts),
-            **derived_properties(inputs),
+            **self._declaration(resource_name, opts, inputs),
         }
         self._register(
             resource_name, properties, options_with_property_names(opts, self._names, _rename_path)
@@ -194,7 +191,7 @@ class WorkflowRun(WaitMixin, module="vod", name="WorkflowRun"):
         resource_name: str,
         id: Input[str],  # noqa: A002 - Pulumi's name for it
         opts: ResourceOptions | None = None,
-    ) -> "WorkflowRun":
+    ) -> Self:
         """Read a run by its id, in the configured region; free."""
         return cls(resource_name, ResourceOptions.merge(opts, ResourceOptions(id=id)))
 

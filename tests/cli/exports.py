@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pulumi_vod_workflow.core.exported_stack import PROVIDER_TYPE
-from pulumi_vod_workflow.core.exported_state import (
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.core.resource_types import (
     BATCH_TYPE,
     COMPLETION_TYPE,
+    DYNAMIC_PROVIDER_TYPE,
+    PACKAGED_PROVIDER_TYPE,
+    PACKAGED_TYPES,
     RUN_TYPE,
-    SECRET_SIGNATURE,
-    SIGNATURE,
 )
 
 NOW = datetime(2026, 5, 6, 8, 0, 0, tzinfo=UTC)
@@ -51,7 +52,7 @@ def completion(name: str, results: Any, **outputs: Any) -> dict[str, Any]:
 def provider(**config: Any) -> dict[str, Any]:
     """The resource that holds the stack's configuration."""
     inputs = {key.replace("_", ":"): value for key, value in config.items()}
-    return {**resource(PROVIDER_TYPE, "default", {}), "inputs": inputs}
+    return {**resource(DYNAMIC_PROVIDER_TYPE, "default", {}), "inputs": inputs}
 
 
 def creating(kind: str, name: str, inputs: dict[str, Any], doing: str = "creating") -> Any:
@@ -59,6 +60,15 @@ def creating(kind: str, name: str, inputs: dict[str, Any], doing: str = "creatin
     scope = {"project": "shop", "stack": "dev", "name": name}
     inputs = {"__provider": "gASV", "scope": scope, **inputs}
     return {"type": doing, "resource": {**resource(kind, name, {}), "inputs": inputs}}
+
+
+def packaged(stack: Any) -> Any:
+    """Return a stack, or a part of it, as the packaged provider writes it."""
+    text = json.dumps(stack)
+    for dynamic, token in PACKAGED_TYPES.items():
+        text = text.replace(dynamic, token)
+    text = text.replace(DYNAMIC_PROVIDER_TYPE, PACKAGED_PROVIDER_TYPE).replace('"vod:', '"')
+    return json.loads(text.replace('"index:', '"vod:index:'))
 
 
 def export(*resources: Any, pending: Any = None, minutes: float = 1) -> dict[str, Any]:

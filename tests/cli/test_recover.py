@@ -18,8 +18,8 @@ from pulumi_vod_workflow.cli.recover import model
 from pulumi_vod_workflow.cli.recover.render_text import RecoveryReport
 from pulumi_vod_workflow.config.backend import PULUMI_CLOUD
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.recovery import RecoveryAction, start_intent
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from tests.cli.conftest import Vod

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner, Result
 
 from pulumi_vod_workflow.cli.__main__ import app
-from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT, Preview, read_preview
+from pulumi_vod_workflow.cli.pulumi_files.preview import Preview, read_preview
 from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.change_text import Sides, sides
 from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, confusable_reason
@@ -24,7 +24,6 @@ from pulumi_vod_workflow.cli.review.render_common import review_rows
 from pulumi_vod_workflow.cli.review.render_markdown import MAX_COMMENT_CHARS, render_markdown
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.cli.sanitize import escape_invisible, html_entities, markdown_code
-from pulumi_vod_workflow.core.exported_state import SIGNATURE
 from pulumi_vod_workflow.core.plan_message import (
     ONE_RUN,
     Items,
@@ -34,6 +33,7 @@ from pulumi_vod_workflow.core.plan_message import (
     declaration_fingerprint,
     start_groups,
 )
+from pulumi_vod_workflow.core.property_marks import SIGNATURE, UNKNOWN_TEXT
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.start_reason import NEW, SENT_BEFORE
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
     SECRET,

@@ -196,6 +196,13 @@ def test_many_that_are_no_runs_are_cut() -> None:
     assert told.endswith("k18, k19 and 5 more")
 
 
+def test_the_runs_of_a_batch_are_runs() -> None:
+    """As the batch has them, but without what changes with each read."""
+    found = {"runId": "lb:1", "submittedAt": "2026-11-23T00:00:00Z"}
+    batch = {"a": {**found, "phase": "running", "status": "Running", "extra": {"a": 1}}}
+    assert declared(runs=batch)["runs"] == {"a": found}
+
+
 def test_runs_may_be_unknown() -> None:
     """They are, until their resource is created."""
     assert says(runs=UNKNOWN) == []

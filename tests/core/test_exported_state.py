@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE, SECRET, StateRuns
+from pulumi_vod_workflow.core.exported_stack import ExportedStack
+from pulumi_vod_workflow.core.exported_state import SECRET, StateRuns
 from pulumi_vod_workflow.core.recovery import StartRecord, start_intent
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
+from tests.cli.exports import a_season, creating, export, packaged, provider
 
 SENT = datetime(2026, 5, 6, 8, 0, 0, tzinfo=UTC)
 SITE = {"endpoint": "https://vod.example", "region": "cn-north-1"}
@@ -74,3 +78,23 @@ def test_secrets_are_no_evidence() -> None:
 def test_the_names_that_a_stack_has_had_are_known() -> None:
     pending = {"scope": {**SCOPE, "stack": "before"}}
     assert StateRuns.of([(RUN_TYPE, recorded())], [(BATCH_TYPE, pending)]).stacks == {"s", "before"}
+
+
+def test_a_stack_of_the_packaged_provider_is_read_alike() -> None:
+    """Types and settings have one form for `runs`, `recover` and the guard."""
+    config = provider(vod_endpoint="https://vod.example", vod_accessKey="a")
+    pending = [creating(kind, "p", {"vid": "v"}) for kind in (RUN_TYPE, BATCH_TYPE)]
+    written = export(config, *a_season(), pending=pending)
+    packaged_export = packaged(written)
+    assert packaged_export != written
+    found, other = (
+        ExportedStack.parse(json.dumps(each).encode()) for each in (written, packaged_export)
+    )
+    for kind in (RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE):
+        [*expected] = [(item.name, item.outputs) for item in found.of_type(kind)]
+        assert expected
+        assert [(item.name, item.outputs) for item in other.of_type(kind)] == expected
+    assert len(other.interrupted) == len(found.interrupted) == 2
+    assert other.runs.runs == found.runs.runs
+    assert other.setting("vod:endpoint") == "https://vod.example"
+    assert other.has_setting("vod:accessKey")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import pulumi_vod_workflow
-from tests.engine.pages import blocks
+from tests.engine.pages import REGISTRY, blocks
 from tests.once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ DOCSTRINGS = "\n::: "
 """A page with one has no Chinese page either."""
 PAGES = sorted(
     page
-    for path in {*DOCS.rglob("*.md")} - {*DOCS.glob("upstream/*")}
+    for path in {*DOCS.rglob("*.md")} - {*DOCS.glob("upstream/*"), *map(DOCS.joinpath, REGISTRY)}
     if not (page := path.relative_to(DOCS)).name.endswith(".zh.md")
 )
 TRANSLATED = [

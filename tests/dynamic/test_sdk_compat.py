@@ -15,13 +15,13 @@ import pytest
 from pulumi.dynamic import Config
 from pulumi.runtime import rpc
 
-from pulumi_vod_workflow.cli.pulumi_files.preview import UNKNOWN_TEXT
-from pulumi_vod_workflow.core.exported_state import SECRET_SIGNATURE, SIGNATURE
-from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import ENGINE_CHECK_INTERVAL, REFUSALS
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE, UNKNOWN_TEXT
 from pulumi_vod_workflow.dynamic.sdk_compat.config_keys import config_keys
 from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.dynamic.sdk_host import KNOWN, UNKNOWN, Host, host, shown
+from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
+from tests.dynamic.sdk_host import KNOWN, UNKNOWN, Host, host
+from tests.hosts.server import shown
 
 SLOTS = 4
 """Threads of the SDK's host."""
@@ -48,10 +48,10 @@ def test_every_part_is_used_where_it_is_known(vod_emulator: VodEmulator, tmp_pat
     with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
         # The URN of the call, and the engine's log: a line on the resource's row.
         inputs = sdk.check("run", vid="v", templateId="t")
-        *warnings, line = sdk.engine.of("run")
+        *warnings, line = sdk.server.engine.of("run")
         assert line == "starts a paid run"
         assert all("unfinished operations" in text for text in warnings), "no stack, no export"
-        assert [plan.start_count for plan in sdk.engine.plans_of("run")] == [1]
+        assert [plan.start_count for plan in sdk.server.engine.plans_of("run")] == [1]
         run = sdk.create("run", **inputs).result().id
         # A status: a message without a traceback.
         inputs = sdk.check("gone", existingRunId="no-such-run")
@@ -63,7 +63,7 @@ def test_every_part_is_used_where_it_is_known(vod_emulator: VodEmulator, tmp_pat
         assert sdk.check("other", vid="v", templateId="other")
         assert not [shown(wait.exception()) for wait in waits if wait.done()]
         # A cancellation: all of them end.
-        sdk.cancel()
+        sdk.server.cancel()
         for wait in waits:
             with pytest.raises(grpc.RpcError) as caught:
                 wait.result()
@@ -76,7 +76,7 @@ def test_no_part_is_missed_where_none_is_known(vod_emulator: VodEmulator, tmp_pa
     """What is started, recorded and refused is the same; what each module says is missing is."""
     with host(UNKNOWN, config(vod_emulator, tmp_path)) as sdk:
         inputs = sdk.check("run", vid="v", templateId="t")
-        assert not sdk.engine.logged
+        assert not sdk.server.engine.logged
         run = sdk.create("run", **inputs).result().id
         inputs = sdk.check("gone", existingRunId="no-such-run")
         with pytest.raises(grpc.RpcError) as caught:
@@ -86,10 +86,10 @@ def test_no_part_is_missed_where_none_is_known(vod_emulator: VodEmulator, tmp_pa
         # As many operations as the host has threads; there is no other way for the engine's call.
         waits = [wait_for(run, sdk) for _ in range(SLOTS - 1)]
         assert sdk.check("other", vid="v", templateId="other")
-        sdk.cancel()
+        sdk.server.cancel()
         with pytest.raises(grpc.FutureTimeoutError):
             waits[0].result(timeout=1)
-    assert "vod: starts a paid run" in "".join(sdk.said)
+    assert "vod: starts a paid run" in "".join(sdk.server.said)
     assert len(vod_emulator.ledger()) == 1
 
 
@@ -99,7 +99,7 @@ END = 3 * ENGINE_CHECK_INTERVAL * REFUSALS
 
 def ends(sdk: Host) -> bool:
     try:
-        return sdk.process.wait(END) is not None
+        return sdk.server.process.wait(END) is not None
     except subprocess.TimeoutExpired:
         return False
 
@@ -109,14 +109,14 @@ def test_a_host_ends_only_if_pipe_and_address_of_the_engine_are_gone(
 ) -> None:
     with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
         sdk.check("run", vid="v", templateId="t")
-        sdk.close_pipe()
+        sdk.server.close_pipe()
         assert not ends(sdk)
         assert sdk.check("run", vid="v", templateId="t"), "it answers as before"
-        sdk.server.stop(0).wait()
-        sdk.process.wait(30)
+        sdk.server.engine_server.stop(0).wait()
+        sdk.server.process.wait(30)
     with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
         sdk.check("run", vid="v", templateId="t")
-        sdk.server.stop(0).wait()
+        sdk.server.engine_server.stop(0).wait()
         assert not ends(sdk)
 
 
@@ -124,8 +124,8 @@ def test_a_host_ends_only_if_pipe_and_address_of_the_engine_are_gone(
 def test_an_unknown_host_stays(vod_emulator: VodEmulator, tmp_path: Path) -> None:
     with host(UNKNOWN, config(vod_emulator, tmp_path)) as sdk:
         sdk.check("run", vid="v", templateId="t")
-        sdk.close_pipe()
-        sdk.server.stop(0).wait()
+        sdk.server.close_pipe()
+        sdk.server.engine_server.stop(0).wait()
         assert not ends(sdk)
 
 

@@ -5,17 +5,33 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pulumi import automation as auto
 
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story, new_stack
+from tests.engine.hosts import HostName, declare_packaged, install_plugin, use_plugin
 from tests.engine.project import Project, no_process_left
 from tests.engine.vault import Vault
+from tests.scale import TORTURE
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a story on the hosts of its marker `hosts`; those of its argument `torture` there."""
+    marker = metafunc.definition.get_closest_marker("hosts")
+    if marker is None or "host" not in metafunc.fixturenames:
+        return
+    names: list[Any] = [*marker.args]
+    if TORTURE and (torture := marker.kwargs.get("torture")):
+        names.append(pytest.param(torture, marks=pytest.mark.torture))
+    metafunc.parametrize("host", names, indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -95,8 +111,45 @@ def emulator(vod_emulator: VodEmulator) -> VodEmulator:
     return vod_emulator
 
 
+@pytest.fixture(scope="session")
+def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the executable of the packaged provider."""
+    return install_plugin(tmp_path_factory.mktemp("plugin") / "bin")
+
+
+@pytest.fixture(scope="session")
+def yaml_host() -> Path:
+    """The folder with Pulumi's YAML language host; `make test` builds it."""
+    tool = Path(__file__).resolve().parents[2] / "tools" / "engine" / "find_or_install.py"
+    environ = {"PATH": os.environ["PATH"], "HOME": str(Path.home())}
+    command = [sys.executable, str(tool), "yaml"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    if found.returncode:
+        pytest.skip(found.stderr.strip().splitlines()[-1])
+    return Path(found.stdout.strip())
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest) -> HostName:
+    """The host of a story: that of its marker `hosts`, or of STORY_HOST, or the dynamic one."""
+    found: HostName = getattr(request, "param", None) or os.environ.get("STORY_HOST") or "dynamic"  # type: ignore[assignment]
+    return found
+
+
 @pytest.fixture
 def story(
-    emulator: VodEmulator, tmp_path: Path, command: auto.PulumiCommand, new: Path, vault: Vault
+    *,
+    request: pytest.FixtureRequest,
+    host: HostName,
+    monkeypatch: pytest.MonkeyPatch,
+    emulator: VodEmulator,
+    tmp_path: Path,
+    command: auto.PulumiCommand,
+    new: Path,
+    vault: Vault,
 ) -> Story:
-    return Story(emulator, tmp_path, command, new, vault)
+    story = Story(emulator, tmp_path, command, new, vault)
+    if host == "plugin":
+        use_plugin(tmp_path / "Pulumi.yaml", request.getfixturevalue("plugin_folder"))
+        declare_packaged(monkeypatch)
+    return story

@@ -24,13 +24,17 @@ import pulumi_vod_workflow
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.config.journal_location import BESIDE_STATE, JOURNAL_NAME
 from pulumi_vod_workflow.core.plan_message import parse_plan_message
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    RUN_TYPE,
+    canonical_type,
+    type_of_urn,
+)
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from tests.engine.vault import LINES, PROVIDER, Vault
 
-RUN_TYPE = "pulumi-python:dynamic/vod:WorkflowRun"
-BATCH_TYPE = "pulumi-python:dynamic/vod:WorkflowBatch"
-COMPLETION_TYPE = "pulumi-python:dynamic/vod:WorkflowCompletion"
 OUR_TYPES: Final = frozenset({RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE})
 WAYS = (
     "hint: adopt the run: set `existing_run_id`",
@@ -80,21 +84,25 @@ class Outcome:
     def see(self, event: auto.EngineEvent) -> None:
         """Take note of what the engine tells."""
         step = event.resource_pre_event
-        if step is not None and step.metadata.type in OUR_TYPES:
+        kind = canonical_type(step.metadata.type) if step is not None else ""
+        if step is not None and kind in OUR_TYPES:
             name = step.metadata.urn.rpartition("::")[2]
-            if step.metadata.type == RUN_TYPE:
+            if kind == RUN_TYPE:
                 self.runs.add(name)
+            op = str(getattr(step.metadata.op, "value", step.metadata.op))
             new = step.metadata.new
             existing = (new.inputs or {}).get("existingRunId") if new is not None else None
-            if existing not in {None, UNKNOWN}:
+            # A refresh before a plan has the recorded inputs.
+            if op != "refresh" and existing not in {None, UNKNOWN}:
                 self.adopted.add(name)
-            self.ops.append((str(getattr(step.metadata.op, "value", step.metadata.op)), name))
+            self.ops.append((op, name))
         said = event.diagnostic_event
         if said is not None:
             name, text = (said.urn or "").rpartition("::")[2], said.message.strip()
             plan = parse_plan_message(text)
             if plan is not None:
-                self.items += plan.start_count or 0 if BATCH_TYPE in (said.urn or "") else 0
+                is_batch = type_of_urn(said.urn or "") == BATCH_TYPE
+                self.items += plan.start_count or 0 if is_batch else 0
                 if plan.reuses.count:
                     self.adopted.add(name)
             if said.severity != "debug":
@@ -334,16 +342,16 @@ class Story:
         """Change each of our resources in the state, which has no secrets."""
         state = json.loads(self.stack.state_file.read_text())
         for item in state["checkpoint"]["latest"]["resources"]:
-            if item["type"] in OUR_TYPES:
+            if canonical_type(item["type"]) in OUR_TYPES:
                 change(item)
         self.stack.state_file.write_text(json.dumps(state))
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The resources of a type in the state, by name."""
+        """The resources of a canonical type in the state, by name."""
         return {
             item["urn"].rpartition("::")[2]: item
             for item in self.stack.deployment.get("resources", [])  # an empty stack has none
-            if item["type"] == kind
+            if canonical_type(item["type"]) == kind
         }
 
     @property

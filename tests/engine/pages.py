@@ -88,6 +88,10 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+REGISTRY: Final = frozenset({"_index.md", "installation-configuration.md"})
+"""Pages for Pulumi's registry, in its own form: tests/docs/test_registry.py reads them."""
+
+
 def pages() -> Iterator[Path]:
     """
     Yield the pages in English: of the site, and of the repository.
@@ -97,8 +101,9 @@ def pages() -> Iterator[Path]:
     for path in sorted(
         [*ROOT.glob("*.md"), *ROOT.glob("policies/*.md"), *ROOT.glob("docs/**/*.md")]
     ):
-        if not path.name.endswith(".zh.md") and path.parent.name != "upstream":
-            yield path
+        if path.name.endswith(".zh.md") or path.name in REGISTRY or path.parent.name == "upstream":
+            continue
+        yield path
 
 
 class Reader:

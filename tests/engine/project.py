@@ -22,10 +22,11 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import load_settings
+from tests.engine.hosts import PACKAGES, HostName, install_plugin, use_plugin
 from tests.engine.vault import LINES, PROVIDER, Vault
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-IMPORTS: Final = "import pulumi\nfrom pulumi_vod_workflow import WorkflowBatch, WorkflowRun\n"
+IMPORTS: Final = "import pulumi\nfrom {package} import WorkflowBatch, WorkflowRun\n"
 STACK: Final = "dev"
 TELLING: Final = frozenset({"up", "preview", "refresh", "destroy"})
 """Commands of which the engine tells events."""
@@ -180,6 +181,7 @@ class Project:
         stack: the stack's name.
         config: more of its configuration.
         vault: keeper of the key of its secrets, instead of a passphrase; or that of `like`.
+        host: the host of its resources; that of `like` or `state_of`, if there is one.
 
     """
 
@@ -193,12 +195,14 @@ class Project:
         stack: str = STACK,
         config: Mapping[str, str] | None = None,
         vault: Vault | None = None,
+        host: HostName = "dynamic",
     ) -> None:
         self.folder = folder
         self.stack = stack
         self.has_leases = False
         """Whether the lock of a killed command ends by itself, as on Pulumi Cloud."""
         other = like or state_of
+        self.host: HostName = other.host if other else host
         self.home: Path = other.home if other else folder / "home"
         self.state: Path = state_of.state if state_of else folder / "state"
         self._vault: Vault | None = other._vault if other else vault
@@ -229,7 +233,10 @@ class Project:
             self.state.mkdir(parents=True)
         if other:
             shutil.copy(other._settings, folder)
-        (folder / "Pulumi.yaml").write_text("name: project\nruntime: python\n")
+        settings = folder / "Pulumi.yaml"
+        settings.write_text("name: project\nruntime: python\n")
+        if self.host == "plugin":
+            use_plugin(settings, install_plugin(folder / "bin"))
         self.configure()
         if not other:
             provider = PROVIDER if vault else "passphrase"
@@ -261,7 +268,9 @@ class Project:
 
     def program(self, text: str) -> None:
         """Write its program."""
-        (self.folder / "__main__.py").write_text(IMPORTS + textwrap.dedent(text))
+        (self.folder / "__main__.py").write_text(
+            IMPORTS.format(package=PACKAGES[self.host]) + textwrap.dedent(text)
+        )
 
     def start(self, *arguments: str) -> Command:
         """Begin a command."""

@@ -1,4 +1,8 @@
-"""The state of every release: a new version costs nothing, reads it, and can destroy it."""
+"""
+The state of every release: a new version costs nothing, reads it, and can destroy it.
+
+So does the packaged provider, to whose types the recorded resources move.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 from pulumi_vod_workflow.core.request import request_fields
+from pulumi_vod_workflow.core.resource_types import RUN_TYPE
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.transport.client import VodClient
-from tests.engine.harness import RUN_TYPE, Story
+from tests.engine.harness import Story
 
 FOLDER = Path(__file__).parent / "states"
 STATES = sorted(FOLDER.glob("[0-9.]*.json"))
@@ -33,6 +38,7 @@ def program() -> None:
     WorkflowRun("adopted", existing_run_id="emu:00000001000000000000000000000001")
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 @pytest.mark.parametrize("path", STATES, ids=lambda path: path.stem)
 def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
     """No create, replace or update; unfinished runs are read on; `destroy` works."""
@@ -82,6 +88,7 @@ def many() -> None:
     batch.wait(on_failure="record")
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 @pytest.mark.parametrize("path", MANY, ids=lambda path: path.stem)
 def test_an_upgrade_of_many_costs_nothing(story: Story, path: Path) -> None:
     """Only the item that was rejected is tried again; results stay; `destroy` works."""

@@ -11,8 +11,11 @@ import pulumi
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowItemArgs, WorkflowRun, load_manifest
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
 from tests.engine.harness import Program, Story, run
 from tests.scale import scaled
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 MISSING = {"vid": "emu-missing"}
 SECRET = "s3cr3t-value"
@@ -216,7 +219,7 @@ def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
     outcome = story.failing_up(batch({"x": MISSING, "y": MISSING}))
     assert "not started or adopted: 2 of 2 items:" in outcome.text
     assert "check `vid`, `direct_url` and `template_id`" in outcome.text
-    assert story.of_type("pulumi-python:dynamic/vod:WorkflowBatch") == {}
+    assert story.of_type(BATCH_TYPE) == {}
     assert story.emulator.ledger() == []
 
 
@@ -229,6 +232,7 @@ def test_a_wrong_key_is_not_tried_a_thousand_times(story: Story) -> None:
     assert story.emulator.ledger() == []
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_a_refresh_asks_only_about_unfinished_items(story: Story) -> None:
     """One that cannot be read does not hide the others; it is asked about again."""
     kept = items("a", "b", c={"vid": "emu-fail-2003"})
@@ -256,6 +260,7 @@ def test_a_refresh_asks_only_about_unfinished_items(story: Story) -> None:
     story.stays(batch({**kept, **items("new")}))
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_a_failed_item_is_run_again_only_if_wanted_and_shown(story: Story) -> None:
     """
     A failure that is read after the approval is not acted on.

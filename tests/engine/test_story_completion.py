@@ -13,10 +13,13 @@ import pulumi
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
+from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.harness import COMPLETION_TYPE, Program, Story, run
+from tests.engine.harness import Program, Story, run
 from tests.engine.project import Project, until
 from tests.scale import scaled
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 SHORT = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0.3, running_seconds=0.5)
 
@@ -96,6 +99,7 @@ def in_all_forms() -> None:
     pulumi.export("ids_are", [run.run_id, other.run_id])
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 @SHORT
 def test_results_by_name_feed_other_resources(story: Story) -> None:
     """
@@ -288,6 +292,7 @@ def test_a_run_that_is_not_there_is_an_error(story: Story) -> None:
     assert "lb:none: GetWorkflowExecution: the service answered ResourceNotFound" in outcome.text
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_a_wait_on_an_emulator_whose_store_is_gone(story: Story) -> None:
     """It ends at once, with one message, instead of looking for another account."""
     store = story.folder / "runs.sqlite3"

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
+import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, Program, Story
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE
+from tests.engine.harness import Program, Story
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 
 def program(vid: str, edition: int = 1) -> Program:
@@ -47,6 +51,7 @@ def added(vid: str, *, by_transform: bool) -> Program:
     return declare
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 def test_a_lost_value_that_a_transform_adds_starts_and_replaces_nothing(story: Story) -> None:
     """The engine does not skip the resource, as no dependency is declared: the provider refuses."""
     failed = story.failing_up(added("emu-missing", by_transform=True), continue_on_error=True)

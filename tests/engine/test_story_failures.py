@@ -17,6 +17,8 @@ from pulumi_vod_workflow import (
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.scale import scaled
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 SECRET = "s3cr3t-value"
 
 
@@ -171,6 +173,7 @@ def test_a_token_of_ones_own_must_change_with_what_it_stands_for(story: Story) -
     story.pays(two("mine-2", 2, "v3"), 2)
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider has no pickle
 def test_the_providers_pickle_is_a_name(story: Story) -> None:
     """The state refers to the provider by its import path: tiny, readable, never secret."""
     story.up(run())
@@ -209,6 +212,7 @@ def test_wrong_configuration_is_one_clear_message(story: Story, subtests: pytest
     assert len(story.emulator.ledger()) == 1
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider has the keys of its own namespace alone
 def test_a_setting_without_its_prefix(story: Story) -> None:
     """`pulumi config set endpoint emulator` does not lead to the service; others are doubted."""
     del story.config["vod:endpoint"]
@@ -243,6 +247,7 @@ def test_a_proxy_that_cannot_be_used_is_one_clear_message(
     assert "all_proxy" not in past.text
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider can import
 def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
     """`import_` has its remedy, and a mistake in an argument class names the class."""
     imported = story.preview(run(opts=pulumi.ResourceOptions(import_="lb:1")))

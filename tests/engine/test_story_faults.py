@@ -8,9 +8,12 @@ from typing import Any, Literal
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE
 from pulumi_vod_workflow.emulator.service import CALL_BY_ACTION, CallResult, Service
 from tests import faults
-from tests.engine.harness import BATCH_TYPE, COMPLETION_TYPE, Program, Story, run
+from tests.engine.harness import Program, Story, run
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 ITEMS = [f"item{number}" for number in range(150)]
 RUNS = [f"run{number}" for number in range(8)]

@@ -9,10 +9,13 @@ from datetime import datetime
 from typing import Any
 
 import pulumi
+import pytest
 
 from pulumi_vod_workflow.config.settings import DEFAULT_RESEND_WITHIN
 from tests.engine.harness import WAYS, Outcome, Program, Story, run
 from tests.engine.test_story_batch import batch, items, together
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 
 def asks(outcome: Outcome) -> bool:
@@ -165,6 +168,7 @@ def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
     story.pays(program, 4)
 
 
+@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
 def test_what_is_said_to_be_free_stays_free(story: Story) -> None:
     """A forced replacement straight after the first update, the old run being deleted first."""
     made = run(opts=pulumi.ResourceOptions(delete_before_replace=True))

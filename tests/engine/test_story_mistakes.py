@@ -13,6 +13,8 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.engine.project import Project
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 TEXT = "contains Python's text of an Output"
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import ENGINE_CHECK_INTERVAL, REFUSALS
+from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
+from tests.engine.hosts import PROVIDER_MARKS
 from tests.engine.project import Command, Project, until
 from tests.scale import scaled
-from torture.crash import MARKS, first
+from torture.crash import LANGUAGE, first
 from torture.stand import Stand
 
 SECONDS = 20.0
@@ -39,14 +40,14 @@ def journal_runs(folder: Path) -> set[str]:
 
 
 def providers(command: Command) -> list[int]:
-    return command.processes(MARKS["provider"])
+    return command.processes(PROVIDER_MARKS["dynamic"])
 
 
 def all_end(command: Command) -> None:
     """Wait until no process is left; the official language host may take 5 minutes."""
-    host = shutil.which(MARKS["language"])
+    host = shutil.which(LANGUAGE)
     stand_in = host is not None and Path(host).read_bytes().startswith(b"#!")
-    mark = "" if stand_in else MARKS["provider"]
+    mark = "" if stand_in else PROVIDER_MARKS["dynamic"]
     until(lambda: not command.processes(mark), seconds=SECONDS)
 
 

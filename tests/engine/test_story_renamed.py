@@ -12,11 +12,14 @@ import pytest
 from pulumi.automation._stack import StackInitMode
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
 from pulumi_vod_workflow.errors import RENAMED_START_OPTIONS
 from tests.engine.harness import Outcome, Program, Stack, Story, run
 from tests.engine.test_story_batch import together
 from tests.engine.test_story_journal import asks, lose_the_answers
 from tests.scale import scaled
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 Declare = Callable[[str, pulumi.ResourceOptions | None], None]
 
@@ -116,7 +119,7 @@ def lose_the_state(story: Story, program: Program) -> None:
 def run_ids(story: Story) -> list[str]:
     """Return the ids of all recorded runs."""
     singles = [item["outputs"]["runId"] for item in story.resources.values()]
-    batches = story.of_type("pulumi-python:dynamic/vod:WorkflowBatch").values()
+    batches = story.of_type(BATCH_TYPE).values()
     items = [run["runId"] for found in batches for run in found["outputs"]["runs"].values()]
     return sorted([*singles, *items])
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.core.exported_state import SIGNATURE
+from pulumi_vod_workflow.core.property_marks import SIGNATURE
 from tests.engine.project import Project, until
 from torture.crash import crash, end, first, strike
 from torture.stand import Stand

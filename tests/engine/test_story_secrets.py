@@ -29,8 +29,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
-from tests.engine.harness import COMPLETION_TYPE, RUN_TYPE
 from tests.engine.project import ROOT, Project
 
 KEY, TOKEN, MARK = "k3yThatSigns", "t0k3nOfSts", "s3cr3t"

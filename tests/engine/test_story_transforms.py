@@ -8,7 +8,10 @@ import pulumi
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-from tests.engine.harness import BATCH_TYPE, Program, Story
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
+from tests.engine.harness import Program, Story
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 SECRET = "s3cr3t-by-transform"
 

@@ -17,14 +17,10 @@ from pulumi_vod_workflow.config.engine_command import EngineCommandError
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.execution import EMULATED_RUN_ID
-from pulumi_vod_workflow.core.exported_stack import PROVIDER_TYPE, ExportedStack
-from pulumi_vod_workflow.core.exported_state import (
-    BATCH_TYPE,
-    RUN_TYPE,
-    SECRET_SIGNATURE,
-    SIGNATURE,
-)
+from pulumi_vod_workflow.core.exported_stack import ExportedStack
+from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.core.recovery import start_intent
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, DYNAMIC_PROVIDER_TYPE, RUN_TYPE
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.lifecycle import batch, pending_starts, run, stack_evidence
@@ -76,7 +72,7 @@ class Machine:
         config: Any = None,
         written: str = "2026-01-02T03:04:05Z",
     ) -> None:
-        provider = {"urn": "urn:pulumi:dev::shop::p::default", "type": PROVIDER_TYPE}
+        provider = {"urn": "urn:pulumi:dev::shop::p::default", "type": DYNAMIC_PROVIDER_TYPE}
         self.exported = {
             "deployment": {
                 "manifest": {"time": written},

@@ -48,6 +48,7 @@ def test_the_wheel_is_the_package(built: Built) -> None:
         f"{NAME}/cli/runs/report.js",
         f"{NAME}/emulator/dashboard.css",
         f"{NAME}/emulator/dashboard.js",
+        f"{NAME}/plugin/schema.json",
         f"{NAME}/pulumi-plugin.json",
         f"{NAME}/py.typed",
     }

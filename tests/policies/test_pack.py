@@ -15,10 +15,17 @@ from pulumi_policy.policy import PolicyCustomTimeouts, PolicyProviderResource
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from pulumi_vod_workflow.core.batch.inputs import with_derived_batch_inputs
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    DYNAMIC_PROVIDER_TYPE,
+    PACKAGED_PROVIDER_TYPE,
+    PACKAGED_TYPES,
+    RUN_TYPE,
+)
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
 from vod_policies import recorded, starts
-from vod_policies.declared import BATCH, RUN, declaration, problems, received
+from vod_policies.declared import declaration, problems, received
 from vod_policies.pack import POLICIES
 from vod_policies.policy import VodPolicy
 
@@ -48,7 +55,8 @@ def said(
     name: str,
     properties: Mapping[str, Any],
     *,
-    kind: str = RUN,
+    kind: str = RUN_TYPE,
+    provider_type: str = DYNAMIC_PROVIDER_TYPE,
     urn: str = "",
     protect: bool = True,
     aliases: tuple[str, ...] = (),
@@ -59,6 +67,7 @@ def said(
     policy, told = PACK[name], []
     urn = urn or f"urn:pulumi:dev::p::{kind}::r"
     timeouts = PolicyCustomTimeouts(0, 0, 0)
+    prefix = "vod:" if provider_type == DYNAMIC_PROVIDER_TYPE else ""
     args = ResourceValidationArgs(
         kind,
         unknown_checking_proxy(json.loads(json.dumps(properties))),
@@ -66,8 +75,11 @@ def said(
         urn.rpartition("::")[2],
         PolicyResourceOptions(protect, [], None, [*aliases], timeouts, []),
         PolicyProviderResource(
-            "pulumi:providers:pulumi-python",
-            {"vod:endpoint": "emulator", **{k.replace("_", ":"): v for k, v in provider.items()}},
+            provider_type,
+            {
+                prefix + "endpoint": "emulator",
+                **{k.replace("vod_", prefix): v for k, v in provider.items()},
+            },
             "",
             "default",
         ),
@@ -85,10 +97,10 @@ class TestDeclarations:
     @pytest.mark.parametrize(
         ("kind", "properties"),
         [
-            (RUN, {}),  # left out by --target
-            (RUN, {"templateId": "t1", "scope": SCOPE}),
-            (BATCH, {}),
-            (BATCH, {"items": {"a": "no item"}}),
+            (RUN_TYPE, {}),  # left out by --target
+            (RUN_TYPE, {"templateId": "t1", "scope": SCOPE}),
+            (BATCH_TYPE, {}),
+            (BATCH_TYPE, {"items": {"a": "no item"}}),
             ("random:index:Id", run()),
         ],
     )
@@ -103,20 +115,22 @@ class TestDeclarations:
         def rule(inputs: Mapping[str, Any]) -> list[Problem]:
             return [Problem("vid", "no")] if inputs.get("vid") in {"v1", "v3"} else []
 
-        assert [*map(str, problems(BATCH, batch(), rule))] == ["items.a.vid: no (and so 1 more: c)"]
+        assert [*map(str, problems(BATCH_TYPE, batch(), rule))] == [
+            "items.a.vid: no (and so 1 more: c)"
+        ]
 
     def test_what_the_defaults_say_is_theirs(self) -> None:
         def rule(inputs: Mapping[str, Any]) -> list[Problem]:
             return [Problem("priority", "no")] if inputs.get("priority") else []
 
         declared = batch({**ITEMS, "d": UNKNOWN}, priority=3)
-        assert [*map(str, problems(BATCH, declared, rule))] == ["defaults.priority: no"]
+        assert [*map(str, problems(BATCH_TYPE, declared, rule))] == ["defaults.priority: no"]
 
     def test_an_adopted_run_sends_nothing(self) -> None:
         adopted = run(existingRunId="r1", priority=5, callbackArgs="13800138000")
         assert said("no-high-priority", adopted) == said("no-personal-data", adopted) == []
         items = {"a": {"vid": "v1", "existingRunId": "r1", "priority": 5}}
-        assert said("no-high-priority", batch(items), kind=BATCH) == []
+        assert said("no-high-priority", batch(items), kind=BATCH_TYPE) == []
 
 
 class TestPolicies:
@@ -131,13 +145,13 @@ class TestPolicies:
 
     def test_an_items_own_source_takes_the_place_of_the_defaults(self) -> None:
         declared = batch({"a": {"vid": "v1"}, "b": {}}, directUrl={"fileName": "f"})
-        [message] = said("allowed-spaces", declared, kind=BATCH, config={"spaces": ["s1"]})
+        [message] = said("allowed-spaces", declared, kind=BATCH_TYPE, config={"spaces": ["s1"]})
         assert message.startswith(
             "defaults.directUrl.spaceName: must be set to an allowed space: s1. Use"
         )
 
     def test_production_is_known_by_the_stacks_name(self) -> None:
-        urn = f"urn:pulumi:prod::p::{RUN}::r"
+        urn = f"urn:pulumi:prod::p::{RUN_TYPE}::r"
         assert said("no-high-priority", run(priority=5), urn=urn) == []
         config: dict[str, Any] = {"production": []}
         [message] = said("no-high-priority", run(priority=5), urn=urn, config=config)
@@ -147,7 +161,7 @@ class TestPolicies:
 
     def test_protection(self) -> None:
         assert said("runs-protected", run()) == []
-        [message] = said("runs-protected", batch(), kind=BATCH, protect=False)
+        [message] = said("runs-protected", batch(), kind=BATCH_TYPE, protect=False)
         assert message.endswith("Set opts=pulumi.ResourceOptions(protect=True).")
 
     def test_a_mistyped_setting_is_told(self) -> None:
@@ -175,7 +189,7 @@ class TestStarts:
         return resources
 
     def count(self, name: str, properties: Mapping[str, Any], **options: Any) -> int:
-        kind = options.get("kind", RUN)
+        kind = options.get("kind", RUN_TYPE)
         urn = f"urn:pulumi:dev::p::{kind}::{name}"
         config = {"max": 0}
         told = said("at-most-starts", properties, urn=urn, config=config, **options)
@@ -183,7 +197,7 @@ class TestStarts:
 
     def test_new_and_changed_ones_count(self, state: dict[str, Any]) -> None:
         here = {"runId": "r1", "emulated": False, "clientToken": "x"}
-        state[f"urn:pulumi:dev::p::{RUN}::old"] = {**run(), **here}
+        state[f"urn:pulumi:dev::p::{RUN_TYPE}::old"] = {**run(), **here}
         assert self.count("new", run()) == 1
         assert self.count("old", run(clientToken="x")) == 0
         assert self.count("old", run(clientToken="y", priority=1)) == 1
@@ -193,23 +207,34 @@ class TestStarts:
 
     def test_a_run_that_leaves_the_emulator_counts(self, state: dict[str, Any]) -> None:
         emulated = {"runId": "emu:1", "emulated": True, "endpoint": "emulator", "clientToken": "x"}
-        state[f"urn:pulumi:dev::p::{RUN}::old"] = {**run(), **emulated}
+        state[f"urn:pulumi:dev::p::{RUN_TYPE}::old"] = {**run(), **emulated}
         assert self.count("old", run(clientToken="x")) == 0
         service = "https://vod.volcengineapi.com"
         assert self.count("old", run(clientToken="x"), vod_endpoint=service) == 1
 
+    def test_a_resource_of_the_packaged_provider_counts(self, state: dict[str, Any]) -> None:
+        """So does one that moves there, which its alias makes the recorded one; free."""
+        packaged = {"kind": PACKAGED_TYPES[RUN_TYPE], "provider_type": PACKAGED_PROVIDER_TYPE}
+        emulated = {"runId": "emu:1", "emulated": True, "endpoint": "emulator", "clientToken": "x"}
+        state[f"urn:pulumi:dev::p::{RUN_TYPE}::old"] = {**run(), **emulated}
+        assert self.count("new", run(), **packaged) == 1
+        moved: dict[str, Any] = {**packaged, "aliases": (*state,)}
+        assert self.count("old", run(clientToken="x"), **moved) == 0
+        service = "https://vod.volcengineapi.com"
+        assert self.count("old", run(clientToken="x"), **moved, vod_endpoint=service) == 1
+
     def test_the_items_that_start_count(self, state: dict[str, Any]) -> None:
         before = batch()
-        state[f"urn:pulumi:dev::p::{BATCH}::old"] = {
+        state[f"urn:pulumi:dev::p::{BATCH_TYPE}::old"] = {
             **before,
             "runs": {"a": {"runId": "r1"}, "b": {"runId": "r2"}},
             "rejected": {"c": "refused"},
             "unclear": {},
         }
-        assert self.count("new", before, kind=BATCH) == 3
-        assert self.count("old", before, kind=BATCH) == 1
+        assert self.count("new", before, kind=BATCH_TYPE) == 3
+        assert self.count("old", before, kind=BATCH_TYPE) == 1
         changed = batch({**ITEMS, "b": {"vid": "v9"}, "d": {"vid": "v4"}})
-        assert self.count("old", changed, kind=BATCH) == 3
+        assert self.count("old", changed, kind=BATCH_TYPE) == 3
 
     @pytest.mark.usefixtures("state")
     def test_the_sum_is_held_to_the_limit(self) -> None:
@@ -217,10 +242,11 @@ class TestStarts:
             urn = f"urn:pulumi:dev::p::{kind}::{name}"
             return said("at-most-starts", properties, kind=kind, urn=urn, config={"max": 4.0})
 
-        assert told("a", BATCH, batch()) == told("b", RUN, run()) == told("b", RUN, run()) == []
-        [message] = told("c", RUN, run())
+        assert told("a", BATCH_TYPE, batch()) == told("b", RUN_TYPE, run()) == []
+        assert told("b", RUN_TYPE, run()) == []
+        [message] = told("c", RUN_TYPE, run())
         assert message.startswith("1 start here, 5 in this update so far; the maximum is 4. Change")
-        assert told("d", RUN, run(existingRunId="r9")) == []
+        assert told("d", RUN_TYPE, run(existingRunId="r9")) == []
 
     def test_without_the_state_all_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[str] = []
@@ -242,8 +268,8 @@ class TestStarts:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def item(project: str, name: str, **marks: Any) -> dict[str, Any]:
-            urn = f"urn:pulumi:dev::{project}::{RUN}::{name}"
-            return {"urn": urn, "type": RUN, "outputs": {"runId": name}, **marks}
+            urn = f"urn:pulumi:dev::{project}::{RUN_TYPE}::{name}"
+            return {"urn": urn, "type": RUN_TYPE, "outputs": {"runId": name}, **marks}
 
         told = {
             "dev": [item("elsewhere", "a")],
@@ -258,7 +284,7 @@ class TestStarts:
         }
         monkeypatch.setattr(recorded, "_exported", told.get)
         found = recorded.recorded("urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev")
-        assert found == {f"urn:pulumi:dev::p::{RUN}::a": {"runId": "a"}}
+        assert found == {f"urn:pulumi:dev::p::{RUN_TYPE}::a": {"runId": "a"}}
 
     def test_secrets_of_an_export_are_what_they_are(self) -> None:
         secret = {"4dabf18193072939515e22adb298388d": "1b47", "plaintext": '{"a":"hush"}'}

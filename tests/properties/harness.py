@@ -18,11 +18,11 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.runtime import rpc
 
 from pulumi_vod_workflow.config.credentials import EMULATOR_CREDENTIALS
-from pulumi_vod_workflow.dynamic import provider as provider_module
 from pulumi_vod_workflow.dynamic.provider import VodProvider
 from pulumi_vod_workflow.dynamic.run import WorkflowRunProvider
 from pulumi_vod_workflow.emulator import EmulatorSettings, create_app
 from pulumi_vod_workflow.emulator.service import Service
+from pulumi_vod_workflow.hosting.operations import BlockingService
 from pulumi_vod_workflow.transport.client import VodClient
 
 Json = dict[str, Any]
@@ -128,6 +128,6 @@ def engine(of: type[VodProvider] = WorkflowRunProvider) -> Iterator[Engine]:
     ):
         config = {"vod:endpoint": "emulator", "vod:journal": f"{folder}/journal.sqlite3"}
         provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
-        patch.setattr(provider_module.BlockingService, "client", lambda *_: client)
+        patch.setattr(BlockingService, "client", lambda *_: client)
         yield Engine(provider, emulator.service, slots)
         emulator.service.store.close()

@@ -156,6 +156,38 @@ class TestOrder:
         assert len({before, another, tool.built_folder(cache, tool.PINNED)}) == 3
 
 
+class TestYamlHost:
+    def test_one_beside_the_engine_is_used(self, env: dict[str, str], cache: Path) -> None:
+        folder = engine(tool.official_folder(cache, tool.PINNED) / "bin")
+        executable(folder / tool.YAML_HOST)
+        assert tool.find_or_build_yaml(env) == folder
+
+    def test_one_on_path_is_used(self, env: dict[str, str], cache: Path, tmp_path: Path) -> None:
+        engine(tool.built_folder(cache, tool.PINNED))
+        host = executable(tmp_path / "nothing" / tool.YAML_HOST)
+        assert tool.find_or_build_yaml(env) == host.parent
+
+    def test_it_is_built_once(
+        self, env: dict[str, str], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine(tool.built_folder(cache, tool.PINNED))
+        go = '#!/bin/sh\ncase $1 in build) echo "$CGO_ENABLED" >"$3";; esac\n'
+        path = f"{executable(tmp_path / 'go' / 'go', go).parent}{os.pathsep}{os.environ['PATH']}"
+        monkeypatch.setenv("PATH", path)
+        folder = tool.find_or_build_yaml(env)
+        assert (folder / tool.YAML_HOST).read_text() == "0\n"
+        monkeypatch.setattr(tool, "build_binary", lambda *_: pytest.fail("built"))
+        assert tool.find_or_build_yaml(env) == folder
+
+    def test_without_go_there_is_one_line(
+        self, env: dict[str, str], cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine(tool.built_folder(cache, tool.PINNED))
+        monkeypatch.setenv("PATH", env["PATH"])
+        with pytest.raises(tool.EngineError, match=r"^no YAML language host: Go is not on PATH$"):
+            tool.find_or_build_yaml(env)
+
+
 class TestFailure:
     @pytest.mark.usefixtures("offline")
     def test_without_go_the_remedy_is_named(

@@ -1,5 +1,8 @@
 """Find the Pulumi engine, or install it, and print the folder to put first on PATH.
 
+With the argument `yaml`: find or build Pulumi's YAML language host instead. An engine of the
+official installer has it.
+
 The sources, in this order: a `pulumi` on PATH with its Python language host, the engine of an
 earlier run in the user's cache, the official installer, a build from the Go module mirror. With
 ENGINE=oldest, or a version such as ENGINE=v3.260.0, the command ignores PATH and uses that version.
@@ -39,10 +42,16 @@ BUILD = [
     f"-ldflags=-s -w -X {MODULE}/sdk/v3/go/common/version.Version=VERSION",
     f"{MODULE}/pkg/v3/cmd/pulumi",
 ]
+YAML_PINNED = "v1.25.0"
+"""The built version of the YAML host: the newest one that the Go module mirror serves."""
+YAML_COMMAND = "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml"
+YAML_GET = ["get", "-tool", f"{YAML_COMMAND}@VERSION"]
+YAML_BUILD = ["build", "-trimpath", "-ldflags=-s -w", YAML_COMMAND]
 BUILD_ENV = {"CGO_ENABLED": "0"}
-"""The build needs no C compiler, and its binary needs no C library."""
+"""A build needs no C compiler, and its binary needs no C library."""
 
 LANGUAGE_HOST = "pulumi-language-python"
+YAML_HOST = "pulumi-language-yaml"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 STAND_IN = Path(__file__).with_name("language_host.py")
 
@@ -135,6 +144,13 @@ def built_folder(cache: Path, version: str) -> Path:
     """Return the folder of the built engine; each recipe and platform has its own."""
     told = of_version([*GET, *BUILD], version)
     return cache / f"{version}-{fingerprint(sysconfig.get_platform(), *told, str(BUILD_ENV))}"
+
+
+def yaml_folder(cache: Path) -> Path:
+    """Return the folder of the built YAML host; each recipe and platform has its own."""
+    told = of_version([*YAML_GET, *YAML_BUILD], YAML_PINNED)
+    name = f"yaml-{YAML_PINNED}"
+    return cache / f"{name}-{fingerprint(sysconfig.get_platform(), *told, str(BUILD_ENV))}"
 
 
 def assembled_folder(built: Path) -> Path:
@@ -236,24 +252,40 @@ def install_official(target: Path, version: str) -> None:
 
 def build(target: Path, version: str) -> None:
     """Build the engine from its Go modules, and copy the dynamic provider's launcher."""
+    with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
+        module = Path(scratch)
+        recipe = of_version(GET, version), of_version(BUILD, version)
+        go = build_binary(module, *recipe, folder / "pulumi", minutes=6)
+        sdk = run([go, "list", "-m", "-f", "{{.Dir}}", f"{MODULE}/sdk/v3"], cwd=module, seconds=60)
+        install(Path(sdk) / "python" / "dist" / DYNAMIC_PROVIDER, folder / DYNAMIC_PROVIDER)
+
+
+def build_binary(
+    module: Path, get: Sequence[str], build: Sequence[str], target: Path, *, minutes: int
+) -> str:
+    """
+    Build a command from its Go modules, and return Go.
+
+    Args:
+        module: an empty folder, for the module that needs the command.
+        get: the words of the Go command that fetches it.
+        build: those of the Go command that builds it.
+        target: the file of the binary.
+        minutes: the usual time of the build on 2 cores.
+
+    """
     go = shutil.which("go")
     if go is None:
         raise EngineError("Go is not on PATH")
-    with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
-        module = Path(scratch)
-        run([go, "mod", "init", "engine"], cwd=module, seconds=60)
-        say("    fetching its Go modules (about 1 minute)")
-        run([go, *of_version(GET, version)], cwd=module, seconds=BUILD_SECONDS)
-        say("    building it (6 minutes on 2 cores, once for this user)")
-        verb, *options = of_version(BUILD, version)
-        run(
-            [go, verb, "-o", str(folder / "pulumi"), *options],
-            cwd=module,
-            seconds=BUILD_SECONDS,
-            env=BUILD_ENV,
-        )
-        sdk = run([go, "list", "-m", "-f", "{{.Dir}}", f"{MODULE}/sdk/v3"], cwd=module, seconds=60)
-        install(Path(sdk) / "python" / "dist" / DYNAMIC_PROVIDER, folder / DYNAMIC_PROVIDER)
+    run([go, "mod", "init", "engine"], cwd=module, seconds=60)
+    say("    fetching its Go modules (about 1 minute)")
+    run([go, *get], cwd=module, seconds=BUILD_SECONDS)
+    unit = "minute" if minutes == 1 else "minutes"
+    say(f"    building it ({minutes} {unit} on 2 cores, once for this user)")
+    verb, *options = build
+    command = [go, verb, "-o", str(target), *options]
+    run(command, cwd=module, seconds=BUILD_SECONDS, env=BUILD_ENV)
+    return go
 
 
 def install(source: Path, target: Path) -> None:
@@ -313,11 +345,31 @@ def find_or_install(env: Mapping[str, str]) -> Path:
         return cached_engine(cache, version) or install_engine(cache, version)
 
 
+def find_or_build_yaml(env: Mapping[str, str]) -> Path:
+    """Return a folder with the YAML host: beside the engine, on PATH, or in the cache."""
+    engine = find_or_install(env)
+    beside = f"{engine.resolve()}{os.pathsep}{env.get('PATH', '')}"
+    if found := shutil.which(YAML_HOST, path=beside):
+        return Path(found).absolute().parent
+    with only_one(cache := cache_folder(env)):
+        target = yaml_folder(cache)
+        if not target.exists():
+            say(f"==> Pulumi's YAML language host {YAML_PINNED}, once for this user, into {cache}")
+            recipe = of_version(YAML_GET, YAML_PINNED), of_version(YAML_BUILD, YAML_PINNED)
+            try:
+                with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
+                    build_binary(Path(scratch), *recipe, folder / YAML_HOST, minutes=1)
+            except EngineError as error:
+                raise EngineError(f"no YAML language host: {error}") from None
+    return target
+
+
 def main() -> None:
-    """Print the engine's folder, or one line with the error."""
+    """Print the folder of the engine or of the YAML host, or one line with the error."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM also cleans up
+    wants_yaml = sys.argv[1:] == ["yaml"]
     try:
-        print(find_or_install(os.environ))
+        print(find_or_build_yaml(os.environ) if wants_yaml else find_or_install(os.environ))
     except EngineError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

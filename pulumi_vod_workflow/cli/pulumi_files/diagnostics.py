@@ -23,7 +23,6 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     PreviewError,
     Step,
 )
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.plan_message import (
     NewerVersionError,
     Operation,
@@ -31,6 +30,7 @@ from pulumi_vod_workflow.core.plan_message import (
     declaration_fingerprint,
     parse_plan_message,
 )
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 

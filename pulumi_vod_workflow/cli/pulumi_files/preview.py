@@ -24,12 +24,11 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.exported_state import SIGNATURE
+from pulumi_vod_workflow.core.property_marks import SIGNATURE, UNKNOWN_TEXT
+from pulumi_vod_workflow.core.resource_types import type_of_urn
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import VodWorkflowError
 
-UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""The engine's text for a value that is not known yet."""
 SECRET_TEXT: Final = "[secret]"  # noqa: S105 - the engine's text for a secret
 FAILED_PROGRAM: Final = "error: python inline source runtime error"
 """The Automation API's line for a failed program; it has the severity of the program's output."""
@@ -130,9 +129,8 @@ class Step(_Part):
 
     @property
     def type(self) -> str:
-        """The resource's own type, without its parents'."""
-        parts = self.urn.split("::", 3)
-        return parts[2].rpartition("$")[2] if len(parts) == 4 else ""
+        """The resource's own canonical type, without its parents'."""
+        return type_of_urn(self.urn)
 
     @property
     def recorded(self) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def _read_accepted_runs(report: RecoveryReport) -> RecoveryReport:
     secret = {start.run_id for operation, start in accepted if operation.has_secret_inputs}
     for run_id in secret & set(errors):
         errors[run_id].redact_service_message("an input may be secret")
-    phases = {run_id: outputs["phase"] for run_id, (_, outputs) in read.items()}
+    phases = {run_id: found.outputs["phase"] for run_id, found in read.items()}
     lines = {run_id: " ".join(str(error).split("\n")) for run_id, error in errors.items()}
     operations = [each.with_read_results(phases, lines) for each in report.operations]
     return replace(report, operations=operations)
@@ -187,7 +187,7 @@ def _compare_runs(report: RecoveryReport, run_ids: Sequence[str]) -> list[FoundR
     found = []
     for run_id in refs:
         if run_id in tokens:
-            start_inputs = start_inputs_of(read[run_id][0])
+            start_inputs = start_inputs_of(read[run_id].record)
             found.append(
                 compare_run(
                     report.operations, run_id, tokens[run_id], start_inputs, report.settings

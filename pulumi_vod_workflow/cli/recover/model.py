@@ -21,13 +21,7 @@ from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
 from pulumi_vod_workflow.cli.sanitize import escape_controls, escape_line
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.exported_stack import Operation, Resource
-from pulumi_vod_workflow.core.exported_state import (
-    BATCH_TYPE,
-    RUN_TYPE,
-    declared_starts,
-    has_secrets,
-    recorded_runs,
-)
+from pulumi_vod_workflow.core.exported_state import declared_starts, has_secrets, recorded_runs
 from pulumi_vod_workflow.core.recovery import (
     RecoveryAction,
     StartIntent,
@@ -38,6 +32,7 @@ from pulumi_vod_workflow.core.recovery import (
     start_intent,
 )
 from pulumi_vod_workflow.core.request import describe_start
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.errors import VodWorkflowError
 from pulumi_vod_workflow.journal.store import Journal, stack_of

@@ -46,8 +46,8 @@ from pulumi_vod_workflow.cli.review.same_work import with_same_work
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.request import request_value
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 

@@ -30,7 +30,7 @@ from pulumi_vod_workflow.core.changes import (
     has_new_triggers,
     work_digest,
 )
-from pulumi_vod_workflow.core.exported_state import BATCH_TYPE, RUN_TYPE
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import Properties, normalise
 
 

@@ -18,12 +18,8 @@ from pulumi_vod_workflow.core.batch.state import runs_of
 from pulumi_vod_workflow.core.completion.failures import remedy
 from pulumi_vod_workflow.core.completion.results import result_without_run
 from pulumi_vod_workflow.core.exported_stack import Resource
-from pulumi_vod_workflow.core.exported_state import (
-    BATCH_TYPE,
-    COMPLETION_TYPE,
-    RUN_TYPE,
-    without_secret_parts,
-)
+from pulumi_vod_workflow.core.exported_state import without_secret_parts
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import to_state
 

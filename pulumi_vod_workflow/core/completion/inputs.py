@@ -71,12 +71,18 @@ class CompletionInputs(Model):
 _SETTINGS: Final = tuple(map(to_camel, CompletionInputs.model_fields))
 _ALLOWED_KEYS: Final = {name: to_snake(name) for name in ("runs", *_SETTINGS)}
 
+_WITHOUT_RUN: Final = ("rejected", "unclear")
+RUN_KEYS: Final = ("runId", "region", "endpoint", "submittedAt", *_WITHOUT_RUN)
+"""The properties that find a run, or the reason why there is none."""
+
 COMPLETION_FIELDS: Final = ("runs", *_SETTINGS, "scope", "secretInputs")
 
 
 def check_completion(raw: Properties) -> CheckedInputs:
-    """Return the checked inputs of a wait. Each run is an id, or a mapping of its outputs."""
+    """Return the checked inputs of a wait. Each run is an id, or a mapping with its `RUN_KEYS`."""
     found = normalise(raw)
+    if isinstance(found.get("runs"), Mapping):
+        found["runs"] = {name: _run_reference(run) for name, run in found["runs"].items()}
     settings: dict[str, object] = {name: found[name] for name in _SETTINGS if name in found}
     problems = [
         *check_inputs(settings, CompletionInputs).problems,
@@ -109,9 +115,17 @@ def _run_problems(runs: object) -> Iterator[Problem]:
         )
 
 
+def _run_reference(run: object) -> object:
+    """Return a run without the properties that do not find it."""
+    # A program may pass `runs` of a batch as it is. The status in it changes with each refresh.
+    if not isinstance(run, Mapping):
+        return run
+    return {key: run[key] for key in RUN_KEYS if key in run}
+
+
 def _is_run(run: object) -> bool:
     if isinstance(run, Mapping):
-        return not is_known(run) or any(run.get(key) for key in ("runId", "rejected", "unclear"))
+        return not is_known(run) or any(run.get(key) for key in ("runId", *_WITHOUT_RUN))
     return run is UNKNOWN or (isinstance(run, str) and bool(run) and run == run.strip())
 
 

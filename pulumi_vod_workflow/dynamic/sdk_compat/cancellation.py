@@ -14,25 +14,18 @@ Tested on: 3.268.0 and 3.272.0.
 from __future__ import annotations
 
 import inspect
-import os
-import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import CodeType, FunctionType
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
 
 from pulumi_vod_workflow.dynamic.sdk_compat.call_context import ProviderCall, host_servicer
 from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import engine_address
-
-ENGINE_CHECK_INTERVAL: Final = 0.5
-"""The interval of the checks of the engine's address after the end of its pipe, in seconds."""
-REFUSALS: Final = 3
-"""The number of refused checks in a row after which the engine is gone."""
+from pulumi_vod_workflow.hosting.engine_watch import watch_engine
 
 _cancelled = threading.Event()
 _operations = threading.Condition()
@@ -86,50 +79,17 @@ def end_with_engine() -> None:
     """
     From now on, end the host's process after the end of the engine and of all operations.
 
-    Operations end early then, as after a Ctrl-C. The process of a living engine never ends: both
-    the pipe must be closed, and the address must refuse connections.
+    Operations end early then, as after a Ctrl-C.
     """
-    address = engine_address()
-    if address and not any(thread.name == WATCH for thread in threading.enumerate()):
-        threading.Thread(target=_end_after, args=[address], name=WATCH, daemon=True).start()
+    watch_engine(engine_address(), _end_after_operations)
 
 
-WATCH: Final = "vod-engine-watch"
-"""The name of the thread that waits for the end of the engine."""
-
-
-def _end_after(address: str) -> None:
-    _wait_for_end_of_pipe()
-    # The pipe may be closed while the engine lives: another program may start the host.
-    refusals = 0
-    while refusals < REFUSALS:
-        time.sleep(ENGINE_CHECK_INTERVAL)
-        refusals = refusals + 1 if _refuses_connections(address) else 0
+def _end_after_operations() -> None:
     # A start that already has its permit is still sent, and the operation records its answer.
     _cancelled.set()
     with _operations:
         _operations.wait_for(lambda: not _running)
     _end_host()
-
-
-def _wait_for_end_of_pipe() -> None:
-    """Wait until the engine, which writes nothing, closes its end of the standard input."""
-    with suppress(OSError, ValueError):
-        # A daemon thread must not hold the lock of `sys.stdin.buffer` when the process ends.
-        while sys.stdin is not None and os.read(sys.stdin.fileno(), 1 << 12):
-            pass
-
-
-def _refuses_connections(address: str) -> bool:
-    """Return whether nothing listens at an address any more."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except ConnectionRefusedError:
-        return True
-    except (OSError, ValueError):  # this tells nothing about the engine
-        return False
-    return False
 
 
 def _end_host() -> None:

@@ -70,16 +70,22 @@ def register(
         opts: Pulumi's options.
 
     """
-    resource_type = getattr(resource, "_resource_type_name", None)
+    resource_type = dynamic_type(resource)
     key = getattr(getattr(dynamic, "dynamic", None), "PROVIDER_KEY", None)
     if resource_type is not None and key == PROVIDER_KEY:
         pickled = {**properties, PROVIDER_KEY: PICKLES[kind]}
-        CustomResource.__init__(resource, f"pulumi-python:{resource_type}", name, pickled, opts)
+        CustomResource.__init__(resource, resource_type, name, pickled, opts)
         return
     module, provider = CLASSES[kind]
     Resource.__init__(
         resource, getattr(import_module(module), provider)(), name, dict(properties), opts
     )
+
+
+def dynamic_type(resource: Resource) -> str | None:
+    """Return the type of a dynamic resource; `None` if the SDK names its type elsewhere."""
+    name = getattr(resource, "_resource_type_name", None)
+    return None if name is None else f"pulumi-python:{name}"
 
 
 def is_ours(properties: Mapping[str, Any]) -> bool:

@@ -1,0 +1,1 @@
+"""`vod-workflow plugin`: the packaged provider of this environment."""

@@ -1,0 +1,69 @@
+"""The configuration of a provider resource: the keys of `vod:`, and the environment."""
+
+# The engine sends the keys of the package's own namespace alone, so the keys of `volcengine:` do
+# not arrive (plugin-facts 2). The environment and the credential files do.
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
+from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.plugin.host import project_of
+
+SECRET_KEYS: Final = frozenset({"accessKey", "secretKey", "sessionToken", "journal"})
+"""The settings that may contain a secret: the URL of a database has a password."""
+ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL"})
+"""The keys that the engine adds."""
+
+
+def settings_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> Settings:
+    """
+    Return the settings of a provider resource.
+
+    Args:
+        arguments: the configuration without prefixes, and without marks of secrets.
+        urn: the URN of the provider resource.
+        folder: the program's folder.
+
+    Raises:
+        ConfigurationError: with all problems of the settings.
+
+    """
+    texts = {
+        f"vod:{key}": _text(value)
+        for key, value in arguments.items()
+        if key not in ENGINE_KEYS and value is not None
+    }
+    # The engine gives the project's name to dynamic providers alone.
+    environ = {**os.environ, "PULUMI_PROJECT": project_of(urn)}
+    return load_settings(texts.get, environ, home_folder(), texts, folder, trusts_login=False)
+
+
+def problems_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> str:
+    """Return the text of all problems of a configuration; empty without one."""
+    if not is_known(arguments):  # it depends on another resource
+        return ""
+    try:
+        settings_of(arguments, urn, folder)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+def with_secret_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with its secrets marked, also those that the stack has in plain."""
+    return {
+        key: Secret(value) if key in SECRET_KEYS and value is not UNKNOWN else value
+        for key, value in arguments.items()
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,50 @@
+"""The process of the packaged provider: its port, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from typing import Final
+
+import grpc.aio
+from pulumi.runtime.proto.provider_pb2_grpc import add_ResourceProviderServicer_to_server
+
+from pulumi_vod_workflow.hosting.engine_watch import watch_engine
+from pulumi_vod_workflow.plugin.servicer import VodServicer
+
+# The engine's own limit (sdk/go/common/util/rpcutil). A batch of 10,000 items is a few megabytes.
+MAX_MESSAGE_BYTES: Final = 400 * 1024 * 1024
+OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+)
+
+
+async def serve(engine_address: str) -> None:
+    """
+    Serve the engine until it ends this process, or is gone.
+
+    Args:
+        engine_address: the address of the engine; empty for a process that engines attach to.
+
+    """
+    servicer = VodServicer(engine_address)
+    server = grpc.aio.server(options=OPTIONS)
+    add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    sys.stdout.write(f"{port}\n")  # the engine reads it
+    sys.stdout.flush()
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # on Windows
+            loop.add_signal_handler(number, end.set)
+    watch_engine(engine_address, lambda: loop.call_soon_threadsafe(end.set))
+    await end.wait()
+    # A start that already has its permit is still sent, and the operation records its answer.
+    servicer.cancel()
+    await server.stop(None)
+    await servicer.wait_for_operations()

@@ -1,0 +1,282 @@
+"""
+The gRPC service of the packaged provider: sessions, cancellations and errors.
+
+Once a provider answers `Handshake`, the engine calls Create and Update in previews, too. The
+lifecycle starts no run in a preview (plugin-facts 0.3).
+"""
+
+# ruff: noqa: N802 - the methods have the names of Pulumi's protocol
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, status_pb2
+from pulumi.runtime.proto import provider_pb2 as proto
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
+
+from pulumi_vod_workflow.errors import ConfigurationError
+from pulumi_vod_workflow.hosting.engine_log import EngineLog
+from pulumi_vod_workflow.hosting.error_text import error_message
+from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.session import Session
+from pulumi_vod_workflow.plugin import operations
+from pulumi_vod_workflow.plugin.engine_process import command_age
+from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
+from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
+from pulumi_vod_workflow.plugin.provider_config import (
+    problems_of,
+    settings_of,
+    with_secret_keys,
+)
+from pulumi_vod_workflow.plugin.wire import decode, encode, with_secrets
+
+T = TypeVar("T")
+
+LIFECYCLES: Final = {
+    "vod:index:WorkflowRun": "run",
+    "vod:index:WorkflowBatch": "batch",
+    "vod:index:WorkflowCompletion": "completion",
+}
+"""Type token of a resource -> its module of `lifecycle`."""
+ONE_CONFIGURATION: Final = (
+    "An attached provider serves one configuration, and this stack has several. No run was "
+    "started.\nhint: unset PULUMI_DEBUG_PROVIDERS"
+)
+SCHEMA: Final = Path(__file__).with_name("schema.json")
+
+
+class VodServicer(ResourceProviderServicer):
+    """
+    The packaged provider.
+
+    The engine starts one process for each of its operations. An attached process serves several
+    operations, one after the other, and each begins with `Handshake` and `Configure`.
+
+    Each operation has its own thread. The gRPC library cancels a handler when the engine is gone,
+    and the provider may not abandon a start that was sent (plugin-facts 2).
+
+    Args:
+        engine_address: the address of the engine that has started the process; else empty.
+
+    """
+
+    def __init__(self, engine_address: str = "") -> None:
+        self._log = EngineLog(engine_address)
+        self._cancelled = threading.Event()
+        self._session: Session | None = None
+        self._folder = Path()
+        self._attached_to = ""
+        """The address of the engine that has attached to this process; else empty."""
+        self._configured_by: tuple[str, dict[str, Any]] = "", {}
+        """The engine that has attached, and its configuration."""
+        self._running: set[asyncio.Task[Any]] = set()
+        self._threads: Any = None
+
+    # -- the engine's operation ----------------------------------------------------------------
+
+    async def Handshake(
+        self, request: proto.ProviderHandshakeRequest, _context: Any
+    ) -> proto.ProviderHandshakeResponse:
+        """Begin an operation of the engine."""
+        self._begin(request.engine_address)
+        return proto.ProviderHandshakeResponse(accept_secrets=True)
+
+    async def Attach(self, request: plugin_pb2.PluginAttach, _context: Any) -> Empty:
+        """Begin an operation of an engine that has not started this process."""
+        self._begin(request.address)
+        self._attached_to = request.address
+        return Empty()
+
+    def _begin(self, engine_address: str) -> None:
+        # The engine calls `Cancel` at the end of each operation, also of a successful one.
+        self._cancelled = threading.Event()
+        self._log = EngineLog(engine_address)
+
+    async def CheckConfig(self, request: proto.CheckRequest, _context: Any) -> proto.CheckResponse:
+        """Validate the configuration; free."""
+        news = decode(request.news)
+        text = problems_of(news.values, request.urn, self._folder)
+        inputs = with_secret_keys(with_secrets(news.values, news.secrets))
+        return proto.CheckResponse(
+            inputs=encode(inputs),
+            failures=[proto.CheckFailure(property="", reason=text)] if text else [],
+        )
+
+    async def DiffConfig(self, request: proto.DiffRequest, _context: Any) -> proto.DiffResponse:
+        """Report a changed configuration, which never replaces a resource: that would be paid."""
+        olds, news = decode(request.olds).values, decode(request.news).values
+        changes = proto.DiffResponse.DIFF_NONE if olds == news else proto.DiffResponse.DIFF_SOME
+        return proto.DiffResponse(changes=changes)
+
+    async def Configure(
+        self, request: proto.ConfigureRequest, context: Any
+    ) -> proto.ConfigureResponse:
+        """Store the configuration, which the first operation that needs it validates."""
+        arguments = decode(request.args).values
+        # The engine starts a process for each provider resource. All of them attach to this one,
+        # and a request names none of them: a run could start at the endpoint of another, paid.
+        engine, earlier = self._configured_by
+        if engine and engine == self._attached_to and arguments != earlier:
+            await _abort(context, ONE_CONFIGURATION)
+        self._configured_by = self._attached_to, arguments
+        load = partial(settings_of, arguments, request.urn, self._folder)
+        self._cancelled = threading.Event()
+        announcements = Announcements(self._print_line, self._log.warning, self._log.stack_status)
+        self._session = Session(
+            load, BlockingService(self._print_line), announcements, command_age=command_age
+        )
+        return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    async def Cancel(self, _request: Empty, _context: Any) -> Empty:
+        """End waits and retries; each start that was sent is recorded first."""
+        self.cancel()
+        return Empty()
+
+    def cancel(self) -> None:
+        """End waits and retries; each start that was sent is recorded first."""
+        self._cancelled.set()
+
+    async def wait_for_operations(self) -> None:
+        """Wait until no operation runs any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    # -- the package ---------------------------------------------------------------------------
+
+    async def GetPluginInfo(self, _request: Empty, _context: Any) -> plugin_pb2.PluginInfo:
+        """Return the version of the package."""
+        return plugin_pb2.PluginInfo(version=version("pulumi-vod-workflow"))
+
+    async def GetSchema(
+        self, _request: proto.GetSchemaRequest, _context: Any
+    ) -> proto.GetSchemaResponse:
+        """Return the schema of the package."""
+        return proto.GetSchemaResponse(schema=SCHEMA.read_text("utf-8"))
+
+    # -- resources -----------------------------------------------------------------------------
+
+    async def Check(self, request: proto.CheckRequest, context: Any) -> proto.CheckResponse:
+        """Validate a declaration; free."""
+        return await self._answer(operations.check, request, context)
+
+    async def Diff(self, request: proto.DiffRequest, context: Any) -> proto.DiffResponse:
+        """Decide what a change does; free."""
+        return await self._answer(operations.diff, request, context)
+
+    async def Create(self, request: proto.CreateRequest, context: Any) -> proto.CreateResponse:
+        """Create a resource. A run and a batch start runs (paid), but not in a preview."""
+        return await self._answer(operations.create, request, context)
+
+    async def Read(self, request: proto.ReadRequest, context: Any) -> proto.ReadResponse:
+        """Read the current outputs of a resource; free."""
+        return await self._answer(operations.read, request, context)
+
+    async def Update(self, request: proto.UpdateRequest, context: Any) -> proto.UpdateResponse:
+        """Update a resource. A batch starts new and changed items (paid), but not in a preview."""
+        return await self._answer(operations.update, request, context)
+
+    async def Delete(self, request: proto.DeleteRequest, context: Any) -> Empty:
+        """Remove a resource from the state; free."""
+        return await self._answer(operations.delete, request, context)
+
+    async def Invoke(self, request: proto.InvokeRequest, context: Any) -> proto.InvokeResponse:
+        """Call a function of the package; free."""
+        if request.tok not in operations.FUNCTIONS:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown function {request.tok}")
+        arguments = decode(request.args).values
+
+        async def call(cancellation: Cancellation) -> proto.InvokeResponse:
+            host = host_of(request, self._log, cancellation)
+            function = operations.FUNCTIONS[request.tok]
+            found: Any = {"return": encode(await function(self._configured(), host, arguments))}
+            return proto.InvokeResponse(**found)  # `return` is a word of Python
+
+        return await self._run(call, context, request.tok, may_start_runs=False)
+
+    async def _answer(
+        self, operation: Callable[[Call], Coroutine[Any, Any, T]], request: Any, context: Any
+    ) -> T:
+        """Run an operation of a resource, and return its answer."""
+        name = operation.__name__
+        kind = LIFECYCLES.get(type_of(request.urn))
+        if kind is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown resource {request.urn}")
+
+        async def call(cancellation: Cancellation) -> T:
+            lifecycle: Any = import_module(f"pulumi_vod_workflow.lifecycle.{kind}")
+            host = host_of(request, self._log, cancellation)
+            return await operation(Call(lifecycle, self._configured(), host, request))
+
+        return await self._run(call, context, name, may_start_runs=name in {"create", "update"})
+
+    async def _run(
+        self,
+        operation: Callable[[Cancellation], Coroutine[Any, Any, T]],
+        context: Any,
+        name: str,
+        *,
+        may_start_runs: bool,
+    ) -> T:
+        cancellation = Cancellation(self._cancelled)
+        task = asyncio.ensure_future(
+            self._on_thread(lambda: run_operation(operation(cancellation)))
+        )
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancellation.call.set()
+            raise
+        except InitFailedError as error:
+            await _abort(context, str(error), error.details)
+        except Exception as error:  # noqa: BLE001 - its text and traceback may contain a secret
+            await _abort(context, error_message(name, error, may_start_runs=may_start_runs))
+
+    async def _on_thread(self, function: Callable[[], T]) -> T:
+        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415 - after the port is shown
+
+        if self._threads is None:
+            # A wait blocks its thread, and the engine limits the number of operations.
+            self._threads = CapacityLimiter(math.inf)
+        return await to_thread.run_sync(function, limiter=self._threads)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        task.cancelled() or task.exception()  # nobody else reads that of an engine that is gone
+
+    def _configured(self) -> Session:
+        if self._session is None:
+            raise ConfigurationError("the provider is not configured. No run was started.")
+        return self._session
+
+    def _print_line(self, line: str) -> None:
+        self._log.info(line)
+
+
+async def _abort(
+    context: Any, text: str, details: proto.ErrorResourceInitFailed | None = None
+) -> NoReturn:
+    """End a call with an error, of which the engine shows the text alone."""
+    metadata: tuple[tuple[str, bytes], ...] = ()
+    if details is not None:
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
+        any_message = AnyMessage()
+        any_message.Pack(details)
+        status.details.append(any_message)
+        metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+    await context.abort(grpc.StatusCode.UNKNOWN, text, metadata)
+    raise AssertionError

@@ -1,0 +1,151 @@
+"""
+The examples of the schema run as YAML programs, by what `vod-workflow plugin install` installed.
+
+No executable of the package is on PATH: Pulumi finds the installed plugin alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings
+from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN
+from tests.engine.project import Project
+from tests.engine.vault import Vault
+from tools.plugin.schema import EXAMPLES
+
+Pulumi = Callable[..., str]
+KEYS: Final = EmulatorSettings()
+AT_ONCE: Final = pytest.mark.vod_emulator(pending_seconds=0, running_seconds=0)
+"""Runs end as soon as they start."""
+
+
+def path_without_the_plugin() -> str:
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(
+        folder for folder in folders if not Path(folder, "pulumi-resource-vod").exists()
+    )
+
+
+@pytest.fixture(scope="module")
+def environ(
+    tmp_path_factory: pytest.TempPathFactory, vault: Vault, yaml_host: Path
+) -> dict[str, str]:
+    """The environment of a user without the package's folder on PATH."""
+    home = tmp_path_factory.mktemp("home")
+    found = {
+        **os.environ,
+        **vault.for_new_stacks,
+        "PATH": os.pathsep.join([path_without_the_plugin(), str(yaml_host)]),
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": f"file://{home}",
+    }
+    command = [sys.executable, "-m", "pulumi_vod_workflow.cli", "plugin", "install"]
+    for _ in range(2):  # again, as after an upgrade
+        done = subprocess.run(command, env=found, capture_output=True, text=True, check=True)
+        told = f"installed the plugin vod {version('pulumi-vod-workflow')}; it starts "
+        assert done.stdout == f"{told}{sys.executable}\n"
+    return found
+
+
+@pytest.fixture
+def pulumi(environ: dict[str, str]) -> Pulumi:
+    def run(folder: Path, *arguments: str) -> str:
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive", "--color=never"],
+            cwd=folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def up(pulumi: Pulumi, emulator: VodEmulator, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Return a function that runs `pulumi up` on an example, and returns the stack's outputs."""
+
+    def run(example: str, **config: str) -> dict[str, Any]:
+        folder = tmp_path / example
+        shutil.copytree(EXAMPLES / example, folder)
+        pulumi(folder, "stack", "init", "dev")
+        settings = {
+            "vod:endpoint": emulator.url,
+            "vod:accessKey": KEYS.access_key,
+            "vod:secretKey": KEYS.secret_key,
+            **config,
+        }
+        lines = [f"  {key}: {value}\n" for key, value in settings.items()]
+        file = folder / "Pulumi.dev.yaml"
+        file.write_text("".join([file.read_text(), "config:\n", *lines]))
+        pulumi(folder, "up", "--yes", "--skip-preview", "--stack", "dev")
+        found: dict[str, Any] = json.loads(pulumi(folder, "stack", "output", "--json"))
+        return found
+
+    return run
+
+
+@AT_ONCE
+def test_a_run_and_a_function_that_reads_it(
+    up: Callable[..., dict[str, Any]], emulator: VodEmulator
+) -> None:
+    run = up("workflow-run")
+    assert run["phase"] == "submitted"
+    [start] = emulator.ledger()
+    assert (start["runId"], start["directUrl"]["SpaceName"]) == (run["runId"], "videos")
+    found = up("get-run", **{"a-run-elsewhere:runId": run["runId"]})
+    assert found["phase"] == "succeeded"
+    assert found["files"][0]["format"] == "mp4"
+
+
+def test_a_batch(up: Callable[..., dict[str, Any]], emulator: VodEmulator) -> None:
+    """The defaults have a part of each item's source."""
+    batch = up("workflow-batch")
+    assert {*batch["runs"]} == {"e01", "e02"}
+    assert batch["rejected"] == {}
+    files = {start["directUrl"]["FileName"] for start in emulator.ledger()}
+    assert files == {"season-1/e01.mp4", "season-1/e02.mp4"}
+
+
+@AT_ONCE
+def test_a_wait(up: Callable[..., dict[str, Any]], emulator: VodEmulator) -> None:
+    ended = up("workflow-completion")
+    assert ended["failed"] == []
+    assert ended["files"][0]["format"] == "mp4"
+    assert len(emulator.ledger()) == 1
+
+
+def test_the_built_in_workflows(up: Callable[..., dict[str, Any]]) -> None:
+    assert len(up("get-built-in-workflows")["workflows"]) == 4
+
+
+def test_a_program_without_the_plugin_ends_with_advice(
+    like: Project, emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """And not with a traceback, after an attempt to download what no server has."""
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    with Project(tmp_path / "project", emulator.url, like=like) as project:
+        project.environ["PATH"] = f"{python.parent}{os.pathsep}{path_without_the_plugin()}"
+        project.program("from pulumi_vod_workflow.plugin import WorkflowRun\nWorkflowRun('run')")
+        command = project.start("preview")
+        assert command.wait() != 0
+        assert f"error: {MISSING_PLUGIN.replace(chr(10), chr(10) + '    ')}\n" in command.said
+        assert "Traceback" not in command.said

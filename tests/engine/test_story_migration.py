@@ -1,0 +1,145 @@
+"""Stacks that move to the packaged provider and back: nothing is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import pulumi
+import pytest
+from pulumi import Alias, ResourceOptions
+
+import pulumi_vod_workflow as dynamic
+from pulumi_vod_workflow import plugin
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    PACKAGED_TYPES,
+    RUN_TYPE,
+)
+from tests.engine.harness import NAME, PROJECT, Program, Story
+from tests.engine.hosts import use_plugin
+
+RESOURCES: Final = ("plain", "secret", "explicit", "in-season", "batch", "wait", "batch-wait")
+TYPES: Final = (RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE)
+HUSH: Final = "s3cr3t"
+
+
+class Season(pulumi.ComponentResource):
+    def __init__(self, name: str) -> None:
+        super().__init__("test:index:Season", name)
+
+
+def declared(
+    story: Story, moved: Collection[str], *, back: bool = False, edition: int = 1
+) -> Program:
+    """
+    Return a program with all resources.
+
+    Args:
+        story: the stack, whose configuration the provider of `explicit` has.
+        moved: the names of those of the packaged provider.
+        back: whether the others have an alias to the packaged type.
+        edition: a trigger of the run `plain`.
+
+    """
+
+    def of(name: str, kind: str, opts: ResourceOptions | None = None, **inputs: Any) -> Any:
+        package: Any = plugin if name in moved else dynamic
+        if back and name not in moved:
+            packaged = Alias(type_=PACKAGED_TYPES[f"pulumi-python:dynamic/vod:{kind}"])
+            opts = ResourceOptions.merge(opts, ResourceOptions(aliases=[packaged]))
+        return getattr(package, kind)(name, opts, **inputs)
+
+    def program() -> None:
+        run: dict[str, Any] = {"vid": "v1", "template_id": "t1"}
+        plain = of("plain", "WorkflowRun", **run, triggers={"edition": edition, "half": 0.5})
+        of("secret", "WorkflowRun", **{**run, "vid": pulumi.Output.secret(HUSH)})
+        opts = None
+        if "explicit" in moved:
+            config = {key.removeprefix("vod:"): text for key, text in story.config.items()}
+            provider = pulumi.ProviderResource("vod", "own", config)
+            opts = ResourceOptions(provider=provider)
+        of("explicit", "WorkflowRun", opts, **run)
+        inside = ResourceOptions(parent=Season("season"))
+        of("in-season", "WorkflowRun", inside, **run, priority=2)
+        items = {"a": {"vid": "v2"}, "第一集": {"vid": "v3", "priority": 1}}
+        batch = of("batch", "WorkflowBatch", inside, items=items, defaults={"template_id": "t1"})
+        of("wait", "WorkflowCompletion", ResourceOptions(parent=plain), runs=plain)
+        of("batch-wait", "WorkflowCompletion", runs={"all": batch, "plain": plain})
+
+    return program
+
+
+def types(story: Story) -> dict[str, str]:
+    """Return the types of the resources in the state, by name."""
+    return {name: item["type"] for kind in TYPES for name, item in story.of_type(kind).items()}
+
+
+def outputs(story: Story) -> dict[str, dict[str, Any]]:
+    """Return what the state has of the resources, without the envelope of a host."""
+    envelope = {"__provider", "secretInputs"}
+    return {
+        name: {key: value for key, value in item["outputs"].items() if key not in envelope}
+        for kind in TYPES
+        for name, item in story.of_type(kind).items()
+    }
+
+
+@pytest.fixture
+def migrating(story: Story, plugin_folder: Any) -> Story:
+    use_plugin(story.folder / "Pulumi.yaml", plugin_folder)
+    return story
+
+
+def test_a_stack_moves_in_two_steps_and_back_for_free(migrating: Story) -> None:
+    """Runs, a batch and waits; with secrets, a provider of its own, components and parents."""
+    story = migrating
+    story.emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
+    none: tuple[str, ...] = ()
+    story.pays(declared(story, none), 6)
+    first = outputs(story)
+
+    half = ("plain", "batch-wait", "batch")
+    story.stays(declared(story, half))
+    assert types(story)["plain"] == PACKAGED_TYPES[RUN_TYPE]
+    assert types(story)["wait"] == COMPLETION_TYPE, "its parent has moved"
+    story.stays(declared(story, half))
+    story.stays(declared(story, RESOURCES))
+    assert {*types(story).values()} == {*PACKAGED_TYPES.values()}
+    assert outputs(story) == first
+    story.stays(declared(story, RESOURCES))
+    assert HUSH not in story.raw_state
+
+    story.pays(declared(story, RESOURCES, edition=2), 1)  # as before, an edition is paid
+    back = story.pays(declared(story, none, back=True, edition=2), 0)
+    # Each state gets the pickle of its provider again, which `destroy` needs.
+    assert {op for op, _ in back.changed} == {"update"}
+    assert {*types(story).values()} == {*TYPES}
+    story.stays(declared(story, none, edition=2))
+    story.destroy()
+    assert len(story.emulator.ledger()) == 7
+
+
+@pytest.mark.parametrize("packages", [(dynamic, plugin), (plugin, dynamic)], ids=["to", "back"])
+def test_a_run_that_no_state_has_is_reused_by_the_other_host(
+    migrating: Story, packages: tuple[Any, Any]
+) -> None:
+    """Both hosts share one journal, in which a start has one identity."""
+    story = migrating
+    first, second = packages
+    state = story.state / ".pulumi" / "stacks" / PROJECT / f"{NAME}.json"
+    empty = state.read_text()
+    items = {"a": {"vid": "v2", "template_id": "t1"}}
+
+    def program(package: Any) -> Program:
+        def declare() -> None:
+            package.WorkflowRun("run", vid="v1", template_id="t1")
+            package.WorkflowBatch("batch", items=items)
+
+        return declare
+
+    story.up(program(first))
+    state.write_text(empty)  # as after an engine that was killed before it recorded the results
+    story.pays(program(second), 0)
+    assert len(story.emulator.ledger()) == 2

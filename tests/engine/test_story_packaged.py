@@ -1,0 +1,136 @@
+"""What only the packaged provider does, on the real engine, with the ledger of the emulator."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi import CustomTimeouts, ResourceOptions
+from pulumi import automation as auto
+
+from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE
+from pulumi_vod_workflow.plugin import WorkflowCompletion, WorkflowRun
+from tests.engine.harness import Program, Story
+from tests.engine.hosts import EXECUTABLE
+
+pytestmark = pytest.mark.hosts("plugin")
+HUSH = "s3cr3t-value"
+LONG = HUSH * 50
+
+
+def run(opts: ResourceOptions | None = None, **inputs: Any) -> Program:
+    """Return a program of one run that exports what a preview knows."""
+    declared = {"vid": "v1", "template_id": "t1", **inputs}
+
+    def program() -> None:
+        made = WorkflowRun("run", opts, **declared)
+        pulumi.export("token", made.client_token)
+        pulumi.export("region", made.region)
+        pulumi.export("run", made.run_id)
+
+    return program
+
+
+def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Story) -> None:
+    """A run that had failed before the command is rerun by it; a preview has shown that."""
+    program = run(rerun_on_failure=True)
+    story.emulator.outcome("2001", times=2)
+    first = story.pays(program, 1)
+    planned = story.shown.text
+    assert f'token : "{first.outputs["token"]}"' in planned
+    assert 'region: "cn-north-1"' in planned
+    assert "run   : [unknown]" in planned
+
+    # It fails now, and a preview of the same command may have read it before.
+    story.emulator.advance(2001)
+    story.stays(program)
+    assert story.run["phase"] == "failed"
+    rerun = story.pays(program, 1)
+    assert ("create-replacement", "run") in rerun.changed
+
+    # It has failed long before the command.
+    story.emulator.advance(9000)
+    story.pays(program, 1)
+
+    # The service joins an equal start to an unfinished run, so the run ends first.
+    story.emulator.advance(9000)
+    always = ResourceOptions(replace_on_changes=["rerunOnFailure"])
+    replaced = story.pays(run(always), 1)
+    assert ("create-replacement", "run") in replaced.changed, "the dynamic host ignores the option"
+
+
+def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
+    """A custom timeout limits one wait. The next update goes on, and nothing is started again."""
+
+    def program() -> None:
+        made = WorkflowRun("run", vid="v1", template_id="t1")
+        limits = ResourceOptions(custom_timeouts=CustomTimeouts(create="1s", update="1s"))
+        WorkflowCompletion("wait", limits, runs={"run": made.run_id}, timeout="1h")
+
+    assert "1 of 1 runs have not ended after 1 s" in story.failing_up(program).text
+    [wait] = story.of_type(COMPLETION_TYPE).values()
+    [reason] = wait["initErrors"]
+    assert "hint: run `pulumi up` again to continue the wait" in reason
+    story.emulator.advance(5000)
+    assert story.up(program).changed == [("update", "wait")]
+    assert story.completion["results"]["run"]["phase"] == "succeeded"
+    assert "initErrors" not in story.of_type(COMPLETION_TYPE)["wait"]
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_an_imported_run_changes_nothing(story: Story) -> None:
+    """Another region and other settings replace nothing either."""
+    run_id = story.up(run()).outputs["run"]
+
+    def program() -> None:
+        run()()
+        WorkflowRun("imported", ResourceOptions(import_=run_id), existing_run_id=run_id)
+
+    assert story.up(program).changed == [("import", "imported")]
+    story.write_config(vod_region="ap-southeast-1", vod_resendWithin="9")
+    story.stays(program)
+    assert len(story.emulator.ledger()) == 1
+
+
+def test_secrets_by_the_marks_of_the_engine(story: Story) -> None:
+    """An input, the token made of it, and the stack's keys, which are in plain in its file."""
+
+    def program() -> None:
+        hidden = pulumi.Output.secret(HUSH)
+        made = WorkflowRun("run", vid="v1", template_id="t1", triggers={"shown": 1, "a": hidden})
+        pulumi.export("triggers", made.triggers)
+        pulumi.export("token", made.client_token)
+
+    def wrong() -> None:
+        WorkflowRun("run", vid="v1", template_id="t1", callback_args=pulumi.Output.secret(LONG))
+
+    said = [story.preview(program, diff=True).text, story.up(program).text]
+    said.append(story.preview(wrong).text)
+    assert "callbackArgs: must be" in said[-1]
+    assert HUSH not in "".join(said)
+    assert story.run["triggers"]["shown"] == 1
+    [state] = story.state.rglob(f"stacks/**/{story.stack.name}.json")
+    written = state.read_text()
+    for secret in (HUSH, story.config["vod:secretKey"], "pvw1-"):
+        assert secret not in written
+    assert '"shown":1' in written
+
+
+def test_two_creates_of_one_name_are_one_start(
+    story: Story, command: auto.PulumiCommand, plugin_folder: Path
+) -> None:
+    """`pulumi do --stateless` records nothing: the second create finds the run of the first one."""
+    names = {"endpoint": "endpoint", "accessKey": "access-key", "secretKey": "secret-key"}
+    settings = [f"--vod:{flag}={story.config[f'vod:{key}']}" for key, flag in names.items()]
+    package = ["--package", str(plugin_folder / EXECUTABLE), *settings]
+    create = ["vod:index:WorkflowRun", "create", "--vid", "v1", "--template-id", "t1"]
+    words = ["do", *package, *create, "--stateless", "--yes", "--output", "json"]
+    environ = dict(story.stack.workspace.env_vars)
+    if "--stateless" not in command.run([*words[:-4], "--help"], str(story.folder), environ).stdout:
+        pytest.skip("this engine has no `pulumi do --stateless`")
+    shown = [command.run([*words], str(story.folder), environ).stdout for _ in range(2)]
+    [start] = story.emulator.ledger()
+    assert [re.findall('"runId": "(.+)"', text) for text in shown] == [[start["runId"]]] * 2

@@ -1,0 +1,485 @@
+"""The packaged provider's own part: what the dynamic host cannot do, and rules about money."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
+
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.emulator import VodEmulator
+from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
+from tests.engine.project import until
+from tests.hosts.client import PluginClient, ProviderError, Resource, from_wire, to_wire
+from tests.hosts.conftest import configuration
+from tests.hosts.server import Server, serve
+
+pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
+
+COMMAND = ("-m", "pulumi_vod_workflow.plugin")
+START: dict[str, Any] = {"vid": "v1", "templateId": "t1"}
+HUSH = "s3cr3t-value"
+PROVIDER = "urn:pulumi:s::p::pulumi:providers:vod::default"
+PropertyDiff = provider_pb2.PropertyDiff
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve(*COMMAND) as server:
+        yield server
+
+
+@pytest.fixture
+def provider(server: Server, vod_emulator: VodEmulator, tmp_path: Path) -> PluginClient:
+    """The provider at the begin of an operation of the engine."""
+    client = PluginClient(server)
+    client.configure(configuration(vod_emulator, tmp_path))
+    return client
+
+
+def run(name: str = "run") -> Resource:
+    return Resource("WorkflowRun", name)
+
+
+def struct(properties: dict[str, Any]) -> Struct:
+    found = Struct()
+    found.update(to_wire(properties))
+    return found
+
+
+def plainly(properties: Struct) -> dict[str, Any]:
+    """Return properties with marks of unknown and secret values."""
+    found: dict[str, Any] = from_wire(MessageToDict(properties))
+    return found
+
+
+def recorded_runs(folder: Path) -> list[str]:
+    """Return the RunIds of the starts in a journal."""
+    with sqlite3.connect(folder / "journal") as journal:
+        found = journal.execute("SELECT run_id FROM starts").fetchall()
+    journal.close()
+    return [run for (run,) in found]
+
+
+def next_operation(provider: PluginClient, emulator: VodEmulator) -> None:
+    """Begin the next operation of the engine, as an attached process sees it."""
+    arguments = {key.removeprefix("vod:"): text for key, text in emulator.config.items()}
+    request = provider_pb2.ConfigureRequest(args=struct(arguments))
+    provider.server.stub.Configure(request)
+
+
+# -- money -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "news"),
+    [
+        ("WorkflowRun", START),
+        ("WorkflowRun", {"existingRunId": "lb:1"}),
+        ("WorkflowBatch", {"items": {"a": START}}),
+        (
+            "WorkflowCompletion",
+            {"runs": {"a": {"runId": "lb:1"}}, "timeout": 1, "onFailure": "error"},
+        ),
+    ],
+)
+def test_a_preview_sends_nothing_and_touches_no_journal(
+    kind: str,
+    news: dict[str, Any],
+    provider: PluginClient,
+    vod_emulator: VodEmulator,
+    tmp_path: Path,
+) -> None:
+    """The engine calls Create and Update in each preview, whatever Configure answers."""
+    scope = {"project": "p", "stack": "s", "name": "planned"}
+    inputs = {**news, "scope": scope, "clientToken": "t", "clientTokens": {"a": "t"}}
+    planned = Resource(kind, "planned")
+    provider.preview_create(planned, inputs)
+    planned.outputs = {**inputs, "runs": news.get("runs", {})}
+    provider.update(planned, {**inputs, "items": {"a": START, "b": START}}, preview=True)
+    assert (vod_emulator.ledger(), vod_emulator.requests()) == ([], {})
+    assert not (tmp_path / "journal").exists()
+
+
+def test_a_preview_knows_what_the_declaration_determines(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    inputs = provider.checked(run("known"), START)
+    planned = provider.preview_create(run("known"), inputs)
+    known = {name for name, value in planned.items() if value is not UNKNOWN}
+    assert known == {*START, "scope", "clientToken", "region", "endpoint"}
+    assert planned["endpoint"] == vod_emulator.url
+    assert {"runId", "phase", "tasks", "emulated"} < planned.keys()
+
+
+def test_a_value_that_is_lost_starts_nothing(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """Outside a preview, the value of a failed resource stays unknown (`--continue-on-error`)."""
+    inputs = {**provider.checked(run("lost"), START), "triggers": {"n": UNKNOWN}}
+    with pytest.raises(ProviderError, match="No run was started"):
+        provider.create(run("lost"), inputs)
+    assert vod_emulator.ledger() == []
+
+
+@pytest.mark.parametrize("call", ["read", "diff", "delete"])
+def test_a_run_in_a_state_leaves_the_journal(
+    call: str, provider: PluginClient, tmp_path: Path
+) -> None:
+    """Otherwise a later replacement would reuse the run of the journal for ever."""
+    started = provider.up(run(call), START)
+    assert recorded_runs(tmp_path) == [started.id]
+    if call == "diff":
+        provider.diff(started, started.inputs)
+    else:
+        getattr(provider, call)(started)
+    until(lambda: recorded_runs(tmp_path) == [])
+
+
+def test_a_changed_configuration_replaces_nothing(provider: PluginClient) -> None:
+    """A replacement of the provider would replace each run of the stack: paid."""
+    for news in ({"region": "ap-southeast-1"}, {"endpoint": UNKNOWN}, {"accessKey": "another"}):
+        request = provider_pb2.DiffRequest(
+            urn=PROVIDER, olds=struct({"region": "cn-north-1"}), news=struct(news)
+        )
+        answer = provider.server.stub.DiffConfig(request)
+        assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
+        assert not answer.replaces
+        assert not answer.hasDetailedDiff
+
+
+@pytest.mark.vod_emulator(rate_limit=0, latency_seconds=2)
+def test_a_start_outlives_its_engine(vod_emulator: VodEmulator, tmp_path: Path) -> None:
+    """The engine is killed while the service works: the run is recorded, and the process ends."""
+    with serve(*COMMAND) as server:
+        provider = PluginClient(server)
+        provider.configure(configuration(vod_emulator, tmp_path))
+        inputs = provider.checked(run("orphan"), START)
+        create = provider.begin_create(run("orphan"), inputs)
+        until(lambda: len(vod_emulator.ledger()) == 1)
+        create.cancel()  # the library of the provider cancels its handler, as at a kill
+        server.close_pipe()
+        server.engine_server.stop(0).wait()
+        assert server.process.wait(30) == 0
+    [start] = vod_emulator.ledger()
+    assert recorded_runs(tmp_path) == [start["runId"]]
+
+
+def test_an_idle_process_ends_with_its_engine_alone() -> None:
+    """Both the pipe and the address of the engine must be gone."""
+    with serve(*COMMAND) as server:
+        server.close_pipe()
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(2 * ENGINE_CHECK_INTERVAL * REFUSALS)
+        server.engine_server.stop(0).wait()
+        assert server.process.wait(30) == 0
+        assert server.said == []
+
+
+def test_a_cancellation_ends_with_its_operation(
+    provider: PluginClient, vod_emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """The engine calls Cancel at the end of each operation, and an attached process goes on."""
+    provider.server.cancel()
+    with pytest.raises(ProviderError, match="the update was cancelled"):
+        provider.up(run("stopped"), START)
+    assert vod_emulator.ledger() == []
+    provider.configure(configuration(vod_emulator, tmp_path))
+    provider.up(run("stopped"), START)
+    assert len(vod_emulator.ledger()) == 1
+
+
+def test_an_attached_process_serves_one_configuration(vod_emulator: VodEmulator) -> None:
+    """Requests name no provider, so a run could start at the endpoint of another one, paid."""
+    with serve(*COMMAND) as server:
+
+        def configure(engine: str, **arguments: str) -> None:
+            server.stub.Attach(plugin_pb2.PluginAttach(address=engine))
+            server.stub.Configure(provider_pb2.ConfigureRequest(args=struct(arguments)))
+
+        configure("127.0.0.1:1", endpoint=vod_emulator.url)
+        configure("127.0.0.1:1", endpoint=vod_emulator.url)
+        with pytest.raises(grpc.RpcError, match="serves one configuration"):
+            configure("127.0.0.1:1", endpoint="https://vod.volcengineapi.com")
+        configure("127.0.0.1:2", endpoint="https://vod.volcengineapi.com")
+
+
+# -- waits -------------------------------------------------------------------------------------
+
+
+def failed_wait(error: Any) -> provider_pb2.ErrorResourceInitFailed:
+    """Return the resource that the engine records in spite of an error."""
+    rich = dict(error.trailing_metadata())["grpc-status-details-bin"]
+    status = status_pb2.Status.FromString(rich)
+    assert status.code == grpc.StatusCode.UNKNOWN.value[0]
+    found = provider_pb2.ErrorResourceInitFailed()
+    assert status.details[0].Unpack(found)
+    return found
+
+
+@pytest.mark.parametrize("end", ["timeout", "failure", "cancel"])
+def test_a_wait_that_fails_keeps_its_resource(
+    end: str, provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """So the next update resumes it, and a custom timeout limits it."""
+    started = provider.up(run(f"slow-{end}"), START)
+    wait = Resource("WorkflowCompletion", f"wait-{end}")
+    inputs = provider.checked(wait, {"runs": {"slow": started.id}})
+    if end == "failure":
+        vod_emulator.outcome("1001")
+        started = provider.up(run("failing"), {**START, "vid": "v2"})
+        vod_emulator.advance(5000)
+        inputs = provider.checked(wait, {"runs": {"slow": started.id}})
+    request = provider_pb2.CreateRequest(
+        urn=provider.urn(wait),
+        properties=struct(inputs),
+        timeout=0.5 if end == "timeout" else 0,
+    )
+    future = provider.server.stub.Create.future(request, timeout=60)
+    if end == "cancel":
+        until(lambda: vod_emulator.requests().get("GetWorkflowExecution", 0) > 0)
+        provider.server.cancel()
+    with pytest.raises(grpc.RpcError) as caught:
+        future.result()
+    kept = failed_wait(caught.value)
+    assert kept.id == f"p/s/wait-{end}"
+    assert plainly(kept.inputs)["runs"].keys() == {"slow"}
+    [reason] = kept.reasons
+    text = {
+        "timeout": "have not ended after",
+        "failure": "did not succeed",
+        "cancel": "when stopped",
+    }[end]
+    assert text in reason
+    assert caught.value.details() == reason
+
+    vod_emulator.advance(5000)
+    if end == "failure":
+        return
+    next_operation(provider, vod_emulator)
+    wait.id, wait.inputs, wait.outputs = kept.id, inputs, plainly(kept.properties)
+    provider.update(wait, inputs)
+    assert wait.outputs["results"]["slow"]["phase"] == "succeeded"
+    assert len(vod_emulator.ledger()) == 1
+
+
+# -- secrets -----------------------------------------------------------------------------------
+
+
+def test_the_keys_of_the_stack_are_secret(provider: PluginClient) -> None:
+    """A stack may have them in plain, and the engine records what CheckConfig answers."""
+    keys = {"accessKey": "AKLTx", "secretKey": HUSH, "sessionToken": HUSH, "region": "cn-north-1"}
+    request = provider_pb2.CheckRequest(urn=PROVIDER, news=struct(keys))
+    answer = provider.server.stub.CheckConfig(request)
+    assert not answer.failures
+    found = plainly(answer.inputs)
+    assert found["region"] == "cn-north-1"
+    assert {key for key, value in found.items() if isinstance(value, Secret)} == {
+        "accessKey",
+        "secretKey",
+        "sessionToken",
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"endpiont": "emulator"}, "vod:endpiont: unknown setting; did you mean vod:endpoint?"),
+        ({"resendWithin": -1}, "vod:resendWithin: must be seconds"),
+        ({"endpoint": f"https://{HUSH}@x"}, "vod:endpoint"),
+        ({"version": "0.1.0", "endpoint": UNKNOWN, "regoin": "x"}, ""),
+    ],
+)
+def test_problems_of_the_configuration_come_before_all_resources(
+    config: dict[str, Any], text: str, provider: PluginClient
+) -> None:
+    """One failure names all; a configuration that another resource determines has none yet."""
+    request = provider_pb2.CheckRequest(urn=PROVIDER, news=struct(config))
+    failures = [each.reason for each in provider.server.stub.CheckConfig(request).failures]
+    assert len(failures) == bool(text)
+    assert text in "".join(failures)
+    assert HUSH not in "".join(failures)
+
+
+def test_a_secret_stays_at_its_place(provider: PluginClient, vod_emulator: VodEmulator) -> None:
+    """In inputs, previews and states; all else of the same map stays visible."""
+    declared = {
+        "vid": "v1",
+        "template_id": Secret("t1"),  # a program may use the names of Python
+        "triggers": {"shown": 1, "hidden": Secret(HUSH)},
+    }
+    resource = run("secret")
+    inputs = provider.checked(resource, declared)
+    assert inputs["triggers"] == {"shown": 1, "hidden": Secret(HUSH)}
+    assert (inputs["templateId"], inputs["vid"]) == (Secret("t1"), "v1")
+    assert isinstance(inputs["clientToken"], Secret), "a digest would allow a search for it"
+    planned = provider.preview_create(resource, inputs)
+    provider.create(resource, inputs)
+    for found in (planned, resource.outputs, provider.read(resource).outputs):
+        assert found["triggers"] == inputs["triggers"]
+        assert isinstance(found["clientToken"], Secret)
+    free = {**declared, "rerunOnFailure": True}
+    provider.update(resource, provider.checked(resource, free))
+    assert resource.outputs["triggers"] == inputs["triggers"]
+    shown = [line.message for line in provider.server.engine.logged]
+    assert HUSH not in json.dumps(shown)
+    assert len(vod_emulator.ledger()) == 1
+
+
+# -- diff, import, functions -------------------------------------------------------------------
+
+
+def detailed(provider: PluginClient, resource: Resource, news: dict[str, Any]) -> dict[str, Any]:
+    request = provider_pb2.DiffRequest(
+        urn=provider.urn(resource),
+        id=resource.id,
+        olds=struct(resource.outputs),
+        old_inputs=struct(resource.inputs),
+        news=struct(news),
+    )
+    answer = provider.server.stub.Diff(request)
+    assert answer.hasDetailedDiff == bool(answer.detailedDiff)
+    return {path: (found.kind, found.inputDiff) for path, found in answer.detailedDiff.items()}
+
+
+def test_a_diff_names_each_changed_part(provider: PluginClient) -> None:
+    old = {**START, "triggers": {"a": 1, "b c": [1, 2]}, "rerunOnFailure": True}
+    resource = provider.up(run("diff"), old)
+    new = {**START, "triggers": {"a": 2, "b c": [1, 3], "d": 4}}
+    found = detailed(provider, resource, provider.checked(resource, new))
+    assert found == {
+        "clientToken": (PropertyDiff.UPDATE, True),
+        "rerunOnFailure": (PropertyDiff.DELETE, True),
+        "triggers.a": (PropertyDiff.UPDATE_REPLACE, True),
+        'triggers["b c"][1]': (PropertyDiff.UPDATE_REPLACE, True),
+        "triggers.d": (PropertyDiff.ADD_REPLACE, True),
+    }
+    assert detailed(provider, resource, provider.checked(resource, old)) == {}
+
+
+def test_a_reason_that_is_no_input_is_named_too(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    vod_emulator.outcome("2001")
+    resource = provider.up(run("rerun"), {**START, "rerunOnFailure": True})
+    vod_emulator.advance(5000)
+    provider.read(resource)
+    next_operation(provider, vod_emulator)
+    found = detailed(
+        provider, resource, provider.checked(resource, {**START, "rerunOnFailure": True})
+    )
+    assert found == {"rerunOnFailure": (PropertyDiff.UPDATE_REPLACE, False)}
+
+
+def test_an_import_is_followed_by_no_change(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    run_id = provider.up(run("origin"), START).id
+    imported = Resource("WorkflowRun", "imported", id=run_id)
+    answer = provider.server.stub.Read(
+        provider_pb2.ReadRequest(id=run_id, urn=provider.urn(imported))
+    )
+    imported.inputs = plainly(answer.inputs)
+    imported.outputs = plainly(answer.properties)
+    assert imported.outputs["vid"] == "v1"
+    assert answer.refresh_before_update
+    same = provider.checked(imported, {"existingRunId": run_id})
+    assert same == imported.inputs
+    assert not provider.diff(imported, same).changes
+    assert len(vod_emulator.ledger()) == 1
+
+
+@pytest.mark.parametrize("kind", ["WorkflowBatch", "WorkflowCompletion"])
+def test_what_the_service_does_not_know_is_not_imported(kind: str, provider: PluginClient) -> None:
+    resource = Resource(kind, "x", id="lb:1")
+    with pytest.raises(ProviderError, match=f"a {kind} cannot be imported"):
+        provider.read(resource)
+
+
+def test_the_engine_reads_a_run_until_its_end(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    inputs = provider.checked(run("moving"), START)
+    create = provider_pb2.CreateRequest(urn=provider.urn(run("moving")), properties=struct(inputs))
+    created = provider.server.stub.Create(create)
+    assert created.refresh_before_update
+    vod_emulator.advance(5000)
+    read = provider_pb2.ReadRequest(
+        urn=create.urn, id=created.id, properties=created.properties, inputs=create.properties
+    )
+    found = provider.server.stub.Read(read)
+    assert not found.refresh_before_update
+    assert found.inputs == create.properties
+
+
+def test_a_run_that_an_emulator_has_lost_blocks_nothing(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """The engine reads before each preview and destroy, and the run was free."""
+    resource = provider.up(run("lost"), START)
+    batch = provider.up(Resource("WorkflowBatch", "lost-items"), {"items": {"a": START}})
+    vod_emulator.reset()
+    before = (resource.outputs, batch.outputs)
+    assert (provider.read(resource).outputs, provider.read(batch).outputs) == before
+    [line] = provider.server.engine.of("lost")[-1:]
+    assert "the configured emulator does not know this run" in line
+
+
+def test_functions(provider: PluginClient, vod_emulator: VodEmulator) -> None:
+    run_id = provider.up(run("read"), START).id
+
+    def invoke(name: str, **arguments: Any) -> Any:
+        request = provider_pb2.InvokeRequest(tok=f"vod:index:{name}", args=struct(arguments))
+        return plainly(getattr(provider.server.stub.Invoke(request), "return"))
+
+    found = invoke("getRun", runId=run_id)
+    assert (found["runId"], found["phase"], found["vid"]) == (run_id, "pending", "v1")
+    workflows = invoke("getBuiltInWorkflows")["workflows"]
+    assert {"templateId": "c3841b3122fd460db2bc99a6ec131cb8", "tasks": 6} in workflows
+    with pytest.raises(grpc.RpcError, match="ResourceNotFound"):
+        invoke("getRun", runId="emu:none")
+    assert len(vod_emulator.ledger()) == 1
+
+
+def test_a_message_may_be_large(provider: PluginClient) -> None:
+    """A batch of 10,000 items is larger than what gRPC allows by itself."""
+    resource = run("large")
+    resource.outputs = {"phase": "succeeded", "extra": {"text": "x" * 5_000_000}}
+    provider.delete(resource)
+
+
+def test_a_server_listens_before_it_loads_what_operations_need() -> None:
+    code = "import sys, pulumi_vod_workflow.plugin.server; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not {"pydantic", "httpx", "anyio", "sqlite3"} & {*loaded.stdout.split()}
+
+
+def test_the_options_of_the_engine_are_no_address(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """With `--logtostderr -v=9` the engine passes these on."""
+    from pulumi_vod_workflow.plugin import __main__, server
+
+    addresses: list[str] = []
+
+    async def remember(address: str) -> None:
+        addresses.append(address)
+
+    monkeypatch.setattr(server, "serve", remember)
+    for words in (["127.0.0.1:1"], ["-v=9", "--logtostderr", "127.0.0.1:1"], []):
+        monkeypatch.setattr(sys, "argv", ["pulumi-resource-vod", *words])
+        __main__.main()
+    assert addresses == ["127.0.0.1:1", "127.0.0.1:1", ""]

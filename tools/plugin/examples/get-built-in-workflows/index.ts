@@ -1,0 +1,3 @@
+import * as vod from "pulumi-vod";
+
+export const workflows = vod.getBuiltInWorkflowsOutput().workflows;

@@ -1,0 +1,5 @@
+"""Start the packaged provider."""
+
+from pulumi_vod_workflow.plugin.__main__ import main
+
+main()

@@ -1,0 +1,121 @@
+"""
+Generate the SDKs of the packaged provider: `make sdks` writes them into build/sdks.
+
+The generators are Pulumi's, built from the Go module mirror and kept in the user's cache. The
+generators of .NET and Java are no Go modules of the mirror, so there are no SDKs for them here.
+With `--prepare` the command only fills the cache: the generator, and the packages that compile
+TypeScript.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from tools.engine.find_or_install import (
+    BUILD_ENV,
+    BUILD_SECONDS,
+    EngineError,
+    cache_folder,
+    fingerprint,
+    fresh_folder,
+    only_one,
+    run,
+    say,
+)
+from tools.plugin.schema import ROOT, SCHEMA
+
+HERE: Final = Path(__file__).parent
+GENERATOR: Final = HERE / "generator"
+NODE: Final = HERE / "node"
+GO: Final = HERE / "go"
+LANGUAGES: Final = ("python", "nodejs", "go")
+INSTALL_SECONDS: Final = 280
+
+
+def generator(env: Mapping[str, str]) -> Path:
+    """
+    Return the generator's executable.
+
+    Raises:
+        EngineError: when it cannot be built, with the reason on one line.
+
+    """
+    sources = [GENERATOR / name for name in ("main.go", "go.mod", "go.sum")]
+    cache = cache_folder(env).with_name("sdk-generator")
+    target = cache / fingerprint(*(path.read_bytes() for path in sources))
+    with only_one(cache):
+        if not target.exists():
+            go = shutil.which("go", path=env.get("PATH"))
+            if go is None:
+                raise EngineError("Go is not on PATH")
+            say("==> the generator of the SDKs, once for this user (about 1 minute)")
+            with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
+                for path in sources:
+                    shutil.copy2(path, scratch)
+                options = ["-trimpath", "-ldflags=-s -w", "-o", str(folder / "generator")]
+                command = [go, "build", *options, "."]
+                run(command, cwd=Path(scratch), seconds=BUILD_SECONDS, env=BUILD_ENV)
+    return target / "generator"
+
+
+def node_packages(env: Mapping[str, str]) -> Path:
+    """
+    Return a folder with `node_modules`: the compiler of TypeScript and Pulumi's SDK.
+
+    Raises:
+        EngineError: when npm cannot install them, with the reason on one line.
+
+    """
+    sources = [NODE / name for name in ("package.json", "package-lock.json")]
+    cache = cache_folder(env).with_name("node")
+    target = cache / fingerprint(*(path.read_bytes() for path in sources))
+    with only_one(cache):
+        if not target.exists():
+            npm = shutil.which("npm", path=env.get("PATH"))
+            if npm is None:
+                raise EngineError("npm is not on PATH")
+            with fresh_folder(target) as folder:
+                for path in sources:
+                    shutil.copy2(path, folder)
+                command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+                run(command, cwd=folder, seconds=INSTALL_SECONDS)
+    return target
+
+
+def generate(folder: Path, env: Mapping[str, str]) -> None:
+    """
+    Write the SDKs into a folder, one below it for each language.
+
+    Raises:
+        EngineError: when the generator cannot be built, or refuses the schema.
+
+    """
+    for language in LANGUAGES:
+        shutil.rmtree(folder / language, ignore_errors=True)
+    run([str(generator(env)), str(SCHEMA), str(folder)], cwd=ROOT, seconds=60)
+    for name in ("go.mod", "go.sum"):  # the generator writes packages of a module
+        shutil.copy2(GO / name, folder / "go")
+
+
+def main() -> None:
+    """Generate the SDKs, or fill the cache; print one line with an error."""
+    try:
+        if sys.argv[1:] == ["--prepare"]:
+            generator(os.environ)
+            node_packages(os.environ)
+        else:
+            folder = ROOT / "build" / "sdks"
+            generate(folder, os.environ)
+            print("\n".join(str(folder / language) for language in LANGUAGES))
+    except (EngineError, OSError) as error:
+        sys.exit(f"error: no SDKs: {error}")
+
+
+if __name__ == "__main__":
+    main()
