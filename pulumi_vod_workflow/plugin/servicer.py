@@ -51,6 +51,10 @@ LIFECYCLES: Final = {
     "vod:index:WorkflowCompletion": "completion",
 }
 """Type token of a resource -> its module of `lifecycle`."""
+ONE_CONFIGURATION: Final = (
+    "An attached provider serves one configuration, and this stack has several. No run was "
+    "started.\nhint: unset PULUMI_DEBUG_PROVIDERS"
+)
 SCHEMA: Final = Path(__file__).with_name("schema.json")
 
 
@@ -74,6 +78,10 @@ class VodServicer(ResourceProviderServicer):
         self._cancelled = threading.Event()
         self._session: Session | None = None
         self._folder = Path()
+        self._attached_to = ""
+        """The address of the engine that has attached to this process; else empty."""
+        self._configured_by: tuple[str, dict[str, Any]] = "", {}
+        """The engine that has attached, and its configuration."""
         self._running: set[asyncio.Task[Any]] = set()
         self._threads: Any = None
 
@@ -89,6 +97,7 @@ class VodServicer(ResourceProviderServicer):
     async def Attach(self, request: plugin_pb2.PluginAttach, _context: Any) -> Empty:
         """Begin an operation of an engine that has not started this process."""
         self._begin(request.address)
+        self._attached_to = request.address
         return Empty()
 
     def _begin(self, engine_address: str) -> None:
@@ -113,10 +122,16 @@ class VodServicer(ResourceProviderServicer):
         return proto.DiffResponse(changes=changes)
 
     async def Configure(
-        self, request: proto.ConfigureRequest, _context: Any
+        self, request: proto.ConfigureRequest, context: Any
     ) -> proto.ConfigureResponse:
         """Store the configuration, which the first operation that needs it validates."""
         arguments = decode(request.args).values
+        # The engine starts a process for each provider resource. All of them attach to this one,
+        # and a request names none of them: a run could start at the endpoint of another, paid.
+        engine, earlier = self._configured_by
+        if engine and engine == self._attached_to and arguments != earlier:
+            await _abort(context, ONE_CONFIGURATION)
+        self._configured_by = self._attached_to, arguments
         load = partial(settings_of, arguments, request.urn, self._folder)
         self._cancelled = threading.Event()
         announcements = Announcements(self._print_line, self._log.warning, self._log.stack_status)

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import provider_pb2, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
@@ -198,6 +198,21 @@ def test_a_cancellation_ends_with_its_operation(
     provider.configure(configuration(vod_emulator, tmp_path))
     provider.up(run("stopped"), START)
     assert len(vod_emulator.ledger()) == 1
+
+
+def test_an_attached_process_serves_one_configuration(vod_emulator: VodEmulator) -> None:
+    """Requests name no provider, so a run could start at the endpoint of another one, paid."""
+    with serve(*COMMAND) as server:
+
+        def configure(engine: str, **arguments: str) -> None:
+            server.stub.Attach(plugin_pb2.PluginAttach(address=engine))
+            server.stub.Configure(provider_pb2.ConfigureRequest(args=struct(arguments)))
+
+        configure("127.0.0.1:1", endpoint=vod_emulator.url)
+        configure("127.0.0.1:1", endpoint=vod_emulator.url)
+        with pytest.raises(grpc.RpcError, match="serves one configuration"):
+            configure("127.0.0.1:1", endpoint="https://vod.volcengineapi.com")
+        configure("127.0.0.1:2", endpoint="https://vod.volcengineapi.com")
 
 
 # -- waits -------------------------------------------------------------------------------------

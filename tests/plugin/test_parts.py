@@ -1,0 +1,112 @@
+"""The parts of the packaged provider that need no server."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.protobuf.struct_pb2 import Struct
+
+from pulumi_vod_workflow.core.execution import ended_for
+from pulumi_vod_workflow.core.property_marks import OUTPUT_SIGNATURE, SIGNATURE
+from pulumi_vod_workflow.core.secrets import Secret
+from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.plugin import engine_process
+from pulumi_vod_workflow.plugin.host import scope_of, type_of
+from pulumi_vod_workflow.plugin.wire import UNKNOWN_TEXTS, decode, encode, with_secrets
+
+
+def struct(properties: dict[str, Any]) -> Struct:
+    found = Struct()
+    found.update(properties)
+    return found
+
+
+def test_values_survive_the_wire() -> None:
+    """Unknown and secret ones at any depth; a secret within a secret has no mark of its own."""
+    values = {"a": [1, 2.5, None, True], "b": {"c": UNKNOWN}, "d": "x", "e": {"f": ["g", {}]}}
+    marked = {**values, "d": Secret({"x": Secret(1)}), "e": {"f": [Secret("g"), {}]}}
+    found = decode(encode(marked))
+    assert found.values == {**values, "d": {"x": 1}}
+    assert found.secrets == {"d": True, "e": {"f": {0: True}}}
+    again = with_secrets(found.values, found.secrets)
+    assert again == {**values, "d": Secret({"x": 1}), "e": {"f": [Secret("g"), {}]}}
+    assert all(decode(struct({"x": text})).values["x"] is UNKNOWN for text in UNKNOWN_TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("output", "value", "secret"),
+    [
+        ({"value": 1}, 1, False),
+        ({"value": 1, "secret": True}, 1, True),
+        ({"secret": True}, UNKNOWN, True),
+        ({"value": {"a": "b"}, "dependencies": ["urn"]}, {"a": "b"}, False),
+    ],
+)
+def test_outputs_are_read(output: dict[str, Any], value: object, secret: bool) -> None:
+    found = decode(struct({"x": {SIGNATURE: OUTPUT_SIGNATURE, **output}}))
+    assert found.values["x"] == value
+    assert bool(found.secrets) == secret
+
+
+@pytest.mark.parametrize("moved", [{"b": 1}, [1], "text", 1])
+def test_a_secret_that_has_moved_hides_the_whole_property(moved: object) -> None:
+    secrets = decode(encode({"x": {"a": Secret(1)}})).secrets
+    assert with_secrets({"x": moved, "y": 1}, secrets) == {"x": Secret(moved), "y": 1}
+
+
+def test_a_urn_has_the_identity_that_the_dynamic_resource_declares() -> None:
+    """With the dynamic types of parents, and a name that may contain colons."""
+    urn = "urn:pulumi:s::p::a:b:C$vod:index:WorkflowRun$vod:index:WorkflowCompletion::my::name"
+    assert type_of(urn) == "vod:index:WorkflowCompletion"
+    assert scope_of(urn) == {
+        "project": "p",
+        "stack": "s",
+        "name": "my::name",
+        "parent": "a:b:C$pulumi-python:dynamic/vod:WorkflowRun",
+    }
+    assert scope_of("urn:pulumi:s::p::vod:index:WorkflowRun::n") == {
+        "project": "p",
+        "stack": "s",
+        "name": "n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("shown", "age"),
+    [
+        ("      05:09 pulumi\n", 309.0),
+        ("2-03:04:05 /usr/local/bin/pulumi\n", 183845.0),
+        ("05:09 pulumi-language-python\n", None),
+        ("05:09 bash\n", None),
+        ("", None),
+    ],
+)
+def test_the_age_of_the_command_is_that_of_the_engine_alone(
+    shown: str, age: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ps(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 0, stdout=shown)
+
+    monkeypatch.setattr(subprocess, "run", ps)
+    assert engine_process.command_age() == age
+
+
+def test_without_ps_no_age_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert engine_process.command_age() is None
+
+
+@pytest.mark.parametrize(
+    ("run", "seconds"),
+    [
+        ({"phase": "failed", "endTime": "2026-01-01T08:00:00+08:00"}, 60.0),
+        ({"phase": "running", "endTime": "2026-01-01T08:00:00+08:00"}, None),
+        ({"phase": "failed", "endTime": "2026-01-01T08:00:00"}, None),
+        ({"phase": "failed"}, None),
+    ],
+)
+def test_the_time_since_an_end(run: dict[str, Any], seconds: float | None) -> None:
+    assert ended_for(run, datetime(2026, 1, 1, 0, 1, tzinfo=UTC)) == seconds
