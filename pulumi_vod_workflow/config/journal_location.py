@@ -148,7 +148,8 @@ def _default_location(
     if not (is_beside or emulated) and environ.get("CI", "").lower() not in {"", "0", "false"}:
         warning = (
             f"the journal {path} exists only on this CI runner. After an interrupted update, the "
-            "preview on the next runner stops at each start of that update.\n"
+            "preview on the next runner stops at each start of that update. A start that failed "
+            "without an answer is not in the state: the next runner may pay it again.\n"
             "hint: set `vod:journal` to a bucket: `vod:journal: s3://BUCKET/PREFIX`"
         )
     return JournalLocation(

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pulumi_vod_workflow.core.exported_state import StateRuns, masked
 from pulumi_vod_workflow.core.resource_types import (
     BATCH_TYPE,
+    PROVIDER_TYPES,
     RUN_TYPE,
     canonical_type,
     provider_configuration,
@@ -98,6 +99,8 @@ class ExportedStack:
             for found in sorted(self.resources, key=lambda found: not found.is_default)
         )
         self._config: Mapping[str, Any] = next(filter(None, configured), {})
+        self.is_configured = any(found.type in PROVIDER_TYPES for found in self.resources)
+        """Whether the export has the configuration of the last update."""
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

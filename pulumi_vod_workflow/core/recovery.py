@@ -85,6 +85,7 @@ class OwnerState(Enum):
     """Whether the process of the operation that sent a start last is still alive."""
 
     ENDED = "it has ended; also of records that name no process"
+    PENDING = "none: the record is an unfinished operation of the state, which may have sent it"
     LIVING = "it is alive"
     THIS_PROCESS = "it is the process that reads the record"
     UNKNOWN = "the journal cannot know, for example because the process is on another machine"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pulumi_vod_workflow.core.recovery import StartRecord
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
@@ -25,12 +25,27 @@ def move_stack(file: SqliteJournal, project: str, stack: str, target: Journal) -
     """
     records = file.list_unmoved(project, stack)
     if records:
-        target.import_records(records)
-        _complete_runs(records, target)
+        copy_records(records, target)
     elif not file.has_met(project, stack):
         return 0
     file.remove_moved(project, stack, records)
     return len(records)
+
+
+def copy_records(records: Collection[StartRecord], target: Journal) -> int:
+    """
+    Record the starts of another journal, which keeps them; repeatable.
+
+    Returns:
+        The number of added records.
+
+    Raises:
+        JournalError: when the target is not usable.
+
+    """
+    added = target.import_records(records)
+    _complete_runs(records, target)
+    return added
 
 
 def _complete_runs(records: Iterable[StartRecord], target: Journal) -> None:

@@ -250,6 +250,7 @@ class ObjectEntries:
         return replace(
             version,
             sent_at=bodies.get(current.path, {}).get("sentAt"),
+            owner=bodies.get(last.path, {}).get("owner"),
             last_claim=bodies.get(last.path, {}).get("claim"),
         )
 

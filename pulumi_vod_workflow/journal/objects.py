@@ -22,7 +22,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final
@@ -321,7 +321,11 @@ class ObjectJournal(Journal):
             # Rejected in the meantime. The next lookup of the waiting operation finds no record.
             in_flight = StartRecord(self.now(), owner_state=OwnerState.UNKNOWN)
             return ClaimResult(won=False, record=in_flight)
-        return ClaimResult(won=False, record=self._entries.record(deciding, body))
+        record = self._entries.record(deciding, body)
+        if record.owner_state is OwnerState.PENDING and len(sent) > 1:
+            # Another update has claimed the pending start, so it is in flight.
+            record = replace(record, owner_state=OwnerState.UNKNOWN)
+        return ClaimResult(won=False, record=record)
 
     def _reject(self, intent: StartIntent, owner: str) -> None:
         with self._lock:

@@ -23,6 +23,12 @@ PRUNE_AFTER: Final = 3600.0
 """The age of a dead process's file at its removal, in seconds."""
 
 
+PENDING_PROCESS: Final = "pending"
+"""The process in the record of an unfinished operation of the state."""
+
+_WITHOUT_PROCESS: Final = {None: OwnerState.ENDED, PENDING_PROCESS: OwnerState.PENDING}
+
+
 class OwnerProcesses(Protocol):
     """The processes whose claims a journal has."""
 
@@ -72,8 +78,8 @@ class UnknownProcesses:
 
     def state(self, process: str | None) -> OwnerState:
         """Return whether a process is this one; of all others, nothing is known."""
-        if process is None:
-            return OwnerState.ENDED
+        if process in _WITHOUT_PROCESS:
+            return _WITHOUT_PROCESS[process]
         return OwnerState.THIS_PROCESS if process == process_id() else OwnerState.UNKNOWN
 
 
@@ -115,8 +121,8 @@ class LockFiles:
 
     def state(self, process: str | None) -> OwnerState:
         """Return whether a process is alive: whether its file is locked."""
-        if process is None:
-            return OwnerState.ENDED
+        if process is None or process in _WITHOUT_PROCESS:
+            return _WITHOUT_PROCESS[process]
         if process == process_id():
             return OwnerState.THIS_PROCESS
         path = self._folder / process

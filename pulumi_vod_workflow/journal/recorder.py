@@ -78,6 +78,18 @@ class StartRecorder:
         version = found.versions[self.intent.record_key]
         return replace(self, expected_version=version, resent=True)
 
+    def to_send_own(self) -> StartRecorder:
+        """
+        Return the recorder that sends the start although it is recorded as pending; blocks.
+
+        Raises:
+            JournalError: when the journal is not writable.
+
+        """
+        found = replace(self.to_resend(), resent=False)
+        # With an owner, another update has claimed it since, and the next claim has to be lost.
+        return found if found.expected_version.owner is None else self
+
     def is_past_resend_deadline(self, first_sent: datetime) -> bool:
         """Return whether a retry comes more than `resend_within` seconds after the first send."""
         # A negative age means that the clock was set back, so the true age is unknown.

@@ -30,7 +30,7 @@ from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import sqlite_schema as schema
-from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
+from pulumi_vod_workflow.journal.owners import PENDING_PROCESS, LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
     RELEASED_RETENTION,
     RUN_FIELDS,
@@ -244,13 +244,17 @@ class SqliteJournal(Journal):
     @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         met = {**self._stack_values(project, stack), "now": self._clock.now().isoformat()}
-        rows = [{**self._row(start.record()), "creates": start.creates} for start in starts]
+        owner = {"owner": None, "process": PENDING_PROCESS}
+        rows = [
+            {**self._row(start.record()), "creates": start.creates, **owner} for start in starts
+        ]
 
         def add(connection: sqlite3.Connection) -> int:
-            added = [connection.execute(schema.INSERT_FOREIGN, row).rowcount for row in rows]
+            added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]
+            connection.executemany(schema.UPSERT_OWNER, added)
             connection.executemany(schema.MARK_SETTLED, rows)
             connection.execute(schema.MARK_MET, met)
-            return sum(added)
+            return len(added)
 
         return self._write(add).result()
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
+from pulumi_vod_workflow.journal.owners import PENDING_PROCESS
 
 RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 """The fields of a run that a record has."""
@@ -20,8 +21,9 @@ IMPORTED: Final = "imported"
 
 
 def imported_process(record: StartRecord) -> str | None:
-    """Return the process of a start that another journal had; `None` if it has ended."""
-    return None if record.owner_state is OwnerState.ENDED else IMPORTED
+    """Return the process of a start that another journal or a state had; `None` if it has ended."""
+    without = {OwnerState.ENDED: None, OwnerState.PENDING: PENDING_PROCESS}
+    return without.get(record.owner_state, IMPORTED)
 
 
 # Longer than any update. A slower concurrent update still finds the released run.
@@ -113,6 +115,7 @@ class PendingStart:
             self.record_key or hidden_key(self.resource_key),
             self.resource_key,
             self.request_key,
+            OwnerState.PENDING,
         )
 
 

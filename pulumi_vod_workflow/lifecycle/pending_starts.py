@@ -29,7 +29,7 @@ from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, star
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import as_mapping, as_text
 from pulumi_vod_workflow.errors import ConfigurationError, JournalError
-from pulumi_vod_workflow.journal.moving import move_stack
+from pulumi_vod_workflow.journal.moving import copy_records, move_stack
 from pulumi_vod_workflow.journal.opening import new_journal
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import Journal, PendingStart, intent_of
@@ -74,13 +74,14 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
     # A start of the embedded emulator is free, and another machine has other runs.
     if settings.site.endpoint == EMULATOR:
         return
-    for path, backend in location.former_files:
-        _move_records(session, host, SqliteJournal(path, backend), project, stack)
+    key = project, stack
+    if location.default is None:
+        _move_records(session, host, key)
     # A journal on this machine knows nothing of the updates of other machines. So it meets the
     # stack in each operation.
-    has_met = location.is_shared and session.journal.has_met(project, stack)
+    has_met = location.is_shared and session.journal.has_met(*key)
     # `vod:journal` may have changed and changed back. Another journal withdraws this mark only of
-    # the default journal, and of the last update's one: see `_forget_former_journals`.
+    # the default journal, and of the last update's one: see `_leave_former_journals`.
     if has_met and location.default is None:
         return
     try:
@@ -97,11 +98,10 @@ def _meet(session: Session, host: Host, project: str, stack: str) -> None:
             f"interrupted update on another machine may be paid again: {error}\n"
             "hint: run `vod-workflow recover` before `pulumi up`"
         )
+        _leave_former_journals(session, host, location, key)
         return
-    last = _recorded_settings(exported, settings).journal
-    if has_met and (last == location or exported.is_secret("vod:journal")):
+    if _continue_journal(session, host, exported, key, has_met=has_met):
         return
-    _forget_former_journals(session, host, last, project, stack)
     _import_pending(session, host, exported, project, stack)
 
 
@@ -130,52 +130,124 @@ def _warn_of_write(host: Host, what: str, error: JournalError) -> None:
     )
 
 
-def _forget_former_journals(
-    session: Session, host: Host, last: JournalLocation, project: str, stack: str
+def _continue_journal(
+    session: Session, host: Host, exported: ExportedStack, stack: tuple[str, str], *, has_met: bool
+) -> bool:
+    """Read the former journals if needed; return whether the journal lacks nothing of the state."""
+    location = session.settings.journal
+    last = _recorded_settings(exported, session.settings).journal
+    is_hidden = exported.is_secret("vod:journal")
+    if location.default is None and is_hidden:
+        host.logger.warning(
+            "the `vod:journal` of the last update is a secret, so the provider cannot read that "
+            "journal. A start that only that journal has may be paid again.\n"
+            "hint: set `vod:journal` back, or run `vod-workflow recover --journal` with its URL"
+        )
+    # A preview may be the only operation with a journal: only an update moves the records to it.
+    if location.default is not None and (last == location or is_hidden):
+        _move_records(session, host, stack)
+        if has_met:
+            return True
+    _leave_former_journals(session, host, last, stack)
+    return False
+
+
+def _leave_former_journals(
+    session: Session, host: Host, last: JournalLocation, stack: tuple[str, str]
 ) -> None:
     """
-    Withdraw the stack's mark in the journal of the last update, if this is another one.
+    Copy the stack's records from the journals before a change of `vod:journal`.
 
-    So one journal at most has a mark of the stack. When `vod:journal` changes back, the former
-    journal reads the unfinished operations again.
+    The state has no pending operation of a start that failed without a kill. A former journal keeps
+    its records, because an update may still use that journal.
+
+    This also withdraws the stack's mark there, so one journal at most has a mark of the stack. When
+    `vod:journal` changes back, the former journal reads the unfinished operations again.
     """
     # `up --skip-preview` records its own configuration before this, so the default one is added.
     location = session.settings.journal
-    for former in {last, location.default or location} - {location}:
+    former = {last, location.default or location} - {location}
+    files = {place.path for place in former}
+    if location.default is not None:
+        former |= {
+            JournalLocation("file", path, backend=backend)
+            for path, backend in location.former_files
+            if path not in files
+        }
+    for place in former:
+        if place.path and _is_own_file(location, place.path):
+            continue
         try:
-            journal = new_journal(former)
-            if journal.has_met(project, stack):
-                journal.forget_met(project, stack)
+            journal = new_journal(place)
+            records = journal.list_stack(*stack)
         except JournalError as error:
             host.logger.warning(
-                f"the journal {former}, which updates of this stack used before, cannot learn that "
+                f"the provider cannot read the journal {place}, which updates of this stack used "
+                f"before: {error.why}. A start that only that journal has may be paid again.\n"
+                "hint: make that journal readable, or run `vod-workflow recover --journal` with it"
+            )
+            continue
+        _copy_records(session, host, place, records)
+        try:
+            if journal.has_met(*stack):
+                journal.forget_met(*stack)
+        except JournalError as error:
+            host.logger.warning(
+                f"the journal {place}, which updates of this stack used before, cannot learn that "
                 f"they use {location} now: {error.why}\n"
                 "hint: do not set `vod:journal` back to that journal"
             )
 
 
-def _move_records(
-    session: Session, host: Host, file: SqliteJournal, project: str, stack: str
+def _copy_records(
+    session: Session, host: Host, source: JournalLocation, records: list[StartRecord]
 ) -> None:
-    """Move the stack's records from a former file to the journal."""
-    path, location = Path(file.location), session.settings.journal
-    # A hard link is the journal itself, too, and a move deletes the records of the former file.
-    own = location.path
-    if not path.exists() or (own and own.exists() and path.samefile(own)):
+    """Copy the records of a former journal."""
+    if not records:
         return
-    records: list[StartRecord] = []
+    location = session.settings.journal
     try:
-        records = file.list_unmoved(project, stack)
-        if records or file.has_met(project, stack):
-            move_stack(file, project, stack, session.journal)
-        if records:
-            host.logger.info(
-                f"moved the records of {len(records):,} starts from {path} to {location}"
-            )
+        added = copy_records(records, session.journal)
+        if added:
+            host.logger.info(f"copied the records of {added:,} starts from {source} to {location}")
     except JournalError as error:
-        session.meeting.unrecorded_starts += records
-        what = f"the records of starts in the journal {path} cannot move to {location}"
-        _warn_of_write(host, what, error)
+        _keep_unrecorded(session, host, source, records, error)
+
+
+def _keep_unrecorded(
+    session: Session, host: Host, source: object, records: list[StartRecord], error: JournalError
+) -> None:
+    """Keep the records of a former journal for this operation only."""
+    session.meeting.unrecorded_starts += records
+    what = f"the records of starts in the journal {source} cannot move to"
+    _warn_of_write(host, f"{what} {session.settings.journal}", error)
+
+
+def _is_own_file(location: JournalLocation, path: Path) -> bool:
+    """Return whether a former file is the journal itself; a hard link is."""
+    own = location.path
+    return own is not None and own.exists() and path.exists() and path.samefile(own)
+
+
+def _move_records(session: Session, host: Host, stack: tuple[str, str]) -> None:
+    """Move the stack's records from former files to the journal."""
+    location = session.settings.journal
+    for path, backend in location.former_files:
+        # A move deletes the records of the former file.
+        if not path.exists() or _is_own_file(location, path):
+            continue
+        file = SqliteJournal(path, backend)
+        records: list[StartRecord] = []
+        try:
+            records = file.list_unmoved(*stack)
+            if records or file.has_met(*stack):
+                move_stack(file, *stack, session.journal)
+            if records:
+                host.logger.info(
+                    f"moved the records of {len(records):,} starts from {path} to {location}"
+                )
+        except JournalError as error:
+            _keep_unrecorded(session, host, path, records, error)
 
 
 def pending_starts(
@@ -226,7 +298,8 @@ def _starts_by_operation(
     exported: ExportedStack, settings: Settings, now: datetime
 ) -> list[tuple[Operation, list[PendingStart]]]:
     """Return each unfinished operation with its starts without a recorded run."""
-    site = _recorded_settings(exported, settings).site
+    # `pulumi destroy` leaves the pending creates without the configuration of their update.
+    site = (_recorded_settings(exported, settings) if exported.is_configured else settings).site
     if site.endpoint == EMULATOR:
         return []
     # The time of a state is that of its last write, and the start may have been sent before. So

@@ -117,6 +117,9 @@ async def _start(
                 intent.start, intent.client_token, is_cancelled, recorder
             )
         except ClaimLostError as lost:
+            if _is_own_operation(recorder, lost.record):
+                recorder = await anyio.to_thread.run_sync(recorder.to_send_own)
+                continue
             record = await _wait_for_other_update(recorder, lost.record, on_waiting, is_cancelled)
             if record is not None and record.run is not None:
                 return StartedRun(execution.submitted_outputs(record.run), reused=True)
@@ -125,6 +128,17 @@ async def _start(
                 recorder = await anyio.to_thread.run_sync(recorder.to_resend)
         else:
             return StartedRun(await _accepted(recorder, answer, on_progress))
+
+
+def _is_own_operation(recorder: StartRecorder, record: StartRecord) -> bool:
+    """
+    Return whether a lost claim has only the record of this operation's own pending create.
+
+    The operation has read all earlier pending creates before its plan, and the plan had no record.
+    Since then, the preview of another machine has recorded the pending creates of this operation.
+    """
+    is_pending = record.owner_state is OwnerState.PENDING and record.run is None
+    return is_pending and recorder.expected_version.sent_at is None
 
 
 async def _accepted(

@@ -185,6 +185,8 @@ def test_without_a_journal_each_unfinished_operation_may_have_sent_its_starts(
     assert f"{begun}not in the journal. A RUN MAY EXIST" in text
     assert "run `vod-workflow recover` on the machine of that update, or pass the journal" in text
     assert not machine.journal.exists(), "a look makes no file"
+    assert "Do not use --clear-pending-creates before the next update" in text
+    assert text.splitlines()[-1] == "Then: `pulumi up`", "only the state has the start"
 
 
 def test_false_alarms_of_a_fresh_journal_are_answered_at_once(machine: Machine) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.harness import Story, run
 from tests.engine.project import Project
-from torture.crash import crash
+from torture.crash import crash, first
 from torture.declared import FILE, PROGRAM
 from torture.stand import Stand
 
@@ -71,6 +71,47 @@ def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: 
         said = stand.up()
         assert said.questions == {"lost"}, said.text
         assert said.paid == 0
+
+
+def test_a_start_that_failed_is_known_after_a_change_of_the_journal(
+    tmp_path: Path, like: Project
+) -> None:
+    """No kill: the state has nothing of it. A preview with another journal changes nothing."""
+    with Stand(tmp_path / "stand", like) as stand:
+        stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+        stand.project.configure(vod_journal=str(tmp_path / "first.sqlite3"))
+        trap = stand.gate.trap("accepted", 1)
+        command = stand.begin()
+        assert first(command, trap.reached.is_set)
+        stand.emulator.fault(action="StartWorkflow", kind="reset", times=999)
+        trap.release(lost=True)
+        assert command.wait() != 0
+        stand.emulator.fault(action="StartWorkflow", kind="reset", times=0)
+        stand.emulator.advance(5000)
+        stand.project.configure(vod_resendWithin="0", vod_journal=str(tmp_path / "other.sqlite3"))
+        assert stand.preview().questions == {"run"}
+        stand.project.configure(vod_journal="")
+        said = stand.up()
+        assert said.questions == {"run"}, said.text
+        assert stand.paid == {"v": 1}
+
+
+def test_a_preview_elsewhere_takes_no_start_of_an_update(tmp_path: Path, like: Project) -> None:
+    """The two machines share a chosen journal. The update has not claimed all its starts yet."""
+    with Stand(tmp_path / "stand", like) as stand:
+        stand.project.configure(
+            vod_journal=str(tmp_path / "shared.sqlite3"), vod_requestsPerSecond="1"
+        )
+        names = [f"r{number}" for number in range(4)]
+        stand.declared.runs = {name: {"vid": name, "template_id": "t"} for name in names}
+        stand.write()
+        trap = stand.gate.trap("accepted", 1)
+        command = stand.project.up("--skip-preview", "--parallel", "16")
+        assert first(command, trap.reached.is_set)
+        assert stand.preview().questions
+        trap.release()
+        assert command.wait() == 0, command.said
+        assert stand.paid == dict.fromkeys(names, 1)
 
 
 def test_a_password_in_the_plain_configuration_is_warned_of_once(

@@ -137,8 +137,9 @@ def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
     """
     As after a kill: the journal has the runs, the state has not.
 
-    Meanwhile the user has changed `vod:journal`: the records move from the former file. What a
-    state has held is not taken over: lost again, or destroyed, it is a new run, shown and paid.
+    Meanwhile the user has changed `vod:journal`: a preview copies the records of the former file,
+    and the update moves them. What a state has held is not taken over: lost again, or destroyed, it
+    is a new run, shown and paid.
     """
     program = together(run(), batch(items("a", "b", "c")))
     empty = story.stack.state_file.read_text()
@@ -148,7 +149,8 @@ def test_what_was_accepted_by_a_lost_state_is_taken_over(story: Story) -> None:
     # Not in the state's folder: a file there has the same owner, whatever its path.
     story.write_config(vod_journal=str(story.folder / "other" / "journal.sqlite3"))
     outcome = story.pays(program, 0)
-    assert "moved the records of 4 starts from " in story.shown.text
+    assert "copied the records of 4 starts from " in story.shown.text
+    assert "moved the records of 4 starts from " in outcome.text
     assert "reuses runs that an earlier update started (free)" in outcome.text
     of_run = story.run["runId"]
     assert f"reuses {of_run} (free)" in outcome.text

@@ -6,6 +6,7 @@ A store may differ where a class attribute says so, with the reason.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import threading
 from collections.abc import Callable, Mapping
@@ -26,8 +27,10 @@ from pulumi_vod_workflow.core.recovery import (
 )
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal.moving import move_stack
+from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import (
+    ClaimLostError,
     ClaimResult,
     Journal,
     PendingStart,
@@ -509,6 +512,27 @@ class JournalConformance:
         version = later.lookup([A], create=True).versions[A.record_key]
         assert later.claim(A, ME, version).result().won
         assert later.lookup([A]).records[A.record_key].sent_at == sent_at
+
+    def test_an_update_sends_its_own_start_that_a_preview_has_recorded_as_pending(
+        self, journal: Journal, open_journal: Opener
+    ) -> None:
+        """Before the first claim, or between a rejection and the next one. It keeps the journal."""
+        versions = open_journal().lookup([A, B], create=True).versions
+        assert journal.claim(B, ME, versions[B.record_key]).result().won
+        journal.record_rejected(B, ME).result()
+        starts = [pending(start, journal.now() - timedelta(days=1)) for start in (A, B)]
+        assert open_journal().import_pending(PROJECT, STACK, starts) == 2
+        for start in (A, B):
+            recorder = StartRecorder(journal, start, ME, versions[start.record_key])
+            with pytest.raises(ClaimLostError) as lost:
+                asyncio.run(recorder.claim())
+            assert lost.value.record.owner_state is OwnerState.PENDING
+            asyncio.run(recorder.to_send_own().claim())
+            other = StartRecorder(journal, start, OTHER, versions[start.record_key])
+            for rival in (other, other.to_send_own()):
+                with pytest.raises(ClaimLostError) as lost:
+                    asyncio.run(rival.claim())
+                assert lost.value.record.owner_state is not OwnerState.PENDING
 
     def test_a_stack_that_another_journal_has_is_met_again(
         self, journal: Journal, open_journal: Opener

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +280,52 @@ def test_a_journal_that_is_used_again_meets_the_stack_again(
     machine.config = {}
     machine.state(pending(RUN_TYPE, RUN))
     assert machine.asked(RUN) == {"run"}
+
+
+@pytest.mark.parametrize("way", ["there", "back", "there and back", "to another one"])
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_start_that_failed_without_a_kill_is_known_to_the_next_journal(
+    machine: Machine, tmp_path: Path, way: str, answered: bool
+) -> None:
+    """The state has no pending operation of it. A preview is no reason to leave a journal."""
+    machine.backend = f"file://{tmp_path}/states"
+    none: dict[str, str] = {}
+    one, other = ({"vod:journal": str(tmp_path / name)} for name in "ab")
+    first, *then = {
+        "there": [none, one],
+        "back": [one, none],
+        "there and back": [none, one, none],
+        "to another one": [one, other],
+    }[way]
+    machine.config = first
+    machine.state(config=first)
+    if answered:
+        machine.sends(RUN)
+    else:
+        intent = start_intent(RUN, endpoint=URL, region="cn-north-1")
+        machine.session().journal.claim(intent, "owner").result()
+    now = datetime.now(UTC) + timedelta(hours=1)
+    for machine.config in then:  # previews
+        assert machine.asked(RUN) <= {"run"}
+    session = machine.session()
+    machine.environment.setattr(type(session.journal), "now", lambda _: now)
+    meet_stack(session, machine.host(), RUN)
+    plan, _ = plan_starts(session, {"run": RUN})
+    assert ({*plan.reused}, {*plan.undecided}) == (
+        ({"run"}, set()) if answered else (set(), {"run"})
+    )
+
+
+def test_a_pending_start_is_found_after_a_destroy(machine: Machine) -> None:
+    """The state has lost the configuration of the update, with the region of the start."""
+    machine.config = {"vod:region": "ap-southeast-1"}
+    machine.state(pending(RUN_TYPE, RUN))
+    assert isinstance(machine.exported, dict)
+    machine.exported["deployment"]["resources"] = []
+    session = machine.session()
+    meet_stack(session, machine.host(), RUN)
+    plan, _ = plan_starts(session, {"run": RUN})
+    assert {*plan.undecided} == {"run"}
 
 
 @pytest.mark.parametrize("first", ["", "a.sqlite3"])

@@ -39,6 +39,10 @@ UNLOCK_STEP: Final = (
 CLEAR_COMMAND: Final = "pulumi refresh --clear-pending-creates && pulumi up"
 """The update that first removes the engine's records of interrupted creates."""
 UP_COMMAND: Final = "pulumi up"
+KEEP_PENDING_NOTE: Final = (
+    "Do not use --clear-pending-creates before the next update: only the state has some of these "
+    "starts, and they may be paid again without it."
+)
 NO_IMPORT_NOTE: Final = (
     "Do not use --import-pending-creates: Pulumi cannot import a run, and removes its record "
     "without a message."
@@ -130,11 +134,14 @@ class RecoveryReport:
             yield f"\nThe runs were not read. {self.read_error}"
         yield f"\nNext steps:\n{UNLOCK_STEP}"
         yield from (f"{number}. {step}" for number, step in enumerate(self._steps(), 1))
+        command = UP_COMMAND
         if any(operation.operation.type == "creating" for operation in self.operations):
             yield NO_IMPORT_NOTE
-            yield f"Then: `{CLEAR_COMMAND}`"
-        else:
-            yield f"Then: `{UP_COMMAND}`"
+            command = CLEAR_COMMAND
+        if any(start.is_only_pending for _, start in self.starts_with(*UNDECIDED)):
+            yield KEEP_PENDING_NOTE
+            command = UP_COMMAND
+        yield f"Then: `{command}`"
 
     def _found_runs(self) -> Iterator[str]:
         """Yield a line for each run that the user has found."""
