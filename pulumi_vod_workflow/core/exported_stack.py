@@ -18,8 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pulumi_vod_workflow.core.exported_state import StateRuns, masked
 from pulumi_vod_workflow.core.resource_types import (
     BATCH_TYPE,
-    DYNAMIC_PROVIDER_TYPE,
-    PACKAGED_PROVIDER_TYPE,
+    PROVIDER_TYPES,
     RUN_TYPE,
     canonical_type,
     provider_configuration,
@@ -95,14 +94,13 @@ class ExportedStack:
         parts = next((urn.removeprefix("urn:pulumi:").split("::") for urn in urns), [])
         self.name, self.project = (*parts, "", "")[:2]
         """Empty for a stack without resources."""
-        configured = [
+        configured = (
             provider_configuration(found.type, found.inputs)
             for found in sorted(self.resources, key=lambda found: not found.is_default)
-            if found.type in {DYNAMIC_PROVIDER_TYPE, PACKAGED_PROVIDER_TYPE}
-        ]
-        self.is_configured = bool(configured)
-        """Whether the export has the configuration of the last update."""
+        )
         self._config: Mapping[str, Any] = next(filter(None, configured), {})
+        self.is_configured = any(found.type in PROVIDER_TYPES for found in self.resources)
+        """Whether the export has the configuration of the last update."""
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

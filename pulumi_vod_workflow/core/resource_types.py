@@ -21,6 +21,7 @@ DYNAMIC_PROVIDER_KEY: Final = "__provider"
 
 DYNAMIC_PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
 PACKAGED_PROVIDER_TYPE: Final = "pulumi:providers:vod"
+PROVIDER_TYPES: Final = frozenset({DYNAMIC_PROVIDER_TYPE, PACKAGED_PROVIDER_TYPE})
 
 _DYNAMIC_TYPES: Final = {packaged: dynamic for dynamic, packaged in PACKAGED_TYPES.items()}
 
