@@ -12,7 +12,7 @@ import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowItemArgs, WorkflowRun, load_manifest
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
-from tests.engine.harness import Program, Story, run
+from tests.engine.harness import NAME, PROJECT, Program, Story, run
 from tests.scale import scaled
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
@@ -416,3 +416,21 @@ def test_a_manifest_feeds_a_batch(story: Story, tmp_path: Path) -> None:
     )
     story.stays(batch(load_manifest(lines)))
     assert {item["vid"] for item in story.emulator.ledger()} == {"v1", "v2"}
+
+
+@pytest.mark.hosts("dynamic")
+def test_an_item_starts_if_the_emulator_has_lost_the_runs_of_several_records(story: Story) -> None:
+    """Each record with the same work could give its run to the item, and none has one."""
+
+    def lost() -> None:
+        for number in range(3):
+            run(f"lost-{number}")()
+
+    state = story.state / ".pulumi" / "stacks" / PROJECT / f"{NAME}.json"
+    empty = state.read_text()
+    story.up(lost)
+    state.write_text(empty)
+    story.emulator.reset()
+    story.up(batch({"a": {"vid": "v1"}}))
+    assert [*story.batch["runs"]] == ["a"]
+    assert len(story.emulator.ledger()) == 1
