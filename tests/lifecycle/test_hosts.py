@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -144,24 +143,3 @@ def test_a_batch_without_a_run_reports_each_hint_on_a_line(
     assert lines[2].startswith("    hint: check `vid`")
     assert not any(" hint: " in line.strip() for line in lines)
     assert vod_emulator.ledger() == []
-
-
-def test_an_item_starts_if_the_emulator_has_lost_the_runs_of_several_records(
-    vod_emulator: VodEmulator, tmp_path: Path
-) -> None:
-    """Each record of an equal start is a run to reuse, until none of them is known any more."""
-
-    async def go() -> None:
-        async with session_at(vod_emulator.url, tmp_path) as (session, _):
-            for name in ("lost-1", "lost-2", "lost-3"):
-                news = {**RUN, "scope": scope(name)}
-                await run.create(session, host(), await checked(run, session, {}, news))
-        vod_emulator.reset()
-        async with session_at(vod_emulator.url, tmp_path) as (session, _):
-            stub: Any = SimpleNamespace(is_lost=lambda _: True, problem="")
-            session._evidence = stub  # the state has none of these resources
-            made = await batch.create(session, host(), await checked(batch, session, {}, BATCH))
-            assert [*plain(made.state)["runs"]] == ["a"]
-
-    asyncio.run(go())
-    assert len(vod_emulator.ledger()) == 1
