@@ -95,11 +95,10 @@ class AtMostStarts(VodPolicy):
         urns = (args.urn, *args.opts.aliases)
         before = next((known[urn] for urn in urns if urn in known), None)
         provider = args.provider
-        service = service_of(
-            provider_configuration(provider.resource_type, received(provider.props))
-            if provider
-            else {}
+        configuration = provider and provider_configuration(
+            provider.resource_type, received(provider.props)
         )
+        service = service_of(configuration or {})
         own = starts(canonical_type(args.resource_type), before, declared, service)
         self._starts[args.urn] = own
         total, most = sum(self._starts.values()), int(args.get_config()["max"])

@@ -18,7 +18,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pulumi_vod_workflow.core.exported_state import StateRuns, masked
 from pulumi_vod_workflow.core.resource_types import (
     BATCH_TYPE,
-    PROVIDER_TYPES,
     RUN_TYPE,
     canonical_type,
     provider_configuration,
@@ -94,13 +93,15 @@ class ExportedStack:
         parts = next((urn.removeprefix("urn:pulumi:").split("::") for urn in urns), [])
         self.name, self.project = (*parts, "", "")[:2]
         """Empty for a stack without resources."""
-        configured = (
+        configurations = (
             provider_configuration(found.type, found.inputs)
             for found in sorted(self.resources, key=lambda found: not found.is_default)
         )
-        self._config: Mapping[str, Any] = next(filter(None, configured), {})
-        self.is_configured = any(found.type in PROVIDER_TYPES for found in self.resources)
+        known = [found for found in configurations if found is not None]
+        self.is_configured = bool(known)
         """Whether the export has the configuration of the last update."""
+        # A stack whose program configures a provider of its own may also have an empty default one.
+        self._config: Mapping[str, Any] = next(filter(None, known), {})
 
     @classmethod
     def parse(cls, content: bytes) -> Self:

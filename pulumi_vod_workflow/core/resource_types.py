@@ -21,7 +21,6 @@ DYNAMIC_PROVIDER_KEY: Final = "__provider"
 
 DYNAMIC_PROVIDER_TYPE: Final = "pulumi:providers:pulumi-python"
 PACKAGED_PROVIDER_TYPE: Final = "pulumi:providers:vod"
-PROVIDER_TYPES: Final = frozenset({DYNAMIC_PROVIDER_TYPE, PACKAGED_PROVIDER_TYPE})
 
 _DYNAMIC_TYPES: Final = {packaged: dynamic for dynamic, packaged in PACKAGED_TYPES.items()}
 
@@ -47,7 +46,7 @@ def type_of_urn(urn: str) -> str:
     return canonical_type(parts[2].rpartition("$")[2]) if len(parts) == 4 else ""
 
 
-def provider_configuration(provider_type: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def provider_configuration(provider_type: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     Return the configuration that a provider has in a state or a policy, by its full keys.
 
@@ -55,9 +54,9 @@ def provider_configuration(provider_type: str, inputs: Mapping[str, Any]) -> dic
     provider has the keys of `vod:` alone, without that prefix.
 
     Returns:
-        An empty map for the provider of another package.
+        `None` for the provider of another package.
 
     """
     if provider_type == PACKAGED_PROVIDER_TYPE:
         return {f"vod:{key}": value for key, value in inputs.items()}
-    return dict(inputs) if provider_type == DYNAMIC_PROVIDER_TYPE else {}
+    return dict(inputs) if provider_type == DYNAMIC_PROVIDER_TYPE else None

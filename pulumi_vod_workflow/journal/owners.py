@@ -17,14 +17,11 @@ from typing import Final, Protocol
 from uuid import uuid4
 
 from pulumi_vod_workflow.core.recovery import OwnerState
+from pulumi_vod_workflow.journal.store import PENDING_PROCESS
 
 # A process makes its file and locks it at once. The age keeps the two steps apart from a removal.
 PRUNE_AFTER: Final = 3600.0
 """The age of a dead process's file at its removal, in seconds."""
-
-
-PENDING_PROCESS: Final = "pending"
-"""The process in the record of an unfinished operation of the state."""
 
 _WITHOUT_PROCESS: Final = {None: OwnerState.ENDED, PENDING_PROCESS: OwnerState.PENDING}
 

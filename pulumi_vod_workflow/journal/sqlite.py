@@ -30,8 +30,9 @@ from pulumi_vod_workflow.config.clock import Clock, SystemClock
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
 from pulumi_vod_workflow.errors import JournalError
 from pulumi_vod_workflow.journal import sqlite_schema as schema
-from pulumi_vod_workflow.journal.owners import PENDING_PROCESS, LockFiles, OwnerProcesses
+from pulumi_vod_workflow.journal.owners import LockFiles, OwnerProcesses
 from pulumi_vod_workflow.journal.store import (
+    PENDING_PROCESS,
     RELEASED_RETENTION,
     RUN_FIELDS,
     ClaimResult,

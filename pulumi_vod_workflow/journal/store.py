@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from pulumi_vod_workflow.core.recovery import OwnerState, StartIntent, StartRecord
-from pulumi_vod_workflow.journal.owners import PENDING_PROCESS
 
 RUN_FIELDS: Final = ("runId", "requestId", "submittedAt")
 """The fields of a run that a record has."""
 
 IMPORTED: Final = "imported"
 """The process of a start that another journal had: nothing shows whether it is alive."""
+
+PENDING_PROCESS: Final = "pending"
+"""The process in the record of an unfinished operation of the state."""
 
 
 def imported_process(record: StartRecord) -> str | None:

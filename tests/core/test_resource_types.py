@@ -37,7 +37,10 @@ def test_the_type_of_a_urn_is_that_of_the_resource() -> None:
 
 def test_both_providers_have_the_configuration_under_full_keys() -> None:
     packaged = {"region": "cn-north-1", "version": "0.1.0"}
-    assert provider_configuration(PACKAGED_PROVIDER_TYPE, packaged)["vod:region"] == "cn-north-1"
+    assert provider_configuration(PACKAGED_PROVIDER_TYPE, packaged) == {
+        "vod:region": "cn-north-1",
+        "vod:version": "0.1.0",
+    }
     dynamic = {"vod:region": "cn-north-1", "volcengine:accessKey": "a"}
     assert provider_configuration(DYNAMIC_PROVIDER_TYPE, dynamic) == dynamic
-    assert provider_configuration("pulumi:providers:random", packaged) == {}
+    assert provider_configuration("pulumi:providers:random", packaged) is None

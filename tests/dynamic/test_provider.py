@@ -238,7 +238,7 @@ def test_the_reason_of_a_failed_adoption_is_one_line() -> None:
     run = provider().create(inputs(clientToken="adopted-elsewhere"))
     batch = WorkflowBatchProvider()
     batch._session = provider()._session
-    items = {"new": {"vid": "v1"}, "old": {"vid": "v2", "existingRunId": run.id}}
+    items = {"new": {"vid": "v3"}, "old": {"vid": "v2", "existingRunId": run.id}}
     news = {"items": items, "defaults": {"templateId": "t1"}, "scope": {**SCOPE, "name": "b"}}
     state = batch.create(batch.check({}, news).inputs).outs
     assert state
