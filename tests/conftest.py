@@ -15,12 +15,20 @@ gc.disable()  # until all is loaded: a tenth of the time of that is collection o
 
 FIRST = ("engine", "package", "sdk", "properties", "transport", "emulator", "docs", "cli")
 """Folders whose tests last long or wait, the longest first; quick tests fill the run's end."""
+BEFORE_WAITS = "package"
+"""The folder after whose tests those begin that wait for seconds, or that others wait for."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, so that no process ends long after the others."""
     rank = {folder: number for number, folder in enumerate(FIRST)}
-    items.sort(key=lambda item: rank.get(item.nodeid.split("/")[1], len(FIRST)))
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("waits"):
+            return rank[BEFORE_WAITS]
+        return rank.get(item.nodeid.split("/")[1], len(FIRST))
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

@@ -257,6 +257,7 @@ def test_the_service_never_objects(vod_emulator: VodEmulator) -> None:
     assert 160 <= vod_emulator.requests()[START_WORKFLOW] <= 161
 
 
+@pytest.mark.waits
 @pytest.mark.vod_emulator(rate_limit=20)
 def test_it_finds_the_rate_that_is_left(vod_emulator: VodEmulator) -> None:
     """Where other systems take their share, most requests pass and every start is accepted."""
