@@ -7,7 +7,7 @@ READY := .venv/.ready
 # Each Python that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 # Compiles the tests and their imports once. In a new clone each worker of pytest would compile all.
-COMPILE_TESTS = $(PYTHON) -m pytest --collect-only -qq >/dev/null 2>&1 || true
+COMPILE_TESTS = [ -d tests/__pycache__ ] || $(PYTHON) -m pytest --collect-only -qq >/dev/null 2>&1 || true
 
 .PHONY: help
 help: ## List the targets
@@ -69,11 +69,12 @@ test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS=
 	@$(PYTHON) tools/engine/find_or_install.py yaml >/dev/null || true
 	@echo "==> pytest" >&2
 	@$(COMPILE_TESTS)
-	@tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 $(ARGS)
+	@tools/with-engine $(PYTHON) -m pytest -n 6 --maxschedchunk 1 $(ARGS)
 
 .PHONY: package
 package: $(READY) ## Test the package with every Python found and the lowest versions, then build dist/, in 8 minutes
-	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --maxschedchunk 1 tests/package $(ARGS)
+	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --maxschedchunk 1 tests/package \
+		tests/engine/test_templates.py $(ARGS)
 	@rm -rf dist
 	@$(PYTHON) -m hatchling build
 

@@ -79,6 +79,7 @@ def built(folder: Path, page: Path) -> Path:
     return folder / place / "index.html"
 
 
+@pytest.mark.waits
 def test_each_page_is_there_in_both_languages(site: Path) -> None:
     """Where there is no translation, the Chinese site shows the English page."""
     for page in PAGES:

@@ -104,6 +104,7 @@ def ends(sdk: Host) -> bool:
         return False
 
 
+@pytest.mark.waits
 def test_a_host_ends_only_if_pipe_and_address_of_the_engine_are_gone(
     vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_host_ends_only_if_pipe_and_address_of_the_engine_are_gone(
         assert not ends(sdk)
 
 
+@pytest.mark.waits
 @pytest.mark.vod_emulator(runningSeconds=3600)
 def test_an_unknown_host_stays(vod_emulator: VodEmulator, tmp_path: Path) -> None:
     with host(UNKNOWN, config(vod_emulator, tmp_path)) as sdk:

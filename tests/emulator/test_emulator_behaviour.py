@@ -347,6 +347,7 @@ def test_some_events_come_twice_and_some_go_elsewhere(
     assert len(emulator.events()) == 1
 
 
+@pytest.mark.waits
 def test_a_slow_subscriber_holds_nobody_up_and_is_not_waited_for(
     call: Call, emulator: VodEmulator, receiver: Receiver
 ) -> None:

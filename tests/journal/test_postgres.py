@@ -40,8 +40,6 @@ from pulumi_vod_workflow.journal.postgres_database import Tick  # isort: skip
 
 __all__ = ["postgres_server"]  # the fixture
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 RUN = {"runId": "lb:1", "requestId": "r1", "submittedAt": "2026-05-06T07:08:09Z"}
 ME, OTHER = "mine", "another's"
 
@@ -55,8 +53,10 @@ def order(key: str = "k", name: str = "r") -> StartIntent:
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer) -> str:
-    return postgres_server.new_database()
+def database(postgres_server: PostgresServer) -> Iterator[str]:
+    database = postgres_server.new_database()
+    yield database
+    postgres_server.release(database)
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def newest_found() -> str:
 TRIED: Final = KINDS if WHOLE else [LOWEST, NEWEST]
 """Kinds of environments that are made: in `make test`, not the Pythons between."""
 BY_PIP: Final = RUNNING if WHOLE else None
-"""The Python whose packages pip installs. In `make test`, `pulumi new` has pip install them."""
+"""The Python whose packages pip installs, as it does for `pulumi new`."""
 
 
 def install(kind: str, built: Built, folder: Path) -> None:

@@ -362,6 +362,7 @@ def test_many_waits_stay_within_the_rate(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sum(statuses.values()) == sum(asked.values())
 
 
+@pytest.mark.waits
 @pytest.mark.vod_emulator(pending_seconds=100)
 def test_a_run_that_is_not_there_is_told_at_once(vod_emulator: VodEmulator) -> None:
     """It may be too new to be seen, so it is looked for three times; the others go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -31,6 +32,7 @@ from pulumi_vod_workflow.errors import (
 )
 from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from tests.transport.conftest import Moments
+from tests.transport.simulation import SimulatedLoop
 
 START = {"vid": "v", "templateId": "t"}
 NO_RUN_ID: dict[str, object] = {"ResponseMetadata": {}, "Result": {}}
@@ -81,7 +83,8 @@ class Service:
             finally:
                 await client.aclose()
 
-        return anyio.run(go)
+        with asyncio.Runner(loop_factory=SimulatedLoop) as runner:  # the limiter waits, too
+            return runner.run(go())
 
     def fails(self, call: str = "start") -> VodWorkflowError:
         with pytest.raises(VodWorkflowError) as caught:

@@ -474,6 +474,7 @@ def test_a_proxy_that_nobody_knows(trusted: None, monkeypatch: pytest.MonkeyPatc
     assert (error.maybe_accepted, error.sent) == (False, False)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("named_by", "check"),
     [
