@@ -286,9 +286,13 @@ def pending_starts(
         # create, it has all starts of that create that were sent. A released record proves
         # nothing: another machine may have created a destroyed resource again.
         is_only_create = operation.type == "creating" and urns[operation.resource.urn] == 1
-        own = [known[start.record_key].sent_at for start in starts if start.record_key in known]
-        # An older record is that of an earlier create, which has failed.
-        is_own = bool(own) and (exported.written is None or max(own) >= exported.written)
+        own = [known[start.record_key] for start in starts if start.record_key in known]
+        # An older record is that of an earlier create, which has failed. The clocks of two machines
+        # differ, but a failed create leaves no run: with one, a batch has a state.
+        has_run = any(record.run is not None for record in own)
+        is_own = has_run and (
+            exported.written is None or max(record.sent_at for record in own) >= exported.written
+        )
         if not (is_only_create and is_own):
             for start in starts:
                 yield replace(start, creates=creates[start.record_key, start.resource_key])

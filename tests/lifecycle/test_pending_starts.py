@@ -198,6 +198,23 @@ def test_an_older_record_proves_nothing(machine: Machine) -> None:
     assert machine.asked(BATCH) == {"b"}
 
 
+@pytest.mark.parametrize(("has_run", "expected"), [(False, {"a", "b"}), (True, set())])
+def test_a_failed_create_proves_nothing_of_a_later_one_by_a_slow_clock(
+    machine: Machine, has_run: bool, expected: set[str]
+) -> None:
+    """Another machine has written the state since, and its clock is behind this one's."""
+    item = items_of(BATCH)["a"]
+    if has_run:  # a create with a run does not fail: the create of this machine was interrupted
+        machine.sends(item)
+    else:
+        intent = start_intent(item, endpoint=URL, region="cn-north-1")
+        machine.session().journal.claim(intent, "owner").result()
+    machine.state(pending(BATCH_TYPE, BATCH))
+    now = datetime.now(UTC) + timedelta(hours=1)
+    machine.environment.setattr(SqliteJournal, "now", lambda _: now)
+    assert machine.asked(BATCH) == expected
+
+
 @pytest.mark.parametrize(
     ("declared", "run", "is_asked"),
     [
