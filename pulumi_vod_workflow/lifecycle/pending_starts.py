@@ -318,15 +318,17 @@ def _starts_by_operation(
         for run in recorded_runs(resource.type, resource.outputs).values()
     }
 
-    def starts(resource: Resource) -> Iterator[PendingStart]:
+    def starts(resource: Resource, *, is_replacement: bool) -> Iterator[PendingStart]:
         for inputs in declared_starts(resource.type, resource.inputs).values():
             token = inputs.get("clientToken")
             if "existingRunId" in inputs or has_secrets(inputs.get("scope")):
                 continue  # an adoption starts nothing
             if isinstance(token, str) and token in recorded:
                 run = recorded[token]
-                # A rerun has the token of the recorded run.
-                is_rerun = inputs.get("rerunOnFailure") is True and may_succeed_on_rerun(run)
+                # A rerun has the token of the recorded run, also by `up --replace`.
+                is_rerun = is_replacement or (
+                    inputs.get("rerunOnFailure") is True and may_succeed_on_rerun(run)
+                )
                 if not (is_rerun or (site.service and is_emulated(run["runId"]))):
                     continue
             if not isinstance(token, str) or has_secrets(inputs):
@@ -335,7 +337,13 @@ def _starts_by_operation(
             intent = start_intent(inputs, endpoint=site.endpoint, region=site.region)
             yield PendingStart(intent.record_key, intent.request_key, intent.resource_key, sent_at)
 
-    return [(operation, [*starts(operation.resource)]) for operation in exported.interrupted]
+    return [
+        (
+            operation,
+            [*starts(operation.resource, is_replacement=exported.is_replacement(operation))],
+        )
+        for operation in exported.interrupted
+    ]
 
 
 def _recorded_settings(exported: ExportedStack, settings: Settings) -> Settings:

@@ -236,6 +236,37 @@ def test_a_second_start_may_have_the_token_of_a_recorded_run(
     assert machine.asked(inputs) == ({"run"} if is_asked else set())
 
 
+@pytest.mark.parametrize(
+    ("started", "recorded_at", "more", "is_asked"),
+    [
+        ("t0", "t0", {}, True),
+        ("t0", "t1", {}, False),
+        ("t0", "t0", {"delete": True}, False),
+        (None, "t0", {}, False),
+        (None, None, {}, False),
+    ],
+)
+def test_a_replacement_that_did_not_end_is_asked_about(
+    machine: Machine,
+    started: str | None,
+    recorded_at: str | None,
+    more: dict[str, Any],
+    is_asked: bool,
+) -> None:
+    """`up --replace` keeps the token of the recorded run. A later one has ended it."""
+    run_of = {"runId": "r", "phase": "succeeded"}
+    batch_of = {"runs": dict.fromkeys("ab", run_of)}
+    for kind, inputs, outputs, names in (
+        (RUN_TYPE, RUN, run_of, {"run"}),
+        (BATCH_TYPE, BATCH, batch_of, {"a", "b"}),
+    ):
+        operation = pending(kind, inputs)
+        operation["resource"]["created"] = started
+        old = recorded(kind, {**inputs, **outputs}, created=recorded_at, **more)
+        machine.state(operation, resources=[old])
+        assert machine.asked(inputs) == (names if is_asked else set())
+
+
 def test_a_refresh_keeps_what_it_removes_from_the_state(machine: Machine) -> None:
     """The pending update of an interrupted batch goes with the next operation."""
     outputs = {**BATCH, "runs": {"a": {"runId": "r-a", "phase": "succeeded"}}}
