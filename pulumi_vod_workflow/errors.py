@@ -188,12 +188,36 @@ RENAMED_START_OPTIONS: Final = f"{_ADOPT}\n{_TRIGGER}"
 """The choices if another resource, or the stack by another name, has sent the start."""
 
 
-def start_hint(*, maybe_accepted: bool, retryable: bool) -> str:
-    """Return the text after a failed start: whether a run may exist, and hints."""
+def runner_journal_warning(journal: object) -> str:
+    """Return the lines about an unknown outcome that only a CI runner's journal has, if any."""
+    if journal is None:
+        return ""
+    # The engine removes the pending create of a start that fails without a kill. So the next
+    # runner finds nothing in the state.
+    return (
+        f"Only this CI runner has the journal {journal}. The next runner does not have this "
+        "journal and may pay again.\n"
+        "hint: on this machine, run `vod-workflow recover` before the next update\n"
+        "hint: let all runners share a journal: `vod:journal: s3://BUCKET/PREFIX`; the next "
+        "`pulumi preview` on this machine copies the records\n"
+    )
+
+
+def start_hint(*, maybe_accepted: bool, retryable: bool, runner_journal: object = None) -> str:
+    """
+    Return the text after a failed start: whether a run may exist, and hints.
+
+    Args:
+        maybe_accepted: as `CallError.maybe_accepted`.
+        retryable: as `CallError.retryable`.
+        runner_journal: as `CallError.runner_journal`.
+
+    """
     if maybe_accepted:
         return (
             "A run may exist. The journal has each start that was sent. The next update sends such "
             "a start again only within `vod:resendWithin` seconds.\n"
+            f"{runner_journal_warning(runner_journal)}"
             f"hint: look for the run in the VOD console, then choose\n{UNKNOWN_START_OPTIONS}"
         )
     if retryable:
@@ -214,6 +238,8 @@ class CallError(VodWorkflowError):
 
     remedy: str | None = None
     """The actions that help, one a line; the text has each after `hint:`."""
+    runner_journal: object = None
+    """The journal of a start with an unknown outcome, if only this CI runner has it."""
 
     def __init__(
         self,
@@ -267,7 +293,11 @@ class CallError(VodWorkflowError):
 
     def __str__(self) -> str:
         if self.operation == "StartWorkflow":
-            outcome = start_hint(maybe_accepted=self.maybe_accepted, retryable=self.retryable)
+            outcome = start_hint(
+                maybe_accepted=self.maybe_accepted,
+                retryable=self.retryable,
+                runner_journal=self.runner_journal,
+            )
         elif self.retryable:
             outcome = "No run was started or lost.\nhint: run the same command again"
         else:

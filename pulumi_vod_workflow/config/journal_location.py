@@ -68,6 +68,8 @@ class JournalLocation:
     """The identity of the state's backend, to which the records belong; empty if unknown."""
     is_shared: bool = True
     """Whether every machine that updates the state also has this journal, wherever it is."""
+    is_on_ci_runner: bool = field(default=False, compare=False)
+    """Whether `CI` is set and the journal is not shared: the next runner may not have it."""
     warning: str = field(default="", compare=False)
     """The warning about a journal that the next machine does not have; empty without one."""
     default: JournalLocation | None = field(default=None, compare=False)
@@ -123,6 +125,9 @@ def locate_journal(
     if chosen:
         location = _chosen_location(chosen, backend, home, folder, problems)
         location = replace(location, default=default)
+    location = replace(
+        location, is_on_ci_runner=not (location.is_shared or emulated) and _is_ci(environ)
+    )
     if backend.warning and not emulated:
         location = replace(location, warning=backend.warning)
     # Two spellings of one file are one journal: its records must not move into itself.
@@ -135,6 +140,11 @@ def locate_journal(
     return replace(location, former_files=former)
 
 
+def _is_ci(environ: Mapping[str, str]) -> bool:
+    """Return whether this machine is a CI runner: all common CI systems set `CI`."""
+    return environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
 def _default_location(
     backend: StateBackend, path: Path, environ: Mapping[str, str], *, emulated: bool
 ) -> JournalLocation:
@@ -145,7 +155,7 @@ def _default_location(
         return JournalLocation("objects", url=url, backend=BESIDE_STATE)
     is_beside = backend.folder is not None
     warning = ""
-    if not (is_beside or emulated) and environ.get("CI", "").lower() not in {"", "0", "false"}:
+    if not (is_beside or emulated) and _is_ci(environ):
         warning = (
             f"the journal {path} exists only on this CI runner. After an interrupted update, the "
             "preview on the next runner stops at each start of that update. A start that failed "

@@ -47,6 +47,8 @@ class Resource(_Model):
     outputs: Annotated[dict[str, Any], _or(dict)] = {}
     delete: bool = False
     """Whether the resource was replaced, and the engine still has to delete it."""
+    created: Annotated[str, _or(str)] = ""
+    """The time of its create; empty if the engine has not created it yet."""
 
     @property
     def name(self) -> str:
@@ -136,6 +138,23 @@ class ExportedStack:
             if operation.type in {"creating", "updating"}
             and operation.resource.type in {RUN_TYPE, BATCH_TYPE}
         ]
+
+    def is_replacement(self, operation: Operation) -> bool:
+        """
+        Return whether a pending create replaces a resource of the state, and has not ended.
+
+        The new resource has the time of the resource that it replaces, until its create ends. A
+        pending first create has no time.
+        """
+        new = operation.resource
+        return (
+            operation.type == "creating"
+            and bool(new.created)
+            and any(
+                (old.urn, old.created) == (new.urn, new.created) and not old.delete
+                for old in self.resources
+            )
+        )
 
     @cached_property
     def runs(self) -> StateRuns:

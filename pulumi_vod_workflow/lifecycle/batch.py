@@ -57,6 +57,7 @@ from pulumi_vod_workflow.errors import (
     CallError,
     PreflightError,
     Problem,
+    runner_journal_warning,
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.lifecycle.announcements import kind_of_run
@@ -89,7 +90,9 @@ from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
 UNKNOWN_OUTCOMES: Final = (
     "The journal has these starts. The next update sends them again only within "
-    "`vod:resendWithin` seconds.\n"
+    "`vod:resendWithin` seconds."
+)
+UNKNOWN_OUTCOME_HINTS: Final = (
     "hint: look for their runs in the VOD console, then choose for each item\n"
     f"{UNKNOWN_START_OPTIONS}"
 )
@@ -450,7 +453,9 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     new_runs = {**adopted, **own}
     runs = {**runs, **new_runs}
     if rejected or unclear:
-        report = _failure_report(rejected, unclear, len(plan.start) + len(plan.adopt))
+        total = len(plan.start) + len(plan.adopt)
+        warning = runner_journal_warning(session.runner_journal)
+        report = _failure_report(rejected, unclear, total, warning)
         # Without a new run there is nothing to lose, and an error stops the update.
         if not runs or (started.abort_error and not new_runs):
             raise BatchError(report)
@@ -567,7 +572,9 @@ def _without_request_ids(reasons: Mapping[str, str]) -> dict[str, str]:
     return {key: re.sub(r", RequestId [^\]]*", "", reason) for key, reason in reasons.items()}
 
 
-def _failure_report(rejected: Mapping[str, str], unclear: Mapping[str, str], total: int) -> str:
+def _failure_report(
+    rejected: Mapping[str, str], unclear: Mapping[str, str], total: int, journal_warning: str
+) -> str:
     lines: list[str] = []
     if rejected:
         lines += [
@@ -580,6 +587,7 @@ def _failure_report(rejected: Mapping[str, str], unclear: Mapping[str, str], tot
             f"A RUN MAY EXIST, but no RunId came back: {len(unclear):,} of {total:,} items:",
             *_group_by_reason(unclear),
             UNKNOWN_OUTCOMES,
+            f"{journal_warning}{UNKNOWN_OUTCOME_HINTS}",
         ]
     return "\n".join(lines)
 

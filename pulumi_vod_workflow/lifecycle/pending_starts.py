@@ -286,9 +286,13 @@ def pending_starts(
         # create, it has all starts of that create that were sent. A released record proves
         # nothing: another machine may have created a destroyed resource again.
         is_only_create = operation.type == "creating" and urns[operation.resource.urn] == 1
-        own = [known[start.record_key].sent_at for start in starts if start.record_key in known]
-        # An older record is that of an earlier create, which has failed.
-        is_own = bool(own) and (exported.written is None or max(own) >= exported.written)
+        own = [known[start.record_key] for start in starts if start.record_key in known]
+        # An older record is that of an earlier create, which has failed. The clocks of two machines
+        # differ, but a failed create leaves no run: with one, a batch has a state.
+        has_run = any(record.run is not None for record in own)
+        is_own = has_run and (
+            exported.written is None or max(record.sent_at for record in own) >= exported.written
+        )
         if not (is_only_create and is_own):
             for start in starts:
                 yield replace(start, creates=creates[start.record_key, start.resource_key])
@@ -314,15 +318,17 @@ def _starts_by_operation(
         for run in recorded_runs(resource.type, resource.outputs).values()
     }
 
-    def starts(resource: Resource) -> Iterator[PendingStart]:
+    def starts(resource: Resource, *, is_replacement: bool) -> Iterator[PendingStart]:
         for inputs in declared_starts(resource.type, resource.inputs).values():
             token = inputs.get("clientToken")
             if "existingRunId" in inputs or has_secrets(inputs.get("scope")):
                 continue  # an adoption starts nothing
             if isinstance(token, str) and token in recorded:
                 run = recorded[token]
-                # A rerun has the token of the recorded run.
-                is_rerun = inputs.get("rerunOnFailure") is True and may_succeed_on_rerun(run)
+                # A rerun has the token of the recorded run, also by `up --replace`.
+                is_rerun = is_replacement or (
+                    inputs.get("rerunOnFailure") is True and may_succeed_on_rerun(run)
+                )
                 if not (is_rerun or (site.service and is_emulated(run["runId"]))):
                     continue
             if not isinstance(token, str) or has_secrets(inputs):
@@ -331,7 +337,13 @@ def _starts_by_operation(
             intent = start_intent(inputs, endpoint=site.endpoint, region=site.region)
             yield PendingStart(intent.record_key, intent.request_key, intent.resource_key, sent_at)
 
-    return [(operation, [*starts(operation.resource)]) for operation in exported.interrupted]
+    return [
+        (
+            operation,
+            [*starts(operation.resource, is_replacement=exported.is_replacement(operation))],
+        )
+        for operation in exported.interrupted
+    ]
 
 
 def _recorded_settings(exported: ExportedStack, settings: Settings) -> Settings:

@@ -449,6 +449,7 @@ async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dic
             is_cancelled=host.is_cancelled,
         )
     except CallError as error:
+        error.runner_journal = session.runner_journal
         if has_secret_inputs(inputs):
             error.redact_service_message()
         raise

@@ -156,6 +156,12 @@ class Session:
         """The journal of starts, opened at the first use."""
         return open_journal(self.settings.journal)
 
+    @property
+    def runner_journal(self) -> JournalLocation | None:
+        """The journal, if the next CI runner may not have it; otherwise `None`."""
+        location = self.settings.journal
+        return location if location.is_on_ci_runner else None
+
     def unanswered_starts(self, project: str, stack: str) -> list[StartRecord]:
         """
         Return the starts without an answer that the journal had at the first use.

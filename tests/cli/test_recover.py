@@ -302,6 +302,18 @@ def test_a_replacement_is_not_what_it_replaces(machine: Machine) -> None:
     assert machine.recover(again, pending=PENDING)[0] == {"one": ("accepted", "lb:new")}
 
 
+def test_an_interrupted_replacement_is_listed_by_a_fresh_journal(machine: Machine) -> None:
+    """Its start has the token of the run that the state has."""
+    held = run("one", "lb:1", "succeeded", **START) | {"created": "t0"}
+    operation = creating(RUN_TYPE, "one", START)
+    operation["resource"]["created"] = "t0"
+    for created, became, code in (("t1", ("recorded", "lb:1"), 0), ("t0", ("unclear", None), 1)):
+        held["created"] = created
+        told, text = machine.recover(held, pending=[operation], code=code)
+        assert told["one"] == became
+        assert ("A RUN MAY EXIST" in text) is bool(code)
+
+
 def test_what_was_decided_since_needs_nothing(machine: Machine) -> None:
     """A trigger was changed, or a run adopted: the engine keeps its note, the journal does not."""
     machine.sent({**START, "scope": scope("x")}, 60, "lb:x")

@@ -57,6 +57,7 @@ def test_the_default_of_each_backend(
         assert str(found.path or found.url) == place.format(home=tmp_path)
         assert found.is_shared is is_shared
         assert bool(found.warning) is (not is_shared and ci in {"true", "1"})
+        assert found.is_on_ci_runner is bool(found.warning)
     assert (
         is_shared
         or "`vod:journal: s3://BUCKET/PREFIX`"
@@ -68,6 +69,7 @@ def test_the_embedded_emulator_keeps_its_file(tmp_path: Path) -> None:
     """Its runs are on this machine, too, and free."""
     found = settings(tmp_path, "s3://b", endpoint="emulator", CI="true").journal
     assert (found.path, found.warning) == (tmp_path / "vod-journal.sqlite3", "")
+    assert not found.is_on_ci_runner
     chosen = settings(tmp_path, "s3://b", "gs://other/p", endpoint="emulator").journal
     assert chosen.url == "gs://other/p"
 
@@ -100,6 +102,7 @@ def test_a_path_or_a_url(tmp_path: Path, chosen: str, place: str, name: str) -> 
     assert found.is_shared is (found.kind != "file")
     assert "hidden" not in f"{found!r}{found}"
     assert not found.warning, "it is the user's choice"
+    assert found.is_on_ci_runner is (found.kind == "file")
 
 
 @pytest.mark.parametrize(

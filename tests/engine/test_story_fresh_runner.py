@@ -16,7 +16,7 @@ import pytest
 from tests.engine.project import Project
 from tests.engine.test_story_runs import vod
 from tests.scale import scaled
-from torture.crash import crash
+from torture.crash import crash, end, first
 from torture.questions import rightly
 from torture.stand import Stand
 
@@ -108,6 +108,34 @@ def test_of_a_batch_each_start_without_a_run_is_asked_about(stand: Stand) -> Non
     assert said.code == 0, said.text
     assert {*stand.recorded} == {"old", *keys}
     assert {*stand.paid.values()} == {1}
+
+
+def test_an_interrupted_replacement_is_asked_about(stand: Stand) -> None:
+    """`up --replace` keeps the token, so the state has a run of it. Each payment is a decision."""
+    stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
+    assert stand.end(stand.begin()).code == 0
+    stand.emulator.advance(5000)
+    stand.project.command("refresh", "--yes", "--skip-preview", "-s", "dev")
+    trap = stand.gate.trap("accepted", 1)
+    command = stand.project.up("--replace", "**run")
+    assert first(command, trap.reached.is_set), command.said
+    command.kill()
+    trap.release(lost=True)
+    end(stand, command, patient=False)
+    assert stand.paid == {"v": 2}
+    move(stand)
+    assert stand.end(stand.begin()).code == 0, "nothing starts, so nothing is asked"
+    refused = stand.project.up("--replace", "**run")
+    assert refused.wait() != 0
+    assert "A run may exist." in refused.said
+    assert "A RUN MAY EXIST" in vod(stand.project, "recover", "--stack", "dev", code=1)
+    assert stand.paid == {"v": 2}
+    forget(stand, "run")
+    for paid in (3, 4):  # the pending create stays, and another machine does not ask about it
+        assert stand.end(stand.project.up("--replace", "**run")).code == 0
+        assert stand.paid == {"v": paid}
+        move(stand)
+        stand.project.command("refresh", "--yes", "--skip-preview", "-s", "dev")
 
 
 @pytest.mark.torture

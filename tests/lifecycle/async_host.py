@@ -83,13 +83,13 @@ class AsyncService:
 
 @asynccontextmanager
 async def session_at(
-    url: str, folder: Path, **more: str
+    url: str, folder: Path, *, environ: Mapping[str, str] | None = None, **more: str
 ) -> AsyncIterator[tuple[Session, AsyncService]]:
     """Yield a session of an engine operation whose runs start at an emulator."""
     config = {"vod:endpoint": url, "vod:journal": str(folder / "journal"), **KEYS, **more}
     service = AsyncService()
     ignore: Callable[[str], None] = lambda _: None  # noqa: E731 - used twice
-    settings = load_settings(config.get, {}, folder, config)
+    settings = load_settings(config.get, environ or {}, folder, config)
     try:
         yield Session(lambda: settings, service, Announcements(ignore, ignore, ignore)), service
     finally:

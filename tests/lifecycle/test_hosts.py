@@ -13,7 +13,7 @@ import pytest
 
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.errors import BatchError, WaitTimeoutError
+from pulumi_vod_workflow.errors import BatchError, TransportError, WaitTimeoutError
 from pulumi_vod_workflow.lifecycle import batch, completion, run
 from pulumi_vod_workflow.lifecycle.session import Lifecycle
 from tests.lifecycle.async_host import checked, host, plain, scope, session_at
@@ -143,3 +143,36 @@ def test_a_batch_without_a_run_reports_each_hint_on_a_line(
     assert lines[2].startswith("    hint: check `vid`")
     assert not any(" hint: " in line.strip() for line in lines)
     assert vod_emulator.ledger() == []
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+@pytest.mark.parametrize(("lifecycle", "news"), [(run, RUN), (batch, BATCH)])
+def test_a_start_without_an_answer_tells_what_the_next_runner_does(
+    vod_emulator: VodEmulator,
+    tmp_path: Path,
+    lifecycle: Lifecycle,
+    news: dict[str, Any],
+    ci: str,
+) -> None:
+    """The engine keeps no pending create of it, so only this runner's journal knows the start."""
+    vod_emulator.fault(action="StartWorkflow", kind="reset", when="after", times=9)
+
+    async def go() -> str:
+        config = {"vod:resendWithin": "0"}
+        async with session_at(vod_emulator.url, tmp_path, environ={"CI": ci}, **config) as at:
+            inputs = await checked(lifecycle, at[0], {}, news)
+            with pytest.raises((BatchError, TransportError)) as caught:
+                await lifecycle.create(at[0], host(), inputs)
+            return str(caught.value)
+
+    text = asyncio.run(go())
+    assert "run may exist" in text.lower()
+    sentences, _, hints = text.partition("\nhint: ")
+    told = (
+        f"Only this CI runner has the journal {tmp_path / 'journal'}. The next runner does not "
+        "have this journal and may pay again."
+    )
+    assert (told in sentences) is bool(ci)
+    assert ("hint: on this machine, run `vod-workflow recover`" in text) is bool(ci)
+    assert ("`vod:journal: s3://BUCKET/PREFIX`" in hints) is bool(ci)
+    assert len(vod_emulator.ledger()) == 1

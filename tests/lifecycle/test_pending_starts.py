@@ -198,6 +198,23 @@ def test_an_older_record_proves_nothing(machine: Machine) -> None:
     assert machine.asked(BATCH) == {"b"}
 
 
+@pytest.mark.parametrize(("has_run", "expected"), [(False, {"a", "b"}), (True, set())])
+def test_a_failed_create_proves_nothing_of_a_later_one_by_a_slow_clock(
+    machine: Machine, has_run: bool, expected: set[str]
+) -> None:
+    """Another machine has written the state since, and its clock is behind this one's."""
+    item = items_of(BATCH)["a"]
+    if has_run:  # a create with a run does not fail: the create of this machine was interrupted
+        machine.sends(item)
+    else:
+        intent = start_intent(item, endpoint=URL, region="cn-north-1")
+        machine.session().journal.claim(intent, "owner").result()
+    machine.state(pending(BATCH_TYPE, BATCH))
+    now = datetime.now(UTC) + timedelta(hours=1)
+    machine.environment.setattr(SqliteJournal, "now", lambda _: now)
+    assert machine.asked(BATCH) == expected
+
+
 @pytest.mark.parametrize(
     ("declared", "run", "is_asked"),
     [
@@ -217,6 +234,37 @@ def test_a_second_start_may_have_the_token_of_a_recorded_run(
         pending(RUN_TYPE, inputs), resources=[recorded(RUN_TYPE, {**inputs, "runId": "r", **run})]
     )
     assert machine.asked(inputs) == ({"run"} if is_asked else set())
+
+
+@pytest.mark.parametrize(
+    ("started", "recorded_at", "more", "is_asked"),
+    [
+        ("t0", "t0", {}, True),
+        ("t0", "t1", {}, False),
+        ("t0", "t0", {"delete": True}, False),
+        (None, "t0", {}, False),
+        (None, None, {}, False),
+    ],
+)
+def test_a_replacement_that_did_not_end_is_asked_about(
+    machine: Machine,
+    started: str | None,
+    recorded_at: str | None,
+    more: dict[str, Any],
+    is_asked: bool,
+) -> None:
+    """`up --replace` keeps the token of the recorded run. A later one has ended it."""
+    run_of = {"runId": "r", "phase": "succeeded"}
+    batch_of = {"runs": dict.fromkeys("ab", run_of)}
+    for kind, inputs, outputs, names in (
+        (RUN_TYPE, RUN, run_of, {"run"}),
+        (BATCH_TYPE, BATCH, batch_of, {"a", "b"}),
+    ):
+        operation = pending(kind, inputs)
+        operation["resource"]["created"] = started
+        old = recorded(kind, {**inputs, **outputs}, created=recorded_at, **more)
+        machine.state(operation, resources=[old])
+        assert machine.asked(inputs) == (names if is_asked else set())
 
 
 def test_a_refresh_keeps_what_it_removes_from_the_state(machine: Machine) -> None:

@@ -169,7 +169,7 @@ def interrupted_operations(
     found = [
         InterruptedOperation(
             operation,
-            tuple(records.starts(operation.resource)),
+            tuple(records.starts(operation)),
             operation.resource.inputs.get("secretInputs") is True,
         )
         for operation in stack.interrupted
@@ -343,8 +343,11 @@ class _StateAndJournal:
             for each in pending_starts(stack, settings, journal):
                 self._pending[each.record_key or each.resource_key] = each.record()
 
-    def starts(self, resource: Resource) -> Iterator[InterruptedStart]:
+    def starts(self, operation: Operation) -> Iterator[InterruptedStart]:
         """Yield the starts of an interrupted operation, with their outcomes."""
+        resource = operation.resource
+        # `up --replace` keeps the token, so the recorded run is no answer to its start.
+        is_replacement = self._stack.is_replacement(operation)
         declared, recorded = (
             declared_starts(resource.type, resource.inputs),
             self._recorded.get(resource.urn, {}),
@@ -369,6 +372,13 @@ class _StateAndJournal:
                 continue
             other = found.superseded.get(intent.resource_key)
             record = found.records.get(intent.record_key) if start.is_exact else other
+            if is_replacement and record is None:
+                start = replace(start, is_only_pending=True)
+                record = self._pending.get(intent.record_key or intent.resource_key)
+            if is_replacement and record is not None and record.run is None:
+                yield self._without_run(start, record)
+                continue
+            start = replace(start, is_only_pending=False)
             known = self._from_record(start, record, intent.client_token)
             yield known or self._without_record(start, intent, other, recorded.get(key))
 
@@ -410,6 +420,10 @@ class _StateAndJournal:
         if recorded is not None:
             run_id = str(recorded["runId"])
             return replace(start, outcome=StartOutcome.RECORDED, run_id=run_id, record=record)
+        return self._without_run(start, record)
+
+    def _without_run(self, start: InterruptedStart, record: StartRecord) -> InterruptedStart:
+        """Return a start with the outcome of its record, whose run no state has."""
         run_id = str(record.run["runId"]) if record.run else ""
         # Another machine's clock may have dated the record, so only the journal's gives its age.
         now = self._journal.now()
