@@ -418,17 +418,17 @@ class ObjectJournal(Journal):
     @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         folder = stack_folder(project, stack)
-        pending = [start.record() for start in starts]
+        pending = [(start, start.record()) for start in starts]
         self._probe()
         listing = self._entries.list_names([folder])
         met = [mark.path for mark in listing.marks if mark.kind is MarkKind.MET]
         imported = {*chain.from_iterable(self._entries.parallel(self._objects.read, met))}
         # The engine keeps a pending operation until a user clears it (journal-facts 6), so each is
         # imported once.
-        new = [record for record in pending if record.record_key not in imported]
-        added = self._add_new(new, listing)
+        new = [(start, record) for start, record in pending if record.record_key not in imported]
+        added = self._add_new((record for start, record in new if not start.is_unsent), listing)
         if new or not has_met_last(listing.marks):
-            keys = sorted(record.record_key for record in new)
+            keys = sorted(record.record_key for _, record in new)
             self._objects.create(new_mark(folder, MarkKind.MET, self.now()).path, keys)
         return added
 

@@ -177,7 +177,9 @@ RETURNING key
 """
 
 MARK_SETTLED: Final = """
-UPDATE vod_starts SET is_settled = true WHERE backend = %(backend)s AND key = %(key)s
+INSERT INTO vod_starts (backend, key, resource, project, stack, request, is_settled)
+VALUES (%(backend)s, %(key)s, %(resource)s, %(project)s, %(stack)s, %(request)s, true)
+ON CONFLICT (backend, key) DO UPDATE SET is_settled = true
 """
 
 ADD_STACK: Final = """
@@ -458,8 +460,9 @@ class PostgresJournal(Journal):
     @override
     def import_pending(self, project: str, stack: str, starts: Iterable[PendingStart]) -> int:
         met = ADD_STACK, self._values({"project": project, "stack": stack})
-        additions = [self._addition(start.record()) for start in starts]
-        settled = [(MARK_SETTLED, values) for _, values in additions]
+        found = [(start, self._addition(start.record())) for start in starts]
+        additions = [addition for start, addition in found if not start.is_unsent]
+        settled = [(MARK_SETTLED, values) for _, (_, values) in found]
         return self._database.write(Write([met, *additions, *settled], _count_rows)).result()
 
     def _addition(self, record: StartRecord) -> Statement:

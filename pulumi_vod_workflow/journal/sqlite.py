@@ -247,13 +247,18 @@ class SqliteJournal(Journal):
         met = {**self._stack_values(project, stack), "now": self._clock.now().isoformat()}
         owner = {"owner": None, "process": PENDING_PROCESS}
         rows = [
-            {**self._row(start.record()), "creates": start.creates, **owner} for start in starts
+            (start, {**self._row(start.record()), "creates": start.creates, **owner})
+            for start in starts
         ]
 
         def add(connection: sqlite3.Connection) -> int:
-            added = [row for row in rows if connection.execute(schema.INSERT_FOREIGN, row).rowcount]
+            added = [
+                row
+                for start, row in rows
+                if not start.is_unsent and connection.execute(schema.INSERT_FOREIGN, row).rowcount
+            ]
             connection.executemany(schema.UPSERT_OWNER, added)
-            connection.executemany(schema.MARK_SETTLED, rows)
+            connection.executemany(schema.MARK_SETTLED, (row for _, row in rows))
             connection.execute(schema.MARK_MET, met)
             return len(added)
 

@@ -108,6 +108,8 @@ class PendingStart:
     The engine keeps each (journal-facts 6), so a larger number shows a later create. An `updating`
     operation goes with the next write of the state.
     """
+    is_unsent: bool = False
+    """Whether the journal has each start that the operation has sent, and this one is not there."""
 
     def record(self) -> StartRecord:
         """Return the record of the start as sent without an answer."""
@@ -261,7 +263,8 @@ class Journal(Protocol):
         Record starts of pending operations as sent without an answer, and the stack as met.
 
         A start that the journal has, has released, has deleted, or has imported before stays as it
-        is.
+        is. The journal does not record a start that is unsent, but counts it as imported: a later
+        write of the state would hide that its operation is that of the journal.
 
         Returns:
             The number of added records.

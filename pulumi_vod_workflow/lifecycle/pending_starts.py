@@ -116,8 +116,9 @@ def _import_pending(
     try:
         session.journal.import_pending(project, stack, starts)
     except JournalError as error:
-        session.meeting.unrecorded_starts += [start.record() for start in starts]
-        if starts:
+        unrecorded = [start.record() for start in starts if not start.is_unsent]
+        session.meeting.unrecorded_starts += unrecorded
+        if unrecorded:
             what = f"the journal {location} cannot record the unfinished operations of the stack"
             _warn_of_write(host, what, error)
 
@@ -254,9 +255,10 @@ def pending_starts(
     exported: ExportedStack, settings: Settings, journal: Journal
 ) -> Iterator[PendingStart]:
     """
-    Yield the starts of unfinished operations that may have been sent without this journal.
+    Yield the starts of unfinished operations, of which this journal has no record.
 
-    A start with a recorded run is not among them.
+    A start may have been sent without this journal, or it is unsent. A start with a recorded run is
+    not among them.
 
     Args:
         exported: the state.
@@ -293,9 +295,11 @@ def pending_starts(
         is_own = has_run and (
             exported.written is None or max(record.sent_at for record in own) >= exported.written
         )
-        if not (is_only_create and is_own):
-            for start in starts:
-                yield replace(start, creates=creates[start.record_key, start.resource_key])
+        is_complete = is_only_create and is_own
+        for start in starts:
+            if not (is_complete and start.record_key in known):
+                count = creates[start.record_key, start.resource_key]
+                yield replace(start, creates=count, is_unsent=is_complete)
 
 
 def _starts_by_operation(

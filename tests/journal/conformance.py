@@ -534,6 +534,18 @@ class JournalConformance:
                     asyncio.run(rival.claim())
                 assert lost.value.record.owner_state is not OwnerState.PENDING
 
+    def test_an_unsent_start_is_no_record_and_stays_known(
+        self, journal: Journal, open_journal: Opener
+    ) -> None:
+        sent_at = journal.now() - timedelta(days=1)
+        unsent = replace(pending(A, sent_at), is_unsent=True)
+        assert journal.import_pending(PROJECT, STACK, [unsent, pending(B, sent_at)]) == 1
+        assert [each.record_key for each in journal.list_stack(PROJECT, STACK)] == [B.record_key]
+        later = open_journal()
+        assert later.import_pending(PROJECT, STACK, [pending(A, sent_at)]) == 0
+        version = later.lookup([A], create=True).versions[A.record_key]
+        assert later.claim(A, ME, version).result().won
+
     def test_a_stack_that_another_journal_has_is_met_again(
         self, journal: Journal, open_journal: Opener
     ) -> None:

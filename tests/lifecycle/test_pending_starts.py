@@ -191,6 +191,18 @@ def test_the_machine_of_the_update_knows_what_it_has_sent(
     assert machine.asked(BATCH) == expected
 
 
+def test_an_update_asks_about_no_start_that_its_preview_knew_as_unsent(machine: Machine) -> None:
+    """The update may write the state before its first check, so the records look older."""
+    machine.sends(items_of(BATCH)["a"])
+    create = pending(BATCH_TYPE, BATCH)
+    machine.state(create)
+    assert machine.asked(BATCH) == set()
+    machine.state(create, written="2126-01-02T03:04:05Z")
+    assert machine.asked(BATCH) == set()
+    machine.state(create, create, written="2126-01-02T03:04:05Z")
+    assert machine.asked(BATCH) == {"b"}, "a later create was elsewhere"
+
+
 def test_an_older_record_proves_nothing(machine: Machine) -> None:
     """It is that of an earlier create, which has failed here. The later one was elsewhere."""
     machine.sends(items_of(BATCH)["a"])

@@ -341,7 +341,8 @@ class _StateAndJournal:
         """
         if stack.interrupted and not journal.has_met(stack.project, stack.name):
             for each in pending_starts(stack, settings, journal):
-                self._pending[each.record_key or each.resource_key] = each.record()
+                if not each.is_unsent:
+                    self._pending[each.record_key or each.resource_key] = each.record()
 
     def starts(self, operation: Operation) -> Iterator[InterruptedStart]:
         """Yield the starts of an interrupted operation, with their outcomes."""
