@@ -21,6 +21,7 @@ NOT_RUN = {
         "python3 -m venv ",
     ): "tests/package installs it, test_make.py the engine",
     ("docs/getting-started.md", "pulumi new"): TEMPLATES,
+    ("docs/how-to/other-languages.md", "python3 -m venv "): "tests/package installs it",
     ("docs/review.md", "project/dev: 7 runs would be started"): REVIEWS,
     ("docs/review.md", "### `project/dev`: 7 runs"): REVIEWS,
     ("docs/review.md", '{"kind": "vod.plan"'): "tests/docs/test_schemas.py reads the message",
@@ -73,6 +74,9 @@ def test_a_page_works_as_written(
         assert reader.all_said.count("tos://tos-cn-v-emulator/") >= 5
         assert "2 unchanged" in reader.all_said, "the program in YAML"
         assert len(reader.ledger()) == 1, "the one run"
+    if page == ROOT / "docs" / "how-to" / "other-languages.md":
+        assert "= 1 imported" in reader.all_said
+        assert len(reader.ledger()) == 1, "one run in YAML and Python, and back"
     if page == ROOT / "docs" / "many-videos.md":
         sources = [str(start.get("vid")) for start in reader.ledger()]
         assert sorted(sources[:2]) == [

@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from tests.engine.pages import blocks, pages
 from tests.once import made_once
 from tests.scale import TORTURE
 from tools.engine.find_or_install import BUILD_ENV, EngineError
