@@ -99,7 +99,7 @@ class WorkflowCompletion(PackagedResource, DynamicCompletion):
     A `pulumi_vod_workflow.WorkflowCompletion` of the packaged provider; free.
 
     A wait that fails, times out or is stopped keeps its resource. The next `pulumi up` continues
-    the wait.
+    the wait. The option `custom_timeouts` limits it.
     """
 
     _DYNAMIC_TYPE = COMPLETION_TYPE
@@ -115,7 +115,7 @@ class WorkflowRun(PackagedResource, DynamicRun):
     """
     A `pulumi_vod_workflow.WorkflowRun` of the packaged provider. `create` starts one run (paid).
 
-    The options `import_`, `custom_timeouts` and `replace_on_changes` work.
+    The options `import_` and `replace_on_changes` work.
     """
 
     _DYNAMIC_TYPE = RUN_TYPE
@@ -127,8 +127,8 @@ class WorkflowBatch(PackagedResource, DynamicBatch):
     """
     A `pulumi_vod_workflow.WorkflowBatch` of the packaged provider.
 
-    `create` and `update` start one run for each new or changed item (paid). The options
-    `custom_timeouts` and `replace_on_changes` work.
+    `create` and `update` start one run for each new or changed item (paid). The option
+    `replace_on_changes` works.
     """
 
     _DYNAMIC_TYPE = BATCH_TYPE

@@ -8,7 +8,8 @@ A page of the documentation as its reader follows it: block by block, in a folde
   `<!-- fails -->` it has to fail. A line that starts the emulator on a port is what a reader has
   in a second terminal.
 - `text` is what the last commands said, each line whole or a line's end; `...` is anything.
-- `yaml` is read; its `config` has to be one that the package takes.
+- `yaml` is read; its `config` has to be one that the package takes. `Pulumi.yaml` with the runtime
+  `yaml` is a program.
 
 Commands are run without questions (`PULUMI_SKIP_CONFIRMATIONS`), port 8765 is a free one, and the
 emulators' runs take a moment.
@@ -25,7 +26,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,9 @@ FENCE: Final = re.compile(
     r'^```(?P<language>\w*)(?: title="(?P<title>[^"\n]+)")?\n(?P<text>.*?)^```$',
     re.MULTILINE | re.DOTALL,
 )
-PROGRAM: Final = re.compile(r"^(import pulumi$|from pulumi_vod_workflow import )", re.MULTILINE)
+PROGRAM: Final = re.compile(
+    r"^(import pulumi$|from pulumi_vod_workflow(\.plugin)? import )", re.MULTILINE
+)
 SERVER: Final = re.compile(r"^python -m pulumi_vod_workflow\.emulator .*--port \d+")
 ENGINE: Final = re.compile(r"^pulumi (up|preview|refresh|destroy)\b", re.MULTILINE)
 SHELLS: Final = ("bash", "sh")
@@ -64,6 +67,11 @@ class Block:
     note: str
     line: int
     """Of the page; the first is 1."""
+
+    @property
+    def is_yaml_program(self) -> bool:
+        """Whether Pulumi's host for YAML runs it."""
+        return self.title == "Pulumi.yaml" and "runtime: yaml\n" in self.text
 
     @property
     def code(self) -> str:
@@ -115,15 +123,23 @@ class Reader:
         like: a project whose stack is taken over.
         vault: keeper of the key of the stacks' secrets.
         starts_from_nothing: whether the page makes its own stack.
+        hosts: the folders of the language hosts that the page's programs need.
 
     """
 
     def __init__(
-        self, folder: Path, like: Project, vault: Vault, *, starts_from_nothing: bool
+        self,
+        folder: Path,
+        like: Project,
+        vault: Vault,
+        *,
+        starts_from_nothing: bool,
+        hosts: Sequence[Path] = (),
     ) -> None:
         self._project = Project(folder, "emulator", like=like)
         self._environ = {
             **self._project.environ,
+            "PATH": os.pathsep.join([*map(str, hosts), os.environ["PATH"]]),
             **vault.for_new_stacks,
             "PULUMI_SKIP_CONFIRMATIONS": "true",
         }
@@ -163,7 +179,8 @@ class Reader:
         if block.language == "yaml":
             _is_good(text)
         if block.title or (block.language == "python" and PROGRAM.search(text)):
-            self._write(block.title or "__main__.py", text)
+            name = block.title or "__main__.py"
+            self._write(name, text, is_program=block.is_yaml_program or name == "__main__.py")
         elif block.language == "python":
             self._run([sys.executable, "-c", text], fails=False)
         elif block.language in SHELLS:
@@ -181,8 +198,8 @@ class Reader:
         finally:
             store.close()
 
-    def _write(self, name: str, text: str) -> None:
-        if name == "__main__.py":
+    def _write(self, name: str, text: str, *, is_program: bool) -> None:
+        if is_program:
             self._bring_up()
             self._program_waits = True
         (self.folder / name).write_text(text)

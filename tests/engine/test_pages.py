@@ -21,6 +21,7 @@ NOT_RUN = {
         "python3 -m venv ",
     ): "tests/package installs it, test_make.py the engine",
     ("docs/getting-started.md", "pulumi new"): TEMPLATES,
+    ("docs/how-to/other-languages.md", "python3 -m venv "): "tests/package installs it",
     ("docs/review.md", "project/dev: 7 runs would be started"): REVIEWS,
     ("docs/review.md", "### `project/dev`: 7 runs"): REVIEWS,
     ("docs/review.md", '{"kind": "vod.plan"'): "tests/docs/test_schemas.py reads the message",
@@ -53,11 +54,15 @@ def like(
 
 
 @pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_a_page_works_as_written(page: Path, tmp_path: Path, like: Project, vault: Vault) -> None:
+def test_a_page_works_as_written(
+    request: pytest.FixtureRequest, page: Path, tmp_path: Path, like: Project, vault: Vault
+) -> None:
     """Each block, in the page's order, in one folder."""
     found = [block for block in blocks(page) if not not_run(page, block)]
     own = any("pulumi stack init" in block.text for block in found)
-    with Reader(tmp_path, like, vault, starts_from_nothing=own) as reader:
+    in_yaml = any(block.is_yaml_program for block in found)
+    hosts = [request.getfixturevalue("yaml_host")] if in_yaml else []
+    with Reader(tmp_path, like, vault, starts_from_nothing=own, hosts=hosts) as reader:
         for block in found:
             try:
                 reader.do(block)
@@ -67,7 +72,11 @@ def test_a_page_works_as_written(page: Path, tmp_path: Path, like: Project, vaul
         assert "embedded emulator, nothing is real or paid" in reader.all_said
         assert "succeeded (0: finished" in reader.all_said
         assert reader.all_said.count("tos://tos-cn-v-emulator/") >= 5
+        assert "2 unchanged" in reader.all_said, "the program in YAML"
         assert len(reader.ledger()) == 1, "the one run"
+    if page == ROOT / "docs" / "how-to" / "other-languages.md":
+        assert "= 1 imported" in reader.all_said
+        assert len(reader.ledger()) == 1, "one run in YAML and Python, and back"
     if page == ROOT / "docs" / "many-videos.md":
         sources = [str(start.get("vid")) for start in reader.ledger()]
         assert sorted(sources[:2]) == [

@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from tests.engine.pages import blocks, pages
 from tests.once import made_once
 from tests.scale import TORTURE
 from tools.engine.find_or_install import BUILD_ENV, EngineError
@@ -48,6 +49,16 @@ def compiled(command: Sequence[str], folder: Path, **env: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def write_programs_of_pages(language: str, name: str, folder: Path) -> None:
+    """Write the programs of the documentation, each into a folder of its page."""
+    for page in pages():
+        for block in blocks(page):
+            if block.language == language:
+                path = folder / page.stem.lower() / name
+                path.parent.mkdir()
+                path.write_text(block.text)
+
+
 def test_the_schema_has_each_example_in_each_language() -> None:
     for name in ("WorkflowRun", "WorkflowBatch", "WorkflowCompletion", "getRun"):
         text = example(name)
@@ -75,6 +86,7 @@ def test_the_typescript_programs_compile(sdks: Path, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(packages / "node_modules")
     shutil.copytree(sdks / "nodejs", tmp_path / "sdk")
     shutil.copytree(EXAMPLES, tmp_path / "programs")
+    write_programs_of_pages("typescript", "index.ts", tmp_path / "programs")
     config = {"compilerOptions": COMPILER_OPTIONS, "include": ["programs/**/*.ts", "sdk/**/*.ts"]}
     (tmp_path / "tsconfig.json").write_text(json.dumps(config))
     compiled([str(tmp_path / "node_modules" / ".bin" / "tsc"), "--project", "."], tmp_path)
@@ -89,5 +101,6 @@ def test_the_go_programs_compile(sdks: Path, tmp_path: Path) -> None:
         pytest.skip("Go is not on PATH")
     shutil.copytree(sdks / "go", tmp_path / "module")
     shutil.copytree(EXAMPLES, tmp_path / "module" / "programs")
+    write_programs_of_pages("go", "main.go", tmp_path / "module" / "programs")
     command = [go, "build", "-trimpath", "-mod=readonly", "./..."]
     compiled(command, tmp_path / "module", **BUILD_ENV)
