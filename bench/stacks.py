@@ -65,6 +65,10 @@ class Stack:
         """Update the stack without a preview."""
         return self.pulumi("up", "--yes", "--skip-preview")
 
+    def destroy(self) -> Took:
+        """Remove all resources of the stack, without a preview."""
+        return self.pulumi("destroy", "--yes", "--skip-preview")
+
     def refresh(self) -> Took:
         """Refresh the runs of the stack."""
         return self.pulumi("refresh", "--yes", "--skip-preview")
