@@ -15,9 +15,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -31,7 +30,6 @@ from pulumi_vod_workflow.hosting.engine_log import EngineLog
 from pulumi_vod_workflow.hosting.error_text import error_message
 from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
-from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
 from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
@@ -42,6 +40,9 @@ from pulumi_vod_workflow.plugin.provider_config import (
     with_secret_keys,
 )
 from pulumi_vod_workflow.plugin.wire import decode, encode, with_secrets
+
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.lifecycle.session import Session
 
 T = TypeVar("T")
 
@@ -125,6 +126,10 @@ class VodServicer(ResourceProviderServicer):
         self, request: proto.ConfigureRequest, context: Any
     ) -> proto.ConfigureResponse:
         """Store the configuration, which the first operation that needs it validates."""
+        from pulumi_vod_workflow.lifecycle.session import (  # noqa: PLC0415 - after the port
+            Session,
+        )
+
         arguments = decode(request.args).values
         # The engine starts a process for each provider resource. All of them attach to this one,
         # and a request names none of them: a run could start at the endpoint of another, paid.
@@ -158,6 +163,8 @@ class VodServicer(ResourceProviderServicer):
 
     async def GetPluginInfo(self, _request: Empty, _context: Any) -> plugin_pb2.PluginInfo:
         """Return the version of the package."""
+        from importlib.metadata import version  # noqa: PLC0415 - after the port is shown
+
         return plugin_pb2.PluginInfo(version=version("pulumi-vod-workflow"))
 
     async def GetSchema(
