@@ -34,11 +34,6 @@ from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
 from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
 from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
-from pulumi_vod_workflow.plugin.provider_config import (
-    problems_of,
-    settings_of,
-    with_secret_keys,
-)
 from pulumi_vod_workflow.plugin.wire import decode, encode, with_secrets
 
 if TYPE_CHECKING:
@@ -108,6 +103,11 @@ class VodServicer(ResourceProviderServicer):
 
     async def CheckConfig(self, request: proto.CheckRequest, _context: Any) -> proto.CheckResponse:
         """Validate the configuration; free."""
+        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
+            problems_of,
+            with_secret_keys,
+        )
+
         news = decode(request.news)
         text = problems_of(news.values, request.urn, self._folder)
         inputs = with_secret_keys(with_secrets(news.values, news.secrets))
@@ -128,6 +128,9 @@ class VodServicer(ResourceProviderServicer):
         """Store the configuration, which the first operation that needs it validates."""
         from pulumi_vod_workflow.lifecycle.session import (  # noqa: PLC0415 - after the port
             Session,
+        )
+        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
+            settings_of,
         )
 
         arguments = decode(request.args).values
