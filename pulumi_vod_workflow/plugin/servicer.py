@@ -29,7 +29,6 @@ from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.hosting.engine_log import EngineLog
 from pulumi_vod_workflow.hosting.error_text import error_message
 from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
-from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
 from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
@@ -126,6 +125,9 @@ class VodServicer(ResourceProviderServicer):
         self, request: proto.ConfigureRequest, context: Any
     ) -> proto.ConfigureResponse:
         """Store the configuration, which the first operation that needs it validates."""
+        from pulumi_vod_workflow.lifecycle.announcements import (  # noqa: PLC0415 - after the port
+            Announcements,
+        )
         from pulumi_vod_workflow.lifecycle.session import (  # noqa: PLC0415 - after the port
             Session,
         )
