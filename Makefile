@@ -79,7 +79,7 @@ package: $(READY) ## Test the package with every Python found and the lowest ver
 	@$(PYTHON) -m hatchling build
 
 .PHONY: bench
-bench: $(READY) ## Measure each value beside a baseline, in 20 minutes (PART="signing load" for some)
+bench: $(READY) ## Measure each value beside a baseline, in 30 minutes (PART="signing load" for some)
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: torture

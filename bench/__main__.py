@@ -25,6 +25,7 @@ PARTS: Final = {
     "startup": "loading the provider beside loading its libraries",
     "load": "the emulator under load beside a plain endpoint",
     "engine": "WorkflowRuns on the engine beside resources that do nothing",
+    "plugin": "WorkflowRuns of the packaged provider beside the dynamic ones",
     "batch": "starts of a WorkflowBatch beside the permitted rate",
     "journal": "starts with each store of the journal beside starts without one",
     "completion": "how late a WorkflowCompletion sees an end beside one sweep",

@@ -57,13 +57,17 @@ class Stack:
             cwd=self.folder,
         )
 
-    def preview(self, **settings: object) -> Took:
+    def preview(self, *options: str, **settings: object) -> Took:
         """Preview the stack, with other settings of the program."""
-        return self.pulumi("preview", **settings)
+        return self.pulumi("preview", *options, **settings)
 
-    def up(self) -> Took:
+    def up(self, *options: str) -> Took:
         """Update the stack without a preview."""
-        return self.pulumi("up", "--yes", "--skip-preview")
+        return self.pulumi("up", "--yes", "--skip-preview", *options)
+
+    def destroy(self) -> Took:
+        """Remove all resources of the stack, without a preview."""
+        return self.pulumi("destroy", "--yes", "--skip-preview")
 
     def refresh(self) -> Took:
         """Refresh the runs of the stack."""

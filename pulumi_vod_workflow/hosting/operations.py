@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from pulumi_vod_workflow.config.endpoint import ServiceEndpoint
-from pulumi_vod_workflow.config.settings import Settings
-
 if TYPE_CHECKING:
+    from pulumi_vod_workflow.config.endpoint import ServiceEndpoint
+    from pulumi_vod_workflow.config.settings import Settings
     from pulumi_vod_workflow.transport.client import VodClient
 
 P = ParamSpec("P")

@@ -15,9 +15,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -30,18 +29,14 @@ from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.hosting.engine_log import EngineLog
 from pulumi_vod_workflow.hosting.error_text import error_message
 from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
-from pulumi_vod_workflow.lifecycle.announcements import Announcements
-from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
 from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
 from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
-from pulumi_vod_workflow.plugin.provider_config import (
-    problems_of,
-    settings_of,
-    with_secret_keys,
-)
 from pulumi_vod_workflow.plugin.wire import decode, encode, with_secrets
+
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.lifecycle.session import Session
 
 T = TypeVar("T")
 
@@ -107,6 +102,11 @@ class VodServicer(ResourceProviderServicer):
 
     async def CheckConfig(self, request: proto.CheckRequest, _context: Any) -> proto.CheckResponse:
         """Validate the configuration; free."""
+        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
+            problems_of,
+            with_secret_keys,
+        )
+
         news = decode(request.news)
         text = problems_of(news.values, request.urn, self._folder)
         inputs = with_secret_keys(with_secrets(news.values, news.secrets))
@@ -125,6 +125,16 @@ class VodServicer(ResourceProviderServicer):
         self, request: proto.ConfigureRequest, context: Any
     ) -> proto.ConfigureResponse:
         """Store the configuration, which the first operation that needs it validates."""
+        from pulumi_vod_workflow.lifecycle.announcements import (  # noqa: PLC0415 - after the port
+            Announcements,
+        )
+        from pulumi_vod_workflow.lifecycle.session import (  # noqa: PLC0415 - after the port
+            Session,
+        )
+        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
+            settings_of,
+        )
+
         arguments = decode(request.args).values
         # The engine starts a process for each provider resource. All of them attach to this one,
         # and a request names none of them: a run could start at the endpoint of another, paid.
@@ -158,6 +168,8 @@ class VodServicer(ResourceProviderServicer):
 
     async def GetPluginInfo(self, _request: Empty, _context: Any) -> plugin_pb2.PluginInfo:
         """Return the version of the package."""
+        from importlib.metadata import version  # noqa: PLC0415 - after the port is shown
+
         return plugin_pb2.PluginInfo(version=version("pulumi-vod-workflow"))
 
     async def GetSchema(
