@@ -63,7 +63,7 @@ def crash(stand: Stand, target: Target, point: Where, number: int, chance: rando
         command = stand.begin()
         reached = first(command, trap.reached.is_set)
         if reached and point == "returned":
-            _return(command, target, trap, stand.project.host)
+            reached = _return(command, target, trap, stand.project.host)
         elif reached:
             strike(command, target, stand.project.host)
         trap.release(lost=reached and target in {"provider", "group"})
@@ -87,8 +87,14 @@ def strike(command: Command, target: Target, host: HostName = "dynamic") -> None
             command.signal(signal.SIGINT)
 
 
-def _return(command: Command, target: Target, trap: Trap, host: HostName) -> None:
-    """Interrupt after `create` has returned, and before the engine can record the result."""
+def _return(command: Command, target: Target, trap: Trap, host: HostName) -> bool:
+    """
+    Interrupt after `create` has returned, and before the engine can record the result.
+
+    Returns:
+        Whether `create` has returned. A line of progress may wait for the stopped engine instead.
+
+    """
     engine = command.process.pid
     command.signal(signal.SIGSTOP, engine)
 
@@ -99,8 +105,11 @@ def _return(command: Command, target: Target, trap: Trap, host: HostName) -> Non
 
     before = unread()
     trap.release()
-    until(lambda: unread() > before, 0.005)
+    with suppress(AssertionError):
+        until(lambda: unread() > before, 0.005, PROVIDER_SECONDS)
+    has_returned = unread() > before
     strike(command, target, host)
+    return has_returned
 
 
 def end(stand: Stand, command: Command, *, patient: bool) -> None:
