@@ -312,6 +312,18 @@ def test_problems_of_the_configuration_come_before_all_resources(
     assert HUSH not in "".join(failures)
 
 
+def test_a_preview_that_may_hide_starts_says_so(server: Server) -> None:
+    """While a setting is unknown, the engine shows each change as an update, also a paid one."""
+    begin = len(server.engine.logged)
+    for news in ({"region": "cn-north-1"}, {"region": "cn-north-1", "accessKey": UNKNOWN}):
+        server.stub.Handshake(
+            provider_pb2.ProviderHandshakeRequest(engine_address=server.engine_address)
+        )
+        server.stub.CheckConfig(provider_pb2.CheckRequest(urn=PROVIDER, news=struct(news)))
+    [line] = [line.message for line in server.engine.logged[begin:]]
+    assert "settings of the provider: accessKey." in line
+
+
 def test_a_secret_stays_at_its_place(provider: PluginClient, vod_emulator: VodEmulator) -> None:
     """In inputs, previews and states; all else of the same map stays visible."""
     declared = {
