@@ -13,7 +13,7 @@ from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.resource_types import DYNAMIC_PROVIDER_KEY
 from pulumi_vod_workflow.core.values import is_known
-from pulumi_vod_workflow.errors import WaitError
+from pulumi_vod_workflow.errors import VodWorkflowError, WaitError
 from pulumi_vod_workflow.lifecycle.host import Host, Properties
 from pulumi_vod_workflow.plugin.detailed_diff import detailed_diff
 from pulumi_vod_workflow.plugin.host import scope_of
@@ -194,10 +194,22 @@ def _init_failed(error: WaitError, olds: Properties, inputs: Decoded) -> InitFai
 
 
 async def get_run(session: Session, host: Host, arguments: Properties) -> Properties:
-    """Read a run by its id, in the configured region; free."""
+    """
+    Read a run by its id, in the configured region; free.
+
+    Raises:
+        VodWorkflowError: without an id, or when the read fails.
+
+    """
     from pulumi_vod_workflow.lifecycle import run  # noqa: PLC0415 - loads more than a check
 
-    found = await run.read(session, host, str(arguments["runId"]), {})
+    run_id = arguments.get("runId")
+    if not isinstance(run_id, str) or not run_id:
+        raise VodWorkflowError(
+            "getRun: runId must be the id of a run, as text. No run was started.\n"
+            "hint: take it from the VOD console, or from the output `runId` of a WorkflowRun"
+        )
+    found = await run.read(session, host, run_id, {})
     return found.state
 
 

@@ -461,6 +461,10 @@ def test_functions(provider: PluginClient, vod_emulator: VodEmulator) -> None:
     assert {"templateId": "c3841b3122fd460db2bc99a6ec131cb8", "tasks": 6} in workflows
     with pytest.raises(grpc.RpcError, match="ResourceNotFound"):
         invoke("getRun", runId="emu:none")
+    for wrong in ({}, {"runId": ""}, {"runId": None}, {"runId": 5}, {"runId": UNKNOWN}):
+        with pytest.raises(grpc.RpcError, match="runId must be the id of a run") as caught:
+            invoke("getRun", **wrong)
+        assert "No run was started." in str(caught.value)
     assert len(vod_emulator.ledger()) == 1
 
 

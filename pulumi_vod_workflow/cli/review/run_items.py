@@ -59,8 +59,8 @@ def run_items(step: Step, report: ProviderReport, service: str | None) -> Iterat
         causes = _unshown_restart(recorded, declared, service)
         if causes:
             reason = Reason(restart_reason(causes, recorded, declared))
-            start = _restart(step, reason, causes, recorded, declared, report)
-            yield replace(start, certain=False)
+            start = _start(resource, reason, declared, report)
+            yield replace(_restarted(start, causes, recorded), certain=False)
         else:
             plan = _plan(recorded, declared, service)
             yield FreeChange(resource, FreeReason.RECORDED, ", ".join(plan.free))
@@ -154,7 +154,7 @@ def _replacement(
         known = (cause for name, cause in CAUSE_BY_ENGINE_REASON.items() if name in reasons)
         causes = tuple(known) or (ReviewCause.ENGINE,)
     reason = Reason(restart_reason(fields, recorded, declared) if fields else None, causes)
-    start = _restart(step, reason, fields, recorded, declared, report)
+    start = _restarted(_start(ResourceRef(step.urn), reason, declared, report), fields, recorded)
     if start.joins or declared.get("existingRunId") is UNKNOWN:
         return replace(start, certain=False)
     if forced:
@@ -171,17 +171,11 @@ def _replacement(
     return replace(start, certain=bool(surely or hidden or "emulated" in fields))
 
 
-def _restart(
-    step: Step,
-    reason: Reason,
-    fields: Iterable[str],
-    recorded: Properties,
-    declared: Properties,
-    report: ProviderReport,
-) -> PlannedRun:
+def _restarted(start: PlannedRun, fields: Iterable[str], recorded: Properties) -> PlannedRun:
+    """Return a start with the run that it replaces, and the changes that cause it."""
     return replace(
-        _start(ResourceRef(step.urn), reason, declared, report),
-        changes=field_changes(fields, recorded, declared),
+        start,
+        changes=field_changes(fields, recorded, start.declared),
         replaces=_shown(recorded.get("runId")),
         recorded=recorded,
     )
