@@ -349,6 +349,29 @@ def test_a_secret_stays_at_its_place(provider: PluginClient, vod_emulator: VodEm
     assert len(vod_emulator.ledger()) == 1
 
 
+def test_the_results_of_a_secret_run_are_secret(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """A wait that YAML declares has the ids of its runs alone. A later update keeps the mark."""
+    secret = provider.up(run("hidden"), {**START, "vid": Secret(HUSH)})
+    items = {"a": {**START, "vid": Secret(HUSH + "2")}}
+    batch = provider.up(Resource("WorkflowBatch", "hidden-items"), {"items": items})
+    public = provider.up(run("public"), {**START, "vid": "v2"})
+    vod_emulator.advance(5000)
+    ids = {"run": secret.id, "item": batch.outputs["runs"]["a"]["runId"], "public": public.id}
+    for name, run_id in ids.items():
+        wait = Resource("WorkflowCompletion", f"wait-{name}")
+        provider.up(wait, {"runs": {"a": run_id}})
+        assert isinstance(wait.outputs["results"], Secret) == (name != "public")
+        provider.update(wait, provider.checked(wait, {"runs": {"a": run_id}, "timeout": 60}))
+        assert isinstance(wait.outputs["results"], Secret) == (name != "public")
+    # The next operation knows the secret from the diff.
+    next_operation(provider, vod_emulator)
+    provider.diff(secret, secret.inputs)
+    again = provider.up(Resource("WorkflowCompletion", "again"), {"runs": {"a": secret.id}})
+    assert isinstance(again.outputs["results"], Secret)
+
+
 # -- diff, import, functions -------------------------------------------------------------------
 
 
