@@ -29,7 +29,8 @@ def command_age() -> float | None:
     It is not known if another program has started this process: a language host, a wrapper, or the
     shell of a user that attaches engines to it.
     """
-    command = ["ps", "-o", "etime=", "-o", "args=", "-p", str(os.getppid())]
+    # Without `ww`, a variable COLUMNS would cut the command's line.
+    command = ["ps", "-ww", "-o", "etime=", "-o", "args=", "-p", str(os.getppid())]
     with suppress(OSError, subprocess.SubprocessError):
         answer = subprocess.run(  # noqa: S603 - `ps` of the system
             command, capture_output=True, text=True, timeout=TIMEOUT, check=True
