@@ -149,6 +149,8 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     if has_lost_inputs(news):
         return Diff(changes=True)
     recorded, declared = normalise_batch(olds), normalise_batch(news)
+    if has_secret_inputs(declared):
+        session.secret_runs.update(run["runId"] for run in runs_of(recorded).values())
     release(session, runs_of(recorded).values(), recorded)
     if resource_key_of(declared) not in session.checked_resources:
         # `pulumi refresh` compares the state with itself, so there is no start to announce.
@@ -452,6 +454,8 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     rejected |= started.skipped
     new_runs = {**adopted, **own}
     runs = {**runs, **new_runs}
+    if has_secret_inputs(news):
+        session.secret_runs.update(run["runId"] for run in runs.values())
     if rejected or unclear:
         total = len(plan.start) + len(plan.adopt)
         warning = runner_journal_warning(session.runner_journal)

@@ -18,6 +18,7 @@ from pulumi_vod_workflow.core.completion.results import (
 )
 from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.core.progress import format_duration
+from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import NotFoundError, WaitError
@@ -170,7 +171,19 @@ async def _wait(
         raise_if_failed(results)
     if awaited:
         host.logger.info(f"{summary(results)} after {format_duration(wait.duration)}")
-    return with_secrets(to_completion_state(news, results))
+    state = to_completion_state(news, results)
+    if _is_secret(session, news):
+        state["results"] = Secret(results)
+        return state
+    return with_secrets(state)
+
+
+def _is_secret(session: Session, news: Mapping[str, Any]) -> bool:
+    """Return whether results and messages may reveal a secret input of a run."""
+    # A wait has the ids of its runs alone, which are no secrets. The engine calls a wait after the
+    # operations of its runs.
+    awaited = {run.get("runId") for run in runs_to_wait_for(news).values()}
+    return has_secret_inputs(news) or not session.secret_runs.isdisjoint(awaited)
 
 
 async def _wait_for(
@@ -186,7 +199,7 @@ async def _wait_for(
         on_progress=host.report,
         is_cancelled=host.is_cancelled,
     )
-    if has_secret_inputs(news):
+    if _is_secret(session, news):
         for error in (*wait.failing.values(), *wait.unreadable.values()):
             error.redact_service_message()
     return wait

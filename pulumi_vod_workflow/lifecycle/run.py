@@ -135,6 +135,8 @@ async def diff(
     """Decide whether a change starts a run, adopts a run, or only changes the state; free."""
     if has_lost_inputs(news):
         return Diff(changes=True)
+    if has_secret_inputs(news):
+        session.secret_runs.add(run_id)
     # The state has this run, so an earlier update has saved it.
     release(session, _declared_run(olds), olds)
     ended_now = run_id in session.ended_runs
@@ -179,6 +181,8 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     if existing is not None:
         found = await _look_up(session, existing)
         check_adopted_run(existing, inputs, found)
+        if has_secret_inputs(inputs):
+            session.secret_runs.add(existing)
         others = await settle_adoptions(session, {"": inputs})
         for record in others.values():
             which = "the adopted run" if has_secret_inputs(inputs) else existing
@@ -187,6 +191,8 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     run = await _start(session, host, inputs)
     # The service has accepted the start, so no line below may raise: an error would lose the RunId
     # (pulumi-facts 0.3).
+    if has_secret_inputs(inputs):
+        session.secret_runs.add(run["runId"])
     outputs = {**execution.empty_result_lists(), **run, **_location(session, run["runId"])}
     return Recorded(run["runId"], to_state({**inputs, **outputs}))
 

@@ -118,6 +118,8 @@ class Session:
         self._command_age = command_age
         self.ended_runs: set[str] = set()
         """Ids of runs whose end this engine operation has read: see `note_end`."""
+        self.secret_runs: set[str] = set()
+        """Ids of runs with secret inputs that this engine operation has met."""
         self.checked_resources: set[str] = set()
         """Keys of resources that the program has declared in this engine operation."""
         self.restarts: dict[str, StartReason] = {}

@@ -13,7 +13,7 @@ from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.resource_types import DYNAMIC_PROVIDER_KEY
 from pulumi_vod_workflow.core.values import is_known
-from pulumi_vod_workflow.errors import WaitError
+from pulumi_vod_workflow.errors import VodWorkflowError, WaitError
 from pulumi_vod_workflow.lifecycle.host import Host, Properties
 from pulumi_vod_workflow.plugin.detailed_diff import detailed_diff
 from pulumi_vod_workflow.plugin.host import scope_of
@@ -98,7 +98,7 @@ async def create(call: Call) -> proto.CreateResponse:
     try:
         created = await call.lifecycle.create(call.session, call.host, inputs.values)
     except WaitError as error:
-        raise _init_failed(error, {}, inputs) from None
+        raise _init_failed(error, Decoded({}, {}), inputs) from None
     return proto.CreateResponse(
         id=created.id,
         properties=encode(with_secrets(created.state, inputs.secrets)),
@@ -139,10 +139,9 @@ async def update(call: Call) -> proto.UpdateResponse:
             call.session, call.host, request.id, olds.values, news.values
         )
     except WaitError as error:
-        raise _init_failed(error, olds.values, news) from None
-    kept = {name: olds.secrets[name] for name in olds.secrets.keys() - news.values.keys()}
+        raise _init_failed(error, olds, news) from None
     return proto.UpdateResponse(
-        properties=encode(with_secrets(state, {**kept, **news.secrets})),
+        properties=encode(with_secrets(state, _secrets_of(olds, news))),
         refresh_before_update=_must_refresh(call, state),
     )
 
@@ -175,15 +174,21 @@ def _must_refresh(call: Call, state: Properties) -> bool:
     return not call.host.preview and call.lifecycle.may_change_by_read(state)
 
 
-def _init_failed(error: WaitError, olds: Properties, inputs: Decoded) -> InitFailedError:
+def _secrets_of(olds: Decoded, news: Decoded) -> dict[str | int, Any]:
+    """Return the secret parts of an updated state: of its inputs, and of recorded outputs."""
+    kept = {name: olds.secrets[name] for name in olds.secrets.keys() - news.values.keys()}
+    return {**kept, **news.secrets}
+
+
+def _init_failed(error: WaitError, olds: Decoded, inputs: Decoded) -> InitFailedError:
     """Return the error of a wait, which keeps the wait in the state."""
     from pulumi_vod_workflow.lifecycle.completion import unfinished  # noqa: PLC0415 - loads httpx
 
-    kept = unfinished(olds, inputs.values)
+    kept = unfinished(olds.values, inputs.values)
     return InitFailedError(
         proto.ErrorResourceInitFailed(
             id=kept.id,
-            properties=encode(with_secrets(kept.state, inputs.secrets)),
+            properties=encode(with_secrets(kept.state, _secrets_of(olds, inputs))),
             reasons=[str(error)],
             inputs=encode(with_secrets(inputs.values, inputs.secrets)),
         )
@@ -194,10 +199,22 @@ def _init_failed(error: WaitError, olds: Properties, inputs: Decoded) -> InitFai
 
 
 async def get_run(session: Session, host: Host, arguments: Properties) -> Properties:
-    """Read a run by its id, in the configured region; free."""
+    """
+    Read a run by its id, in the configured region; free.
+
+    Raises:
+        VodWorkflowError: without an id, or when the read fails.
+
+    """
     from pulumi_vod_workflow.lifecycle import run  # noqa: PLC0415 - loads more than a check
 
-    found = await run.read(session, host, str(arguments["runId"]), {})
+    run_id = arguments.get("runId")
+    if not isinstance(run_id, str) or not run_id:
+        raise VodWorkflowError(
+            "getRun: runId must be the id of a run, as text. No run was started.\n"
+            "hint: take it from the VOD console, or from the output `runId` of a WorkflowRun"
+        )
+    found = await run.read(session, host, run_id, {})
     return found.state
 
 

@@ -25,6 +25,7 @@ from pulumi.runtime.proto import plugin_pb2, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
+from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.hosting.engine_log import EngineLog
 from pulumi_vod_workflow.hosting.error_text import error_message
@@ -49,6 +50,14 @@ LIFECYCLES: Final = {
 ONE_CONFIGURATION: Final = (
     "An attached provider serves one configuration, and this stack has several. No run was "
     "started.\nhint: unset PULUMI_DEBUG_PROVIDERS"
+)
+# The engine then calls nothing else of the provider in this preview, and shows each change of a
+# resource as an update.
+UNKNOWN_CONFIGURATION: Final = (
+    "vod: this preview may show a new run, or new items of a batch, as an update, because another "
+    "resource determines these settings of the provider: {}. The update itself may start them "
+    "(paid).\n"
+    "hint: change runs in an update of their own, after the one that changes these settings"
 )
 SCHEMA: Final = Path(__file__).with_name("schema.json")
 
@@ -109,6 +118,9 @@ class VodServicer(ResourceProviderServicer):
 
         news = decode(request.news)
         text = problems_of(news.values, request.urn, self._folder)
+        unknown = sorted(name for name, value in news.values.items() if not is_known(value))
+        if unknown:
+            self._log.warning(UNKNOWN_CONFIGURATION.format(", ".join(unknown)))
         inputs = with_secret_keys(with_secrets(news.values, news.secrets))
         return proto.CheckResponse(
             inputs=encode(inputs),

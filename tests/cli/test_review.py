@@ -84,6 +84,38 @@ def replaced(old: dict[str, Any], new: dict[str, Any], *reasons: str) -> dict[st
     return preview
 
 
+@pytest.mark.parametrize(
+    ("news", "paid"),
+    [({"triggers": {"n": 1}}, True), ({"vid": "v2"}, True), ({"rerunOnFailure": True}, False)],
+)
+def test_a_new_run_that_the_engine_shows_as_an_update(news: dict[str, Any], paid: bool) -> None:
+    """It calls neither check nor diff while a setting of the packaged provider is unknown."""
+    before = {"vid": "v1", "templateId": "t1", "clientToken": "t", "scope": {"name": "run"}}
+    after = {"vid": "v1", "templateId": "t1", **news}
+    items = {"a": {"vid": "v1", "templateId": "t1"}}
+    runs = {"a": {**items["a"], "runId": "r2", "phase": "running", "emulated": False}}
+    preview = {
+        "steps": [
+            {
+                "op": "update",
+                "urn": "urn:pulumi:dev::p::vod:index:WorkflowRun::run",
+                "oldState": {"inputs": before, "outputs": {**before, "runId": "r1"}},
+                "newState": {"inputs": after},
+            },
+            {
+                "op": "update",
+                "urn": "urn:pulumi:dev::p::vod:index:WorkflowBatch::batch",
+                "oldState": {"inputs": {"items": items}, "outputs": {"items": items, "runs": runs}},
+                "newState": {"inputs": {"items": {"a": after}}},
+            },
+        ],
+        "changeSummary": {"update": 2},
+    }
+    found = starts(preview)
+    assert found.keys() == ({("run", None), ("batch", "a")} if paid else set())
+    assert review(preview, "--max-starts=1").exit_code == (3 if paid else 0)
+
+
 # -- what is read ------------------------------------------------------------------------------
 
 

@@ -328,6 +328,13 @@ def test_what_makes_it_wait_again(change: dict[str, Any], changes: bool) -> None
     assert needs_update({}, declared())
 
 
+def test_a_wait_without_all_results_waits_again() -> None:
+    """One that has failed: its results are those of earlier waits."""
+    runs = {"a": "lb:1", "b": "lb:2"}
+    recorded = to_completion_state(declared(runs=runs), {"a": ended()})
+    assert needs_update(recorded, declared(runs=runs))
+
+
 @pytest.mark.parametrize("submitted", [UNKNOWN, None, "2026-01-01T00:00:00Z"])
 def test_when_a_run_was_submitted_is_no_reason_to_wait_again(submitted: Any) -> None:
     """One that was adopted has no such time, which the engine calls unknown in every preview."""

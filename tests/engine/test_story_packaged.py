@@ -35,7 +35,7 @@ def run(opts: ResourceOptions | None = None, **inputs: Any) -> Program:
 
 
 def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Story) -> None:
-    """A run that had failed before the command is rerun by it; a preview has shown that."""
+    """A run that had failed before the command is rerun by it, if it has a preview itself."""
     program = run(rerun_on_failure=True)
     story.emulator.outcome("2001", times=2)
     first = story.pays(program, 1)
@@ -51,8 +51,11 @@ def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Stor
     rerun = story.pays(program, 1)
     assert ("create-replacement", "run") in rerun.changed
 
-    # It has failed long before the command.
+    # It has failed long before the command. But `up --skip-preview` shows nothing, and the preview
+    # that its user has seen may be older than the failure.
     story.emulator.advance(9000)
+    assert story.preview(program).starts == 1
+    story.stays(program)
     story.pays(program, 1)
 
     # The service joins an equal start to an unfinished run, so the run ends first.
@@ -63,7 +66,7 @@ def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Stor
 
 
 def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
-    """A custom timeout limits one wait. The next update goes on, and nothing is started again."""
+    """A custom timeout limits one wait. The next update goes on, also after a refresh; free."""
 
     def program() -> None:
         made = WorkflowRun("run", vid="v1", template_id="t1")
@@ -74,6 +77,8 @@ def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
     [wait] = story.of_type(COMPLETION_TYPE).values()
     [reason] = wait["initErrors"]
     assert "hint: run `pulumi up` again to continue the wait" in reason
+    story.refresh()  # the engine forgets the error
+    assert "initErrors" not in story.of_type(COMPLETION_TYPE)["wait"]
     story.emulator.advance(5000)
     assert story.up(program).changed == [("update", "wait")]
     assert story.completion["results"]["run"]["phase"] == "succeeded"

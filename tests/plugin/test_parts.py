@@ -77,11 +77,18 @@ def test_a_urn_has_the_identity_that_the_dynamic_resource_declares() -> None:
 @pytest.mark.parametrize(
     ("shown", "age"),
     [
-        ("      05:09 pulumi\n", 309.0),
-        ("2-03:04:05 /usr/local/bin/pulumi\n", 183845.0),
-        ("05:09 pulumi-language-python\n", None),
-        ("05:09 bash\n", None),
+        ("      05:09 pulumi up --yes\n", 309.0),
+        ("2-03:04:05 /usr/local/bin/pulumi -C folder preview\n", 183845.0),
+        ("05:09 pulumi-language-python up\n", None),
+        ("05:09 bash up\n", None),
+        ("05:09 pulumi\n", None),
         ("", None),
+        # Nobody has seen a rerun before these commands.
+        ("05:09 pulumi up --yes --skip-preview --stack dev\n", None),
+        ("05:09 pulumi up --skip-preview=true\n", None),
+        ("05:09 pulumi up -f\n", None),
+        ("05:09 pulumi update -yf\n", None),
+        ("05:09 pulumi watch\n", None),
     ],
 )
 def test_the_age_of_the_command_is_that_of_the_engine_alone(

@@ -312,6 +312,18 @@ def test_problems_of_the_configuration_come_before_all_resources(
     assert HUSH not in "".join(failures)
 
 
+def test_a_preview_that_may_hide_starts_says_so(server: Server) -> None:
+    """While a setting is unknown, the engine shows each change as an update, also a paid one."""
+    begin = len(server.engine.logged)
+    for news in ({"region": "cn-north-1"}, {"region": "cn-north-1", "accessKey": UNKNOWN}):
+        server.stub.Handshake(
+            provider_pb2.ProviderHandshakeRequest(engine_address=server.engine_address)
+        )
+        server.stub.CheckConfig(provider_pb2.CheckRequest(urn=PROVIDER, news=struct(news)))
+    [line] = [line.message for line in server.engine.logged[begin:]]
+    assert "settings of the provider: accessKey." in line
+
+
 def test_a_secret_stays_at_its_place(provider: PluginClient, vod_emulator: VodEmulator) -> None:
     """In inputs, previews and states; all else of the same map stays visible."""
     declared = {
@@ -335,6 +347,29 @@ def test_a_secret_stays_at_its_place(provider: PluginClient, vod_emulator: VodEm
     shown = [line.message for line in provider.server.engine.logged]
     assert HUSH not in json.dumps(shown)
     assert len(vod_emulator.ledger()) == 1
+
+
+def test_the_results_of_a_secret_run_are_secret(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """A wait that YAML declares has the ids of its runs alone. A later update keeps the mark."""
+    secret = provider.up(run("hidden"), {**START, "vid": Secret(HUSH)})
+    items = {"a": {**START, "vid": Secret(HUSH + "2")}}
+    batch = provider.up(Resource("WorkflowBatch", "hidden-items"), {"items": items})
+    public = provider.up(run("public"), {**START, "vid": "v2"})
+    vod_emulator.advance(5000)
+    ids = {"run": secret.id, "item": batch.outputs["runs"]["a"]["runId"], "public": public.id}
+    for name, run_id in ids.items():
+        wait = Resource("WorkflowCompletion", f"wait-{name}")
+        provider.up(wait, {"runs": {"a": run_id}})
+        assert isinstance(wait.outputs["results"], Secret) == (name != "public")
+        provider.update(wait, provider.checked(wait, {"runs": {"a": run_id}, "timeout": 60}))
+        assert isinstance(wait.outputs["results"], Secret) == (name != "public")
+    # The next operation knows the secret from the diff.
+    next_operation(provider, vod_emulator)
+    provider.diff(secret, secret.inputs)
+    again = provider.up(Resource("WorkflowCompletion", "again"), {"runs": {"a": secret.id}})
+    assert isinstance(again.outputs["results"], Secret)
 
 
 # -- diff, import, functions -------------------------------------------------------------------
@@ -449,6 +484,10 @@ def test_functions(provider: PluginClient, vod_emulator: VodEmulator) -> None:
     assert {"templateId": "c3841b3122fd460db2bc99a6ec131cb8", "tasks": 6} in workflows
     with pytest.raises(grpc.RpcError, match="ResourceNotFound"):
         invoke("getRun", runId="emu:none")
+    for wrong in ({}, {"runId": ""}, {"runId": None}, {"runId": 5}, {"runId": UNKNOWN}):
+        with pytest.raises(grpc.RpcError, match="runId must be the id of a run") as caught:
+            invoke("getRun", **wrong)
+        assert "No run was started." in str(caught.value)
     assert len(vod_emulator.ledger()) == 1
 
 

@@ -56,8 +56,14 @@ def run_items(step: Step, report: ProviderReport, service: str | None) -> Iterat
     elif step.op in READS:
         yield FreeChange(resource, FreeReason.READ)
     elif step.op in UPDATES:
-        plan = _plan(recorded, declared, service)
-        yield FreeChange(resource, FreeReason.RECORDED, ", ".join(plan.free))
+        causes = _unshown_restart(recorded, declared, service)
+        if causes:
+            reason = Reason(restart_reason(causes, recorded, declared))
+            start = _start(resource, reason, declared, report)
+            yield replace(_restarted(start, causes, recorded), certain=False)
+        else:
+            plan = _plan(recorded, declared, service)
+            yield FreeChange(resource, FreeReason.RECORDED, ", ".join(plan.free))
     elif declared.get("existingRunId") not in (None, UNKNOWN):
         run_id = declared["existingRunId"]
         detail = "" if run_id is HIDDEN_SECRET else str(run_id)
@@ -71,6 +77,18 @@ def run_items(step: Step, report: ProviderReport, service: str | None) -> Iterat
         reason = Reason(UNKNOWN_ADOPTION if is_adoption else NEW)
         start = _start(resource, reason, declared, report)
         yield replace(start, certain=start.certain and not is_adoption)
+
+
+def _unshown_restart(
+    recorded: Properties, declared: Properties, service: str | None
+) -> tuple[str, ...]:
+    """Return the causes of a new run that the engine shows as an update."""
+    # It does so while a setting of the provider resource is unknown: it then calls neither the
+    # provider's check, which adds the scope, nor its diff.
+    if "scope" in declared:
+        return ()
+    whole = {"clientToken": recorded.get("clientToken"), **declared}
+    return _plan(recorded, whole, service).new_run
 
 
 def _plan(recorded: Properties, declared: Properties, service: str | None) -> ChangePlan:
@@ -136,12 +154,7 @@ def _replacement(
         known = (cause for name, cause in CAUSE_BY_ENGINE_REASON.items() if name in reasons)
         causes = tuple(known) or (ReviewCause.ENGINE,)
     reason = Reason(restart_reason(fields, recorded, declared) if fields else None, causes)
-    start = replace(
-        _start(ResourceRef(step.urn), reason, declared, report),
-        changes=field_changes(fields, recorded, declared),
-        replaces=_shown(recorded.get("runId")),
-        recorded=recorded,
-    )
+    start = _restarted(_start(ResourceRef(step.urn), reason, declared, report), fields, recorded)
     if start.joins or declared.get("existingRunId") is UNKNOWN:
         return replace(start, certain=False)
     if forced:
@@ -156,6 +169,16 @@ def _replacement(
         for side in (recorded, declared)
     )
     return replace(start, certain=bool(surely or hidden or "emulated" in fields))
+
+
+def _restarted(start: PlannedRun, fields: Iterable[str], recorded: Properties) -> PlannedRun:
+    """Return a start with the run that it replaces, and the changes that cause it."""
+    return replace(
+        start,
+        changes=field_changes(fields, recorded, start.declared),
+        replaces=_shown(recorded.get("runId")),
+        recorded=recorded,
+    )
 
 
 def _joins_recorded(run: Properties) -> str:

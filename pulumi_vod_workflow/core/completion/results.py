@@ -61,10 +61,22 @@ def reusable_results(
 
 
 def needs_update(recorded: Properties, declared: Properties) -> bool:
-    """Return whether the runs or the settings of a wait have changed."""
-    return values_differ(_run_identities(recorded), _run_identities(declared)) or any(
-        values_differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
+    """Return whether a wait has not ended, or its runs or settings have changed."""
+    return (
+        _is_unfinished(recorded)
+        or values_differ(_run_identities(recorded), _run_identities(declared))
+        or any(
+            values_differ(recorded.get(name), declared.get(name)) for name in COMPLETION_FIELDS[1:]
+        )
     )
+
+
+def _is_unfinished(recorded: Properties) -> bool:
+    """Return whether a recorded wait has no result for one of its runs."""
+    # The packaged provider records a wait that failed, with an error that makes the engine continue
+    # it. A refresh removes that error from the state.
+    runs, results = recorded.get("runs"), recorded.get("results")
+    return isinstance(runs, Mapping) and not runs.keys() <= (results or {}).keys()
 
 
 def _run_identities(properties: Properties) -> object:
