@@ -20,6 +20,8 @@ from tools.engine.find_or_install import BUILD_ENV, EngineError
 from tools.plugin.schema import EXAMPLES, LANGUAGES, example
 from tools.plugin.sdks import generate, node_packages
 
+pytestmark = pytest.mark.package
+
 NAMES: Final = sorted(path.name for path in EXAMPLES.iterdir())
 COMPILER_OPTIONS: Final = {
     "strict": True,
