@@ -80,6 +80,7 @@ def test_the_sdist_has_the_sources_their_tests_and_what_readers_are_led_to(built
         "core",
         "dynamic",
         "emulator",
+        "hosts",
         "journal",
         "lifecycle",
         "resources",
