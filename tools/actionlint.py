@@ -13,8 +13,7 @@ from tools.engine.find_or_install import (
     EngineError,
     build_binary,
     cache_folder,
-    fresh_folder,
-    only_one,
+    kept,
     say,
 )
 
@@ -31,16 +30,15 @@ def find_or_build(env: Mapping[str, str]) -> Path:
         EngineError: when it cannot be built, with the reason on one line.
 
     """
-    cache = cache_folder(env).with_name(NAME)
-    target = cache / VERSION
-    with only_one(cache):
-        if not target.exists():
-            say(f"==> {NAME} {VERSION}, once for this user")
-            get = ["get", "-tool", f"{COMMAND}@{VERSION}"]
-            build = ["build", "-trimpath", "-ldflags=-s -w", COMMAND]
-            with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
-                build_binary(Path(scratch), get, build, folder / NAME, minutes=1)
-    return target / NAME
+
+    def build(folder: Path) -> None:
+        say(f"==> {NAME} {VERSION}, once for this user")
+        get = ["get", "-tool", f"{COMMAND}@{VERSION}"]
+        options = ["build", "-trimpath", "-ldflags=-s -w", COMMAND]
+        with tempfile.TemporaryDirectory() as scratch:
+            build_binary(Path(scratch), get, options, folder / NAME, minutes=1)
+
+    return kept(cache_folder(env).with_name(NAME), VERSION, build) / NAME
 
 
 def main() -> None:

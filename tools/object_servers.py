@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,13 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tools.engine.find_or_install import (
-    BUILD_ENV,
     BUILD_SECONDS,
     EngineError,
+    build_binary,
     cache_folder,
     fingerprint,
-    fresh_folder,
-    only_one,
+    kept,
+    on_path,
     run,
     say,
 )
@@ -79,57 +80,37 @@ def find_or_install(server: ObjectServer, env: Mapping[str, str]) -> Path:
 
     """
     cache = cache_folder(env).with_name(f"{server.store.lower()}-server")
-    target = cache / server.folder
-    with only_one(cache):
-        if not target.exists():
-            install = build if server.is_go else install_from_npm
-            install(server, target)
-    return target / server.executable
+    install = build if server.is_go else install_from_npm
+    return kept(cache, server.folder, partial(install, server)) / server.executable
 
 
-def build(server: ObjectServer, target: Path) -> None:
+def build(server: ObjectServer, folder: Path) -> None:
     """Build a server from its Go modules."""
-    go = command("go", "Go")
-    announce(server, "about 2 minutes")
-    with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
-        module = Path(scratch)
-        run([go, "mod", "init", "server"], cwd=module, seconds=60)
-        package = f"{server.package}@{server.version}"
-        run([go, "get", package], cwd=module, seconds=BUILD_SECONDS)
+    announce(server)
+    with tempfile.TemporaryDirectory() as scratch:
         built = server.package
         if server.source:
-            shutil.copy(server.source, module)
+            shutil.copy(server.source, scratch)
             built = "."
-        options = ["-trimpath", "-ldflags=-s -w", "-o", str(folder / server.executable)]
-        run([go, "build", *options, built], cwd=module, seconds=BUILD_SECONDS, env=BUILD_ENV)
+        get = ["get", f"{server.package}@{server.version}"]
+        options = ["build", "-trimpath", "-ldflags=-s -w", built]
+        build_binary(Path(scratch), get, options, folder / server.executable, minutes=2)
 
 
-def install_from_npm(server: ObjectServer, target: Path) -> None:
+def install_from_npm(server: ObjectServer, folder: Path) -> None:
     """Install a server from npm, without the scripts of its packages."""
-    npm = command("npm", "npm")
-    announce(server, "about half a minute")
+    npm = on_path("npm", "npm")
+    announce(server)
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
-    with fresh_folder(target) as folder:
-        package = f"{server.package}@{server.version}"
-        run(
-            [npm, "install", "--prefix", str(folder), *options, package],
-            cwd=folder,
-            seconds=BUILD_SECONDS,
-        )
+    package = f"{server.package}@{server.version}"
+    command = [npm, "install", "--prefix", str(folder), *options, package]
+    run(command, cwd=folder, seconds=BUILD_SECONDS)
 
 
-def command(name: str, shown: str) -> str:
-    """Return the path of a program; raise EngineError if it is not on PATH."""
-    found = shutil.which(name)
-    if found is None:
-        raise EngineError(f"{shown} is not on PATH")
-    return found
-
-
-def announce(server: ObjectServer, time: str) -> None:
+def announce(server: ObjectServer) -> None:
     """Print the work that comes now."""
     name = Path(server.executable).name
-    say(f"==> {name} {server.version}, the {server.store} server of the tests, once ({time})")
+    say(f"==> {name} {server.version}, the {server.store} server of the tests, once for this user")
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PINNED = "v3.276.0"
 """The installed version: the newest one on which all engine tests pass."""
@@ -186,6 +186,30 @@ def only_one(cache: Path) -> Iterator[None]:
         yield
 
 
+def kept(cache: Path, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder of a cache; `make` fills it if it is not there yet."""
+    target = cache / name
+    with only_one(cache):
+        if not target.exists():
+            with fresh_folder(target) as folder:
+                make(folder)
+    return target
+
+
+def on_path(name: str, shown: str) -> str:
+    """
+    Return the path of a program.
+
+    Raises:
+        EngineError: when it is not on PATH.
+
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise EngineError(f"{shown} is not on PATH")
+    return found
+
+
 @contextmanager
 def interrupts_later() -> Iterator[None]:
     """Delay Ctrl-C and SIGTERM until the end of the block."""
@@ -274,9 +298,7 @@ def build_binary(
         minutes: the usual time of the build on 2 cores.
 
     """
-    go = shutil.which("go")
-    if go is None:
-        raise EngineError("Go is not on PATH")
+    go = on_path("go", "Go")
     run([go, "mod", "init", "engine"], cwd=module, seconds=60)
     say("    fetching its Go modules (about 1 minute)")
     run([go, *get], cwd=module, seconds=BUILD_SECONDS)
@@ -351,17 +373,18 @@ def find_or_build_yaml(env: Mapping[str, str]) -> Path:
     beside = f"{engine.resolve()}{os.pathsep}{env.get('PATH', '')}"
     if found := shutil.which(YAML_HOST, path=beside):
         return Path(found).absolute().parent
-    with only_one(cache := cache_folder(env)):
-        target = yaml_folder(cache)
-        if not target.exists():
-            say(f"==> Pulumi's YAML language host {YAML_PINNED}, once for this user, into {cache}")
-            recipe = of_version(YAML_GET, YAML_PINNED), of_version(YAML_BUILD, YAML_PINNED)
-            try:
-                with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
-                    build_binary(Path(scratch), *recipe, folder / YAML_HOST, minutes=1)
-            except EngineError as error:
-                raise EngineError(f"no YAML language host: {error}") from None
-    return target
+    cache = cache_folder(env)
+
+    def build_host(folder: Path) -> None:
+        say(f"==> Pulumi's YAML language host {YAML_PINNED}, once for this user, into {cache}")
+        recipe = of_version(YAML_GET, YAML_PINNED), of_version(YAML_BUILD, YAML_PINNED)
+        with tempfile.TemporaryDirectory() as scratch:
+            build_binary(Path(scratch), *recipe, folder / YAML_HOST, minutes=1)
+
+    try:
+        return kept(cache, yaml_folder(cache).name, build_host)
+    except EngineError as error:
+        raise EngineError(f"no YAML language host: {error}") from None
 
 
 def main() -> None:

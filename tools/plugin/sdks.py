@@ -23,8 +23,8 @@ from tools.engine.find_or_install import (
     EngineError,
     cache_folder,
     fingerprint,
-    fresh_folder,
-    only_one,
+    kept,
+    on_path,
     run,
     say,
 )
@@ -47,21 +47,19 @@ def generator(env: Mapping[str, str]) -> Path:
 
     """
     sources = [GENERATOR / name for name in ("main.go", "go.mod", "go.sum")]
+
+    def build(folder: Path) -> None:
+        go = on_path("go", "Go")
+        say("==> the generator of the SDKs, once for this user (about 1 minute)")
+        with tempfile.TemporaryDirectory() as scratch:
+            for path in sources:
+                shutil.copy2(path, scratch)
+            options = ["-trimpath", "-ldflags=-s -w", "-o", str(folder / "generator")]
+            command = [go, "build", *options, "."]
+            run(command, cwd=Path(scratch), seconds=BUILD_SECONDS, env=BUILD_ENV)
+
     cache = cache_folder(env).with_name("sdk-generator")
-    target = cache / fingerprint(*(path.read_bytes() for path in sources))
-    with only_one(cache):
-        if not target.exists():
-            go = shutil.which("go", path=env.get("PATH"))
-            if go is None:
-                raise EngineError("Go is not on PATH")
-            say("==> the generator of the SDKs, once for this user (about 1 minute)")
-            with fresh_folder(target) as folder, tempfile.TemporaryDirectory() as scratch:
-                for path in sources:
-                    shutil.copy2(path, scratch)
-                options = ["-trimpath", "-ldflags=-s -w", "-o", str(folder / "generator")]
-                command = [go, "build", *options, "."]
-                run(command, cwd=Path(scratch), seconds=BUILD_SECONDS, env=BUILD_ENV)
-    return target / "generator"
+    return kept(cache, fingerprint(*(path.read_bytes() for path in sources)), build) / "generator"
 
 
 def node_packages(env: Mapping[str, str]) -> Path:
@@ -73,19 +71,16 @@ def node_packages(env: Mapping[str, str]) -> Path:
 
     """
     sources = [NODE / name for name in ("package.json", "package-lock.json")]
+
+    def install(folder: Path) -> None:
+        npm = on_path("npm", "npm")
+        for path in sources:
+            shutil.copy2(path, folder)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        run(command, cwd=folder, seconds=INSTALL_SECONDS)
+
     cache = cache_folder(env).with_name("node")
-    target = cache / fingerprint(*(path.read_bytes() for path in sources))
-    with only_one(cache):
-        if not target.exists():
-            npm = shutil.which("npm", path=env.get("PATH"))
-            if npm is None:
-                raise EngineError("npm is not on PATH")
-            with fresh_folder(target) as folder:
-                for path in sources:
-                    shutil.copy2(path, folder)
-                command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-                run(command, cwd=folder, seconds=INSTALL_SECONDS)
-    return target
+    return kept(cache, fingerprint(*(path.read_bytes() for path in sources)), install)
 
 
 def generate(folder: Path, env: Mapping[str, str]) -> None:
