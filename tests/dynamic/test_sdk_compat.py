@@ -21,21 +21,13 @@ from pulumi_vod_workflow.dynamic.sdk_compat.program_transforms import run_last
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
 from tests.dynamic.sdk_host import KNOWN, UNKNOWN, Host, host
+from tests.hosts.conftest import configuration
 from tests.hosts.server import shown
 
 SLOTS = 4
 """Threads of the SDK's host."""
 MANY = 3 * SLOTS
 NOT_FOUND = "GetWorkflowExecution: the service answered ResourceNotFound"
-
-
-def config(emulator: VodEmulator, folder: Path) -> dict[str, str]:
-    return {
-        "vod:endpoint": emulator.url,
-        "vod:accessKey": "AKLTEMULATOR",
-        "vod:secretKey": "emulator-secret-key",
-        "vod:journal": str(folder / "journal"),
-    }
 
 
 def wait_for(run: str, sdk: Host) -> Any:
@@ -45,7 +37,7 @@ def wait_for(run: str, sdk: Host) -> Any:
 
 @pytest.mark.vod_emulator(runningSeconds=3600)
 def test_every_part_is_used_where_it_is_known(vod_emulator: VodEmulator, tmp_path: Path) -> None:
-    with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
+    with host(KNOWN, configuration(vod_emulator, tmp_path)) as sdk:
         # The URN of the call, and the engine's log: a line on the resource's row.
         inputs = sdk.check("run", vid="v", templateId="t")
         *warnings, line = sdk.server.engine.of("run")
@@ -74,7 +66,7 @@ def test_every_part_is_used_where_it_is_known(vod_emulator: VodEmulator, tmp_pat
 @pytest.mark.vod_emulator(runningSeconds=3600)
 def test_no_part_is_missed_where_none_is_known(vod_emulator: VodEmulator, tmp_path: Path) -> None:
     """What is started, recorded and refused is the same; what each module says is missing is."""
-    with host(UNKNOWN, config(vod_emulator, tmp_path)) as sdk:
+    with host(UNKNOWN, configuration(vod_emulator, tmp_path)) as sdk:
         inputs = sdk.check("run", vid="v", templateId="t")
         assert not sdk.server.engine.logged
         run = sdk.create("run", **inputs).result().id
@@ -108,14 +100,14 @@ def ends(sdk: Host) -> bool:
 def test_a_host_ends_only_if_pipe_and_address_of_the_engine_are_gone(
     vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
-    with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
+    with host(KNOWN, configuration(vod_emulator, tmp_path)) as sdk:
         sdk.check("run", vid="v", templateId="t")
         sdk.server.close_pipe()
         assert not ends(sdk)
         assert sdk.check("run", vid="v", templateId="t"), "it answers as before"
         sdk.server.engine_server.stop(0).wait()
         sdk.server.process.wait(30)
-    with host(KNOWN, config(vod_emulator, tmp_path)) as sdk:
+    with host(KNOWN, configuration(vod_emulator, tmp_path)) as sdk:
         sdk.check("run", vid="v", templateId="t")
         sdk.server.engine_server.stop(0).wait()
         assert not ends(sdk)
@@ -124,7 +116,7 @@ def test_a_host_ends_only_if_pipe_and_address_of_the_engine_are_gone(
 @pytest.mark.waits
 @pytest.mark.vod_emulator(runningSeconds=3600)
 def test_an_unknown_host_stays(vod_emulator: VodEmulator, tmp_path: Path) -> None:
-    with host(UNKNOWN, config(vod_emulator, tmp_path)) as sdk:
+    with host(UNKNOWN, configuration(vod_emulator, tmp_path)) as sdk:
         sdk.check("run", vid="v", templateId="t")
         sdk.server.close_pipe()
         sdk.server.engine_server.stop(0).wait()

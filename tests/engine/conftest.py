@@ -130,6 +130,16 @@ def yaml_host() -> Path:
 
 
 @pytest.fixture
+def yaml_project(
+    tmp_path: Path, like: Project, emulator: VodEmulator, yaml_host: Path
+) -> Iterator[Project]:
+    """A project whose programs may be in YAML."""
+    with Project(tmp_path / "project", emulator.url, like=like) as project:
+        project.environ["PATH"] = f"{yaml_host}{os.pathsep}{os.environ['PATH']}"
+        yield project
+
+
+@pytest.fixture
 def host(request: pytest.FixtureRequest) -> HostName:
     """The host of a story: that of its marker `hosts`, or of STORY_HOST, or the dynamic one."""
     found: HostName = getattr(request, "param", None) or os.environ.get("STORY_HOST") or "dynamic"  # type: ignore[assignment]

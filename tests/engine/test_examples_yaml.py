@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,32 +27,23 @@ STARTS = {
 }
 
 
-@pytest.fixture
-def project(
-    tmp_path: Path, like: Project, emulator: VodEmulator, yaml_host: Path, plugin_folder: Path
-) -> Iterator[Project]:
-    with Project(tmp_path / "project", emulator.url, like=like) as project:
-        project.environ["PATH"] = f"{yaml_host}{os.pathsep}{os.environ['PATH']}"
-        yield project
-
-
 @pytest.mark.torture
 @pytest.mark.parametrize("example", scaled(["quickstart"], IN_YAML))
 def test_it_starts_what_its_page_says(
-    project: Project, emulator: VodEmulator, plugin_folder: Path, example: str
+    yaml_project: Project, emulator: VodEmulator, plugin_folder: Path, example: str
 ) -> None:
     emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
     text = (ROOT / "examples" / example / "yaml" / "Pulumi.yaml").read_text()
-    file = project.folder / "Pulumi.yaml"
+    file = yaml_project.folder / "Pulumi.yaml"
     file.write_text(re.sub(r"^name: .*", "name: project", text))
     use_plugin(file, plugin_folder)
     if example == "adopt":
-        project.configure(project_existingRunId=started(emulator))
+        yaml_project.configure(project_existingRunId=started(emulator))
     before = len(emulator.ledger())
-    update = project.up()
+    update = yaml_project.up()
     assert update.wait() == 0, update.said
     assert len(emulator.ledger()) - before == STARTS[example]
-    outputs = json.loads(project.command("stack", "output", "--json", "--stack", "dev"))
+    outputs = json.loads(yaml_project.command("stack", "output", "--json", "--stack", "dev"))
     assert outputs
     assert None not in outputs.values()
 

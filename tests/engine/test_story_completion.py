@@ -175,7 +175,7 @@ def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
     """
     Each failed run with its code, meaning, and remedy; what has ended well is not lost.
 
-    An item without a run cannot succeed: the wait says so, until a later `up` has started it.
+    An item without a run cannot succeed: the wait fails, until a later `up` has started it.
     """
     vids = {"good": "v1", "bad": "emu-fail-1001", "late": "emu-fail-2003", "gone": "emu-terminated"}
 

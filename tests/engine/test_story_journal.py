@@ -98,7 +98,7 @@ def held(story: Story, name: str) -> set[str]:
 
 def test_it_is_forgotten_adopted_or_started_again_by_a_trigger(story: Story) -> None:
     """
-    Without it everything goes on; declared once more, it is asked about once more.
+    Without it the update succeeds; declared once more, the preview asks once more.
 
     The run that a person has found is taken, for free, and the question is answered. A trigger asks
     for a new start, which is shown and paid as one, and answers the question, too.
@@ -228,7 +228,8 @@ def test_a_question_names_what_to_look_for_and_all_others(story: Story) -> None:
 
 def test_a_run_that_is_not_there_is_not_taken_over(story: Story) -> None:
     """
-    It is read first. An emulator that was reset starts anew: nothing real is lost with it.
+    The provider reads it first. After a reset of the emulator, it starts a run: the lost one was
+    free.
 
     A run of another account is a question, never a start.
     """

@@ -281,7 +281,7 @@ def test_another_configuration_neither_replaces_nor_misleads(story: Story, host:
 
 def test_destroy_then_up(story: Story) -> None:
     """
-    Destroying an unfinished run cancels nothing, says so of a real one, and costs nothing.
+    Destroying an unfinished run is free and cancels nothing. A line names each real run.
 
     A retained run is not even mentioned. The same declaration joins an unfinished run, and is a
     new one once that has ended. `WorkflowRun.get` looks up, owns nothing and starts nothing.

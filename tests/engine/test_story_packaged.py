@@ -66,7 +66,7 @@ def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Stor
 
 
 def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
-    """A custom timeout limits one wait. The next update goes on, also after a refresh; free."""
+    """A custom timeout limits one wait. The next update continues it free, also after a refresh."""
 
     def program() -> None:
         made = WorkflowRun("run", vid="v1", template_id="t1")

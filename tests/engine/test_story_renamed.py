@@ -204,8 +204,8 @@ def test_an_adopted_run_answers_the_question_about_its_own_start_only(story: Sto
     """
     The run that was started for another name is adopted: the journal needs its start no longer.
 
-    An adopted run that is not the lost one is told: the start of the resource stays in the journal,
-    because its run is paid, and still not found.
+    A line names an adopted run that is not the lost one. The start of the resource stays in the
+    journal, because its run is paid, and still not found.
     """
 
     def declared_as(*, new: str, run_id: str) -> Program:

@@ -618,8 +618,8 @@ def test_what_the_review_advises_keeps_the_runs(like: Project, tmp_path: Path) -
     """
     Renamed or moved, a resource or an item is paid again; as the review says it is free.
 
-    A copy of a run that stays is told, too. The preview leaves out what does not change: only the
-    provider knows of the other run.
+    The review names a copy of a run that stays, too. The preview leaves out what does not change:
+    only the provider knows of the other run.
     """
     settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
     stays = "stays = WorkflowRun('stays', vid='v', template_id='t')"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,16 +57,12 @@ HUSH = "s3cr3t-vid"
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, like: Project, emulator: VodEmulator, yaml_host: Path, plugin_folder: Path
-) -> Iterator[Project]:
-    with Project(tmp_path / "project", emulator.url, like=like) as project:
-        project.environ["PATH"] = f"{yaml_host}{os.pathsep}{os.environ['PATH']}"
-        file = project.folder / "Pulumi.yaml"
-        file.write_text(textwrap.dedent(PROGRAM))
-        use_plugin(file, plugin_folder)
-        project.command("config", "set", "--secret", "vid", HUSH)
-        yield project
+def project(yaml_project: Project, plugin_folder: Path) -> Project:
+    file = yaml_project.folder / "Pulumi.yaml"
+    file.write_text(textwrap.dedent(PROGRAM))
+    use_plugin(file, plugin_folder)
+    yaml_project.command("config", "set", "--secret", "vid", HUSH)
+    return yaml_project
 
 
 def test_a_program_in_yaml(project: Project, emulator: VodEmulator) -> None:

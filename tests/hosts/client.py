@@ -23,6 +23,7 @@ from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PICKLES
 from tests.hosts.server import Server, shown
+from tests.lifecycle.async_host import plain
 
 TIMEOUT: Final = 60  # seconds
 ENVELOPE: Final = frozenset({"__provider", "scope", "secretInputs", "unknownInputs"})
@@ -332,15 +333,6 @@ def from_wire(value: Any) -> Any:
             return Secret(from_wire(value["value"]))
         return {key: from_wire(item) for key, item in value.items()}
     return [from_wire(item) for item in value] if isinstance(value, list) else value
-
-
-def plain(value: Any) -> Any:
-    """Return a value without the marks of secrets."""
-    if isinstance(value, Secret):
-        return plain(value.value)
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 def unmarked(value: Any) -> Any:

@@ -66,9 +66,5 @@ def new_provider(host: str, emulator: VodEmulator, folder: Path) -> Iterator[Pro
 
 
 def configuration(emulator: VodEmulator, folder: Path) -> dict[str, str]:
-    return {
-        "vod:endpoint": emulator.url,
-        "vod:accessKey": "AKLTEMULATOR",
-        "vod:secretKey": "emulator-secret-key",
-        "vod:journal": str(folder / "journal"),
-    }
+    """Return the configuration of a stack with a journal in a folder."""
+    return {**emulator.config, "vod:journal": str(folder / "journal")}

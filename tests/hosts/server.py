@@ -22,7 +22,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.status_details import Status
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
-    """Keeps what it is told."""
+    """Keeps the lines that a provider logs."""
 
     def __init__(self) -> None:
         self.logged: list[Any] = []

@@ -20,9 +20,9 @@ from tests.hosts.client import (
     ProviderError,
     Resource,
     declared,
-    plain,
     unmarked,
 )
+from tests.lifecycle.async_host import plain
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
 

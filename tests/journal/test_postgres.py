@@ -26,9 +26,9 @@ from tests.servers.postgres import (
     PASSWORD,
     QUOTED_PASSWORD,
     PostgresServer,
-    free_port,
     postgres_server,
 )
+from tests.servers.process import free_port
 from tests.servers.relay import Relay
 
 # The import of the server skips these tests if the driver is missing.

@@ -190,7 +190,7 @@ def test_an_idle_process_ends_with_its_engine_alone() -> None:
 def test_a_cancellation_ends_with_its_operation(
     provider: PluginClient, vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
-    """The engine calls Cancel at the end of each operation, and an attached process goes on."""
+    """The engine calls Cancel at the end of each operation, and an attached process continues."""
     provider.server.cancel()
     with pytest.raises(ProviderError, match="the update was cancelled"):
         provider.up(run("stopped"), START)

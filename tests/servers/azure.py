@@ -11,20 +11,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
+from tests.servers.object_server import Server, running
 from tests.servers.process import free_port, started
-from tools.engine.find_or_install import EngineError
-from tools.object_servers import AZURE, find_or_install
+from tools.object_servers import AZURE
 
 ACCOUNT: Final = "testaccount"
 KEY: Final = base64.b64encode(b"the key of the tests' account").decode()
@@ -32,32 +31,18 @@ VERSION: Final = "2021-12-02"
 """The version of the service's API in a shared access signature."""
 
 
-class AzureServer:
-    """
-    A running server: `with AzureServer(executable, folder) as server: ...`.
+class AzureServer(Server):
+    """A running server of Azure's object store."""
 
-    Args:
-        executable: the server's program.
-        folder: a folder for its log.
+    program = AZURE
 
-    """
-
-    def __init__(self, executable: Path, folder: Path) -> None:
-        self._executable = executable
-        self._folder = folder
-
-    def __enter__(self) -> Self:
+    def _start(self) -> subprocess.Popen[bytes]:
         self.port = free_port()
         # The engine's library asks for a newer version of the API than the server knows.
         options = ["--silent", "--inMemoryPersistence", "--skipApiVersionCheck"]
         command = [str(self._executable), "--blobPort", str(self.port), *options]
         account = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
-        self._process = started(command, self.port, self._folder, account)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        return started(command, self.port, self._folder, account)
 
     @property
     def domain(self) -> str:
@@ -110,9 +95,4 @@ def signature(rights: str) -> str:
 @pytest.fixture(scope="session")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
     """A server for all tests of a process."""
-    try:
-        executable = find_or_install(AZURE, os.environ)
-    except EngineError as error:
-        pytest.skip(f"no Azure server: {error}")
-    with AzureServer(executable, tmp_path_factory.mktemp("azure")) as server:
-        yield server
+    yield from running(AzureServer, tmp_path_factory)

@@ -9,45 +9,30 @@ rate, the rights of single objects, and HTTPS.
 from __future__ import annotations
 
 import json
-import os
+import subprocess
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
+from tests.servers.object_server import Server, running
 from tests.servers.process import free_port, started
-from tools.engine.find_or_install import EngineError
-from tools.object_servers import GCS, find_or_install
+from tools.object_servers import GCS
 
 
-class GcsServer:
-    """
-    A running server: `with GcsServer(executable, folder) as server: ...`.
+class GcsServer(Server):
+    """A running server of Google's object store."""
 
-    Args:
-        executable: the server's program.
-        folder: a folder for its log.
+    program = GCS
 
-    """
-
-    def __init__(self, executable: Path, folder: Path) -> None:
-        self._executable = executable
-        self._folder = folder
-
-    def __enter__(self) -> Self:
+    def _start(self) -> subprocess.Popen[bytes]:
         port = free_port()
         self._address, self._reader = f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}"
         command = [str(self._executable), self._address, self._reader]
-        self._process = started(command, port, self._folder)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        return started(command, port, self._folder)
 
     def environ(self, *, reader: bool = False) -> dict[str, str]:
         """Return the environment with the server's address, also the one that may only read."""
@@ -87,9 +72,4 @@ class GcsServer:
 @pytest.fixture(scope="session")
 def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
     """A server for all tests of a process."""
-    try:
-        executable = find_or_install(GCS, os.environ)
-    except EngineError as error:
-        pytest.skip(f"no GCS server: {error}")
-    with GcsServer(executable, tmp_path_factory.mktemp("gcs")) as server:
-        yield server
+    yield from running(GcsServer, tmp_path_factory)

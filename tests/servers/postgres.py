@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import pytest
+
+from tests.servers.process import free_port
 
 psycopg: Any = pytest.importorskip("psycopg", reason="no psycopg: install the extra `postgres`")
 
@@ -212,13 +213,6 @@ def _unprivileged_account() -> Mapping[str, Any]:
             found = pwd.getpwnam(name)
             return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
     pytest.skip("no account for a PostgreSQL server of root: neither `postgres` nor `nobody`")
-
-
-def free_port() -> int:
-    """Return the number of a port on which nothing listens."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -7,20 +7,19 @@ A real S3 server on this machine: versitygw, which `tools/object_servers.py` bui
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
+from tests.servers.object_server import Server, running
 from tests.servers.process import free_port, started
-from tools.engine.find_or_install import EngineError
-from tools.object_servers import S3, find_or_install
+from tools.object_servers import S3
 
 ROOT_KEY: Final = ("root", "root-secret-key")
 READER_KEY: Final = ("reader", "reader-secret-key")
@@ -30,21 +29,12 @@ VIRTUAL_DOMAIN: Final = "s3.test"
 """The domain below which each bucket is a host. A client reaches it by the server as a proxy."""
 
 
-class S3Server:
-    """
-    A running server: `with S3Server(executable, folder) as server: ...`.
+class S3Server(Server):
+    """A running server of S3's object store."""
 
-    Args:
-        executable: the server's program.
-        folder: an empty folder for its data.
+    program = S3
 
-    """
-
-    def __init__(self, executable: Path, folder: Path) -> None:
-        self._executable = executable
-        self._folder = folder
-
-    def __enter__(self) -> Self:
+    def _start(self) -> subprocess.Popen[bytes]:
         for name in ("buckets", "versions", "users"):
             (self._folder / name).mkdir()
         self.port = free_port()
@@ -57,12 +47,7 @@ class S3Server:
             *("--versioning-dir", str(self._folder / "versions")),
             str(self._folder / "buckets"),
         ]
-        self._process = started(command, self.port, self._folder)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        return started(command, self.port, self._folder)
 
     @property
     def endpoint(self) -> str:
@@ -154,25 +139,16 @@ class HostStyleServer(S3Server):
         return {**super().environ(reader=reader), **proxy}
 
 
-def _running(server: type[S3Server], factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    try:
-        executable = find_or_install(S3, os.environ)
-    except EngineError as error:
-        pytest.skip(f"no S3 server: {error}")
-    with server(executable, factory.mktemp("s3")) as running:
-        yield running
-
-
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A server for all tests of a process."""
-    yield from _running(S3Server, tmp_path_factory)
+    yield from running(S3Server, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def s3_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A server whose buckets are hosts."""
-    yield from _running(HostStyleServer, tmp_path_factory)
+    yield from running(HostStyleServer, tmp_path_factory)
 
 
 def without_aws(environ: Mapping[str, str]) -> dict[str, str]:
