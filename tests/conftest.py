@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -35,3 +36,19 @@ def pytest_collection_finish() -> None:
     """Take what is loaded out of each later collection of garbage: that is a tenth of a second."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session")
+def sdks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a generated SDK for each language."""
+    from tests.sdks import generated_sdks
+
+    return generated_sdks(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def typescript(tmp_path_factory: pytest.TempPathFactory, sdks: Path) -> Path:
+    """A folder with all programs in TypeScript, compiled."""
+    from tests.sdks import compiled_typescript
+
+    return compiled_typescript(tmp_path_factory, sdks)

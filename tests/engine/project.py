@@ -207,7 +207,7 @@ class Project:
         self.state: Path = state_of.state if state_of else folder / "state"
         self._vault: Vault | None = other._vault if other else vault
         self._begun: list[Command] = []
-        self._config = {
+        self._config: dict[str, Any] = {
             "vod:endpoint": endpoint,
             "vod:accessKey": "AKLTEMULATOR",
             "vod:secretKey": "emulator-secret-key",
@@ -258,8 +258,8 @@ class Project:
     def _state(self) -> Path:
         return self.state / ".pulumi" / "stacks" / "project" / f"{self.stack}.json"
 
-    def configure(self, **changes: str) -> None:
-        """Change its configuration: `vod_region="..."`."""
+    def configure(self, **changes: Any) -> None:
+        """Change its configuration: `vod_region="..."`; an object is a value, too."""
         self._config |= {key.replace("_", ":"): value for key, value in changes.items()}
         text = self._settings.read_text() if self._settings.exists() else ""
         key = [line for line in text.splitlines() if line.startswith(LINES)]
