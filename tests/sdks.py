@@ -22,6 +22,8 @@ IN_TYPESCRIPT: Final = sorted(path.parent.name for path in ROOT.glob("examples/*
 """The examples with a program in TypeScript."""
 PROGRAMS: Final = ROOT / "tests" / "engine" / "languages"
 """Programs of the Automation API, which tests run."""
+MADE: Final = ("node_modules", "bin")
+"""The folders in an example that its users make."""
 
 
 def output_of(command: Sequence[str], folder: Path, **env: str) -> str:
@@ -81,7 +83,7 @@ def compiled_typescript(factory: pytest.TempPathFactory, sdks: Path) -> Path:
         shutil.copytree(EXAMPLES, folder / "programs")
         write_programs_of_pages("typescript", "index.ts", folder / "programs")
         shutil.copytree(PROGRAMS, folder / "stories")
-        made = shutil.ignore_patterns("node_modules", "bin")  # by those who try the examples
+        made = shutil.ignore_patterns(*MADE)
         for name in IN_TYPESCRIPT:
             source = ROOT / "examples" / name / "typescript"
             shutil.copytree(source, folder / "examples" / name, ignore=made)

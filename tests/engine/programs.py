@@ -26,7 +26,7 @@ RUN_NODE: Final = "node_modules/@pulumi/pulumi/cmd/run"
 
 
 def node_program(request: Request) -> list[str]:
-    """Return the command that runs the project's index.js."""
+    """Return the command that runs the project's `main`, as Pulumi's host for Node does."""
     options = {
         "organization": request.organization,
         "project": request.project,
@@ -37,7 +37,7 @@ def node_program(request: Request) -> list[str]:
     }
     preview = ["--dry-run"] if request.dryRun else []
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return ["node", RUN_NODE, *flags, *preview, "index.js"]
+    return ["node", RUN_NODE, *flags, *preview, "."]
 
 
 def go_program(request: Request) -> list[str]:
@@ -80,6 +80,8 @@ class Host(LanguageRuntimeServicer):
             "PULUMI_PARALLEL": str(request.parallel),
             "PULUMI_MONITOR": request.monitor_address,
             "PULUMI_ENGINE": request.args[0],
+            "PULUMI_NODEJS_TYPESCRIPT": "true",
+            "PULUMI_NODEJS_TRANSPILE_ONLY": "true",  # one `tsc` has checked all types before
         }
         done = subprocess.run(
             self._command(request),

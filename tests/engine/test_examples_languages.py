@@ -21,7 +21,7 @@ from tests.engine.hosts import use_plugin
 from tests.engine.programs import Host, go_program, node_program, serving
 from tests.engine.project import Project
 from tests.scale import TORTURE, scaled
-from tests.sdks import built_go, output_of
+from tests.sdks import MADE, built_go, output_of
 
 EXAMPLES: Final = ROOT / "examples"
 FILES: Final = {
@@ -62,7 +62,6 @@ def in_typescript(
     project: Project, example: str, request: pytest.FixtureRequest
 ) -> Iterator[list[str]]:
     compiled: Path = request.getfixturevalue("typescript")
-    copy(compiled / "examples" / example, project, without="Pulumi*.yaml")
     (project.folder / "node_modules").symlink_to(compiled / "node_modules")
     # Pulumi's own installation has the plugin of the dynamic resources of Node on PATH.
     add_to_path(project, compiled / "node_modules" / "@pulumi" / "pulumi")
@@ -96,11 +95,6 @@ def add_to_path(project: Project, folder: Path) -> None:
     project.environ["PATH"] = f"{folder}{os.pathsep}{project.environ['PATH']}"
 
 
-def copy(folder: Path, project: Project, *, without: str) -> None:
-    ignore = shutil.ignore_patterns(without)
-    shutil.copytree(folder, project.folder, ignore=ignore, dirs_exist_ok=True)
-
-
 def test_each_page_links_to_its_programs() -> None:
     table = (EXAMPLES / "README.md").read_text()
     for page in EXAMPLES.glob("*/README.md"):
@@ -130,7 +124,9 @@ def test_it_starts_what_its_page_says(
     emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
     example, language = name.split("/")
     folder = EXAMPLES / example / language
-    copy(folder, project, without="Pulumi.*.yaml")  # `project` has the settings of its stack
+    # `project` has the settings of its stack.
+    left_out = shutil.ignore_patterns("Pulumi.*.yaml", *MADE)
+    shutil.copytree(folder, project.folder, ignore=left_out, dirs_exist_ok=True)
     settings = project.folder / "Pulumi.yaml"
     settings.write_text(re.sub(r"^name: .*", "name: project", settings.read_text()))
     use_plugin(settings, plugin_folder)

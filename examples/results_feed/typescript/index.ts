@@ -1,7 +1,7 @@
 // The results of a run feed another run and a resource of another kind, in the same `up`.
 import * as vod from "pulumi-vod";
 
-import { Catalogue } from "./catalogue";
+import { Catalogue } from "./catalogueResource";
 
 const spaceName = "my-space";
 
