@@ -14,6 +14,7 @@ from tests.scale import TORTURE
 from tests.sdks import IN_TYPESCRIPT, compiler_options, output_of, write_programs_of_pages
 from tools.engine.find_or_install import BUILD_ENV
 from tools.plugin.schema import EXAMPLES, LANGUAGES, ROOT, example
+from tools.plugin.sdks import GO
 
 pytestmark = pytest.mark.package
 
@@ -51,7 +52,15 @@ def test_the_projects_in_typescript_are_alike() -> None:
         folder = ROOT / "examples" / name / "typescript"
         package = json.loads((folder / "package.json").read_text())
         assert package["dependencies"]["pulumi-vod"] == "file:../../../build/sdks/nodejs"
-        assert (folder / ".npmrc").read_text() == "install-links=true\n"
+
+
+def test_the_project_in_go_has_the_version_of_pulumi_of_the_sdk() -> None:
+    [required] = [
+        line
+        for line in (ROOT / "examples/quickstart/go/go.mod").read_text().splitlines()
+        if line.startswith("\tgithub.com/pulumi/pulumi/sdk/v3 ")
+    ]
+    assert required in (GO / "go.mod").read_text().splitlines()
 
 
 @pytest.mark.torture
