@@ -18,6 +18,8 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from types import UnionType
@@ -27,6 +29,7 @@ from unicodedata import normalize
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from pulumi_vod_workflow.core.durations import MAX_SECONDS, parse_seconds
 from pulumi_vod_workflow.core.inputs.models import MAX_ITEMS, UNKNOWN_KEY, ItemInputs, PartialInputs
 from pulumi_vod_workflow.core.inputs.types import ItemKey
 from pulumi_vod_workflow.core.inputs.validation import check_partial_inputs
@@ -61,6 +64,9 @@ ReportProblem = Callable[[int, str], None]
 ParsedItems = Iterator[tuple[int, object, dict[str, Any]]]
 """The first line, the unchecked key, and the fields of each item."""
 
+SECONDS_COLUMNS: Final = ("source_seconds", "sourceSeconds")
+"""The names of the column with the duration of an item's source, in seconds."""
+
 _KEY: Final = TypeAdapter[str](ItemKey, config=ConfigDict(strict=True))
 
 
@@ -73,11 +79,13 @@ class ManifestItems(dict[str, dict[str, Any]]):
     Attributes:
         file: the name of the file.
         lines: key -> the first line of the item.
+        source_seconds: key -> the duration of the item's source in seconds, where the file has it.
 
     """
 
     file: str = ""
     lines: Mapping[str, int] = {}
+    source_seconds: Mapping[str, Decimal] = {}
 
 
 def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> ManifestItems:
@@ -109,9 +117,11 @@ def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> Manifest
         found = _parse_json_lines(text, key, report)
     items = ManifestItems()
     lines: dict[str, int] = {}
-    items.file, items.lines = file, lines
+    seconds: dict[str, Decimal] = {}
+    items.file, items.lines, items.source_seconds = file, lines, seconds
     read: list[tuple[int, dict[str, Any]]] = []
     for line, raw, item in found:
+        stated = _take_seconds(item, partial(report, line))
         read.append((line, item))
         try:
             name = _KEY.validate_python(raw)
@@ -121,6 +131,8 @@ def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> Manifest
         if name in items:
             report(line, f"{key}: is also the key of line {lines[name]}")
         items[name], lines[name] = item, line
+        if stated is not None:
+            seconds[name] = stated
     problems: list[Problem] = []
     if len(items) > MAX_ITEMS or not (items or wrong):
         reason = f"has {len(items):,} items; a WorkflowBatch has 1 to {MAX_ITEMS:,}"
@@ -160,6 +172,21 @@ def _read_text(file: str, report: ReportProblem) -> str:
     except UnicodeDecodeError as error:
         report(error.object.count(b"\n", 0, error.start) + 1, f"is not in UTF-8: {SAVE_AS_UTF_8}")
         return ""
+
+
+def _take_seconds(item: dict[str, Any], report: Callable[[str], None]) -> Decimal | None:
+    """Remove and return the duration of an item's source; it is no input of the item."""
+    stated = [(name, item.pop(name)) for name in SECONDS_COLUMNS if name in item]
+    for name, value in stated:
+        seconds = parse_seconds(value)
+        if seconds is not None and len(stated) == 1:
+            return seconds
+        report(
+            f"{name}: must be a duration in seconds, above 0 and at most {MAX_SECONDS:,}"
+            if len(stated) == 1
+            else f"{name}: is there in two spellings: keep one"
+        )
+    return None
 
 
 def _item_problems(read: list[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, str]]:

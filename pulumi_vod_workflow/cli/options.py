@@ -1,4 +1,4 @@
-"""Arguments and options that `runs` and `recover` share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -27,4 +27,14 @@ ProgramFolder = Annotated[
 EndpointOverride = Annotated[
     str | None,
     typer.Option(help="A URL, or emulator, instead of the stack's vod:endpoint."),
+]
+PriceFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices",
+        metavar="FILE",
+        help="A file with your own prices, in TOML, for an estimate of costs [default: "
+        "`vod:prices` of the stack].",
+        show_default=False,
+    ),
 ]

@@ -63,6 +63,7 @@ KEYS: Final = (
     "vod:journal",
     "vod:resendWithin",
     "vod:preflight",
+    "vod:prices",
 )
 """The settings of the namespace `vod:`; docs/configuration.md has their meanings."""
 
@@ -95,6 +96,13 @@ class Settings:
     """
     searched: tuple[str, ...] = field(repr=False)
     """The searched sources of credentials."""
+    has_prices: bool = False
+    """
+    Whether `vod:prices` names a price file.
+
+    Then a preview shows the durations of sources to every reader of its output. Only
+    `vod-workflow review` reads the file.
+    """
     encrypted: str = ""
     """The error about encrypted keys that this process cannot read; empty without such keys."""
     doubts: tuple[str, ...] = ()
@@ -221,6 +229,7 @@ def load_settings(
         resend_within=resend_within,
         preflight=preflight,
         searched=places,
+        has_prices=setting("vod:prices") is not None,
         doubts=tuple(_misplaced_settings(texts, project, region)),
     )
 
@@ -276,6 +285,7 @@ def _misplaced_settings(texts: Mapping[str, str], project: str, region: str) -> 
             "vod:secretKey": False,
             "vod:sessionToken": False,
             "vod:preflight": value in get_args(Preflight),
+            "vod:prices": value.endswith(".toml"),
         }
         if plausible.get(known, True):
             yield f"{key} is set, and {known} is not: did you mean {known}?"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -35,6 +36,8 @@ MAX_KEYS: Final = 100
 """Keys that a message names of one set of items."""
 MAX_GROUPS: Final = 20
 """Groups of starts in a message; starts with rarer reasons are one more group, without keys."""
+_SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
+"""A duration: a decimal number in plain notation."""
 
 
 class Operation(Enum):
@@ -93,6 +96,35 @@ class StartGroup:
         return StartReason(self.causes, self.properties, self.unknown)
 
 
+class DurationBasis(Enum):
+    """The origin of a source's duration. The values are part of the plan message."""
+
+    SERVICE = "service"
+    """The preflight has read the video."""
+    MANIFEST = "manifest"
+    """The file of the items has a column with the duration."""
+    OTHER = "other"
+    """An origin that a newer provider reports."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> DurationBasis | None:
+        return cls.OTHER if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class DurationGroup:
+    """Known durations of the sources of starts with equal prices: one start, or their sum."""
+
+    __pydantic_config__: ClassVar[Any] = {"use_attribute_docstrings": True}  # for the schema
+
+    basis: DurationBasis
+    """The origin of the durations."""
+    items: Items
+    """The starts; equal in workflow and `enableLowPriority`."""
+    seconds: str
+    """The sum of their durations in seconds, as a decimal number above 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanMessage:
     """The plan of one resource in one operation."""
@@ -119,6 +151,8 @@ class PlanMessage:
     """Starts with an unknown outcome that the provider refuses to send again; the check fails."""
     run: str | None = None
     """RunId of the reused run of a `WorkflowRun`."""
+    durations: tuple[DurationGroup, ...] = ()
+    """Known durations of the sources of `starts`; none for a resource with secret inputs."""
     kind: Literal["vod.plan"] = "vod.plan"
     version: Literal[1] = 1
 
@@ -151,6 +185,7 @@ class PlanMessage:
             "starts": [_group_document(group) for group in self.starts],
             **{name: _items_document(items) for name, items in sets.items() if items.count},
             **({"run": self.run} if self.run else {}),
+            **({"durations": [*map(_duration_document, self.durations)]} if self.durations else {}),
         }
         text = json.dumps(document, separators=(",", ":"))
         # The engine removes what looks like its colours, `<{%...%}>`, from every line.
@@ -165,6 +200,11 @@ def _group_document(group: StartGroup) -> dict[str, Any]:
     document |= {"properties": [*group.properties]} if group.properties else {}
     document |= {"unknown": [*group.unknown]} if group.unknown else {}
     return {**document, "items": _items_document(group.items)}
+
+
+def _duration_document(group: DurationGroup) -> dict[str, Any]:
+    items = _items_document(group.items)
+    return {"basis": group.basis.value, "items": items, "seconds": group.seconds}
 
 
 def _items_document(items: Items) -> dict[str, Any]:
@@ -266,5 +306,21 @@ def _is_consistent(message: PlanMessage) -> bool:
         return not groups
     starts = sum(items.count for items in groups)
     return (
-        sum(items.count for items in declared) <= message.total and message.resends.count <= starts
+        sum(items.count for items in declared) <= message.total
+        and message.resends.count <= starts
+        and _has_consistent_durations(message, starts)
+    )
+
+
+def _has_consistent_durations(message: PlanMessage, starts: int) -> bool:
+    sets = [group.items for group in message.durations]
+    keys = [key for items in sets for key in items.keys]
+    return (
+        all(items.count >= max(1, len(items.keys)) for items in sets)
+        and len(keys) == len({*keys})
+        and sum(items.count for items in sets) <= starts
+        and all(
+            _SECONDS.fullmatch(group.seconds) and group.seconds.strip("0.")
+            for group in message.durations
+        )
     )

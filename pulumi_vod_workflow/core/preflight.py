@@ -1,7 +1,8 @@
 """
 The preflight: free reads of a start's workflow and video, and their problems.
 
-Documented: GetWorkflowTemplate (vod-api-facts 3), GetMediaInfos with NotExistVids (docs/4/65603).
+Documented: GetWorkflowTemplate (vod-api-facts 3), GetMediaInfos with NotExistVids and
+SourceInfo.Duration (docs/4/65603).
 The rules are lenient: only a denial by the service is an error.
 """
 
@@ -18,8 +19,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, Literal, get_args
 
+from pulumi_vod_workflow.core.durations import parse_seconds
 from pulumi_vod_workflow.core.operations import Operation
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.values import as_list, as_mapping, as_text
@@ -51,6 +54,8 @@ class Found:
     """The space, if the service returned it."""
     unusable: str = ""
     """The reason if no run can start with it."""
+    seconds: Decimal | None = None
+    """The duration of the video, if the service returned it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +114,34 @@ def video_lookups(
 ) -> dict[str, LookupResult]:
     """Return the result of a GetMediaInfos answer for each requested video."""
     missing = as_list(result.get("NotExistVids"))
-    infos = [
-        as_mapping(as_mapping(item).get("BasicInfo"))
-        for item in as_list(result.get("MediaInfoList"))
-    ]
-    spaces = {as_text(info.get("Vid")): as_text(info.get("SpaceName")) for info in infos}
+    found: dict[str, Found] = {}
+    for item in map(as_mapping, as_list(result.get("MediaInfoList"))):
+        info, source = as_mapping(item.get("BasicInfo")), as_mapping(item.get("SourceInfo"))
+        space, seconds = as_text(info.get("SpaceName")), parse_seconds(source.get("Duration"))
+        found[as_text(info.get("Vid"))] = Found(space, seconds=seconds)
     message = f"GetMediaInfos lists it in NotExistVids [RequestId {request_id or 'none'}]"
     lookups: dict[str, LookupResult] = {}
     for vid in vids:
-        if vid in spaces:
-            lookups[vid] = Found(spaces[vid])
+        if vid in found:
+            lookups[vid] = found[vid]
         elif vid in missing:
             lookups[vid] = NotFound(message)
         else:
             lookups[vid] = LookupUnavailable("GetMediaInfos: the answer does not have the video")
     return lookups
+
+
+def source_durations(
+    starts: Mapping[str, Mapping[str, Any]], lookups: Mapping[Reference, LookupResult]
+) -> dict[str, Decimal]:
+    """Return name -> the duration of a start's video in seconds, where a lookup has found it."""
+    found: dict[str, Decimal] = {}
+    for name, start in starts.items():
+        vid = start.get("vid")
+        result = lookups.get(Reference("vid", vid)) if isinstance(vid, str) else None
+        if isinstance(result, Found) and result.seconds is not None:
+            found[name] = result.seconds
+    return found
 
 
 # -- findings ----------------------------------------------------------------------------------

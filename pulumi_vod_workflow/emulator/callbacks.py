@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from typing import Any, Final
 
-from pulumi_vod_workflow.emulator.outputs import SOURCE_SECONDS, SOURCE_SIZE, source_name
+from pulumi_vod_workflow.emulator.outputs import SOURCE_SIZE, source_name, source_seconds
 from pulumi_vod_workflow.emulator.service import Service, outputs_by_now
 from pulumi_vod_workflow.emulator.settings import Subscription
 from pulumi_vod_workflow.emulator.store import Delivery, EmulatedRun, format_time
@@ -55,7 +55,7 @@ def completion_event(run: EmulatedRun) -> dict[str, Any]:
                 "Height": height,
                 "Width": width,
                 "Format": "MP4",
-                "Duration": SOURCE_SECONDS,
+                "Duration": source_seconds(name),
                 "FileName": name,
                 "StoreUri": f"tos-cn-v-emulator/{name}",
             },

@@ -16,12 +16,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-SOURCE_SECONDS: Final = 60.0
+DEFAULT_SOURCE_SECONDS: Final = 60.0
 SOURCE_SIZE: Final = (1920, 1080)
 HEIGHTS: Final = (360, 480, 540, 720, 1080, 240, 144, 1440)
 _OUTCOME_IN_NAME: Final = re.compile(
     r"\bemu-(?:(missing)|(terminated)|(unknown-status)|fail-([12][0-9]{3}))\b", re.ASCII
 )
+
+_SECONDS_IN_NAME: Final = re.compile(r"\bemu-seconds-([0-9]{1,6}(?:\.[0-9]{1,3})?)\b", re.ASCII)
 
 Override = Mapping[str, Any]
 
@@ -39,6 +41,12 @@ def outcome_from_name(source: str) -> str | None:
         return None
     missing, terminated, unknown, code = found.groups()
     return missing or (terminated and "Terminated") or (unknown and "Paused") or code
+
+
+def source_seconds(source: str) -> float:
+    """Return a source's duration: the one in its name, as `emu-seconds-90.5`, or a minute."""
+    found = _SECONDS_IN_NAME.search(source)
+    return float(found[1]) if found else DEFAULT_SOURCE_SECONDS
 
 
 def _output_slots(overrides: Sequence[Override], usual: int) -> list[tuple[str | None, Override]]:
@@ -70,6 +78,7 @@ class Outputs:
             self._videos.append((None, enhance))
         self._audios = _output_slots(overrides.get("TranscodeAudio", []), 0)
         self._snapshots = _output_slots(overrides.get("Snapshot", []), usual["snapshots"])
+        self._seconds = source_seconds(source_name(start))
         name = source_name(start).rpartition("/")[2]
         self._names = {
             "fileTitle": name.rpartition(".")[0] or name,
@@ -116,7 +125,7 @@ class Outputs:
     def _transcode(self, kind: str, index: int, override: Override) -> dict[str, Any]:
         clip = override.get("Clip", {})
         begin, end = clip.get("StartTime", 0) / 1000, clip.get("EndTime", 0) / 1000
-        duration = max(0.0, min(end or SOURCE_SECONDS, SOURCE_SECONDS) - begin)
+        duration = max(0.0, min(end or self._seconds, self._seconds) - begin)
         height = HEIGHTS[index % len(HEIGHTS)]
         file_id = self._file_id(index, kind)
         info: dict[str, Any] = {
@@ -172,7 +181,7 @@ class Outputs:
                 **size,
                 "Interval": 10.0,
                 "CaptureNum": len(offsets),
-                "Duration": SOURCE_SECONDS,
+                "Duration": self._seconds,
                 "IndexUri": self._uri(override.get("FileIndex"), f"{default}.index"),
                 "Offsets": offsets,
             }

@@ -15,7 +15,13 @@ from typing import Any, Final
 from pulumi_vod_workflow.emulator import validation
 from pulumi_vod_workflow.emulator.errors import ServiceError
 from pulumi_vod_workflow.emulator.faults import ActiveFault
-from pulumi_vod_workflow.emulator.outputs import Outputs, outcome_from_name, source_name
+from pulumi_vod_workflow.emulator.outputs import (
+    SOURCE_SIZE,
+    Outputs,
+    outcome_from_name,
+    source_name,
+    source_seconds,
+)
 from pulumi_vod_workflow.emulator.settings import (
     SYSTEM_TEMPLATES,
     Behaviour,
@@ -451,8 +457,14 @@ def _template_document(template: Template) -> dict[str, Any]:
     }
 
 
+SOURCE_BITRATE: Final = 1_000_000
+"""The bitrate of each source, in bits a second."""
+
+
 def _media_document(vid: str, space: str) -> dict[str, Any]:
-    """Return the service's document of a video, without its files."""
+    """Return the service's document of a video, without the files that runs have made."""
+    seconds = source_seconds(vid)
+    width, height = SOURCE_SIZE
     return {
         "BasicInfo": {
             "SpaceName": space,
@@ -463,7 +475,17 @@ def _media_document(vid: str, space: str) -> dict[str, Any]:
             "CreateTime": "2026-01-01T00:00:00Z",
             "TosStorageClass": "STANDARD",
             "VodUploadSource": "upload",
-        }
+        },
+        "SourceInfo": {
+            "FileType": "video",
+            "Format": "MP4",
+            "Codec": "h264",
+            "Width": width,
+            "Height": height,
+            "Duration": seconds,
+            "Bitrate": SOURCE_BITRATE,
+            "Size": seconds * SOURCE_BITRATE / 8,
+        },
     }
 
 

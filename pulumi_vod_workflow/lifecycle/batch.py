@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.batch.changes import (
@@ -22,6 +22,7 @@ from pulumi_vod_workflow.core.batch.inputs import (
     find_item_doubts,
     group_problems,
     items_of,
+    manifest_seconds,
     normalise_batch,
     stale_tokens,
     with_derived_batch_inputs,
@@ -34,6 +35,8 @@ from pulumi_vod_workflow.core.batch.state import (
 )
 from pulumi_vod_workflow.core.changes import check_adopted_run
 from pulumi_vod_workflow.core.plan_message import (
+    DurationBasis,
+    DurationGroup,
     Items,
     Operation,
     PlanMessage,
@@ -88,6 +91,9 @@ from pulumi_vod_workflow.lifecycle.start_records import (
 )
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.lifecycle.preflight import Facts
+
 UNKNOWN_OUTCOMES: Final = (
     "The journal has these starts. The next update sends them again only within "
     "`vod:resendWithin` seconds."
@@ -129,6 +135,7 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     resource = resource_key_of(inputs)
     session.checked_resources.add(resource)
     session.declared_items[resource] = frozenset(as_mapping(inputs.get("items")))
+    session.manifest_seconds[resource] = manifest_seconds(news)
     if not recorded:
         plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs, is_preparing=True)
         rejected = await _announce_plan(session, host, {}, inputs, plan=plan, recovery=recovery)
@@ -335,10 +342,15 @@ async def _announce_plan(
 
     """
     items = items_of(news)
+    starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
+    # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.
+    is_looked_up = session.settings.preflight != "off" and not recovery.resent
+    lookups = await _look_up_starts(session, starts) if is_looked_up else {}
     if plan.start:
         session.announce_starts(news, len(plan.start))
     if plan.changes or plan.drop:
-        _send_plan(session, host, olds, news, plan=plan)
+        durations = _durations(session, news, starts, lookups)
+        _send_plan(session, host, olds, news, plan=plan, durations=durations)
     for line in (
         *superseded_warnings(recovery.superseded.values()),
         *map(str, find_item_doubts(news, plan.start)),
@@ -358,17 +370,49 @@ async def _announce_plan(
         host.logger.info(f"{waiting}: {wait_text(len(recovery.in_flight))}")
     for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
-    # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.
-    if session.settings.preflight == "off" or recovery.resent:
-        return []
+    return _preflight_problems(session, host, news, starts, lookups) if lookups else []
+
+
+# The service's answers and the durations need modules that no preview without them loads.
+
+
+async def _look_up_starts(session: Session, starts: Mapping[str, Properties]) -> Facts:
+    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
+        look_up_starts,
+    )
+
+    return await look_up_starts(session, starts)
+
+
+def _preflight_problems(
+    session: Session,
+    host: Host,
+    news: Properties,
+    starts: Mapping[str, Properties],
+    lookups: Facts,
+) -> list[Problem]:
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
         preflight_problems,
     )
 
-    starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
-    return await preflight_problems(
-        session, host, starts, group_problems, secret=has_secret_inputs(news)
-    )
+    secret = has_secret_inputs(news)
+    return preflight_problems(session, host, starts, lookups, group_problems, secret=secret)
+
+
+def _durations(
+    session: Session, news: Properties, starts: Mapping[str, Properties], lookups: Facts
+) -> tuple[DurationGroup, ...]:
+    """Return the known durations of the sources of starts; those of the service come first."""
+    stated = session.manifest_seconds.get(resource_key_of(news), {})
+    if not (stated or lookups) or has_secret_inputs(news):  # a duration is a fact about a video
+        return ()
+    from pulumi_vod_workflow.core.durations import duration_groups  # noqa: PLC0415 - see above
+    from pulumi_vod_workflow.core.preflight import source_durations  # noqa: PLC0415 - see above
+
+    found = {key: (seconds, DurationBasis.MANIFEST) for key, seconds in stated.items()}
+    for key, seconds in source_durations(starts, lookups).items():
+        found[key] = (seconds, DurationBasis.SERVICE)
+    return duration_groups(starts, found)
 
 
 def _send_plan(
@@ -379,6 +423,7 @@ def _send_plan(
     *,
     plan: BatchPlan,
     refuses: Collection[str] = (),
+    durations: tuple[DurationGroup, ...] = (),
 ) -> None:
     """Send the plan message of a batch."""
     starts = [
@@ -395,6 +440,7 @@ def _send_plan(
         adopts=Items.of(plan.adopt),
         drops=Items.of(plan.drop),
         refuses=Items.of(refuses),
+        durations=durations,
     )
     own_runs = (run["runId"] for run in runs_of(olds).values())
     is_missing_in_steps = (
@@ -405,6 +451,8 @@ def _send_plan(
         or any(StartCause.EMULATED_RUN in reason.causes for reason in plan.start.values())
         # A rerun waits until a later preview has shown the failure.
         or not session.ended_runs.isdisjoint(own_runs)
+        # Beside durations, the estimate of an update needs its message, too.
+        or (session.settings.has_prices and durations)
     )
     # A refused start fails the preview, and no program reads a failed one.
     host.logger.plan(message.to_json(), lasting=bool(is_missing_in_steps and not refuses))

@@ -144,23 +144,45 @@ def _chunks(items: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
         yield chunk
 
 
-async def preflight_problems(
+async def look_up_starts(session: Session, starts: Mapping[str, Mapping[str, Any]]) -> Facts:
+    """
+    Look up the workflows and videos of starts; free, and nothing if `vod:preflight` is `off`.
+
+    Args:
+        session: the engine operation.
+        starts: name -> inputs of starts that this package sends for the first time.
+
+    """
+    if session.settings.preflight == "off":
+        return {}
+    references = references_of(starts.values())
+    if not references:
+        return {}
+    try:
+        return await session.call(look_up, session.client(), references)
+    except ConfigurationError as error:  # a preview works without credentials
+        return dict.fromkeys(references, LookupUnavailable(" ".join(str(error).split())))
+
+
+def preflight_problems(
     session: Session,
     host: Host,
     starts: Mapping[str, Mapping[str, Any]],
+    lookups: Facts,
     group: Callable[[GroupedFindings], Iterable[Problem]],
     *,
     secret: bool,
 ) -> list[Problem]:
     """
-    Look up whether the workflows and videos of starts exist, as `vod:preflight` requires; free.
+    Report whether the workflows and videos of starts exist, as `vod:preflight` requires.
 
     An unavailable lookup never rejects a start.
 
     Args:
         session: the engine operation.
         host: its logger receives warnings and notes.
-        starts: name -> inputs of starts that this package sends for the first time.
+        starts: name -> inputs of the starts.
+        lookups: the results of `look_up_starts`.
         group: turns findings into problems.
         secret: whether messages must not contain the inputs.
 
@@ -168,15 +190,9 @@ async def preflight_problems(
         The problems that reject the starts; empty unless `vod:preflight` is `error`.
 
     """
-    references = references_of(starts.values())
-    if not references:
+    if not lookups:
         return []
-    try:
-        client = session.client()
-        results = await session.call(look_up, client, references)
-    except ConfigurationError as error:  # a preview works without credentials
-        results = dict.fromkeys(references, LookupUnavailable(" ".join(str(error).split())))
-    report = evaluate(starts, results, secret=secret)
+    report = evaluate(starts, lookups, secret=secret)
     for findings, log in (
         (report.skipped, host.logger.warning),
         (report.notes, host.logger.info),

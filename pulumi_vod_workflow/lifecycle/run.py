@@ -15,6 +15,8 @@ from pulumi_vod_workflow.core.changes import (
 )
 from pulumi_vod_workflow.core.plan_message import (
     ONE_RUN,
+    DurationBasis,
+    DurationGroup,
     Items,
     Operation,
     PlanMessage,
@@ -79,6 +81,7 @@ from pulumi_vod_workflow.lifecycle.start_records import (
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.preflight import GroupedFindings
+    from pulumi_vod_workflow.lifecycle.preflight import Facts
 
 # The service compares source, workflow, input and token, and no other field (vod-api-facts 4).
 COLLISION: Final = (
@@ -302,31 +305,61 @@ async def _announce_create(
     # The service may join the start to the run that another resource reuses, and an update that
     # waits for the answer to a start in flight reuses its run.
     sent_before = resent or bool(recovery.given_away or recovery.in_flight)
+    # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
+    is_looked_up = session.settings.preflight != "off" and not resent
+    lookups = await _look_up_start(session, inputs) if is_looked_up else {}
+    durations = _durations(inputs, lookups) if lookups else ()
     # Beyond that the stack's row has their number, and the engine's steps show each start. A call
     # of the engine for each row takes as long as all else that a check does.
     has_row = not session.announcements.has_many_starts
-    if sent_before or has_row:
+    if sent_before or durations or has_row:
         _send_plan(
             host,
             inputs,
+            lasting=session.settings.has_prices and bool(durations),
             starts=(_start_group(session, inputs, resent=sent_before),),
             resends=ONE_RUN if sent_before else Items(),
+            durations=durations,
         )
     if resent:
-        # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
         host.logger.info("sends the start again: an earlier send got no response")
         return []
     if sent_before or has_row:
         host.logger.info(_start_text(session, recovery))
-    if session.settings.preflight == "off":
-        return []
+    return _preflight_problems(session, host, inputs, lookups) if lookups else []
+
+
+# The service's answers and the durations need modules that no preview without preflight loads.
+
+
+async def _look_up_start(session: Session, inputs: Mapping[str, Any]) -> Facts:
+    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
+        look_up_starts,
+    )
+
+    return await look_up_starts(session, {"": inputs})
+
+
+def _durations(inputs: Mapping[str, Any], lookups: Facts) -> tuple[DurationGroup, ...]:
+    from pulumi_vod_workflow.core.preflight import (  # noqa: PLC0415 - only with the setting
+        source_durations,
+    )
+
+    if has_secret_inputs(inputs):  # a duration would be a fact about a secret video
+        return ()
+    found = source_durations({"": inputs}, lookups).values()
+    return tuple(DurationGroup(DurationBasis.SERVICE, ONE_RUN, f"{seconds:f}") for seconds in found)
+
+
+def _preflight_problems(
+    session: Session, host: Host, inputs: Mapping[str, Any], lookups: Facts
+) -> list[Problem]:
     from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
         preflight_problems,
     )
 
-    return await preflight_problems(
-        session, host, {"": inputs}, _problems_of, secret=has_secret_inputs(inputs)
-    )
+    secret = has_secret_inputs(inputs)
+    return preflight_problems(session, host, {"": inputs}, lookups, _problems_of, secret=secret)
 
 
 def _start_text(session: Session, recovery: RecoveryPlan) -> str:
@@ -353,11 +386,14 @@ def _announce_reuse(
     )
 
 
-def _send_plan(host: Host, inputs: Mapping[str, Any], **plan: Any) -> None:
+def _send_plan(
+    host: Host, inputs: Mapping[str, Any], *, lasting: bool = False, **plan: Any
+) -> None:
     """Send the plan message of a run that is created; the engine's step has all else."""
     message = PlanMessage(Operation.CREATE, declaration_fingerprint(host.urn, inputs), **plan)
     # Only the journal has these two.
-    host.logger.plan(message.to_json(), lasting=bool(message.reuses.count or message.resends.count))
+    is_missing_in_steps = bool(message.reuses.count or message.resends.count)
+    host.logger.plan(message.to_json(), lasting=lasting or is_missing_in_steps)
 
 
 def _start_group(session: Session, inputs: Mapping[str, Any], *, resent: bool) -> StartGroup:

@@ -31,6 +31,7 @@ from pulumi_vod_workflow.lifecycle.host import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from decimal import Decimal
 
     from pulumi_vod_workflow.journal.recorder import StartRecorder
     from pulumi_vod_workflow.lifecycle.reader import RunRead, RunRef
@@ -141,6 +142,8 @@ class Session:
         """The lock of a decision about records, because the engine checks resources in parallel."""
         self.declared_items: dict[str, frozenset[str]] = {}
         """Key of a declared batch -> the keys of its items."""
+        self.manifest_seconds: dict[str, Mapping[str, Decimal]] = {}
+        """Key of a declared batch -> the durations of its items' sources that its file states."""
 
     @cached_property
     def settings(self) -> Settings:

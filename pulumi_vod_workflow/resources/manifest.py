@@ -23,13 +23,16 @@ def load_manifest(path: str | os.PathLike[str], *, key: str = "key") -> Manifest
     An empty cell is absent, and so are missing cells at the end of a row. Rows of empty cells are
     skipped. A `.jsonl` or `.ndjson` has one object in each line, nested as in JSON.
 
+    The column or member `source_seconds` has the duration of the item's source, for an estimate of
+    costs. It is not a field of the item.
+
     Args:
         path: the file; a relative path starts at the working directory.
         key: the column or member with the item's key. It is not a field of the item.
 
     Returns:
         The fields of each item by key, in the order of the file, with the names of the file. The
-        dictionary keeps the line numbers for the messages of a preview.
+        dictionary keeps line numbers and durations for the messages of a preview.
 
     Raises:
         ManifestError: with all problems of the file's form, by line, and then the problems of

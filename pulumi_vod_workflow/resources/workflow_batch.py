@@ -143,11 +143,17 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
 
 
 def _lines(items: object) -> dict[str, Any]:
-    """Return the line of each item of `load_manifest`: `batch.inputs.MANIFEST_LINES_KEY`."""
+    """Return the file's facts about items of `load_manifest`: `batch.inputs.MANIFEST_LINES_KEY`."""
     if not isinstance(items, dict) or not hasattr(items, "lines"):
         return {}
-    by_key = {key: line for key, line in items.lines.items() if key in items}
-    return {"__lines": {"file": getattr(items, "file", ""), "byKey": by_key}}
+    facts: dict[str, Any] = {
+        "file": getattr(items, "file", ""),
+        "byKey": {key: line for key, line in items.lines.items() if key in items},
+    }
+    # As text: each number of a property is a binary float.
+    seconds = getattr(items, "source_seconds", {})
+    stated = {key: f"{value:f}" for key, value in seconds.items() if key in items}
+    return {"__lines": {**facts, "secondsByKey": stated} if stated else facts}
 
 
 def _rename_path(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import anyio
 import pytest
@@ -32,6 +33,12 @@ def workflows(*ids: str) -> list[Reference]:
 
 def videos(*ids: str) -> list[Reference]:
     return [Reference("vid", item) for item in ids]
+
+
+def there(*subjects: Reference, space: str = "emulated-space") -> dict[Reference, LookupResult]:
+    """What is told of workflows and videos that exist."""
+    seconds = {"vid": Decimal("60.0")}
+    return {each: Found(space, seconds=seconds.get(each.field)) for each in subjects}
 
 
 def told(
@@ -68,7 +75,7 @@ def test_what_is_there_and_what_is_not(vod_emulator: VodEmulator) -> None:
     subjects = [*workflows("t", "none"), *videos("v", "nobody")]
     (first, second), _ = told(vod_emulator.url, subjects, subjects)
     assert first == second
-    assert first[subjects[0]] == first[subjects[2]] == Found("mine")
+    assert first.items() >= there(subjects[0], subjects[2], space="mine").items()
     missing, unseen = first[subjects[1]], first[subjects[3]]
     assert isinstance(missing, NotFound)
     assert "answered ResourceNotFound [HTTP 404, RequestId 2" in missing.service_message
@@ -82,7 +89,7 @@ def test_who_asks_the_same_at_once_shares_one_question(vod_emulator: VodEmulator
     """Workflows and videos go side by side, so that it takes one answer's time."""
     subjects = [*workflows("t", "u"), *videos("v")]
     answers, took = told(vod_emulator.url, *[subjects] * 20, together=True)
-    assert all(answer == dict.fromkeys(subjects, Found("emulated-space")) for answer in answers)
+    assert all(answer == there(*subjects) for answer in answers)
     assert vod_emulator.requests() == {"GetWorkflowTemplate": 2, "GetMediaInfos": 1}
     assert took < 2
 
@@ -90,7 +97,7 @@ def test_who_asks_the_same_at_once_shares_one_question(vod_emulator: VodEmulator
 def test_many_videos_are_asked_about_twenty_at_a_time(vod_emulator: VodEmulator) -> None:
     subjects = videos(*(f"v{number}" for number in range(405)))
     [facts], _ = told(vod_emulator.url, subjects)
-    assert facts == dict.fromkeys(subjects, Found("emulated-space"))
+    assert facts == there(*subjects)
     assert vod_emulator.requests() == {"GetMediaInfos": 21}
 
 
@@ -138,7 +145,7 @@ def test_a_hiccup_is_repeated_an_outage_is_told(vod_emulator: VodEmulator) -> No
     fault = {"action": "GetMediaInfos", "kind": "http", "code": "InternalError"}
     vod_emulator.fault(**fault, times=1)
     [facts], _ = told(vod_emulator.url, videos("v"))
-    assert facts == {Reference("vid", "v"): Found("emulated-space")}
+    assert facts == there(Reference("vid", "v"))
     vod_emulator.fault(**fault, times=1000)
     [facts], took = told(vod_emulator.url, videos("v"))
     [fact] = facts.values()
@@ -154,7 +161,7 @@ def test_a_refusal_that_is_not_about_absence_says_nothing_of_it(vod_emulator: Vo
     asked = [*videos("v"), *workflows("t")]
     (first, second), _ = told(vod_emulator.url, asked, [*videos("w"), *workflows("u")])
     assert all(isinstance(fact, LookupUnavailable) for fact in first.values())
-    assert set(second.values()) == {Found("emulated-space")}
+    assert second == there(*videos("w"), *workflows("u"))
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ def _plan_of(step: Step, texts: Iterable[str]) -> PlanMessage | None:
             and message.operation is operation
             and message.fingerprint == fingerprint
             and _fits(message, step)
+            and _durations_fit(message, step)
         ):
             found.append(message)
     return max(found, key=_start_count, default=None)
@@ -129,6 +130,15 @@ def _fits(message: PlanMessage, step: Step) -> bool:
         and message.reuses.count <= len(known)
         and known.issuperset(message.reuses.keys)
     )
+
+
+def _durations_fit(message: PlanMessage, step: Step) -> bool:
+    """Return whether the durations of a message can be the provider's."""
+    keys = [group.items.keys for group in message.durations]
+    # With secret inputs the provider sends none, and the fingerprint covers the URN only.
+    if keys and step.declared.get("secretInputs") is True:
+        return False
+    return not any(keys) if step.type == RUN_TYPE else all(keys)
 
 
 def _names_run(item: object) -> bool:

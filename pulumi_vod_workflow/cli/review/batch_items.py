@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,11 @@ from pulumi_vod_workflow.cli.review.value_diff import assume_unknowns_unchanged,
 from pulumi_vod_workflow.core.batch.changes import BatchPlan, plan_batch
 from pulumi_vod_workflow.core.batch.inputs import ITEM_FIELDS, items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.durations import (
+    SourceDuration,
+    average_duration,
+    spread_durations,
+)
 from pulumi_vod_workflow.core.plan_message import Items
 from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties, is_known
@@ -190,26 +195,46 @@ class _Batch:
         named = [key for key in self._items if key in self._reasons]
         if count is None:
             yield self._several(ReviewCause.UNKNOWN_ITEMS, None)
-        elif count == len(named):
-            yield from map(self._item, named)
-        elif count == len(planned):
-            yield from map(self._item, planned)
+        elif count in (len(named), len(planned)):
+            yield from self._named_starts(named if count == len(named) else planned)
         else:
             yield self._several(ReviewCause.SECRET if secret else ReviewCause.UNNAMED, count)
 
+    def _named_starts(self, keys: Sequence[str]) -> Iterator[PlannedRun]:
+        durations = self._durations(keys)
+        yield from (replace(self._item(key), duration=durations.get(key)) for key in keys)
+
+    def _durations(self, keys: Sequence[str]) -> dict[str, SourceDuration]:
+        """Return the durations of starting items; none if the message has another item's."""
+        groups = self._message.durations if self._message else ()
+        starts = {key: self._items[key] for key in keys}
+        if any(key not in starts for group in groups for key in group.items.keys):
+            return {}
+        return spread_durations(groups, starts)
+
     def _several(self, cause: ReviewCause, count: int | None) -> PlannedRun:
-        templates = {item.get("templateId") for item in self._items.values() if item is not UNKNOWN}
-        message = self._message
+        message, template = self._message, self._shared_input("templateId", None)
+        low_priority = self._shared_input("enableLowPriority", UNKNOWN)
+        has_one_price = template is not None and low_priority is not UNKNOWN
+        durations = message.durations if message and has_one_price else ()
         return PlannedRun(
             ResourceRef(self.urn),
             Reason(causes=(cause,)),
             unknown=("items",) if count is None else (),
             certain=count is not None and message is not None and not message.has_unknown_reason,
             joins=SENT_BEFORE if message and message.may_be_sent_before else "",
-            template=templates.pop() if len(templates) == 1 else None,
+            template=template,
+            low_priority=low_priority,
+            duration=average_duration(durations, count or 0),
             count=count,
             warnings=self._warnings,
         )
+
+    def _shared_input(self, name: str, otherwise: object) -> Any:
+        """Return the input that all items share; `otherwise` if they differ, or are unknown."""
+        items = [*self._items.values()]
+        values = [UNKNOWN if item is UNKNOWN else item.get(name) for item in items]
+        return values[0] if values and all(value == values[0] for value in values) else otherwise
 
     def _item(self, key: str) -> PlannedRun:
         found, secret = self._items[key], key in self._secret

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +14,38 @@ from rich.console import Console
 
 from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.exit_codes import EXIT_LIMIT_EXCEEDED
-from pulumi_vod_workflow.cli.pulumi_files.preview import PREVIEW_HINT, PreviewError, read_preview
+from pulumi_vod_workflow.cli.options import PriceFile
+from pulumi_vod_workflow.cli.pulumi_files.preview import (
+    PREVIEW_HINT,
+    Preview,
+    PreviewError,
+    read_preview,
+)
 from pulumi_vod_workflow.cli.review.builder import build_review
-from pulumi_vod_workflow.cli.review.model import Review
+from pulumi_vod_workflow.cli.review.costs import CostLimit, cost_hints, cost_limit_text
 from pulumi_vod_workflow.cli.review.render_common import limit_text
 from pulumi_vod_workflow.cli.review.render_json import render_json
 from pulumi_vod_workflow.cli.review.render_markdown import render_markdown
 from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
+from pulumi_vod_workflow.config.price_file import load_prices
+from pulumi_vod_workflow.errors import ConfigurationError
+
+
+def _amount(text: str) -> Decimal:
+    """
+    Return an amount of money.
+
+    Raises:
+        BadParameter: when the text is no number, or negative.
+
+    """
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not (amount.is_finite() and amount >= 0):
+        raise typer.BadParameter("must be a number, 0 or more")
+    return amount
 
 
 class Form(Enum):
@@ -45,37 +71,73 @@ def review(
         int | None,
         typer.Option(min=0, metavar="N", help="Exit with 3 if more than N runs may be started."),
     ] = None,
+    price_file: PriceFile = None,
+    max_cost: Annotated[
+        Decimal | None,
+        typer.Option(
+            parser=_amount,
+            metavar="AMOUNT",
+            help="Exit with 3 if the runs may cost more, in the currency of the price file, or if "
+            "a part of the cost has no price.",
+        ),
+    ] = None,
+    *,
+    allow_unpriced: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unpriced", help="For --max-cost, a part of the cost without a price is 0."
+        ),
+    ] = False,
 ) -> None:
     """
-    List the paid runs that a preview would start, with the reasons.
+    List the paid runs that a preview would start, with the reasons; with prices, their cost.
 
-    Exit codes: 0, at most --max-starts runs; 2, the input is no preview, or the preview failed;
-    3, more than --max-starts runs, or a number that is not known yet.
+    Exit codes: 0, within --max-starts and --max-cost; 2, the input is no preview, the preview
+    failed, or the price file is wrong; 3, more than --max-starts or --max-cost allows, or a number
+    or cost that is not known.
     """
     with exit_on_error():
-        found = _reviewed(_read(file))
+        preview = read_preview(_read(file))
+        with as_unreadable_file(PreviewError):
+            found = build_review(preview)
+        limit = _cost_limit(preview, price_file, max_cost, allow_unpriced=allow_unpriced)
     if form is Form.JSON:
-        typer.echo(json.dumps(render_json(found, max_starts), indent=2))
+        typer.echo(json.dumps(render_json(found, max_starts, limit), indent=2))
     elif form is Form.MARKDOWN:
-        typer.echo(render_markdown(found, max_starts), nl=False)
+        typer.echo(render_markdown(found, max_starts, limit), nl=False)
     else:
-        render_terminal(found, Console(markup=False, emoji=False, highlight=False))
+        render_terminal(found, Console(markup=False, emoji=False, highlight=False), limit)
+    exceeded = []
     if max_starts is not None and found.exceeds(max_starts):
-        typer.echo(f"error: {limit_text(found, max_starts)}", err=True)
+        exceeded.append(limit_text(found, max_starts))
+    if limit is not None and limit.exceeded_by(found):
+        exceeded.append("\n".join([cost_limit_text(found, limit), *cost_hints(found, limit)]))
+    for text in exceeded:
+        typer.echo(f"error: {text}", err=True)
+    if exceeded:
         raise typer.Exit(EXIT_LIMIT_EXCEEDED)
 
 
-def _reviewed(data: bytes) -> Review:
+def _cost_limit(
+    preview: Preview, file: Path | None, max_cost: Decimal | None, *, allow_unpriced: bool
+) -> CostLimit | None:
     """
-    Return the review of a preview.
+    Return the prices and the limit; `None` without a price file.
 
     Raises:
-        PreviewError: when the input is no preview, or the preview failed.
+        ConfigurationError: when the price file is wrong, or there is none for `--max-cost`.
 
     """
-    preview = read_preview(data)
-    with as_unreadable_file(PreviewError):
-        return build_review(preview)
+    configured = preview.config.get("vod:prices")
+    if file is None and isinstance(configured, str) and configured.strip():
+        file = Path(configured.strip()).expanduser()
+    if file is None:
+        if max_cost is not None:
+            raise ConfigurationError(
+                "--max-cost needs prices\nhint: give a price file by --prices, or set vod:prices"
+            )
+        return None
+    return CostLimit(load_prices(file), max_cost, allow_unpriced)
 
 
 def _read(file: str) -> bytes:

@@ -88,6 +88,58 @@ class SameWorkDocument(_Named):
     """Properties that start a new run with the alias, too."""
 
 
+class UnpricedDocument(_Model):
+    """Runs with a part that has no price."""
+
+    reason: Literal[
+        "noPrice", "workflowUnknown", "durationUnknown", "outputsUnknown", "countUnknown"
+    ]
+    """The reason."""
+    runs: int
+    """The number of runs; 1 for `countUnknown`."""
+
+
+class EstimateDocument(_Model):
+    """The cost of runs by the price file. It assumes that each run succeeds with all outputs."""
+
+    kind: Literal["exact", "range", "atLeast", "unknown"]
+    """`exact`: `low` is `high`; `atLeast`, `unknown`: some parts have no price."""
+    low: str
+    """The least amount: a decimal number."""
+    high: str | None
+    """The greatest amount; `null` while some parts have no price."""
+    unpriced: tuple[UnpricedDocument, ...]
+    """The parts without a price."""
+
+
+class CostDocument(EstimateDocument):
+    """The cost of the whole update."""
+
+    currency: str
+    """The currency of all amounts, as in the price file."""
+    priced_high: str
+    """The greatest amount of the parts with a price."""
+    max_cost: str | None
+    """The option `--max-cost`."""
+    allow_unpriced: bool
+    """The option `--allow-unpriced`: parts without a price count as 0 for `exceeded`."""
+    exceeded: bool
+    """Whether the cost may be more than `maxCost`."""
+
+
+class DurationDocument(_Model):
+    """The duration of a source."""
+
+    seconds: str
+    """The duration in seconds: a decimal number above 0."""
+    basis: Literal["service", "manifest", "other"]
+    """The origin: the preflight, or the file of the items."""
+    average: bool
+    """Whether it is the average of the items of a large batch, of which only the sum is known."""
+    minimum: bool
+    """Whether that average counts items of unknown duration as 0."""
+
+
 class RunDocument(_Named):
     """A run that would be started: paid."""
 
@@ -107,6 +159,10 @@ class RunDocument(_Named):
     """The workflow."""
     paid_outputs: int | None
     """The maximum number of paid outputs; `null` if the workflow is not known offline."""
+    source_duration: DurationDocument | None
+    """The duration of the source; `null` if the preview does not have it."""
+    estimate: EstimateDocument | None
+    """The cost of the run; `null` without prices."""
     replaces: str | None
     """Id of the replaced run, which is not cancelled."""
     warnings: tuple[str, ...]
@@ -164,6 +220,8 @@ class ReviewDocument(_Model):
     """The provider's lines about the endpoint of new runs, for people."""
     starts: StartsDocument
     paid_outputs: PaidOutputsDocument
+    cost: CostDocument | None
+    """The cost of all runs; `null` without prices. Free changes cost 0."""
     runs: tuple[RunDocument, ...]
     """Runs that would be started."""
     free: tuple[FreeDocument, ...]

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from pulumi_vod_workflow.cli.review.value_diff import Change
+from pulumi_vod_workflow.core.durations import SourceDuration
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.start_reason import StartReason, reason_text
 
@@ -128,10 +129,14 @@ class PlannedRun:
     """
     template: Any = None
     """The workflow's id; may be `UNKNOWN` or `HIDDEN_SECRET`."""
+    low_priority: Any = None
+    """The declared `enableLowPriority`; may be `UNKNOWN` or `HIDDEN_SECRET`."""
     replaces: str | None = None
     """The run that it replaces in the state, which is not cancelled."""
     count: int | None = 1
     """The number of runs; `None` if it is not known yet."""
+    duration: SourceDuration | None = None
+    """The duration of the source; `None` if the preview does not have it."""
     warnings: tuple[str, ...] = ()
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The inputs; may contain `HIDDEN_SECRET` and `UNKNOWN`."""

@@ -34,6 +34,8 @@ class ReviewRow:
     outputs: int | None
     sames: tuple[str, ...]
     """Texts about other runs of the same work."""
+    starts: tuple[PlannedRun, ...]
+    """All runs of the row."""
 
 
 def pluralise(number: int, what: str) -> str:
@@ -94,6 +96,7 @@ def _row(starts: list[PlannedRun]) -> ReviewRow:
         tuple(
             dict.fromkeys(_same_text(start.resource, start.same) for start in starts if start.same)
         ),
+        tuple(starts),
     )
 
 

@@ -6,8 +6,12 @@ from typing import Any, Final, Literal
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
 from pulumi_vod_workflow.cli.review.change_text import sides
+from pulumi_vod_workflow.cli.review.costs import CostLimit
 from pulumi_vod_workflow.cli.review.document import (
+    CostDocument,
     DroppedDocument,
+    DurationDocument,
+    EstimateDocument,
     FreeDocument,
     LookAlike,
     PaidOutputsDocument,
@@ -18,6 +22,7 @@ from pulumi_vod_workflow.cli.review.document import (
     Side,
     StartsDocument,
     Unknown,
+    UnpricedDocument,
     ValueChange,
     Visible,
 )
@@ -29,6 +34,8 @@ from pulumi_vod_workflow.cli.review.model import (
     SameWork,
 )
 from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
+from pulumi_vod_workflow.core.durations import SourceDuration
+from pulumi_vod_workflow.core.estimates import Estimate, exact_amount
 from pulumi_vod_workflow.core.values import is_known
 
 _LOST: Final[dict[LostRun, Literal["removed", "replaced"]]] = {
@@ -37,8 +44,10 @@ _LOST: Final[dict[LostRun, Literal["removed", "replaced"]]] = {
 }
 
 
-def render_json(review: Review, max_starts: int | None) -> dict[str, Any]:
-    """Return the review as plain data."""
+def render_json(
+    review: Review, max_starts: int | None, limit: CostLimit | None = None
+) -> dict[str, Any]:
+    """Return the review as plain data; with prices, also its cost."""
     document = ReviewDocument(
         version=1,
         project=review.project,
@@ -53,7 +62,8 @@ def render_json(review: Review, max_starts: int | None) -> dict[str, Any]:
         paid_outputs=PaidOutputsDocument(
             known=review.outputs, runs_of_unknown_workflows=review.of_unknown_workflow
         ),
-        runs=tuple(map(_run, review.starts)),
+        cost=None if limit is None else _cost(review, limit),
+        runs=tuple(_run(start, limit) for start in review.starts),
         free=tuple(
             FreeDocument(**_names(free.resource), what=free.reason.value, detail=free.detail)
             for free in review.free
@@ -70,7 +80,40 @@ def _names(resource: ResourceRef) -> dict[str, Any]:
     return {"resource": resource.name, "urn": resource.urn, "item": resource.item}
 
 
-def _run(start: PlannedRun) -> RunDocument:
+def _cost(review: Review, limit: CostLimit) -> CostDocument:
+    found = limit.estimate(review.starts)
+    return CostDocument(
+        **_amounts(found),
+        currency=limit.currency,
+        priced_high=exact_amount(found.high),
+        max_cost=None if limit.max_cost is None else f"{limit.max_cost:f}",
+        allow_unpriced=limit.allow_unpriced,
+        exceeded=limit.exceeded_by(review),
+    )
+
+
+def _amounts(found: Estimate) -> dict[str, Any]:
+    return {
+        "kind": found.kind.value,
+        "low": exact_amount(found.low),
+        "high": None if found.at_most is None else exact_amount(found.at_most),
+        "unpriced": tuple(
+            UnpricedDocument(reason=reason.value, runs=count)
+            for reason, count in found.unpriced.items()
+        ),
+    }
+
+
+def _duration(duration: SourceDuration) -> DurationDocument:
+    return DurationDocument(
+        seconds=exact_amount(duration.seconds),
+        basis=duration.basis.value,
+        average=duration.is_average,
+        minimum=duration.is_minimum,
+    )
+
+
+def _run(start: PlannedRun, limit: CostLimit | None) -> RunDocument:
     return RunDocument(
         **_names(start.resource),
         count=start.count,
@@ -81,6 +124,8 @@ def _run(start: PlannedRun) -> RunDocument:
         joins=start.joins or None,
         template_id=_side(NOT_SET if start.template is None else start.template),
         paid_outputs=start.outputs,
+        source_duration=None if start.duration is None else _duration(start.duration),
+        estimate=EstimateDocument(**_amounts(limit.estimate([start]))) if limit else None,
         replaces=start.replaces,
         warnings=start.warnings,
         same_work=None if start.same is None else _same_work(start.same),

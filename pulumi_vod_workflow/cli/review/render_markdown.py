@@ -7,6 +7,13 @@ from typing import Final
 
 from pulumi_vod_workflow.cli.formatting import shorten
 from pulumi_vod_workflow.cli.review.change_text import change_text
+from pulumi_vod_workflow.cli.review.costs import (
+    CostLimit,
+    cost_limit_text,
+    cost_lines,
+    cost_notes,
+    cost_text,
+)
 from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import (
     FREE_REASON_TEXT,
@@ -28,17 +35,19 @@ MAX_COMMENT_CHARS: Final = 60_000
 """Characters; GitHub takes 65,536."""
 
 
-def render_markdown(review: Review, max_starts: int | None) -> str:
-    """Return a review that fits into a comment, however many runs it has."""
+def render_markdown(review: Review, max_starts: int | None, limit: CostLimit | None = None) -> str:
+    """Return a review that fits into a comment, however many runs it has; with prices, its cost."""
     text = ""
     for most in (200, 50, 15, 5, 1):
-        text = "\n".join(_lines(review, max_starts, most)) + "\n"
+        text = "\n".join(_lines(review, max_starts, most, limit)) + "\n"
         if len(text) <= MAX_COMMENT_CHARS:
             break
     return text
 
 
-def _lines(review: Review, max_starts: int | None, most: int) -> Iterator[str]:
+def _lines(
+    review: Review, max_starts: int | None, most: int, limit: CostLimit | None
+) -> Iterator[str]:
     stack = f"{markdown_code(f'{review.project}/{review.stack}')}: " if review.stack else ""
     yield MARK
     yield f"### {stack}{headline(review)}"
@@ -46,18 +55,26 @@ def _lines(review: Review, max_starts: int | None, most: int) -> Iterator[str]:
     if max_starts is not None and review.exceeds(max_starts):
         yield f"**{limit_text(review, max_starts)}.**"
         yield ""
+    if limit is not None:
+        if limit.exceeded_by(review):
+            yield f"**{cost_limit_text(review, limit)}.**"
+            yield ""
+        yield from (f"- {line}" for line in cost_lines(review, limit))
+        yield ""
     for line in review.endpoint:
         yield html_entities(line)
         yield ""
     found = review_rows(review)
     if found:
-        yield "| run | why | paid outputs |"
-        yield "|---|---|---:|"
+        yield f"| run | why | paid outputs |{' cost |' if limit else ''}"
+        yield f"|---|---|---:|{'---:|' if limit else ''}"
         for row in found[:most]:
             outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
-            yield f"| {_run_cell(row, most)} | {'<br>'.join(_why(row, most))} | {outputs} |"
+            why = [*_why(row, most), *(cost_notes(row.starts, limit) if limit else [])]
+            cost = f" {cost_text(row.starts, limit)} |" if limit else ""
+            yield f"| {_run_cell(row, most)} | {'<br>'.join(why)} | {outputs} |{cost}"
         if len(found) > most:
-            yield f"| and {len(found) - most:,} more | | |"
+            yield f"| and {len(found) - most:,} more | | |{' |' if limit else ''}"
         yield ""
     free = free_changes_by_reason(review)
     if free:

@@ -7,10 +7,12 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 
+from pulumi_vod_workflow.core.durations import parse_seconds
 from pulumi_vod_workflow.core.inputs.models import (
     MAX_ITEMS,
     ItemInputs,
@@ -243,7 +245,10 @@ def _item_problems(
 
 # The check removes this property, so no state and no diff depends on a file's lines.
 MANIFEST_LINES_KEY: Final = "__lines"
-"""The property with the lines of items from a file: `file`, and the line of each item, `byKey`."""
+"""
+The property with facts about items from a file: `file`, and by key the line of each item, `byKey`,
+and the duration of its source in seconds, `secondsByKey`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +273,13 @@ NO_MANIFEST: Final = ManifestLines()
 def _manifest_lines(value: object) -> ManifestLines:
     found = as_mapping(value)
     return ManifestLines(str(found.get("file", "")), as_mapping(found.get("byKey")))
+
+
+def manifest_seconds(batch: Properties) -> dict[str, Decimal]:
+    """Return key -> the duration of an item's source in seconds, where the items' file has it."""
+    stated = as_mapping(as_mapping(batch.get(MANIFEST_LINES_KEY)).get("secondsByKey"))
+    found = {key: parse_seconds(value) for key, value in stated.items()}
+    return {key: seconds for key, seconds in found.items() if seconds is not None}
 
 
 def group_problems(
