@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from enum import Enum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 
@@ -198,6 +198,18 @@ def unpriced_texts(found: Estimate) -> list[str]:
         else f"{count:,} run{'' if count == 1 else 's'}: {REASON_TEXTS[reason]}"
         for reason, count in found.unpriced.items()
     ]
+
+
+def estimate_data(found: Estimate) -> dict[str, Any]:
+    """Return an estimate for JSON: kind, least and greatest amount, and parts without a price."""
+    return {
+        "kind": found.kind.value,
+        "low": exact_amount(found.low),
+        "high": None if found.at_most is None else exact_amount(found.at_most),
+        "unpriced": [
+            {"reason": reason.value, "runs": count} for reason, count in found.unpriced.items()
+        ],
+    }
 
 
 def format_amount(amount: Fraction, rounding: str = ROUND_HALF_EVEN) -> str:

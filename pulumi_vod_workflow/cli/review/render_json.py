@@ -22,7 +22,6 @@ from pulumi_vod_workflow.cli.review.document import (
     Side,
     StartsDocument,
     Unknown,
-    UnpricedDocument,
     ValueChange,
     Visible,
 )
@@ -35,7 +34,7 @@ from pulumi_vod_workflow.cli.review.model import (
 )
 from pulumi_vod_workflow.cli.review.value_diff import NOT_SET, Change
 from pulumi_vod_workflow.core.durations import SourceDuration
-from pulumi_vod_workflow.core.estimates import Estimate, exact_amount
+from pulumi_vod_workflow.core.estimates import estimate_data, exact_amount
 from pulumi_vod_workflow.core.values import is_known
 
 _LOST: Final[dict[LostRun, Literal["removed", "replaced"]]] = {
@@ -83,7 +82,7 @@ def _names(resource: ResourceRef) -> dict[str, Any]:
 def _cost(review: Review, limit: CostLimit) -> CostDocument:
     found = limit.estimate(review.starts)
     return CostDocument(
-        **_amounts(found),
+        **estimate_data(found),
         currency=limit.currency,
         priced_high=exact_amount(found.high),
         max_cost=None if limit.max_cost is None else f"{limit.max_cost:f}",
@@ -92,16 +91,8 @@ def _cost(review: Review, limit: CostLimit) -> CostDocument:
     )
 
 
-def _amounts(found: Estimate) -> dict[str, Any]:
-    return {
-        "kind": found.kind.value,
-        "low": exact_amount(found.low),
-        "high": None if found.at_most is None else exact_amount(found.at_most),
-        "unpriced": tuple(
-            UnpricedDocument(reason=reason.value, runs=count)
-            for reason, count in found.unpriced.items()
-        ),
-    }
+def _estimate(start: PlannedRun, limit: CostLimit | None) -> EstimateDocument | None:
+    return EstimateDocument(**estimate_data(limit.estimate([start]))) if limit else None
 
 
 def _duration(duration: SourceDuration) -> DurationDocument:
@@ -125,7 +116,7 @@ def _run(start: PlannedRun, limit: CostLimit | None) -> RunDocument:
         template_id=_side(NOT_SET if start.template is None else start.template),
         paid_outputs=start.outputs,
         source_duration=None if start.duration is None else _duration(start.duration),
-        estimate=EstimateDocument(**_amounts(limit.estimate([start]))) if limit else None,
+        estimate=_estimate(start, limit),
         replaces=start.replaces,
         warnings=start.warnings,
         same_work=None if start.same is None else _same_work(start.same),

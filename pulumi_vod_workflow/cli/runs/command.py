@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +13,20 @@ from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION, EXIT_CANCELLED, EXIT_UNUSABLE
 from pulumi_vod_workflow.cli.options import (
     EndpointOverride,
+    PriceFile,
     ProgramFolder,
     StackExport,
     StackName,
 )
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, read_stack
-from pulumi_vod_workflow.cli.runs.model import FAILURE_PHASES, PHASE_ORDER, Phase, list_runs
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, Stack, read_stack
+from pulumi_vod_workflow.cli.runs.costs import RunCosts, cost_summary, read_review
+from pulumi_vod_workflow.cli.runs.model import (
+    FAILURE_PHASES,
+    PHASE_ORDER,
+    ListedRun,
+    Phase,
+    list_runs,
+)
 from pulumi_vod_workflow.cli.runs.render_html import render_html
 from pulumi_vod_workflow.cli.runs.render_table import (
     make_console,
@@ -29,6 +38,7 @@ from pulumi_vod_workflow.cli.runs.render_table import (
     stack_heading,
 )
 from pulumi_vod_workflow.config.clock import SystemClock
+from pulumi_vod_workflow.config.price_file import load_prices
 from pulumi_vod_workflow.errors import ConfigurationError
 
 FROM_STATE = "Source: the state. `pulumi refresh --run-program` updates the state: free."
@@ -84,12 +94,22 @@ def runs(
         typer.Option("--fail-on-failed", help="Exit with 1 if a run or a start has failed."),
     ] = False,
     endpoint: EndpointOverride = None,
+    price_file: PriceFile = None,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A review in JSON, made with prices before the update: its estimates appear "
+            "beside the costs.",
+        ),
+    ] = None,
 ) -> None:
     """
     List the runs of a stack by phase, with their ages, their outputs, and remedies of failures.
 
     The command reads the stack's state: offline and free. Only --watch sends requests to the
-    service. The output has no secrets. --phase changes neither --watch nor the exit code.
+    service. The output has no secrets. --phase changes neither --watch nor the exit code. With
+    prices, the output has the estimate of each run, and its cost by its results.
 
     Exit code 0: the runs are listed. 1, with --fail-on-failed: a run has failed or was terminated,
     or a start was rejected or has an unknown outcome. 2: an input cannot be read, or the page
@@ -99,6 +119,7 @@ def runs(
         exported, clock, cancelled = read_stack(source, stack, cwd), SystemClock(), False
         with as_unreadable_file(ExportError):
             found = list_runs(exported)
+        costs = _costs(exported, cwd, price_file, review)
         if watch:
             from pulumi_vod_workflow.cli.runs.watch import follow_runs  # noqa: PLC0415 - slow import
 
@@ -109,9 +130,11 @@ def runs(
         if html is not None:
             _write_page(html, render_html(exported, listed, now, live=watch, total=len(found)))
     if form is RunsFormat.json:
-        typer.echo(render_json(exported, found, listed, now, "service" if watch else "state"))
+        typer.echo(
+            render_json(exported, found, listed, now, "service" if watch else "state", costs=costs)
+        )
     elif form is RunsFormat.csv:
-        typer.echo(render_csv(listed), nl=False)
+        typer.echo(render_csv(listed, costs), nl=False)
     else:
         out = make_console()
         filtered = f"; {len(listed):,} listed ({' or '.join(phase)})" if phase else ""
@@ -119,17 +142,44 @@ def runs(
             f"{stack_heading(exported, now)}: {phase_summary(found)}{filtered}", soft_wrap=True
         )
         if listed:
-            out.print(render_table(listed, now))
+            out.print(render_table(listed, now, costs=costs))
             out.print(remedy_hints(listed), soft_wrap=True, end="")
+        if costs is not None:
+            out.print("\n".join(cost_summary(found, costs)), soft_wrap=True)
         if exported.interrupted:
             out.print(INTERRUPTED, soft_wrap=True)
         out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
-    if cancelled:
-        raise typer.Exit(EXIT_CANCELLED)
+    raise typer.Exit(EXIT_CANCELLED if cancelled else _exit_code(found, fail_on_failed))
+
+
+def _exit_code(found: Sequence[ListedRun], fail_on_failed: bool) -> int:  # noqa: FBT001 - an option
     if any(run.read_error for run in found):
-        raise typer.Exit(EXIT_UNUSABLE)
-    if fail_on_failed and any(run.phase in FAILURE_PHASES for run in found):
-        raise typer.Exit(EXIT_ATTENTION)
+        return EXIT_UNUSABLE
+    has_failed = any(run.phase in FAILURE_PHASES for run in found)
+    return EXIT_ATTENTION if fail_on_failed and has_failed else 0
+
+
+def _costs(
+    stack: Stack, cwd: Path | None, price_file: Path | None, review: Path | None
+) -> RunCosts | None:
+    """
+    Return the costs by the prices of an option or of the stack; `None` without prices.
+
+    Raises:
+        ConfigurationError: when the price file or the review is wrong.
+
+    """
+    configured = (stack.setting("vod:prices") or "").strip()
+    if price_file is None and configured:
+        price_file = (cwd or Path()) / Path(configured).expanduser()
+    if price_file is None:
+        if review is not None:
+            raise ConfigurationError(
+                "--review needs prices\nhint: give a price file by --prices, or set vod:prices"
+            )
+        return None
+    prices = load_prices(price_file)
+    return RunCosts(prices) if review is None else read_review(review, prices)
 
 
 def _write_page(file: Path, page: bytes) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from pulumi_vod_workflow.cli.formatting import format_age, format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
+from pulumi_vod_workflow.cli.runs.costs import RunCosts, cost_cells, cost_data
 from pulumi_vod_workflow.cli.runs.model import (
     SOURCE_FIELDS,
     ListedRun,
@@ -105,12 +106,21 @@ def _count_files(found: Sequence[OutputFile], noun: str = "") -> Iterator[str]:
 
 
 def render_table(
-    runs: Sequence[ListedRun], now: datetime, max_rows: int | None = None
+    runs: Sequence[ListedRun],
+    now: datetime,
+    max_rows: int | None = None,
+    costs: RunCosts | None = None,
 ) -> RenderableType:
-    """Return the table of all runs; with `max_rows`, of so many runs, each on one line."""
+    """
+    Return the table of all runs; with `max_rows`, of so many runs, each on one line.
+
+    With `costs`, the table has the estimate and the cost of each run.
+    """
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("PHASE", "RUN", "AGE", "TOOK", "OUTPUTS OR REASON", "RUN ID"):
-        grid.add_column(name, justify="right" if name in {"AGE", "TOOK"} else "left",
+    money = ("ESTIMATE", "COST") if costs else ()
+    right = {"AGE", "TOOK", *money}
+    for name in ("PHASE", "RUN", "AGE", "TOOK", *money, "OUTPUTS OR REASON", "RUN ID"):
+        grid.add_column(name, justify="right" if name in right else "left",
                         overflow="fold" if max_rows is None else "ellipsis",
                         no_wrap=max_rows is not None)  # fmt: skip
     for run in runs[:max_rows]:
@@ -120,6 +130,7 @@ def render_table(
             escape_line(run.name),
             format_age(run.age(now)),
             took,
+            *(cost_cells(run, costs) if costs else ()),
             outcome_text(run),
             escape_line(run.run_id) or "-",
         )
@@ -143,7 +154,13 @@ def remedy_hints(runs: Sequence[ListedRun]) -> str:
 
 
 def render_json(
-    stack: Stack, runs: Sequence[ListedRun], listed: Sequence[ListedRun], now: datetime, source: str
+    stack: Stack,
+    runs: Sequence[ListedRun],
+    listed: Sequence[ListedRun],
+    now: datetime,
+    source: str,
+    *,
+    costs: RunCosts | None = None,
 ) -> str:
     """Return the counts of all runs and the listed ones as JSON; secrets are `[secret]`."""
     document = {
@@ -152,7 +169,7 @@ def render_json(
         "stateWrittenAt": stack.written.isoformat() if stack.written else None,
         "source": source,
         "counts": counts_by_phase(runs),
-        "runs": [_run_document(run, now) for run in listed],
+        "runs": [_run_document(run, now, costs) for run in listed],
     }
     return json.dumps(document, indent=2, default=_json_default)
 
@@ -163,7 +180,7 @@ JSON_FIELDS: Final = (
 )  # fmt: skip
 
 
-def _run_document(run: ListedRun, now: datetime) -> dict[str, Any]:
+def _run_document(run: ListedRun, now: datetime, costs: RunCosts | None) -> dict[str, Any]:
     outputs = {name: run.outputs[name] for name in JSON_FIELDS if name in run.outputs}
     return {
         "names": run.names,
@@ -174,26 +191,30 @@ def _run_document(run: ListedRun, now: datetime) -> dict[str, Any]:
         **({"trouble": run.read_error} if run.read_error else {}),
         "ageSeconds": run.age(now),
         "durationSeconds": run.duration,
+        **(cost_data(run, costs) if costs else {}),
         **outputs,
     }
 
 
-def render_csv(runs: Sequence[ListedRun]) -> str:
+def render_csv(runs: Sequence[ListedRun], costs: RunCosts | None = None) -> str:
     """
-    Return CSV with a header and a row for each run.
+    Return CSV with a header and a row for each run; with `costs`, also the money.
 
     A spreadsheet runs a text that begins like a formula, so an apostrophe precedes such a text.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    columns = (*CSV_COLUMNS, *COST_COLUMNS) if costs else CSV_COLUMNS
+    writer.writerow(columns)
     for run in runs:
         cells = {**run.outputs, "names": run.name, "source": run.source,
                 "outputs": output_summary(run).removeprefix("-"),
                 "templateId": run.workflow, "runId": run.run_id, "phase": run.phase,
                 "statusReason": run.reason, "remedy": run.remedy, "trouble": run.read_error,
                 "durationSeconds": run.duration}  # fmt: skip
-        writer.writerow([_csv_cell(cells.get(name)) for name in CSV_COLUMNS])
+        if costs:
+            cells |= _cost_columns(run, costs)
+        writer.writerow([_csv_cell(cells.get(name)) for name in columns])
     return out.getvalue()
 
 
@@ -202,6 +223,22 @@ CSV_COLUMNS: Final = (
     "runId", "createTime", "startTime", "endTime", "durationSeconds", "outputs",
 )  # fmt: skip
 """Columns of the CSV, with the names of the JSON."""
+
+
+COST_COLUMNS: Final = ("currency", "estimateLow", "estimateHigh", "costLow", "costHigh")
+"""Further columns of the CSV with prices. An amount that is not known is an empty cell."""
+
+
+def _cost_columns(run: ListedRun, costs: RunCosts) -> dict[str, Any]:
+    data = cost_data(run, costs)
+    estimated, cost = data["estimate"], data["cost"] or {}
+    return {
+        "currency": data["currency"],
+        "estimateLow": estimated["low"],
+        "estimateHigh": estimated["high"],
+        "costLow": cost.get("low"),
+        "costHigh": cost.get("high"),
+    }
 
 
 def _csv_cell(value: Any) -> str:
