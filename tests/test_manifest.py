@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,31 @@ def problems(text: str | bytes, name: str = "a.csv", **options: str) -> list[str
     with pytest.raises(ManifestError) as caught:
         load(text, name, **options)
     return [str(problem) for problem in caught.value.problems]
+
+
+# -- the duration of the source ----------------------------------------------------------------
+
+
+def test_the_duration_of_a_source_is_no_field_of_an_item() -> None:
+    """Of tables and of JSON, in both spellings; the decimal number that the file spells."""
+    items = load("key,vid,source_seconds\na,v1,0.1\nb,v2,\nc,v3,1320\n")
+    assert {**items} == {"a": {"vid": "v1"}, "b": {"vid": "v2"}, "c": {"vid": "v3"}}
+    assert {**items.source_seconds} == {"a": Decimal("0.1"), "c": Decimal(1320)}
+    lines = '{"key": "a", "vid": "v", "sourceSeconds": 0.1}\n{"key": "b", "source_seconds": "9"}\n'
+    items = load(lines, "a.jsonl")
+    assert {**items} == {"a": {"vid": "v"}, "b": {}}
+    assert {**items.source_seconds} == {"a": Decimal("0.1"), "b": Decimal(9)}
+
+
+def test_a_wrong_duration_is_refused_with_its_line() -> None:
+    rule = "must be a duration in seconds, above 0 and at most 10,000,000"
+    text = "key,vid,source_seconds\na,v,0\nb,v,1m\nc,v,nan\nd,v,99999999\n"
+    assert problems(text) == [f"a.csv:{line}: source_seconds: {rule}" for line in range(2, 6)]
+    twice = '{"key": "a", "source_seconds": 1, "sourceSeconds": 2}\n'
+    assert problems(twice, "a.jsonl") == [
+        f"a.jsonl:1: {name}: is there in two spellings: keep one"
+        for name in ("source_seconds", "sourceSeconds")
+    ]
 
 
 # -- what is read ------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_items_of_a_batch_have_their_own_durations(prices: str) -> None:
     text = review(preview, f"--prices={prices}").stdout
     assert "estimate: at least 0.04 CNY" in text  # a bound is rounded outwards
     assert "unpriced: 1 run: the duration of the source is not known" in text
-    assert "hint: `vod:preflight` reads the duration of each Vid" in text
+    assert "hint: set `vod:preflight` and `vod:prices`" in text
 
 
 def test_many_items_have_the_sum_of_their_durations(prices: str) -> None:

@@ -361,6 +361,7 @@ def test_an_endpoint_without_its_prefix_is_refused(tmp_path: Path, key: str, val
         ("shop:accessKey", "AKIAIOSFODNN7EXAMPLE"),
         ("shop:secretKey", "hidden"),
         ("shop:preflight", "true"),
+        ("shop:prices", "1,2"),
         ("aws:region", "ap-southeast-1"),
         ("cache:journal", "x"),
         ("shop:regions", "ap-southeast-1"),
@@ -383,6 +384,7 @@ def test_a_projects_own_keys_are_its_own(tmp_path: Path, key: str, value: str) -
         ("shop:resendWithin", "60", "vod:resendWithin"),
         ("shop:preflight", "error", "vod:preflight"),
         ("shop:emulator_store", "hidden", "vod:emulatorStore"),
+        ("shop:prices", "hidden.toml", "vod:prices"),
     ],
 )
 def test_what_may_be_a_setting_without_its_prefix_is_doubted(
@@ -404,6 +406,12 @@ def test_what_may_be_a_setting_without_its_prefix_is_doubted(
     set_too |= {"vod:secretKey": "1"} if known == "vod:accessKey" else {}
     set_too |= {known: "off"} if known == "vod:preflight" else {}
     assert configured(tmp_path, set_too).doubts == ()
+
+
+def test_prices_are_named_or_not(tmp_path: Path) -> None:
+    assert not configured(tmp_path, {}).has_prices
+    assert not configured(tmp_path, {"vod:prices": " "}).has_prices
+    assert configured(tmp_path, {"vod:prices": "prices.toml"}).has_prices
 
 
 def test_values_that_are_no_text_are_nobodys_business(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -120,3 +122,23 @@ def test_a_single_problem(text: str, expected: tuple[int, str]) -> None:
 def test_text_that_no_parser_reads_is_a_problem(text: str) -> None:
     [(_, reason)] = problems(text)
     assert reason.startswith("is no TOML")
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_is_that_of_the_pages_and_marked_as_invented() -> None:
+    """No price of the service is shipped as a fact."""
+    text = (ROOT / "examples" / "prices.toml").read_text()
+    assert text.startswith("# INVENTED NUMBERS")
+    assert {*parse_prices(text).workflows} == {
+        "06853553c4d3402698a17ff5dff87fd7",
+        "my-own-workflow",
+    }
+    for page, word in (("review.md", "**invented**"), ("review.zh.md", "**虚构**")):
+        shown = (ROOT / "docs" / page).read_text()
+        assert f'```toml title="prices.toml"\n{text}```' in shown
+        assert word in shown
+        keys = {*Rate.model_fields, "currency", "default"}
+        table = "".join(re.findall(r"^\| `.*$", shown, re.MULTILINE))
+        assert {key for key in keys if f"`{key}`" not in table} == set()

@@ -311,6 +311,9 @@ def test_videos_are_told_with_their_spaces(call: Call, emulator: VodEmulator) ->
     told = call("GetMediaInfos", {"Vids": "any,emu-missing"}).json()["Result"]
     assert told["MediaInfoList"][0]["BasicInfo"]["SpaceName"] == "emulated-space"
     assert told["NotExistVids"] == ["emu-missing"]
+    vids = "v,emu-seconds-90.5"
+    told = call("GetMediaInfos", {"Vids": vids}).json()["Result"]["MediaInfoList"]
+    assert [item["SourceInfo"]["Duration"] for item in told] == [60.0, 90.5]
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def review(
         typer.Option(
             parser=_amount,
             metavar="AMOUNT",
-            help="Exit with 3 if the runs may cost more, in the currency of the price file, or if "
-            "a part of the cost has no price.",
+            help="Exit with 3 if the runs may cost more, in the currency of the price file. A "
+            "part without a price costs more than any amount.",
         ),
     ] = None,
     *,

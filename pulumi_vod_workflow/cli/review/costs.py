@@ -20,8 +20,9 @@ from pulumi_vod_workflow.core.estimates import (
 from pulumi_vod_workflow.core.prices import Prices
 
 DURATION_HINT: Final = (
-    "hint: `vod:preflight` reads the duration of each Vid (free), and `vod:prices` puts it into "
-    "the preview; for other sources, add the column source_seconds to the manifest"
+    "hint: set `vod:preflight` and `vod:prices`, so that the preview has the duration of each Vid "
+    "(free)\n"
+    "hint: for other sources, add the column source_seconds to the manifest"
 )
 
 
