@@ -12,6 +12,7 @@ from pulumi_policy import EnforcementLevel, Policy, ResourceValidationArgs
 from pulumi_vod_workflow.core.resource_types import canonical_type
 from pulumi_vod_workflow.errors import Problem
 from vod_policies import rules
+from vod_policies.cost import AtMostCost
 from vod_policies.declared import Inputs, problems
 from vod_policies.personal import KINDS, patterns
 from vod_policies.policy import VodPolicy
@@ -105,6 +106,7 @@ def _personal(inputs: Inputs, facts: Facts) -> Iterable[Problem]:
 NAMES: Final = {"type": "array", "items": {"type": "string"}}
 POLICIES: Final[list[Policy]] = [
     AtMostStarts(),
+    AtMostCost(),
     RunPolicy(
         "allowed-templates",
         "Runs use allowed workflows only.",

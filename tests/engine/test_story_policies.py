@@ -14,6 +14,7 @@ from tests.engine.project import ROOT, Project
 
 SETTINGS: dict[str, Any] = {
     "at-most-starts": {"max": 3},
+    "at-most-cost": {"prices": "prices.toml", "max": 3.5, "assumedMinutes": 2},
     "allowed-templates": {"templates": ["t1"]},
     "allowed-spaces": {"spaces": ["s1"]},
     "runs-protected": "mandatory",
@@ -42,6 +43,10 @@ BREAKS_ALL = """
     """
 VIOLATIONS = {
     ("at-most-starts", "high"): "1 start here, 4 in this update so far; the maximum is 3. Change",
+    (
+        "at-most-cost",
+        "high",
+    ): "cost here: 1.02 CNY, in this update so far: 4.08 CNY; the maximum is 3.5 CNY. Change",
     ("allowed-templates", "batch"): "defaults.templateId: must be an allowed workflow: t1. Use one",
     ("allowed-spaces", "file"): "directUrl.spaceName: must be an allowed space: s1. Use a",
     (
@@ -93,6 +98,8 @@ def told(text: str, policy: str, name: str) -> str:
 def test_each_policy_says_how_to_comply_and_nothing_is_started(
     project: Project, emulator: VodEmulator
 ) -> None:
+    prices = 'currency = "CNY"\ndefault = { per_run = 1, per_minute = 0.01 }\n'
+    (project.folder / "prices.toml").write_text(prices)
     project.program(BREAKS_ALL)
     passes, text = under(project, SETTINGS, "preview")
     assert not passes

@@ -24,7 +24,7 @@ from pulumi_vod_workflow.core.resource_types import (
 )
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.errors import Problem
-from vod_policies import recorded, starts
+from vod_policies import cost, recorded, starts
 from vod_policies.declared import declaration, problems, received
 from vod_policies.pack import POLICIES
 from vod_policies.policy import VodPolicy
@@ -292,6 +292,66 @@ class TestStarts:
             "x": [{"a": "hush"}],
             "plaintext": 1,
         }
+
+
+class TestCost:
+    """Of the same starts as of `TestStarts`."""
+
+    @pytest.fixture(autouse=True)
+    def fresh(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setitem(PACK, "at-most-cost", cost.AtMostCost())
+        monkeypatch.setattr(starts, "recorded", lambda _urn, _organization: {})
+        monkeypatch.chdir(tmp_path)
+        Path("prices.toml").write_text(
+            'currency = "CNY"\n[default]\nper_run = 0.1\nlow_priority_discount = 0.5\n'
+            "[workflows.long]\nper_minute = 0.3\n"
+        )
+
+    def told(self, name: str, properties: Mapping[str, Any], **config: Any) -> list[str]:
+        kind = BATCH_TYPE if "items" in properties else RUN_TYPE
+        urn = f"urn:pulumi:dev::p::{kind}::{name}"
+        return said("at-most-cost", properties, kind=kind, urn=urn, config=config)
+
+    def test_the_sum_is_held_to_the_limit(self) -> None:
+        """Decimals: three tenths are 0.3, which floats of 0.1 exceed."""
+        limit: dict[str, Any] = {"prices": "prices.toml", "max": 0.3}
+        assert self.told("a", batch(), **limit) == []
+        assert self.told("a", batch(), **limit) == []  # the engine checks it again
+        assert self.told("adopts", run(existingRunId="r9"), **limit) == []
+        [message] = self.told("b", run(enableLowPriority=True), **limit)
+        assert message.startswith(
+            "cost here: 0.05 CNY, in this update so far: 0.35 CNY; the maximum is 0.3 CNY. Change"
+        )
+
+    def test_a_part_without_a_price_exceeds_any_limit(self) -> None:
+        limit: dict[str, Any] = {"prices": "prices.toml", "max": 1000}
+        [message] = self.told("a", run(templateId="long"), **limit)
+        assert message.startswith("cost here: not known, in this update so far: not known;")
+        assert "Without a price: 1 run: the duration of the source is not known." in message
+        assert "set `assumedMinutes`, or `allowUnpriced`" in message
+        assert self.told("a", run(templateId="long"), **limit, allowUnpriced=True) == []
+        assert self.told("a", run(templateId="long"), **limit, assumedMinutes=0.5) == []
+        limit["max"] = 0.14
+        [message] = self.told("a", run(templateId="long"), **limit, assumedMinutes=0.5)
+        assert message.startswith("cost here: 0.15 CNY")
+        unknown = run(templateId=UNKNOWN_STRING_VALUE)
+        [message] = self.told("a", unknown, **limit)
+        assert "1 run: the workflow is not known yet, or secret" in message
+
+    def test_without_a_maximum_it_reads_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(starts, "recorded", lambda *_: pytest.fail("it reads the state"))
+        assert self.told("a", run()) == []
+
+    def test_a_wrong_configuration_is_told(self) -> None:
+        Path("wrong.toml").write_text("currency = 1")
+        start = "invalid configuration of the policy pack: at-most-cost: "
+        for config, text in (
+            ({"max": 1}, "set both `prices` and `max`"),
+            ({"prices": "prices.toml"}, "set both `prices` and `max`"),
+            ({"prices": "wrong.toml", "max": 1}, "price file wrong.toml:"),
+        ):
+            [message] = self.told("a", run(), **config)
+            assert message.startswith(start + text)
 
 
 class TestReadme:
