@@ -35,6 +35,8 @@ class Lines:
     def __init__(self) -> None:
         self.shown: list[str] = []
         self.plans: list[str] = []
+        self.lasting: list[bool] = []
+        """Whether every form of a preview has the plan message."""
 
     def info(self, text: str) -> None:
         self.shown.append(text)
@@ -47,6 +49,7 @@ class Lines:
 
     def plan(self, text: str, *, lasting: bool) -> None:
         self.plans.append(text)
+        self.lasting.append(lasting)
 
 
 class AsyncService:
