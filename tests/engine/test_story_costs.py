@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.hosts import HostName
 from tests.engine.project import Project
 from tests.engine.test_story_review import preview
 
@@ -51,13 +52,19 @@ def ledger_cost(starts: list[dict[str, Any]]) -> Fraction:
     return total
 
 
+@pytest.mark.parametrize("host", ["dynamic", pytest.param("plugin", marks=pytest.mark.torture)])
 def test_an_estimate_is_what_the_ledger_costs(
-    like: Project, emulator: VodEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: HostName,
+    like: Project,
+    emulator: VodEmulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of new runs and items; then of changed ones only, without a look at what is unchanged."""
     folder = tmp_path / "project"
     config = {"vod:preflight": "error", "vod:prices": "prices.toml"}
-    with Project(folder, emulator.url, like=like, config=config) as project:
+    other = like if host == "dynamic" else None
+    with Project(folder, emulator.url, like=other, config=config, host=host) as project:
         monkeypatch.chdir(folder)  # `vod:prices` starts there
         (folder / "prices.toml").write_text(PRICES)
         (folder / "season.csv").write_text(MANIFEST)
