@@ -18,7 +18,7 @@ from tests.lifecycle.async_host import Lines, host, plain, scope, session_at
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0)
 RUN: dict[str, Any] = {"vid": "emu-seconds-90.5", "templateId": "t", "scope": scope("run")}
-ITEMS = {
+ITEMS: dict[str, dict[str, Any]] = {
     "a": {"vid": "emu-seconds-30"},
     "b": {"directUrl": {"fileName": "f"}},
     "c": {"directUrl": {"fileName": "g"}},
@@ -42,7 +42,7 @@ def planned(vod_emulator: VodEmulator, tmp_path: Path) -> Any:
 
         async def go() -> None:
             more = {key.replace("_", ":"): value for key, value in config.items()}
-            async with session_at(vod_emulator.url, tmp_path, **more) as (session, _):
+            async with session_at(vod_emulator.url, tmp_path, environ={}, **more) as (session, _):
                 for lifecycle, news in resources:
                     here = host(logger=lines)
                     found = await lifecycle.check(session, here, recorded or {}, news)

@@ -7,7 +7,7 @@ import sys
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -22,12 +22,13 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     read_preview,
 )
 from pulumi_vod_workflow.cli.review.builder import build_review
-from pulumi_vod_workflow.cli.review.costs import CostLimit, cost_hints, cost_limit_text
+from pulumi_vod_workflow.cli.review.costs import ReviewCosts, cost_hints, cost_limit_text
 from pulumi_vod_workflow.cli.review.render_common import limit_text
 from pulumi_vod_workflow.cli.review.render_json import render_json
 from pulumi_vod_workflow.cli.review.render_markdown import render_markdown
 from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
 from pulumi_vod_workflow.config.price_file import load_prices
+from pulumi_vod_workflow.core.prices import Prices
 from pulumi_vod_workflow.errors import ConfigurationError
 
 
@@ -100,44 +101,42 @@ def review(
         preview = read_preview(_read(file))
         with as_unreadable_file(PreviewError):
             found = build_review(preview)
-        limit = _cost_limit(preview, price_file, max_cost, allow_unpriced=allow_unpriced)
+        prices = _prices(preview, price_file)
+        if prices is None and max_cost is not None:
+            raise ConfigurationError(NO_PRICES)
+    costs = ReviewCosts(found, prices, max_cost, allow_unpriced) if prices else None
     if form is Form.JSON:
-        typer.echo(json.dumps(render_json(found, max_starts, limit), indent=2))
+        typer.echo(json.dumps(render_json(found, max_starts, costs), indent=2))
     elif form is Form.MARKDOWN:
-        typer.echo(render_markdown(found, max_starts, limit), nl=False)
+        typer.echo(render_markdown(found, max_starts, costs), nl=False)
     else:
-        render_terminal(found, Console(markup=False, emoji=False, highlight=False), limit)
+        render_terminal(found, Console(markup=False, emoji=False, highlight=False), costs)
     exceeded = []
     if max_starts is not None and found.exceeds(max_starts):
         exceeded.append(limit_text(found, max_starts))
-    if limit is not None and limit.exceeded_by(found):
-        exceeded.append("\n".join([cost_limit_text(found, limit), *cost_hints(found, limit)]))
+    if costs is not None and costs.exceeded:
+        exceeded.append("\n".join([cost_limit_text(costs), *cost_hints(costs)]))
     for text in exceeded:
         typer.echo(f"error: {text}", err=True)
     if exceeded:
         raise typer.Exit(EXIT_LIMIT_EXCEEDED)
 
 
-def _cost_limit(
-    preview: Preview, file: Path | None, max_cost: Decimal | None, *, allow_unpriced: bool
-) -> CostLimit | None:
+NO_PRICES: Final = "--max-cost needs prices\nhint: give a price file by --prices, or set vod:prices"
+
+
+def _prices(preview: Preview, file: Path | None) -> Prices | None:
     """
-    Return the prices and the limit; `None` without a price file.
+    Return the prices of an option or of the stack; `None` without a price file.
 
     Raises:
-        ConfigurationError: when the price file is wrong, or there is none for `--max-cost`.
+        ConfigurationError: when the price file is wrong.
 
     """
     configured = preview.config.get("vod:prices")
     if file is None and isinstance(configured, str) and configured.strip():
         file = Path(configured.strip()).expanduser()
-    if file is None:
-        if max_cost is not None:
-            raise ConfigurationError(
-                "--max-cost needs prices\nhint: give a price file by --prices, or set vod:prices"
-            )
-        return None
-    return CostLimit(load_prices(file), max_cost, allow_unpriced)
+    return None if file is None else load_prices(file)
 
 
 def _read(file: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 
 from pulumi_vod_workflow.cli.review.model import FreeReason, PlannedRun, Review
@@ -26,10 +27,11 @@ DURATION_HINT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CostLimit:
-    """The prices of a review, and the limit of its cost."""
+@dataclass(frozen=True)
+class ReviewCosts:
+    """The costs of a review, and their limit."""
 
+    review: Review
     prices: Prices
     max_cost: Decimal | None = None
     """The limit in the currency of the prices; `None` without a limit."""
@@ -41,14 +43,19 @@ class CostLimit:
         """The currency of all amounts."""
         return self.prices.currency
 
-    def estimate(self, starts: Iterable[PlannedRun]) -> Estimate:
-        """Return the cost of starts."""
+    @cached_property
+    def total(self) -> Estimate:
+        """The cost of all starts."""
+        return self.of(self.review.starts)
+
+    def of(self, starts: Iterable[PlannedRun]) -> Estimate:
+        """Return the cost of some starts."""
         return total_estimate(estimate(_priced_run(start), self.prices) for start in starts)
 
-    def exceeded_by(self, review: Review) -> bool:
-        """Return whether the review may cost more than the limit."""
-        found = self.estimate(review.starts)
-        return self.max_cost is not None and found.exceeds(
+    @property
+    def exceeded(self) -> bool:
+        """Whether the update may cost more than the limit."""
+        return self.max_cost is not None and self.total.exceeds(
             self.max_cost, allow_unpriced=self.allow_unpriced
         )
 
@@ -67,41 +74,43 @@ def _priced_run(start: PlannedRun) -> PricedRun:
 # -- texts -------------------------------------------------------------------------------------
 
 
-def cost_text(starts: Iterable[PlannedRun], limit: CostLimit) -> str:
-    """Return the cost of starts for people."""
-    return estimate_text(limit.estimate(starts), limit.currency)
+def row_cost(starts: Iterable[PlannedRun], costs: ReviewCosts) -> tuple[str, list[str]]:
+    """Return the cost of the starts of a row, and its parts without a price."""
+    found = costs.of(starts)
+    return estimate_text(found, costs.currency), _unpriced_lines(found)
 
 
-def cost_notes(starts: Iterable[PlannedRun], limit: CostLimit) -> Iterator[str]:
-    """Yield the parts of starts without a price."""
-    yield from (f"unpriced: {text}" for text in unpriced_texts(limit.estimate(starts)))
+def cost_lines(costs: ReviewCosts) -> Iterator[str]:
+    """Yield the cost of the update, and its parts without a price."""
+    free = {part.reason for part in costs.review.free}
+    reused = "; reused and adopted runs cost 0" if free & _FREE_RUNS else ""
+    yield f"estimate: {estimate_text(costs.total, costs.currency)}{reused}"
+    yield from _unpriced_lines(costs.total)
 
 
-def cost_lines(review: Review, limit: CostLimit) -> Iterator[str]:
-    """Yield the cost of a review, and its parts without a price."""
-    found = limit.estimate(review.starts)
-    free = {FreeReason.REUSED, FreeReason.ADOPTED}.intersection(part.reason for part in review.free)
-    reused = "; reused and adopted runs cost 0" if free else ""
-    yield f"estimate: {estimate_text(found, limit.currency)}{reused}"
-    yield from cost_notes(review.starts, limit)
+_FREE_RUNS: Final = {FreeReason.REUSED, FreeReason.ADOPTED}
 
 
-def cost_limit_text(review: Review, limit: CostLimit) -> str:
+def _unpriced_lines(found: Estimate) -> list[str]:
+    return [f"unpriced: {text}" for text in unpriced_texts(found)]
+
+
+def cost_limit_text(costs: ReviewCosts) -> str:
     """Return the text for a higher cost than allowed."""
-    found = limit.estimate(review.starts)
-    allowed = f"--max-cost {limit.max_cost:,f} {limit.currency} allows"
-    if limit.max_cost is not None and found.low > limit.max_cost:
-        return f"{cost_text(review.starts, limit)} would be spent, more than {allowed}"
-    if found.unpriced and not limit.allow_unpriced:
+    found, cost = costs.total, estimate_text(costs.total, costs.currency)
+    allowed = f"--max-cost {costs.max_cost:,f} {costs.currency} allows"
+    if costs.max_cost is not None and found.low > costs.max_cost:
+        return f"{cost} would be spent, more than {allowed}"
+    if found.unpriced and not costs.allow_unpriced:
         reasons = "; ".join(unpriced_texts(found))
         return f"the cost may be more than {allowed}: not all of it has a price ({reasons})"
-    return f"{cost_text(review.starts, limit)} may be spent, more than {allowed}"
+    return f"{cost} may be spent, more than {allowed}"
 
 
-def cost_hints(review: Review, limit: CostLimit) -> Iterator[str]:
+def cost_hints(costs: ReviewCosts) -> Iterator[str]:
     """Yield the ways to give prices to parts without one."""
-    unpriced = limit.estimate(review.starts).unpriced
+    unpriced = costs.total.unpriced
     if PriceReason.DURATION_UNKNOWN in unpriced:
         yield DURATION_HINT
-    if unpriced and limit.max_cost is not None and not limit.allow_unpriced:
+    if unpriced and costs.max_cost is not None and not costs.allow_unpriced:
         yield "hint: with --allow-unpriced, parts without a price count as 0"

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
 from pulumi_vod_workflow.cli.review.change_text import sides
-from pulumi_vod_workflow.cli.review.costs import CostLimit
+from pulumi_vod_workflow.cli.review.costs import ReviewCosts
 from pulumi_vod_workflow.cli.review.document import (
     CostDocument,
     DroppedDocument,
@@ -44,7 +44,7 @@ _LOST: Final[dict[LostRun, Literal["removed", "replaced"]]] = {
 
 
 def render_json(
-    review: Review, max_starts: int | None, limit: CostLimit | None = None
+    review: Review, max_starts: int | None, costs: ReviewCosts | None = None
 ) -> dict[str, Any]:
     """Return the review as plain data; with prices, also its cost."""
     document = ReviewDocument(
@@ -61,8 +61,8 @@ def render_json(
         paid_outputs=PaidOutputsDocument(
             known=review.outputs, runs_of_unknown_workflows=review.of_unknown_workflow
         ),
-        cost=None if limit is None else _cost(review, limit),
-        runs=tuple(_run(start, limit) for start in review.starts),
+        cost=None if costs is None else _cost(costs),
+        runs=tuple(_run(start, costs) for start in review.starts),
         free=tuple(
             FreeDocument(**_names(free.resource), what=free.reason.value, detail=free.detail)
             for free in review.free
@@ -79,20 +79,19 @@ def _names(resource: ResourceRef) -> dict[str, Any]:
     return {"resource": resource.name, "urn": resource.urn, "item": resource.item}
 
 
-def _cost(review: Review, limit: CostLimit) -> CostDocument:
-    found = limit.estimate(review.starts)
+def _cost(costs: ReviewCosts) -> CostDocument:
     return CostDocument(
-        **estimate_data(found),
-        currency=limit.currency,
-        priced_high=exact_amount(found.high),
-        max_cost=None if limit.max_cost is None else f"{limit.max_cost:f}",
-        allow_unpriced=limit.allow_unpriced,
-        exceeded=limit.exceeded_by(review),
+        **estimate_data(costs.total),
+        currency=costs.currency,
+        priced_high=exact_amount(costs.total.high),
+        max_cost=None if costs.max_cost is None else f"{costs.max_cost:f}",
+        allow_unpriced=costs.allow_unpriced,
+        exceeded=costs.exceeded,
     )
 
 
-def _estimate(start: PlannedRun, limit: CostLimit | None) -> EstimateDocument | None:
-    return EstimateDocument(**estimate_data(limit.estimate([start]))) if limit else None
+def _estimate(start: PlannedRun, costs: ReviewCosts | None) -> EstimateDocument | None:
+    return EstimateDocument(**estimate_data(costs.of([start]))) if costs else None
 
 
 def _duration(duration: SourceDuration) -> DurationDocument:
@@ -104,7 +103,7 @@ def _duration(duration: SourceDuration) -> DurationDocument:
     )
 
 
-def _run(start: PlannedRun, limit: CostLimit | None) -> RunDocument:
+def _run(start: PlannedRun, costs: ReviewCosts | None) -> RunDocument:
     return RunDocument(
         **_names(start.resource),
         count=start.count,
@@ -116,7 +115,7 @@ def _run(start: PlannedRun, limit: CostLimit | None) -> RunDocument:
         template_id=_side(NOT_SET if start.template is None else start.template),
         paid_outputs=start.outputs,
         source_duration=None if start.duration is None else _duration(start.duration),
-        estimate=_estimate(start, limit),
+        estimate=_estimate(start, costs),
         replaces=start.replaces,
         warnings=start.warnings,
         same_work=None if start.same is None else _same_work(start.same),

@@ -8,11 +8,10 @@ from typing import Final
 from pulumi_vod_workflow.cli.formatting import shorten
 from pulumi_vod_workflow.cli.review.change_text import change_text
 from pulumi_vod_workflow.cli.review.costs import (
-    CostLimit,
+    ReviewCosts,
     cost_limit_text,
     cost_lines,
-    cost_notes,
-    cost_text,
+    row_cost,
 )
 from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import (
@@ -35,18 +34,20 @@ MAX_COMMENT_CHARS: Final = 60_000
 """Characters; GitHub takes 65,536."""
 
 
-def render_markdown(review: Review, max_starts: int | None, limit: CostLimit | None = None) -> str:
+def render_markdown(
+    review: Review, max_starts: int | None, costs: ReviewCosts | None = None
+) -> str:
     """Return a review that fits into a comment, however many runs it has; with prices, its cost."""
     text = ""
     for most in (200, 50, 15, 5, 1):
-        text = "\n".join(_lines(review, max_starts, most, limit)) + "\n"
+        text = "\n".join(_lines(review, max_starts, most, costs)) + "\n"
         if len(text) <= MAX_COMMENT_CHARS:
             break
     return text
 
 
 def _lines(
-    review: Review, max_starts: int | None, most: int, limit: CostLimit | None
+    review: Review, max_starts: int | None, most: int, costs: ReviewCosts | None
 ) -> Iterator[str]:
     stack = f"{markdown_code(f'{review.project}/{review.stack}')}: " if review.stack else ""
     yield MARK
@@ -55,26 +56,26 @@ def _lines(
     if max_starts is not None and review.exceeds(max_starts):
         yield f"**{limit_text(review, max_starts)}.**"
         yield ""
-    if limit is not None:
-        if limit.exceeded_by(review):
-            yield f"**{cost_limit_text(review, limit)}.**"
+    if costs is not None:
+        if costs.exceeded:
+            yield f"**{cost_limit_text(costs)}.**"
             yield ""
-        yield from (f"- {line}" for line in cost_lines(review, limit))
+        yield from (f"- {line}" for line in cost_lines(costs))
         yield ""
     for line in review.endpoint:
         yield html_entities(line)
         yield ""
     found = review_rows(review)
     if found:
-        yield f"| run | why | paid outputs |{' cost |' if limit else ''}"
-        yield f"|---|---|---:|{'---:|' if limit else ''}"
+        yield f"| run | why | paid outputs |{' cost |' if costs else ''}"
+        yield f"|---|---|---:|{'---:|' if costs else ''}"
         for row in found[:most]:
             outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
-            why = [*_why(row, most), *(cost_notes(row.starts, limit) if limit else [])]
-            cost = f" {cost_text(row.starts, limit)} |" if limit else ""
-            yield f"| {_run_cell(row, most)} | {'<br>'.join(why)} | {outputs} |{cost}"
+            cost, unpriced = row_cost(row.starts, costs) if costs else ("", [])
+            why = "<br>".join([*_why(row, most), *unpriced])
+            yield f"| {_run_cell(row, most)} | {why} | {outputs} |{f' {cost} |' if costs else ''}"
         if len(found) > most:
-            yield f"| and {len(found) - most:,} more | | |{' |' if limit else ''}"
+            yield f"| and {len(found) - most:,} more | | |{' |' if costs else ''}"
         yield ""
     free = free_changes_by_reason(review)
     if free:

@@ -10,13 +10,7 @@ from rich.text import Text
 
 from pulumi_vod_workflow.cli.formatting import shorten
 from pulumi_vod_workflow.cli.review.change_text import change_text
-from pulumi_vod_workflow.cli.review.costs import (
-    CostLimit,
-    cost_hints,
-    cost_lines,
-    cost_notes,
-    cost_text,
-)
+from pulumi_vod_workflow.cli.review.costs import ReviewCosts, cost_hints, cost_lines, row_cost
 from pulumi_vod_workflow.cli.review.model import Review
 from pulumi_vod_workflow.cli.review.render_common import (
     FREE_REASON_TEXT,
@@ -35,33 +29,35 @@ MAX_LISTED = 20
 """Names, or changes, on one row."""
 
 
-def render_terminal(review: Review, console: Console, limit: CostLimit | None = None) -> None:
+def render_terminal(review: Review, console: Console, costs: ReviewCosts | None = None) -> None:
     """Print a review; with prices, also its cost."""
     stack = f"{review.project}/{review.stack}: " if review.stack else ""
     style = "bold yellow" if review.starts else "bold green"
     console.print(Text(escape_invisible(stack) + headline(review), style=style))
     for line in review.endpoint:
         console.print(Text(escape_invisible(line), style="dim"))
-    if limit is not None:
-        for line in (*cost_lines(review, limit), *cost_hints(review, limit)):
+    if costs is not None:
+        for line in (*cost_lines(costs), *cost_hints(costs)):
             console.print(Text(line))
     if review.starts:
-        console.print(_table(review, limit))
+        console.print(_table(review, costs))
     for line in _rest(review):
         console.print(Text(line))
 
 
-def _table(review: Review, limit: CostLimit | None) -> Table:
-    table = Table("run", "why", "paid outputs", *(["cost"] if limit else []), expand=False)
+def _table(review: Review, costs: ReviewCosts | None) -> Table:
+    table = Table("run", "why", "paid outputs", *(["cost"] if costs else []), expand=False)
     for column in table.columns[2:]:
         column.justify = "right"
     for column in table.columns:
         column.overflow = "fold"  # nothing is cut: what differs may stand at the end
     for row in review_rows(review):
         outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
-        why = [*_why(row), *(cost_notes(row.starts, limit) if limit else [])]
-        cost = [Text(cost_text(row.starts, limit))] if limit else []
-        table.add_row(Text(_run_cell(row)), Text("\n".join(why)), Text(outputs), *cost)
+        why, cells = [*_why(row)], [Text(outputs)]
+        if costs:
+            cost, unpriced = row_cost(row.starts, costs)
+            why, cells = [*why, *unpriced], [*cells, Text(cost)]
+        table.add_row(Text(_run_cell(row)), Text("\n".join(why)), *cells)
     return table
 
 
