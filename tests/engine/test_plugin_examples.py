@@ -27,6 +27,7 @@ from tests.engine.project import Project
 from tests.engine.vault import Vault
 from tools.plugin.schema import EXAMPLES
 
+TEMPLATE: Final = Path(__file__).resolve().parents[2] / "templates" / "vod-workflow-yaml"
 PACKAGE: Final = EXAMPLES.parent / "package"
 """The plugin as a download: `PulumiPlugin.yaml` and a program."""
 Pulumi = Callable[..., str]
@@ -143,6 +144,35 @@ def test_a_wait(up: Callable[..., dict[str, Any]], emulator: VodEmulator) -> Non
 
 def test_the_built_in_workflows(up: Callable[..., dict[str, Any]]) -> None:
     assert len(up("get-built-in-workflows")["workflows"]) == 4
+
+
+@AT_ONCE
+def test_a_project_of_the_template_in_yaml(
+    pulumi: Pulumi, emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """It runs as it is: one start and the wait for it."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    answers = {
+        "vod:endpoint": emulator.url,
+        "vod:accessKey": KEYS.access_key,
+        "vod:secretKey": KEYS.secret_key,
+    }
+    options = ("--name=films", "--description=My films", "--stack=dev", "--yes", "--offline")
+    config = [f"--config={name}={value}" for name, value in answers.items()]
+    pulumi(folder, "new", str(TEMPLATE), *options, *config)
+    assert {path.name for path in folder.iterdir()} == {
+        *(path.name for path in TEMPLATE.iterdir()),
+        "Pulumi.dev.yaml",
+    }
+    assert (folder / "README.md").read_text().startswith("# films\n\nMy films\n")
+    pulumi(folder, "up", "--yes", "--skip-preview", "--stack", "dev")
+    outputs = json.loads(pulumi(folder, "stack", "output", "--json"))
+    assert outputs["phase"] == "succeeded"
+    assert outputs["files"]
+    [start] = emulator.ledger()
+    assert start["runId"] == outputs["runId"]
+    pulumi(folder, "preview", "--expect-no-changes", "--stack", "dev")
 
 
 def test_the_folder_of_the_package_runs_by_its_language_host(
