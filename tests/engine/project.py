@@ -181,7 +181,7 @@ class Project:
         stack: the stack's name.
         config: more of its configuration.
         vault: keeper of the key of its secrets, instead of a passphrase; or that of `like`.
-        host: the host of its resources; by default that of `like` or `state_of`, or the dynamic one.
+        host: the host of its resources; by default that of the other one, or the dynamic one.
 
     """
 

@@ -168,7 +168,7 @@ def test_a_run_that_no_state_has_is_reused_by_the_other_host(
 
 
 def moves(story: Story, program: Program) -> None:
-    """Preview and up: nothing is shown as paid, nothing is paid, and the next up changes nothing."""
+    """Preview and up: nothing is shown as paid or is paid, and the next up changes nothing."""
     paid = len(story.emulator.ledger())
     preview = story.preview(program)
     assert (preview.failed, preview.starts) == (False, 0), preview.text

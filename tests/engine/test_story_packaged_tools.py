@@ -26,7 +26,9 @@ def test_review_policies_and_runs_of_packaged_resources(
 
         def promised() -> set[str]:
             review = json.loads(reviewed(preview(project), "--format=json"))
-            runs = {".".join(filter(None, (run["resource"], run["item"]))) for run in review["runs"]}
+            runs = {
+                ".".join(filter(None, (run["resource"], run["item"]))) for run in review["runs"]
+            }
             assert review["starts"]["certain"] == review["starts"]["atMost"] == len(runs)
             return runs
 

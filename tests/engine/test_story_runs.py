@@ -200,7 +200,7 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
 def test_runs_of_a_real_stack(tmp_path: Path, like: Project, host: HostName) -> None:
     """Runs, items, and results of a wait, each once; then what goes on is followed live."""
     quick = {"pending_seconds": 0.1, "running_seconds": 0.3}
-    with Stand(tmp_path / "stand", like, host=host, **quick) as stand:
+    with Stand(tmp_path / "stand", like, None, host=host, **quick) as stand:
         project = stand.project
         project.program(
             """

@@ -1,4 +1,4 @@
-"""`pulumi state rename` and `pulumi state move`: recorded runs keep their ids, and nothing is paid."""
+"""`pulumi state rename` and `pulumi state move` keep the recorded runs, and nothing is paid."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_a_virtual_environment_that_is_not_there_is_said(tmp_path: Path) -> None
 
 def test_a_plugin_runs_as_a_program_or_as_a_package(tmp_path: Path) -> None:
     """As by the official host. A policy pack may have no environment of its own here."""
-    with pytest.raises(ValueError, match="neither __main__.py nor a buildable pyproject.toml"):
+    with pytest.raises(ValueError, match="provides neither"):
         host.plugin_command(tmp_path)
     about = '[project]\nname = "pulumi-thing"\n'
     (tmp_path / "pyproject.toml").write_text(about)
