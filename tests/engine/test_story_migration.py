@@ -239,6 +239,8 @@ def test_a_release_s_runs_move_and_come_back(migrating: Story, path: Path) -> No
     assert len(story.emulator.ledger()) == starts
 
 
+@pytest.mark.torture
+@pytest.mark.skipif(not TORTURE, reason="`make torture` moves a batch of a release back")
 @pytest.mark.parametrize("path", states.MANY, ids=lambda path: path.stem)
 def test_a_release_s_batch_and_wait_move_and_come_back(migrating: Story, path: Path) -> None:
     """The item that was rejected is shown as a start, and is tried again each time."""
