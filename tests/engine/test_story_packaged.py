@@ -143,9 +143,7 @@ def test_two_creates_of_one_name_are_one_start(
 
 
 @pytest.mark.torture
-@pytest.mark.skipif(
-    not TORTURE, reason="`make torture` shows what the option would pay"
-)
+@pytest.mark.skipif(not TORTURE, reason="`make torture` shows what the option would pay")
 def test_replace_on_changes_would_pay_for_a_change_that_starts_nothing(story: Story) -> None:
     """A default that is written down is free, but not with the option: tools/plugin/schema.py."""
     options = {"free": None, "paid": ResourceOptions(replace_on_changes=["priority"])}
