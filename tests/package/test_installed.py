@@ -167,8 +167,8 @@ def test_the_archive_of_the_plugin_makes_its_environment(built: Built, tmp_path:
             file.add(path, path.name)
     write_python(tmp_path / "bin" / "python3")
     with Project(tmp_path / "project", "emulator") as project:
-        path = f"{tmp_path / 'bin'}{os.pathsep}{path_without_the_plugin()}"
-        project.environ |= {"PATH": path, "PIP_CONSTRAINT": str(tmp_path / "pins.txt")}
+        folders = f"{tmp_path / 'bin'}{os.pathsep}{path_without_the_plugin()}"
+        project.environ |= {"PATH": folders, "PIP_CONSTRAINT": str(tmp_path / "pins.txt")}
         version = PROJECT["version"]
         project.command("plugin", "install", "resource", "vod", version, "--file", str(archive))
         project.program("""
