@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.execution import is_terminal
+from pulumi_vod_workflow.core.execution import is_terminal, run_duration
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
-from pulumi_vod_workflow.core.values import is_known
+from pulumi_vod_workflow.core.values import as_text, is_known
 from pulumi_vod_workflow.errors import ConfigurationError, Problem
 from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.store import Journal
@@ -121,6 +121,8 @@ class Session:
         """Ids of runs whose end this engine operation has read: see `note_end`."""
         self.secret_runs: set[str] = set()
         """Ids of runs with secret inputs that this engine operation has met."""
+        self.recorded_runs: dict[str, Mapping[str, Any]] = {}
+        """RunId -> a run of the state, as this engine operation has compared it."""
         self.checked_resources: set[str] = set()
         """Keys of resources that the program has declared in this engine operation."""
         self.restarts: dict[str, StartReason] = {}
@@ -261,6 +263,27 @@ class Session:
         age, ended_for = self._command_age(), found.ended_for
         if age is None or ended_for is None or ended_for < age + MAX_STATUS_DELAY:
             self.ended_runs.add(run_id)
+
+    def recorded_durations(self, results: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+        """
+        Return workflow -> the durations of recorded runs, in seconds.
+
+        Args:
+            results: recorded results of a wait. A result has no workflow, and a batch in the state
+                may have no end of its runs, so a run's record and its result are read together.
+
+        """
+        recorded = self.recorded_runs.copy()  # other threads may add runs
+        for result in results:
+            run_id = as_text(result.get("runId"))
+            if run_id in recorded:
+                recorded[run_id] = {**recorded[run_id], **result}
+        found: dict[str, list[float]] = {}
+        for run in recorded.values():
+            duration = run_duration(run)
+            if duration is not None:
+                found.setdefault(as_text(run.get("templateId")), []).append(duration)
+        return found
 
     def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
         """Show, also in a preview, where runs start, and how many the stack starts so far."""
