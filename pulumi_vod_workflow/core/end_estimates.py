@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.execution import run_duration, seconds_since
 from pulumi_vod_workflow.core.progress import mean_task_share
+from pulumi_vod_workflow.core.values import as_text
 
 QUANTILES: Final = tuple((number + 0.5) / 12 for number in range(12))
 """The quantiles of an estimate: as many equally likely times."""
@@ -59,6 +60,16 @@ def reading_of(outputs: Mapping[str, Any], workflow: str, age: float, read_at: d
     if ran is not None and ran > 0 and share is not None and share >= MIN_SHARE:
         remaining = ran * (1 - share) / share
     return Reading(age, workflow, remaining, run_duration(outputs))
+
+
+def durations_by_workflow(runs: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return workflow -> the durations of recorded runs that have ended, in seconds."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        duration = run_duration(run)
+        if duration is not None:
+            found.setdefault(as_text(run.get("templateId")), []).append(duration)
+    return found
 
 
 class Durations:

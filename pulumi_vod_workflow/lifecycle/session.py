@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.execution import is_terminal, run_duration
+from pulumi_vod_workflow.core.end_estimates import durations_by_workflow
+from pulumi_vod_workflow.core.execution import is_terminal
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import as_text, is_known
@@ -278,12 +279,7 @@ class Session:
             run_id = as_text(result.get("runId"))
             if run_id in recorded:
                 recorded[run_id] = {**recorded[run_id], **result}
-        found: dict[str, list[float]] = {}
-        for run in recorded.values():
-            duration = run_duration(run)
-            if duration is not None:
-                found.setdefault(as_text(run.get("templateId")), []).append(duration)
-        return found
+        return durations_by_workflow(recorded.values())
 
     def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
         """Show, also in a preview, where runs start, and how many the stack starts so far."""
