@@ -292,8 +292,9 @@ def run_age(recorded: Mapping[str, Any], now: datetime) -> float | None:
 
 def run_duration(recorded: Mapping[str, Any]) -> float | None:
     """Return the seconds from a run's creation to its end; `None` if one of them is not known."""
-    age, ended = run_age(recorded, _EPOCH), seconds_since(recorded.get("endTime"), _EPOCH)
-    return None if age is None or ended is None or not is_terminal(recorded) else age - ended
+    ended = ended_for(recorded, _EPOCH)
+    age = None if ended is None else run_age(recorded, _EPOCH)
+    return None if age is None or ended is None else age - ended
 
 
 def ended_for(recorded: Mapping[str, Any], now: datetime) -> float | None:

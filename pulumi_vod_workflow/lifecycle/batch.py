@@ -157,7 +157,7 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
         return Diff(changes=True)
     recorded, declared = normalise_batch(olds), normalise_batch(news)
     runs = runs_of(recorded).values()
-    session.recorded_runs |= {run["runId"]: run for run in runs}
+    session.note_recorded(runs)
     if has_secret_inputs(declared):
         session.secret_runs.update(run["runId"] for run in runs)
     release(session, runs, recorded)

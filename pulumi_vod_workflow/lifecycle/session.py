@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.end_estimates import durations_by_workflow
-from pulumi_vod_workflow.core.execution import is_terminal
+from pulumi_vod_workflow.core.execution import is_terminal, run_duration
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
 from pulumi_vod_workflow.core.values import as_text, is_known
@@ -122,8 +121,10 @@ class Session:
         """Ids of runs whose end this engine operation has read: see `note_end`."""
         self.secret_runs: set[str] = set()
         """Ids of runs with secret inputs that this engine operation has met."""
-        self.recorded_runs: dict[str, Mapping[str, Any]] = {}
-        """RunId -> a run of the state, as this engine operation has compared it."""
+        self._workflows: dict[str, str] = {}
+        """RunId -> the workflow of a run of the state."""
+        self._durations: dict[str, float] = {}
+        """RunId -> the duration of a run of the state in seconds, if it has ended."""
         self.checked_resources: set[str] = set()
         """Keys of resources that the program has declared in this engine operation."""
         self.restarts: dict[str, StartReason] = {}
@@ -265,21 +266,34 @@ class Session:
         if age is None or ended_for is None or ended_for < age + MAX_STATUS_DELAY:
             self.ended_runs.add(run_id)
 
+    def note_recorded(self, runs: Iterable[Mapping[str, Any]]) -> None:
+        """Record the workflow of runs of the state, and the durations of those that have ended."""
+        for run in runs:
+            run_id = as_text(run.get("runId"))
+            self._workflows[run_id] = as_text(run.get("templateId"))
+            self._note_duration(run_id, run)
+
     def recorded_durations(self, results: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
         """
         Return workflow -> the durations of recorded runs, in seconds.
 
         Args:
-            results: recorded results of a wait. A result has no workflow, and a batch in the state
-                may have no end of its runs, so a run's record and its result are read together.
+            results: recorded results of a wait. They have the ends of runs for which the state of a
+                batch may have none.
 
         """
-        recorded = self.recorded_runs.copy()  # other threads may add runs
         for result in results:
-            run_id = as_text(result.get("runId"))
-            if run_id in recorded:
-                recorded[run_id] = {**recorded[run_id], **result}
-        return durations_by_workflow(recorded.values())
+            self._note_duration(as_text(result.get("runId")), result)
+        found: dict[str, list[float]] = {}
+        for run_id, duration in self._durations.copy().items():  # other threads may add some
+            if run_id in self._workflows:
+                found.setdefault(self._workflows[run_id], []).append(duration)
+        return found
+
+    def _note_duration(self, run_id: str, run: Mapping[str, Any]) -> None:
+        duration = run_duration(run)
+        if duration is not None:
+            self._durations[run_id] = duration
 
     def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
         """Show, also in a preview, where runs start, and how many the stack starts so far."""
