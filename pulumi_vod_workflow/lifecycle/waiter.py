@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import anyio
@@ -111,6 +110,8 @@ class RunWaiter:
         )
         self._changed = anyio.Event()
         """Set when a read has changed the schedule."""
+        self._created_at: dict[str, float] = {}
+        """The creation of each run by the first read, in seconds of this clock."""
         self._misses: Counter[str] = Counter()
         """Successive reads that did not find a run, by name."""
         self._over = anyio.Event()
@@ -171,8 +172,7 @@ class RunWaiter:
         maybe_too_new = isinstance(error, NotFoundError) and self._misses[name] < max_misses
         if error.retryable or maybe_too_new:
             result.failing[name] = error
-            age = self._age(result.unfinished[name], self._clock.now())
-            self._schedule.add_failed(name, age, self._clock.monotonic())
+            self._schedule.add_failed(name, self._age(name), self._clock.monotonic())
             return
         result.unreadable[name] = error
         del result.unfinished[name]
@@ -186,8 +186,11 @@ class RunWaiter:
         result, outputs, now = self._result, found.outputs, self._clock.monotonic()
         self._misses[name] = 0
         result.failing.pop(name, None)
+        age = execution.run_age(outputs, found.read_at)
+        if age is not None:
+            self._created_at.setdefault(name, now - age)
         workflow = as_text(found.record.get("TemplateId"))
-        reading = reading_of(outputs, workflow, self._age(outputs, found.read_at), found.read_at)
+        reading = reading_of(outputs, workflow, self._age(name), found.read_at)
         if execution.is_terminal(outputs):
             del result.unfinished[name]
             result.ended[name] = outputs
@@ -199,7 +202,8 @@ class RunWaiter:
             self._on_read(name, outputs)
         await emit(self._on_progress, self._progress.update(name, outputs, now))
 
-    def _age(self, outputs: Mapping[str, Any], now: datetime) -> float:
+    def _age(self, name: str) -> float:
         """Return the age of a run in seconds: at least the time of this wait."""
-        # A clock may be wrong or jump; the time of this wait is certain.
-        return max(execution.run_age(outputs, now) or 0.0, self._elapsed())
+        # Each clock may be wrong or jump; the time of this wait is certain.
+        created_at = self._created_at.get(name, self._began)
+        return self._clock.monotonic() - min(created_at, self._began)
