@@ -16,8 +16,7 @@ from typing import Final
 from pulumi_vod_workflow.core.end_estimates import Durations, ProgressErrors, Reading, plan_read
 from pulumi_vod_workflow.core.polling import PollPolicy
 
-# tests/core/test_read_schedule.py compares the schedule with fixed intervals; these values are the
-# best of those tried. Twice or half of one changes little.
+# The values are the best of those tried beside fixed intervals (tests/core/test_read_schedule.py).
 READ_PRICE: Final = 1 / 4
 """The delay that costs as much as a read, as a part of the usual interval."""
 FIRST_RETRY: Final = 1 / 4
@@ -74,6 +73,8 @@ class ReadSchedule:
         recorded: Mapping[str, Sequence[float]] | None = None,
         policy: PollPolicy | None = None,
     ) -> None:
+        # While the service throttles, the rate is lower and reads are overdue. The schedule then
+        # reads each run once in a sweep.
         self._rate = rate
         self._policy = policy or PollPolicy()
         self._plans = {name: _Plan() for name in ages}
