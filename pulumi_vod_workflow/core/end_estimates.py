@@ -19,7 +19,7 @@ QUANTILES: Final = tuple((number + 0.5) / 12 for number in range(12))
 MAX_RECORDED: Final = 50
 """The number of durations in the state that count for a workflow, beside those of the wait."""
 CURVE_GROWTH: Final = 1.05
-"""The growth of the number of ends after which `Durations` computes its curve again."""
+"""The growth of the number of ends after which `RunDurations` computes its curve again."""
 MIN_SHARE: Final = 0.02
 """The least share of work done that gives an estimate, because Progress has whole percents."""
 # vod-api-facts 1: no document says how Progress grows.
@@ -62,7 +62,7 @@ def reading_of(outputs: Mapping[str, Any], workflow: str, age: float, read_at: d
     return Reading(age, workflow, remaining, run_duration(outputs))
 
 
-def durations_by_workflow(runs: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+def run_durations_by_workflow(runs: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
     """Return workflow -> the durations of recorded runs that have ended, in seconds."""
     found: dict[str, list[float]] = {}
     for run in runs:
@@ -72,7 +72,7 @@ def durations_by_workflow(runs: Iterable[Mapping[str, Any]]) -> dict[str, list[f
     return found
 
 
-class Durations:
+class RunDurations:
     """
     The durations of a workflow's runs, in seconds; recorded ones, and those of this wait.
 

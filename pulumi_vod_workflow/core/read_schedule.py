@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pulumi_vod_workflow.core.end_estimates import Durations, ProgressErrors, Reading, plan_read
+from pulumi_vod_workflow.core.end_estimates import ProgressErrors, Reading, RunDurations, plan_read
 from pulumi_vod_workflow.core.polling import PollPolicy
 
 # The values are the best of those tried beside fixed intervals (tests/core/test_read_schedule.py).
@@ -79,7 +79,7 @@ class ReadSchedule:
         self._policy = policy or PollPolicy()
         self._plans = {name: _Plan() for name in ages}
         self._durations = {
-            workflow: Durations(durations) for workflow, durations in (recorded or {}).items()
+            workflow: RunDurations(durations) for workflow, durations in (recorded or {}).items()
         }
         self._errors = ProgressErrors()
         self._late: list[bool] = []
@@ -150,8 +150,8 @@ class ReadSchedule:
         """Remove a run that cannot be read."""
         del self._plans[name]
 
-    def _durations_of(self, reading: Reading) -> Durations:
-        return self._durations.setdefault(reading.workflow, Durations())
+    def _durations_of(self, reading: Reading) -> RunDurations:
+        return self._durations.setdefault(reading.workflow, RunDurations())
 
     def _set_bounds(self, plan: _Plan, age: float, now: float) -> None:
         by_age, sweep = self._policy.interval(age), len(self._plans) / self._rate

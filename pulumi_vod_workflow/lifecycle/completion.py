@@ -150,7 +150,7 @@ async def _wait(
     if awaited and not_started:  # a warning before a long wait, which may fail for these items
         names = list_names(not_started, 20)
         host.logger.warning(f"no run to wait for, because the last update got no RunId: {names}")
-    durations = session.recorded_durations((olds.get("results") or {}).values())
+    durations = session.recorded_run_durations((olds.get("results") or {}).values())
     wait = await _wait_for(session, host, awaited, news, durations)
     lost = [
         name

@@ -123,7 +123,7 @@ class Session:
         """Ids of runs with secret inputs that this engine operation has met."""
         self._workflows: dict[str, str] = {}
         """RunId -> the workflow of a run of the state."""
-        self._durations: dict[str, float] = {}
+        self._run_durations: dict[str, float] = {}
         """RunId -> the duration of a run of the state in seconds, if it has ended."""
         self.checked_resources: set[str] = set()
         """Keys of resources that the program has declared in this engine operation."""
@@ -271,9 +271,11 @@ class Session:
         for run in runs:
             run_id = as_text(run.get("runId"))
             self._workflows[run_id] = as_text(run.get("templateId"))
-            self._note_duration(run_id, run)
+            self._note_run_duration(run_id, run)
 
-    def recorded_durations(self, results: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+    def recorded_run_durations(
+        self, results: Iterable[Mapping[str, Any]]
+    ) -> dict[str, list[float]]:
         """
         Return workflow -> the durations of recorded runs, in seconds.
 
@@ -283,17 +285,17 @@ class Session:
 
         """
         for result in results:
-            self._note_duration(as_text(result.get("runId")), result)
+            self._note_run_duration(as_text(result.get("runId")), result)
         found: dict[str, list[float]] = {}
-        for run_id, duration in self._durations.copy().items():  # other threads may add some
+        for run_id, duration in self._run_durations.copy().items():  # other threads may add some
             if run_id in self._workflows:
                 found.setdefault(self._workflows[run_id], []).append(duration)
         return found
 
-    def _note_duration(self, run_id: str, run: Mapping[str, Any]) -> None:
+    def _note_run_duration(self, run_id: str, run: Mapping[str, Any]) -> None:
         duration = run_duration(run)
         if duration is not None:
-            self._durations[run_id] = duration
+            self._run_durations[run_id] = duration
 
     def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
         """Show, also in a preview, where runs start, and how many the stack starts so far."""

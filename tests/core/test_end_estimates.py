@@ -15,12 +15,12 @@ from pulumi_vod_workflow.core.end_estimates import (
     ASSUMED_ERRORS,
     MAX_RECORDED,
     QUANTILES,
-    Durations,
     ProgressErrors,
     Reading,
-    durations_by_workflow,
+    RunDurations,
     plan_read,
     reading_of,
+    run_durations_by_workflow,
 )
 
 READ_AT = datetime(2026, 1, 1, 0, 1, 0, tzinfo=UTC)
@@ -71,18 +71,18 @@ def test_the_duration_of_a_run_is_from_its_creation_to_its_end() -> None:
         {**without_creation, "templateId": "t3"},
         {"phase": "submitted"},
     ]
-    assert durations_by_workflow(recorded) == {"t1": [50, 40], "t2": [50]}
+    assert run_durations_by_workflow(recorded) == {"t1": [50, 40], "t2": [50]}
 
 
 def test_durations_without_an_end_say_nothing() -> None:
-    durations = Durations()
+    durations = RunDurations()
     durations.add_unfinished("a", 10)
     durations.add_ended("b", None)
     assert durations.remaining(10) == [math.inf] * len(QUANTILES)
 
 
 def test_the_remaining_time_is_that_of_the_runs_that_took_longer() -> None:
-    durations = Durations([float(number) for number in range(1, 37)])
+    durations = RunDurations([float(number) for number in range(1, 37)])
     assert durations.remaining(0) == [3 * number + 2 for number in range(12)]
     assert durations.remaining(35.5) == [0.5] * 12
     assert durations.remaining(36) == [math.inf] * 12
@@ -92,7 +92,7 @@ def test_the_remaining_time_is_that_of_the_runs_that_took_longer() -> None:
 
 def test_unfinished_runs_count_as_longer_than_their_age() -> None:
     """Of ten runs five have ended, at 10 s. Four of the others are older, and one is younger."""
-    durations = Durations()
+    durations = RunDurations()
     for number in range(5):
         durations.add_unfinished(f"ended {number}", 5)
     for number in range(4):
@@ -105,7 +105,7 @@ def test_unfinished_runs_count_as_longer_than_their_age() -> None:
 
 
 def test_recorded_durations_count_less_than_those_of_the_wait() -> None:
-    durations = Durations([float(number) for number in range(1000)])
+    durations = RunDurations([float(number) for number in range(1000)])
     assert len(durations._ended) == MAX_RECORDED
     assert max(abs(a - b) for a, b in zip(durations.remaining(0), QUANTILES, strict=True)) < 1000
     for number in range(20 * MAX_RECORDED):

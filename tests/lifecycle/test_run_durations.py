@@ -81,6 +81,6 @@ def test_a_refreshed_run_of_the_state_has_its_duration(
         async with session_at(vod_emulator.url, tmp_path) as (session, _):
             news = {name: state[name] for name in ("vid", "templateId", "scope")}
             await run.diff(session, host(), "lb:1", state, await checked(run, session, state, news))
-            return session.recorded_durations([])
+            return session.recorded_run_durations([])
 
     assert asyncio.run(compare()) == {"t1": [40]}
