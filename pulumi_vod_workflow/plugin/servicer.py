@@ -15,10 +15,12 @@ import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
+from anyio import CapacityLimiter, to_thread
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, status_pb2
@@ -30,14 +32,18 @@ from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.hosting.engine_log import EngineLog
 from pulumi_vod_workflow.hosting.error_text import error_message
 from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
 from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
 from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
+from pulumi_vod_workflow.plugin.provider_config import (
+    problems_of,
+    settings_of,
+    with_secret_keys,
+)
 from pulumi_vod_workflow.plugin.wire import decode, encode, with_secrets
-
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.lifecycle.session import Session
 
 T = TypeVar("T")
 
@@ -87,7 +93,8 @@ class VodServicer(ResourceProviderServicer):
         self._configured_by: tuple[str, dict[str, Any]] = "", {}
         """The engine that has attached, and its configuration."""
         self._running: set[asyncio.Task[Any]] = set()
-        self._threads: Any = None
+        # A wait blocks its thread, and the engine limits the number of operations.
+        self._threads = CapacityLimiter(math.inf)
 
     # -- the engine's operation ----------------------------------------------------------------
 
@@ -111,11 +118,6 @@ class VodServicer(ResourceProviderServicer):
 
     async def CheckConfig(self, request: proto.CheckRequest, _context: Any) -> proto.CheckResponse:
         """Validate the configuration; free."""
-        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
-            problems_of,
-            with_secret_keys,
-        )
-
         news = decode(request.news)
         text = problems_of(news.values, request.urn, self._folder)
         unknown = sorted(name for name, value in news.values.items() if not is_known(value))
@@ -137,16 +139,6 @@ class VodServicer(ResourceProviderServicer):
         self, request: proto.ConfigureRequest, context: Any
     ) -> proto.ConfigureResponse:
         """Store the configuration, which the first operation that needs it validates."""
-        from pulumi_vod_workflow.lifecycle.announcements import (  # noqa: PLC0415 - after the port
-            Announcements,
-        )
-        from pulumi_vod_workflow.lifecycle.session import (  # noqa: PLC0415 - after the port
-            Session,
-        )
-        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
-            settings_of,
-        )
-
         arguments = decode(request.args).values
         # The engine starts a process for each provider resource. All of them attach to this one,
         # and a request names none of them: a run could start at the endpoint of another, paid.
@@ -180,8 +172,6 @@ class VodServicer(ResourceProviderServicer):
 
     async def GetPluginInfo(self, _request: Empty, _context: Any) -> plugin_pb2.PluginInfo:
         """Return the version of the package."""
-        from importlib.metadata import version  # noqa: PLC0415 - after the port is shown
-
         return plugin_pb2.PluginInfo(version=version("pulumi-vod-workflow"))
 
     async def GetSchema(
@@ -271,11 +261,6 @@ class VodServicer(ResourceProviderServicer):
             await _abort(context, error_message(name, error, may_start_runs=may_start_runs))
 
     async def _on_thread(self, function: Callable[[], T]) -> T:
-        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415 - after the port is shown
-
-        if self._threads is None:
-            # A wait blocks its thread, and the engine limits the number of operations.
-            self._threads = CapacityLimiter(math.inf)
         return await to_thread.run_sync(function, limiter=self._threads)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
