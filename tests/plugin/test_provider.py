@@ -24,6 +24,7 @@ from tests.engine.project import until
 from tests.hosts.client import PluginClient, ProviderError, Resource, from_wire, to_wire
 from tests.hosts.conftest import configuration
 from tests.hosts.server import Server, serve
+from torture.gate import Gate
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
 
@@ -159,19 +160,25 @@ def test_a_changed_configuration_replaces_nothing(provider: PluginClient) -> Non
         assert not answer.hasDetailedDiff
 
 
-@pytest.mark.vod_emulator(rate_limit=0, latency_seconds=2)
 def test_a_start_outlives_its_engine(vod_emulator: VodEmulator, tmp_path: Path) -> None:
-    """The engine is killed while the service works: the run is recorded, and the process ends."""
-    with serve(*COMMAND) as server:
+    """The engine is killed, and the service answers later: the process records the run first."""
+    with Gate(vod_emulator.url) as gate, serve(*COMMAND) as server:
         provider = PluginClient(server)
-        provider.configure(configuration(vod_emulator, tmp_path))
+        settings = {**configuration(vod_emulator, tmp_path), "vod:endpoint": gate.url}
+        provider.configure(settings)
         inputs = provider.checked(run("orphan"), START)
+        answer = gate.trap("accepted")
         create = provider.begin_create(run("orphan"), inputs)
-        until(lambda: len(vod_emulator.ledger()) == 1)
+        assert answer.reached.wait(60)
         create.cancel()  # the library of the provider cancels its handler, as at a kill
         server.close_pipe()
         server.engine_server.stop(0).wait()
+        until(lambda: not server.answers())
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(0.5)  # a process that ends now would accept no more writes
+        answer.release()
         assert server.process.wait(30) == 0
+        assert server.said == []
     [start] = vod_emulator.ledger()
     assert recorded_runs(tmp_path) == [start["runId"]]
 
