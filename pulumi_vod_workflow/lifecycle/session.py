@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 # The end of a run has the service's own time, so a status may be behind it.
 MAX_STATUS_DELAY: Final = 60.0
 """The time after a run's end in which a read may still return it as unfinished, in seconds."""
+# The age of the command, the end of a run and the service's time are whole seconds, rounded down.
+TIME_ERROR: Final = 2.0
+"""The most by which the two times of `Session.note_end` differ from the true ones, in seconds."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -263,7 +266,7 @@ class Session:
         if not is_terminal(found.outputs):
             return
         age, ended_for = self._command_age(), found.ended_for
-        if age is None or ended_for is None or ended_for < age + MAX_STATUS_DELAY:
+        if age is None or ended_for is None or ended_for < age + MAX_STATUS_DELAY + TIME_ERROR:
             self.ended_runs.add(run_id)
 
     def note_recorded(self, runs: Iterable[Mapping[str, Any]]) -> None:
