@@ -13,7 +13,6 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable, Coroutine
-from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +26,7 @@ from pulumi.runtime.proto import plugin_pb2, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
+from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.hosting.engine_log import EngineLog
@@ -36,7 +36,13 @@ from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
-from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
+from pulumi_vod_workflow.plugin.host import (
+    Cancellation,
+    host_of,
+    own_provider_of,
+    project_of,
+    type_of,
+)
 from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
 from pulumi_vod_workflow.plugin.provider_config import (
     problems_of,
@@ -88,6 +94,7 @@ class VodServicer(ResourceProviderServicer):
         self._cancelled = threading.Event()
         self._session: Session | None = None
         self._folder = Path()
+        self._project = ""
         self._attached_to = ""
         """The address of the engine that has attached to this process; else empty."""
         self._configured_by: tuple[str, dict[str, Any]] = "", {}
@@ -146,7 +153,12 @@ class VodServicer(ResourceProviderServicer):
         if engine and engine == self._attached_to and arguments != earlier:
             await _abort(context, ONE_CONFIGURATION)
         self._configured_by = self._attached_to, arguments
-        load = partial(settings_of, arguments, request.urn, self._folder)
+        provider = own_provider_of(request.urn)
+        self._project = project_of(request.urn)
+
+        def load() -> Settings:
+            return settings_of(arguments, self._folder, project=self._project, provider=provider)
+
         self._cancelled = threading.Event()
         announcements = Announcements(self._print_line, self._log.warning, self._log.stack_status)
         self._session = Session(
@@ -224,6 +236,9 @@ class VodServicer(ResourceProviderServicer):
         self, operation: Callable[[Call], Coroutine[Any, Any, T]], request: Any, context: Any
     ) -> T:
         """Run an operation of a resource, and return its answer."""
+        # Without the project's name, the journal may be that of another project. Older engines do
+        # not name the provider resource in `Configure`.
+        self._project = self._project or project_of(request.urn)
         name = operation.__name__
         kind = LIFECYCLES.get(type_of(request.urn))
         if kind is None:

@@ -23,7 +23,7 @@ from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFU
 from tests.engine.project import until
 from tests.hosts.client import PluginClient, ProviderError, Resource, from_wire, to_wire
 from tests.hosts.conftest import configuration
-from tests.hosts.server import Server, serve
+from tests.hosts.server import Server, serve, shown
 from torture.gate import Gate
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
@@ -134,13 +134,17 @@ def test_a_value_that_is_lost_starts_nothing(
     assert vod_emulator.ledger() == []
 
 
+@pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowBatch"])
 @pytest.mark.parametrize("call", ["read", "diff", "delete"])
 def test_a_run_in_a_state_leaves_the_journal(
-    call: str, provider: PluginClient, tmp_path: Path
+    call: str, kind: str, provider: PluginClient, vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
     """Otherwise a later replacement would reuse the run of the journal for ever."""
-    started = provider.up(run(call), START)
-    assert recorded_runs(tmp_path) == [started.id]
+    declared = (
+        START if kind == "WorkflowRun" else {"items": {"a": START, "b": {**START, "vid": "v2"}}}
+    )
+    started = provider.up(Resource(kind, f"{kind}-{call}"), declared)
+    assert sorted(recorded_runs(tmp_path)) == sorted(run["runId"] for run in vod_emulator.ledger())
     if call == "diff":
         provider.diff(started, started.inputs)
     else:
@@ -317,6 +321,48 @@ def test_problems_of_the_configuration_come_before_all_resources(
     assert len(failures) == bool(text)
     assert text in "".join(failures)
     assert HUSH not in "".join(failures)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "hint"),
+    [
+        ("default", "vod:accessKey and vod:secretKey of the stack", "config set vod:accessKey"),
+        ("keys", "accessKey and secretKey of the provider keys", "of the provider keys"),
+    ],
+)
+def test_missing_keys_are_searched_where_the_provider_can_have_them(
+    name: str, place: str, hint: str, server: Server
+) -> None:
+    """The engine sends no keys of `volcengine:`, and to a program's own provider none of `vod:`."""
+    urn = f"urn:pulumi:s::p::pulumi:providers:vod::{name}"
+    server.stub.Configure(
+        provider_pb2.ConfigureRequest(urn=urn, args=struct({"region": "cn-north-1"}))
+    )
+    request = provider_pb2.InvokeRequest(tok="vod:index:getRun", args=struct({"runId": "lb:1"}))
+    with pytest.raises(grpc.RpcError, match="No credentials") as caught:
+        server.stub.Invoke(request)
+    text = shown(caught.value)
+    assert f"- {place}\n" in text
+    assert hint in text.partition("hint: ")[2]
+    assert "volcengine:" not in text
+
+
+def test_an_engine_that_names_no_provider_uses_no_other_projects_journal(
+    vod_emulator: VodEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of a program may be that of another project."""
+    state = tmp_path / "state"
+    (tmp_path / "Pulumi.yaml").write_text(f"name: other\nbackend: {{url: 'file://{state}'}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    with serve(*COMMAND) as server:
+        provider = PluginClient(server)
+        next_operation(provider, vod_emulator)
+        provider.up(run("lonely"), START)
+    assert len(vod_emulator.ledger()) == 1
+    assert [*tmp_path.rglob("vod-journal*")]
+    assert not state.exists()
 
 
 def test_a_preview_that_may_hide_starts_says_so(server: Server) -> None:
