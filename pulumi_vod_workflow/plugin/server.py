@@ -46,7 +46,7 @@ async def serve(engine_address: str) -> None:
             loop.add_signal_handler(number, end.set)
     watch_engine(engine_address, lambda: loop.call_soon_threadsafe(end.set))
     await end.wait()
-    # A start that already has its permit is still sent, and the operation records its answer.
-    servicer.cancel()
+    # This cancels each call, which ends waits and retries. A start that already has its permit is
+    # still sent, and the operation records its answer.
     await server.stop(None)
     await servicer.wait_for_operations()

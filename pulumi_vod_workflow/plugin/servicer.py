@@ -119,8 +119,6 @@ class VodServicer(ResourceProviderServicer):
         return Empty()
 
     def _begin(self, engine_address: str) -> None:
-        # The engine calls `Cancel` at the end of each operation, also of a successful one.
-        self._cancelled = threading.Event()
         self._log = EngineLog(engine_address)
 
     async def CheckConfig(self, request: proto.CheckRequest, _context: Any) -> proto.CheckResponse:
@@ -159,6 +157,7 @@ class VodServicer(ResourceProviderServicer):
         def load() -> Settings:
             return settings_of(arguments, self._folder, project=self._project, provider=provider)
 
+        # The engine calls `Cancel` at the end of each operation, also of a successful one.
         self._cancelled = threading.Event()
         announcements = Announcements(self._print_line, self._log.warning, self._log.stack_status)
         self._session = Session(
@@ -168,12 +167,8 @@ class VodServicer(ResourceProviderServicer):
 
     async def Cancel(self, _request: Empty, _context: Any) -> Empty:
         """End waits and retries; each start that was sent is recorded first."""
-        self.cancel()
-        return Empty()
-
-    def cancel(self) -> None:
-        """End waits and retries; each start that was sent is recorded first."""
         self._cancelled.set()
+        return Empty()
 
     async def wait_for_operations(self) -> None:
         """Wait until no operation runs any more."""

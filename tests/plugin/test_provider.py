@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import subprocess
@@ -20,6 +21,8 @@ from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
+from pulumi_vod_workflow.plugin import operations
+from pulumi_vod_workflow.plugin.servicer import VodServicer
 from tests.engine.project import until
 from tests.hosts.client import PluginClient, ProviderError, Resource, from_wire, to_wire
 from tests.hosts.conftest import configuration
@@ -182,9 +185,57 @@ def test_a_start_outlives_its_engine(vod_emulator: VodEmulator, tmp_path: Path) 
             server.process.wait(0.5)  # a process that ends now would accept no more writes
         answer.release()
         assert server.process.wait(30) == 0
-        assert server.said == []
+        assert "Traceback" not in "".join(server.said)  # gRPC logs, too
     [start] = vod_emulator.ledger()
     assert recorded_runs(tmp_path) == [start["runId"]]
+
+
+def test_a_wait_ends_with_its_engine(vod_emulator: VodEmulator, tmp_path: Path) -> None:
+    """A wait that lost its engine would hold the process for hours."""
+    with serve(*COMMAND) as server:
+        provider = PluginClient(server)
+        provider.configure(configuration(vod_emulator, tmp_path))
+        started = provider.up(run("slow"), START)
+        wait = Resource("WorkflowCompletion", "wait")
+        inputs = provider.checked(wait, {"runs": {"slow": started.id}})
+        call = provider.begin_create(wait, inputs)  # without this reference, gRPC cancels it
+        until(lambda: vod_emulator.requests().get("GetWorkflowExecution", 0) > 0)
+        assert not call.done()
+        server.close_pipe()
+        server.engine_server.stop(0).wait()
+        assert server.process.wait(30) == 0
+        assert "Traceback" not in "".join(server.said)  # gRPC logs, too
+
+
+@pytest.mark.parametrize(
+    ("operation", "outcome"), [("Create", "A run may exist."), ("Delete", "No run was started.")]
+)
+def test_a_defect_tells_whether_a_run_may_exist(
+    operation: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Context:
+        async def abort(self, _code: Any, text: str, _metadata: Any) -> None:
+            raise RuntimeError(text)
+
+    async def failing(_: Any) -> None:
+        raise ValueError(HUSH)
+
+    failing.__name__ = operation.lower()
+    monkeypatch.setattr(operations, failing.__name__, failing)
+    servicer = VodServicer()
+    request: Any = {
+        "Create": provider_pb2.CreateRequest,
+        "Delete": provider_pb2.DeleteRequest,
+    }[operation](urn="urn:pulumi:s::p::vod:index:WorkflowRun::x")
+
+    async def play() -> None:
+        await servicer.Configure(provider_pb2.ConfigureRequest(urn=PROVIDER), Context())
+        await getattr(servicer, operation)(request, Context())
+
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(play())
+    assert outcome in str(caught.value)
+    assert HUSH not in str(caught.value)
 
 
 def test_an_idle_process_ends_with_its_engine_alone() -> None:
