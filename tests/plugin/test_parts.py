@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -127,7 +127,9 @@ def test_a_rerun_waits_until_a_preview_surely_has_read_the_end(
     announcements = Announcements(print, print, print)
     service: Any = None
     session = Session(cast("Any", None), service, announcements, command_age=lambda: age)
-    session.note_end("r", RunRead({}, {"phase": "failed"}, ended_for))
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = {} if ended_for is None else {"endTime": f"{now - timedelta(seconds=ended_for)}"}
+    session.note_end("r", RunRead({}, {"phase": "failed", **ended}, now))
     assert (session.ended_runs == set()) == is_shown
 
 
