@@ -34,7 +34,7 @@ class StartCause(Enum):
     EMULATED_RUN = "emulatedRun"
     """The recorded run is emulated, and runs now start at the service."""
     RERUN = "rerun"
-    """The recorded run failed, and `rerunOnFailure` is set."""
+    """The recorded run did not succeed, and `rerunOn` or `rerunOnFailure` starts it again."""
     REPLACED = "replaced"
     """The engine replaces the resource, for example with `--replace`."""
     OTHER = "other"
@@ -55,7 +55,7 @@ class StartReason:
     unknown: tuple[str, ...] = ()
     """Those properties whose values are not known yet."""
     status: str | None = None
-    """The recorded run's status, for `RERUN`."""
+    """The recorded run's status, or `expired`, for `RERUN`."""
 
     @property
     def may_be_sent_before(self) -> bool:
@@ -102,7 +102,7 @@ def restart_reason(
 
     """
     causes = dict.fromkeys(map(_cause_of, causing))
-    status = run.get("status")
+    status = "expired" if run.get("phase") == "expired" else run.get("status")
     return StartReason(
         tuple(causes),
         tuple(causing),
@@ -152,7 +152,7 @@ def _property_texts(names: Iterable[str], reason: StartReason) -> Iterator[str]:
             yield f"{name} (not known yet)"
         elif name == "emulated":
             yield EMULATED_RUN_TEXT
-        elif name == "rerunOnFailure":
-            yield f"rerunOnFailure after {reason.status}"
+        elif EFFECTS[name] is Effect.RERUN:
+            yield f"{name} after {reason.status}"
         else:
             yield name

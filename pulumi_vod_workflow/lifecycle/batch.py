@@ -14,6 +14,7 @@ from pulumi_vod_workflow.core.batch.changes import (
     plan_batch,
     same_work,
     same_work_warnings,
+    start_inputs,
 )
 from pulumi_vod_workflow.core.batch.inputs import (
     BATCH_FIELDS,
@@ -309,7 +310,8 @@ def _plan_with_recovery(
             "\n".join(["items that start again break a rule:", *problems, CORRECT_ITEMS])
         )
     items = items_of(news)
-    known = {key: items[key] for key in plan.start if is_known(items[key])}
+    starts = start_inputs(olds, news, plan.start)
+    known = {key: start for key, start in starts.items() if is_known(start)}
     if is_preparing:
         meet_stack(session, host, news)
     recovery, recorders = plan_starts(session, known)
@@ -491,11 +493,10 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     # Starts are last, because no line below may raise after the service accepts one: an error
     # would lose the RunIds (pulumi-facts 0.3).
     started = await _start(session, host, recorders)
-    items, location = items_of(news), session.endpoint_outputs()
-    own = {
-        key: {**items[key], **run, **location}
-        for key, run in {**reused, **started.accepted}.items()
-    }
+    location = session.endpoint_outputs()
+    new = {**reused, **started.accepted}
+    starts = start_inputs(olds, news, new)
+    own = {key: {**starts[key], **run, **location} for key, run in new.items()}
     # An error of Python's `create` loses all runs, so failed items are part of the state
     # (pulumi-facts 0.3).
     unclear: dict[str, str] = {}

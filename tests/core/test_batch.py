@@ -1085,6 +1085,27 @@ def test_rerun_on_failure(status: str, reason: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("defaults", "item", "starts"),
+    [
+        ({"rerunOn": ["userError"]}, {}, True),
+        ({"rerunOn": ["userError"]}, {"rerunOn": []}, False),
+        ({"rerunOn": ["userError"]}, {"rerunOnFailure": True}, False),
+        ({"rerunOnFailure": True}, {"rerunOn": ["userError"]}, True),
+        ({}, {"rerunOn": ["systemError"]}, False),
+    ],
+)
+def test_an_items_own_rerun_replaces_that_of_the_defaults(
+    defaults: dict[str, Any], item: dict[str, Any], starts: bool
+) -> None:
+    """Also where one of them has the alias."""
+    declared = {**one(**item), "defaults": defaults}
+    assert not check_batch(declared).problems
+    stack = started()
+    stack.read("a", "1003")
+    assert why(stack.preview(declared)) == ({"a": "rerunOn after 1003"} if starts else {})
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {},

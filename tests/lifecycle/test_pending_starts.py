@@ -233,6 +233,7 @@ def test_a_failed_create_proves_nothing_of_a_later_one_by_a_slow_clock(
         ({"rerunOnFailure": True}, {"phase": "failed", "status": "2003"}, True),
         ({"rerunOnFailure": True}, {"phase": "failed", "status": "1001"}, False),
         ({"rerunOnFailure": True}, {"phase": "running"}, False),
+        ({"rerunOn": ["terminated"]}, {"phase": "terminated", "status": "Terminated"}, True),
         ({}, {"phase": "failed", "status": "2003"}, False),
         ({}, {"runId": f"{EMULATED_RUN_ID}1"}, True),
     ],

@@ -23,9 +23,10 @@ from pulumi_vod_workflow.core.changes import (
     check_adopted_run,
     plan_change,
     values_differ,
+    with_rerun_token,
     work_digest,
 )
-from pulumi_vod_workflow.core.execution import is_terminal
+from pulumi_vod_workflow.core.execution import is_terminal, status_class
 from pulumi_vod_workflow.core.start_reason import (
     NEW,
     REJECTED,
@@ -286,10 +287,23 @@ def _decide_restart(
 def _is_unchanged(run: Properties, item: Properties) -> bool:
     """Return quickly, because a batch has thousands of items, whether nothing changes."""
     return (
-        run.get("phase") != "failed"
+        status_class(run) is None
         and not run["emulated"]
         and not values_differ(inputs_of(run), inputs_of(item))
     )
+
+
+def start_inputs(
+    recorded: Properties, declared: Properties, starts: Collection[str]
+) -> dict[str, Any]:
+    """Return the inputs of the items that start, with the tokens to send; unknown ones as they are."""
+    items, runs = items_of(declared), runs_of(recorded)
+    return {
+        key: with_rerun_token(items[key], runs[key])
+        if key in runs and items[key] is not UNKNOWN
+        else items[key]
+        for key in starts
+    }
 
 
 def kept_runs(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict[str, Any]:

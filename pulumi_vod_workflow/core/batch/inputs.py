@@ -48,12 +48,22 @@ _ITEM_FIELDS: Final = frozenset(map(to_camel, ItemInputs.model_fields))
 ITEM_INPUT_REASON: Final = "is an input of the items: set it in the defaults, or in an item"
 
 
+_ALTERNATIVES: Final = {
+    "vid": "directUrl",
+    "directUrl": "vid",
+    "rerunOn": "rerunOnFailure",
+    "rerunOnFailure": "rerunOn",
+}
+"""Input of an item -> the other input of the defaults that it replaces."""
+
+
 def items_of(batch: Properties) -> dict[str, Any]:
     """
     Return each item as a run's inputs: defaults, the item's values, scope and token; sorted by key.
 
     A map is merged key by key. Any other value replaces the default. An item's `vid` or `directUrl`
-    replaces both of the defaults. An item may be unknown as a whole.
+    replaces both of the defaults, and so does its `rerunOn` or `rerunOnFailure`. An item may be
+    unknown as a whole.
     """
     tokens = batch.get("clientTokens") or {}
     items: dict[str, Any] = {}
@@ -74,8 +84,7 @@ def apply_defaults(defaults: object, item: Properties) -> dict[str, Any]:
     """Return an item's inputs, with the shared defaults for absent ones."""
     if not isinstance(defaults, Mapping):  # unknown defaults: each absent input is unknown
         defaults = dict.fromkeys(map(to_camel, SharedInputs.model_fields), UNKNOWN)
-    other = {"vid": "directUrl", "directUrl": "vid"}
-    replaced = {other[key] for key in other if key in item}
+    replaced = {other for key, other in _ALTERNATIVES.items() if key in item}
     return _merge({key: value for key, value in defaults.items() if key not in replaced}, item)
 
 

@@ -27,6 +27,7 @@ RUN_RECORD: Final = (
     "extra",
     "region",
     "endpoint",
+    "rerunOf",
 )
 """The recorded outputs of an item's run. `inputs` are recorded if they differ from the item's."""
 
