@@ -23,6 +23,8 @@ class StartCause(Enum):
     """Nothing is recorded: no run, and no earlier start."""
     REJECTED = "rejected"
     """The last start of the item was rejected, so the item has no run."""
+    NOT_SENT = "notSent"
+    """The last update did not send the start, because of `maxFailures`."""
     UNKNOWN_OUTCOME = "unknownOutcome"
     """The same start was sent before without an answer."""
     UNKNOWN_INPUTS = "unknownInputs"
@@ -76,6 +78,7 @@ class StartReason:
 
 NEW: Final = StartReason((StartCause.NEW,))
 REJECTED: Final = StartReason((StartCause.REJECTED,))
+NOT_SENT: Final = StartReason((StartCause.NOT_SENT,))
 SENT_BEFORE: Final = StartReason((StartCause.UNKNOWN_OUTCOME,))
 REPLACED: Final = StartReason((StartCause.REPLACED,))
 UNKNOWN_ITEM: Final = StartReason((StartCause.UNKNOWN_INPUTS,))
@@ -126,6 +129,7 @@ SENT_BEFORE_TEXT: Final = (
 _TEXTS: Final[Mapping[StartCause, str]] = {
     StartCause.NEW: "new",
     StartCause.REJECTED: "not started before",
+    StartCause.NOT_SENT: "not sent before",
     StartCause.REPLACED: "the engine replaces it",
     StartCause.OTHER: "for a cause that this version does not know",
 }

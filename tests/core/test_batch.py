@@ -150,10 +150,13 @@ def recorded(
     *,
     rejected: Mapping[str, str] = MappingProxyType({}),
     unclear: Mapping[str, str] = MappingProxyType({}),
+    not_sent: Collection[str] = (),
     site: Mapping[str, str] = MappingProxyType(SITE),
 ) -> dict[str, Any]:
     """Return a state as it comes back from the engine, in whose numbers all are floats."""
-    state = to_batch_state(declared, runs, rejected=rejected, unclear=unclear, site=site)
+    state = to_batch_state(
+        declared, runs, rejected=rejected, unclear=unclear, not_sent=not_sent, site=site
+    )
     return normalise_batch(json.loads(json.dumps(state), parse_int=float))
 
 

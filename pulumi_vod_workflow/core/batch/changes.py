@@ -29,6 +29,7 @@ from pulumi_vod_workflow.core.changes import (
 from pulumi_vod_workflow.core.execution import is_terminal, status_class
 from pulumi_vod_workflow.core.start_reason import (
     NEW,
+    NOT_SENT,
     REJECTED,
     SENT_BEFORE,
     UNKNOWN_ADOPTION,
@@ -65,6 +66,8 @@ class BatchPlan:
     """Properties that are only recorded."""
     total: int | None = None
     """The number of declared items; `None` while the map itself is unknown."""
+    max_failures: int | None = None
+    """The number of failures after which no start is sent; `None` without a known limit."""
 
     @property
     def changes(self) -> bool:
@@ -91,8 +94,9 @@ class BatchPlan:
 
         """
         # The row of a resource shows the last line only.
+        limit = f", stops after {self.max_failures:,} failures" if self.max_failures else ""
         if self.total is None:
-            yield f"items not known yet: starts each new or changed item ({kind})"
+            yield f"items not known yet: starts each new or changed item ({kind}){limit}"
             return
         if self.reuse:
             yield f"reuses runs that an earlier update started (free): {list_names(self.reuse)}"
@@ -110,7 +114,7 @@ class BatchPlan:
                 f"{reason_text(reason)}: {list_names(keys)}"
                 for reason, keys in self.starts_by_reason()
             )
-            yield f"starts {len(self.start):,} of {self.total:,} items ({kind}): {whys}"
+            yield f"starts {len(self.start):,} of {self.total:,} items ({kind}){limit}: {whys}"
         elif self.changes:
             yield f"starts 0 of {self.total:,} items"
 
@@ -167,8 +171,10 @@ def plan_batch(
         AdoptionError: when items name their recorded run as one with another source.
 
     """
+    limit = declared.get("maxFailures")
+    max_failures = limit if isinstance(limit, int) else None
     if not isinstance(declared.get("items"), Mapping):
-        return BatchPlan()
+        return BatchPlan(max_failures=max_failures)
     after, runs = items_of(declared), runs_of(recorded)
     by_id = {run["runId"]: run for run in runs.values()}
     start: dict[str, StartReason] = {}
@@ -202,11 +208,12 @@ def plan_batch(
             *(key for key in BATCH_FIELDS if values_differ(recorded.get(key), declared.get(key))),
             *(
                 name
-                for name in ("rejected", "unclear")
+                for name in ("rejected", "unclear", "notSent")
                 if {*recorded.get(name, ())} - {*start, *adopt}
             ),
         ),
         total=len(after),
+        max_failures=max_failures,
     )
 
 
@@ -259,6 +266,8 @@ def _decide_first(key: str, item: Properties, recorded: Properties) -> StartReas
     if _is_unclear(key, item, recorded):
         return SENT_BEFORE
     known = {**(recorded.get("rejected") or {}), **(recorded.get("unclear") or {})}
+    if key in (recorded.get("notSent") or ()):
+        return NOT_SENT
     return REJECTED if key in known else NEW
 
 
@@ -296,7 +305,7 @@ def _is_unchanged(run: Properties, item: Properties) -> bool:
 def start_inputs(
     recorded: Properties, declared: Properties, starts: Collection[str]
 ) -> dict[str, Any]:
-    """Return the inputs of the items that start, with the tokens to send; unknown ones as they are."""
+    """Return the inputs of the items that start, with the tokens to send."""
     items, runs = items_of(declared), runs_of(recorded)
     return {
         key: with_rerun_token(items[key], runs[key])

@@ -41,9 +41,16 @@ from pulumi_vod_workflow.core.text import MAX_LISTED, join_path, list_names, pro
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties, as_mapping, normalise
 from pulumi_vod_workflow.errors import Problem
 
-BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
+BATCH_FIELDS: Final = (
+    "items",
+    "defaults",
+    "maxFailures",
+    "clientTokens",
+    "scope",
+    "secretInputs",
+)
 """The inputs of a batch, derived ones included."""
-_ALLOWED_KEYS: Final = {"items": "items", "defaults": "defaults"}
+_ALLOWED_KEYS: Final = {"items": "items", "defaults": "defaults", "maxFailures": "max_failures"}
 _ITEM_FIELDS: Final = frozenset(map(to_camel, ItemInputs.model_fields))
 ITEM_INPUT_REASON: Final = "is an input of the items: set it in the defaults, or in an item"
 
@@ -221,6 +228,10 @@ def _form_problems(batch: Properties) -> Iterator[Problem]:
                 yield Problem(
                     "items", f"each key must be {ITEM_KEYS}; wrong keys: {list_names(wrong, 5)}"
                 )
+    limit = batch.get("maxFailures")
+    is_number = isinstance(limit, int) and not isinstance(limit, bool)
+    if not (limit in (None, UNKNOWN) or (is_number and 1 <= limit <= MAX_ITEMS)):
+        yield Problem("maxFailures", f"must be an integer from 1 to {MAX_ITEMS:,}")
     if is_object_text(str(as_mapping(batch.get("scope")).get("name"))):
         yield Problem(RESOURCE_NAME, OBJECT_TEXT_REASON)
     for name in sorted(set(batch) - set(BATCH_FIELDS)):
