@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
@@ -116,6 +117,9 @@ STOPPED_HINTS: Final = (
     "hint: a failed run starts again only after a change, by a trigger or by `rerun_on` (paid)\n"
     "hint: or set a larger `max_failures`"
 )
+# The engine reads the state of a failed operation from a header of at most 16 MiB, in which a text
+# of JSON is up to 1.9 times longer.
+MAX_STATE_OF_ERROR: Final = 6_000_000  # characters of JSON
 MAX_REASONS_LISTED: Final = 20  # reasons in one message
 Runs = dict[str, dict[str, Any]]
 Recorders = dict[str, StartRecorder]
@@ -519,12 +523,13 @@ async def _apply(
     # would lose the RunIds (pulumi-facts 0.3).
     limit = _failure_limit(session, host, news, reused)
     started = await _start(session, host, recorders, limit)
-    location = session.endpoint_outputs()
     new = {**reused, **started.accepted}
-    starts = start_inputs(olds, news, new)
-    own = {key: {**starts[key], **run, **location} for key, run in new.items()}
-    for key, outputs in (limit.reads if limit else {}).items():
-        own[key] = execution.merge_outputs(own[key], outputs)
+    starts, location = start_inputs(olds, news, new), session.endpoint_outputs()
+    reads = limit.reads if limit else {}
+    own = {
+        key: execution.merge_outputs({**starts[key], **run, **location}, reads.get(key, {}))
+        for key, run in new.items()
+    }
     # An error of Python's `create` loses all runs, so failed items are part of the state
     # (pulumi-facts 0.3).
     unclear: dict[str, str] = {}
@@ -551,9 +556,26 @@ async def _apply(
         unclear=_without_request_ids(unclear),
         not_sent=started.not_sent,
     )
-    if started.not_sent:
-        raise BatchStoppedError(_stop_report(limit, started) + STOPPED_HINTS, id_, state)
+    _raise_if_stopped(host, limit, started, id_, state)
     return state
+
+
+def _raise_if_stopped(
+    host: Host, limit: FailureLimit | None, started: StartResults, id_: str, state: Properties
+) -> None:
+    """
+    Raise an error with the state if starts were not sent; a warning if the state is too large.
+
+    Raises:
+        BatchStoppedError: for starts that were not sent.
+
+    """
+    if not started.not_sent:
+        return
+    report = _stop_report(limit, started) + STOPPED_HINTS
+    if len(json.dumps(state, default=str)) <= MAX_STATE_OF_ERROR:
+        raise BatchStoppedError(report, id_, state)
+    host.logger.warning(report)
 
 
 def _failure_limit(
