@@ -193,8 +193,8 @@ def with_rerun_token(declared: Mapping[str, Any], recorded: Mapping[str, Any]) -
     """
     Return the inputs of a start that replaces a recorded run, with the token to send.
 
-    A rerun that the service may join to the recorded run has a token of its own, and `rerunOf` has
-    the id of that run. All other starts have the declared token.
+    A rerun that the service may join to the recorded run gets another token, and `rerunOf` names
+    that run. All other starts keep the declared token.
     """
     if (
         status_class(recorded) in JOINED_CLASSES

@@ -176,7 +176,7 @@ def test_runs_come_by_name(runs: Any) -> None:
     told = says(runs=runs, timeout=0, onFailure="x", more=1)
     assert [text.split(": ")[0] for text in told] == ["onFailure", "timeout", "runs", "more"]
     assert told[2] == "runs: must be a WorkflowBatch, or a list or map of WorkflowRuns or run ids"
-    assert told[3] == "more: unknown key; The keys here are on_failure, runs, timeout"
+    assert told[3] == "more: unknown key; The keys here are fail_fast, on_failure, runs, timeout"
 
 
 def test_a_key_that_no_completion_has_gets_a_hint() -> None:
@@ -184,7 +184,7 @@ def test_a_key_that_no_completion_has_gets_a_hint() -> None:
     settings: dict[str, Any] = {"onFailures": "error", "onFailure": "error", "on_failure": "record"}
     told = says(runs={"a": "lb:1"}, time_out=1, **settings)
     assert [text.partition(" The keys here are ")[::2] for text in told] == [
-        ("onFailures: unknown key; did you mean onFailure?", "onFailure, runs, timeout"),
+        ("onFailures: unknown key; did you mean onFailure?", "failFast, onFailure, runs, timeout"),
         ("on_failure: is given twice, as on_failure and as onFailure; keep one of them", ""),
         ("time_out: unknown key; did you mean timeout?", "on_failure, runs, timeout"),
     ]
