@@ -186,7 +186,7 @@ def test_a_key_that_no_completion_has_gets_a_hint() -> None:
     assert [text.partition(" The keys here are ")[::2] for text in told] == [
         ("onFailures: unknown key; did you mean onFailure?", "failFast, onFailure, runs, timeout"),
         ("on_failure: is given twice, as on_failure and as onFailure; keep one of them", ""),
-        ("time_out: unknown key; did you mean timeout?", "on_failure, runs, timeout"),
+        ("time_out: unknown key; did you mean timeout?", "fail_fast, on_failure, runs, timeout"),
     ]
 
 
