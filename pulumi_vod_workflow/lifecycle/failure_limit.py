@@ -19,6 +19,7 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import format_duration
+from pulumi_vod_workflow.core.text import failures_text
 from pulumi_vod_workflow.errors import CallError, NotFoundError, StoppedError
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.waiter import MAX_NOT_FOUND_READS
@@ -67,6 +68,7 @@ class FailureLimit:
         self._unfinished: dict[str, RunRef] = {}
         self._misses: Counter[str] = Counter()
         self._waiting = 0
+        self._changed = anyio.Event()
 
     @property
     def is_waiting(self) -> bool:
@@ -91,7 +93,8 @@ class FailureLimit:
                     return True
                 if is_cancelled():
                     raise StoppedError(START_WORKFLOW)
-                await anyio.sleep(CANCEL_CHECK_INTERVAL / 10)
+                with anyio.move_on_after(CANCEL_CHECK_INTERVAL):
+                    await self._changed.wait()
             return False
         finally:
             self._waiting -= 1
@@ -110,6 +113,12 @@ class FailureLimit:
     def stop(self, reason: str) -> None:
         """Admit no more starts; no effect after an earlier stop."""
         self.stop_reason = self.stop_reason or reason
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the starts that wait check again."""
+        self._changed.set()
+        self._changed = anyio.Event()
 
     def add(self, name: str, run: Mapping[str, Any]) -> None:
         """Add a run of this update; an interrupted update may have started it."""
@@ -157,7 +166,8 @@ class FailureLimit:
     def _check(self) -> None:
         failures = self._without_run + len(self.failed)
         if failures >= self.max_failures:
-            self.stop(f"after {failures:,} failures (max_failures: {self.max_failures:,})")
+            self.stop(f"after {failures_text(failures)} (max_failures: {self.max_failures:,})")
+        self._wake()
 
     def _check_time(self) -> None:
         now = self._clock.monotonic()

@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
+from pulumi_vod_workflow.core.text import NOT_SENT
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
     options_with_property_names,
@@ -155,7 +156,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
             }
             return {
                 **found,
-                **{prefix + key: {"rejected": _NOT_SENT} for key in not_sent or ()},
+                **{prefix + key: {"rejected": NOT_SENT} for key in not_sent or ()},
                 **without_run,
             }
 
@@ -172,10 +173,6 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
     def _secret_marker(self) -> Output[Any]:
         """Return an output that is secret if the resource has secret inputs."""
         return pulumi.get(self, "clientTokens")  # type: ignore[no-any-return]  # untyped
-
-
-_NOT_SENT = "not sent, because the batch stopped at max_failures"
-"""The reason of an item without a run."""
 
 
 def _lines(items: object) -> dict[str, Any]:

@@ -44,6 +44,7 @@ from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.start_reason import (
     NEW,
+    NOT_SENT,
     SENT_BEFORE_TEXT,
     StartCause,
     StartReason,
@@ -286,6 +287,7 @@ def says(**raw: Any) -> list[str]:
 
 MAP: Final = "items: must be a map of 1 to 10,000 items"
 KEY: Final = "items: each key must be a printable string"
+LIMIT: Final = "maxFailures: must be an integer from 1 to 10,000"
 
 
 @pytest.mark.parametrize(
@@ -299,6 +301,14 @@ KEY: Final = "items: each key must be a printable string"
         ({"items": {"k": {}}, "defaults": ITEM}, []),
         ({"items": {"k": {"existingRunId": "lb:1"}}}, []),
         ({"items": {"k": ITEM}, "clientTokens": {}, "secretInputs": True}, []),
+        ({"items": {"k": ITEM}, "maxFailures": 10_000}, []),
+        ({"items": {"k": ITEM}, "maxFailures": UNKNOWN}, []),
+        ({"items": {"k": ITEM}, "maxFailures": 0}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": -1}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": 10_001}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": 1.5}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": "5"}, [LIMIT]),
+        ({"items": {"k": {"templateId": "t"}}, "maxFailures": True}, [LIMIT, "items.k.vid"]),
         ({}, [MAP]),
         ({"items": {}}, [f"{MAP}, not 0"]),
         ({"items": [ITEM]}, [MAP]),
@@ -1087,6 +1097,21 @@ def test_rerun_on_failure(status: str, reason: dict[str, str]) -> None:
     assert why(stack.preview(one(rerunOnFailure=True))) == {}, "the new run"
 
 
+def test_what_a_limit_did_not_send_starts_next_and_is_recorded_until_then() -> None:
+    """An item that is no longer declared is no reason to keep its key; a limit alone is free."""
+    stack = started()
+    state = dict(stack.state)
+    declared = {**TWO, "maxFailures": 3}
+    stack.state = {**state, "notSent": ["b"]}
+    plan = stack.preview(declared)
+    assert why(plan) == {"b": "not sent before"}
+    assert plan.max_failures == 3
+    assert "notSent" in stack.preview(one()).state_only
+    stack.state = state
+    limited = stack.preview({**one(), "maxFailures": 3})
+    assert (limited.changes, limited.start, limited.state_only) == (True, {}, ("maxFailures",))
+
+
 @pytest.mark.parametrize(
     ("defaults", "item", "starts"),
     [
@@ -1182,6 +1207,11 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
             BatchPlan(total=1_234, start={"a": NEW, "b": VID, "c": NEW}, state_only=("items",)),
             ["starts 3 of 1,234 items (paid): new: a, c; vid: b"],
         ),
+        (
+            BatchPlan(total=3, start={"a": NOT_SENT}, max_failures=1),
+            ["starts 1 of 3 items (paid), stops after 1 failure: not sent before: a"],
+        ),
+        (BatchPlan(max_failures=20), [f"{NOT_YET}, stops after 20 failures"]),
         (BatchPlan(total=3, adopt=("a", "b")), ["adopts (free): a, b", NONE]),
         (
             BatchPlan(total=3, drop=("x",), state_only=("items",)),

@@ -18,6 +18,7 @@ from pulumi_vod_workflow.cli.review.model import (
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.core.changes import SAME_WORK_WARNING
 from pulumi_vod_workflow.core.execution import TERMINAL_PHASES
+from pulumi_vod_workflow.core.text import failures_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,8 @@ def uncertainty_notes(start: PlannedRun) -> Iterator[str]:
         yield f"{start.joins}: free if joined, as it is while that run is unfinished"
     elif not start.certain:
         yield "it may turn out that nothing is started"
+    if start.max_failures:
+        yield f"the batch stops after {failures_text(start.max_failures)}"
 
 
 FREE_REASON_TEXT: dict[FreeReason, str] = {
