@@ -41,11 +41,14 @@ PAID_OPERATIONS: Final[frozenset[str]] = frozenset()
 """Names of the operations that may start runs."""
 
 
-async def check(session: Session, _host: Host, _olds: Properties, news: Properties) -> Checked:
+async def check(session: Session, host: Host, olds: Properties, news: Properties) -> Checked:
     """Validate a wait; offline and free."""
     if has_lost_inputs(news):
         return Checked(news)
     checked = check_completion(news)
+    fails_fast = checked.values.get("failFast")
+    if fails_fast is True and normalise(olds).get("failFast") is not True:
+        host.logger.info("fails at the first run that does not succeed (fail_fast)")
     return Checked(checked.values, session.failures(checked.problems))
 
 

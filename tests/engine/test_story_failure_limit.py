@@ -15,7 +15,7 @@ from tests.engine.project import Project, until
 from tests.engine.vault import Vault
 from tests.scale import scaled
 
-pytestmark = pytest.mark.hosts("dynamic", "plugin")
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 
 def keys(count: int) -> list[str]:
@@ -40,6 +40,7 @@ def quick(story: Story) -> None:
     story.emulator.settings(pending_seconds=0, running_seconds=0.3)
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 @pytest.mark.torture
 def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
     """
@@ -203,6 +204,7 @@ def test_a_wait_can_end_at_the_first_failure(story: Story) -> None:
     refused = story.preview(program(fail_fast=True, on_failure="record"))
     assert "failFast: has no effect with on_failure record" in refused.text
     outcome = story.failing_up(program(fail_fast=True))
+    assert "fails at the first run that does not succeed (fail_fast)" in outcome.text
     assert "1 of 2 runs did not succeed:" in outcome.text
     assert "fail_fast: the wait ended before 1 runs" in outcome.text
     story.emulator.advance(5000)

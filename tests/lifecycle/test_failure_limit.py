@@ -47,7 +47,8 @@ class Service:
     ) -> tuple[dict[str, RunRead], dict[str, CallError]]:
         await asyncio.sleep(ANSWER)
         self.most_out = max(self.most_out, len(runs))
-        now, found, errors = asyncio.get_running_loop().time(), {}, {}
+        now, found = asyncio.get_running_loop().time(), {}
+        errors: dict[str, CallError] = {}
         for name in runs:
             if self.outcomes[name] == "lost":
                 errors[name] = NOT_FOUND
@@ -177,9 +178,10 @@ def test_runs_of_an_interrupted_update_count(monkeypatch: pytest.MonkeyPatch) ->
         limit = FailureLimit(3, lambda run: run["runId"])
         for name, phase in {"a": "failed", "b": "expired", "c": "succeeded"}.items():
             limit.add(name, {"runId": name, "phase": phase})
-        assert not limit.stop_reason
+        reasons = [limit.stop_reason]
         limit.add("d", {"runId": "d", "phase": "terminated", "statusReason": "x"})
-        assert limit.stop_reason
+        reasons.append(limit.stop_reason)
+        assert reasons == ["", "after 3 failures (max_failures: 3)"]
         assert not await limit.admit(lambda: False)
 
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
