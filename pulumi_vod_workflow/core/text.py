@@ -16,9 +16,9 @@ MAX_LISTED: Final = 100
 """The number of keys, or of problems, in one text."""
 
 
-def failures_text(count: int) -> str:
-    """Return a number of failures for people."""
-    return f"{count:,} failure" if count == 1 else f"{count:,} failures"
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, whose plural ends with `s`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def property_path(*parts: int | str) -> str:

@@ -77,6 +77,12 @@ def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
         key: run["runId"] for key, run in paid.items()
     }
     assert "notSent" not in story.batch
+    more = corrected | {f"x{number}": {"vid": "emu-fail-2003"} for number in range(9)}
+    outcome = story.failing_up(batch(more, max_failures=2))
+    assert "this update started 2 items and did not send 7 items: x2, x3, " in outcome.text
+    assert len(story.emulator.ledger()) == count + 2
+    assert len(story.batch["runs"]) == count + 2
+    story.pays(batch(corrected), 0)
     for limit in ({"max_failures": 7}, {}):
         outcome = story.pays(batch(corrected, **limit), 0)
         assert outcome.changed == [("update", "batch")]
@@ -91,7 +97,7 @@ def test_rejected_starts_count(story: Story) -> None:
     assert story.batches == {}
     quick(story)
     outcome = story.failing_up(batch({"a": {"vid": "v-a"}, **missing}, max_failures=3))
-    assert "this update started 1 items" in outcome.text
+    assert "this update started 1 item and" in outcome.text
     assert [*story.batch["runs"]] == ["a"]
     assert 3 <= len(story.batch["rejected"]) <= 3 + 2, "a success lets two more follow"
     asked = len(story.emulator.ledger())

@@ -18,7 +18,7 @@ from pulumi_vod_workflow.cli.review.model import (
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.core.changes import SAME_WORK_WARNING
 from pulumi_vod_workflow.core.execution import TERMINAL_PHASES
-from pulumi_vod_workflow.core.text import failures_text
+from pulumi_vod_workflow.core.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def uncertainty_notes(start: PlannedRun) -> Iterator[str]:
     elif not start.certain:
         yield "it may turn out that nothing is started"
     if start.max_failures:
-        yield f"the batch stops after {failures_text(start.max_failures)}"
+        yield f"the batch stops after {counted(start.max_failures, 'failure')}"
 
 
 FREE_REASON_TEXT: dict[FreeReason, str] = {
