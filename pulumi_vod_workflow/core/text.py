@@ -16,9 +16,9 @@ MAX_LISTED: Final = 100
 """The number of keys, or of problems, in one text."""
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, whose plural ends with `s`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def pluralise(number: int, what: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def property_path(*parts: int | str) -> str:

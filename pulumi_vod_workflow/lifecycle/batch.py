@@ -53,7 +53,7 @@ from pulumi_vod_workflow.core.recovery import (
 )
 from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.start_reason import StartCause
-from pulumi_vod_workflow.core.text import as_one_line, counted, list_names
+from pulumi_vod_workflow.core.text import as_one_line, list_names, pluralise
 from pulumi_vod_workflow.core.values import UNKNOWN, as_mapping, is_known
 from pulumi_vod_workflow.errors import (
     UNKNOWN_START_OPTIONS,
@@ -731,15 +731,15 @@ def _stop_report(limit: FailureLimit | None, started: StartResults) -> str:
     """Return the lines about starts that the limit did not admit; empty without such starts."""
     if limit is None or not started.not_sent:
         return ""
-    accepted = counted(len(started.accepted), "item")
-    not_sent = counted(len(started.not_sent), "item")
+    accepted = pluralise(len(started.accepted), "item")
+    not_sent = pluralise(len(started.not_sent), "item")
     summary = (
         f"stopped {limit.stop_reason}: this update started {accepted} and did not send {not_sent}: "
         f"{list_names(sorted(started.not_sent), 10)}"
     )
     lines = _group_by_reason(limit.failed)
     if lines:
-        lines.insert(0, f"{counted(len(limit.failed), 'run')} did not succeed:")
+        lines.insert(0, f"{pluralise(len(limit.failed), 'run')} did not succeed:")
     return "\n".join([summary, *lines, ""])
 
 

@@ -19,7 +19,7 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import format_duration
-from pulumi_vod_workflow.core.text import counted
+from pulumi_vod_workflow.core.text import pluralise
 from pulumi_vod_workflow.errors import CallError, NotFoundError, StoppedError
 from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
 from pulumi_vod_workflow.lifecycle.waiter import MAX_NOT_FOUND_READS
@@ -166,7 +166,9 @@ class FailureLimit:
     def _check(self) -> None:
         failures = self._without_run + len(self.failed)
         if failures >= self.max_failures:
-            self.stop(f"after {counted(failures, 'failure')} (max_failures: {self.max_failures:,})")
+            self.stop(
+                f"after {pluralise(failures, 'failure')} (max_failures: {self.max_failures:,})"
+            )
         self._wake()
 
     def _check_time(self) -> None:

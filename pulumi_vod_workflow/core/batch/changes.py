@@ -39,7 +39,7 @@ from pulumi_vod_workflow.core.start_reason import (
     restart_reason,
 )
 from pulumi_vod_workflow.core.state import updated_state
-from pulumi_vod_workflow.core.text import counted, list_names, property_path
+from pulumi_vod_workflow.core.text import list_names, pluralise, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -95,7 +95,7 @@ class BatchPlan:
         """
         # The row of a resource shows the last line only.
         limit = (
-            f", stops after {counted(self.max_failures, 'failure')}" if self.max_failures else ""
+            f", stops after {pluralise(self.max_failures, 'failure')}" if self.max_failures else ""
         )
         if self.total is None:
             yield f"items not known yet: starts each new or changed item ({kind}){limit}"
