@@ -55,7 +55,8 @@ class Service:
                 continue
             is_over = now - self.started[name] >= self.seconds
             phase = self.outcomes[name] if is_over else "running"
-            found[name] = RunRead({}, {"phase": phase, "statusReason": phase})
+            outputs = {"phase": phase, "statusReason": phase}
+            found[name] = RunRead({}, outputs, SimulatedClock().now())
         return found, errors
 
 
