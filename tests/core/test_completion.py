@@ -386,7 +386,7 @@ PAID: Final = " (paid: starts one run)."
 TRIGGER: Final = "To rerun it, change a value in its triggers"
 AGAIN: Final = TRIGGER + PAID
 CONSOLE: Final = "Look for the run in the VOD console, then set existing_run_id to its RunId."
-SETTING: Final = ", or set rerun_on_failure and run `pulumi refresh --run-program`"
+SETTING: Final = ", or set rerun_on and run `pulumi refresh --run-program`"
 SYSTEM: Final = TRIGGER + SETTING + PAID
 
 
@@ -440,9 +440,9 @@ def test_what_a_person_needs_to_know_is_there(status: str, parts: list[str]) -> 
 
 
 def test_a_system_error_names_the_setting_that_repeats_it() -> None:
-    """A trigger is one way, `rerun_on_failure` the one that was made for it."""
-    assert "rerun_on_failure" in refused(a=ended("2003"))[1]
-    assert "rerun_on_failure" not in refused(a=ended("1001"))[1]
+    """A trigger is one way, `rerun_on` the one that was made for it."""
+    assert "rerun_on and" in refused(a=ended("2003"))[1]
+    assert "rerun_on and" not in refused(a=ended("1001"))[1]
 
 
 def test_a_rejection_that_is_a_sentence_stays_one() -> None:

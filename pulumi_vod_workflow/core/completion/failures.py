@@ -76,7 +76,7 @@ def remedy(result: Properties) -> str:
         return "Correct the declaration (paid: starts one run)."
     rerun = "change a value in its triggers"
     if status.startswith("2"):
-        rerun += ", or set rerun_on_failure and run `pulumi refresh --run-program`"
+        rerun += ", or set rerun_on and run `pulumi refresh --run-program`"
     return f"To rerun it, {rerun} (paid: starts one run)."
 
 
