@@ -120,7 +120,7 @@ PHASES: Final = {
 }
 RESULT_PHASES: Final = {
     **{phase: text for phase, text in PHASES.items() if phase in TERMINAL_PHASES},
-    "rejected": "The item has no run: its start was rejected.",
+    "rejected": "The item has no run: its start was rejected, or was not sent.",
     "unclear": "The item may have a run: its start was sent, and no answer came.",
 }
 ON_FAILURE: Final = {
@@ -176,8 +176,8 @@ RUNS: Final = {
     },
     "description": (
         "The runs to wait for: name -> the id of a run, or an object with its `runId`. All runs "
-        "of a batch are `batch.runs`. An item without a run is in the batch's `rejected` or "
-        "`unclear`, and not in `batch.runs`."
+        "of a batch are `batch.runs`. An item without a run is in the batch's `rejected`, "
+        "`notSent` or `unclear`, and not in `batch.runs`."
     ),
 }
 WAIT_TARGET: Final = {
