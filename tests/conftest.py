@@ -39,7 +39,7 @@ ONE_PROCESS: Final = {
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Start each costly server once; in each process of pytest, all took 30 s of processor time."""
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where pytest-xdist is
+    from xdist.scheduler import LoadScopeScheduling
 
     class OneProcessForEachServer(LoadScopeScheduling):
         # `xdist_group` does the same, but pytest-xdist 3.8 cannot read it with pytest 9.2.

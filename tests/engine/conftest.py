@@ -18,7 +18,7 @@ from pulumi import automation as auto
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story, new_stack
 from tests.engine.hosts import HostName, declare_packaged, install_plugin, use_plugin
-from tests.engine.project import Project, no_process_left
+from tests.engine.project import PYTHON_START, Project, no_process_left
 from tests.engine.vault import Vault
 from tests.scale import TORTURE
 
@@ -81,6 +81,9 @@ def command() -> auto.PulumiCommand:
         del os.environ[name]
     # The engine's collector of garbage takes a twentieth of each command's processor time.
     os.environ |= {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
+    # So does Python's.
+    found = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([PYTHON_START, *([found] if found else [])])
     return auto.PulumiCommand(root=str(Path(pulumi).parent.parent), skip_version_check=True)
 
 
