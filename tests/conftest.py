@@ -41,7 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Start each costly server once; in each process of pytest, all took 30 s of processor time."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneProcessForEachServer(LoadScopeScheduling):
+    class OneProcessForEachServer(LoadScopeScheduling):  # type: ignore[misc]
         # `xdist_group` does the same, but pytest-xdist 3.8 cannot read it with pytest 9.2.
         def _split_scope(self, nodeid: str) -> str:
             return ONE_PROCESS.get(nodeid.partition("::")[0], nodeid)
