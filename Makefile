@@ -57,7 +57,7 @@ fast: $(READY)
 	@$(PYTHON) -m tools.actionlint >/dev/null || true
 	@echo "==> pytest, without the engine" >&2
 	@$(COMPILE_TESTS)
-	@$(PYTHON) -m pytest -n 5 --maxschedchunk 1 -m "not engine and not package" -q $(ARGS)
+	@$(PYTHON) -m pytest -n 7 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)
@@ -69,11 +69,11 @@ test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS=
 	@$(PYTHON) tools/engine/find_or_install.py yaml >/dev/null || true
 	@echo "==> pytest" >&2
 	@$(COMPILE_TESTS)
-	@tools/with-engine $(PYTHON) -m pytest -n 6 --maxschedchunk 1 $(ARGS)
+	@tools/with-engine $(PYTHON) -m pytest -n 6 $(ARGS)
 
 .PHONY: package
 package: $(READY) ## Test the package with every Python found and the lowest versions, then build dist/, in 8 minutes
-	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 --maxschedchunk 1 tests/package \
+	@PACKAGE=whole tools/with-engine $(PYTHON) -m pytest -n 2 tests/package \
 		tests/engine/test_templates.py $(ARGS)
 	@rm -rf dist
 	@$(PYTHON) -m hatchling build
@@ -84,7 +84,7 @@ bench: $(READY) ## Measure each value beside a baseline, in 30 minutes (PART="si
 
 .PHONY: torture
 torture: $(READY) ## Run every matrix whole, then kill updates at every point of a start, also on two machines, in 90 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
-	@[ -n "$(ARGS)" ] || TORTURE=1 tools/with-engine $(PYTHON) -m pytest -n 4 --maxschedchunk 1 -m torture
+	@[ -n "$(ARGS)" ] || TORTURE=1 tools/with-engine $(PYTHON) -m pytest -n 4 -m torture
 	@tools/with-engine $(PYTHON) -m torture $(ARGS)
 	@[ -n "$(ARGS)" ] || tools/with-engine $(PYTHON) -m torture runners
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import settings
+
+from tests.cli.browser import Tab, browsing
 
 # An example waits while other processes have the processor.
 settings.register_profile("untimed", settings(), deadline=None)
@@ -20,6 +24,31 @@ BEFORE_WAITS = "package"
 """The folder after whose tests those begin that wait for seconds, or that others wait for."""
 
 
+ONE_PROCESS: Final = {
+    "tests/cli/test_runs_page_in_browser.py": "browser",
+    "tests/emulator/test_page_in_browser.py": "browser",
+    "tests/hosts/test_conformance.py": "hosts",
+    "tests/journal/test_objects.py": "object stores",
+    "tests/journal/test_other_clouds.py": "object stores",
+    "tests/journal/test_postgres.py": "postgres",
+    "tests/plugin/test_provider.py": "plugin",
+}
+"""Module -> the costly server of its tests: one process runs all tests that share a server."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Start each costly server once; in each process of pytest, all took 30 s of processor time."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneProcessForEachServer(LoadScopeScheduling):  # type: ignore[misc]
+        # `xdist_group` does the same, but pytest-xdist 3.8 cannot read it with pytest 9.2.
+        def _split_scope(self, nodeid: str) -> str:
+            return ONE_PROCESS.get(nodeid.partition("::")[0], nodeid)
+
+    return OneProcessForEachServer(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, so that no process ends long after the others."""
     rank = {folder: number for number, folder in enumerate(FIRST)}
@@ -30,6 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return rank.get(item.nodeid.split("/")[1], len(FIRST))
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """A page of a real browser; each of its tests has the group `browser`, so one is started."""
+    with browsing(tmp_path_factory.mktemp("browser")) as tab:
+        yield tab
 
 
 def pytest_collection_finish() -> None:

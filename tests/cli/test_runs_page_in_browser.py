@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.browser import Tab, browsing
+from tests.cli.browser import Tab
 from tests.cli.conftest import Vod
 from tests.cli.exports import SECRET, a_season, at, batch, run, transcode, written
 
@@ -23,12 +22,6 @@ BARS = """Object.fromEntries([...document.querySelectorAll('#runs tbody tr')].ma
       height: box.height, seen: bar.checkVisibility(), kind: bar.className,
       colour: style.backgroundColor, image: style.backgroundImage};
   })]))"""
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browsing(tmp_path_factory.mktemp("browser")) as tab:
-        yield tab
 
 
 @pytest.fixture

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
-from tests.cli.browser import Tab, browsing
+from tests.cli.browser import Tab
 
 Call = Callable[..., httpx.Response]
 RUNS = """[...document.querySelectorAll('#runs tbody tr')].map(
     row => [...row.cells].map(cell => cell.innerText))"""
 BARS = """[...document.querySelectorAll('#chart rect')].map(bar => [bar.className.baseVal,
     bar.x.baseVal.value, bar.y.baseVal.value, bar.width.baseVal.value])"""
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browsing(tmp_path_factory.mktemp("browser")) as tab:
-        yield tab
 
 
 def started(call: Call, source: str | dict[str, str], **more: str) -> str:

@@ -18,7 +18,7 @@ from pulumi import automation as auto
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Story, new_stack
 from tests.engine.hosts import HostName, declare_packaged, install_plugin, use_plugin
-from tests.engine.project import Project, no_process_left
+from tests.engine.project import PYTHON_START, Project, no_process_left
 from tests.engine.vault import Vault
 from tests.scale import TORTURE
 
@@ -79,8 +79,12 @@ def command() -> auto.PulumiCommand:
         if key.startswith(("VOLC", "PULUMI_")) and key != "PULUMI_PYTHON_CMD"
     ]:
         del os.environ[name]
-    # The engine's collector of garbage takes a twentieth of each command's processor time.
-    os.environ |= {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
+    # The engine's collector of garbage takes a twentieth of each command's processor time. Its
+    # threads take a fiftieth to wait for each other, and other tests have the other processor.
+    os.environ |= {"GOGC": "off", "GOMEMLIMIT": "1GiB", "GOMAXPROCS": "1"}
+    # Python's collector takes another twentieth.
+    found = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([PYTHON_START, *([found] if found else [])])
     return auto.PulumiCommand(root=str(Path(pulumi).parent.parent), skip_version_check=True)
 
 

@@ -26,6 +26,8 @@ from tests.engine.hosts import PACKAGES, HostName, install_plugin, use_plugin
 from tests.engine.vault import LINES, PROVIDER, Vault
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+PYTHON_START: Final = str(Path(__file__).parent / "python_start")
+"""The folder of what Python does at its start."""
 IMPORTS: Final = "import pulumi\nfrom {package} import WorkflowBatch, WorkflowRun\n"
 STACK: Final = "dev"
 TELLING: Final = frozenset({"up", "preview", "refresh", "destroy"})
@@ -216,7 +218,7 @@ class Project:
         self.environ = {
             **os.environ,
             "PYTHONDONTWRITEBYTECODE": "",  # every command starts two more processes
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{PYTHON_START}{os.pathsep}{ROOT}",
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_HOME": str(self.home),
             "PULUMI_CONFIG_PASSPHRASE": "",

@@ -30,9 +30,11 @@ def new(checkout: Checkout, name: str, options: str, commands: str = NEW) -> Pat
     """Type `commands`, the last of which is `pulumi new`, with answers to its questions."""
     folder = checkout.folder / name
     folder.mkdir(exist_ok=True)
+    # The page's `pip wheel` builds with this environment's tools; `make package` installs them.
+    environ = {} if WHOLE else {"PIP_NO_BUILD_ISOLATION": "0"}  # the text of "no" for this option
     script = commands.rstrip().replace("~", str(checkout.folder)).replace(CLONE, str(ROOT))
     answers = f"--yes --offline --name {name} --description 'My films'"
-    checkout.type(f"{script} {answers} {options}", folder)
+    checkout.type(f"{script} {answers} {options}", folder, **environ)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Each kind of environment is made once for all processes of a test run."""
+"""The package and each kind of environment are made once for all processes of a test run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The source distribution and the wheel."""
-    return build(ROOT, tmp_path_factory.mktemp("built"))
+    return Built(made_once(tmp_path_factory, "built", lambda folder: build(ROOT, folder)))
 
 
 @pytest.fixture(scope="session", params=TRIED)
