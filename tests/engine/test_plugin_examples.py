@@ -134,6 +134,7 @@ def test_the_built_in_workflows(up: Callable[..., dict[str, Any]]) -> None:
     assert len(up("get-built-in-workflows")["workflows"]) == 4
 
 
+@pytest.mark.hosts("dynamic")  # whose project has no plugin
 def test_a_program_without_the_plugin_ends_with_advice(
     like: Project, emulator: VodEmulator, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from torture.crash import crash, first
 from torture.declared import FILE, PROGRAM
 from torture.stand import Stand
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 
 def test_two_backends_with_one_journal_keep_their_own_runs(tmp_path: Path, like: Project) -> None:
     """Project, stack and resource have the same names; one update was killed after its answer."""

@@ -401,7 +401,7 @@ def test_after_a_kill_the_next_up_resumes(project: Project, emulator: VodEmulato
     update = project.up()
     until(lambda: polls(emulator) >= 2)
     update.kill(update.process.pid)
-    until(lambda: not update.processes("pulumi.dynamic"), seconds=30)
+    until(lambda: not project.providers(update), seconds=30)
     project.command("cancel", "--yes", "--stack", "dev")
     once_asked(emulator, 2, 5000)
     assert '"succeeded"' in project.command("up", "--yes", "--skip-preview")

@@ -24,6 +24,8 @@ from torture.gate import Gate
 
 __all__ = ["azure", "gcs", "s3", "s3_hosts"]
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 COUNT = 12
 PROGRAM = f"""
 made = {{f"k{{number:02}}": {{"vid": f"v{{number:02}}"}} for number in range({COUNT})}}
@@ -68,6 +70,7 @@ def machine(
         (project.folder / "Pulumi.yaml").write_text(
             f"name: project\nruntime: python\nbackend:\n  url: {server.url(bucket, '/states')}\n"
         )
+        project.install_plugin()
         project.program(PROGRAM)
         return project
 

@@ -12,6 +12,7 @@ import pytest
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.project import ROOT, Project
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 SETTINGS: dict[str, Any] = {
     "at-most-starts": {"max": 3},
     "at-most-cost": {"prices": "prices.toml", "max": 3.5, "assumedMinutes": 2},

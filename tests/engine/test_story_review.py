@@ -20,6 +20,7 @@ from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from pulumi_vod_workflow.lifecycle.announcements import MAX_RESOURCES_COUNTED_AT_ONCE
 from tests.engine.project import Project
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 DECLARE = '''
 from pulumi import Alias, Output, ResourceOptions as O
 from pulumi_vod_workflow import DirectUrlArgs
@@ -39,7 +40,10 @@ def batch(name, items, opts=None, **defaults):
 '''
 SPEC = '{"override_params": {"logo": [{"template_id": "l", "vars": {"text": "%s"}}]}}'
 SHOTS = '{"override_params": {"snapshot": [{"template_id": ["s"], "sample_offsets": [%s]}]}}'
-URN = "urn:pulumi:dev::project::pulumi-python:dynamic/vod:"
+URNS = {
+    "dynamic": "urn:pulumi:dev::project::pulumi-python:dynamic/vod:",
+    "plugin": "urn:pulumi:dev::project::vod:index:",
+}
 
 
 @dataclass(frozen=True)
@@ -514,7 +518,7 @@ def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
             option
             for change in CHANGES
             if change.replace
-            for option in ("--replace", f"{URN}{change.type}::{change.name}")
+            for option in ("--replace", f"{URNS[project.host]}{change.type}::{change.name}")
         ]
         data = preview(project, *forced)
         detailed = preview(project, "--diff", "--show-replacement-steps", "--show-sames", *forced)

@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.core.property_marks import SIGNATURE
+from tests.engine.hosts import PACKAGES
 from tests.engine.project import Project, until
 from torture.crash import crash, end, first, strike
 from torture.stand import Stand
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 COMMAND = [sys.executable, "-m", "pulumi_vod_workflow.cli"]
 
 
@@ -156,7 +158,7 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
     stand.declared.runs = {"run": {"vid": "v-run", "template_id": "t"}}
     stand.write()
     (stand.folder / "__main__.py").write_text(
-        "import pulumi\nfrom pulumi_vod_workflow import WorkflowRun\n"
+        f"import pulumi\nfrom {PACKAGES[project.host]} import WorkflowRun\n"
         'args = dict(vid="v-run", template_id="t",\n'
         '            callback_args=pulumi.Output.secret("hush-hush-4711"))\n'
         'WorkflowRun("run", **args, existing_run_id=pulumi.Config().get("adopt"))\n'
@@ -193,8 +195,6 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
         project = stand.project
         project.program(
             """
-            from pulumi_vod_workflow import WorkflowCompletion
-
             key = pulumi.Output.secret("hush-hush-4711")
             WorkflowRun("secret", vid="v-secret", template_id="t", callback_args=key)
             bad = WorkflowRun("bad", vid="emu-fail-1001", template_id="t")
