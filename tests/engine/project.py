@@ -339,3 +339,10 @@ class Project:
         latest = json.loads(self._state.read_text())["checkpoint"]["latest"] or {}
         found: list[dict[str, Any]] = latest.get("resources") or []
         return found
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs in the state: after a refresh by an update the engine shows none."""
+        [stack] = [item for item in self.resources if item["type"] == "pulumi:pulumi:Stack"]
+        outputs: dict[str, Any] = stack["outputs"]
+        return outputs
