@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pulumi_vod_workflow.config.shown_url import has_credentials
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.config.shown_url import has_credentials
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import ConfigurationError

@@ -264,9 +264,7 @@ class VodServicer(ResourceProviderServicer):
         may_start_runs: bool,
     ) -> T:
         cancellation = Cancellation(self._cancelled)
-        task = asyncio.ensure_future(
-            self._on_thread(lambda: _outcome_of(operation(cancellation)))
-        )
+        task = asyncio.ensure_future(self._on_thread(lambda: _outcome_of(operation(cancellation))))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         try:

@@ -105,7 +105,9 @@ def test_stacks_that_share_a_journal_do_not_disturb_each_other(
             one.repair()
             one.command("up", "--yes", "--stack", "one")
             for project in projects:
-                recorded = [item for item in project.resources if canonical_type(item["type"]) == BATCH_TYPE]
+                recorded = [
+                    item for item in project.resources if canonical_type(item["type"]) == BATCH_TYPE
+                ]
                 assert len(recorded) == 1
     ledger = emulator.ledger()
     tokens = Counter(start["clientToken"] for start in ledger)

@@ -475,7 +475,11 @@ def test_a_signed_url_among_the_results_is_secret(stack: Stack) -> None:
     stack.command("refresh", *SILENT)
     shown = json.loads(stack.command("stack", "output", "--json"))
     assert shown == {"made": [], **dict.fromkeys(("mark", "got", "done"), "[secret]")}
-    recorded = [json.dumps(item["outputs"]) for item in stack.resources if canonical_type(item["type"]) in OURS]
+    recorded = [
+        json.dumps(item["outputs"])
+        for item in stack.resources
+        if canonical_type(item["type"]) in OURS
+    ]
     assert len(recorded) == 3
     for outputs in recorded:
         assert '"storeUris": ["tos://' in outputs
