@@ -15,7 +15,8 @@ import pytest
 from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
 from tests.engine.project import Command, Project, until
 from tests.scale import scaled
-from torture.crash import LANGUAGE, first
+from torture.crash import LANGUAGE, first, strike
+from torture.gate import Point
 from torture.stand import Stand
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
@@ -67,6 +68,26 @@ def test_what_is_in_flight_at_the_kill_is_recorded_before_the_provider_ends(stan
     stand.project.repair()
     said = stand.end(stand.begin())
     assert (said.code, len(stand.ids)) == (0, COUNT), said.text
+
+
+@pytest.mark.torture
+@pytest.mark.hosts("plugin", torture="dynamic")
+@pytest.mark.parametrize("point", scaled(["accepted"], ["sent", "accepted"]))
+def test_ctrl_c_twice_pays_for_nothing_twice(stand: Stand, point: Point) -> None:
+    """At the second one the engine ends its provider, whose last answers are lost."""
+    stand.declared.items = {f"k{number:02}": {"vid": f"v{number}"} for number in range(COUNT)}
+    held = [stand.gate.trap(point, number) for number in range(1, HELD + 1)]
+    update = stand.begin()
+    assert first(update, lambda: all(trap.reached.is_set() for trap in held))
+    strike(update, "ctrl-c twice")
+    assert update.wait() != 0
+    for trap in held:
+        trap.release()
+    all_end(stand.project, update)
+    stand.project.repair()
+    said = stand.end(stand.begin())
+    assert (said.code, len(stand.ids)) == (0, COUNT), said.text
+    assert {*stand.recorded.values()} == stand.ids
 
 
 UP = ["up", "--yes", "--skip-preview"]
