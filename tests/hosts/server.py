@@ -20,7 +20,6 @@ from pulumi.runtime.proto.engine_pb2 import LogSeverity
 from pulumi_vod_workflow.core.plan_message import PlanMessage, parse_plan_message
 from pulumi_vod_workflow.dynamic.sdk_compat.status_details import Status
 
-
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", 400 << 20),
     ("grpc.max_send_message_length", 400 << 20),

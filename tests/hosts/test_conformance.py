@@ -22,6 +22,7 @@ from tests.hosts.client import (
     declared,
     unmarked,
 )
+from tests.hosts.server import shown
 from tests.lifecycle.async_host import plain
 from tests.scale import scaled
 
@@ -270,6 +271,23 @@ def test_a_wait_has_the_results(provider: ProviderClient, vod_emulator: VodEmula
     assert not provider.diff(wait, provider.checked(wait, news)).changes
     provider.delete(wait)
     assert len(vod_emulator.ledger()) == 1
+
+
+@pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowBatch"])
+def test_a_cancellation_ends_reads(
+    own_provider: ProviderClient, vod_emulator: VodEmulator, kind: str
+) -> None:
+    """A refresh of many runs, or of a service that does not answer, lasts minutes."""
+    items = {"items": {f"k{n}": {**START, "vid": f"v{n}"} for n in range(30)}}
+    resource = own_provider.up(Resource(kind, "read"), START if kind == "WorkflowRun" else items)
+    vod_emulator.fault(action="GetWorkflowExecution", kind="reset", times=999)
+    future = own_provider.begin_read(resource)
+    with pytest.raises(grpc.FutureTimeoutError):
+        future.result(timeout=0.5)
+    own_provider.server.cancel()
+    with pytest.raises(grpc.RpcError) as caught:
+        future.result(timeout=10)
+    assert "the update was cancelled" in shown(caught.value)
 
 
 def test_a_cancellation_ends_a_wait(
