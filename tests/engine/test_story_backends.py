@@ -75,6 +75,7 @@ def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: 
         assert said.paid == 0
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 def test_a_start_that_failed_is_known_after_a_change_of_the_journal(
     tmp_path: Path, like: Project
 ) -> None:
