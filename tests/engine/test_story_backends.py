@@ -60,7 +60,7 @@ def test_a_backend_that_only_an_automation_program_names_is_found(story: Story) 
 
 def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: Project) -> None:
     """In between, an update with another journal was killed. Neither of the two had a preview."""
-    with Stand(tmp_path / "stand", like) as stand:
+    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}) as stand:
         first, other = (str(stand.project.state / f"{name}.sqlite3") for name in "ab")
         stand.project.configure(vod_journal=first)
         stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}

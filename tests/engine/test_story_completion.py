@@ -276,7 +276,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"timeout": 0}, "timeout: must be"),
     ({"on_failure": "ignore"}, "onFailure: must be error or record"),
     ({"runs": [5]}, "runs: must be"),
-    ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids, wrong ones: a"),
+    ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids; wrong ones: a"),
 ]
 """Each kind of them is in tests/core/test_completion.py."""
 

@@ -89,7 +89,8 @@ def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     reader = machine("reader")
     reader.environ |= server.environ(reader=True)
     preview = reader.command("preview", "--stack", "dev")
-    assert "warning: vod: the journal s3://" in preview
+    scheme = server.url(bucket).partition(":")[0]
+    assert f"warning: vod: the journal {scheme}://" in preview
     assert "is read-only for these credentials" in preview
     assert emulator.ledger() == []
 
