@@ -109,7 +109,7 @@ types: $(READY) ## Check types
 	@$(PYTHON) -m basedpyright
 
 .PHONY: sdks
-sdks: $(READY) ## Generate the Python, TypeScript and Go SDKs of the packaged provider into build/sdks
+sdks: $(READY) ## Generate the SDKs of the packaged provider, one for each language, into build/sdks
 	@$(PYTHON) -m tools.plugin.schema
 	@$(PYTHON) -m tools.plugin.sdks
 

@@ -44,10 +44,10 @@ LAYERS = (
 
 CORE_MAY_USE = {
     # of other packages, and nothing that reads a clock, a file, the environment or chance
-    "__future__", "collections", "collections.abc", "dataclasses", "datetime", "decimal", "difflib",
-    "email.utils", "enum", "fractions", "functools", "hashlib", "hmac", "json", "math", "operator",
-    "pydantic", "pydantic.alias_generators", "pydantic_core", "re", "tomllib", "typing",
-    "unicodedata", "urllib.parse",
+    "__future__", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "decimal",
+    "difflib", "email.utils", "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "json",
+    "math", "operator", "pydantic", "pydantic.alias_generators", "pydantic_core", "re", "tomllib",
+    "typing", "unicodedata", "urllib.parse",
 }  # fmt: skip
 IMPURE = {"open", "print", "input", "exec", "eval", "now", "utcnow", "today", "time", "getenv"}
 

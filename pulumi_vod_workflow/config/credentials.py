@@ -77,12 +77,30 @@ def _read_credentials(
 
 
 def credential_sources(
-    setting: ConfigGetter, environ: Mapping[str, str], home: Path, *, emulated: bool
+    setting: ConfigGetter,
+    environ: Mapping[str, str],
+    home: Path,
+    *,
+    emulated: bool,
+    provider: str | None = None,
 ) -> Iterator[CredentialSource]:
-    """Yield the sources in their order (vod-api-facts 6)."""
-    for space in ("vod",) if emulated else ("vod", "volcengine"):
+    """
+    Yield the sources in their order (vod-api-facts 6).
+
+    Args:
+        setting: the configuration, by full key.
+        environ: the environment.
+        home: the folder with the official credential files.
+        emulated: whether the runs start at the embedded emulator.
+        provider: as in `load_settings`.
+
+    """
+    for space in ("vod",) if emulated or provider is not None else ("vod", "volcengine"):
         keys = (f"{space}:accessKey", f"{space}:secretKey", f"{space}:sessionToken")
-        yield f"{keys[0]} and {keys[1]} of the stack", keys, lambda: setting
+        place = f"{keys[0]} and {keys[1]} of the stack"
+        if provider:
+            place = f"accessKey and secretKey of the provider {provider}"
+        yield place, keys, lambda: setting
     if emulated:  # the emulator must not receive a developer's real keys
         own = EMULATOR_CREDENTIALS
         fixed = {"ak": own.access_key, "sk": own.secret_key}

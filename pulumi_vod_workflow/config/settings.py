@@ -107,6 +107,8 @@ class Settings:
     """The error about encrypted keys that this process cannot read; empty without such keys."""
     doubts: tuple[str, ...] = ()
     """The sentences about settings in a wrong namespace."""
+    provider: str | None = None
+    """As in `load_settings`."""
 
     def require_credentials(self) -> Credentials:
         """
@@ -123,11 +125,17 @@ class Settings:
             doubts = "".join(f" {doubt}" for doubt in self.doubts)
             raise ConfigurationError(
                 f"No credentials for Volcengine in these sources:\n{places}\n"
-                f"No run was started.{doubts}\n"
-                "hint: run `pulumi config set vod:accessKey ...` and "
-                "`pulumi config set --secret vod:secretKey ...`"
+                f"No run was started.{doubts}\nhint: {self._where_to_set_keys()}"
             )
         return self.credentials
+
+    def _where_to_set_keys(self) -> str:
+        if self.provider:
+            return f"set `accessKey` and `secretKey` of the provider {self.provider}"
+        return (
+            "run `pulumi config set vod:accessKey ...` and "
+            "`pulumi config set --secret vod:secretKey ...`"
+        )
 
     @property
     def endpoint_notice(self) -> str:
@@ -167,6 +175,7 @@ def load_settings(
     folder: Path = Path(),
     *,
     trusts_login: bool = True,
+    provider: str | None = None,
 ) -> Settings:
     """
     Return the settings of a stack.
@@ -178,6 +187,8 @@ def load_settings(
         keys: the full keys of the configuration, if they are known.
         folder: the program's folder, at which relative paths start.
         trusts_login: as in `find_backend`.
+        provider: if the packaged provider loads them, the name of the program's own provider
+            resource; empty for the default one, which has the stack's keys of `vod:` alone.
 
     Raises:
         ConfigurationError: with all problems, one a line, and without secret values. Missing
@@ -193,7 +204,9 @@ def load_settings(
     endpoint = setting("vod:endpoint")
     texts = {key: value for key in keys if isinstance(value := config(key), str)}
     problems += _misplaced_endpoints(texts, project)
-    sources = credential_sources(setting, environ, home, emulated=endpoint == EMULATOR)
+    sources = credential_sources(
+        setting, environ, home, emulated=endpoint == EMULATOR, provider=provider
+    )
     credentials, profile_region, places = resolve_credentials(sources, problems)
     region, named_by = resolve_region(setting, environ, endpoint, profile_region, problems)
     if endpoint is None:
@@ -231,6 +244,7 @@ def load_settings(
         searched=places,
         has_prices=setting("vod:prices") is not None,
         doubts=tuple(_misplaced_settings(texts, project, region)),
+        provider=provider,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 
@@ -287,20 +287,34 @@ def has_expired(recorded: Mapping[str, Any], now: datetime) -> bool:
 
 def run_age(recorded: Mapping[str, Any], now: datetime) -> float | None:
     """Return a run's age in seconds; `None` if its start is not known."""
-    since = recorded.get("createTime") or recorded.get("submittedAt")
-    try:
-        return (now - datetime.fromisoformat(str(since))).total_seconds()
-    except (ValueError, TypeError):  # not a time, or one without an offset
-        return None
+    return seconds_since(_creation(recorded), now)
+
+
+def run_duration(recorded: Mapping[str, Any]) -> float | None:
+    """Return the seconds from a run's creation to its end; `None` if one of them is not known."""
+    ended = ended_for(recorded, _EPOCH)
+    age = None if ended is None else run_age(recorded, _EPOCH)
+    return None if age is None or ended is None else age - ended
 
 
 def ended_for(recorded: Mapping[str, Any], now: datetime) -> float | None:
     """Return the seconds since a run's end; `None` if it has not ended, or its end has no time."""
+    return seconds_since(recorded.get("endTime"), now) if is_terminal(recorded) else None
+
+
+def seconds_since(time: object, now: datetime) -> float | None:
+    """Return the seconds since a recorded time; `None` if it is not a time with an offset."""
     try:
-        ended = datetime.fromisoformat(str(recorded.get("endTime")))
-        return (now - ended).total_seconds() if is_terminal(recorded) else None
-    except (ValueError, TypeError):  # not a time, or one without an offset
+        return (now - datetime.fromisoformat(str(time))).total_seconds()
+    except (ValueError, TypeError):
         return None
+
+
+def _creation(recorded: Mapping[str, Any]) -> object:
+    return recorded.get("createTime") or recorded.get("submittedAt")
+
+
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 def service_time(server_date: str | None, fallback: datetime) -> datetime:

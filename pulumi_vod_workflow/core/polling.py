@@ -1,4 +1,4 @@
-"""The interval between two reads of a run."""
+"""The usual interval between two reads of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class PollPolicy:
     The polling policy: short intervals for a young run, longer ones for an old run.
 
     A wait notices a run's end within a tenth of the run's age, and within 30 s. With N runs the
-    rate limiter makes the interval at least N / rate seconds.
+    interval is at least N / rate seconds: see `ReadSchedule`.
     """
 
     # No call lists runs or reports an end (vod-api-facts 3), so each run is read by its id.

@@ -121,10 +121,10 @@ class ProgressTracker:
 
 
 def _done_share(run: Mapping[str, Any]) -> float:
-    return 1.0 if is_terminal(run) else _mean_task_share(run) or 0.0
+    return 1.0 if is_terminal(run) else mean_task_share(run) or 0.0
 
 
-def _mean_task_share(run: Mapping[str, Any]) -> float | None:
+def mean_task_share(run: Mapping[str, Any]) -> float | None:
     """Return the mean share of a run's tasks, 0 to 1; `None` if no task has a progress."""
     tasks = run.get("tasks")
     shares = [task.get("progress") for task in tasks] if isinstance(tasks, list) else []
@@ -135,7 +135,7 @@ def _mean_task_share(run: Mapping[str, Any]) -> float | None:
 
 def tasks_summary(run: Mapping[str, Any]) -> str:
     """Return the progress of a run's tasks as one number; empty if none is known."""
-    done = _mean_task_share(run)
+    done = mean_task_share(run)
     if done is None:
         return ""
     count = len(run["tasks"])

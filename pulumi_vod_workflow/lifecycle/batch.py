@@ -156,9 +156,11 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     if has_lost_inputs(news):
         return Diff(changes=True)
     recorded, declared = normalise_batch(olds), normalise_batch(news)
+    runs = runs_of(recorded).values()
+    session.note_recorded(runs)
     if has_secret_inputs(declared):
-        session.secret_runs.update(run["runId"] for run in runs_of(recorded).values())
-    release(session, runs_of(recorded).values(), recorded)
+        session.secret_runs.update(run["runId"] for run in runs)
+    release(session, runs, recorded)
     if resource_key_of(declared) not in session.checked_resources:
         # `pulumi refresh` compares the state with itself, so there is no start to announce.
         return Diff(changes=_plan(session, recorded, declared).changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.completion.failures import raise_if_failed, raise_if_unfinished
@@ -150,7 +150,8 @@ async def _wait(
     if awaited and not_started:  # a warning before a long wait, which may fail for these items
         names = list_names(not_started, 20)
         host.logger.warning(f"no run to wait for, because the last update got no RunId: {names}")
-    wait = await _wait_for(session, host, awaited, news)
+    durations = session.recorded_run_durations((olds.get("results") or {}).values())
+    wait = await _wait_for(session, host, awaited, news, durations)
     lost = [
         name
         for name, error in wait.unreadable.items()
@@ -187,7 +188,11 @@ def _is_secret(session: Session, news: Mapping[str, Any]) -> bool:
 
 
 async def _wait_for(
-    session: Session, host: Host, runs: Mapping[str, Mapping[str, Any]], news: Mapping[str, Any]
+    session: Session,
+    host: Host,
+    runs: Mapping[str, Mapping[str, Any]],
+    news: Mapping[str, Any],
+    durations: Mapping[str, Sequence[float]],
 ) -> WaitResult:
     if not runs:
         return WaitResult()
@@ -198,6 +203,7 @@ async def _wait_for(
         timeout=timeout if host.deadline is None else min(timeout, host.deadline),
         on_progress=host.report,
         is_cancelled=host.is_cancelled,
+        durations=durations,
     )
     if _is_secret(session, news):
         for error in (*wait.failing.values(), *wait.unreadable.values()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from pulumi_vod_workflow.config.clock import SystemClock
@@ -34,8 +35,13 @@ class RunRead(NamedTuple):
     """The service's record of the run."""
     outputs: dict[str, Any]
     """The run's outputs."""
-    ended_for: float | None = None
-    """The seconds since the run's end, by the service's clock; `None` if that is not known."""
+    read_at: datetime
+    """The time of the read, by the service's clock."""
+
+    @property
+    def ended_for(self) -> float | None:
+        """The seconds since the run's end; `None` if that is not known."""
+        return execution.ended_for(self.outputs, self.read_at)
 
 
 async def read_run(
@@ -65,13 +71,13 @@ async def read_run(
             if execution.is_emulated(run.run_id):
                 error.remedy = execution.RECORD_GONE
             raise
-        return RunRead({}, dict(execution.EXPIRED))
+        return RunRead({}, dict(execution.EXPIRED), now)
+    now = execution.service_time(answer.server_date, SystemClock().now())
     outputs = execution.execution_outputs(answer.result)
     if results and execution.is_terminal(outputs):
         found = await run.client.get_workflow_execution_result(run.run_id, is_cancelled)
         outputs = execution.merge_outputs(outputs, execution.result_outputs(found.result))
-    now = execution.service_time(answer.server_date, SystemClock().now())
-    return RunRead(answer.result, outputs, execution.ended_for(outputs, now))
+    return RunRead(answer.result, outputs, now)
 
 
 def is_lost_emulated(run_id: str, error: CallError) -> bool:

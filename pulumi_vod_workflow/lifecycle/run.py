@@ -142,6 +142,7 @@ async def diff(
         session.secret_runs.add(run_id)
     # The state has this run, so an earlier update has saved it.
     release(session, _declared_run(olds), olds)
+    session.note_recorded([olds])
     ended_now = run_id in session.ended_runs
     plan = plan_change(olds, news, service=session.service_url, just_ended=ended_now)
     # `pulumi refresh` compares the state with itself, and declares no resource.

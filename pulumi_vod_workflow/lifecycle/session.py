@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 from pulumi_vod_workflow.config.endpoint import EMULATOR, ServiceEndpoint, endpoint_of_run
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings
-from pulumi_vod_workflow.core.execution import is_terminal
+from pulumi_vod_workflow.core.execution import is_terminal, run_duration
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, resource_key_of
 from pulumi_vod_workflow.core.start_reason import StartReason
-from pulumi_vod_workflow.core.values import is_known
+from pulumi_vod_workflow.core.values import as_text, is_known
 from pulumi_vod_workflow.errors import ConfigurationError, Problem
 from pulumi_vod_workflow.journal.opening import open_journal
 from pulumi_vod_workflow.journal.store import Journal
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 # The end of a run has the service's own time, so a status may be behind it.
 MAX_STATUS_DELAY: Final = 60.0
 """The time after a run's end in which a read may still return it as unfinished, in seconds."""
+# The age of the command, the end of a run and the service's time are whole seconds, rounded down.
+TIME_ERROR: Final = 2.0
+"""The most by which the two times of `Session.note_end` differ from the true ones, in seconds."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -121,6 +124,10 @@ class Session:
         """Ids of runs whose end this engine operation has read: see `note_end`."""
         self.secret_runs: set[str] = set()
         """Ids of runs with secret inputs that this engine operation has met."""
+        self._workflows: dict[str, str] = {}
+        """RunId -> the workflow of a run of the state."""
+        self._run_durations: dict[str, float] = {}
+        """RunId -> the duration of a run of the state in seconds, if it has ended."""
         self.checked_resources: set[str] = set()
         """Keys of resources that the program has declared in this engine operation."""
         self.restarts: dict[str, StartReason] = {}
@@ -259,8 +266,39 @@ class Session:
         if not is_terminal(found.outputs):
             return
         age, ended_for = self._command_age(), found.ended_for
-        if age is None or ended_for is None or ended_for < age + MAX_STATUS_DELAY:
+        if age is None or ended_for is None or ended_for < age + MAX_STATUS_DELAY + TIME_ERROR:
             self.ended_runs.add(run_id)
+
+    def note_recorded(self, runs: Iterable[Mapping[str, Any]]) -> None:
+        """Record the workflow of runs of the state, and the durations of those that have ended."""
+        for run in runs:
+            run_id = as_text(run.get("runId"))
+            self._workflows[run_id] = as_text(run.get("templateId"))
+            self._note_run_duration(run_id, run)
+
+    def recorded_run_durations(
+        self, results: Iterable[Mapping[str, Any]]
+    ) -> dict[str, list[float]]:
+        """
+        Return workflow -> the durations of recorded runs, in seconds.
+
+        Args:
+            results: recorded results of a wait. They have the ends of runs for which the state of a
+                batch may have none.
+
+        """
+        for result in results:
+            self._note_run_duration(as_text(result.get("runId")), result)
+        found: dict[str, list[float]] = {}
+        for run_id, duration in self._run_durations.copy().items():  # other threads may add some
+            if run_id in self._workflows:
+                found.setdefault(self._workflows[run_id], []).append(duration)
+        return found
+
+    def _note_run_duration(self, run_id: str, run: Mapping[str, Any]) -> None:
+        duration = run_duration(run)
+        if duration is not None:
+            self._run_durations[run_id] = duration
 
     def announce_starts(self, inputs: Mapping[str, Any], count: int) -> None:
         """Show, also in a preview, where runs start, and how many the stack starts so far."""

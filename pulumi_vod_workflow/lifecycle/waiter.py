@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,8 +11,11 @@ import anyio
 
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
+from pulumi_vod_workflow.core.end_estimates import reading_of
 from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import ProgressMessage, ProgressTracker
+from pulumi_vod_workflow.core.read_schedule import ReadSchedule
+from pulumi_vod_workflow.core.values import as_text
 from pulumi_vod_workflow.errors import (
     CallError,
     NotFoundError,
@@ -22,8 +26,9 @@ from pulumi_vod_workflow.lifecycle.bulk import (
     affects_every_start,
     emit,
 )
-from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run
+from pulumi_vod_workflow.lifecycle.reader import RunRead, RunRef, read_run
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
+from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT
 
 # The service may not find a new run at once. The emulator finds a new run at once, or never.
 MAX_NOT_FOUND_READS: Final = 3  # reads
@@ -55,6 +60,7 @@ async def wait_for_runs(
     is_cancelled: Callable[[], bool],
     policy: PollPolicy | None = None,
     on_read: OnRead | None = None,
+    durations: Mapping[str, Sequence[float]] | None = None,
 ) -> WaitResult:
     """
     Wait until all runs have ended, the time is over, or the user cancels; free.
@@ -67,31 +73,47 @@ async def wait_for_runs(
         timeout: the longest wait in seconds.
         on_progress: receives lines about the progress.
         is_cancelled: whether the user has cancelled.
-        policy: the times between two reads of a run.
+        policy: the usual times between two reads of a run.
         on_read: receives the outputs of each read. The event loop calls it, so it must be quick.
+        durations: workflow -> durations of earlier runs in seconds, from which the wait estimates
+            the ends of its runs.
 
     """
-    waiter = RunWaiter(runs, on_progress, policy or PollPolicy(), on_read)
+    waiter = RunWaiter(runs, on_progress, on_read, policy=policy, durations=durations)
     return await waiter.run(timeout, is_cancelled)
 
 
 class RunWaiter:
-    """A wait: one task for each run, and one task for the time."""
+    """A wait: a task that reads by a schedule, a task for each read, and one for the time."""
 
     def __init__(
         self,
         runs: Mapping[str, RunRef],
         on_progress: OnProgress,
-        policy: PollPolicy,
         on_read: OnRead | None,
+        *,
+        policy: PollPolicy | None,
+        durations: Mapping[str, Sequence[float]] | None,
     ) -> None:
         self._runs = runs
         self._on_progress = on_progress
-        self._policy = policy
         self._on_read = on_read
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
         self._progress = ProgressTracker(runs, self._began)
+        self._schedule = ReadSchedule(
+            {name: self._age_before(run) for name, run in runs.items()},
+            rate=min((run.client.requests_per_second for run in runs.values()), default=1.0),
+            now=self._began,
+            recorded=durations,
+            policy=policy,
+        )
+        self._changed = anyio.Event()
+        """Set when a read has changed the schedule."""
+        self._created_at: dict[str, float] = {}
+        """The creation of each run by the first read, in seconds of this clock."""
+        self._misses: Counter[str] = Counter()
+        """Successive reads that did not find a run, by name."""
         self._over = anyio.Event()
         self._result = WaitResult(unfinished={name: {} for name in runs})
 
@@ -99,7 +121,7 @@ class RunWaiter:
         """Wait until all runs have ended, the time is over, or the user cancels."""
         result = self._result
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch_all)
+            tasks.start_soon(self._read_all)
             while not (self._over.is_set() or result.cancelled or self._elapsed() >= timeout):
                 with anyio.move_on_after(min(CANCEL_CHECK_INTERVAL, timeout)):
                     await self._over.wait()
@@ -109,45 +131,79 @@ class RunWaiter:
         result.duration = self._elapsed()
         return result
 
+    def _age_before(self, run: RunRef) -> float | None:
+        return execution.run_age({"submittedAt": run.submitted_at}, self._clock.now())
+
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._began
 
-    async def _watch_all(self) -> None:
+    async def _read_all(self) -> None:
+        """Read the runs by the schedule, until each run has ended or cannot be read."""
+        slots = anyio.Semaphore(MAX_IN_FLIGHT)
         async with anyio.create_task_group() as tasks:
-            for name in self._runs:
-                tasks.start_soon(self._watch, name)
+            while not self._schedule.is_over:
+                self._changed = anyio.Event()
+                delay = self._schedule.next_at - self._clock.monotonic()
+                if delay > 0:
+                    with anyio.move_on_after(delay):
+                        await self._changed.wait()
+                    continue
+                # The choice is as late as possible: the reads in flight may change the schedule.
+                await slots.acquire()
+                tasks.start_soon(self._read, self._schedule.take(), slots)
         self._over.set()
 
-    async def _watch(self, name: str) -> None:
-        """Read a run until it has ended, or cannot be read."""
-        result, misses = self._result, 0
+    async def _read(self, name: str, slots: anyio.Semaphore) -> None:
+        """Read a run once, and report the result to the schedule."""
+        try:
+            found = await read_run(self._runs[name])
+        except CallError as error:
+            await self._on_error(name, error)
+        else:
+            await self._on_outputs(name, found)
+        finally:
+            slots.release()
+            self._changed.set()
+
+    async def _on_error(self, name: str, error: CallError) -> None:
+        result = self._result
         max_misses = 1 if execution.is_emulated(self._runs[name].run_id) else MAX_NOT_FOUND_READS
-        while True:
-            try:
-                outputs = (await read_run(self._runs[name])).outputs
-            except CallError as error:
-                misses += isinstance(error, NotFoundError)
-                maybe_too_new = isinstance(error, NotFoundError) and misses < max_misses
-                if not (error.retryable or maybe_too_new):
-                    result.unreadable[name] = error
-                    del result.unfinished[name]
-                    text = f"{name}: cannot be read: {error.summary}"
-                    await emit(self._on_progress, [ProgressMessage(text)])
-                    if affects_every_start(error):
-                        self._over.set()
-                    return
-                result.failing[name] = error
-            else:
-                misses = 0
-                result.failing.pop(name, None)
-                result.unfinished[name] = outputs
-                if self._on_read:
-                    self._on_read(name, outputs)
-                messages = self._progress.update(name, outputs, self._clock.monotonic())
-                await emit(self._on_progress, messages)
-                if execution.is_terminal(outputs):
-                    result.ended[name] = result.unfinished.pop(name)
-                    return
-            # A long run needs few reads: all runs share 50 reads a second (vod-api-facts 7).
-            age = execution.run_age(result.unfinished[name], self._clock.now()) or 0.0
-            await self._clock.sleep(self._policy.interval(max(age, self._elapsed())))
+        self._misses[name] += isinstance(error, NotFoundError)
+        maybe_too_new = isinstance(error, NotFoundError) and self._misses[name] < max_misses
+        if error.retryable or maybe_too_new:
+            result.failing[name] = error
+            self._schedule.add_failed(name, self._age(name), self._clock.monotonic())
+            return
+        result.unreadable[name] = error
+        del result.unfinished[name]
+        self._schedule.remove(name)
+        text = f"{name}: cannot be read: {error.summary}"
+        await emit(self._on_progress, [ProgressMessage(text)])
+        if affects_every_start(error):
+            self._over.set()
+
+    async def _on_outputs(self, name: str, found: RunRead) -> None:
+        result, outputs, now = self._result, found.outputs, self._clock.monotonic()
+        self._misses[name] = 0
+        result.failing.pop(name, None)
+        age = execution.run_age(outputs, found.read_at)
+        if age is not None:
+            self._created_at.setdefault(name, now - age)
+        workflow = as_text(found.record.get("TemplateId"))
+        reading = reading_of(outputs, workflow, self._age(name), found.read_at)
+        if execution.is_terminal(outputs):
+            del result.unfinished[name]
+            result.ended[name] = outputs
+            self._schedule.add_ended(name, reading, now)
+        else:
+            result.unfinished[name] = outputs
+            self._schedule.add_unfinished(name, reading, now)
+        if self._on_read:
+            self._on_read(name, outputs)
+        await emit(self._on_progress, self._progress.update(name, outputs, now))
+
+    def _age(self, name: str) -> float:
+        """Return the age of a run in seconds: at least the time of this wait."""
+        # Each clock may be wrong or jump; the time of this wait is certain.
+        created_at = self._created_at.get(name, self._began)
+        return self._clock.monotonic() - min(created_at, self._began)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,13 @@ def scope_of(urn: str) -> dict[str, str]:
 def project_of(urn: str) -> str:
     """Return the project of a URN; empty without a URN."""
     return _parts(urn)[2] if urn else ""
+
+
+def own_provider_of(urn: str) -> str:
+    """Return the name of a program's own provider resource; empty for the engine's default one."""
+    # The engine names its default provider `default`, or `default_` and a version.
+    name = _parts(urn)[4] if urn else ""
+    return "" if re.fullmatch(r"default(_.*)?", name) else name
 
 
 def type_of(urn: str) -> str:

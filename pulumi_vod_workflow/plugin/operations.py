@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
@@ -15,12 +15,10 @@ from pulumi_vod_workflow.core.resource_types import DYNAMIC_PROVIDER_KEY
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import VodWorkflowError, WaitError
 from pulumi_vod_workflow.lifecycle.host import Host, Properties
+from pulumi_vod_workflow.lifecycle.session import Lifecycle, Session
 from pulumi_vod_workflow.plugin.detailed_diff import detailed_diff
 from pulumi_vod_workflow.plugin.host import scope_of
 from pulumi_vod_workflow.plugin.wire import Decoded, decode, encode, with_secrets
-
-if TYPE_CHECKING:  # `Configure` loads the session, after the port is shown
-    from pulumi_vod_workflow.lifecycle.session import Lifecycle, Session
 
 
 @dataclass(frozen=True, slots=True)

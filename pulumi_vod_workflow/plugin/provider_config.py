@@ -16,7 +16,7 @@ from pulumi_vod_workflow.config.shown_url import has_credentials
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import ConfigurationError
-from pulumi_vod_workflow.plugin.host import project_of
+from pulumi_vod_workflow.plugin.host import own_provider_of, project_of
 
 SECRET_KEYS: Final = frozenset({"accessKey", "secretKey", "sessionToken", "journal"})
 """The settings that may contain a secret: the URL of a database has a password."""
@@ -24,14 +24,17 @@ ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL"})
 """The keys that the engine adds."""
 
 
-def settings_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> Settings:
+def settings_of(
+    arguments: Mapping[str, Any], folder: Path, *, project: str, provider: str
+) -> Settings:
     """
     Return the settings of a provider resource.
 
     Args:
         arguments: the configuration without prefixes, and without marks of secrets.
-        urn: the URN of the provider resource.
         folder: the program's folder.
+        project: the project's name.
+        provider: as in `load_settings`.
 
     Raises:
         ConfigurationError: with all problems of the settings.
@@ -43,8 +46,16 @@ def settings_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> Setting
         if key not in ENGINE_KEYS and value is not None
     }
     # The engine gives the project's name to dynamic providers alone.
-    environ = {**os.environ, "PULUMI_PROJECT": project_of(urn)}
-    return load_settings(texts.get, environ, home_folder(), texts, folder, trusts_login=False)
+    environ = {**os.environ, "PULUMI_PROJECT": project}
+    return load_settings(
+        texts.get,
+        environ,
+        home_folder(),
+        texts,
+        folder,
+        trusts_login=False,
+        provider=provider,
+    )
 
 
 def problems_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> str:
@@ -52,7 +63,7 @@ def problems_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> str:
     if not is_known(arguments):  # it depends on another resource
         return ""
     try:
-        settings_of(arguments, urn, folder)
+        settings_of(arguments, folder, project=project_of(urn), provider=own_provider_of(urn))
     except ConfigurationError as error:
         return str(error)
     return ""

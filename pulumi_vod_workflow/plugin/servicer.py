@@ -14,31 +14,43 @@ import math
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
+from anyio import CapacityLimiter, to_thread
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, status_pb2
 from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
+from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.hosting.engine_log import EngineLog
 from pulumi_vod_workflow.hosting.error_text import error_message
 from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
-from pulumi_vod_workflow.plugin.host import Cancellation, host_of, type_of
+from pulumi_vod_workflow.plugin.host import (
+    Cancellation,
+    host_of,
+    own_provider_of,
+    project_of,
+    type_of,
+)
 from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
+from pulumi_vod_workflow.plugin.provider_config import (
+    problems_of,
+    settings_of,
+    with_secret_keys,
+)
 from pulumi_vod_workflow.plugin.wire import decode, encode, with_secrets
-
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.lifecycle.session import Session
 
 T = TypeVar("T")
 
@@ -91,12 +103,14 @@ class VodServicer(ResourceProviderServicer):
         self._cancelled = threading.Event()
         self._session: Session | None = None
         self._folder = Path()
+        self._project = ""
         self._attached_to = ""
         """The address of the engine that has attached to this process; else empty."""
         self._configured_by: tuple[str, dict[str, Any]] = "", {}
         """The engine that has attached, and its configuration."""
         self._running: set[asyncio.Task[Any]] = set()
-        self._threads: Any = None
+        # A wait blocks its thread, and the engine limits the number of operations.
+        self._threads = CapacityLimiter(math.inf)
 
     # -- the engine's operation ----------------------------------------------------------------
 
@@ -114,17 +128,10 @@ class VodServicer(ResourceProviderServicer):
         return Empty()
 
     def _begin(self, engine_address: str) -> None:
-        # The engine calls `Cancel` at the end of each operation, also of a successful one.
-        self._cancelled = threading.Event()
         self._log = EngineLog(engine_address)
 
     async def CheckConfig(self, request: proto.CheckRequest, _context: Any) -> proto.CheckResponse:
         """Validate the configuration; free."""
-        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
-            problems_of,
-            with_secret_keys,
-        )
-
         news = decode(request.news)
         text = problems_of(news.values, request.urn, self._folder)
         unknown = sorted(name for name, value in news.values.items() if not is_known(value))
@@ -146,16 +153,6 @@ class VodServicer(ResourceProviderServicer):
         self, request: proto.ConfigureRequest, context: Any
     ) -> proto.ConfigureResponse:
         """Store the configuration, which the first operation that needs it validates."""
-        from pulumi_vod_workflow.lifecycle.announcements import (  # noqa: PLC0415 - after the port
-            Announcements,
-        )
-        from pulumi_vod_workflow.lifecycle.session import (  # noqa: PLC0415 - after the port
-            Session,
-        )
-        from pulumi_vod_workflow.plugin.provider_config import (  # noqa: PLC0415 - after the port
-            settings_of,
-        )
-
         arguments = decode(request.args).values
         # The engine starts a process for each provider resource. All of them attach to this one,
         # and a request names none of them: a run could start at the endpoint of another, paid.
@@ -163,7 +160,13 @@ class VodServicer(ResourceProviderServicer):
         if engine and engine == self._attached_to and arguments != earlier:
             await _abort(context, ONE_CONFIGURATION)
         self._configured_by = self._attached_to, arguments
-        load = partial(settings_of, arguments, request.urn, self._folder)
+        provider = own_provider_of(request.urn)
+        self._project = project_of(request.urn)
+
+        def load() -> Settings:
+            return settings_of(arguments, self._folder, project=self._project, provider=provider)
+
+        # The engine calls `Cancel` at the end of each operation, also of a successful one.
         self._cancelled = threading.Event()
         announcements = Announcements(self._print_line, self._log.warning, self._log.stack_status)
         self._session = Session(
@@ -173,12 +176,8 @@ class VodServicer(ResourceProviderServicer):
 
     async def Cancel(self, _request: Empty, _context: Any) -> Empty:
         """End waits and retries; each start that was sent is recorded first."""
-        self.cancel()
-        return Empty()
-
-    def cancel(self) -> None:
-        """End waits and retries; each start that was sent is recorded first."""
         self._cancelled.set()
+        return Empty()
 
     async def wait_for_operations(self) -> None:
         """Wait until no operation runs any more."""
@@ -189,8 +188,6 @@ class VodServicer(ResourceProviderServicer):
 
     async def GetPluginInfo(self, _request: Empty, _context: Any) -> plugin_pb2.PluginInfo:
         """Return the version of the package."""
-        from importlib.metadata import version  # noqa: PLC0415 - after the port is shown
-
         return plugin_pb2.PluginInfo(version=version("pulumi-vod-workflow"))
 
     async def GetSchema(
@@ -243,6 +240,9 @@ class VodServicer(ResourceProviderServicer):
         self, operation: Callable[[Call], Coroutine[Any, Any, T]], request: Any, context: Any
     ) -> T:
         """Run an operation of a resource, and return its answer."""
+        # Without the project's name, the journal may be that of another project. Older engines do
+        # not name the provider resource in `Configure`.
+        self._project = self._project or project_of(request.urn)
         name = operation.__name__
         kind = LIFECYCLES.get(type_of(request.urn))
         if kind is None:
@@ -281,11 +281,6 @@ class VodServicer(ResourceProviderServicer):
         return answer
 
     async def _on_thread(self, function: Callable[[], Outcome]) -> Outcome:
-        from anyio import CapacityLimiter, to_thread  # noqa: PLC0415 - after the port is shown
-
-        if self._threads is None:
-            # A wait blocks its thread, and the engine limits the number of operations.
-            self._threads = CapacityLimiter(math.inf)
         return await to_thread.run_sync(function, limiter=self._threads)
 
     def _configured(self) -> Session:

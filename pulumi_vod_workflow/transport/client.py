@@ -133,7 +133,8 @@ class VodClient:
             )
         self._url = url.copy_with(path="/")
         self._host = url.netloc.decode()
-        self._rate = requests_per_second
+        self.requests_per_second = requests_per_second
+        """The highest rate for each action."""
         self._clock = clock or SystemClock()
         self._policy = policy or RetryPolicy()
         self._timeouts = timeouts or Timeouts()
@@ -201,7 +202,7 @@ class VodClient:
 
     def claim_time(self) -> float:
         """Return the recent time of a start's claim in the journal, in seconds."""
-        return rate_limiter().operation(START_WORKFLOW, self._rate).preparation_time
+        return rate_limiter().operation(START_WORKFLOW, self.requests_per_second).preparation_time
 
     async def get_workflow_execution(
         self, run_id: str, is_cancelled: Callable[[], bool] | None = None
@@ -266,7 +267,7 @@ class VodClient:
         tracker = AttemptTracker(recorder, self._clock)
         failure: CallError | None = None
         resynced = False
-        limiter = rate_limiter().operation(request.operation, self._rate)
+        limiter = rate_limiter().operation(request.operation, self.requests_per_second)
         while True:
             permit = await limiter.acquire(
                 HIGH_PRIORITY if tracker.is_ambiguous else NORMAL_PRIORITY

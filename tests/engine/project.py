@@ -189,7 +189,7 @@ class Project:
         stack: the stack's name.
         config: more of its configuration.
         vault: keeper of the key of its secrets, instead of a passphrase; or that of `like`.
-        host: the host of its resources; that of `like` or `state_of`, if there is one.
+        host: the host of its resources; by default that of the other one, or the dynamic one.
 
     """
 
@@ -203,14 +203,14 @@ class Project:
         stack: str = STACK,
         config: Mapping[str, str] | None = None,
         vault: Vault | None = None,
-        host: HostName = "dynamic",
+        host: HostName | None = None,
     ) -> None:
         self.folder = folder
         self.stack = stack
         self.has_leases = False
         """Whether the lock of a killed command ends by itself, as on Pulumi Cloud."""
         other = like or state_of
-        self.host: HostName = other.host if other else host
+        self.host: HostName = host or (other.host if other else "dynamic")
         self.home: Path = other.home if other else folder / "home"
         self.state: Path = state_of.state if state_of else folder / "state"
         self._vault: Vault | None = other._vault if other else vault

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,10 +22,14 @@ import pytest
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
 from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN
+from tests.engine.hosts import use_plugin
 from tests.engine.project import Project
 from tests.engine.vault import Vault
 from tools.plugin.schema import EXAMPLES
 
+TEMPLATE: Final = Path(__file__).resolve().parents[2] / "templates" / "vod-workflow-yaml"
+PACKAGE: Final = EXAMPLES.parent / "package"
+"""The plugin as a download: `PulumiPlugin.yaml` and a program."""
 Pulumi = Callable[..., str]
 KEYS: Final = EmulatorSettings()
 AT_ONCE: Final = pytest.mark.vod_emulator(pending_seconds=0, running_seconds=0)
@@ -36,6 +41,13 @@ def path_without_the_plugin() -> str:
     return os.pathsep.join(
         folder for folder in folders if not Path(folder, "pulumi-resource-vod").exists()
     )
+
+
+def write_python(path: Path, before: str = "") -> None:
+    """Write an executable that runs a command of the shell, then the Python of the tests."""
+    path.parent.mkdir(parents=True)
+    path.write_text(f'#!/bin/sh\n{before}\nexec "{sys.executable}" "$@"\n')
+    path.chmod(0o755)
 
 
 @pytest.fixture(scope="module")
@@ -134,17 +146,62 @@ def test_the_built_in_workflows(up: Callable[..., dict[str, Any]]) -> None:
     assert len(up("get-built-in-workflows")["workflows"]) == 4
 
 
+@AT_ONCE
+def test_a_project_of_the_template_in_yaml(
+    pulumi: Pulumi, emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """It runs as it is: one start and the wait for it."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    answers = {
+        "vod:endpoint": emulator.url,
+        "vod:accessKey": KEYS.access_key,
+        "vod:secretKey": KEYS.secret_key,
+    }
+    options = ("--name=films", "--description=My films", "--stack=dev", "--yes", "--offline")
+    config = [f"--config={name}={value}" for name, value in answers.items()]
+    pulumi(folder, "new", str(TEMPLATE), *options, *config)
+    assert {path.name for path in folder.iterdir()} == {
+        *(path.name for path in TEMPLATE.iterdir()),
+        "Pulumi.dev.yaml",
+    }
+    assert (folder / "README.md").read_text().startswith("# films\n\nMy films\n")
+    pulumi(folder, "up", "--yes", "--skip-preview", "--stack", "dev")
+    outputs = json.loads(pulumi(folder, "stack", "output", "--json"))
+    assert outputs["phase"] == "succeeded"
+    assert outputs["files"]
+    [start] = emulator.ledger()
+    assert start["runId"] == outputs["runId"]
+    pulumi(folder, "preview", "--expect-no-changes", "--stack", "dev")
+
+
+def test_the_folder_of_the_package_runs_by_its_language_host(
+    yaml_project: Project, yaml_host: Path, emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """`PulumiPlugin.yaml` names the environment of the plugin; PATH has no part of it."""
+    folder = tmp_path / "package"
+    shutil.copytree(PACKAGE, folder)
+    write_python(folder / "venv" / "bin" / "python", f"touch '{tmp_path}/used'")
+    write_python(tmp_path / "bin" / "python3")
+    path = [str(tmp_path / "bin"), str(yaml_host), path_without_the_plugin()]
+    yaml_project.environ["PATH"] = os.pathsep.join(path)
+    file = yaml_project.folder / "Pulumi.yaml"
+    program = (EXAMPLES / "workflow-run" / "Pulumi.yaml").read_text()
+    file.write_text(re.sub("^name: .+", "name: project", program))
+    use_plugin(file, folder)
+    assert yaml_project.up().wait() == 0
+    assert len(emulator.ledger()) == 1
+    assert (tmp_path / "used").exists()
+
+
 @pytest.mark.hosts("dynamic")  # whose project has no plugin
 def test_a_program_without_the_plugin_ends_with_advice(
     like: Project, emulator: VodEmulator, tmp_path: Path
 ) -> None:
     """And not with a traceback, after an attempt to download what no server has."""
-    python = tmp_path / "bin" / "python3"
-    python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
+    write_python(tmp_path / "bin" / "python3")
     with Project(tmp_path / "project", emulator.url, like=like) as project:
-        project.environ["PATH"] = f"{python.parent}{os.pathsep}{path_without_the_plugin()}"
+        project.environ["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{path_without_the_plugin()}"
         project.program("from pulumi_vod_workflow.plugin import WorkflowRun\nWorkflowRun('run')")
         command = project.start("preview")
         assert command.wait() != 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -38,11 +39,14 @@ def program() -> None:
     WorkflowRun("adopted", existing_run_id="emu:00000001000000000000000000000001")
 
 
-@pytest.mark.hosts("dynamic", "plugin")
-@pytest.mark.parametrize("path", STATES, ids=lambda path: path.stem)
-def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
-    """No create, replace or update; unfinished runs are read on; `destroy` works."""
-    document = json.loads(path.read_text().replace('"EMULATOR"', json.dumps(story.emulator.url)))
+def read_state(story: Story, path: Path) -> Any:
+    """Return a recorded state, with the story's emulator in it."""
+    return json.loads(path.read_text().replace('"EMULATOR"', json.dumps(story.emulator.url)))
+
+
+def import_runs(story: Story, path: Path) -> None:
+    """Give the stack a recorded state of runs, and the service its runs."""
+    document = read_state(story, path)
     recorded = {
         item["urn"].rpartition("::")[2]: item["outputs"]
         for item in document["deployment"]["resources"]
@@ -61,6 +65,13 @@ def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
 
     anyio.run(replay)
     story.stack.import_stack(auto.Deployment(document["version"], document["deployment"]))
+
+
+@pytest.mark.hosts("dynamic", "plugin")
+@pytest.mark.parametrize("path", STATES, ids=lambda path: path.stem)
+def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
+    """No create, replace or update; unfinished runs are read on; `destroy` works."""
+    import_runs(story, path)
     story.stays(program)
     story.emulator.advance(5000)
     story.refresh()
@@ -88,12 +99,17 @@ def many() -> None:
     batch.wait(on_failure="record")
 
 
+def import_many(story: Story, path: Path) -> None:
+    """Give the stack a recorded state of a batch and its wait."""
+    document = read_state(story, path)
+    story.stack.import_stack(auto.Deployment(document["version"], document["deployment"]))
+
+
 @pytest.mark.hosts("dynamic", "plugin")
 @pytest.mark.parametrize("path", MANY, ids=lambda path: path.stem)
 def test_an_upgrade_of_many_costs_nothing(story: Story, path: Path) -> None:
     """Only the item that was rejected is tried again; results stay; `destroy` works."""
-    document = json.loads(path.read_text().replace('"EMULATOR"', json.dumps(story.emulator.url)))
-    story.stack.import_stack(auto.Deployment(document["version"], document["deployment"]))
+    import_many(story, path)
     before = story.batch
     results = story.completion["results"]
     assert {name: item["phase"] for name, item in results.items()} == {

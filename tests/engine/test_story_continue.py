@@ -8,7 +8,12 @@ import pulumi
 import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    PACKAGED_TYPES,
+    RUN_TYPE,
+)
 from tests.engine.harness import Program, Story
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
@@ -61,6 +66,36 @@ def test_a_lost_value_that_a_transform_adds_starts_and_replaces_nothing(story: S
     story.failing_up(added("emu-missing", by_transform=True), continue_on_error=True)
     assert len(story.emulator.ledger()) == 3, "what is recorded stays"
     story.pays(added("v1", by_transform=True), 2)
+
+
+@pytest.mark.hosts("plugin")
+def test_a_generated_class_needs_the_dependency_of_what_a_transform_adds(story: Story) -> None:
+    """
+    Only the classes of this package mark a lost value, and the engine removes it before `Check`.
+
+    A dependency in the transform's options lets the engine skip the resource.
+    """
+    run_type = PACKAGED_TYPES[RUN_TYPE]
+
+    def declare() -> None:
+        bad = WorkflowRun("bad", vid="emu-missing", template_id="t1")
+
+        def with_more(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+            opts = args.opts
+            if args.name == "skipped":
+                depends = pulumi.ResourceOptions(depends_on=[bad])
+                opts = pulumi.ResourceOptions.merge(opts, depends)
+            return pulumi.ResourceTransformResult({**args.props, "callbackArgs": bad.run_id}, opts)
+
+        opts = pulumi.ResourceOptions(transforms=[with_more])
+        for name in ("skipped", "started"):
+            pulumi.CustomResource(run_type, name, {"vid": name, "templateId": "t2"}, opts)
+
+    assert story.preview(declare).starts == 3
+    story.failing_up(declare, continue_on_error=True)
+    [start] = story.emulator.ledger()
+    assert start["vid"] == "started"
+    assert "callbackArgs" not in story.resources["started"]["outputs"], "docs/safety.md"
 
 
 def test_what_depends_on_a_failed_resource_is_skipped_and_all_else_goes_on(story: Story) -> None:

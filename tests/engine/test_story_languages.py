@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.scale import TORTURE
 from tests.sdks import PROGRAMS, built_go, output_of
+from tools.plugin.sdks import JAVA
 
 pytestmark = [
     pytest.mark.torture,
@@ -67,4 +69,25 @@ def test_a_program_in_go(
     emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
     built_go(sdks, PROGRAMS / "story.go", tmp_path / "story")
     said = output_of([str(tmp_path / "story")], tmp_path, **environ)
+    check_story(said, emulator, tmp_path / "state")
+
+
+def test_a_program_in_java(
+    tmp_path: Path, environ: dict[str, str], sdks: Path, emulator: VodEmulator
+) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        pytest.skip("Maven is not on PATH")
+    emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
+    project = tmp_path / "project"
+    (project / "programs").mkdir(parents=True)
+    shutil.copy(JAVA / "pom.xml", project)
+    shutil.copytree(sdks / "java", project / "sdk")
+    shutil.copy(PROGRAMS / "Story.java", project / "programs")
+    # The second goal writes the libraries beside the classes.
+    build = [maven, "--quiet", "--batch-mode", "compile", "dependency:copy-dependencies"]
+    output_of(build, project)
+    target = project / "target"
+    path = f"{target / 'classes'}{os.pathsep}{target / 'dependency' / '*'}"
+    said = output_of(["java", "-classpath", path, "Story"], project, **environ)
     check_story(said, emulator, tmp_path / "state")

@@ -12,7 +12,7 @@ import pytest
 from pulumi import CustomTimeouts, ResourceOptions
 from pulumi import automation as auto
 
-from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE
+from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE, PACKAGED_TYPES, RUN_TYPE
 from pulumi_vod_workflow.plugin import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from tests.engine.harness import Program, Story
 from tests.engine.hosts import EXECUTABLE
@@ -201,3 +201,23 @@ def test_two_creates_of_one_name_are_one_start(
     shown = [command.run([*words], str(story.folder), environ).stdout for _ in range(2)]
     [start] = story.emulator.ledger()
     assert [re.findall('"runId": "(.+)"', text) for text in shown] == [[start["runId"]]] * 2
+
+
+@pytest.mark.torture
+@pytest.mark.skipif(not TORTURE, reason="`make torture` shows what the option would pay")
+def test_replace_on_changes_would_pay_for_a_change_that_starts_nothing(story: Story) -> None:
+    """A default that is written down is free, but not with the option: tools/plugin/schema.py."""
+    options = {"free": None, "paid": ResourceOptions(replace_on_changes=["priority"])}
+
+    def program(**more: Any) -> Program:
+        def declare() -> None:
+            for name, opts in options.items():
+                inputs = {"vid": name, "templateId": "t1", **more}
+                pulumi.CustomResource(PACKAGED_TYPES[RUN_TYPE], name, inputs, opts)
+
+        return declare
+
+    story.pays(program(), 2)
+    story.emulator.advance(5000)  # the service joins an equal start to an unfinished run
+    replaced = story.pays(program(priority=0), 1)
+    assert ("create-replacement", "paid") in replaced.changed

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
+from tests.engine.hosts import HostName
 from tests.engine.project import ROOT, Project
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 SETTINGS: dict[str, Any] = {
     "at-most-starts": {"max": 3},
     "at-most-cost": {"prices": "prices.toml", "max": 3.5, "assumedMinutes": 2},
@@ -72,8 +74,10 @@ COMPLIES = """
 
 
 @pytest.fixture
-def project(tmp_path: Path, emulator: VodEmulator, like: Project) -> Iterator[Project]:
-    with Project(tmp_path, emulator.url, like=like) as project:
+def project(
+    tmp_path: Path, emulator: VodEmulator, like: Project, host: HostName
+) -> Iterator[Project]:
+    with Project(tmp_path, emulator.url, like=like, host=host) as project:
         yield project
 
 

@@ -16,28 +16,30 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.core.property_marks import SIGNATURE
-from tests.engine.hosts import PACKAGES
+from pulumi_vod_workflow.emulator.settings import EmulatorSettings
+from tests.engine.hosts import PACKAGES, HostName
 from tests.engine.project import Project, until
 from torture.crash import crash, end, first, strike
 from torture.stand import Stand
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
+KEYS = {
+    "VOLCENGINE_ACCESS_KEY": EmulatorSettings().access_key,
+    "VOLCENGINE_SECRET_KEY": EmulatorSettings().secret_key,
+}
 COMMAND = [sys.executable, "-m", "pulumi_vod_workflow.cli"]
 
 
 @pytest.fixture
-def stand(tmp_path: Path, like: Project) -> Iterator[Stand]:
-    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}) as stand:
+def stand(tmp_path: Path, like: Project, host: HostName) -> Iterator[Stand]:
+    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}, host=host) as stand:
         yield stand
 
 
 def environ(project: Project) -> dict[str, str]:
     """Return the environment of a person, with the keys if those of the state are encrypted."""
-    keys = {
-        "VOLCENGINE_ACCESS_KEY": "AKLTEMULATOR",
-        "VOLCENGINE_SECRET_KEY": "emulator-secret-key",
-    }
-    return {**project.environ, **(keys if project.host == "plugin" else {})}
+    return {**project.environ, **(KEYS if project.host == "plugin" else {})}
 
 
 def vod(project: Project, *arguments: str, code: int = 0) -> str:
@@ -196,10 +198,10 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
     assert paid["runId"] in shown
 
 
-def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
+def test_runs_of_a_real_stack(tmp_path: Path, like: Project, host: HostName) -> None:
     """Runs, items, and results of a wait, each once; then what goes on is followed live."""
     quick = {"pending_seconds": 0.1, "running_seconds": 0.3}
-    with Stand(tmp_path / "stand", like, None, **quick) as stand:
+    with Stand(tmp_path / "stand", like, None, host=host, **quick) as stand:
         project = stand.project
         project.program(
             """

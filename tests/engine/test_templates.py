@@ -59,8 +59,9 @@ def test_it_is_filled_in(checkout: Checkout) -> None:
     assert "template:" not in made["Pulumi.yaml"].splitlines()
 
 
-def test_keys_are_asked_for_as_secrets() -> None:
-    asked = yaml.safe_load((ROOT / TEMPLATE / "Pulumi.yaml").read_text())["template"]["config"]
+@pytest.mark.parametrize("template", [TEMPLATE, "templates/vod-workflow-yaml"])
+def test_keys_are_asked_for_as_secrets(template: str) -> None:
+    asked = yaml.safe_load((ROOT / template / "Pulumi.yaml").read_text())["template"]["config"]
     keys = [name for name, how in asked.items() if how.get("secret")]
     assert keys == ["vod:accessKey", "vod:secretKey"]
     assert [name for name in keys if "default" in asked[name]] == []

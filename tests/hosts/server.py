@@ -67,6 +67,14 @@ class Server:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
+    def answers(self) -> bool:
+        """Return whether it still serves calls."""
+        try:
+            self.stub.GetPluginInfo(Empty(), timeout=5)
+        except grpc.RpcError:
+            return False
+        return True
+
     def cancel(self) -> None:
         """Do what the engine does at a Ctrl-C."""
         self.stub.Cancel(Empty(), timeout=5)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from packaging.version import Version
 
 from pulumi_vod_workflow.emulator.store import Store
 from tests.engine.project import Project
+from tests.engine.test_plugin_examples import PACKAGE, path_without_the_plugin, write_python
 from tests.package.building import PROJECT, Built
 from tests.package.environments import (
     EXTRAS,
@@ -27,6 +30,7 @@ from tests.package.environments import (
     call,
     find_python,
     only_in,
+    pins,
 )
 
 USER = """
@@ -147,6 +151,37 @@ def test_a_stack_of_it_goes_up(environment: Environment, tmp_path: Path) -> None
         assert "hush" not in json.dumps(project.resources)
     store = Store(tmp_path / "state" / ".pulumi" / "vod-emulator.sqlite3")
     assert len(store.ledger()) == 2
+    store.close()
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(not WHOLE, reason="`make package` lets pip install the plugin's archive")
+@pytest.mark.timeout(900)
+def test_the_archive_of_the_plugin_makes_its_environment(built: Built, tmp_path: Path) -> None:
+    """As a release's archive does, by the language host; PATH has no part of the plugin."""
+    archive = tmp_path / "vod.tar.gz"
+    (tmp_path / "requirements.txt").write_text(f"{built.wheel}\n")
+    (tmp_path / "pins.txt").write_text("\n".join(pins()))
+    with tarfile.open(archive, "w:gz") as file:
+        for path in (*PACKAGE.iterdir(), tmp_path / "requirements.txt"):
+            file.add(path, path.name)
+    write_python(tmp_path / "bin" / "python3")
+    with Project(tmp_path / "project", "emulator") as project:
+        folders = f"{tmp_path / 'bin'}{os.pathsep}{path_without_the_plugin()}"
+        project.environ |= {"PATH": folders, "PIP_CONSTRAINT": str(tmp_path / "pins.txt")}
+        version = PROJECT["version"]
+        project.command("plugin", "install", "resource", "vod", version, "--file", str(archive))
+        project.program("""
+            from pulumi_vod_workflow.plugin import WorkflowRun as Run
+
+            Run("run", vid="v1", template_id="t1")
+        """)
+        project.command("up", "--yes", "--skip-preview", "--stack", project.stack)
+        assert "vod:index:WorkflowRun" in {one["type"] for one in project.resources}
+        plugins = project.home / "plugins" / f"resource-vod-v{version}"
+        assert [*plugins.glob("venv/lib/python*/site-packages/pulumi_vod_workflow/plugin")]
+    store = Store(tmp_path / "project" / "state" / ".pulumi" / "vod-emulator.sqlite3")
+    assert len(store.ledger()) == 1
     store.close()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
@@ -15,8 +15,11 @@ from pulumi_vod_workflow.core.execution import ended_for
 from pulumi_vod_workflow.core.property_marks import OUTPUT_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.reader import RunRead
+from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import engine_process, operations
-from pulumi_vod_workflow.plugin.host import scope_of, type_of
+from pulumi_vod_workflow.plugin.host import own_provider_of, scope_of, type_of
 from pulumi_vod_workflow.plugin.operations import Call
 from pulumi_vod_workflow.plugin.provider_config import with_secret_keys
 from pulumi_vod_workflow.plugin.servicer import VodServicer
@@ -80,6 +83,14 @@ def test_a_urn_has_the_identity_that_the_dynamic_resource_declares() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "own"),
+    [("default", ""), ("default_0_1_0", ""), ("defaults", "defaults"), ("keys", "keys")],
+)
+def test_a_programs_own_provider_is_not_the_default_one(name: str, own: str) -> None:
+    assert own_provider_of(f"urn:pulumi:s::p::pulumi:providers:vod::{name}") == own
+
+
+@pytest.mark.parametrize(
     ("shown", "age"),
     [
         ("      05:09 pulumi up --yes\n", 309.0),
@@ -104,6 +115,27 @@ def test_the_age_of_the_command_is_that_of_the_engine_alone(
 
     monkeypatch.setattr(subprocess, "run", ps)
     assert engine_process.command_age() == age
+
+
+@pytest.mark.parametrize(
+    ("age", "ended_for", "is_shown"),
+    [
+        (10.0, 71.9, False),  # a part of a second may be missing in each of the three times
+        (10.0, 72.0, True),
+        (None, 1e6, False),
+        (10.0, None, False),
+    ],
+)
+def test_a_rerun_waits_until_a_preview_surely_has_read_the_end(
+    age: float | None, ended_for: float | None, is_shown: bool
+) -> None:
+    announcements = Announcements(print, print, print)
+    service: Any = None
+    session = Session(cast("Any", None), service, announcements, command_age=lambda: age)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = {} if ended_for is None else {"endTime": f"{now - timedelta(seconds=ended_for)}"}
+    session.note_end("r", RunRead({}, {"phase": "failed", **ended}, now))
+    assert (session.ended_runs == set()) == is_shown
 
 
 def test_without_ps_no_age_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

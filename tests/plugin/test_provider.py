@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import subprocess
@@ -20,10 +21,13 @@ from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
+from pulumi_vod_workflow.plugin import operations
+from pulumi_vod_workflow.plugin.servicer import VodServicer
 from tests.engine.project import until
 from tests.hosts.client import PluginClient, ProviderError, Resource, from_wire, to_wire
 from tests.hosts.conftest import configuration
-from tests.hosts.server import Server, serve
+from tests.hosts.server import Server, serve, shown
+from torture.gate import Gate
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
 
@@ -133,13 +137,17 @@ def test_a_value_that_is_lost_starts_nothing(
     assert vod_emulator.ledger() == []
 
 
+@pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowBatch"])
 @pytest.mark.parametrize("call", ["read", "diff", "delete"])
 def test_a_run_in_a_state_leaves_the_journal(
-    call: str, provider: PluginClient, tmp_path: Path
+    call: str, kind: str, provider: PluginClient, vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
     """Otherwise a later replacement would reuse the run of the journal for ever."""
-    started = provider.up(run(call), START)
-    assert recorded_runs(tmp_path) == [started.id]
+    declared = (
+        START if kind == "WorkflowRun" else {"items": {"a": START, "b": {**START, "vid": "v2"}}}
+    )
+    started = provider.up(Resource(kind, f"{kind}-{call}"), declared)
+    assert sorted(recorded_runs(tmp_path)) == sorted(run["runId"] for run in vod_emulator.ledger())
     if call == "diff":
         provider.diff(started, started.inputs)
     else:
@@ -159,21 +167,75 @@ def test_a_changed_configuration_replaces_nothing(provider: PluginClient) -> Non
         assert not answer.hasDetailedDiff
 
 
-@pytest.mark.vod_emulator(rate_limit=0, latency_seconds=2)
 def test_a_start_outlives_its_engine(vod_emulator: VodEmulator, tmp_path: Path) -> None:
-    """The engine is killed while the service works: the run is recorded, and the process ends."""
-    with serve(*COMMAND) as server:
+    """The engine is killed, and the service answers later: the process records the run first."""
+    with Gate(vod_emulator.url) as gate, serve(*COMMAND) as server:
         provider = PluginClient(server)
-        provider.configure(configuration(vod_emulator, tmp_path))
+        settings = {**configuration(vod_emulator, tmp_path), "vod:endpoint": gate.url}
+        provider.configure(settings)
         inputs = provider.checked(run("orphan"), START)
+        answer = gate.trap("accepted")
         create = provider.begin_create(run("orphan"), inputs)
-        until(lambda: len(vod_emulator.ledger()) == 1)
+        assert answer.reached.wait(60)
         create.cancel()  # the library of the provider cancels its handler, as at a kill
         server.close_pipe()
         server.engine_server.stop(0).wait()
+        until(lambda: not server.answers())
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(0.5)  # a process that ends now would accept no more writes
+        answer.release()
         assert server.process.wait(30) == 0
+        assert "Traceback" not in "".join(server.said)  # gRPC logs, too
     [start] = vod_emulator.ledger()
     assert recorded_runs(tmp_path) == [start["runId"]]
+
+
+def test_a_wait_ends_with_its_engine(vod_emulator: VodEmulator, tmp_path: Path) -> None:
+    """A wait that lost its engine would hold the process for hours."""
+    with serve(*COMMAND) as server:
+        provider = PluginClient(server)
+        provider.configure(configuration(vod_emulator, tmp_path))
+        started = provider.up(run("slow"), START)
+        wait = Resource("WorkflowCompletion", "wait")
+        inputs = provider.checked(wait, {"runs": {"slow": started.id}})
+        call = provider.begin_create(wait, inputs)  # without this reference, gRPC cancels it
+        until(lambda: vod_emulator.requests().get("GetWorkflowExecution", 0) > 0)
+        assert not call.done()
+        server.close_pipe()
+        server.engine_server.stop(0).wait()
+        assert server.process.wait(30) == 0
+        assert "Traceback" not in "".join(server.said)  # gRPC logs, too
+
+
+@pytest.mark.parametrize(
+    ("operation", "outcome"), [("Create", "A run may exist."), ("Delete", "No run was started.")]
+)
+def test_a_defect_tells_whether_a_run_may_exist(
+    operation: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Context:
+        async def abort(self, _code: Any, text: str, _metadata: Any) -> None:
+            raise RuntimeError(text)
+
+    async def failing(_: Any) -> None:
+        raise ValueError(HUSH)
+
+    failing.__name__ = operation.lower()
+    monkeypatch.setattr(operations, failing.__name__, failing)
+    servicer = VodServicer()
+    request: Any = {
+        "Create": provider_pb2.CreateRequest,
+        "Delete": provider_pb2.DeleteRequest,
+    }[operation](urn="urn:pulumi:s::p::vod:index:WorkflowRun::x")
+
+    async def play() -> None:
+        await servicer.Configure(provider_pb2.ConfigureRequest(urn=PROVIDER), Context())
+        await getattr(servicer, operation)(request, Context())
+
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(play())
+    assert outcome in str(caught.value)
+    assert HUSH not in str(caught.value)
 
 
 def test_an_idle_process_ends_with_its_engine_alone() -> None:
@@ -310,6 +372,48 @@ def test_problems_of_the_configuration_come_before_all_resources(
     assert len(failures) == bool(text)
     assert text in "".join(failures)
     assert HUSH not in "".join(failures)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "hint"),
+    [
+        ("default", "vod:accessKey and vod:secretKey of the stack", "config set vod:accessKey"),
+        ("keys", "accessKey and secretKey of the provider keys", "of the provider keys"),
+    ],
+)
+def test_missing_keys_are_searched_where_the_provider_can_have_them(
+    name: str, place: str, hint: str, server: Server
+) -> None:
+    """The engine sends no keys of `volcengine:`, and to a program's own provider none of `vod:`."""
+    urn = f"urn:pulumi:s::p::pulumi:providers:vod::{name}"
+    server.stub.Configure(
+        provider_pb2.ConfigureRequest(urn=urn, args=struct({"region": "cn-north-1"}))
+    )
+    request = provider_pb2.InvokeRequest(tok="vod:index:getRun", args=struct({"runId": "lb:1"}))
+    with pytest.raises(grpc.RpcError, match="No credentials") as caught:
+        server.stub.Invoke(request)
+    text = shown(caught.value)
+    assert f"- {place}\n" in text
+    assert hint in text.partition("hint: ")[2]
+    assert "volcengine:" not in text
+
+
+def test_an_engine_that_names_no_provider_uses_no_other_projects_journal(
+    vod_emulator: VodEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of a program may be that of another project."""
+    state = tmp_path / "state"
+    (tmp_path / "Pulumi.yaml").write_text(f"name: other\nbackend: {{url: 'file://{state}'}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    with serve(*COMMAND) as server:
+        provider = PluginClient(server)
+        next_operation(provider, vod_emulator)
+        provider.up(run("lonely"), START)
+    assert len(vod_emulator.ledger()) == 1
+    assert [*tmp_path.rglob("vod-journal*")]
+    assert not state.exists()
 
 
 def test_a_preview_that_may_hide_starts_says_so(server: Server) -> None:
@@ -503,7 +607,8 @@ def test_a_server_listens_before_it_loads_what_operations_need() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert not {"pydantic", "httpx", "anyio"} & {*loaded.stdout.split()}
+    late = {"pydantic", "httpx", "pulumi_vod_workflow.plugin.servicer"}
+    assert not late & {*loaded.stdout.split()}
 
 
 def test_the_options_of_the_engine_are_no_address(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,11 +15,19 @@ from tests.scale import TORTURE
 from tests.sdks import IN_TYPESCRIPT, compiler_options, output_of, write_programs_of_pages
 from tools.engine.find_or_install import BUILD_ENV
 from tools.plugin.schema import EXAMPLES, LANGUAGES, ROOT, example
-from tools.plugin.sdks import GO
+from tools.plugin.sdks import GO, JAVA
 
 pytestmark = pytest.mark.package
 
 NAMES: Final = sorted(path.name for path in EXAMPLES.iterdir())
+CLASSES: Final = {
+    "python": "workflow_*.py",
+    "nodejs": "workflow*.ts",
+    "go": "workflow*.go",
+    "dotnet": "Workflow*.cs",
+    "java": "Workflow*.java",
+}
+"""Language of an SDK -> the files of its resources."""
 
 
 def test_the_schema_has_each_example_in_each_language() -> None:
@@ -75,3 +84,31 @@ def test_the_go_programs_compile(sdks: Path, tmp_path: Path) -> None:
     write_programs_of_pages("go", "main.go", tmp_path / "module" / "programs")
     command = [go, "build", "-trimpath", "-mod=readonly", "./..."]
     output_of(command, tmp_path / "module", **BUILD_ENV)
+
+
+@pytest.mark.torture
+def test_the_java_programs_compile(sdks: Path, tmp_path: Path) -> None:
+    if not TORTURE:
+        pytest.skip("`make torture` compiles Java: Maven may have to fetch its plugins")
+    maven = shutil.which("mvn")
+    if maven is None:
+        pytest.skip("Maven is not on PATH")
+    shutil.copy(JAVA / "pom.xml", tmp_path)
+    shutil.copytree(sdks / "java", tmp_path / "sdk")
+    (tmp_path / "programs").mkdir()
+    write_programs_of_pages("java", "App.java", tmp_path / "programs")
+    output_of([maven, "--quiet", "--batch-mode", "compile"], tmp_path)
+
+
+def test_the_sdks_replace_only_where_the_preview_shows_it(sdks: Path) -> None:
+    """
+    No class sets `replaceOnChanges` by itself, and each has the alias to its dynamic type.
+
+    With that option the engine replaces a run after each change of the text of an input: it would
+    pay where the provider finds nothing that starts a run.
+    """
+    for language, pattern in CLASSES.items():
+        text = "".join(path.read_text() for path in (sdks / language).rglob(pattern))
+        assert not re.search("replace_?on_?changes", text, re.IGNORECASE), language
+        for name in ("WorkflowRun", "WorkflowBatch", "WorkflowCompletion"):
+            assert f"pulumi-python:dynamic/vod:{name}" in text, (language, name)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,6 +78,25 @@ def test_the_own_python_is_listed_as_another_is(tmp_path: Path) -> None:
 def test_a_virtual_environment_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run pulumi install"):
         host.python_of(tmp_path / "venv")
+
+
+def test_a_plugin_runs_as_a_program_or_as_a_package(tmp_path: Path) -> None:
+    """As by the official host. A policy pack may have no environment of its own here."""
+    with pytest.raises(ValueError, match="provides neither"):
+        host.plugin_command(tmp_path)
+    about = '[project]\nname = "pulumi-thing"\n'
+    (tmp_path / "pyproject.toml").write_text(about)
+    with pytest.raises(ValueError, match="not runnable"):
+        host.plugin_command(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(f"{about}[build-system]\nrequires = []\n")
+    assert host.plugin_command(tmp_path) == ["-m", "pulumi.run.plugin", "pulumi-thing"]
+    (tmp_path / "__main__.py").touch()
+    assert host.plugin_command(tmp_path) == [str(tmp_path)]
+
+    info = SimpleNamespace(root_directory=str(tmp_path), options={})
+    assert host.python_of_plugin(info, "analyzer") == sys.executable
+    with pytest.raises(FileNotFoundError, match=str(tmp_path / "venv")):
+        host.python_of_plugin(info, "resource")
 
 
 def test_the_list_needs_nothing_of_the_environment() -> None:

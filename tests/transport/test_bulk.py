@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from statistics import quantiles
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
@@ -32,13 +34,14 @@ from pulumi_vod_workflow.journal import object_store, recorder
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store_clock import CLOCK_TOLERANCE
-from pulumi_vod_workflow.lifecycle import starter, waiter
+from pulumi_vod_workflow.lifecycle import reader, starter, waiter
 from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
 from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, Timeouts, VodClient
 from pulumi_vod_workflow.transport.rate_limiter import MAX_PREPARATION_TIME, rate_limiter
+from tests.scale import scaled
 from tests.transport.conftest import notes
 from tests.transport.simulation import SimulatedClock, SimulatedLoop
 
@@ -314,52 +317,115 @@ def ids_of(done: StartResults) -> dict[str, str]:
     return {name: run["runId"] for name, run in done.accepted.items()}
 
 
-def test_many_waits_stay_within_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """120 runs on one limiter: none is refused, and few lines are said."""
+@dataclass
+class SimulatedWait:
+    """A wait of runs at an emulator, in simulated time."""
+
+    ends: dict[str, float]
+    """RunId -> the time of the run's end."""
+    result: WaitResult
+    said: list[ProgressMessage] = field(default_factory=list)
+    seen: dict[str, float] = field(default_factory=dict)
+    """RunId -> the time at which the wait had the run's end and results."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
+
+
+def simulated_wait(
+    monkeypatch: pytest.MonkeyPatch, count: int, settings: EmulatorSettings
+) -> SimulatedWait:
+    """Start runs at the permitted rate, then wait for them."""
     # In simulated time: a busy machine delivers requests late, and the emulator counts arrivals.
     clock = SimulatedClock()
-    monkeypatch.setattr(waiter, "SystemClock", SimulatedClock)
+    for module in (reader, waiter):
+        monkeypatch.setattr(module, "SystemClock", SimulatedClock)
     monkeypatch.setattr(store, "time", SimpleNamespace(time=lambda: clock.now().timestamp()))
-    app = create_app(EmulatorSettings(pending_seconds=0.5, running_seconds=1, latency_seconds=0.1))
-    statuses: Counter[int] = Counter()
-    said: list[ProgressMessage] = []
+    app = create_app(settings)
+    wait = SimulatedWait({}, WaitResult())
 
-    async def count(response: httpx.Response) -> None:
-        statuses[response.status_code] += 1
+    async def note_status(response: httpx.Response) -> None:
+        wait.statuses[response.status_code] += 1
 
-    async def go() -> tuple[set[str], WaitResult]:
-        transport = httpx.ASGITransport(app=app)
+    def note_end(name: str, outputs: Mapping[str, Any]) -> None:
+        if outputs["phase"] == "succeeded":
+            wait.seen[name] = clock.now().timestamp()
+
+    async def go() -> None:
         client = VodClient(
-            "https://vod.example.com", "cn-north-1", KEYS, clock=clock, transport=transport
+            "https://vod.example.com",
+            "cn-north-1",
+            KEYS,
+            clock=clock,
+            transport=httpx.ASGITransport(app=app),
+            requests_per_second=settings.rate_limit,
         )
-        client._http.event_hooks["response"].append(count)
-        starts = ({"vid": f"v{number}", "templateId": "t"} for number in range(120))
+        client._http.event_hooks["response"].append(note_status)
+        starts = ({"vid": f"v{number}", "templateId": "t"} for number in range(count))
         try:
             answers = await asyncio.gather(
                 *(client.start_workflow(start, f"token-{start['vid']}") for start in starts)
             )
-            runs = {answer.result["RunId"] for answer in answers}
-            result = await wait_for_runs(
+            runs = [answer.result["RunId"] for answer in answers]
+            wait.result = await wait_for_runs(
                 {run: RunRef(client, run) for run in runs},
-                timeout=60,
-                on_progress=said.append,
+                timeout=600,
+                on_progress=wait.said.append,
                 is_cancelled=lambda: False,
+                on_read=note_end,
             )
         finally:
             await client.aclose()
-        return runs, result
 
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-        runs, result = runner.run(go())
-    assert len(runs) == 120
-    assert set(result.ended) == runs
-    assert {outputs["phase"] for outputs in result.ended.values()} == {"succeeded"}
-    assert all(outputs["transcodes"] for outputs in result.ended.values())
-    assert len(said) < 12
-    assert set(statuses) == {200}
-    asked = app.service.counts
-    assert asked["GetWorkflowExecutionResult"] == 120
-    assert sum(statuses.values()) == sum(asked.values())
+        runner.run(go())
+    wait.asked.update(app.service.counts)
+    wait.ends = {run.run_id: run.ended for run in app.service.store.runs(count)}
+    return wait
+
+
+def test_many_waits_stay_within_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """120 runs on one limiter: none is refused, and few lines are said."""
+    wait = simulated_wait(
+        monkeypatch,
+        120,
+        EmulatorSettings(pending_seconds=0.5, running_seconds=1, latency_seconds=0.1),
+    )
+    assert len(wait.ends) == 120
+    assert {*wait.result.ended} == {*wait.ends}
+    assert {outputs["phase"] for outputs in wait.result.ended.values()} == {"succeeded"}
+    assert all(outputs["transcodes"] for outputs in wait.result.ended.values())
+    assert len(wait.said) < 12
+    assert set(wait.statuses) == {200}
+    assert wait.asked["GetWorkflowExecutionResult"] == 120
+    assert sum(wait.statuses.values()) == sum(wait.asked.values())
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", scaled([1], [1, 2, 3]))
+def test_a_wait_that_learns_is_soon_and_asks_little(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Runs that end over a minute, with a sweep of 20 s, as in `make bench`; none is refused."""
+    count, rate = scaled((200, 10), (1000, 50))
+    sweep = count / rate
+    wait = simulated_wait(
+        monkeypatch,
+        count,
+        EmulatorSettings(
+            pending_seconds=0,
+            running_seconds=(35, 75),
+            latency_seconds=0.1,
+            rate_limit=rate,
+            seed=seed,
+        ),
+    )
+    assert set(wait.statuses) == {200}
+    delays = sorted(wait.seen[run] - ended for run, ended in wait.ends.items())
+    assert len(delays) == count
+    assert quantiles(delays, n=20)[-1] <= sweep / 2
+    assert delays[-1] <= sweep
+    reads = wait.asked["GetWorkflowExecution"] + wait.asked["GetWorkflowExecutionResult"]
+    assert reads <= 4 * count
 
 
 @pytest.mark.waits

@@ -267,7 +267,7 @@ def test_the_rate_is_the_accounts_unless_it_is_lowered(tmp_path: Path) -> None:
     for setting, rate in (({}, 50.0), ({"vod:requestsPerSecond": "7"}, 7.0)):
         config = {"vod:endpoint": "emulator", "vod:emulatorStore": str(tmp_path / "s"), **setting}
         settings = load_settings(config.get, {}, tmp_path)
-        assert client_for(settings, log=print).client._rate == rate
+        assert client_for(settings, log=print).client.requests_per_second == rate
 
 
 # -- what is said ------------------------------------------------------------------------------

@@ -149,7 +149,8 @@ def waited(
     emulator: VodEmulator, monkeypatch: pytest.MonkeyPatch, clock: type[SystemClock]
 ) -> WaitResult:
     """Wait for a run that takes two seconds."""
-    monkeypatch.setattr(waiter, "SystemClock", clock)
+    for module in (reader, waiter):
+        monkeypatch.setattr(module, "SystemClock", clock)
 
     async def go() -> WaitResult:
         client = VodClient(emulator.url, "cn-north-1", KEYS)

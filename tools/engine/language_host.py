@@ -14,7 +14,8 @@ a new project the options pip and `venv`, makes that virtual environment, instal
 - the installation by a preview that finds no `venv`: `pulumi install` is needed;
 - the list of a program's dependencies (`pulumi about`);
 - plugin versions of pre-releases: such a package needs no plugin here;
-- plugins: the Python of the stand-in runs them, and only from a `__main__.py`;
+- policy packs: the Python of the stand-in runs them where they name no `virtualenv`;
+- plugins with an SDK that is too old for `pulumi.run.plugin`;
 - the program's log lines: they reach the engine as output, an error with the SDK's own frames;
 - the end of the engine: the official host looks for it every 5 minutes, and the program ends by
   itself at its next call of the engine. The stand-in ends at once, with the program in its process.
@@ -32,6 +33,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -76,6 +78,8 @@ if TYPE_CHECKING:
 
 Context = grpc.ServicerContext
 
+POLICY_PACK: Final = "analyzer"
+"""The engine's kind of the plugin that a policy pack is."""
 WITHOUT_PLUGIN = ("pulumi-policy", "pulumi-esc-sdk")
 """Distributions without a plugin, by a list in the official host."""
 
@@ -133,6 +137,33 @@ def python_of(environment: Path) -> str:
     if not python.is_file():
         raise FileNotFoundError(f"no virtual environment at {environment}: run pulumi install")
     return str(python)
+
+
+def python_of_plugin(info: Any, kind: str) -> str:
+    """Return the Python of a plugin, whose virtual environment is `venv` by default."""
+    environment = virtualenv_of(info)
+    if environment is None and kind == POLICY_PACK:
+        return sys.executable
+    return python_of(environment or Path(info.root_directory, "venv"))
+
+
+def plugin_command(folder: Path) -> list[str]:
+    """
+    Return the arguments with which Python runs a plugin.
+
+    Raises:
+        ValueError: if the folder is neither a program nor a package.
+
+    """
+    if (folder / "__main__.py").exists():
+        return [str(folder)]
+    file = folder / "pyproject.toml"
+    about = tomllib.loads(file.read_text()) if file.exists() else {}
+    if "build-system" not in about or "name" not in about.get("project", {}):
+        raise ValueError(
+            "plugin is not runnable, it provides neither __main__.py nor a buildable pyproject.toml"
+        )
+    return ["-m", "pulumi.run.plugin", about["project"]["name"]]
 
 
 def required_plugins(python: str, folder: str | Path) -> list[dict[str, Any]]:
@@ -292,9 +323,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.RunResponse(bail=failed)  # the error itself has been shown
 
     def RunPlugin(self, request: Any, context: Context) -> Iterator[Any]:
-        program = Path(request.info.program_directory) / request.info.entry_point
+        try:
+            python = python_of_plugin(request.info, request.kind)
+            command = plugin_command(Path(request.info.program_directory))
+        except (OSError, ValueError) as error:
+            context.abort(grpc.StatusCode.UNKNOWN, str(error))
         env = dict(variable.split("=", 1) for variable in request.env) or None
-        process = begin([sys.executable, "-u", str(program), *request.args], request.pwd, env)
+        process = begin([python, "-u", *command, *request.args], request.pwd, env)
         context.add_callback(process.terminate)
         for name, line in output_of(process):
             fields: dict[str, Any] = {name: line}

@@ -541,6 +541,8 @@ def schema() -> Json:
                 "generateResourceContainerTypes": True,
                 "respectSchemaVersion": True,
             },
+            "csharp": {"respectSchemaVersion": True},
+            "java": {"basePackage": "pulumi"},
         },
         "config": {"variables": variables},
         "types": builder.types(),

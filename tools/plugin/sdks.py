@@ -1,9 +1,8 @@
 """
 Generate the SDKs of the packaged provider: `make sdks` writes them into build/sdks.
 
-The generators are Pulumi's, built from the Go module mirror and kept in the user's cache. The
-generators of .NET and Java are no Go modules of the mirror, so there are no SDKs for them here.
-With `--prepare` the command only fills the cache: the generator, and the packages that compile
+The generators are Pulumi's, built from the Go module mirror and kept in the user's cache. With
+`--prepare` the command only fills the cache: the generators, and the packages that compile
 TypeScript.
 """
 
@@ -14,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -34,23 +34,26 @@ HERE: Final = Path(__file__).parent
 GENERATOR: Final = HERE / "generator"
 NODE: Final = HERE / "node"
 GO: Final = HERE / "go"
-LANGUAGES: Final = ("python", "nodejs", "go")
+JAVA: Final = HERE / "java"
+LANGUAGES: Final = {"newest": ("python", "nodejs", "go"), "older": ("dotnet", "java")}
+"""Folder of a generator's source -> the languages that its release of Pulumi has here."""
 INSTALL_SECONDS: Final = 280
 
 
-def generator(env: Mapping[str, str]) -> Path:
+def generator(release: str, env: Mapping[str, str]) -> Path:
     """
-    Return the generator's executable.
+    Return the executable of a generator of `LANGUAGES`.
 
     Raises:
         EngineError: when it cannot be built, with the reason on one line.
 
     """
-    sources = [GENERATOR / name for name in ("main.go", "go.mod", "go.sum")]
+    of_release = [GENERATOR / release / name for name in ("languages.go", "go.mod", "go.sum")]
+    sources = [GENERATOR / "main.go", *of_release]
 
     def build(folder: Path) -> None:
         go = on_path("go", "Go")
-        say("==> the generator of the SDKs, once for this user (about 1 minute)")
+        say(f"==> the {release} generator of the SDKs, once for this user (about 1 minute)")
         with tempfile.TemporaryDirectory() as scratch:
             for path in sources:
                 shutil.copy2(path, scratch)
@@ -88,12 +91,13 @@ def generate(folder: Path, env: Mapping[str, str]) -> None:
     Write the SDKs into a folder, one below it for each language.
 
     Raises:
-        EngineError: when the generator cannot be built, or refuses the schema.
+        EngineError: when a generator cannot be built, or refuses the schema.
 
     """
-    for language in LANGUAGES:
-        shutil.rmtree(folder / language, ignore_errors=True)
-    run([str(generator(env)), str(SCHEMA), str(folder)], cwd=ROOT, seconds=60)
+    for release, languages in LANGUAGES.items():
+        for language in languages:
+            shutil.rmtree(folder / language, ignore_errors=True)
+        run([str(generator(release, env)), str(SCHEMA), str(folder)], cwd=ROOT, seconds=60)
     for name in ("go.mod", "go.sum"):  # the generator writes packages of a module
         shutil.copy2(GO / name, folder / "go")
 
@@ -102,12 +106,14 @@ def main() -> None:
     """Generate the SDKs, or fill the cache; print one line with an error."""
     try:
         if sys.argv[1:] == ["--prepare"]:
-            generator(os.environ)
+            for release in LANGUAGES:
+                generator(release, os.environ)
             node_packages(os.environ)
         else:
             folder = ROOT / "build" / "sdks"
             generate(folder, os.environ)
-            print("\n".join(str(folder / language) for language in LANGUAGES))
+            for language in chain(*LANGUAGES.values()):
+                print(folder / language)
     except (EngineError, OSError) as error:
         sys.exit(f"error: no SDKs: {error}")
 

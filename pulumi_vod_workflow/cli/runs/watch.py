@@ -21,6 +21,7 @@ from pulumi_vod_workflow.cli.sanitize import escape_controls
 from pulumi_vod_workflow.config.clock import Clock
 from pulumi_vod_workflow.config.endpoint import EMULATOR, endpoint_of_run
 from pulumi_vod_workflow.config.settings import Settings
+from pulumi_vod_workflow.core.end_estimates import run_durations_by_workflow
 from pulumi_vod_workflow.core.progress import ProgressMessage
 from pulumi_vod_workflow.errors import CallError
 from pulumi_vod_workflow.lifecycle.reader import RunRef
@@ -116,6 +117,7 @@ def follow_runs(
             on_progress=on_progress,
             is_cancelled=is_cancelled,
             on_read=on_read,
+            durations=run_durations_by_workflow(run.outputs for run in runs),
         )
     for name, error in {**waited.failing, **waited.unreadable}.items():
         run = runs_by_name[name]

@@ -1,7 +1,11 @@
 // Generate the SDKs of a package schema with Pulumi's own generators.
 //
 // `pulumi package gen-sdk` asks a language host for the SDK, and the module mirror serves no host of
-// Node.js, Go or Python. The hosts call these same functions.
+// Node.js, Go, Python, .NET or Java. The hosts call these same functions.
+//
+// Two builds share this file. Each adds one folder below it, with the languages of one release of
+// Pulumi: `newest`, and `older`. The module mirror serves the generators of .NET and Java in older
+// releases only.
 package main
 
 import (
@@ -10,13 +14,12 @@ import (
 	"os"
 	"path/filepath"
 
-	gogen "github.com/pulumi/pulumi/pkg/v3/codegen/go"
-	"github.com/pulumi/pulumi/pkg/v3/codegen/nodejs"
-	"github.com/pulumi/pulumi/pkg/v3/codegen/python"
 	"github.com/pulumi/pulumi/pkg/v3/codegen/schema"
 )
 
 const tool = "pulumi"
+
+type generate func(*schema.Package) (map[string][]byte, error)
 
 // The schema refers to no other package, so nothing calls the methods of its loader.
 type noLoader struct{ schema.ReferenceLoader }
@@ -39,18 +42,6 @@ func generateAll(file, folder string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
-	}
-	generators := map[string]func(*schema.Package) (map[string][]byte, error){
-		"python": func(p *schema.Package) (map[string][]byte, error) {
-			return python.GeneratePackage(tool, p, nil, nil)
-		},
-		"nodejs": func(p *schema.Package) (map[string][]byte, error) {
-			// This SDK is not published yet, so the package compiles itself where it is installed.
-			return nodejs.GeneratePackage(tool, p, nil, nil, true, nil)
-		},
-		"go": func(p *schema.Package) (map[string][]byte, error) {
-			return gogen.GeneratePackage(tool, p, nil)
-		},
 	}
 	for language, generate := range generators {
 		// A generator changes the package that it is given.
