@@ -252,7 +252,7 @@ def test_a_batch_may_be_larger_than_the_usual_message_of_grpc(
     inputs = provider.checked(batch, news)
     assert declared(provider.preview_create(batch, inputs))["items"] == inputs["items"]
     assert vod_emulator.ledger() == []
-    small = {**news, "items": {"small": {"vid": "v1"}}}
+    small = {**news, "items": {"small": {"vid": "v-small"}}}
     provider.up(batch, small)
     found = provider.diff(batch, provider.checked(batch, news))
     assert (found.changes, found.replaces) == (True, [])
