@@ -23,6 +23,7 @@ All exceptions of this package.
       AdoptionError             the existing run differs from the declaration
       PreflightError            the service does not know a workflow or video of a start
       BatchError                no item of a batch could be started
+        BatchStoppedError         a batch stopped at `maxFailures`: .id .state
       WaitError                 a wait failed; a wait starts no run
         RunsFailedError           some runs did not succeed
         WaitTimeoutError          some runs have not ended in time
@@ -48,6 +49,7 @@ __all__ = [
     "ApiError",
     "AuthenticationError",
     "BatchError",
+    "BatchStoppedError",
     "CallError",
     "ClockSkewError",
     "ConfigurationError",
@@ -150,6 +152,24 @@ class PreflightError(VodWorkflowError):
 
 class BatchError(VodWorkflowError):
     """An error of a batch: no item could be started, or its runs could not be read."""
+
+
+class BatchStoppedError(BatchError):
+    """
+    An error of a batch that did not send all starts, because of `maxFailures`.
+
+    Attributes:
+        id: the id of the batch.
+        state: the state with all runs that were started. The engine keeps it.
+
+    """
+
+    retryable = True
+
+    def __init__(self, text: str, id_: str, state: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.id = id_
+        self.state = state
 
 
 class WaitError(VodWorkflowError):

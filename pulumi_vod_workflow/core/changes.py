@@ -16,10 +16,12 @@ from enum import Enum
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.canonical import canonical_json
+from pulumi_vod_workflow.core.client_token import rerun_token
 from pulumi_vod_workflow.core.execution import (
+    StatusClass,
     is_consistent_with,
-    may_succeed_on_rerun,
     mismatched_fields,
+    status_class,
 )
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS, request_value
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known, normalise
@@ -36,7 +38,7 @@ class Effect(Enum):
     TRIGGER = "a new, paid run if a value is added or changed, nothing if one is removed"
     CLIENT_TOKEN = "a new, paid run, unless the run was adopted"  # noqa: S105 - a word
     ADOPTION = "another run is adopted; nothing is started"
-    RERUN = "a new, paid run if it is set and the recorded one failed by a system error"
+    RERUN = "a new, paid run if it names the way in which the recorded one did not succeed"
     FREE = "recorded; nothing is started"
 
 
@@ -50,6 +52,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "enableLowPriority": Effect.NEW_RUN,
     "taskListId": Effect.NEW_RUN,
     "triggers": Effect.TRIGGER,
+    "rerunOn": Effect.RERUN,
     "rerunOnFailure": Effect.RERUN,
     "existingRunId": Effect.ADOPTION,
     "clientToken": Effect.CLIENT_TOKEN,
@@ -158,15 +161,57 @@ def _own_token_changed(key: str, recorded: Mapping[str, Any], declared: Mapping[
     return "existingRunId" not in recorded and values_differ(recorded.get(key), declared.get(key))
 
 
-def _failed_retryably(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
-    return declared.get(key) in (True, UNKNOWN) and may_succeed_on_rerun(recorded)
+# vod-api-facts 1 (D-stat): of all failures, a rerun alone can help after a system error.
+RERUN_ON_FAILURE: Final[tuple[StatusClass, ...]] = ("systemError",)
+"""The meaning of `rerunOnFailure`, which is an alias of `rerunOn`."""
+
+
+def _reruns(key: str, recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    found, value = status_class(recorded), declared.get(key)
+    if found is None or value is None:
+        return False
+    if key == "rerunOnFailure":
+        return value in (True, UNKNOWN) and found in RERUN_ON_FAILURE
+    return value is UNKNOWN or found in value or UNKNOWN in value
+
+
+def reruns(recorded: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    """Return whether a declaration starts a recorded run again because it did not succeed."""
+    return any(
+        effect is Effect.RERUN and _reruns(key, recorded, declared)
+        for key, effect in EFFECTS.items()
+    )
+
+
+# vod-api-facts 4 (B-idem): an equal start is a new run after a system error or a termination. After
+# a user error, and perhaps for an expired run, the service may answer with the recorded run.
+JOINED_CLASSES: Final[frozenset[StatusClass]] = frozenset({"userError", "expired"})
+"""The classes of runs to which the service may join a start with an equal token."""
+
+
+def with_rerun_token(declared: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the inputs of a start that replaces a recorded run, with the token to send.
+
+    A rerun that the service may join to the recorded run gets another token, and `rerunOf` names
+    that run. All other starts keep the declared token.
+    """
+    if (
+        status_class(recorded) in JOINED_CLASSES
+        and reruns(recorded, declared)
+        and keeps_token(recorded, declared)
+        and isinstance(declared.get("clientToken"), str)
+    ):
+        token = rerun_token(declared["clientToken"], recorded["runId"])
+        return {**declared, "clientToken": token, "rerunOf": recorded["runId"]}
+    return dict(declared)
 
 
 _RESTARTS: Final[Mapping[Effect, Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool]]] = {
     Effect.NEW_RUN: _value_changed,
     Effect.TRIGGER: _trigger_added,
     Effect.CLIENT_TOKEN: _own_token_changed,
-    Effect.RERUN: _failed_retryably,
+    Effect.RERUN: _reruns,
 }
 
 

@@ -22,6 +22,12 @@ TOKEN_PREFIX: Final = "pvw1-"  # noqa: S105 - not a password
 """The version of the derivation."""
 
 
+def rerun_token(token: str, run_id: str) -> str:
+    """Return the ClientToken of a rerun that has the inputs of a recorded run."""
+    material = {"clientToken": token, "rerunOf": run_id}
+    return TOKEN_PREFIX + hashlib.sha256(canonical_json(material)).hexdigest()[:48]
+
+
 def client_token(properties: Mapping[str, Any]) -> str | None:
     """
     Return the ClientToken of `properties` in state spelling; `None` if a part is unknown.

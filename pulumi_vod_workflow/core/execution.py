@@ -17,6 +17,9 @@ Phase = Literal["submitted", "pending", "running", "succeeded", "failed", "termi
 TERMINAL_PHASES: Final[frozenset[str]] = frozenset({"succeeded", "failed", "terminated", "expired"})
 """The phases without further change."""
 
+StatusClass = Literal["systemError", "userError", "terminated", "expired"]
+"""A class of runs that did not succeed: `rerunOn` names those that start again."""
+
 # vod-api-facts 1: a 30-day query range. An older run is not found, but it existed.
 RETENTION: Final = timedelta(days=30)
 """The time for which the service returns a run."""
@@ -92,10 +95,16 @@ def classify_status(status: str) -> StatusInfo:
     return StatusInfo("running", f"{status}: unknown to this version; the run counts as unfinished")
 
 
-def may_succeed_on_rerun(recorded: Mapping[str, Any]) -> bool:
-    """Return whether a recorded run failed with a system error, so that a rerun can help."""
-    # vod-api-facts 1 (D-stat): 1xxx is not retryable, 2xxx is.
-    return recorded.get("phase") == "failed" and str(recorded.get("status", "")).startswith("2")
+def status_class(recorded: Mapping[str, Any]) -> StatusClass | None:
+    """Return the class of a recorded run that did not succeed; `None` for all other runs."""
+    phase: object = recorded.get("phase")
+    if phase == "failed":
+        # vod-api-facts 1 (D-stat): 1xxx is an error of the source or the template.
+        is_system_error = str(recorded.get("status", "")).startswith("2")
+        return "systemError" if is_system_error else "userError"
+    if phase == "terminated":
+        return "terminated"
+    return "expired" if phase == "expired" else None
 
 
 def submitted_outputs(run: Mapping[str, Any]) -> dict[str, Any]:

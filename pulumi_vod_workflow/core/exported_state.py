@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import items_of, normalise_batch
 from pulumi_vod_workflow.core.batch.state import runs_of
+from pulumi_vod_workflow.core.changes import with_rerun_token
+from pulumi_vod_workflow.core.client_token import rerun_token
 from pulumi_vod_workflow.core.property_marks import SECRET_SIGNATURE, SIGNATURE
 from pulumi_vod_workflow.core.recovery import StartIntent, StartRecord, start_intent
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS
@@ -74,13 +76,16 @@ def without_secret_parts(batch: Properties) -> dict[str, Any]:
     return kept
 
 
-def declared_starts(kind: str, inputs: Properties) -> dict[str, dict[str, Any]]:
+def declared_starts(
+    kind: str, inputs: Properties, recorded: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """
     Return the inputs of a run under no key, or those of each item of a batch.
 
     Args:
         kind: the canonical type of the resource.
         inputs: its inputs, as `masked` returns them.
+        recorded: its runs in the state, as `recorded_runs` returns them.
 
     """
     inputs = {key: value for key, value in inputs.items() if key != "__provider"}
@@ -88,7 +93,12 @@ def declared_starts(kind: str, inputs: Properties) -> dict[str, dict[str, Any]]:
         return {"": normalise(inputs)}
     if isinstance(inputs.get("items"), Secret):  # any number of starts, without names
         return {"": inputs}
-    return items_of(normalise_batch(without_secret_parts(inputs)))
+    starts = items_of(normalise_batch(without_secret_parts(inputs)))
+    # An update of a batch derives the token of a rerun. A replacement of a run has it declared.
+    return {
+        key: with_rerun_token(start, recorded[key]) if key in recorded else start
+        for key, start in starts.items()
+    }
 
 
 def recorded_runs(kind: str, outputs: Properties) -> dict[str, dict[str, Any]]:
@@ -101,11 +111,19 @@ def recorded_runs(kind: str, outputs: Properties) -> dict[str, dict[str, Any]]:
     return {
         key: {
             **run,
-            "clientToken": None if "inputs" in plain["runs"][key] else tokens.get(key),
+            "clientToken": _recorded_token(run, tokens.get(key))
+            if "inputs" not in plain["runs"][key]
+            else None,
             "scope": {**scope, "item": key},
         }
         for key, run in runs_of(plain).items()
     }
+
+
+def _recorded_token(run: Mapping[str, Any], token: Any) -> Any:
+    """Return the token with which the run of an item was started."""
+    is_rerun = "rerunOf" in run and isinstance(token, str)
+    return rerun_token(token, run["rerunOf"]) if is_rerun else token
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,8 @@ class PlanMessage:
     """Items whose runs leave the state; unfinished runs continue and are billed."""
     refuses: Items = field(default_factory=Items)
     """Starts with an unknown outcome that the provider refuses to send again; the check fails."""
+    limit: int | None = None
+    """The number of failures after which a batch sends no more starts; `null` without a limit."""
     run: str | None = None
     """RunId of the reused run of a `WorkflowRun`."""
     durations: tuple[DurationGroup, ...] = ()
@@ -184,6 +186,7 @@ class PlanMessage:
             "total": self.total,
             "starts": [_group_document(group) for group in self.starts],
             **{name: _items_document(items) for name, items in sets.items() if items.count},
+            **({"limit": self.limit} if self.limit else {}),
             **({"run": self.run} if self.run else {}),
             **({"durations": [*map(_duration_document, self.durations)]} if self.durations else {}),
         }

@@ -23,6 +23,8 @@ class StartCause(Enum):
     """Nothing is recorded: no run, and no earlier start."""
     REJECTED = "rejected"
     """The last start of the item was rejected, so the item has no run."""
+    NOT_SENT = "notSent"
+    """The last update did not send the start, because of `maxFailures`."""
     UNKNOWN_OUTCOME = "unknownOutcome"
     """The same start was sent before without an answer."""
     UNKNOWN_INPUTS = "unknownInputs"
@@ -34,7 +36,7 @@ class StartCause(Enum):
     EMULATED_RUN = "emulatedRun"
     """The recorded run is emulated, and runs now start at the service."""
     RERUN = "rerun"
-    """The recorded run failed, and `rerunOnFailure` is set."""
+    """The recorded run did not succeed, and `rerunOn` or `rerunOnFailure` starts it again."""
     REPLACED = "replaced"
     """The engine replaces the resource, for example with `--replace`."""
     OTHER = "other"
@@ -55,7 +57,7 @@ class StartReason:
     unknown: tuple[str, ...] = ()
     """Those properties whose values are not known yet."""
     status: str | None = None
-    """The recorded run's status, for `RERUN`."""
+    """The recorded run's status, or `expired`, for `RERUN`."""
 
     @property
     def may_be_sent_before(self) -> bool:
@@ -76,6 +78,7 @@ class StartReason:
 
 NEW: Final = StartReason((StartCause.NEW,))
 REJECTED: Final = StartReason((StartCause.REJECTED,))
+NOT_SENT: Final = StartReason((StartCause.NOT_SENT,))
 SENT_BEFORE: Final = StartReason((StartCause.UNKNOWN_OUTCOME,))
 REPLACED: Final = StartReason((StartCause.REPLACED,))
 UNKNOWN_ITEM: Final = StartReason((StartCause.UNKNOWN_INPUTS,))
@@ -102,7 +105,7 @@ def restart_reason(
 
     """
     causes = dict.fromkeys(map(_cause_of, causing))
-    status = run.get("status")
+    status = "expired" if run.get("phase") == "expired" else run.get("status")
     return StartReason(
         tuple(causes),
         tuple(causing),
@@ -126,6 +129,7 @@ SENT_BEFORE_TEXT: Final = (
 _TEXTS: Final[Mapping[StartCause, str]] = {
     StartCause.NEW: "new",
     StartCause.REJECTED: "not started before",
+    StartCause.NOT_SENT: "not sent before",
     StartCause.REPLACED: "the engine replaces it",
     StartCause.OTHER: "for a cause that this version does not know",
 }
@@ -152,7 +156,7 @@ def _property_texts(names: Iterable[str], reason: StartReason) -> Iterator[str]:
             yield f"{name} (not known yet)"
         elif name == "emulated":
             yield EMULATED_RUN_TEXT
-        elif name == "rerunOnFailure":
-            yield f"rerunOnFailure after {reason.status}"
+        elif EFFECTS[name] is Effect.RERUN:
+            yield f"{name} after {reason.status}"
         else:
             yield name

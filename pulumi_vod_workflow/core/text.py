@@ -8,8 +8,17 @@ from typing import Final
 
 SOURCE: Final = "vid, directUrl"
 """The path of a problem of both properties."""
+
+NOT_SENT: Final = "not sent, because the batch stopped at max_failures"
+"""The reason of an item without a run, for people."""
+
 MAX_LISTED: Final = 100
 """The number of keys, or of problems, in one text."""
+
+
+def pluralise(number: int, what: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def property_path(*parts: int | str) -> str:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from pulumi_vod_workflow.dynamic.sdk_compat.status_details import set_status_details
+from pulumi_vod_workflow.dynamic.sdk_compat.status_details import (
+    kept_resource,
+    set_status_details,
+)
 from pulumi_vod_workflow.hosting.error_text import error_message
 
 
@@ -29,6 +32,23 @@ class OperationFailedError(Exception):
     """An error with a message alone, because the SDK's host prints all parts of an exception."""
 
 
+class ResourceKeptError(Exception):
+    """
+    An error of an operation that failed and has changed its resource.
+
+    Args:
+        text: the text of the error.
+        id_: the id of the resource.
+        properties: the resource's state, with the SDK's marks for secret values.
+
+    """
+
+    def __init__(self, text: str, id_: str, properties: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.id = id_
+        self.properties = properties
+
+
 def report_errors(
     method: Callable[Concatenate[S, P], R],
 ) -> Callable[Concatenate[S, P], R]:
@@ -42,12 +62,15 @@ def report_errors(
 
     @wraps(method)
     def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        name = method.__name__
+        name, details = method.__name__, None
         try:
             return method(self, *args, **kwargs)
+        except ResourceKeptError as error:
+            message = str(error)
+            details = kept_resource(error.id, error.properties, message)
         except Exception as error:  # noqa: BLE001 - its text and traceback may contain a secret
             message = error_message(name, error, may_start_runs=name in self.paid_operations)
-        set_status_details(message)
+        set_status_details(message, details)
         raise OperationFailedError(message)
 
     return wrapper

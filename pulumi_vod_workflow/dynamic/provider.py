@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, TypeVar
 
 from pulumi.dynamic import (
@@ -18,7 +19,7 @@ from pulumi.dynamic import (
 )
 
 from pulumi_vod_workflow.config.settings import home_folder, load_settings
-from pulumi_vod_workflow.dynamic.error_reporting import report_errors
+from pulumi_vod_workflow.dynamic.error_reporting import ResourceKeptError, report_errors
 from pulumi_vod_workflow.dynamic.sdk_compat.call_context import current_call
 from pulumi_vod_workflow.dynamic.sdk_compat.cancellation import (
     cancellation_check,
@@ -36,6 +37,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.engine_log import (
 from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import PROVIDER_KEY
 from pulumi_vod_workflow.dynamic.sdk_compat.worker_threads import release_worker_thread
 from pulumi_vod_workflow.dynamic.values import from_engine, to_engine
+from pulumi_vod_workflow.errors import BatchStoppedError
 from pulumi_vod_workflow.hosting.engine_log import EngineLogger
 from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
@@ -102,7 +104,8 @@ class VodProvider(ResourceProvider):
     @report_errors
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the resource. A run and a batch start runs (paid)."""
-        created = _run(self._lifecycle.create(self._session, _host(), from_engine(props)))
+        with _keeping_batch(props):
+            created = _run(self._lifecycle.create(self._session, _host(), from_engine(props)))
         return CreateResult(created.id, to_engine(created.state))
 
     @report_errors
@@ -115,13 +118,26 @@ class VodProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Update the resource. A batch starts new and changed items (paid)."""
         olds, news = from_engine(_olds), from_engine(_news)
-        state = _run(self._lifecycle.update(self._session, _host(), _id, olds, news))
+        with _keeping_batch(_news):
+            state = _run(self._lifecycle.update(self._session, _host(), _id, olds, news))
         return UpdateResult(to_engine(state))
 
     @report_errors
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Remove the resource from the state; free. Unfinished runs continue and are billed."""
         _run(self._lifecycle.delete(self._session, _host(), _id, from_engine(_props)))
+
+
+@contextmanager
+def _keeping_batch(inputs: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the runs of a batch that stopped in the state, with the provider of the inputs."""
+    try:
+        yield
+    except BatchStoppedError as error:
+        provider = {PROVIDER_KEY: inputs[PROVIDER_KEY]}
+        raise ResourceKeptError(
+            str(error), error.id, {**to_engine(error.state), **provider}
+        ) from None
 
 
 def _host() -> Host:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
@@ -14,6 +15,7 @@ from pulumi_vod_workflow.core.batch.changes import (
     plan_batch,
     same_work,
     same_work_warnings,
+    start_inputs,
 )
 from pulumi_vod_workflow.core.batch.inputs import (
     BATCH_FIELDS,
@@ -51,12 +53,13 @@ from pulumi_vod_workflow.core.recovery import (
 )
 from pulumi_vod_workflow.core.request import describe_start
 from pulumi_vod_workflow.core.start_reason import StartCause
-from pulumi_vod_workflow.core.text import as_one_line, list_names
+from pulumi_vod_workflow.core.text import as_one_line, list_names, pluralise
 from pulumi_vod_workflow.core.values import UNKNOWN, as_mapping, is_known
 from pulumi_vod_workflow.errors import (
     UNKNOWN_START_OPTIONS,
     AdoptionError,
     BatchError,
+    BatchStoppedError,
     CallError,
     PreflightError,
     Problem,
@@ -64,6 +67,7 @@ from pulumi_vod_workflow.errors import (
 )
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.lifecycle.announcements import kind_of_run
+from pulumi_vod_workflow.lifecycle.failure_limit import FailureLimit
 from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
@@ -106,6 +110,16 @@ CORRECT_ITEMS: Final = "No run was started.\nhint: correct the items"
 REJECTED_BY_PREFLIGHT: Final = (
     f"{CORRECT_ITEMS}\nhint: or set `vod:preflight` to `warn`, so that the service decides"
 )
+STOPPED_HINTS: Final = (
+    "The state has each run that was started. It is not paid again.\n"
+    "hint: correct the cause, then run `pulumi up` again: it sends the other items, tries the "
+    "rejected ones again, and counts failures from zero\n"
+    "hint: a failed run starts again only after a change, by a trigger or by `rerun_on` (paid)\n"
+    "hint: or set a larger `max_failures`"
+)
+# The engine reads the state of a failed operation from a header of at most 16 MiB, in which a text
+# of JSON is up to 1.9 times longer.
+MAX_STATE_OF_ERROR: Final = 6_000_000  # characters of JSON
 MAX_REASONS_LISTED: Final = 20  # reasons in one message
 Runs = dict[str, dict[str, Any]]
 Recorders = dict[str, StartRecorder]
@@ -177,28 +191,30 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     Start all items (paid: one run each). Record failed items with their error.
 
     Raises:
+        BatchStoppedError: when `maxFailures` has stopped the starts. The error has the state.
         BatchError: when the state would have no run.
 
     """
     require_all_inputs(props)
     inputs = normalise_batch(props)
     scope = inputs["scope"]
-    state = await _apply(session, host, {}, inputs)
-    return Recorded(f"{scope['project']}/{scope['stack']}/{scope['name']}", state)
+    id_ = f"{scope['project']}/{scope['stack']}/{scope['name']}"
+    return Recorded(id_, await _apply(session, host, id_, {}, inputs))
 
 
 async def update(
-    session: Session, host: Host, _id: str, olds: Properties, news: Properties
+    session: Session, host: Host, id_: str, olds: Properties, news: Properties
 ) -> Properties:
     """
     Start the items that need a new run (paid: one run each). All other items keep their runs.
 
     Raises:
+        BatchStoppedError: as `create`.
         BatchError: as `create`.
 
     """
     require_all_inputs(news)
-    return await _apply(session, host, normalise_batch(olds), normalise_batch(news))
+    return await _apply(session, host, id_, normalise_batch(olds), normalise_batch(news))
 
 
 async def read(session: Session, host: Host, id_: str, props: Properties) -> Recorded:
@@ -235,8 +251,17 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
         session.note_end(runs[key]["runId"], read_now)
     phases = Counter(run["phase"] for run in runs.values())
     host.logger.info(", ".join(f"{count:,} {phase}" for phase, count in sorted(phases.items())))
-    without_run = {name: state.get(name) or {} for name in ("rejected", "unclear")}
-    return Recorded(id_, _state(session, state, runs, **without_run))
+    return Recorded(
+        id_,
+        _state(
+            session,
+            state,
+            runs,
+            rejected=state.get("rejected") or {},
+            unclear=state.get("unclear") or {},
+            not_sent=state.get("notSent") or (),
+        ),
+    )
 
 
 async def delete(session: Session, host: Host, _id: str, props: Properties) -> None:
@@ -309,7 +334,8 @@ def _plan_with_recovery(
             "\n".join(["items that start again break a rule:", *problems, CORRECT_ITEMS])
         )
     items = items_of(news)
-    known = {key: items[key] for key in plan.start if is_known(items[key])}
+    starts = start_inputs(olds, news, plan.start)
+    known = {key: start for key, start in starts.items() if is_known(start)}
     if is_preparing:
         meet_stack(session, host, news)
     recovery, recorders = plan_starts(session, known)
@@ -443,6 +469,7 @@ def _send_plan(
         drops=Items.of(plan.drop),
         refuses=Items.of(refuses),
         durations=durations,
+        limit=plan.max_failures,
     )
     own_runs = (run["runId"] for run in runs_of(olds).values())
     is_missing_in_steps = (
@@ -463,18 +490,22 @@ def _send_plan(
 # -- starting ----------------------------------------------------------------------------------
 
 
-async def _apply(session: Session, host: Host, olds: Properties, news: Properties) -> Properties:
+async def _apply(
+    session: Session, host: Host, id_: str, olds: Properties, news: Properties
+) -> Properties:
     """
     Apply the plan, and return the state. In a preview, start no run.
 
     Raises:
+        BatchStoppedError: when `maxFailures` has stopped the starts. The error has the state.
         BatchError: when the service accepted no start, and either an error affects every start or
             the state would have no run.
 
     """
     recorded: Properties = {name: olds[name] for name in ("region", "endpoint") if name in olds}
     if host.preview:
-        unknown = dict.fromkeys(("runs", "rejected", "unclear"), UNKNOWN)
+        outputs = ["runs", "rejected", "unclear", *(["notSent"] if "maxFailures" in news else [])]
+        unknown = dict.fromkeys(outputs, UNKNOWN)
         return {**session.endpoint_outputs(), **recorded, **with_secrets(news), **unknown}
     plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
     if recovery.given_away:
@@ -490,11 +521,14 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
     adopted, rejected = await _adopt(session, host, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
     # would lose the RunIds (pulumi-facts 0.3).
-    started = await _start(session, host, recorders)
-    items, location = items_of(news), session.endpoint_outputs()
+    limit = _failure_limit(session, host, news, reused)
+    started = await _start(session, host, recorders, limit)
+    new = {**reused, **started.accepted}
+    starts, location = start_inputs(olds, news, new), session.endpoint_outputs()
+    reads = limit.reads if limit else {}
     own = {
-        key: {**items[key], **run, **location}
-        for key, run in {**reused, **started.accepted}.items()
+        key: execution.merge_outputs({**starts[key], **run, **location}, reads.get(key, {}))
+        for key, run in new.items()
     }
     # An error of Python's `create` loses all runs, so failed items are part of the state
     # (pulumi-facts 0.3).
@@ -512,15 +546,50 @@ async def _apply(session: Session, host: Host, olds: Properties, news: Propertie
         report = _failure_report(rejected, unclear, total, warning)
         # Without a new run there is nothing to lose, and an error stops the update.
         if not runs or (started.abort_error and not new_runs):
-            raise BatchError(report)
+            raise BatchError(f"{_stop_report(limit, started)}{report}")
         host.logger.warning(report)
-    return _state(
+    state = _state(
         session,
         {**news, **recorded},
         runs,
         rejected=_without_request_ids(rejected),
         unclear=_without_request_ids(unclear),
+        not_sent=started.not_sent,
     )
+    _raise_if_stopped(host, limit, started, id_, state)
+    return state
+
+
+def _raise_if_stopped(
+    host: Host, limit: FailureLimit | None, started: StartResults, id_: str, state: Properties
+) -> None:
+    """
+    Raise an error with the state if starts were not sent; a warning if the state is too large.
+
+    Raises:
+        BatchStoppedError: for starts that were not sent.
+
+    """
+    if not started.not_sent:
+        return
+    report = _stop_report(limit, started) + STOPPED_HINTS
+    if len(json.dumps(state, default=str)) <= MAX_STATE_OF_ERROR:
+        raise BatchStoppedError(report, id_, state)
+    host.logger.warning(report)
+
+
+def _failure_limit(
+    session: Session, host: Host, news: Properties, reused: Runs
+) -> FailureLimit | None:
+    """Return the limit of failures of this update; `None` without one."""
+    max_failures = news.get("maxFailures")
+    if max_failures is None:
+        return None
+    limit = FailureLimit(max_failures, session.run_ref, host.deadline)
+    # An interrupted update has started these runs: their failures count as if it had continued.
+    for key, run in reused.items():
+        limit.add(key, run)
+    return limit
 
 
 async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Properties) -> Runs:
@@ -560,7 +629,9 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
     }
 
 
-async def _start(session: Session, host: Host, recorders: Recorders) -> StartResults:
+async def _start(
+    session: Session, host: Host, recorders: Recorders, limit: FailureLimit | None
+) -> StartResults:
     if not recorders:
         return StartResults()
     return await session.call(
@@ -569,6 +640,7 @@ async def _start(session: Session, host: Host, recorders: Recorders) -> StartRes
         recorders,
         on_progress=host.report,
         is_cancelled=host.is_cancelled,
+        limit=limit,
     )
 
 
@@ -602,12 +674,21 @@ async def _adopt(
 
 
 def _state(
-    session: Session, declared: Properties, runs: Runs, **without_run: Mapping[str, str]
+    session: Session,
+    declared: Properties,
+    runs: Runs,
+    *,
+    rejected: Mapping[str, str],
+    unclear: Mapping[str, str],
+    not_sent: Collection[str],
 ) -> Properties:
     location = session.endpoint_outputs()
     site = {name: declared.get(name) or location[name] for name in location}
     inputs: Properties = {name: declared[name] for name in BATCH_FIELDS if name in declared}
-    return with_secrets(to_batch_state(inputs, runs, site=site, **without_run))
+    state = to_batch_state(
+        inputs, runs, rejected=rejected, unclear=unclear, not_sent=not_sent, site=site
+    )
+    return with_secrets(state)
 
 
 # -- reporting failures ------------------------------------------------------------------------
@@ -644,6 +725,22 @@ def _failure_report(
             f"{journal_warning}{UNKNOWN_OUTCOME_HINTS}",
         ]
     return "\n".join(lines)
+
+
+def _stop_report(limit: FailureLimit | None, started: StartResults) -> str:
+    """Return the lines about starts that the limit did not admit; empty without such starts."""
+    if limit is None or not started.not_sent:
+        return ""
+    accepted = pluralise(len(started.accepted), "item")
+    not_sent = pluralise(len(started.not_sent), "item")
+    summary = (
+        f"stopped {limit.stop_reason}: this update started {accepted} and did not send {not_sent}: "
+        f"{list_names(sorted(started.not_sent), 10)}"
+    )
+    lines = _group_by_reason(limit.failed)
+    if lines:
+        lines.insert(0, f"{pluralise(len(limit.failed), 'run')} did not succeed:")
+    return "\n".join([summary, *lines, ""])
 
 
 def _group_by_reason(reasons: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.completion.failures import raise_if_failed, raise_if_unfinished
@@ -16,12 +16,13 @@ from pulumi_vod_workflow.core.completion.results import (
     to_completion_state,
     with_secrets,
 )
-from pulumi_vod_workflow.core.execution import is_emulated
+from pulumi_vod_workflow.core.execution import is_emulated, is_terminal
 from pulumi_vod_workflow.core.progress import format_duration
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import list_names
 from pulumi_vod_workflow.core.values import UNKNOWN, normalise
 from pulumi_vod_workflow.errors import NotFoundError, WaitError
+from pulumi_vod_workflow.lifecycle.bulk import OnRead
 from pulumi_vod_workflow.lifecycle.host import (
     Checked,
     Diff,
@@ -40,11 +41,14 @@ PAID_OPERATIONS: Final[frozenset[str]] = frozenset()
 """Names of the operations that may start runs."""
 
 
-async def check(session: Session, _host: Host, _olds: Properties, news: Properties) -> Checked:
+async def check(session: Session, host: Host, olds: Properties, news: Properties) -> Checked:
     """Validate a wait; offline and free."""
     if has_lost_inputs(news):
         return Checked(news)
     checked = check_completion(news)
+    fails_fast = checked.values.get("failFast")
+    if fails_fast is True and normalise(olds).get("failFast") is not True:
+        host.logger.info("fails at the first run that does not succeed (fail_fast)")
     return Checked(checked.values, session.failures(checked.problems))
 
 
@@ -146,12 +150,34 @@ async def _wait(
     without_run = {name: result_without_run(run) for name, run in runs.items()}
     results |= {name: result for name, result in without_run.items() if result}
     awaited = {name: run for name, run in runs.items() if name not in results}
+    fails_fast = news.get("failFast") is True
+    if fails_fast:
+        raise_if_failed(results, len(awaited))
     not_started = [name for name in runs if without_run[name]]
     if awaited and not_started:  # a warning before a long wait, which may fail for these items
         names = list_names(not_started, 20)
         host.logger.warning(f"no run to wait for, because the last update got no RunId: {names}")
     durations = session.recorded_run_durations((olds.get("results") or {}).values())
-    wait = await _wait_for(session, host, awaited, news, durations)
+    failures: list[str] = []
+
+    def note_failure(name: str, outputs: Mapping[str, Any]) -> None:
+        if fails_fast and is_terminal(outputs) and outputs["phase"] != "succeeded":
+            failures.append(name)
+
+    wait = await _wait_for(
+        session,
+        host,
+        awaited,
+        news,
+        durations=durations,
+        on_read=note_failure,
+        is_over=lambda: bool(failures),
+    )
+    read_now = {
+        name: result_of(runs[name]["runId"], outputs) for name, outputs in wait.ended.items()
+    }
+    if failures:
+        raise_if_failed({**results, **read_now}, len(awaited) - len(read_now))
     lost = [
         name
         for name, error in wait.unreadable.items()
@@ -164,9 +190,6 @@ async def _wait(
         duration=None if wait.cancelled else wait.duration,
         lost=lost,
     )
-    read_now = {
-        name: result_of(runs[name]["runId"], outputs) for name, outputs in wait.ended.items()
-    }
     results = {name: results.get(name) or read_now[name] for name in runs}
     if news["onFailure"] == "error":
         raise_if_failed(results)
@@ -192,8 +215,12 @@ async def _wait_for(
     host: Host,
     runs: Mapping[str, Mapping[str, Any]],
     news: Mapping[str, Any],
+    *,
     durations: Mapping[str, Sequence[float]],
+    on_read: OnRead,
+    is_over: Callable[[], bool],
 ) -> WaitResult:
+    """Wait until all runs have ended, the wait is over, or the user cancels."""
     if not runs:
         return WaitResult()
     timeout = news["timeout"]
@@ -202,8 +229,9 @@ async def _wait_for(
         {name: session.run_ref(run) for name, run in runs.items()},
         timeout=timeout if host.deadline is None else min(timeout, host.deadline),
         on_progress=host.report,
-        is_cancelled=host.is_cancelled,
         durations=durations,
+        is_cancelled=lambda: is_over() or host.is_cancelled(),
+        on_read=on_read,
     )
     if _is_secret(session, news):
         for error in (*wait.failing.values(), *wait.unreadable.values()):

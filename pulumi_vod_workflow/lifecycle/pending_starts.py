@@ -22,7 +22,8 @@ from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
-from pulumi_vod_workflow.core.execution import is_emulated, may_succeed_on_rerun
+from pulumi_vod_workflow.core.changes import reruns
+from pulumi_vod_workflow.core.execution import is_emulated
 from pulumi_vod_workflow.core.exported_stack import ExportedStack, Operation, Resource
 from pulumi_vod_workflow.core.exported_state import declared_starts, has_secrets, recorded_runs
 from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, start_intent
@@ -315,24 +316,24 @@ def _starts_by_operation(
     latest = now - timedelta(seconds=settings.resend_within) - PAST_RESEND
     sent_at = min(exported.written or latest, latest)
     # The engine keeps a pending create after a later success (journal-facts 6).
-    recorded = {
-        run.get("clientToken"): run
+    runs_of = [
+        (resource, recorded_runs(resource.type, resource.outputs))
         for resource in exported.resources
         if resource.type in {RUN_TYPE, BATCH_TYPE}
-        for run in recorded_runs(resource.type, resource.outputs).values()
-    }
+    ]
+    recorded = {run.get("clientToken"): run for _, runs in runs_of for run in runs.values()}
+    own_runs = {resource.urn: runs for resource, runs in runs_of if not resource.delete}
 
     def starts(resource: Resource, *, is_replacement: bool) -> Iterator[PendingStart]:
-        for inputs in declared_starts(resource.type, resource.inputs).values():
+        own = own_runs.get(resource.urn, {})
+        for inputs in declared_starts(resource.type, resource.inputs, own).values():
             token = inputs.get("clientToken")
             if "existingRunId" in inputs or has_secrets(inputs.get("scope")):
                 continue  # an adoption starts nothing
             if isinstance(token, str) and token in recorded:
                 run = recorded[token]
                 # A rerun has the token of the recorded run, also by `up --replace`.
-                is_rerun = is_replacement or (
-                    inputs.get("rerunOnFailure") is True and may_succeed_on_rerun(run)
-                )
+                is_rerun = is_replacement or reruns(run, inputs)
                 if not (is_rerun or (site.service and is_emulated(run["runId"]))):
                     continue
             if not isinstance(token, str) or has_secrets(inputs):

@@ -11,6 +11,7 @@ from pulumi_vod_workflow.core.changes import (
     check_adopted_run,
     plan_change,
     token_collides_with_recorded_run,
+    with_rerun_token,
     work_digest,
 )
 from pulumi_vod_workflow.core.plan_message import (
@@ -37,6 +38,7 @@ from pulumi_vod_workflow.core.start_reason import (
     REPLACED,
     SENT_BEFORE_TEXT,
     UNKNOWN_ADOPTION,
+    StartCause,
     restart_reason,
 )
 from pulumi_vod_workflow.core.state import (
@@ -123,6 +125,10 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
         return Checked(checked.values, failures)
     session.checked_resources.add(known_resource_key(checked.values))
     inputs = with_derived_inputs(recorded, checked.values)
+    replaced = None if recorded else session.replaced.get(known_resource_key(inputs))
+    if replaced is not None:
+        inputs = with_rerun_token(inputs, replaced)
+        inputs.pop("rerunOf", None)
     if "clientToken" not in inputs and inputs.get("existingRunId", UNKNOWN) is UNKNOWN:
         inputs["clientToken"] = UNKNOWN  # otherwise the engine shows it as removed
     # Before a start, the engine calls `check` without olds (pulumi-facts B.4).
@@ -151,12 +157,14 @@ async def diff(
     if declared:
         reason = restart_reason(plan.new_run, olds, news) if plan.new_run else REPLACED
         session.restarts[resource] = reason
+        if plan.new_run:
+            session.replaced[resource] = normalise(olds)
     if "emulated" in plan.new_run and declared:
         host.logger.info(f"{EMULATED_RUN_TEXT}: starts {a_run(session.settings)}")
-    if "rerunOnFailure" in plan.new_run and declared:
-        host.logger.info(
-            f"failed with {olds.get('status')}: rerun_on_failure starts a new run (paid)"
-        )
+    if declared and StartCause.RERUN in session.restarts[resource].causes:
+        status = f" with {olds.get('status')}" if olds.get("phase") == "failed" else ""
+        setting = "rerun_on" if "rerunOn" in plan.new_run else "rerun_on_failure"
+        host.logger.info(f"{olds.get('phase')}{status}: {setting} starts a new run (paid)")
     if "existingRunId" in plan.free:
         verb = "declares" if "existingRunId" in news else "no longer declares"
         host.logger.info(f"{verb} its run as existing_run_id: starts no run (free)")

@@ -132,6 +132,8 @@ class Session:
         """Keys of resources that the program has declared in this engine operation."""
         self.restarts: dict[str, StartReason] = {}
         """Key of a declared, recorded run -> the reason if this engine operation replaces it."""
+        self.replaced: dict[str, Properties] = {}
+        """Key of a declared, recorded run -> its state if this engine operation replaces it."""
         self.first_of_work: dict[bytes, FirstRunOfWork] = {}
         """Digest of source, workflow and input -> the first run with them."""
         self.meeting = meeting or Meeting()

@@ -7,7 +7,7 @@ A start that was sent is never cancelled: the service may accept it, and the run
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -43,6 +43,7 @@ from pulumi_vod_workflow.lifecycle.bulk import (
     for_each,
     internal_error,
 )
+from pulumi_vod_workflow.lifecycle.failure_limit import FailureLimit
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
 from pulumi_vod_workflow.transport.client import DEFAULT_RATE, VodClient
 
@@ -220,6 +221,8 @@ class StartResults:
     """Name -> the error of a start that was sent, or could not be sent."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Name -> the reason for which the provider did not send the start."""
+    not_sent: list[str] = field(default_factory=list)
+    """Names of starts that the limit of failures did not admit."""
     abort_error: CallError | None = None
     """The error for which the next start would fail, too."""
     consecutive_failures: int = 0
@@ -239,6 +242,7 @@ async def start_many(
     *,
     on_progress: OnProgress,
     is_cancelled: Callable[[], bool],
+    limit: FailureLimit | None = None,
 ) -> StartResults:
     """
     Start runs at the account's rate; never raises. Each start is paid: starts one run.
@@ -250,6 +254,7 @@ async def start_many(
         recorders: name -> the start, and its record in the journal.
         on_progress: receives lines about the progress.
         is_cancelled: whether the user has cancelled. Then no more starts are sent.
+        limit: the limit of failures; `None` without one. A start may wait for it.
 
     """
     results = StartResults()
@@ -277,8 +282,13 @@ async def start_many(
             results.fail(name, internal_error(error))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_report_progress, results, len(recorders), on_progress, is_cancelled)
-        await for_each(recorders, start, partial(_concurrent_starts, client))
+        tasks.start_soon(
+            _report_progress, results, len(recorders), on_progress, is_cancelled, limit
+        )
+        if limit:
+            tasks.start_soon(limit.watch)
+        work = partial(_start_within, limit, start, results, is_cancelled) if limit else start
+        await for_each(recorders, work, partial(_concurrent_starts, client))
         tasks.cancel_scope.cancel()
     if results.reused:
         text = (
@@ -287,6 +297,30 @@ async def start_many(
         )
         await emit(on_progress, [ProgressMessage(text)])
     return results
+
+
+async def _start_within(
+    limit: FailureLimit,
+    start: Callable[[str], Awaitable[None]],
+    results: StartResults,
+    is_cancelled: Callable[[], bool],
+    name: str,
+) -> None:
+    """Start a run if the limit of failures admits it."""
+    try:
+        if not await limit.admit(is_cancelled):
+            results.not_sent.append(name)
+            return
+    except StoppedError as error:
+        results.skipped[name] = error.summary
+        return
+    await start(name)
+    if name in results.accepted:
+        limit.accepted(name, results.accepted[name])
+    else:
+        limit.not_accepted(failed=name in results.failed)
+    if results.abort_error:
+        limit.stop(f"after {results.abort_error.summary}")
 
 
 def _concurrent_starts(client: VodClient) -> int:
@@ -298,7 +332,11 @@ def _concurrent_starts(client: VodClient) -> int:
 
 
 async def _report_progress(
-    results: StartResults, total: int, on_progress: OnProgress, is_cancelled: Callable[[], bool]
+    results: StartResults,
+    total: int,
+    on_progress: OnProgress,
+    is_cancelled: Callable[[], bool],
+    limit: FailureLimit | None,
 ) -> None:
     """Show the number of started runs from time to time, and a cancellation once."""
     began = anyio.current_time()
@@ -312,5 +350,6 @@ async def _report_progress(
         elif now >= next_report:
             next_report = now + max(2.0, (now - began) / 10)
             failed = f", {len(results.failed):,} not" if results.failed else ""
-            text = f"{len(results.accepted):,} of {total:,} started{failed}"
+            waits = "; waits for the end of runs" if limit and limit.is_waiting else ""
+            text = f"{len(results.accepted):,} of {total:,} started{failed}{waits}"
             await emit(on_progress, [ProgressMessage(text, ephemeral=True)])

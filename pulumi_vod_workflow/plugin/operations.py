@@ -13,7 +13,7 @@ from pulumi.runtime.proto import provider_pb2 as proto
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.resource_types import DYNAMIC_PROVIDER_KEY
 from pulumi_vod_workflow.core.values import is_known
-from pulumi_vod_workflow.errors import VodWorkflowError, WaitError
+from pulumi_vod_workflow.errors import BatchStoppedError, VodWorkflowError, WaitError
 from pulumi_vod_workflow.lifecycle.host import Host, Properties
 from pulumi_vod_workflow.lifecycle.session import Lifecycle, Session
 from pulumi_vod_workflow.plugin.detailed_diff import detailed_diff
@@ -96,7 +96,9 @@ async def create(call: Call) -> proto.CreateResponse:
     try:
         created = await call.lifecycle.create(call.session, call.host, inputs.values)
     except WaitError as error:
-        raise _init_failed(error, Decoded({}, {}), inputs) from None
+        raise _unfinished_wait(error, Decoded({}, {}), inputs) from None
+    except BatchStoppedError as error:
+        raise _stopped_batch(call, error, inputs.secrets) from None
     return proto.CreateResponse(
         id=created.id,
         properties=encode(with_secrets(created.state, inputs.secrets)),
@@ -137,7 +139,9 @@ async def update(call: Call) -> proto.UpdateResponse:
             call.session, call.host, request.id, olds.values, news.values
         )
     except WaitError as error:
-        raise _init_failed(error, olds, news) from None
+        raise _unfinished_wait(error, olds, news) from None
+    except BatchStoppedError as error:
+        raise _stopped_batch(call, error, _secrets_of(olds, news)) from None
     return proto.UpdateResponse(
         properties=encode(with_secrets(state, _secrets_of(olds, news))),
         refresh_before_update=_must_refresh(call, state),
@@ -178,7 +182,21 @@ def _secrets_of(olds: Decoded, news: Decoded) -> dict[str | int, Any]:
     return {**kept, **news.secrets}
 
 
-def _init_failed(error: WaitError, olds: Decoded, inputs: Decoded) -> InitFailedError:
+def _stopped_batch(
+    call: Call, error: BatchStoppedError, secrets: Mapping[str | int, Any]
+) -> InitFailedError:
+    """Return the error of a batch that stopped, which keeps the runs in the state."""
+    return InitFailedError(
+        proto.ErrorResourceInitFailed(
+            id=error.id,
+            properties=encode(with_secrets(error.state, secrets)),
+            reasons=[str(error)],
+            refresh_before_update=_must_refresh(call, error.state),
+        )
+    )
+
+
+def _unfinished_wait(error: WaitError, olds: Decoded, inputs: Decoded) -> InitFailedError:
     """Return the error of a wait, which keeps the wait in the state."""
     from pulumi_vod_workflow.lifecycle.completion import unfinished  # noqa: PLC0415 - loads httpx
 

@@ -26,6 +26,7 @@ class WaitMixin(WaitableResource):
         *,
         timeout: Input[float | str] | None = None,
         on_failure: Input[Literal["error", "record"]] | None = None,
+        fail_fast: Input[bool] | None = None,
     ) -> WorkflowCompletion:
         """
         Declare a `WorkflowCompletion`, which waits for the end and has the results; free.
@@ -36,8 +37,11 @@ class WaitMixin(WaitableResource):
             opts: Pulumi's options. This resource is the parent, unless they name another parent.
             timeout: as of `WorkflowCompletion`.
             on_failure: as of `WorkflowCompletion`.
+            fail_fast: as of `WorkflowCompletion`.
 
         """
         name = resource_name or f"{self.pulumi_resource_name}-completion"
         opts = ResourceOptions.merge(ResourceOptions(parent=self), opts)
-        return self._COMPLETION(name, opts, runs=self, timeout=timeout, on_failure=on_failure)
+        return self._COMPLETION(
+            name, opts, runs=self, timeout=timeout, on_failure=on_failure, fail_fast=fail_fast
+        )

@@ -6,7 +6,7 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar, dataclass_transform
+from typing import Literal, TypeVar, dataclass_transform
 
 import pulumi
 from pulumi import Input, InputType
@@ -198,5 +198,13 @@ class WorkflowItemArgs:
     """
     existing_run_id: Input[str] | None = pulumi.property("existingRunId", default=None)
     """Id of a run to adopt instead of a start; free. Not allowed in defaults."""
+    rerun_on: (
+        Input[Sequence[Input[Literal["systemError", "userError", "terminated", "expired"]]]] | None
+    ) = pulumi.property("rerunOn", default=None)
+    """
+    Start a run (paid) after a recorded end of one of these classes; default none. `systemError` is
+    2xxx, `userError` is 1xxx, `terminated` is a run that a user of the account ended, `expired` is
+    a run whose record is gone before a read of its end. An item's value replaces the default.
+    """
     rerun_on_failure: Input[bool] | None = pulumi.property("rerunOnFailure", default=None)
-    """Start a run (paid) after a recorded system error (2xxx); default false."""
+    """An alias: true is the `rerun_on` of `systemError` alone, false is none."""

@@ -212,6 +212,8 @@ class WorkflowItemRun(OutputType):
     """The region of the run, if the batch has another region."""
     endpoint: str | None = pulumi.property("endpoint", default=None)
     """The endpoint of the run, if the batch has another endpoint."""
+    rerun_of: str | None = pulumi.property("rerunOf", default=None)
+    """The id of the run that this run reruns, if `rerun_on` has `userError` or `expired`."""
 
 
 @pulumi.output_type

@@ -10,9 +10,11 @@ from typing import Any
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
+from pulumi_vod_workflow.core.text import NOT_SENT
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
     options_with_property_names,
+    rename_arguments,
     to_property_names,
     validate_keys,
     validate_options,
@@ -40,12 +42,25 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
     warning, and the next `pulumi up` tries them again. Items of unknown outcome are in `unclear`.
     After a kill, or a second Ctrl-C, the journal has the started runs. The next `pulumi up` with
     that journal reuses them, which is free. A `WorkflowCompletion` reads results.
+
+    With `max_failures`, an update reads its runs (free) while it sends the starts. Each run that
+    has not ended counts as a possible failure. So the update sends `max_failures` starts, and waits
+    for their ends. Each success lets three more starts follow. If all items fail for one reason, at
+    most `max_failures` runs are paid. The update lasts until it has sent all starts. It does not
+    wait for the last runs. It also stops after one hour without an end.
+
+    An update that stops fails, and its state has all runs that it started. Runs in flight are
+    never lost. The keys of the other items are in `not_sent`. The next `pulumi up` shows them as
+    "not sent before", sends them (paid), and counts failures from zero. It starts no failed run
+    again without a change, a trigger or `rerun_on`.
     """
 
     runs: Output[Mapping[str, WorkflowItemRun]] = pulumi.property("runs")
     """Each item's run, by key. A rejected item keeps its earlier run, if there is one."""
     rejected: Output[Mapping[str, str]] = pulumi.property("rejected")
     """Reasons of items without a start, by key. The next `pulumi up` tries them again."""
+    not_sent: Output[Sequence[str] | None] = pulumi.property("notSent")
+    """Keys of items that the last update did not send, because of `max_failures`."""
     unclear: Output[Mapping[str, str]] = pulumi.property("unclear")
     """
     Items that may have a run although no RunId came back, with the reason, by key. `pulumi up`
@@ -63,6 +78,8 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
     """The items as declared, keys in lowerCamelCase."""
     defaults: Output[Mapping[str, Any] | None] = pulumi.property("defaults")
     """The common inputs of the items as declared, keys in lowerCamelCase."""
+    max_failures: Output[int | None] = pulumi.property("maxFailures")
+    """The number of failures after which an update sends no more starts."""
 
     @accepts_any_keyword
     def __init__(
@@ -72,6 +89,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         *,
         items: Input[Mapping[str, InputType[WorkflowItemArgs]]],
         defaults: InputType[WorkflowItemArgs] | None = None,
+        max_failures: Input[int] | None = None,
     ) -> None:
         """
         Declare the runs.
@@ -83,7 +101,11 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
                 another run (paid).
             defaults: common inputs of all items. The provider merges maps (`direct_url`, `input`,
                 `triggers`) key by key. All other inputs of an item replace the default. An item's
-                source (`vid` or `direct_url`) replaces the source of the defaults.
+                source (`vid` or `direct_url`) replaces the source of the defaults. An item's
+                `rerun_on` replaces that of the defaults.
+            max_failures: 1 to 10,000; the number of failures after which an update sends no more
+                starts; default none. A failure is a start without a RunId, a run that ended without
+                success, or a run that cannot be read. See the class. A change is free.
 
         Raises:
             TypeError: for options that are no `ResourceOptions`, and for a keyword of this class.
@@ -103,7 +125,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         defaults = to_property_names(declared.get("defaults"), "SharedInputs")
         inputs = {**declared, "items": items, "defaults": defaults}
         properties = {
-            **inputs,
+            **rename_arguments(inputs, self._inputs),
             **lines,
             **self._declaration(resource_name, opts, inputs),
         }
@@ -116,7 +138,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         prefix = "" if name is None else f"{name}."
 
         def merge(parts: Sequence[Any]) -> dict[str, Any]:
-            runs, rejected, unclear, region, endpoint = parts
+            runs, rejected, unclear, not_sent, region, endpoint = parts
             found = {
                 prefix + key: {
                     "runId": run.run_id,
@@ -132,9 +154,20 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
                 for output, by_key in reasons.items()
                 for key in by_key or ()
             }
-            return {**found, **without_run}
+            return {
+                **found,
+                **{prefix + key: {"rejected": NOT_SENT} for key in not_sent or ()},
+                **without_run,
+            }
 
-        known = (self.runs, self.rejected, self.unclear, self.region, self.endpoint)
+        known = (
+            self.runs,
+            self.rejected,
+            self.unclear,
+            self.not_sent,
+            self.region,
+            self.endpoint,
+        )
         return Output.all(*known).apply(merge)
 
     def _secret_marker(self) -> Output[Any]:

@@ -50,6 +50,8 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
     """The longest wait of one update, in seconds."""
     on_failure: Output[str] = pulumi.property("onFailure")
     """The effect of a failed run: `error` or `record`."""
+    fail_fast: Output[bool | None] = pulumi.property("failFast")
+    """Whether the first failed run ends the wait."""
 
     @accepts_any_keyword
     def __init__(
@@ -60,6 +62,7 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
         runs: WaitTargets,
         timeout: Input[float | str] | None = None,
         on_failure: Input[Literal["error", "record"]] | None = None,
+        fail_fast: Input[bool] | None = None,
     ) -> None:
         """
         Declare a wait.
@@ -75,6 +78,8 @@ class WorkflowCompletion(VodResource, module="vod", name="WorkflowCompletion"):
                 days.
             on_failure: `error`, the default, fails and lists each run that did not succeed.
                 `record` records failures as results.
+            fail_fast: fail as soon as one run has ended without success, or an item has no run;
+                default false: fail after the end of all runs. Not allowed with `record`.
 
         Raises:
             TypeError: for options that are no `ResourceOptions`, and for a keyword of this class.

@@ -5,7 +5,7 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
@@ -101,6 +101,10 @@ class WorkflowRun(WaitMixin, module="vod", name="WorkflowRun"):
     """An added or changed value starts a run (paid). A removed value is free."""
     existing_run_id: Output[str | None] = pulumi.property("existingRunId")
     """The id of the adopted run. To adopt a run, and to end that, are free."""
+    rerun_on: Output[
+        Sequence[Literal["systemError", "userError", "terminated", "expired"]] | None
+    ] = pulumi.property("rerunOn")
+    """The classes of recorded ends that start a run (paid)."""
     rerun_on_failure: Output[bool | None] = pulumi.property("rerunOnFailure")
     """Whether a recorded system error starts a run (paid)."""
 
@@ -121,6 +125,10 @@ class WorkflowRun(WaitMixin, module="vod", name="WorkflowRun"):
         client_token: Input[str] | None = None,
         triggers: Input[Mapping[str, Any]] | None = None,
         existing_run_id: Input[str] | None = None,
+        rerun_on: (
+            Input[Sequence[Input[Literal["systemError", "userError", "terminated", "expired"]]]]
+            | None
+        ) = None,
         rerun_on_failure: Input[bool] | None = None,
     ) -> None:
         """
@@ -148,8 +156,13 @@ class WorkflowRun(WaitMixin, module="vod", name="WorkflowRun"):
                 the earlier run. An output that another run does not have yet, such as `status`
                 before a refresh, shows a replacement in each preview.
             existing_run_id: id of a run to adopt; free. The provider only reads it.
-            rerun_on_failure: replace a run whose recorded failure is a system error (2xxx). Each
-                `pulumi up` that begins with such a record starts one run (paid). Default false.
+            rerun_on: replace a run with a recorded end of one of these classes: `systemError`
+                (2xxx), `userError` (1xxx), `terminated` (a user of the account ended the run) or
+                `expired` (the record is gone before a read of the end). Each `pulumi up` that
+                begins with such a record starts one run (paid). Default none. With `userError`
+                and `expired`, `client_token` must not be set: see `client_token`.
+            rerun_on_failure: an alias. True is the `rerun_on` of `systemError` alone, false is
+                none. Both are allowed only with the same meaning.
 
         Raises:
             TypeError: for options that are no `ResourceOptions`, and for a keyword of this class.

@@ -44,6 +44,7 @@ from pulumi_vod_workflow.core.request import request_fields
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.start_reason import (
     NEW,
+    NOT_SENT,
     SENT_BEFORE_TEXT,
     StartCause,
     StartReason,
@@ -150,10 +151,13 @@ def recorded(
     *,
     rejected: Mapping[str, str] = MappingProxyType({}),
     unclear: Mapping[str, str] = MappingProxyType({}),
+    not_sent: Collection[str] = (),
     site: Mapping[str, str] = MappingProxyType(SITE),
 ) -> dict[str, Any]:
     """Return a state as it comes back from the engine, in whose numbers all are floats."""
-    state = to_batch_state(declared, runs, rejected=rejected, unclear=unclear, site=site)
+    state = to_batch_state(
+        declared, runs, rejected=rejected, unclear=unclear, not_sent=not_sent, site=site
+    )
     return normalise_batch(json.loads(json.dumps(state), parse_int=float))
 
 
@@ -283,6 +287,7 @@ def says(**raw: Any) -> list[str]:
 
 MAP: Final = "items: must be a map of 1 to 10,000 items"
 KEY: Final = "items: each key must be a printable string"
+LIMIT: Final = "maxFailures: must be an integer from 1 to 10,000"
 
 
 @pytest.mark.parametrize(
@@ -296,6 +301,14 @@ KEY: Final = "items: each key must be a printable string"
         ({"items": {"k": {}}, "defaults": ITEM}, []),
         ({"items": {"k": {"existingRunId": "lb:1"}}}, []),
         ({"items": {"k": ITEM}, "clientTokens": {}, "secretInputs": True}, []),
+        ({"items": {"k": ITEM}, "maxFailures": 10_000}, []),
+        ({"items": {"k": ITEM}, "maxFailures": UNKNOWN}, []),
+        ({"items": {"k": ITEM}, "maxFailures": 0}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": -1}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": 10_001}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": 1.5}, [LIMIT]),
+        ({"items": {"k": ITEM}, "maxFailures": "5"}, [LIMIT]),
+        ({"items": {"k": {"templateId": "t"}}, "maxFailures": True}, [LIMIT, "items.k.vid"]),
         ({}, [MAP]),
         ({"items": {}}, [f"{MAP}, not 0"]),
         ({"items": [ITEM]}, [MAP]),
@@ -1084,6 +1097,42 @@ def test_rerun_on_failure(status: str, reason: dict[str, str]) -> None:
     assert why(stack.preview(one(rerunOnFailure=True))) == {}, "the new run"
 
 
+def test_what_a_limit_did_not_send_starts_next_and_is_recorded_until_then() -> None:
+    """An item that is no longer declared is no reason to keep its key; a limit alone is free."""
+    stack = started()
+    state = dict(stack.state)
+    declared = {**TWO, "maxFailures": 3}
+    stack.state = {**state, "notSent": ["b"]}
+    plan = stack.preview(declared)
+    assert why(plan) == {"b": "not sent before"}
+    assert plan.max_failures == 3
+    assert "notSent" in stack.preview(one()).state_only
+    stack.state = state
+    limited = stack.preview({**one(), "maxFailures": 3})
+    assert (limited.changes, limited.start, limited.state_only) == (True, {}, ("maxFailures",))
+
+
+@pytest.mark.parametrize(
+    ("defaults", "item", "starts"),
+    [
+        ({"rerunOn": ["userError"]}, {}, True),
+        ({"rerunOn": ["userError"]}, {"rerunOn": []}, False),
+        ({"rerunOn": ["userError"]}, {"rerunOnFailure": True}, False),
+        ({"rerunOnFailure": True}, {"rerunOn": ["userError"]}, True),
+        ({}, {"rerunOn": ["systemError"]}, False),
+    ],
+)
+def test_an_items_own_rerun_replaces_that_of_the_defaults(
+    defaults: dict[str, Any], item: dict[str, Any], starts: bool
+) -> None:
+    """Also where one of them has the alias."""
+    declared = {**one(**item), "defaults": defaults}
+    assert not check_batch(declared).problems
+    stack = started()
+    stack.read("a", "1003")
+    assert why(stack.preview(declared)) == ({"a": "rerunOn after 1003"} if starts else {})
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -1158,6 +1207,11 @@ HUNDRED: Final = f"{', '.join(MANY[:100])} and 1 more"
             BatchPlan(total=1_234, start={"a": NEW, "b": VID, "c": NEW}, state_only=("items",)),
             ["starts 3 of 1,234 items (paid): new: a, c; vid: b"],
         ),
+        (
+            BatchPlan(total=3, start={"a": NOT_SENT}, max_failures=1),
+            ["starts 1 of 3 items (paid), stops after 1 failure: not sent before: a"],
+        ),
+        (BatchPlan(max_failures=20), [f"{NOT_YET}, stops after 20 failures"]),
         (BatchPlan(total=3, adopt=("a", "b")), ["adopts (free): a, b", NONE]),
         (
             BatchPlan(total=3, drop=("x",), state_only=("items",)),
@@ -1311,7 +1365,7 @@ def test_what_is_recorded_of_a_run_comes_back(
     run = {**RUN, "runId": run_id, **own, **inputs}
     told = {"rejected": {"b": "no"}, "unclear": {"c": "perhaps"}}
     more = {"scope": {**SCOPE, "item": "a"}, "clientToken": "A", "tasks": [1], "extra": {}}
-    state = to_batch_state(declared, {"a": {**run, **more}}, **told, site=SITE)
+    state = to_batch_state(declared, {"a": {**run, **more}}, **told, not_sent=(), site=SITE)
     kept = {"runId": run_id, "phase": "submitted", **own}
     if inputs:
         kept["inputs"] = {**ITEM, **inputs}
@@ -1320,7 +1374,7 @@ def test_what_is_recorded_of_a_run_comes_back(
     assert normalise_batch(state)["runs"]["a"].keys() == kept.keys()
     again = runs_of(state)
     assert again["a"] == {**run, "emulated": run_id == "emu:1"}
-    assert to_batch_state(declared, again, **told, site=SITE) == state
+    assert to_batch_state(declared, again, **told, not_sent=(), site=SITE) == state
 
 
 @pytest.mark.parametrize("value", [2, True, "1", None])

@@ -16,9 +16,11 @@ from pulumi_vod_workflow.core.changes import (
     keeps_token,
     plan_change,
     token_collides_with_recorded_run,
+    with_rerun_token,
     work_digest,
 )
 from pulumi_vod_workflow.core.inputs.models import RunInputs, StartRequestModel
+from pulumi_vod_workflow.core.inputs.types import STATUS_CLASSES
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import (
@@ -65,6 +67,7 @@ CHANGED: dict[str, Any] = {
     "clientToken": "mine",
     "triggers": {"a": 2, "b": "x"},
     "existingRunId": "lb:2",
+    "rerunOn": ["systemError"],
     "rerunOnFailure": True,
     "scope": {"project": "q"},
     "secretInputs": True,
@@ -189,6 +192,53 @@ def test_rerun_on_failure(status: str, reruns: bool) -> None:
     assert plan({"status": status, "phase": phase}) == ChangePlan()
     unknown = plan(recorded, rerunOnFailure=UNKNOWN)
     assert unknown.new_run == (("rerunOnFailure",) if reruns else ())
+
+
+ENDS: dict[str, dict[str, Any]] = {
+    "systemError": {"phase": "failed", "status": "2003"},
+    "userError": {"phase": "failed", "status": "1003"},
+    "terminated": {"phase": "terminated", "status": "Terminated"},
+    "expired": {"phase": "expired", "status": "Running"},
+}
+NO_FAILURES: tuple[dict[str, Any], ...] = (
+    {"phase": "succeeded", "status": "0"},
+    {"phase": "running", "status": "Running"},
+)
+
+
+def test_each_status_class_is_run_again_by_its_own_name_only() -> None:
+    """A run that has succeeded, or has not ended, never is; an unknown set may name any class."""
+    assert [*ENDS] == [*STATUS_CLASSES]
+    for found, end in ENDS.items():
+        for wanted in ENDS:
+            recorded = {**end, "rerunOn": [wanted]}
+            causes = ("rerunOn",) if wanted == found else ()
+            assert plan(recorded, rerunOn=[wanted]).new_run == causes
+        assert plan(end, rerunOn=[*ENDS]).new_run == ("rerunOn",)
+        assert plan(end, rerunOn=UNKNOWN).new_run == ("rerunOn",)
+        assert plan({**end, "rerunOn": []}, rerunOn=[]).new_run == ()
+    for end in NO_FAILURES:
+        assert plan(end, rerunOn=UNKNOWN).new_run == ()
+
+
+@pytest.mark.parametrize("found", [*ENDS])
+def test_a_rerun_that_the_service_may_join_has_its_own_token(found: str) -> None:
+    """
+    After a user error the service may answer an equal start with the recorded run.
+
+    The token depends on the recorded run alone, so a crash between start and state finds it again.
+    """
+    recorded = {**RECORDED, **ENDS[found]}
+    sent = with_rerun_token({**INPUTS, "rerunOn": [found]}, recorded)
+    is_new = found in {"userError", "expired"}
+    assert (sent["clientToken"] != INPUTS["clientToken"]) is is_new
+    assert (sent.get("rerunOf") == recorded["runId"]) is is_new
+    assert sent == with_rerun_token({**INPUTS, "rerunOn": [found]}, recorded)
+    changed = {**INPUTS, "rerunOn": [found], "vid": "w"}
+    assert with_rerun_token(changed, recorded) == changed, "the inputs change the token"
+    assert with_rerun_token(INPUTS, recorded) == INPUTS, "no rerun is wanted"
+    other = with_rerun_token({**INPUTS, "rerunOn": [found]}, {**recorded, "runId": "lb:2"})
+    assert (other["clientToken"] != sent["clientToken"]) is is_new
 
 
 def test_adoption_starts_nothing_afterwards() -> None:

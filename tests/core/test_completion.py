@@ -176,7 +176,7 @@ def test_runs_come_by_name(runs: Any) -> None:
     told = says(runs=runs, timeout=0, onFailure="x", more=1)
     assert [text.split(": ")[0] for text in told] == ["onFailure", "timeout", "runs", "more"]
     assert told[2] == "runs: must be a WorkflowBatch, or a list or map of WorkflowRuns or run ids"
-    assert told[3] == "more: unknown key; The keys here are on_failure, runs, timeout"
+    assert told[3] == "more: unknown key; The keys here are fail_fast, on_failure, runs, timeout"
 
 
 def test_a_key_that_no_completion_has_gets_a_hint() -> None:
@@ -184,9 +184,9 @@ def test_a_key_that_no_completion_has_gets_a_hint() -> None:
     settings: dict[str, Any] = {"onFailures": "error", "onFailure": "error", "on_failure": "record"}
     told = says(runs={"a": "lb:1"}, time_out=1, **settings)
     assert [text.partition(" The keys here are ")[::2] for text in told] == [
-        ("onFailures: unknown key; did you mean onFailure?", "onFailure, runs, timeout"),
+        ("onFailures: unknown key; did you mean onFailure?", "failFast, onFailure, runs, timeout"),
         ("on_failure: is given twice, as on_failure and as onFailure; keep one of them", ""),
-        ("time_out: unknown key; did you mean timeout?", "on_failure, runs, timeout"),
+        ("time_out: unknown key; did you mean timeout?", "fail_fast, on_failure, runs, timeout"),
     ]
 
 
@@ -386,7 +386,7 @@ PAID: Final = " (paid: starts one run)."
 TRIGGER: Final = "To rerun it, change a value in its triggers"
 AGAIN: Final = TRIGGER + PAID
 CONSOLE: Final = "Look for the run in the VOD console, then set existing_run_id to its RunId."
-SETTING: Final = ", or set rerun_on_failure and run `pulumi refresh --run-program`"
+SETTING: Final = ", or set rerun_on and run `pulumi refresh --run-program`"
 SYSTEM: Final = TRIGGER + SETTING + PAID
 
 
@@ -440,9 +440,9 @@ def test_what_a_person_needs_to_know_is_there(status: str, parts: list[str]) -> 
 
 
 def test_a_system_error_names_the_setting_that_repeats_it() -> None:
-    """A trigger is one way, `rerun_on_failure` the one that was made for it."""
-    assert "rerun_on_failure" in refused(a=ended("2003"))[1]
-    assert "rerun_on_failure" not in refused(a=ended("1001"))[1]
+    """A trigger is one way, `rerun_on` the one that was made for it."""
+    assert "rerun_on and" in refused(a=ended("2003"))[1]
+    assert "rerun_on and" not in refused(a=ended("1001"))[1]
 
 
 def test_a_rejection_that_is_a_sentence_stays_one() -> None:

@@ -38,8 +38,8 @@ def test_only_a_system_error_can_be_mended_by_a_repeat() -> None:
     """Facts 1: 1xxx not retryable, 2xxx retryable."""
     for status, mendable in (("1001", False), ("2003", True), ("2777", True)):
         recorded = {"status": status, "phase": execution.classify_status(status).phase}
-        assert execution.may_succeed_on_rerun(recorded) is mendable
-    assert not execution.may_succeed_on_rerun({"phase": "expired", "status": "2003"})
+        assert (execution.status_class(recorded) == "systemError") is mendable
+    assert execution.status_class({"phase": "expired", "status": "2003"}) == "expired"
 
 
 def test_unknown_fields_are_carried() -> None:

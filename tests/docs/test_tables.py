@@ -16,7 +16,8 @@ from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER
 from pulumi_vod_workflow.cli.runs.render_table import CSV_COLUMNS
 from pulumi_vod_workflow.config import settings as config
 from pulumi_vod_workflow.config.settings import load_settings
-from pulumi_vod_workflow.core.execution import FAILURE_REASONS, may_succeed_on_rerun
+from pulumi_vod_workflow.core.changes import RERUN_ON_FAILURE
+from pulumi_vod_workflow.core.execution import FAILURE_REASONS, status_class
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.response import ERROR_CLASS_BY_CODE, parse_response
 from pulumi_vod_workflow.emulator.errors import TABLE
@@ -61,7 +62,7 @@ def test_every_failure_of_a_run_is_told(page: str) -> None:
         assert cause
         assert remedy
         recorded = {"phase": "failed", "status": status}
-        assert ANSWER[repeat] is may_succeed_on_rerun(recorded), status
+        assert ANSWER[repeat] is (status_class(recorded) in RERUN_ON_FAILURE), status
 
 
 @pytest.mark.parametrize("page", ERRORS)

@@ -223,6 +223,21 @@ def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
     assert story.emulator.ledger() == []
 
 
+@pytest.mark.hosts("dynamic", "plugin")
+def test_the_state_of_a_finished_item_has_600_bytes_at_most(story: Story) -> None:
+    """Inputs, outputs and both copies of the token, in the file of the state."""
+    count = 200
+    vids = {f"item-{each:05}": f"v0d399g10001csunlgaljhtdd{each:07}" for each in range(count)}
+    made = batch({key: {"vid": vid} for key, vid in vids.items()}, template_id="0685" * 8)
+    story.up(made)
+    story.emulator.advance(5000)
+    story.refresh()
+    assert {run["phase"] for run in story.batch["runs"].values()} == {"succeeded"}
+    [resource] = story.of_type(BATCH_TYPE).values()
+    size = len(json.dumps(resource, separators=(",", ":"))) / count
+    assert 500 < size <= 600, size
+
+
 def test_a_wrong_key_is_not_tried_a_thousand_times(story: Story) -> None:
     story.write_config(vod_secretKey="wrong")
     outcome = story.failing_up(batch(items(*[f"k{number}" for number in range(400)])))

@@ -165,9 +165,9 @@ def test_an_imported_run_changes_nothing(story: Story) -> None:
 def test_secrets_by_the_marks_of_the_engine(story: Story) -> None:
     """An input, the token made of it, and the stack's keys, which are in plain in its file."""
 
-    def program() -> None:
-        hidden = pulumi.Output.secret(HUSH)
-        made = WorkflowRun("run", vid="v1", template_id="t1", triggers={"shown": 1, "a": hidden})
+    def program(number: int = 1) -> None:
+        triggers = {"shown": number, "a": pulumi.Output.secret(HUSH)}
+        made = WorkflowRun("run", vid="v1", template_id="t1", triggers=triggers)
         pulumi.export("triggers", made.triggers)
         pulumi.export("token", made.client_token)
 
@@ -175,6 +175,8 @@ def test_secrets_by_the_marks_of_the_engine(story: Story) -> None:
         WorkflowRun("run", vid="v1", template_id="t1", callback_args=pulumi.Output.secret(LONG))
 
     said = [story.preview(program, diff=True).text, story.up(program).text]
+    said.append(story.preview(lambda: program(2), diff=True).text)
+    assert re.search(r"~ triggers *: \{\s+~ shown *: 1 => 2\s+\}", said[-1])
     said.append(story.preview(wrong).text)
     assert "callbackArgs: must be" in said[-1]
     assert HUSH not in "".join(said)

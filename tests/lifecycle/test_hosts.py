@@ -13,7 +13,12 @@ import pytest
 
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.emulator import VodEmulator
-from pulumi_vod_workflow.errors import BatchError, TransportError, WaitTimeoutError
+from pulumi_vod_workflow.errors import (
+    BatchError,
+    BatchStoppedError,
+    TransportError,
+    WaitTimeoutError,
+)
 from pulumi_vod_workflow.lifecycle import batch, completion, run
 from pulumi_vod_workflow.lifecycle.session import Lifecycle
 from tests.lifecycle.async_host import checked, host, plain, scope, session_at
@@ -143,6 +148,36 @@ def test_a_batch_without_a_run_reports_each_hint_on_a_line(
     assert lines[2].startswith("    hint: check `vid`")
     assert not any(" hint: " in line.strip() for line in lines)
     assert vod_emulator.ledger() == []
+
+
+@pytest.mark.parametrize("size", [None, 10])
+@pytest.mark.vod_emulator(pending_seconds=0, running_seconds=0)
+def test_a_stopped_batch_has_its_state_in_its_error_if_that_is_not_too_large(
+    vod_emulator: VodEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int | None
+) -> None:
+    """A larger state is the result, with a warning: an error with it would lose the runs."""
+    if size is not None:
+        monkeypatch.setattr(batch, "MAX_STATE_OF_ERROR", size)
+    items = {name: {"vid": "emu-fail-1003", "templateId": "t1"} for name in "abc"}
+    news = {"items": items, "maxFailures": 1, "scope": scope("batch")}
+    call = host()
+
+    async def go() -> tuple[dict[str, Any], str]:
+        async with session_at(vod_emulator.url, tmp_path) as (session, _):
+            inputs = await checked(batch, session, {}, news)
+            if size is None:
+                with pytest.raises(BatchStoppedError) as caught:
+                    await batch.create(session, call, inputs)
+                return caught.value.state, str(caught.value)
+            made = await batch.create(session, call, inputs)
+            logger: Any = call.logger
+            return made.state, logger.shown[-1].removeprefix("warning: ")
+
+    state, text = asyncio.run(go())
+    assert text.startswith("stopped after 1 failure (max_failures: 1): this update started 1 item")
+    assert plain(state)["notSent"] == ["b", "c"]
+    assert plain(state)["runs"]["a"]["status"] == "1003"
+    assert len(vod_emulator.ledger()) == 1
 
 
 @pytest.mark.parametrize("ci", ["", "true"])

@@ -15,6 +15,7 @@ import pytest
 from pulumi_vod_workflow.config import engine_command
 from pulumi_vod_workflow.config.engine_command import EngineCommandError
 from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.core.batch.changes import start_inputs
 from pulumi_vod_workflow.core.batch.inputs import items_of
 from pulumi_vod_workflow.core.execution import EMULATED_RUN_ID
 from pulumi_vod_workflow.core.exported_stack import ExportedStack
@@ -233,6 +234,7 @@ def test_a_failed_create_proves_nothing_of_a_later_one_by_a_slow_clock(
         ({"rerunOnFailure": True}, {"phase": "failed", "status": "2003"}, True),
         ({"rerunOnFailure": True}, {"phase": "failed", "status": "1001"}, False),
         ({"rerunOnFailure": True}, {"phase": "running"}, False),
+        ({"rerunOn": ["terminated"]}, {"phase": "terminated", "status": "Terminated"}, True),
         ({}, {"phase": "failed", "status": "2003"}, False),
         ({}, {"runId": f"{EMULATED_RUN_ID}1"}, True),
     ],
@@ -246,6 +248,23 @@ def test_a_second_start_may_have_the_token_of_a_recorded_run(
         pending(RUN_TYPE, inputs), resources=[recorded(RUN_TYPE, {**inputs, "runId": "r", **run})]
     )
     assert machine.asked(inputs) == ({"run"} if is_asked else set())
+
+
+@pytest.mark.parametrize("earlier", [{}, {"rerunOf": "r-0"}])
+def test_a_rerun_with_its_own_token_is_asked_about(
+    machine: Machine, earlier: dict[str, str]
+) -> None:
+    """The update of another machine derives the token from the recorded run, as this one does."""
+    declared = {**BATCH, "defaults": {"templateId": "t", "rerunOn": ["userError"]}}
+    failed = {"runId": "r-a", "phase": "failed", "status": "1003", **earlier}
+    state = {**declared, "runs": {"a": failed, "b": {"runId": "r-b", "phase": "succeeded"}}}
+    machine.state(
+        pending(BATCH_TYPE, declared, "updating"), resources=[recorded(BATCH_TYPE, state)]
+    )
+    session = machine.session()
+    meet_stack(session, machine.host(), declared)
+    plan, _ = plan_starts(session, start_inputs(state, declared, ["a", "b"]))
+    assert {*plan.undecided} == {"a"}
 
 
 @pytest.mark.parametrize(

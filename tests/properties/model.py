@@ -316,6 +316,20 @@ INPUT: Final = Obj({"overrideParams": OVERRIDE_PARAMS, "condition": CHOSEN})
 DIRECT_URL: Final = Obj(
     {"fileName": FILE, "spaceName": ID, "bucketName": ID}, frozenset({"fileName"})
 )
+# The classes without a rule about the ClientToken.
+RERUN_ON: Final = Many(
+    Leaf(
+        st.sampled_from(["systemError", "terminated"]),
+        {"class": st.sampled_from(["", "2003", "failed", "system_error"]), "type": NO_TEXT},
+    )
+)
+
+
+def without_alias(run: Json) -> Json:
+    """One of two names of the same setting: both may contradict."""
+    return {key: run[key] for key in run if key != "rerunOnFailure" or "rerunOn" not in run}
+
+
 SOURCE: Final[dict[str, Node]] = {"vid": ID, "directUrl": DIRECT_URL}
 SETTINGS: Final[dict[str, Node]] = {
     "templateId": Leaf(st.sampled_from(SYSTEM_TEMPLATES) | ID.valid, ID.wrong),
@@ -324,6 +338,7 @@ SETTINGS: Final[dict[str, Node]] = {
     "enableLowPriority": FLAG,
     "taskListId": ID,
     "triggers": Named(ANY_JSON),
+    "rerunOn": RERUN_ON,
     "rerunOnFailure": FLAG,
 }
 OURS: Final[dict[str, Node]] = {
@@ -339,7 +354,13 @@ _BOTH = "vid, directUrl"
 RUN: Final = Obj(
     {**SOURCE, "input": INPUT, **SETTINGS, **OURS},
     frozenset({"templateId"}),
-    rivals={"vid": ("directUrl",), "directUrl": ("vid",)},
+    settle=without_alias,
+    rivals={
+        "vid": ("directUrl",),
+        "directUrl": ("vid",),
+        "rerunOn": ("rerunOnFailure",),
+        "rerunOnFailure": ("rerunOn",),
+    },
     rules={
         "both sources": Rule(
             st.builds(

@@ -23,6 +23,7 @@ from tests.properties.model import (
     Node,
     Obj,
     Strategy,
+    without_alias,
 )
 from tests.properties.model import KEYS as USERS_KEYS
 from tests.properties.spelling import on_the_wire
@@ -57,7 +58,10 @@ SOURCES: Final = st.fixed_dictionaries({"vid": ID.valid}) | st.fixed_dictionarie
     {"directUrl": values(DIRECT_URL)}
 )
 OTHERS: Final = _objects(
-    Obj({**SETTINGS, **{key: OURS[key] for key in OURS if key != "existingRunId"}}),
+    Obj(
+        {**SETTINGS, **{key: OURS[key] for key in OURS if key != "existingRunId"}},
+        settle=without_alias,
+    ),
     frozenset({"templateId", "scope"}),
 )
 

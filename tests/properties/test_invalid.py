@@ -31,6 +31,7 @@ FULL: Final[Json] = {
             "enhance": {},
         }
     },
+    "rerunOn": ["systemError"],
     "scope": {"project": "p", "stack": "s", "name": "n"},
 }
 """Has every object of the model, so that each can be broken in each way."""

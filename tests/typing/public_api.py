@@ -90,6 +90,7 @@ def declare_runs(other: WorkflowRun, secret: Output[str]) -> None:
         task_list_id="q1",
         client_token="token",
         triggers={"edition": 2, "source": other.status, "list": [1, "a", None]},
+        rerun_on=["terminated"],
         rerun_on_failure=False,
     )
     WorkflowRun(
@@ -156,7 +157,9 @@ def declare_batches(path: str, vids: Output[Sequence[str]]) -> None:
         ResourceOptions(),
         items={"a": WorkflowItemArgs(vid="v1", priority=1, triggers={"edition": 1})},
         defaults=WorkflowItemArgs(template_id="t1", input={"condition": {"node": True}}),
+        max_failures=5,
     )
+    WorkflowBatch("rerun", items={"a": WorkflowItemArgs(vid="v1", rerun_on=["userError"])})
     WorkflowBatch("file", items=load_manifest(path), defaults={"template_id": "t1"})
     items = vids.apply(lambda known: {vid: WorkflowItemArgs(vid=vid) for vid in known})
     WorkflowBatch("late", items=items, defaults={"template_id": "t1"})
@@ -166,6 +169,9 @@ def read_a_batch(batch: WorkflowBatch) -> None:
     assert_type(batch.runs, Output[Mapping[str, WorkflowItemRun]])
     assert_type(batch.rejected, Output[Mapping[str, str]])
     assert_type(batch.unclear, Output[Mapping[str, str]])
+    assert_type(batch.not_sent, Output[Sequence[str] | None])
+    assert_type(batch.max_failures, Output[int | None])
+    assert_type(batch.wait(fail_fast=True).fail_fast, Output[bool | None])
     assert_type(batch.client_tokens, Output[Mapping[str, str]])
     assert_type(batch.region, Output[str])
     assert_type(batch.endpoint, Output[str])

@@ -19,7 +19,7 @@ import griffe
 from pydantic.alias_generators import to_camel
 
 from pulumi_vod_workflow.config.settings import DEFAULT_RESEND_WITHIN, KEYS, MAX_RATE, Preflight
-from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, TERMINAL_PHASES, Phase
+from pulumi_vod_workflow.core.execution import OUTPUT_FIELDS, TERMINAL_PHASES, Phase, StatusClass
 from pulumi_vod_workflow.core.request import REQUEST_FIELDS
 from pulumi_vod_workflow.core.resource_types import PACKAGED_TYPES
 from pulumi_vod_workflow.core.values import normalise
@@ -120,12 +120,18 @@ PHASES: Final = {
 }
 RESULT_PHASES: Final = {
     **{phase: text for phase, text in PHASES.items() if phase in TERMINAL_PHASES},
-    "rejected": "The item has no run: its start was rejected.",
+    "rejected": "The item has no run: its start was rejected, or was not sent.",
     "unclear": "The item may have a run: its start was sent, and no answer came.",
 }
 ON_FAILURE: Final = {
     "error": "A run that did not succeed fails the wait.",
     "record": "A run that did not succeed is a result.",
+}
+RERUN_ON: Final = {
+    "systemError": "The run failed by an error of the service's system (2xxx).",
+    "userError": "The run failed by an error of the source or of the template (1xxx).",
+    "terminated": "A user of the account has ended the run.",
+    "expired": "The record of the run is gone, before a read of its end.",
 }
 PREFLIGHT: Final = {
     "off": "No check.",
@@ -134,13 +140,17 @@ PREFLIGHT: Final = {
 }
 assert {*PHASES} == {*get_args(Phase)}
 assert {*PREFLIGHT} == {*get_args(Preflight)}
+assert {*RERUN_ON} == {*get_args(StatusClass)}
 
 ENUMERATIONS: Final = {
     "Phase": enumeration("The phase of a run.", PHASES),
     "ResultPhase": enumeration("The phase of a result.", RESULT_PHASES),
     "OnFailure": enumeration("The effect of a run that did not succeed.", ON_FAILURE),
+    "RerunOn": enumeration("A class of runs that did not succeed.", RERUN_ON),
     "Preflight": enumeration("The check of workflows and videos in a preview.", PREFLIGHT),
 }
+LITERALS: Final = {"RerunOn": RERUN_ON}
+"""Name of an enumeration -> its values, which Python has as a literal type."""
 # A `WorkflowItemRun` is an input of a wait, too, and the type checker of YAML programs assigns no
 # enumeration to itself: its phase is a text.
 TYPED: Final = {
@@ -166,8 +176,8 @@ RUNS: Final = {
     },
     "description": (
         "The runs to wait for: name -> the id of a run, or an object with its `runId`. All runs "
-        "of a batch are `batch.runs`. An item without a run is in the batch's `rejected` or "
-        "`unclear`, and not in `batch.runs`."
+        "of a batch are `batch.runs`. An item without a run is in the batch's `rejected`, "
+        "`notSent` or `unclear`, and not in `batch.runs`."
     ),
 }
 WAIT_TARGET: Final = {
@@ -244,6 +254,9 @@ def type_of(annotation: ast.expr) -> Json:
             return type_of(inner)
         case ast.Subscript(ast.Name("Sequence"), inner):
             return {"type": "array", "items": type_of(inner)}
+        case ast.Subscript(ast.Name("Literal"), ast.Tuple(values)):
+            found = {value.value for value in values if isinstance(value, ast.Constant)}
+            return next(reference(name) for name, of in LITERALS.items() if found == {*of})
         case ast.Subscript(ast.Name("Mapping"), ast.Tuple([ast.Name("str"), inner])):
             return {"type": "object", "additionalProperties": type_of(inner)}
         case ast.BinOp(left, ast.BitOr(), right):

@@ -349,10 +349,8 @@ class _StateAndJournal:
         resource = operation.resource
         # `up --replace` keeps the token, so the recorded run is no answer to its start.
         is_replacement = self._stack.is_replacement(operation)
-        declared, recorded = (
-            declared_starts(resource.type, resource.inputs),
-            self._recorded.get(resource.urn, {}),
-        )
+        recorded = self._recorded.get(resource.urn, {})
+        declared = declared_starts(resource.type, resource.inputs, recorded)
         intents = {key: self._start_intent(inputs) for key, inputs in declared.items()}
         found = self._journal.lookup(intents.values())
         for key, intent in intents.items():

@@ -227,6 +227,7 @@ class _Batch:
             low_priority=low_priority,
             duration=average_duration(durations, count or 0),
             count=count,
+            max_failures=self.plan.max_failures,
             warnings=self._warnings,
         )
 
@@ -264,6 +265,7 @@ class _Batch:
             changes=field_changes(fields, run, item),
             unknown=("",) if found is UNKNOWN and not secret else start.unknown,
             replaces=run.get("runId"),
+            max_failures=self.plan.max_failures,
             certain=certain,
             declared=self._declared.get(key, {}),
             recorded={**run, **stated} if stated else {},

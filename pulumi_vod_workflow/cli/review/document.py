@@ -165,6 +165,8 @@ class RunDocument(_Named):
     """The cost of the run; `null` without prices."""
     replaces: str | None
     """Id of the replaced run, which is not cancelled."""
+    max_failures: int | None
+    """The number of failures after which the batch sends no more starts; `null` without a limit."""
     warnings: tuple[str, ...]
     """The provider's warnings, for people."""
     same_work: SameWorkDocument | None

@@ -137,6 +137,8 @@ class PlannedRun:
     """The number of runs; `None` if it is not known yet."""
     duration: SourceDuration | None = None
     """The duration of the source; `None` if the preview does not have it."""
+    max_failures: int | None = None
+    """The number of failures after which the batch sends no more starts."""
     warnings: tuple[str, ...] = ()
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The inputs; may contain `HIDDEN_SECRET` and `UNKNOWN`."""

@@ -18,6 +18,7 @@ from pulumi_vod_workflow.cli.review.model import (
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.core.changes import SAME_WORK_WARNING
 from pulumi_vod_workflow.core.execution import TERMINAL_PHASES
+from pulumi_vod_workflow.core.text import pluralise
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,6 @@ class ReviewRow:
     """Texts about other runs of the same work."""
     starts: tuple[PlannedRun, ...]
     """All runs of the row."""
-
-
-def pluralise(number: int, what: str) -> str:
-    """Return `1 run`, `2 runs`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def headline(review: Review) -> str:
@@ -141,6 +137,8 @@ def uncertainty_notes(start: PlannedRun) -> Iterator[str]:
         yield f"{start.joins}: free if joined, as it is while that run is unfinished"
     elif not start.certain:
         yield "it may turn out that nothing is started"
+    if start.max_failures:
+        yield f"the batch stops after {pluralise(start.max_failures, 'failure')}"
 
 
 FREE_REASON_TEXT: dict[FreeReason, str] = {

@@ -117,6 +117,7 @@ def _run(start: PlannedRun, costs: ReviewCosts | None) -> RunDocument:
         source_duration=None if start.duration is None else _duration(start.duration),
         estimate=_estimate(start, costs),
         replaces=start.replaces,
+        max_failures=start.max_failures,
         warnings=start.warnings,
         same_work=None if start.same is None else _same_work(start.same),
     )

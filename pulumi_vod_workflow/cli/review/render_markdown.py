@@ -22,11 +22,11 @@ from pulumi_vod_workflow.cli.review.render_common import (
     free_changes_by_reason,
     headline,
     limit_text,
-    pluralise,
     review_rows,
     uncertainty_notes,
 )
 from pulumi_vod_workflow.cli.sanitize import html_entities, markdown_code
+from pulumi_vod_workflow.core.text import pluralise
 
 MARK: Final = "<!-- vod-workflow review -->"
 """The first line, so that a job finds its earlier comment."""

@@ -19,11 +19,11 @@ from pulumi_vod_workflow.cli.review.render_common import (
     dropped_runs_by_state,
     free_changes_by_reason,
     headline,
-    pluralise,
     review_rows,
     uncertainty_notes,
 )
 from pulumi_vod_workflow.cli.sanitize import escape_invisible
+from pulumi_vod_workflow.core.text import pluralise
 
 MAX_LISTED = 20
 """Names, or changes, on one row."""

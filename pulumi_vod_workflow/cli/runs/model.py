@@ -22,6 +22,7 @@ from pulumi_vod_workflow.core.exported_state import without_secret_parts
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import to_state
+from pulumi_vod_workflow.core.text import NOT_SENT
 
 
 class Phase(StrEnum):
@@ -196,10 +197,12 @@ def _batch_items(stack: Stack) -> Iterator[ListedRun]:
         for key, outputs_of_run in runs_of(outputs).items():
             yield ListedRun((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
         items = items_of(outputs)
-        without = {**(outputs.get("rejected") or {}), **(outputs.get("unclear") or {})}
-        for key in sorted(without):
-            reasons = {name: outputs[name][key] for name in ("rejected", "unclear")
-                       if key in (outputs.get(name) or {})}  # fmt: skip
+        not_sent = dict.fromkeys(outputs.get("notSent") or (), NOT_SENT)
+        rejected = {**not_sent, **(outputs.get("rejected") or {})}
+        unclear = outputs.get("unclear") or {}
+        for key in sorted({**rejected, **unclear}):
+            reasons = {name: reason[key] for name, reason in
+                       (("rejected", rejected), ("unclear", unclear)) if key in reason}  # fmt: skip
             item = items.get(key, {})
             source = {name: item[name] for name in SOURCE_FIELDS if name in item}
             facts = {**hidden, **source, **(result_without_run(reasons) or {})}

@@ -23,11 +23,13 @@ from pulumi_vod_workflow.core.changes import (
     check_adopted_run,
     plan_change,
     values_differ,
+    with_rerun_token,
     work_digest,
 )
-from pulumi_vod_workflow.core.execution import is_terminal
+from pulumi_vod_workflow.core.execution import is_terminal, status_class
 from pulumi_vod_workflow.core.start_reason import (
     NEW,
+    NOT_SENT,
     REJECTED,
     SENT_BEFORE,
     UNKNOWN_ADOPTION,
@@ -37,7 +39,7 @@ from pulumi_vod_workflow.core.start_reason import (
     restart_reason,
 )
 from pulumi_vod_workflow.core.state import updated_state
-from pulumi_vod_workflow.core.text import list_names, property_path
+from pulumi_vod_workflow.core.text import list_names, pluralise, property_path
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties
 from pulumi_vod_workflow.errors import AdoptionError
 
@@ -64,6 +66,8 @@ class BatchPlan:
     """Properties that are only recorded."""
     total: int | None = None
     """The number of declared items; `None` while the map itself is unknown."""
+    max_failures: int | None = None
+    """The number of failures after which no start is sent; `None` without a known limit."""
 
     @property
     def changes(self) -> bool:
@@ -90,8 +94,11 @@ class BatchPlan:
 
         """
         # The row of a resource shows the last line only.
+        limit = (
+            f", stops after {pluralise(self.max_failures, 'failure')}" if self.max_failures else ""
+        )
         if self.total is None:
-            yield f"items not known yet: starts each new or changed item ({kind})"
+            yield f"items not known yet: starts each new or changed item ({kind}){limit}"
             return
         if self.reuse:
             yield f"reuses runs that an earlier update started (free): {list_names(self.reuse)}"
@@ -109,7 +116,7 @@ class BatchPlan:
                 f"{reason_text(reason)}: {list_names(keys)}"
                 for reason, keys in self.starts_by_reason()
             )
-            yield f"starts {len(self.start):,} of {self.total:,} items ({kind}): {whys}"
+            yield f"starts {len(self.start):,} of {self.total:,} items ({kind}){limit}: {whys}"
         elif self.changes:
             yield f"starts 0 of {self.total:,} items"
 
@@ -166,8 +173,10 @@ def plan_batch(
         AdoptionError: when items name their recorded run as one with another source.
 
     """
+    limit = declared.get("maxFailures")
+    max_failures = limit if isinstance(limit, int) else None
     if not isinstance(declared.get("items"), Mapping):
-        return BatchPlan()
+        return BatchPlan(max_failures=max_failures)
     after, runs = items_of(declared), runs_of(recorded)
     by_id = {run["runId"]: run for run in runs.values()}
     start: dict[str, StartReason] = {}
@@ -201,11 +210,12 @@ def plan_batch(
             *(key for key in BATCH_FIELDS if values_differ(recorded.get(key), declared.get(key))),
             *(
                 name
-                for name in ("rejected", "unclear")
+                for name in ("rejected", "unclear", "notSent")
                 if {*recorded.get(name, ())} - {*start, *adopt}
             ),
         ),
         total=len(after),
+        max_failures=max_failures,
     )
 
 
@@ -258,6 +268,8 @@ def _decide_first(key: str, item: Properties, recorded: Properties) -> StartReas
     if _is_unclear(key, item, recorded):
         return SENT_BEFORE
     known = {**(recorded.get("rejected") or {}), **(recorded.get("unclear") or {})}
+    if key in (recorded.get("notSent") or ()):
+        return NOT_SENT
     return REJECTED if key in known else NEW
 
 
@@ -286,10 +298,23 @@ def _decide_restart(
 def _is_unchanged(run: Properties, item: Properties) -> bool:
     """Return quickly, because a batch has thousands of items, whether nothing changes."""
     return (
-        run.get("phase") != "failed"
+        status_class(run) is None
         and not run["emulated"]
         and not values_differ(inputs_of(run), inputs_of(item))
     )
+
+
+def start_inputs(
+    recorded: Properties, declared: Properties, starts: Collection[str]
+) -> dict[str, Any]:
+    """Return the inputs of the items that start, with the tokens to send."""
+    items, runs = items_of(declared), runs_of(recorded)
+    return {
+        key: with_rerun_token(items[key], runs[key])
+        if key in runs and items[key] is not UNKNOWN
+        else items[key]
+        for key in starts
+    }
 
 
 def kept_runs(recorded: Properties, declared: Properties, plan: BatchPlan) -> dict[str, Any]:

@@ -41,11 +41,27 @@ from pulumi_vod_workflow.core.text import MAX_LISTED, join_path, list_names, pro
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties, as_mapping, normalise
 from pulumi_vod_workflow.errors import Problem
 
-BATCH_FIELDS: Final = ("items", "defaults", "clientTokens", "scope", "secretInputs")
+BATCH_FIELDS: Final = (
+    "items",
+    "defaults",
+    "maxFailures",
+    "clientTokens",
+    "scope",
+    "secretInputs",
+)
 """The inputs of a batch, derived ones included."""
-_ALLOWED_KEYS: Final = {"items": "items", "defaults": "defaults"}
+_ALLOWED_KEYS: Final = {"items": "items", "defaults": "defaults", "maxFailures": "max_failures"}
 _ITEM_FIELDS: Final = frozenset(map(to_camel, ItemInputs.model_fields))
 ITEM_INPUT_REASON: Final = "is an input of the items: set it in the defaults, or in an item"
+
+
+_ALTERNATIVES: Final = {
+    "vid": "directUrl",
+    "directUrl": "vid",
+    "rerunOn": "rerunOnFailure",
+    "rerunOnFailure": "rerunOn",
+}
+"""Input of an item -> the other input of the defaults that it replaces."""
 
 
 def items_of(batch: Properties) -> dict[str, Any]:
@@ -53,7 +69,8 @@ def items_of(batch: Properties) -> dict[str, Any]:
     Return each item as a run's inputs: defaults, the item's values, scope and token; sorted by key.
 
     A map is merged key by key. Any other value replaces the default. An item's `vid` or `directUrl`
-    replaces both of the defaults. An item may be unknown as a whole.
+    replaces both of the defaults, and so does its `rerunOn` or `rerunOnFailure`. An item may be
+    unknown as a whole.
     """
     tokens = batch.get("clientTokens") or {}
     items: dict[str, Any] = {}
@@ -74,8 +91,7 @@ def apply_defaults(defaults: object, item: Properties) -> dict[str, Any]:
     """Return an item's inputs, with the shared defaults for absent ones."""
     if not isinstance(defaults, Mapping):  # unknown defaults: each absent input is unknown
         defaults = dict.fromkeys(map(to_camel, SharedInputs.model_fields), UNKNOWN)
-    other = {"vid": "directUrl", "directUrl": "vid"}
-    replaced = {other[key] for key in other if key in item}
+    replaced = {other for key, other in _ALTERNATIVES.items() if key in item}
     return _merge({key: value for key, value in defaults.items() if key not in replaced}, item)
 
 
@@ -212,6 +228,10 @@ def _form_problems(batch: Properties) -> Iterator[Problem]:
                 yield Problem(
                     "items", f"each key must be {ITEM_KEYS}; wrong keys: {list_names(wrong, 5)}"
                 )
+    limit = batch.get("maxFailures")
+    is_number = isinstance(limit, int) and not isinstance(limit, bool)
+    if not (limit in (None, UNKNOWN) or (is_number and 1 <= limit <= MAX_ITEMS)):
+        yield Problem("maxFailures", f"must be an integer from 1 to {MAX_ITEMS:,}")
     if is_object_text(str(as_mapping(batch.get("scope")).get("name"))):
         yield Problem(RESOURCE_NAME, OBJECT_TEXT_REASON)
     for name in sorted(set(batch) - set(BATCH_FIELDS)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.batch.inputs import inputs_of, items_of
@@ -27,6 +27,7 @@ RUN_RECORD: Final = (
     "extra",
     "region",
     "endpoint",
+    "rerunOf",
 )
 """The recorded outputs of an item's run. `inputs` are recorded if they differ from the item's."""
 
@@ -50,6 +51,7 @@ def to_batch_state(
     *,
     rejected: Mapping[str, str],
     unclear: Mapping[str, str],
+    not_sent: Collection[str],
     site: Mapping[str, str],
 ) -> dict[str, Any]:
     """
@@ -60,6 +62,7 @@ def to_batch_state(
         runs: key -> its run, in the form of `runs_of`.
         rejected: key -> the reason of its rejected start.
         unclear: key -> the reason of its start with an unknown outcome.
+        not_sent: keys of starts that `maxFailures` did not admit.
         site: `region` and `endpoint` of the batch's creation.
 
     """
@@ -77,8 +80,10 @@ def to_batch_state(
         }
         if key in items and values_differ(inputs, inputs_of(items[key])):
             kept[key]["inputs"] = inputs
-    failures = {"rejected": dict(rejected), "unclear": dict(unclear)}
-    return {**declared, "runs": kept, **failures, **site}
+    without_run: dict[str, Any] = {"rejected": dict(rejected), "unclear": dict(unclear)}
+    if not_sent:
+        without_run["notSent"] = sorted(not_sent)
+    return {**declared, "runs": kept, **without_run, **site}
 
 
 _EVIDENT_PHASES: Final = frozenset({"submitted", "pending", "running", "succeeded"})

@@ -28,9 +28,13 @@ def failed_names(results: Mapping[str, Properties]) -> list[str]:
 # -- failed runs -------------------------------------------------------------------------------
 
 
-def raise_if_failed(results: Mapping[str, Properties]) -> None:
+def raise_if_failed(results: Mapping[str, Properties], unfinished: int = 0) -> None:
     """
     Raise `RunsFailedError` unless every run succeeded.
+
+    Args:
+        results: the results of the runs that have ended.
+        unfinished: the number of all other runs, for which the wait did not wait.
 
     Raises:
         RunsFailedError: with the meaning and the remedy of each failure.
@@ -42,9 +46,10 @@ def raise_if_failed(results: Mapping[str, Properties]) -> None:
             f"  - {_failure_lines(name, results[name])}" for name in wrong[:MAX_FAILURES_LISTED]
         ]
         raise RunsFailedError(
-            f"{len(wrong):,} of {len(results):,} runs did not succeed:",
+            f"{len(wrong):,} of {len(results) + unfinished:,} runs did not succeed:",
             *lines,
             *_truncated(wrong),
+            *([f"fail_fast: the wait ended before {unfinished:,} runs"] if unfinished else []),
             "No run was started by the wait.",
             "hint: run `pulumi up` again to read these runs again",
             'hint: or set `on_failure="record"` to record failures as results',
@@ -71,7 +76,7 @@ def remedy(result: Properties) -> str:
         return "Correct the declaration (paid: starts one run)."
     rerun = "change a value in its triggers"
     if status.startswith("2"):
-        rerun += ", or set rerun_on_failure and run `pulumi refresh --run-program`"
+        rerun += ", or set rerun_on and run `pulumi refresh --run-program`"
     return f"To rerun it, {rerun} (paid: starts one run)."
 
 

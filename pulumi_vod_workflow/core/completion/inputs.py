@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from pulumi_vod_workflow.core.execution import RETENTION
 from pulumi_vod_workflow.core.inputs.models import Model, unknown_key_reason
-from pulumi_vod_workflow.core.inputs.types import OBJECT_TEXT_REASON, described_as
+from pulumi_vod_workflow.core.inputs.types import OBJECT_TEXT_REASON, Flag, described_as
 from pulumi_vod_workflow.core.inputs.validation import (
     CheckedInputs,
     check_inputs,
@@ -66,6 +66,13 @@ class CompletionInputs(Model):
 
     timeout: Timeout | None = None
     on_failure: OnFailure | None = None
+    fail_fast: Flag | None = None
+
+    @classmethod
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """Yield a problem if no failure can end the wait."""
+        if raw.get("failFast") is True and raw.get("onFailure") == "record":
+            yield Problem("failFast", "has no effect with on_failure record: remove one of them")
 
 
 _SETTINGS: Final = tuple(map(to_camel, CompletionInputs.model_fields))

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from pulumi_vod_workflow.core.changes import JOINED_CLASSES, RERUN_ON_FAILURE
 from pulumi_vod_workflow.core.inputs.types import (
     CallbackArgs,
     ClientToken,
@@ -36,6 +37,7 @@ from pulumi_vod_workflow.core.inputs.types import (
     Pixels,
     Priority,
     Seconds,
+    StatusClasses,
     TemplateChoice,
     TemplateChoices,
     Text,
@@ -45,7 +47,7 @@ from pulumi_vod_workflow.core.inputs.types import (
 )
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.text import SOURCE
-from pulumi_vod_workflow.core.values import UNKNOWN
+from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import Problem
 
 # Design, section 3. A state of 10,000 items is still small enough for every backend.
@@ -298,6 +300,7 @@ class SharedInputs(StartRequestModel):
     """The inputs that the items of a WorkflowBatch can share; none is required."""
 
     triggers: TriggerMap | None = None
+    rerun_on: StatusClasses | None = None
     rerun_on_failure: Flag | None = None
 
     MISPLACED_KEYS: ClassVar[Mapping[str, str]] = {
@@ -306,6 +309,15 @@ class SharedInputs(StartRequestModel):
             "the provider derives each item's ClientToken; declare a WorkflowRun to set one"
         ),
     }
+
+    @classmethod
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """Yield a problem if `rerunOn` and its alias have different meanings."""
+        classes, flag = raw.get("rerunOn"), raw.get("rerunOnFailure")
+        if isinstance(classes, list) and isinstance(flag, bool) and is_known(classes):
+            means = [*RERUN_ON_FAILURE] if flag else []
+            if {*map(str, classes)} != {*means}:
+                yield Problem("rerunOn", f"contradicts rerun_on_failure, which means {means}")
 
 
 class PartialInputs(SharedInputs):
@@ -316,6 +328,7 @@ class PartialInputs(SharedInputs):
     @classmethod
     def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
         """Yield the problems that no defaults can correct."""
+        yield from super().cross_field_rules(raw)
         sources = (raw.get("vid"), raw.get("directUrl"))
         if not any(source is None or source is UNKNOWN for source in sources):
             yield Problem(SOURCE, "exactly one of them must be set, both are")
@@ -359,3 +372,16 @@ class RunInputs(ItemInputs):
     scope: Scope | None = None
     secret_inputs: Flag | None = None
     """Whether an input is secret, so that derived values are secret, too."""
+
+    @classmethod
+    def cross_field_rules(cls, raw: Mapping[str, object]) -> Iterator[Problem]:
+        """Yield a problem if the service may join a rerun to the recorded run."""
+        yield from super().cross_field_rules(raw)
+        classes = raw.get("rerunOn")
+        joined = JOINED_CLASSES.intersection(map(str, classes if isinstance(classes, list) else ()))
+        if "clientToken" in raw and joined:
+            yield Problem(
+                "rerunOn",
+                f"{' and '.join(sorted(joined))}: the service may answer a rerun with the recorded "
+                "run, because client_token is the same; remove client_token",
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 from urllib.parse import unquote
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from pulumi_vod_workflow.core.execution import StatusClass
 from pulumi_vod_workflow.core.values import UNKNOWN
 
 # Numbers travel as IEEE doubles. Above 2**53 two integers can be one double.
@@ -134,6 +135,13 @@ FileName = Annotated[
 ]
 
 Flag = Annotated[bool, described_as("true or false")]
+
+STATUS_CLASSES: Final[tuple[str, ...]] = get_args(StatusClass)
+
+StatusClasses = Annotated[
+    list[Annotated[StatusClass, described_as(" or ".join(STATUS_CLASSES))]],
+    described_as(f"a list of {', '.join(STATUS_CLASSES)}"),
+]
 
 # The page, Priority.
 Priority = Annotated[int, Field(ge=-5, le=5), described_as("an integer from -5 to 5")]
