@@ -83,10 +83,12 @@ bench: $(READY) ## Measure each value beside a baseline, in 30 minutes (PART="si
 	@tools/with-engine $(PYTHON) -m bench $(PART)
 
 .PHONY: torture
-torture: $(READY) ## Run every matrix whole, then kill updates at every point of a start, also on two machines, in 90 minutes (SEED, TRIALS, MINUTES; ARGS=soak)
+torture: $(READY) ## Run every matrix whole, then kill updates at every point of a start, also on two machines, in 2 hours (SEED, TRIALS, MINUTES; ARGS=soak)
 	@[ -n "$(ARGS)" ] || TORTURE=1 tools/with-engine $(PYTHON) -m pytest -n 4 -m torture
 	@tools/with-engine $(PYTHON) -m torture $(ARGS)
 	@[ -n "$(ARGS)" ] || tools/with-engine $(PYTHON) -m torture runners
+	@[ -n "$(ARGS)" ] || TRIALS=$${TRIALS:-150} tools/with-engine $(PYTHON) -m torture --host plugin
+	@[ -n "$(ARGS)" ] || TRIALS=$${TRIALS:-150} tools/with-engine $(PYTHON) -m torture runners --host plugin
 
 .PHONY: lint
 lint: $(READY) ## Check style

@@ -327,7 +327,7 @@ class CallError(VodWorkflowError):
 
 
 class StoppedError(CallError):
-    """An error of a start that was not sent: the user cancelled the update (Ctrl-C)."""
+    """An error of a call that was not sent: the user cancelled the update (Ctrl-C)."""
 
     def __init__(self, operation: str) -> None:
         summary = "not sent, because the update was cancelled"

@@ -2,9 +2,9 @@
 Break updates at every point of a start, and check that no start is paid twice.
 
 `python -m torture` runs the crash matrix. `python -m torture runners` repeats interrupted updates
-on another machine, with each store of the journal. `make torture` runs both. `python -m torture
-soak` runs one large stack through many changes and crashes. The engine must be on PATH: see
-`tools/with-engine`. The exit code is 1 if a check fails.
+on another machine, with each store of the journal. `make torture` runs both, on both hosts.
+`python -m torture soak` runs one large stack through many changes and crashes. The engine must be
+on PATH: see `tools/with-engine`. The exit code is 1 if a check fails.
 """
 
 from __future__ import annotations

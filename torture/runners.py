@@ -107,14 +107,12 @@ class RunnerTrial(Trial):
         self._count = (runs, 0) if cell.kind == "runs" else (0, items)
         self._updates = chance.random() < 0.15
 
-    def _config(self, folder: Path) -> dict[str, str]:
-        config = super()._config(folder)
+    def _config(self) -> dict[str, str]:
+        config = super()._config()
         if self.cell.store == "own file":
-            return {**config, **self._own_file(folder)}
+            # Relative to the program: runner B must not find the file of runner A.
+            return {**config, "vod:journal": "journal.sqlite3"}
         return {**config, "vod:journal": self._new_journal()} if self._new_journal else config
-
-    def _own_file(self, folder: Path) -> dict[str, str]:
-        return {"vod:journal": str(folder / "journal.sqlite3")}
 
     def _make(self, result: Result) -> None:
         stand, cell, chance = self._stand, self.cell, self._chance
@@ -193,8 +191,7 @@ class RunnerTrial(Trial):
     def _move(self) -> None:
         """Go on at runner B; a file of runner A stays there."""
         folder = self._stand.folder.with_name(f"{self._stand.folder.name}-b")
-        own = self._own_file(folder) if self.cell.store == "own file" else {}
-        self._stand.move(folder, own)
+        self._stand.move(folder)
 
     # -- checks -------------------------------------------------------------------------------
 

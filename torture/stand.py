@@ -173,17 +173,15 @@ class Stand:
             return {name}
         return set(re.findall(r"\w+", message)) & set(self.declared.items)
 
-    def move(self, folder: Path, config: Mapping[str, str] | None = None) -> None:
+    def move(self, folder: Path) -> None:
         """
         Go on at another machine, which shares the state of the stack and nothing else.
 
         Args:
             folder: the machine's folder of the program.
-            config: changes of the configuration.
 
         """
-        config = {**(self._config or {}), **(config or {})}
-        other = Project(folder, self.gate.url, state_of=self.project, config=config)
+        other = Project(folder, self.gate.url, state_of=self.project, config=self._config)
         self.folder, self.project = folder, self._stack.enter_context(other)
         self.project.program(PROGRAM)
 

@@ -91,7 +91,7 @@ class Trial:
     def run(self, folder: Path, like: Project | None = None) -> Result:
         """Run the trial; a failure is in the result."""
         result = Result(self.cell)
-        config = self._config(folder)
+        config = self._config()
         with Stand(folder, like, config, dedup=self.cell.rule) as self._stand:
             try:
                 self._make(result)
@@ -99,7 +99,7 @@ class Trial:
                 result.failure = str(error) or repr(error)
         return result
 
-    def _config(self, _folder: Path) -> dict[str, str]:
+    def _config(self) -> dict[str, str]:
         """Return the configuration of the stack."""
         return {"vod:resendWithin": LATER if self.cell.follow == "at once" else SOON}
 

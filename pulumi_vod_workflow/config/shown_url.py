@@ -25,6 +25,13 @@ def has_password(url: str) -> bool:
     return url.startswith(("postgres://", "postgresql://")) and PASSWORD.search(url) is not None
 
 
+def has_credentials(url: str) -> bool:
+    """Return whether the URL of a store has a user and a password, or a database's a password."""
+    if url.startswith(("postgres://", "postgresql://")):
+        return has_password(url)
+    return without_user_info(url) != url
+
+
 def without_user_info(url: str) -> str:
     """Return a URL without user and password: a backend or a bucket ignores them."""
     return USER_INFO.sub("", url, count=1)

@@ -234,7 +234,7 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
     if not unfinished:
         return Recorded(id_, with_secrets(state))
     refs = {key: session.run_ref(run) for key, run in unfinished.items()}
-    found, errors = await session.call(read_many, refs)
+    found, errors = await session.call(read_many, refs, host.is_cancelled)
     if errors:
         reasons = {key: _reason(error, state) for key, error in errors.items()}
         lines = [
@@ -653,7 +653,7 @@ async def _adopt(
         return {}, {}
     client = session.client()
     refs = {key: RunRef(client, items[key]["existingRunId"]) for key in plan.adopt}
-    found, errors = await session.call(read_many, refs)
+    found, errors = await session.call(read_many, refs, host.is_cancelled)
     runs: Runs = {}
     failed = {key: _reason(error, news) for key, error in errors.items()}
     for key, read_now in found.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,7 +44,9 @@ class RunRead(NamedTuple):
         return execution.ended_for(self.outputs, self.read_at)
 
 
-async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
+async def read_run(
+    run: RunRef, is_cancelled: Callable[[], bool] | None = None, *, results: bool = True
+) -> RunRead:
     """
     Return the service's record of a run, and its outputs; free.
 
@@ -52,14 +54,16 @@ async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
 
     Args:
         run: the run.
+        is_cancelled: whether the user has cancelled.
         results: also read the results of a run that has ended.
 
     Raises:
-        CallError: when the read fails, or the service does not know a run that is not too old.
+        CallError: when the read fails or is cancelled, or the service does not know a run that is
+            not too old.
 
     """
     try:
-        answer = await run.client.get_workflow_execution(run.run_id)
+        answer = await run.client.get_workflow_execution(run.run_id, is_cancelled)
     except NotFoundError as error:
         # The service has a run for 30 days (vod-api-facts 1).
         now = execution.service_time(error.server_date, SystemClock().now())
@@ -71,8 +75,8 @@ async def read_run(run: RunRef, *, results: bool = True) -> RunRead:
     now = execution.service_time(answer.server_date, SystemClock().now())
     outputs = execution.execution_outputs(answer.result)
     if results and execution.is_terminal(outputs):
-        result = (await run.client.get_workflow_execution_result(run.run_id)).result
-        outputs = execution.merge_outputs(outputs, execution.result_outputs(result))
+        found = await run.client.get_workflow_execution_result(run.run_id, is_cancelled)
+        outputs = execution.merge_outputs(outputs, execution.result_outputs(found.result))
     return RunRead(answer.result, outputs, now)
 
 
@@ -81,14 +85,20 @@ def is_lost_emulated(run_id: str, error: CallError) -> bool:
     return isinstance(error, NotFoundError) and execution.is_emulated(run_id)
 
 
-async def read_many(runs: Mapping[str, RunRef]) -> tuple[dict[str, RunRead], dict[str, CallError]]:
-    """Return the runs that could be read, without results, and the errors of all others; free."""
+async def read_many(
+    runs: Mapping[str, RunRef], is_cancelled: Callable[[], bool] | None = None
+) -> tuple[dict[str, RunRead], dict[str, CallError]]:
+    """
+    Return the runs that could be read, without results, and the errors of all others; free.
+
+    After a cancellation, the remaining runs have a `StoppedError`.
+    """
     found: dict[str, RunRead] = {}
     errors: dict[str, CallError] = {}
 
     async def read(name: str) -> None:
         try:
-            found[name] = await read_run(runs[name], results=False)
+            found[name] = await read_run(runs[name], is_cancelled, results=False)
         except CallError as error:
             errors[name] = error
 

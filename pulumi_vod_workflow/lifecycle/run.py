@@ -533,7 +533,7 @@ async def _read_progress(session: Session, host: Host, run: Mapping[str, Any]) -
     )
 
     try:
-        found = await session.call(read_run, session.run_ref(run))
+        found = await session.call(read_run, session.run_ref(run), host.is_cancelled)
     except CallError as error:
         if has_secret_inputs(run):
             error.redact_service_message()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
+from pulumi_vod_workflow.config.shown_url import has_credentials
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -71,9 +72,16 @@ def problems_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> str:
 def with_secret_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with its secrets marked, also those that the stack has in plain."""
     return {
-        key: Secret(value) if key in SECRET_KEYS and value is not UNKNOWN else value
+        key: Secret(value) if value is not UNKNOWN and _is_secret(key, value) else value
         for key, value in arguments.items()
     }
+
+
+def _is_secret(key: str, value: Any) -> bool:
+    """Return whether a setting is, or contains, a secret."""
+    # The next update reads the former journal by this setting of the state. If it is secret, the
+    # update does not know the starts that only the former journal has.
+    return key in SECRET_KEYS and (key != "journal" or has_credentials(_text(value)))
 
 
 def _text(value: Any) -> str:

@@ -27,6 +27,7 @@ from pulumi_vod_workflow.dynamic.sdk_compat.provider_pickle import dynamic_type
 from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN, is_plugin_found
 from pulumi_vod_workflow.resources._base import VodResource
 from pulumi_vod_workflow.resources._inputs import derived_properties
+from pulumi_vod_workflow.resources._journal_setting import warn_of_plain_password
 from pulumi_vod_workflow.resources._transforms import options_with_last_transform
 from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch as DynamicBatch
 from pulumi_vod_workflow.resources.workflow_completion import (
@@ -78,6 +79,7 @@ class PackagedResource(VodResource):
             pulumi.RunError: without the plugin.
 
         """
+        warn_of_plain_password()
         # A provider, or a place of downloads, may be the program's own.
         if opts is None or not (opts.provider or opts.plugin_download_url):
             _require_plugin()

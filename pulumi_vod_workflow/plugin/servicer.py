@@ -13,6 +13,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -72,6 +73,14 @@ UNKNOWN_CONFIGURATION: Final = (
     "hint: change runs in an update of their own, after the one that changes these settings"
 )
 SCHEMA: Final = Path(__file__).with_name("schema.json")
+
+
+@dataclass(frozen=True, slots=True, repr=False)  # asyncio's debug mode logs the results of tasks
+class Outcome:
+    """The answer of an operation, or its error."""
+
+    answer: Any = None
+    error: Exception | None = None
 
 
 class VodServicer(ResourceProviderServicer):
@@ -255,27 +264,24 @@ class VodServicer(ResourceProviderServicer):
         may_start_runs: bool,
     ) -> T:
         cancellation = Cancellation(self._cancelled)
-        task = asyncio.ensure_future(
-            self._on_thread(lambda: run_operation(operation(cancellation)))
-        )
+        task = asyncio.ensure_future(self._on_thread(lambda: _outcome_of(operation(cancellation))))
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._running.discard)
         try:
-            return await asyncio.shield(task)
+            outcome = await asyncio.shield(task)
         except asyncio.CancelledError:
             cancellation.call.set()
             raise
-        except InitFailedError as error:
-            await _abort(context, str(error), error.details)
-        except Exception as error:  # noqa: BLE001 - its text and traceback may contain a secret
-            await _abort(context, error_message(name, error, may_start_runs=may_start_runs))
+        if isinstance(outcome.error, InitFailedError):
+            await _abort(context, str(outcome.error), outcome.error.details)
+        if outcome.error is not None:  # its text and traceback may contain a secret
+            text = error_message(name, outcome.error, may_start_runs=may_start_runs)
+            await _abort(context, text)
+        answer: T = outcome.answer
+        return answer
 
-    async def _on_thread(self, function: Callable[[], T]) -> T:
+    async def _on_thread(self, function: Callable[[], Outcome]) -> Outcome:
         return await to_thread.run_sync(function, limiter=self._threads)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
-        task.cancelled() or task.exception()  # nobody else reads that of an engine that is gone
 
     def _configured(self) -> Session:
         if self._session is None:
@@ -284,6 +290,15 @@ class VodServicer(ResourceProviderServicer):
 
     def _print_line(self, line: str) -> None:
         self._log.info(line)
+
+
+def _outcome_of(operation: Coroutine[Any, Any, Any]) -> Outcome:
+    """Run an operation on this thread, and return its outcome."""
+    # The error of a task would be in the logs of asyncio's debug mode, with its secrets.
+    try:
+        return Outcome(answer=run_operation(operation))
+    except Exception as error:  # noqa: BLE001 - see above
+        return Outcome(error=error)
 
 
 async def _abort(

@@ -23,8 +23,8 @@ def warn_of_plain_password() -> None:
 @cache
 def _warn(_project: str, _stack: str) -> None:
     pulumi.log.warn(
-        f"{JOURNAL_SETTING} has a password in plain text, and so have the stack's file and its "
-        "state.\n"
+        f"{JOURNAL_SETTING} has a password in plain text, and so has the stack's file. The "
+        "state of a dynamic provider has it, too.\n"
         f"hint: keep the URL secret: `pulumi config set --secret {JOURNAL_SETTING} URL`\n"
         "hint: or remove the password from the URL, and set PGPASSWORD"
     )

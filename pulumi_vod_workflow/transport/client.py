@@ -204,13 +204,17 @@ class VodClient:
         """Return the recent time of a start's claim in the journal, in seconds."""
         return rate_limiter().operation(START_WORKFLOW, self.requests_per_second).preparation_time
 
-    async def get_workflow_execution(self, run_id: str) -> ApiResponse:
-        """Read a run's status and tasks; free."""
-        return await self.call(operations.get_workflow_execution(run_id))
+    async def get_workflow_execution(
+        self, run_id: str, is_cancelled: Callable[[], bool] | None = None
+    ) -> ApiResponse:
+        """Read a run's status and tasks; free. A cancellation ends the retries."""
+        return await self.call(operations.get_workflow_execution(run_id), is_cancelled)
 
-    async def get_workflow_execution_result(self, run_id: str) -> ApiResponse:
-        """Read a run's results; free."""
-        return await self.call(operations.get_workflow_execution_result(run_id))
+    async def get_workflow_execution_result(
+        self, run_id: str, is_cancelled: Callable[[], bool] | None = None
+    ) -> ApiResponse:
+        """Read a run's results; free. A cancellation ends the retries."""
+        return await self.call(operations.get_workflow_execution_result(run_id), is_cancelled)
 
     async def get_workflow_template(
         self, template_id: str, policy: RetryPolicy | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pulumi_vod_workflow.config.journal_location import JournalLocation
-from pulumi_vod_workflow.config.shown_url import has_password, mask_urls, shown_url
+from pulumi_vod_workflow.config.shown_url import has_credentials, has_password, mask_urls, shown_url
 from pulumi_vod_workflow.journal.object_store import ObjectFolder, StoreUrlError, parse_location
 
 
@@ -29,6 +29,21 @@ def test_a_url_is_shown_without_credentials(url: str, shown: str) -> None:
     assert mask_urls(f"cannot open {url}: away", url) == f"cannot open {shown}: away"
     if not url.startswith("postgres"):
         assert str(parse_location(url)) == shown, "the bucket and the path are the same"
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("/folder/a:b@c.sqlite3", False),
+        ("s3://bucket/a@b?region=r", False),
+        ("s3://KEY:HID/DEN@bucket/pre", True),
+        ("postgresql://user@db/d?sslmode=require", False),
+        ("postgresql://user:HIDDEN@db/d", True),
+        ("postgresql://db/d?user=u&password=HIDDEN", True),
+    ],
+)
+def test_a_url_with_credentials_is_known(url: str, *, found: bool) -> None:
+    assert has_credentials(url) is found
 
 
 def test_user_and_password_are_no_bucket() -> None:

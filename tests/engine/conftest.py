@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,19 @@ from tests.scale import TORTURE
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a story on the hosts of its marker `hosts`; those of its argument `torture` there."""
+    """
+    Run a story on the hosts of its marker `hosts`; in `make torture` on that of `torture`, too.
+
+    With STORY_HOST in the environment, each story runs on that host alone, if it is one of these.
+    """
     marker = metafunc.definition.get_closest_marker("hosts")
     if marker is None or "host" not in metafunc.fixturenames:
         return
     names: list[Any] = [*marker.args]
-    if TORTURE and (torture := marker.kwargs.get("torture")):
+    torture, chosen = marker.kwargs.get("torture"), os.environ.get("STORY_HOST")
+    if chosen:
+        names = [name for name in [*names, torture] if name == chosen]
+    elif TORTURE and torture:
         names.append(pytest.param(torture, marks=pytest.mark.torture))
     metafunc.parametrize("host", names, indirect=True)
 
@@ -96,10 +104,23 @@ def vault() -> Iterator[Vault]:
 
 
 @pytest.fixture(scope="session")
-def like(tmp_path_factory: pytest.TempPathFactory, command: object, vault: Vault) -> Project:
-    """A stack that others are made after."""
-    folder = tmp_path_factory.mktemp("like") / "project"
-    return Project(folder, "http://127.0.0.1:1", vault=vault)
+def like_of(
+    tmp_path_factory: pytest.TempPathFactory, command: object, vault: Vault
+) -> Callable[[HostName], Project]:
+    """Stacks of each host that others are made after."""
+
+    @cache
+    def like_of(host: HostName) -> Project:
+        folder = tmp_path_factory.mktemp(f"like-{host}") / "project"
+        return Project(folder, "http://127.0.0.1:1", vault=vault, host=host)
+
+    return like_of
+
+
+@pytest.fixture
+def like(like_of: Callable[[HostName], Project], host: HostName) -> Project:
+    """A stack of the test's host that others are made after."""
+    return like_of(host)
 
 
 @pytest.fixture(scope="session")
@@ -145,8 +166,8 @@ def yaml_project(
 
 @pytest.fixture
 def host(request: pytest.FixtureRequest) -> HostName:
-    """The host of a story: that of its marker `hosts`, or of STORY_HOST, or the dynamic one."""
-    found: HostName = getattr(request, "param", None) or os.environ.get("STORY_HOST") or "dynamic"  # type: ignore[assignment]
+    """The host of a story: that of its marker `hosts`, or the dynamic one."""
+    found: HostName = getattr(request, "param", "dynamic")
     return found
 
 

@@ -7,7 +7,9 @@ has the classes of `pulumi_vod_workflow.plugin` under the same names.
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -22,6 +24,12 @@ PACKAGES: Final[dict[HostName, str]] = {
     "plugin": "pulumi_vod_workflow.plugin",
 }
 """Host -> the package that a program imports its classes from."""
+ENVIRONMENTS: Final[dict[HostName, dict[str, str]]] = {
+    "dynamic": {},
+    # Without it, the engine prefers a plugin of the PATH to the installed one, and warns.
+    "plugin": {"PULUMI_IGNORE_AMBIENT_PLUGINS": "true"},
+}
+"""Host -> the variables of a project whose plugin is installed."""
 PROVIDER_MARKS: Final[dict[HostName, str]] = {
     "dynamic": "pulumi.dynamic",
     "plugin": "-m pulumi_vod_workflow.plugin",
@@ -44,6 +52,13 @@ def use_plugin(project_file: Path, folder: Path) -> None:
     text = project_file.read_text().rstrip("\n")
     lines = ["plugins:", "  providers:", "    - name: vod", f"      path: {folder}"]
     project_file.write_text("\n".join([text, *lines, ""]))
+
+
+def install_for_user(environ: Mapping[str, str]) -> None:
+    """Install the packaged provider as a user does, in the PULUMI_HOME of an environment."""
+    command = [sys.executable, "-m", "pulumi_vod_workflow.cli", "plugin", "install"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def declare_packaged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,13 +22,21 @@ from pulumi import automation as auto
 
 from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import load_settings
-from tests.engine.hosts import PACKAGES, HostName, install_plugin, use_plugin
+from tests.engine.hosts import (
+    ENVIRONMENTS,
+    PACKAGES,
+    PROVIDER_MARKS,
+    HostName,
+    install_for_user,
+)
 from tests.engine.vault import LINES, PROVIDER, Vault
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PYTHON_START: Final = str(Path(__file__).parent / "python_start")
 """The folder of what Python does at its start."""
-IMPORTS: Final = "import pulumi\nfrom {package} import WorkflowBatch, WorkflowRun\n"
+IMPORTS: Final = (
+    "import pulumi\nfrom {package} import WorkflowBatch, WorkflowCompletion, WorkflowRun\n"
+)
 STACK: Final = "dev"
 TELLING: Final = frozenset({"up", "preview", "refresh", "destroy"})
 """Commands of which the engine tells events."""
@@ -225,6 +233,7 @@ class Project:
             "PULUMI_PYTHON_CMD": sys.executable,
             "PULUMI_STACK": stack,
             "PULUMI_DEBUG_COMMANDS": "true",  # for --event-log
+            **ENVIRONMENTS[self.host],
             **(self._vault.environ if self._vault else {}),
         }
         if like:
@@ -237,10 +246,9 @@ class Project:
             shutil.copy(other._settings, folder)
         settings = folder / "Pulumi.yaml"
         settings.write_text("name: project\nruntime: python\n")
-        if self.host == "plugin":
-            use_plugin(settings, install_plugin(folder / "bin"))
         self.configure()
         if not other:
+            self.install_plugin()
             provider = PROVIDER if vault else "passphrase"
             self.command("stack", "init", stack, "--secrets-provider", provider)
 
@@ -267,6 +275,15 @@ class Project:
         key = [line for line in text.splitlines() if line.startswith(LINES)]
         lines = [f"  {key}: {json.dumps(value)}" for key, value in self._config.items()]
         self._settings.write_text("\n".join([*key, "config:", *lines, ""]))
+
+    def install_plugin(self) -> None:
+        """Install the packaged provider, if it is the host, in the present PULUMI_HOME."""
+        if self.host == "plugin":
+            install_for_user(self.environ)
+
+    def providers(self, command: Command) -> list[int]:
+        """Return the living providers of a command."""
+        return command.processes(PROVIDER_MARKS[self.host])
 
     def program(self, text: str) -> None:
         """Write its program."""
@@ -324,3 +341,10 @@ class Project:
         latest = json.loads(self._state.read_text())["checkpoint"]["latest"] or {}
         found: list[dict[str, Any]] = latest.get("resources") or []
         return found
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs in the state: after a refresh by an update the engine shows none."""
+        [stack] = [item for item in self.resources if item["type"] == "pulumi:pulumi:Stack"]
+        outputs: dict[str, Any] = stack["outputs"]
+        return outputs

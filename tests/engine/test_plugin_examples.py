@@ -194,6 +194,7 @@ def test_the_folder_of_the_package_runs_by_its_language_host(
     assert (tmp_path / "used").exists()
 
 
+@pytest.mark.hosts("dynamic")  # whose project has no plugin
 def test_a_program_without_the_plugin_ends_with_advice(
     like: Project, emulator: VodEmulator, tmp_path: Path
 ) -> None:

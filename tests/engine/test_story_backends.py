@@ -14,6 +14,8 @@ from torture.crash import crash, first
 from torture.declared import FILE, PROGRAM
 from torture.stand import Stand
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 
 def test_two_backends_with_one_journal_keep_their_own_runs(tmp_path: Path, like: Project) -> None:
     """Project, stack and resource have the same names; one update was killed after its answer."""
@@ -58,7 +60,7 @@ def test_a_backend_that_only_an_automation_program_names_is_found(story: Story) 
 
 def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: Project) -> None:
     """In between, an update with another journal was killed. Neither of the two had a preview."""
-    with Stand(tmp_path / "stand", like) as stand:
+    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}) as stand:
         first, other = (str(stand.project.state / f"{name}.sqlite3") for name in "ab")
         stand.project.configure(vod_journal=first)
         stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
@@ -73,6 +75,7 @@ def test_a_journal_that_is_set_back_reads_the_state_again(tmp_path: Path, like: 
         assert said.paid == 0
 
 
+@pytest.mark.hosts("dynamic", "plugin")
 def test_a_start_that_failed_is_known_after_a_change_of_the_journal(
     tmp_path: Path, like: Project
 ) -> None:

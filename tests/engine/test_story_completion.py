@@ -16,6 +16,7 @@ from pulumi_vod_workflow import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Program, Story, run
+from tests.engine.hosts import HostName
 from tests.engine.project import Project, until
 from tests.scale import scaled
 
@@ -219,7 +220,9 @@ def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
     assert len(story.emulator.ledger()) == 7
 
 
-def test_a_timeout_says_how_far_each_is_and_the_next_up_resumes(story: Story) -> None:
+def test_a_timeout_says_how_far_each_is_and_the_next_up_resumes(
+    story: Story, host: HostName
+) -> None:
     """
     Through a failing service: 429, 5xx, garbage and lost connections only delay.
 
@@ -241,7 +244,8 @@ def test_a_timeout_says_how_far_each_is_and_the_next_up_resumes(story: Story) ->
     assert outcome.outputs["phases"] == {"a": "succeeded", "b": "succeeded"}
     assert len(story.emulator.ledger()) == 2
     asked = story.emulator.requests()["GetWorkflowExecutionResult"]
-    assert asked == 2 + 2, "two of them failed"
+    before = 2 if host == "plugin" else 0  # it reads the runs before the update
+    assert 2 + 2 <= asked <= 2 + 2 + before, "two of them failed"
     once_asked(story.emulator, 2, 5000)
     outcome = story.pays(waiting({"b": "v2", "c": "v3"}), 1)
     assert outcome.outputs["phases"] == {"b": "succeeded", "c": "succeeded"}
@@ -272,7 +276,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"timeout": 0}, "timeout: must be"),
     ({"on_failure": "ignore"}, "onFailure: must be error or record"),
     ({"runs": [5]}, "runs: must be"),
-    ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids, wrong ones: a"),
+    ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids; wrong ones: a"),
 ]
 """Each kind of them is in tests/core/test_completion.py."""
 
@@ -337,7 +341,8 @@ def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
     assert update.said.count("1 of 1 runs have not ended when stopped:") >= waits
     assert "run `pulumi up` again to continue the wait" in update.said
     once_asked(emulator, 2 * waits, 5000)
-    assert project.command("up", "--yes", "--skip-preview").count('"succeeded"') == waits
+    project.command("up", "--yes", "--skip-preview")
+    assert [*project.outputs.values()] == ["succeeded"] * waits
     assert len(emulator.ledger()) == waits
 
 
@@ -386,7 +391,8 @@ def test_ctrl_c_stops_a_batch_and_the_next_up_starts_the_rest(
     assert f"not started or adopted: {60 - paid} of 60 items:" in update.said
     assert "not sent, because the update was cancelled" in update.said
     project.command("config", "set", "vod:requestsPerSecond", "50")
-    assert "runs: 60" in project.command("up", "--yes", "--skip-preview")
+    project.command("up", "--yes", "--skip-preview")
+    assert project.outputs == {"runs": 60}
     assert len(emulator.ledger()) == 60
 
 
@@ -401,8 +407,9 @@ def test_after_a_kill_the_next_up_resumes(project: Project, emulator: VodEmulato
     update = project.up()
     until(lambda: polls(emulator) >= 2)
     update.kill(update.process.pid)
-    until(lambda: not update.processes("pulumi.dynamic"), seconds=30)
+    until(lambda: not project.providers(update), seconds=30)
     project.command("cancel", "--yes", "--stack", "dev")
     once_asked(emulator, 2, 5000)
-    assert '"succeeded"' in project.command("up", "--yes", "--skip-preview")
+    project.command("up", "--yes", "--skip-preview")
+    assert project.outputs == {"phase": "succeeded"}
     assert len(emulator.ledger()) == 1

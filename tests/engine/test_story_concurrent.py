@@ -15,6 +15,7 @@ from tests.engine.harness import WAYS, Story
 from tests.engine.project import Project, until
 from torture.gate import Gate
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 COUNT = 150
 
 

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, canonical_type
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.journal.sqlite_schema import APPLICATION_ID
 from tests.engine.harness import Story, run
+from tests.engine.hosts import HostName
 from tests.engine.project import Project
 from tests.engine.vault import Vault
 from tests.scale import scaled
@@ -27,6 +29,8 @@ from torture.gate import Gate
 from torture.soak import Soak
 from torture.stand import Stand
 from torture.trial import Cell, Trial
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 
 @pytest.fixture
@@ -74,14 +78,14 @@ def test_without_its_journal_a_run_is_asked_about(stand: Stand) -> None:
 
 
 def test_stacks_that_share_a_journal_do_not_disturb_each_other(
-    tmp_path: Path, emulator: VodEmulator, vault: Vault
+    tmp_path: Path, emulator: VodEmulator, vault: Vault, host: HostName
 ) -> None:
     """Two at once, which declare the same; one of them is killed, and goes on after."""
     shared = {"vod:journal": str(tmp_path / "journal.sqlite3"), "vod:resendWithin": "600"}
     names = [f"k{number:02}" for number in range(20)]
     with Gate(emulator.url) as gate:
         projects = [
-            Project(tmp_path / name, gate.url, stack=name, config=shared, vault=vault)
+            Project(tmp_path / name, gate.url, stack=name, config=shared, vault=vault, host=host)
             for name in ("one", "two")
         ]
         for project in projects:
@@ -101,7 +105,9 @@ def test_stacks_that_share_a_journal_do_not_disturb_each_other(
             one.repair()
             one.command("up", "--yes", "--stack", "one")
             for project in projects:
-                recorded = [item for item in project.resources if "dynamic" in item["type"]]
+                recorded = [
+                    item for item in project.resources if canonical_type(item["type"]) == BATCH_TYPE
+                ]
                 assert len(recorded) == 1
     ledger = emulator.ledger()
     tokens = Counter(start["clientToken"] for start in ledger)

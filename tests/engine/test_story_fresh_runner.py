@@ -20,6 +20,7 @@ from torture.crash import crash, end, first
 from torture.questions import rightly
 from torture.stand import Stand
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 CHANCE = random.Random(1)
 
 
@@ -38,6 +39,7 @@ def move(stand: Stand) -> None:
         machine.rename(stand.folder / f"machine-{len([*stand.folder.glob('machine-*')])}")
     machine.mkdir()
     stand.project.environ["PULUMI_HOME"] = str(machine / "home")
+    stand.project.install_plugin()
     stand.emulator.advance(5000)
 
 

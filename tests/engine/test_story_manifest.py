@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.project import Project
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 PROGRAM = """
     from pulumi_vod_workflow import load_manifest
     WorkflowBatch("batch", items=load_manifest("a.csv"), defaults={"template_id": "t"})

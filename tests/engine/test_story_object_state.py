@@ -24,6 +24,8 @@ from torture.gate import Gate
 
 __all__ = ["azure", "gcs", "s3", "s3_hosts"]
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
+
 COUNT = 12
 PROGRAM = f"""
 made = {{f"k{{number:02}}": {{"vid": f"v{{number:02}}"}} for number in range({COUNT})}}
@@ -68,6 +70,7 @@ def machine(
         (project.folder / "Pulumi.yaml").write_text(
             f"name: project\nruntime: python\nbackend:\n  url: {server.url(bucket, '/states')}\n"
         )
+        project.install_plugin()
         project.program(PROGRAM)
         return project
 
@@ -86,7 +89,8 @@ def test_a_fresh_machine_goes_on_after_a_kill_and_each_run_is_paid_once(
     reader = machine("reader")
     reader.environ |= server.environ(reader=True)
     preview = reader.command("preview", "--stack", "dev")
-    assert "warning: vod: the journal s3://" in preview
+    scheme = server.url(bucket).partition(":")[0]
+    assert f"warning: vod: the journal {scheme}://" in preview
     assert "is read-only for these credentials" in preview
     assert emulator.ledger() == []
 

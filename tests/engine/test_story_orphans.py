@@ -7,16 +7,19 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFUSALS
-from tests.engine.hosts import PROVIDER_MARKS
 from tests.engine.project import Command, Project, until
 from tests.scale import scaled
-from torture.crash import LANGUAGE, first
+from torture.crash import LANGUAGE, first, strike
+from torture.gate import Point
 from torture.stand import Stand
+
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 SECONDS = 20.0
 """The longest time until all processes have ended, on a slow machine."""
@@ -39,16 +42,12 @@ def journal_runs(folder: Path) -> set[str]:
     return {run for (run,) in found}
 
 
-def providers(command: Command) -> list[int]:
-    return command.processes(PROVIDER_MARKS["dynamic"])
-
-
-def all_end(command: Command) -> None:
+def all_end(project: Project, command: Command) -> None:
     """Wait until no process is left; the official language host may take 5 minutes."""
     host = shutil.which(LANGUAGE)
     stand_in = host is not None and Path(host).read_bytes().startswith(b"#!")
-    mark = "" if stand_in else PROVIDER_MARKS["dynamic"]
-    until(lambda: not command.processes(mark), seconds=SECONDS)
+    left = command.processes if stand_in else partial(project.providers, command)
+    until(lambda: not left(), seconds=SECONDS)
 
 
 def test_what_is_in_flight_at_the_kill_is_recorded_before_the_provider_ends(stand: Stand) -> None:
@@ -60,15 +59,35 @@ def test_what_is_in_flight_at_the_kill_is_recorded_before_the_provider_ends(stan
     until(lambda: len(stand.ids) >= COUNT // 2)
     update.kill(update.process.pid)
     time.sleep(2 * ENGINE_CHECK_INTERVAL * REFUSALS)
-    assert providers(update), "it ended while starts were in flight"
+    assert stand.project.providers(update), "it ended while starts were in flight"
     assert len(journal_runs(stand.folder)) < len(stand.ids)
     for trap in held:
         trap.release()
-    all_end(update)
+    all_end(stand.project, update)
     assert journal_runs(stand.folder) == stand.ids
     stand.project.repair()
     said = stand.end(stand.begin())
     assert (said.code, len(stand.ids)) == (0, COUNT), said.text
+
+
+@pytest.mark.torture
+@pytest.mark.hosts("plugin", torture="dynamic")
+@pytest.mark.parametrize("point", scaled(["accepted"], ["sent", "accepted"]))
+def test_ctrl_c_twice_pays_for_nothing_twice(stand: Stand, point: Point) -> None:
+    """At the second one the engine ends its provider, whose last answers are lost."""
+    stand.declared.items = {f"k{number:02}": {"vid": f"v{number}"} for number in range(COUNT)}
+    held = [stand.gate.trap(point, number) for number in range(1, HELD + 1)]
+    update = stand.begin()
+    assert first(update, lambda: all(trap.reached.is_set() for trap in held))
+    strike(update, "ctrl-c twice")
+    assert update.wait() != 0
+    for trap in held:
+        trap.release()
+    all_end(stand.project, update)
+    stand.project.repair()
+    said = stand.end(stand.begin())
+    assert (said.code, len(stand.ids)) == (0, COUNT), said.text
+    assert {*stand.recorded.values()} == stand.ids
 
 
 UP = ["up", "--yes", "--skip-preview"]
@@ -94,9 +113,9 @@ def test_an_idle_provider_ends_with_its_engine(stand: Stand, operation: list[str
     )
     began = stand.project.start(*operation, "--stack", stand.project.stack)
     assert first(began, ready.exists)
-    assert providers(began)
+    assert stand.project.providers(began)
     began.kill(began.process.pid)
-    all_end(began)
+    all_end(stand.project, began)
     if operation[0] == "up":
         assert journal_runs(stand.folder) == stand.ids
         assert len(stand.ids) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pulumi import CustomTimeouts, ResourceOptions
 from pulumi import automation as auto
 
 from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE, PACKAGED_TYPES, RUN_TYPE
-from pulumi_vod_workflow.plugin import WorkflowCompletion, WorkflowRun
+from pulumi_vod_workflow.plugin import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from tests.engine.harness import Program, Story
 from tests.engine.hosts import EXECUTABLE
 from tests.scale import TORTURE
@@ -85,6 +86,66 @@ def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
     assert story.completion["results"]["run"]["phase"] == "succeeded"
     assert "initErrors" not in story.of_type(COMPLETION_TYPE)["wait"]
     assert len(story.emulator.ledger()) == 1
+
+
+LIMITS = {"none": "0", "zero": "0s", "longest": "2562047h47m", "past": "-1s"}
+"""Custom timeouts that the engine accepts; zero is its default."""
+
+
+@pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0, running_seconds=0.2)
+def test_odd_custom_timeouts_pay_once(story: Story) -> None:
+    """Only a wait has a limit. A text that is no duration is the engine's own error."""
+
+    def program(**limits: str) -> Program:
+        def declare() -> None:
+            for name, limit in limits.items():
+                timeouts = CustomTimeouts(create=limit, update=limit, delete=limit)
+                opts = ResourceOptions(custom_timeouts=timeouts)
+                made = WorkflowRun(name, opts, vid=name, template_id="t1")
+                WorkflowCompletion(f"{name}-wait", opts, runs=[made], timeout="1h")
+
+        return declare
+
+    with pytest.raises(auto.CommandError, match="unable to parse customTimeout Value soon"):
+        story.stack.preview(program=program(no="soon"))
+    assert story.emulator.ledger() == []
+    failed = story.failing_up(program(**LIMITS), continue_on_error=True).text
+    assert "1 of 1 runs have not ended after 0 s" in failed
+    waits = story.of_type(COMPLETION_TYPE)
+    assert [name for name, wait in waits.items() if "initErrors" in wait] == ["past-wait"]
+    assert len(story.emulator.ledger()) == len(LIMITS)
+    story.up(program(**{**LIMITS, "past": "1h"}))
+    assert len(story.emulator.ledger()) == len(LIMITS)
+
+
+DEFAULT_LIMIT = 4 << 20
+"""The most bytes of a message without an option of gRPC."""
+
+
+@pytest.mark.torture
+@pytest.mark.skipif(not TORTURE, reason="2,500 starts take 50 s; `make torture` has them")
+def test_a_large_batch_passes_in_both_directions(story: Story) -> None:
+    """Check, Create, Read, Diff and Update have requests and answers above gRPC's usual limit."""
+    count = 2_500
+    text = "x" * (2 * DEFAULT_LIMIT // count)
+    keys = [f"k{number:05}" for number in range(count)]
+
+    def program(*keys: str) -> Program:
+        items = {key: {"vid": key, "triggers": {"text": text}} for key in keys}
+
+        def declare() -> None:
+            WorkflowBatch("batch", items=items, defaults={"template_id": "t1"})
+
+        return declare
+
+    story.pays(program(*keys[1:]), count - 1)
+    assert len(json.dumps(story.batch["items"])) > DEFAULT_LIMIT
+    story.emulator.advance(5000)
+    assert story.refresh().changed == []
+    story.pays(program(*keys), 1)
+    story.stays(program(*keys))
+    assert story.batch["runs"].keys() == {*keys}
+    assert len(story.emulator.ledger()) == count
 
 
 def test_an_imported_run_changes_nothing(story: Story) -> None:

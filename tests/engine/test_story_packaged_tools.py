@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.project import Project
 from tests.engine.test_story_policies import at_most, under
 from tests.engine.test_story_review import preview, reviewed
 from tests.engine.test_story_runs import export, vod
+
+pytestmark = pytest.mark.hosts("plugin")
 
 PROGRAM = """
     WorkflowRun("run", vid="v1", template_id="t1", triggers={{"edition": {edition}}})
@@ -22,7 +26,7 @@ def test_review_policies_and_runs_of_packaged_resources(
     tmp_path: Path, like: Project, emulator: VodEmulator
 ) -> None:
     """What the review promises is what the policy counts, the ledger gains and `runs` lists."""
-    with Project(tmp_path, emulator.url, like=like, host="plugin") as project:
+    with Project(tmp_path, emulator.url, like=like) as project:
 
         def promised() -> set[str]:
             review = json.loads(reviewed(preview(project), "--format=json"))

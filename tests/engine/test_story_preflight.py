@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pulumi
+import pytest
 
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.engine.test_story_batch import batch, items
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 QUESTIONS = ("GetWorkflowTemplate", "GetMediaInfos")
 
 

@@ -16,6 +16,7 @@ from tests.engine.project import Project
 from tests.scale import scaled
 from torture.runners import RunnerCell, RunnerTrial, open_store
 
+pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 KNOWN = [
     (RunnerCell("group", "returned", "ended", "unfinished", "batch", "postgres", "lease"), "free"),
     (RunnerCell("nothing", "accepted", "at once", "finished", "runs", "objects", "beside"), "free"),

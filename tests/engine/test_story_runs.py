@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import signal
@@ -18,7 +17,7 @@ import pytest
 
 from pulumi_vod_workflow.core.property_marks import SIGNATURE
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
-from tests.engine.hosts import HostName
+from tests.engine.hosts import PACKAGES, HostName
 from tests.engine.project import Project, until
 from torture.crash import crash, end, first, strike
 from torture.stand import Stand
@@ -38,14 +37,17 @@ def stand(tmp_path: Path, like: Project, host: HostName) -> Iterator[Stand]:
         yield stand
 
 
+def environ(project: Project) -> dict[str, str]:
+    """Return the environment of a person, with the keys if those of the state are encrypted."""
+    return {**project.environ, **(KEYS if project.host == "plugin" else {})}
+
+
 def vod(project: Project, *arguments: str, code: int = 0) -> str:
     """Run the console command where a person would, and return what it said."""
-    # The packaged provider's keys are encrypted in the state, and the command decrypts nothing.
-    keys = KEYS if project.host == "plugin" else {}
     done = subprocess.run(
         [*COMMAND, *arguments],
         cwd=project.folder,
-        env={**project.environ, **keys, "PYTHONWARNINGS": "error"},
+        env={**environ(project), "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         check=False,
@@ -159,7 +161,6 @@ def accepted(journal: Path) -> set[str]:
     return {run_id for (run_id,) in rows}
 
 
-@pytest.mark.hosts("dynamic")  # a line of the packaged provider waits for the stopped engine
 def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None:
     """Without the journal it says that it knows nothing; the id it told elsewhere is adopted."""
     project = stand.project
@@ -167,7 +168,7 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
     stand.declared.runs = {"run": {"vid": "v-run", "template_id": "t"}}
     stand.write()
     (stand.folder / "__main__.py").write_text(
-        "import pulumi\nfrom pulumi_vod_workflow import WorkflowRun\n"
+        f"import pulumi\nfrom {PACKAGES[project.host]} import WorkflowRun\n"
         'args = dict(vid="v-run", template_id="t",\n'
         '            callback_args=pulumi.Output.secret("hush-hush-4711"))\n'
         'WorkflowRun("run", **args, existing_run_id=pulumi.Config().get("adopt"))\n'
@@ -254,7 +255,7 @@ def test_ctrl_c_ends_a_watch(tmp_path: Path, like: Project) -> None:
         file = export(stand.project)
         process = subprocess.Popen(
             [*COMMAND, "runs", file, "--watch"],
-            env={**os.environ, **stand.project.environ},
+            env=environ(stand.project),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -174,21 +174,25 @@ class ProviderClient(ABC):
 
     def read(self, resource: Resource) -> Resource:
         """Read a resource, and record it; without recorded properties, look its id up."""
-        is_import = not resource.outputs
-        answer = self._call(
-            self.server.stub.Read,
-            provider_pb2.ReadRequest(
-                urn=self.urn(resource),
-                id=resource.id,
-                properties=self.wrap(resource, resource.outputs) if not is_import else None,
-                inputs=self.wrap(resource, resource.inputs),
-                name=resource.name,
-                type=self.type_of(resource.kind),
-            ),
-        )
+        answer = self._call(self.server.stub.Read, self._read_request(resource))
         resource.id = answer.id
         resource.outputs = self.unwrap(resource.inputs, answer.properties)
         return resource
+
+    def begin_read(self, resource: Resource) -> Any:
+        """Begin a read, and return its future."""
+        return self.server.stub.Read.future(self._read_request(resource), timeout=TIMEOUT)
+
+    def _read_request(self, resource: Resource) -> provider_pb2.ReadRequest:
+        is_import = not resource.outputs
+        return provider_pb2.ReadRequest(
+            urn=self.urn(resource),
+            id=resource.id,
+            properties=self.wrap(resource, resource.outputs) if not is_import else None,
+            inputs=self.wrap(resource, resource.inputs),
+            name=resource.name,
+            type=self.type_of(resource.kind),
+        )
 
     def update(
         self, resource: Resource, inputs: Properties, *, preview: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -19,6 +19,12 @@ from pulumi.runtime.proto.engine_pb2 import LogSeverity
 
 from pulumi_vod_workflow.core.plan_message import PlanMessage, parse_plan_message
 from pulumi_vod_workflow.dynamic.sdk_compat.status_details import Status
+
+OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 400 << 20),
+    ("grpc.max_send_message_length", 400 << 20),
+)
+"""The engine's limits of messages, in bytes."""
 
 
 class Engine(engine_pb2_grpc.EngineServicer):
@@ -86,11 +92,11 @@ def serve(*command: str) -> Iterator[Server]:
     engine_server = grpc.server(futures.ThreadPoolExecutor(4))
     engine = Engine()
     engine_pb2_grpc.add_EngineServicer_to_server(engine, engine_server)
-    address = f"127.0.0.1:{engine_server.add_insecure_port('127.0.0.1:0')}"
+    engine_address = f"127.0.0.1:{engine_server.add_insecure_port('127.0.0.1:0')}"
     engine_server.start()
     environ = {key: text for key, text in os.environ.items() if not key.startswith("VOLC")}
     process = subprocess.Popen(
-        [sys.executable, "-u", *command, address],
+        [sys.executable, "-u", *command, engine_address],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -104,9 +110,10 @@ def serve(*command: str) -> Iterator[Server]:
     reader = threading.Thread(target=said.extend, args=[process.stderr])
     reader.start()
     try:
-        with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:
+        address = f"127.0.0.1:{int(process.stdout.readline())}"
+        with grpc.insecure_channel(address, OPTIONS) as channel:
             stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
-            yield Server(stub, engine, process, engine_server, address, said)
+            yield Server(stub, engine, process, engine_server, engine_address, said)
     finally:
         process.terminate()
         process.wait(30)

@@ -22,12 +22,16 @@ from tests.hosts.client import (
     declared,
     unmarked,
 )
+from tests.hosts.server import shown
 from tests.lifecycle.async_host import plain
+from tests.scale import scaled
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
 
 START: dict[str, Any] = {"vid": "v1", "templateId": "t1"}
 HUSH = "s3cr3t"
+USUAL_LIMIT = 4 << 20
+"""The most bytes of a message without an option of gRPC."""
 
 
 def scope(name: str) -> dict[str, str]:
@@ -235,6 +239,26 @@ def test_a_batch_pays_for_new_items_alone(
     assert len(vod_emulator.ledger()) == 4
 
 
+@pytest.mark.torture
+def test_a_batch_may_be_larger_than_the_usual_message_of_grpc(
+    provider: ProviderClient, vod_emulator: VodEmulator
+) -> None:
+    """Requests and answers of a check, a preview and a comparison, also of 10,000 items."""
+    count = scaled(20, 10_000)
+    text = "x" * (2 * USUAL_LIMIT // count)
+    items = {f"k{n:05}": {"vid": f"v{n}", "triggers": {"text": text}} for n in range(count)}
+    news: dict[str, Any] = {"items": items, "defaults": {"templateId": "t1"}}
+    batch = Resource("WorkflowBatch", "large")
+    inputs = provider.checked(batch, news)
+    assert declared(provider.preview_create(batch, inputs))["items"] == inputs["items"]
+    assert vod_emulator.ledger() == []
+    small = {**news, "items": {"small": {"vid": "v-small"}}}
+    provider.up(batch, small)
+    found = provider.diff(batch, provider.checked(batch, news))
+    assert (found.changes, found.replaces) == (True, [])
+    assert len(vod_emulator.ledger()) == 1
+
+
 def test_a_wait_has_the_results(provider: ProviderClient, vod_emulator: VodEmulator) -> None:
     started = provider.up(run("awaited"), START)
     news = {"runs": {"awaited": started.id}, "timeout": "1h"}
@@ -247,6 +271,23 @@ def test_a_wait_has_the_results(provider: ProviderClient, vod_emulator: VodEmula
     assert not provider.diff(wait, provider.checked(wait, news)).changes
     provider.delete(wait)
     assert len(vod_emulator.ledger()) == 1
+
+
+@pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowBatch"])
+def test_a_cancellation_ends_reads(
+    own_provider: ProviderClient, vod_emulator: VodEmulator, kind: str
+) -> None:
+    """A refresh of many runs, or of a service that does not answer, lasts minutes."""
+    items = {"items": {f"k{n}": {**START, "vid": f"v{n}"} for n in range(30)}}
+    resource = own_provider.up(Resource(kind, "read"), START if kind == "WorkflowRun" else items)
+    vod_emulator.fault(action="GetWorkflowExecution", kind="reset", times=999)
+    future = own_provider.begin_read(resource)
+    with pytest.raises(grpc.FutureTimeoutError):
+        future.result(timeout=0.5)
+    own_provider.server.cancel()
+    with pytest.raises(grpc.RpcError) as caught:
+        future.result(timeout=10)
+    assert "the update was cancelled" in shown(caught.value)
 
 
 def test_a_cancellation_ends_a_wait(

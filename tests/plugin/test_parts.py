@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto.provider_pb2 import CheckRequest
 
 from pulumi_vod_workflow.core.execution import ended_for
 from pulumi_vod_workflow.core.property_marks import OUTPUT_SIGNATURE, SIGNATURE
@@ -16,8 +18,11 @@ from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.reader import RunRead
 from pulumi_vod_workflow.lifecycle.session import Session
-from pulumi_vod_workflow.plugin import engine_process
+from pulumi_vod_workflow.plugin import engine_process, operations
 from pulumi_vod_workflow.plugin.host import own_provider_of, scope_of, type_of
+from pulumi_vod_workflow.plugin.operations import Call
+from pulumi_vod_workflow.plugin.provider_config import with_secret_keys
+from pulumi_vod_workflow.plugin.servicer import VodServicer
 from pulumi_vod_workflow.plugin.wire import UNKNOWN_TEXTS, decode, encode, with_secrets
 
 
@@ -149,3 +154,44 @@ def test_without_ps_no_age_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_time_since_an_end(run: dict[str, Any], seconds: float | None) -> None:
     assert ended_for(run, datetime(2026, 1, 1, 0, 1, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("journal", "is_secret"),
+    [
+        ("/folder/journal.sqlite3", False),
+        ("s3://bucket/folder?region=r", False),
+        ("postgresql://user@db/d", False),
+        ("postgresql://user:s3cr3t@db/d", True),
+    ],
+)
+def test_a_state_shows_a_journal_without_credentials(journal: str, *, is_secret: bool) -> None:
+    """The next update reads the former journal by it. Keys are always secret in the state."""
+    found = with_secret_keys({"accessKey": "a", "journal": journal, "endpoint": UNKNOWN})
+    expected = Secret(journal) if is_secret else journal
+    assert found == {"accessKey": Secret("a"), "journal": expected, "endpoint": UNKNOWN}
+
+
+def test_debug_logs_of_tasks_show_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With PYTHONASYNCIODEBUG, asyncio logs the result or the error of each slow task."""
+
+    class Context:
+        async def abort(self, _code: object, text: str, _metadata: object = ()) -> None:
+            raise RuntimeError(text)
+
+    async def check(_call: Call) -> None:
+        raise ValueError("s3cr3t")
+
+    async def call() -> None:
+        asyncio.get_running_loop().slow_callback_duration = 0
+        request = CheckRequest(urn="urn:pulumi:s::p::vod:index:WorkflowRun::run")
+        await VodServicer().Check(request, Context())
+
+    monkeypatch.setattr(operations, "check", check)
+    monkeypatch.setattr(VodServicer, "_configured", lambda _: None)
+    with caplog.at_level("DEBUG"), pytest.raises(RuntimeError, match="defect"):
+        asyncio.run(call(), debug=True)
+    assert "VodServicer" in caplog.text
+    assert "s3cr3t" not in caplog.text
