@@ -8,7 +8,8 @@ The prose beside the message is for people, and nothing reads it.
 The schema is `docs/reference/plan-message.schema.json`. Version 1 only gains fields and causes.
 Readers ignore unknown fields.
 
-Counts are exact. Of the keys of items a message names the first `MAX_KEYS` of each set.
+Counts are exact. Of the keys of items a message names the first `MAX_KEYS` of each set; the
+positions of the set's items among the declared items have the rest.
 A message has no input, no token and no secret.
 """
 
@@ -17,8 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
@@ -35,7 +36,8 @@ VERSION: Final = 1
 MAX_KEYS: Final = 100
 """Keys that a message names of one set of items."""
 MAX_GROUPS: Final = 20
-"""Groups of starts in a message; starts with rarer reasons are one more group, without keys."""
+"""Groups of starts in a message; starts with rarer reasons are one more group of all causes."""
+_POSITIONS: Final = re.compile(r"[0-9]{1,6}(-[0-9]{1,6})?( [0-9]{1,6}(-[0-9]{1,6})?)*")
 _SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
 """A duration: a decimal number in plain notation."""
 
@@ -59,16 +61,75 @@ class Items:
     """The exact number of items."""
     keys: tuple[str, ...] = ()
     """The keys of the first 100 items; empty for a `WorkflowRun`."""
+    positions: str = ""
+    """
+    Positions of all items if `keys` lacks some: `0-149 160`. Position 0 is the first declared key,
+    by code point.
+    """
 
     @classmethod
-    def of(cls, keys: Collection[str]) -> Items:
-        """Return the set of items with these keys."""
-        return cls(len(keys), tuple(keys)[:MAX_KEYS])
+    def of(cls, keys: Collection[str], positions: Mapping[str, int] | None = None) -> Items:
+        """
+        Return the set of items with these keys.
+
+        Args:
+            keys: of the items.
+            positions: key of each declared item -> its position; `None` if the items are not
+                declared.
+
+        """
+        named = tuple(keys)[:MAX_KEYS]
+        if positions is None or len(keys) == len(named):
+            return cls(len(keys), named)
+        return cls(len(keys), named, _positions_text(sorted(positions[key] for key in keys)))
 
     @property
     def are_all_named(self) -> bool:
         """Whether `keys` has every item of the set."""
         return len(self.keys) == self.count
+
+
+def positions_of(declared: Iterable[str]) -> dict[str, int]:
+    """Return the position of each declared item of a batch."""
+    return {key: number for number, key in enumerate(sorted(declared))}
+
+
+def _positions_text(positions: Iterable[int]) -> str:
+    ranges: list[list[int]] = []
+    for number in positions:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return " ".join(
+        f"{first}" if first == last else f"{first}-{last}" for first, last in ranges
+    )
+
+
+def _with_all_keys(items: Items, declared: Sequence[str]) -> Items:
+    """
+    Return the set with the keys of all its items.
+
+    Raises:
+        ValueError: when the positions are not those of declared items.
+
+    """
+    if not items.positions:
+        return items
+    if not _POSITIONS.fullmatch(items.positions):
+        raise ValueError(items.positions)
+    keys: list[str] = []
+    end = 0
+    for part in items.positions.split(" "):
+        begin, _, last = part.partition("-")
+        start, end_before = int(begin), end
+        end = int(last or begin) + 1
+        if not end_before <= start < end <= len(declared):
+            raise ValueError(part)
+        keys += declared[start:end]
+    if len(keys) != items.count or not {*keys}.issuperset(items.keys):
+        raise ValueError(items.positions)
+    return Items(items.count, tuple(keys))
 
 
 ONE_RUN: Final = Items(1)
@@ -175,6 +236,33 @@ class PlanMessage:
             group.reason.may_be_sent_before for group in self.starts
         )
 
+    def with_all_keys(self, declared: Iterable[str]) -> PlanMessage | None:
+        """
+        Return the message with the keys of all items, as far as it has their positions.
+
+        Args:
+            declared: the keys of the declared items.
+
+        Returns:
+            The message; `None` if it is not about these items.
+
+        """
+        ordered = sorted(declared)
+        try:
+            found = replace(
+                self,
+                starts=tuple(
+                    replace(group, items=_with_all_keys(group.items, ordered))
+                    for group in self.starts
+                ),
+                resends=_with_all_keys(self.resends, ordered),
+                reuses=_with_all_keys(self.reuses, ordered),
+                adopts=_with_all_keys(self.adopts, ordered),
+            )
+        except ValueError:
+            return None
+        return found if _is_consistent(found) else None
+
     def to_json(self) -> str:
         """Return the message as one line of ASCII, without empty sets."""
         sets = {name: getattr(self, name) for name in _SETS}
@@ -211,14 +299,26 @@ def _duration_document(group: DurationGroup) -> dict[str, Any]:
 
 
 def _items_document(items: Items) -> dict[str, Any]:
-    return {"count": items.count, **({"keys": [*items.keys]} if items.keys else {})}
+    document: dict[str, Any] = {"count": items.count}
+    document |= {"keys": [*items.keys]} if items.keys else {}
+    return {**document, **({"positions": items.positions} if items.positions else {})}
 
 
-def start_groups(starts: Iterable[tuple[StartReason, Collection[str]]]) -> tuple[StartGroup, ...]:
-    """Return the starts of a batch as groups: (reason, keys of its items)."""
+def start_groups(
+    starts: Iterable[tuple[StartReason, Collection[str]]],
+    positions: Mapping[str, int] | None = None,
+) -> tuple[StartGroup, ...]:
+    """
+    Return the starts of a batch as groups.
+
+    Args:
+        starts: (reason, keys of its items).
+        positions: see `Items.of`.
+
+    """
     ordered = sorted(starts, key=lambda group: -len(group[1]))
     groups = [
-        StartGroup(reason.causes, reason.properties, reason.unknown, Items.of(keys))
+        StartGroup(reason.causes, reason.properties, reason.unknown, Items.of(keys, positions))
         for reason, keys in ordered[:MAX_GROUPS]
     ]
     rest = ordered[MAX_GROUPS:]
@@ -226,8 +326,8 @@ def start_groups(starts: Iterable[tuple[StartReason, Collection[str]]]) -> tuple
         causes = dict.fromkeys(cause for reason, _ in rest for cause in reason.causes)
         names = dict.fromkeys(name for reason, _ in rest for name in reason.properties)
         unknown = dict.fromkeys(name for reason, _ in rest for name in reason.unknown)
-        count = Items(sum(len(keys) for _, keys in rest))
-        groups.append(StartGroup(tuple(causes), tuple(names), tuple(unknown), count))
+        items = Items.of([key for _, keys in rest for key in keys], positions)
+        groups.append(StartGroup(tuple(causes), tuple(names), tuple(unknown), items))
     return tuple(groups)
 
 

@@ -43,6 +43,7 @@ from pulumi_vod_workflow.core.plan_message import (
     Operation,
     PlanMessage,
     declaration_fingerprint,
+    positions_of,
     start_groups,
 )
 from pulumi_vod_workflow.core.recovery import (
@@ -458,16 +459,17 @@ def _send_plan(
         (reason, [key for key in keys if key not in refuses])
         for reason, keys in plan.starts_by_reason()
     ]
+    positions = positions_of(as_mapping(news.get("items")))
     message = PlanMessage(
         Operation.UPDATE if olds else Operation.CREATE,
         declaration_fingerprint(host.urn, news),
         total=plan.total,
-        starts=start_groups((reason, keys) for reason, keys in starts if keys),
-        resends=Items.of(plan.resend),
-        reuses=Items.of(plan.reuse),
-        adopts=Items.of(plan.adopt),
-        drops=Items.of(plan.drop),
-        refuses=Items.of(refuses),
+        starts=start_groups(((reason, keys) for reason, keys in starts if keys), positions),
+        resends=Items.of(plan.resend, positions),
+        reuses=Items.of(plan.reuse, positions),
+        adopts=Items.of(plan.adopt, positions),
+        drops=Items.of(plan.drop),  # these are not declared any more
+        refuses=Items.of(refuses, positions),
         durations=durations,
         limit=plan.max_failures,
     )

@@ -77,6 +77,7 @@ def _plan_of(step: Step, texts: Iterable[str]) -> PlanMessage | None:
 
     """
     operation = Operation.UPDATE if step.op in UPDATES else Operation.CREATE
+    items = step.declared.get("items")
     fingerprint = declaration_fingerprint(step.urn, step.declared)
     found: list[PlanMessage] = []
     for text in texts:
@@ -87,6 +88,8 @@ def _plan_of(step: Step, texts: Iterable[str]) -> PlanMessage | None:
                 f"A newer version of pulumi_vod_workflow made this preview ({error}).\n"
                 "hint: Run the review with the version that the program uses."
             ) from None
+        if message is not None and isinstance(items, Mapping):
+            message = message.with_all_keys(items)
         if (
             message is not None
             and message.operation is operation

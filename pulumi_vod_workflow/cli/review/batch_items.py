@@ -262,6 +262,7 @@ class _Batch:
         )
         return replace(
             start,
+            client_token=self._client_token(key),
             changes=field_changes(fields, run, item),
             unknown=("",) if found is UNKNOWN and not secret else start.unknown,
             replaces=run.get("runId"),
@@ -270,6 +271,10 @@ class _Batch:
             declared=self._declared.get(key, {}),
             recorded={**run, **stated} if stated else {},
         )
+
+    def _client_token(self, key: str) -> Any:
+        tokens = self._declared_batch.get("clientTokens", UNKNOWN)
+        return tokens.get(key, UNKNOWN) if isinstance(tokens, Mapping) else tokens
 
     @property
     def _is_all_known(self) -> bool:

@@ -147,8 +147,24 @@ class RunDocument(_Named):
     """1; more for items that the preview does not name; `null` while the number is not known."""
     certain: bool
     """Whether the run starts in any case. A start with `joins` is never certain."""
+    uncertain: tuple[Literal["joins", "notKnownYet", "secret", "noInputs"], ...]
+    """
+    The causes why the run may not start; empty if it is certain. `joins`: the service may answer
+    with an existing run. `notKnownYet`, `secret`: a value decides that the preview does not have,
+    or hides. `noInputs`: the form of the preview has no inputs.
+    """
+    client_token: Side | None
+    """The ClientToken of the start; `null` for items that the preview does not name."""
+    vid: Side | None
+    """The video; `null` if it is not set."""
+    direct_url: Side | None
+    """The file; `null` if it is not set."""
     why: str
     """The reason, in words for people."""
+    causes: tuple[str, ...]
+    """The causes of the start: those of a plan message, and those that only the review knows."""
+    properties: tuple[str, ...]
+    """The properties that cause the start."""
     changes: tuple[ValueChange, ...]
     """The changed values that cause the start."""
     not_known_yet: tuple[str, ...]

@@ -28,8 +28,21 @@ class FreeReason(Enum):
     """A run is looked up."""
 
 
+class Uncertainty(Enum):
+    """A cause why a start is not certain. The values are part of the review's JSON."""
+
+    JOINS = "joins"
+    """The service may answer with an existing run."""
+    NOT_KNOWN = "notKnownYet"
+    """A value that is not known before the update decides."""
+    SECRET = "secret"  # noqa: S105 - a word of the JSON
+    """A value that the preview hides decides."""
+    NO_INPUTS = "noInputs"
+    """The form of the preview has no inputs."""
+
+
 class ReviewCause(Enum):
-    """A cause of a start that only the review knows."""
+    """A cause of a start that only the review knows; in JSON its name in lowerCamelCase."""
 
     REPLACE_OPTION = "the command replaces it (--replace)"
     REPLACED_WITH = "it is replaced with another resource (replace_with)"
@@ -127,6 +140,12 @@ class PlannedRun:
 
     A start with such a reason is never certain: the service joins a run while it is unfinished.
     """
+    client_token: Any = None
+    """The ClientToken of the start; may be `UNKNOWN` or `HIDDEN_SECRET`. `None` for many items."""
+    vid: Any = None
+    """The declared video; may be `UNKNOWN` or `HIDDEN_SECRET`."""
+    direct_url: Any = None
+    """The declared file; may contain `UNKNOWN` or `HIDDEN_SECRET`."""
     template: Any = None
     """The workflow's id; may be `UNKNOWN` or `HIDDEN_SECRET`."""
     low_priority: Any = None
@@ -149,6 +168,22 @@ class PlannedRun:
     def __post_init__(self) -> None:
         if self.joins:
             object.__setattr__(self, "certain", False)
+
+    @property
+    def uncertainty(self) -> tuple[Uncertainty, ...]:
+        """The causes why the start is not certain; empty if it is."""
+        if self.certain:
+            return ()
+        start, causes = self.reason.start, self.reason.causes
+        is_unknown = self.unknown or ReviewCause.UNKNOWN_ITEMS in causes
+        found = {
+            Uncertainty.JOINS: self.joins,
+            Uncertainty.NO_INPUTS: ReviewCause.NO_INPUTS in causes,
+            Uncertainty.NOT_KNOWN: is_unknown or (start is not None and start.is_unknown),
+            Uncertainty.SECRET: ReviewCause.SECRET in causes,
+        }
+        # The rest depends on an unknown setting of the provider.
+        return tuple(cause for cause, holds in found.items() if holds) or (Uncertainty.NOT_KNOWN,)
 
     @property
     def outputs(self) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from pydantic.alias_generators import to_camel
+
 from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains_marker
 from pulumi_vod_workflow.cli.review.change_text import sides
 from pulumi_vod_workflow.cli.review.costs import ReviewCosts
@@ -108,7 +110,13 @@ def _run(start: PlannedRun, costs: ReviewCosts | None) -> RunDocument:
         **_names(start.resource),
         count=start.count,
         certain=start.certain,
+        uncertain=tuple(cause.value for cause in start.uncertainty),
+        client_token=_side(NOT_SET if start.client_token is None else start.client_token),
+        vid=_side(NOT_SET if start.vid is None else start.vid),
+        direct_url=_side(NOT_SET if start.direct_url is None else start.direct_url),
         why=start.reason.text,
+        causes=_causes(start),
+        properties=start.reason.properties,
         changes=tuple(map(_change, start.changes)),
         not_known_yet=start.unknown,
         joins=start.joins or None,
@@ -121,6 +129,12 @@ def _run(start: PlannedRun, costs: ReviewCosts | None) -> RunDocument:
         warnings=start.warnings,
         same_work=None if start.same is None else _same_work(start.same),
     )
+
+
+def _causes(start: PlannedRun) -> tuple[str, ...]:
+    reason = start.reason
+    known = tuple(cause.value for cause in reason.start.causes) if reason.start else ()
+    return (*known, *(to_camel(cause.name.lower()) for cause in reason.causes))
 
 
 def _change(change: Change) -> ValueChange:
