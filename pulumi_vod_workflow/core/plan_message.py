@@ -101,9 +101,7 @@ def _positions_text(positions: Iterable[int]) -> str:
             ranges[-1][1] = number
         else:
             ranges.append([number, number])
-    return " ".join(
-        f"{first}" if first == last else f"{first}-{last}" for first, last in ranges
-    )
+    return " ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def _with_all_keys(items: Items, declared: Sequence[str]) -> Items:

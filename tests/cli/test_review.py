@@ -31,6 +31,7 @@ from pulumi_vod_workflow.core.plan_message import (
     PlanMessage,
     StartGroup,
     declaration_fingerprint,
+    positions_of,
     start_groups,
 )
 from pulumi_vod_workflow.core.property_marks import SIGNATURE, UNKNOWN_TEXT
@@ -329,6 +330,41 @@ def test_counts_are_exact_where_keys_are_cut() -> None:
     assert found["free"][0] | {"urn": ""} == {
         "resource": "b", "urn": "", "item": None, "what": "taken", "detail": "5 more items",
     }  # fmt: skip
+
+
+def test_each_item_is_named_where_keys_are_cut() -> None:
+    """The positions of the items name what a message's keys leave out."""
+    keys = [f"k{number:03}" for number in range(210)]
+    reused = [key for key in keys if int(key[1:]) % 2 or key < "k010"]
+    starts_now = [key for key in keys if key not in reused]
+    positions = positions_of(keys)
+    some = hard_batch(
+        *keys,
+        plan={
+            "starts": start_groups([(NEW, starts_now)], positions),
+            "reuses": Items.of(reused, positions),
+            "resends": Items.of(starts_now[-1:], positions),
+        },
+        clientTokens={key: f"token-{key}" for key in keys},
+    )
+    found = as_data(some)
+    assert [run["item"] for run in found["runs"]] == starts_now
+    assert [run["clientToken"] for run in found["runs"]] == [
+        {"value": f"token-{key}"} for key in starts_now
+    ]
+    assert [part["item"] for part in found["free"]] == reused
+    assert [run["uncertain"] for run in found["runs"]] == [*[[]] * (len(starts_now) - 1), ["joins"]]
+
+
+@pytest.mark.parametrize(
+    "positions", ["0-105", "1-105 200", "105-210", "-", "104-0", "0-52 52-103", "0-9999999999", "x"]
+)
+def test_positions_that_are_not_those_of_the_items_void_the_message(positions: str) -> None:
+    """The steps count then: they show every item as new."""
+    keys = [f"k{number:03}" for number in range(210)]
+    reuses = Items(105, tuple(keys[:100]), positions)
+    some = hard_batch(*keys, plan={**starting(*keys[105:]), "reuses": reuses})
+    assert as_data(some)["starts"]["certain"] == 210
 
 
 def test_secret_items_without_a_message_are_bounded() -> None:

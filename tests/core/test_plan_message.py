@@ -21,6 +21,7 @@ from pulumi_vod_workflow.core.plan_message import (
     StartGroup,
     declaration_fingerprint,
     parse_plan_message,
+    positions_of,
     start_groups,
 )
 from pulumi_vod_workflow.core.start_reason import (
@@ -93,6 +94,35 @@ def test_counts_are_exact_and_keys_are_bounded() -> None:
     for each in (one, many):
         assert parse_plan_message(each.to_json()) == each
         assert len(each.to_json()) < 5_000
+
+
+@given(st.integers(0, 500), st.integers(1, 7))
+def test_positions_name_every_item(size: int, every: int) -> None:
+    """In any order of the keys, also where the message names 100 only."""
+    keys = {f"k{number}" for number in range(size)}
+    ordered = sorted(keys, reverse=True)
+    reused = ordered[::every]
+    new = [key for key in ordered if key not in reused]
+    positions = positions_of(keys)
+    written = message(
+        total=len(keys),
+        starts=start_groups([(NEW, new)] if new else [], positions),
+        reuses=Items.of(reused, positions),
+    )
+    found = parse_plan_message(written.to_json())
+    assert found == written
+    whole = found.with_all_keys(keys)
+    assert whole is not None
+    assert {*whole.reuses.keys} == {*reused}
+    assert [key for group in whole.starts for key in sorted(group.items.keys)] == sorted(new)
+    if len(reused) > MAX_KEYS:
+        assert found.with_all_keys(reused[1:]) is None
+
+
+def test_the_positions_of_every_second_item_are_short() -> None:
+    keys = [f"key-{number:05}" for number in range(10_000)]
+    each_second = Items.of(keys[::2], positions_of(keys))
+    assert len(each_second.positions) < 30_000
 
 
 @pytest.mark.parametrize(

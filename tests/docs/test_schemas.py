@@ -14,7 +14,7 @@ from pulumi_vod_workflow.cli.review.document import ReviewDocument
 from pulumi_vod_workflow.cli.review.render_json import render_json
 from pulumi_vod_workflow.core.plan_message import parse_plan_message
 from tests.docs.test_site import ROOT
-from tools.site.schemas import ALWAYS, FOLDER, schemas
+from tools.site.schemas import ALWAYS, FOLDER, REVIEW_KEYS, key_lines, schemas
 
 PREVIEWS: Final = ROOT / "tests" / "cli" / "previews"
 RECORDED: Final = sorted(
@@ -29,6 +29,15 @@ def test_a_published_schema_is_that_of_the_package(name: str) -> None:
     assert (FOLDER / name).read_text() == schemas()[name], "run: python -m tools.site.schemas"
     for page in ("review.md", "review.zh.md"):
         assert f"(reference/{name})" in (ROOT / "docs" / page).read_text()
+
+
+def test_version_1_of_a_review_only_gains_keys() -> None:
+    """A program that reads version 1 reads every later document of version 1."""
+    schema = json.loads((FOLDER / "review.schema.json").read_text())
+    assert schema["$id"] == "urn:pulumi-vod-workflow:review:1"
+    released, found = {*REVIEW_KEYS.read_text().splitlines()}, {*key_lines(schema)}
+    assert released - found == set(), "a lost key, or another type, needs version 2"
+    assert found - released == set(), "run: python -m tools.site.schemas"
 
 
 def keys_of(schema: dict[str, Any], part: dict[str, Any]) -> set[str]:

@@ -140,6 +140,7 @@ class _Batch:
         self._surely = _plan_batch(
             recorded, assume_unknowns_unchanged(recorded, new), service
         ).start
+        self._tokens = step.declared.get("clientTokens", UNKNOWN)
         given = step.declared.get("items")
         hidden = given.items() if isinstance(given, Mapping) else ()
         self._secret = {key for key, item in hidden if item is HIDDEN_SECRET}
@@ -263,6 +264,7 @@ class _Batch:
         return replace(
             start,
             client_token=self._client_token(key),
+            vid=HIDDEN_SECRET if secret else UNKNOWN if found is UNKNOWN else start.vid,
             changes=field_changes(fields, run, item),
             unknown=("",) if found is UNKNOWN and not secret else start.unknown,
             replaces=run.get("runId"),
@@ -273,7 +275,7 @@ class _Batch:
         )
 
     def _client_token(self, key: str) -> Any:
-        tokens = self._declared_batch.get("clientTokens", UNKNOWN)
+        tokens = self._tokens
         return tokens.get(key, UNKNOWN) if isinstance(tokens, Mapping) else tokens
 
     @property

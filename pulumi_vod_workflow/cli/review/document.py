@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+REVIEW_VERSION: Final = 1
+"""Version of the JSON, which only gains keys, and values of `causes`."""
 
 
 def _key(name: str) -> str:
@@ -229,7 +232,7 @@ class PaidOutputsDocument(_Model):
 
 
 class ReviewDocument(_Model):
-    """The output of `vod-workflow review --format json`. Version 1 only gains keys."""
+    """The output of `vod-workflow review --format json`. Version 1 only gains keys and `causes`."""
 
     version: Literal[1]
     project: str

@@ -10,6 +10,7 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import HIDDEN_SECRET, contains
 from pulumi_vod_workflow.cli.review.change_text import sides
 from pulumi_vod_workflow.cli.review.costs import ReviewCosts
 from pulumi_vod_workflow.cli.review.document import (
+    REVIEW_VERSION,
     CostDocument,
     DroppedDocument,
     DurationDocument,
@@ -50,7 +51,7 @@ def render_json(
 ) -> dict[str, Any]:
     """Return the review as plain data; with prices, also its cost."""
     document = ReviewDocument(
-        version=1,
+        version=REVIEW_VERSION,
         project=review.project,
         stack=review.stack,
         where=review.endpoint,
