@@ -92,16 +92,21 @@ def load_stack(name: str | None) -> ExportedStack:
         raise EngineCommandError(f"the output of `pulumi stack export` is {error}") from None
 
 
-def list_stacks(project: str) -> list[str]:
+def list_stacks(project: str | None = None, cwd: Path | None = None) -> list[str]:
     """
     Return the names of a project's stacks, with the organization if the engine prints it.
+
+    Args:
+        project: the project's name, by default that of the program's folder.
+        cwd: the program's folder, by default the current one.
 
     Raises:
         EngineCommandError: when the engine cannot list them, or its output has another form.
 
     """
     try:
-        listed = json.loads(run_engine("stack", "ls", "--project", project, "--json"))
+        chosen = ["--project", project] if project else []
+        listed = json.loads(run_engine("stack", "ls", *chosen, "--json", cwd=cwd))
         return [str(stack["name"]) for stack in listed]
     except (ValueError, TypeError, KeyError):
         raise EngineCommandError(

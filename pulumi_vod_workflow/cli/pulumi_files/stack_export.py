@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from pulumi_vod_workflow.config.engine_command import EngineCommandError, export_stack
+from pulumi_vod_workflow.config.engine_command import EngineCommandError, export_stack, list_stacks
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.exported_stack import KEY_NAMES, ExportedStack
 from pulumi_vod_workflow.errors import ConfigurationError, VodWorkflowError
@@ -113,4 +115,50 @@ def read_stack(source: str | None, name: str | None = None, cwd: Path | None = N
         raise ExportError(f"{what} is {error}\nhint: {_HINT}") from None
 
 
+def read_stacks(
+    sources: Sequence[str], names: Sequence[str], cwd: Path | None, *, every: bool
+) -> list[Stack]:
+    """
+    Return the stacks of several exports.
+
+    Args:
+        sources: files; `-` is the standard input. Without files this runs Pulumi.
+        names: stacks for Pulumi, by default the selected stack.
+        cwd: the program's folder, by default the current one.
+        every: whether to export all stacks of the project.
+
+    Raises:
+        ExportError: when an export is missing or is something else, or the project has no stack.
+
+    """
+    if names and every:
+        raise ExportError("give either --stack or --all, not both")
+    if sources and (names or every or cwd):
+        raise ExportError("give either files or --stack, --all and --cwd, not both")
+    if sources:
+        return [read_stack(source) for source in dict.fromkeys(sources)]
+    try:
+        chosen: Sequence[str | None] = list_stacks(cwd=cwd) if every else [*dict.fromkeys(names)]
+    except EngineCommandError as error:
+        raise ExportError(f"{error}\nhint: {_HINT}") from None
+    if every and not chosen:
+        raise ExportError("the project has no stack")
+    with ThreadPoolExecutor(EXPORTS_AT_ONCE) as pool:
+        return [*pool.map(lambda name: read_stack(None, name, cwd), chosen or [None])]
+
+
+def name_stacks(stacks: Sequence[Stack]) -> dict[str, Stack]:
+    """Return stacks by name; where it is not unique, by project and name, or also a number."""
+    found: dict[str, Stack] = {}
+    for number, stack in enumerate(stacks, 1):
+        same = [other for other in stacks if other.name == stack.name]
+        name = stack.name if len(same) == 1 else f"{stack.project}/{stack.name}"
+        if not stack.name:
+            name = "empty"
+        found[f"{name} ({number})" if not stack.name or name in found else name] = stack
+    return found
+
+
+EXPORTS_AT_ONCE: Final = 4
+"""Number of exports at the same time: each takes a third of a second, mostly of waiting."""
 _HINT: Final = "give a file that `pulumi stack export` has written"

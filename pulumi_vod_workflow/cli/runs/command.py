@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +16,13 @@ from pulumi_vod_workflow.cli.options import (
     EndpointOverride,
     PriceFile,
     ProgramFolder,
-    StackExport,
-    StackName,
 )
-from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, Stack, read_stack
+from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
+    ExportError,
+    Stack,
+    name_stacks,
+    read_stacks,
+)
 from pulumi_vod_workflow.cli.runs.costs import RunCosts, cost_summary, read_review
 from pulumi_vod_workflow.cli.runs.model import (
     FAILURE_PHASES,
@@ -26,6 +30,7 @@ from pulumi_vod_workflow.cli.runs.model import (
     ListedRun,
     Phase,
     list_runs,
+    merge_stacks,
 )
 from pulumi_vod_workflow.cli.runs.render_html import render_html
 from pulumi_vod_workflow.cli.runs.render_table import (
@@ -35,8 +40,12 @@ from pulumi_vod_workflow.cli.runs.render_table import (
     render_csv,
     render_json,
     render_table,
+    render_totals,
+    render_totals_csv,
     stack_heading,
 )
+from pulumi_vod_workflow.cli.runs.totals import totals_of
+from pulumi_vod_workflow.cli.sanitize import escape_line
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.config.price_file import load_prices
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -61,9 +70,36 @@ class RunsFormat(StrEnum):
 
 def runs(
     *,
-    source: StackExport = None,
-    stack: StackName = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPORT]...",
+            help="Files of `pulumi stack export`, or - for standard input. Without a file the "
+            "command runs `pulumi stack export`.",
+            show_default=False,
+        ),
+    ] = None,
+    stack: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stack",
+            "-s",
+            help="The stack to export. Repeat the option for more stacks [default: the selected "
+            "stack].",
+            show_default=False,
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="List the runs of all stacks of the project.")
+    ] = False,
     cwd: ProgramFolder = None,
+    totals: Annotated[
+        bool,
+        typer.Option(
+            "--totals",
+            help="Print only the number of runs by stack, workflow, day in UTC, and phase.",
+        ),
+    ] = False,
     watch: Annotated[
         bool,
         typer.Option(
@@ -105,9 +141,10 @@ def runs(
     ] = None,
 ) -> None:
     """
-    List the runs of a stack by phase, with their ages, their outputs, and remedies of failures.
+    List the runs of stacks by phase, with their ages, their outputs, and remedies of failures.
 
-    The command reads the stack's state: offline and free. Only --watch sends requests to the
+    The command reads the stacks' states: offline and free. After the runs of several stacks it
+    prints totals by stack, workflow, day and phase. Only --watch sends requests to the
     service. The output has no secrets. --phase changes neither --watch nor the exit code. With
     prices, the output has the estimate of each run, and its cost by its results.
 
@@ -116,40 +153,76 @@ def runs(
     cannot be written. 130: Ctrl-C.
     """
     with exit_on_error():
-        exported, clock, cancelled = read_stack(source, stack, cwd), SystemClock(), False
+        exported = read_stacks(source or (), stack or (), cwd, every=every)
+        stacks, clock, cancelled = name_stacks(exported), SystemClock(), False
         with as_unreadable_file(ExportError):
-            found = list_runs(exported)
+            found = merge_stacks({name: list_runs(each) for name, each in stacks.items()})
         costs = _costs(exported, cwd, price_file, review)
         if watch:
             from pulumi_vod_workflow.cli.runs.watch import follow_runs  # noqa: PLC0415 - slow import
 
-            settings, out = exported.settings(cwd, endpoint=endpoint), make_console(stderr=True)
-            found, cancelled = follow_runs(found, settings, out, clock)
+            settings = _only(exported, "--watch").settings(cwd, endpoint=endpoint)
+            found, cancelled = follow_runs(found, settings, make_console(stderr=True), clock)
         now = clock.now()
         listed = [run for run in found if not phase or run.phase in phase]
         if html is not None:
-            _write_page(html, render_html(exported, listed, now, live=watch, total=len(found)))
+            _write_page(html, render_html(stacks, listed, now, live=watch, total=len(found)))
     if form is RunsFormat.json:
-        typer.echo(
-            render_json(exported, found, listed, now, "service" if watch else "state", costs=costs)
-        )
+        origin, counted = "service" if watch else "state", totals_of(found)
+        typer.echo(render_json(stacks, counted, listed, now, origin, costs=costs))
     elif form is RunsFormat.csv:
-        typer.echo(render_csv(listed, costs), nl=False)
+        text = render_totals_csv(totals_of(found), costs) if totals else render_csv(listed, costs)
+        typer.echo(text, nl=False)
     else:
-        out = make_console()
         filtered = f"; {len(listed):,} listed ({' or '.join(phase)})" if phase else ""
-        out.print(
-            f"{stack_heading(exported, now)}: {phase_summary(found)}{filtered}", soft_wrap=True
-        )
-        if listed:
+        _print_headings(stacks, found, now, filtered)
+        out = make_console()
+        if listed and not totals:
             out.print(render_table(listed, now, costs=costs))
             out.print(remedy_hints(listed), soft_wrap=True, end="")
-        if costs is not None:
-            out.print("\n".join(cost_summary(found, costs)), soft_wrap=True)
-        if exported.interrupted:
-            out.print(INTERRUPTED, soft_wrap=True)
-        out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
+        if found and (totals or len(stacks) > 1):
+            out.print(render_totals(totals_of(found), costs))
+        _print_notes(exported, cost_summary(found, costs) if costs else (), watch=watch)
     raise typer.Exit(EXIT_CANCELLED if cancelled else _exit_code(found, fail_on_failed))
+
+
+def _print_headings(
+    stacks: Mapping[str, Stack], found: Sequence[ListedRun], now: datetime, filtered: str
+) -> None:
+    out, several = make_console(), len(stacks) > 1
+    for name, stack in stacks.items():
+        counts = phase_summary([run for run in found if name in run.stacks])
+        heading = f"{stack_heading(stack, now)}: {counts}"
+        out.print(heading if several else f"{heading}{filtered}", soft_wrap=True)
+    if several:
+        out.print(f"{len(stacks)} stacks: {phase_summary(found)}{filtered}", soft_wrap=True)
+
+
+def _print_notes(stacks: Sequence[Stack], costs: Iterable[str], *, watch: bool) -> None:
+    out = make_console()
+    for line in costs:
+        out.print(line, soft_wrap=True)
+    for stack in stacks:
+        if stack.interrupted:
+            name = f"{escape_line(stack.name)}: " if len(stacks) > 1 else ""
+            out.print(f"{name}{INTERRUPTED}", soft_wrap=True)
+    out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
+
+
+def _only(stacks: Sequence[Stack], option: str) -> Stack:
+    """
+    Return the only stack.
+
+    Raises:
+        ConfigurationError: when there are several.
+
+    """
+    if len(stacks) > 1:
+        raise ConfigurationError(
+            f"{option} needs one stack, and there are {len(stacks)}\n"
+            f"hint: run the command with {option} once for each stack"
+        )
+    return stacks[0]
 
 
 def _exit_code(found: Sequence[ListedRun], fail_on_failed: bool) -> int:  # noqa: FBT001 - an option
@@ -160,18 +233,25 @@ def _exit_code(found: Sequence[ListedRun], fail_on_failed: bool) -> int:  # noqa
 
 
 def _costs(
-    stack: Stack, cwd: Path | None, price_file: Path | None, review: Path | None
+    stacks: Sequence[Stack], cwd: Path | None, price_file: Path | None, review: Path | None
 ) -> RunCosts | None:
     """
-    Return the costs by the prices of an option or of the stack; `None` without prices.
+    Return the costs by the prices of an option or of the stacks; `None` without prices.
 
     Raises:
-        ConfigurationError: when the price file or the review is wrong.
+        ConfigurationError: when the price file or the review is wrong, or the stacks have several
+            price files.
 
     """
-    configured = (stack.setting("vod:prices") or "").strip()
-    if price_file is None and configured:
-        price_file = (cwd or Path()) / Path(configured).expanduser()
+    if review is not None:
+        _only(stacks, "--review")  # its names are those of one stack
+    configured = {(stack.setting("vod:prices") or "").strip() for stack in stacks}
+    if price_file is None and len(configured) > 1:
+        raise ConfigurationError(
+            "the stacks differ in vod:prices\nhint: give one price file by --prices"
+        )
+    if price_file is None and any(configured):
+        price_file = (cwd or Path()) / Path(*configured).expanduser()
     if price_file is None:
         if review is not None:
             raise ConfigurationError(

@@ -178,6 +178,24 @@ def cost_summary(runs: Iterable[ListedRun], costs: RunCosts) -> Iterator[str]:
     yield from (f"unpriced: {text}" for text in unpriced_texts(cost))
 
 
+def _total_cost(runs: Iterable[ListedRun], costs: RunCosts) -> Estimate:
+    found = (costs.cost(run) for run in runs)
+    return total_estimate(cost for cost in found if cost is not None)
+
+
+def total_cost_text(runs: Iterable[ListedRun], costs: RunCosts) -> str:
+    """Return the cost of the runs that ended for a table."""
+    return estimate_text(_total_cost(runs, costs), costs.prices.currency)
+
+
+def total_cost_data(runs: Iterable[ListedRun], costs: RunCosts) -> dict[str, Any]:
+    """Return the cost of the runs that ended for JSON."""
+    return {
+        "currency": costs.prices.currency,
+        "cost": estimate_data(_total_cost(runs, costs)),
+    }
+
+
 def cost_data(run: ListedRun, costs: RunCosts) -> dict[str, Any]:
     """Return the estimate and the cost of a run for JSON."""
     cost = costs.cost(run)

@@ -59,11 +59,20 @@ class ListedRun:
     """Whether some inputs of the run are secret."""
     read_error: str = ""
     """The reason why `--watch` cannot read the run; empty if there is none."""
+    stacks: tuple[str, ...] = ()
+    """The stacks with this run."""
+    has_stack_label: bool = False
+    """Whether the list has several stacks."""
 
     @property
     def name(self) -> str:
         """The names in the program, on one line."""
         return ", ".join(self.names)
+
+    @property
+    def label(self) -> str:
+        """The names, in a list of several stacks after those of the stacks."""
+        return f"{', '.join(self.stacks)}: {self.name}" if self.has_stack_label else self.name
 
     @property
     def run_id(self) -> str:
@@ -124,6 +133,11 @@ class ListedRun:
         return format_moment(self.outputs.get("createTime") or self.outputs.get("submittedAt"))
 
     @property
+    def day(self) -> str:
+        """The day of the creation in UTC, `2026-05-06`; empty without a time."""
+        return f"{self.created_at:%Y-%m-%d}" if self.created_at else ""
+
+    @property
     def started_at(self) -> datetime | None:
         """The time at which processing began."""
         return format_moment(self.outputs.get("startTime"))
@@ -168,10 +182,34 @@ def list_runs(stack: Stack) -> list[ListedRun]:
     return sort_runs(found.values())
 
 
+def merge_stacks(runs_by_stack: Mapping[str, Iterable[ListedRun]]) -> list[ListedRun]:
+    """Return the runs of all stacks; a run that several stacks have is one run."""
+    several = len(runs_by_stack) > 1
+    found: dict[tuple[str, ...], ListedRun] = {}
+    for stack, runs in runs_by_stack.items():
+        for run in runs:
+            # Two emulators may give the same id.
+            place = (run.outputs.get(name) for name in ("endpoint", "region"))
+            is_known = isinstance(run.outputs.get("runId"), str)
+            key = (run.run_id, *map(str, place)) if is_known else (stack, run.name)
+            other = found.get(key)
+            if other is None:
+                found[key] = replace(run, stacks=(stack,), has_stack_label=several)
+            else:
+                newest = other if other.is_terminal else run
+                names = tuple(dict.fromkeys((*other.names, *run.names)))
+                stacks = (*other.stacks, stack)
+                found[key] = replace(newest, names=names, stacks=stacks, has_stack_label=several)
+    return sort_runs(found.values())
+
+
 def sort_runs(runs: Iterable[ListedRun]) -> list[ListedRun]:
     """Return runs by phase, then by name."""
     rank = {phase: number for number, phase in enumerate(PHASE_ORDER)}
-    return sorted(runs, key=lambda run: (rank.get(run.phase, len(rank)), run.names, run.run_id))
+    return sorted(
+        runs,
+        key=lambda run: (rank.get(run.phase, len(rank)), run.stacks, run.names, run.run_id),
+    )
 
 
 def counts_by_phase(runs: Iterable[ListedRun]) -> dict[str, int]:

@@ -1,11 +1,11 @@
-"""The runs of a stack as one page for a browser, which loads nothing and runs one script."""
+"""The runs of stacks as one page for a browser, which loads nothing and runs one script."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 from importlib.resources import files
@@ -24,8 +24,10 @@ from pulumi_vod_workflow.cli.runs.model import (
     output_files,
 )
 from pulumi_vod_workflow.cli.runs.render_table import outcome_text, render_csv, stack_heading
+from pulumi_vod_workflow.cli.runs.totals import totals_of
 from pulumi_vod_workflow.cli.sanitize import escape_line, html_prose, html_text
 from pulumi_vod_workflow.core.progress import format_duration
+from pulumi_vod_workflow.core.text import list_names
 
 _FOLDER: Final = files(__package__)
 STYLE: Final = (_FOLDER / "report.css").read_text(encoding="utf-8")
@@ -43,26 +45,37 @@ MAX_NAMES: Final = 20
 """Number of runs with the same problem that a card names without a click."""
 MAX_LINK_CHARS: Final = 1_500_000
 """Length of the link to the CSV, in characters; Chromium follows no link above 2 MiB."""
+MAX_ROWS: Final = 250
+"""Number of rows of a table that a browser lays out at once."""
+MAX_STACKS: Final = 5
+"""Number of stacks that the title names."""
 MAX_URIS: Final = 3
 """Number of addresses that a row shows without a click."""
 
 
 def render_html(
-    stack: Stack, runs: Sequence[ListedRun], now: datetime, *, live: bool, total: int
+    stacks: Mapping[str, Stack],
+    runs: Sequence[ListedRun],
+    now: datetime,
+    *,
+    live: bool,
+    total: int,
 ) -> bytes:
     """
     Return the page.
 
     Args:
-        stack: the stack of the runs.
+        stacks: the stacks of the runs by name.
         runs: the runs to list, in their order.
         now: the present time; with `live` the end of the bars of unfinished runs.
         live: whether the unfinished runs were read from the service.
-        total: the number of the stack's runs; the page shows the number if it lists fewer.
+        total: the number of the stacks' runs; the page shows the number if it lists fewer.
 
     """
-    title = f"Runs of {escape_line(stack.name) or 'an empty stack'}"
-    until = now if live else (stack.written or now)
+    names = [escape_line(name) for name in stacks if stacks[name].name] or ["an empty stack"]
+    title = f"Runs of {list_names(names, MAX_STACKS)}"
+    written = [stack.written for stack in stacks.values() if stack.written]
+    until = now if live else max(written, default=now)
     source = (
         f"The unfinished runs were read from the service at {format_clock_time(now)}. "
         "The state is unchanged."
@@ -72,11 +85,6 @@ def render_html(
     )
     if len(runs) < total:
         source += f" The page lists {len(runs):,} of {total:,} runs."
-    age = (
-        f'<time class="age" datetime="{_format_iso(stack.written)}"></time>'
-        if stack.written
-        else ""
-    )
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; "
         f"script-src '{SCRIPT_HASH}'; base-uri 'none'"
@@ -88,12 +96,53 @@ def render_html(
 <meta name="color-scheme" content="light dark">
 <title>{escape(title)}</title><style>{STYLE}</style></head><body>
 <header><h1>{escape(title)}</h1>
-<p>{escape(stack_heading(stack))}{age}. {source}</p></header>
-<main>{_figures(runs)}{_attention(runs)}{_timeline(runs, until)}{_transcodes(runs)}{
+<p>{"<br>".join(map(_heading, stacks.values()))} {source}</p></header>
+<main>{_figures(runs)}{_attention(runs)}{_totals(runs)}{_timeline(runs, until)}{_transcodes(runs)}{
         _snapshots(runs)
     }</main>
 <script>{SCRIPT}</script></body></html>
 """.encode()
+
+
+def _heading(stack: Stack) -> str:
+    age = (
+        f'<time class="age" datetime="{_format_iso(stack.written)}"></time>'
+        if stack.written
+        else ""
+    )
+    return f"{escape(stack_heading(stack))}{age}."
+
+
+def _totals(runs: Sequence[ListedRun]) -> str:
+    if not runs:
+        return ""
+    whole, *totals = totals_of(runs)
+    phases = tuple(whole.phases)
+    head = "".join(f'<th scope="col">{_badge(phase)}</th>' for phase in phases)
+    parts = []
+    for kind in TOTAL_TITLES:
+        found = [total for total in totals if total.by == kind]
+        rows = [
+            f'<td data-label="{TOTAL_TITLES[kind]}">{html_text(total.text)}</td>'
+            f'<td data-label="Runs">{len(total.runs):,}</td>'
+            + "".join(
+                f'<td data-label="{html_text(phase)}">{total.phases.get(phase, 0):,}</td>'
+                for phase in phases
+            )
+            for total in found
+        ]
+        content = "".join(f"<tr>{row}</tr>" for row in rows)
+        parts.append(
+            f'<table class="totals"><thead><tr><th scope="col">{TOTAL_TITLES[kind]}</th>'
+            f'<th scope="col">Runs</th>{head}</tr></thead><tbody>{content}</tbody></table>'
+        )
+    return (
+        "<section><details><summary><h2>Totals by stack, workflow and day</h2></summary>"
+        f"{''.join(parts)}</details></section>"
+    )
+
+
+TOTAL_TITLES: Final = {"stack": "Stack", "workflow": "Workflow", "day": "Day (UTC)"}
 
 
 def _figures(runs: Sequence[ListedRun]) -> str:
@@ -118,7 +167,7 @@ def _phase_class(run: ListedRun) -> str:
 
 def _link(number: int, run: ListedRun) -> str:
     """Return a run's name as a link to its row."""
-    return f'<a href="#run-{number}">{html_text(run.name)}</a>'
+    return f'<a href="#run-{number}">{html_text(run.label)}</a>'
 
 
 def _badge(phase: str) -> str:
@@ -147,19 +196,40 @@ def _timeline(runs: Sequence[ListedRun], until: datetime) -> str:
         times.append(until)
     axis = _Axis(min(times, default=until), max(times, default=until))
     cards = {number: card for card, same in enumerate(_group_by_problem(runs)) for number in same}
-    rows = "".join(
+    rows = [
         _row(number, run, _bars(run, until, axis), cards.get(number))
         for number, run in enumerate(runs)
-    )
+    ]
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    head += f'<th scope="col" class="axis">{axis.ticks()}</th>'
     return (
         f'<section><h2>Runs</h2><div class="tools">{_filter(runs)}{_download(runs)}</div>'
         '<p class="legend"><span class="key queue"></span>queued'
         '<span class="key work"></span>processing, in the colour of the phase'
         '<span class="key open"></span>unfinished at the last read. Times are UTC.</p>'
-        f'<table id="runs"><thead><tr>{head}<th scope="col" class="axis">{axis.ticks()}</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></section>"
+        f"{_table('runs', head, rows)}</section>"
     )
+
+
+def _table(name: str, head: str, rows: Sequence[str]) -> str:
+    """
+    Return a table; rows beyond `MAX_ROWS` are in a second one, for browsers without the script.
+
+    A browser with scripts does not parse that table. The script adds rows as the reader scrolls.
+    """
+
+    def table(identity: str, part: Sequence[str]) -> str:
+        body = "\n".join(part)  # the script splits the rows at the line ends
+        return (
+            f'<table id="{identity}" class="{name}"><thead><tr>{head}</tr></thead>'
+            f"<tbody>\n{body}\n</tbody></table>"
+        )
+
+    rest = rows[MAX_ROWS:]
+    shown = table(name, rows[:MAX_ROWS])
+    if not rest:
+        return shown
+    return f'{shown}<noscript data-of="{name}">{table(f"more-{name}", rest)}</noscript>'
 
 
 COLUMNS: Final = (
@@ -210,7 +280,7 @@ def _row(number: int, run: ListedRun, bars: Iterable[str], card: int | None) -> 
     if card is not None:
         result = f'<a href="#why-{card}">{result}</a>'
     cells = {
-        "name": html_text(run.name),
+        "name": html_text(run.label),
         "source": html_text(run.source or "-"),
         "workflow": html_text(run.workflow or "-"),
         "made": f'<time datetime="{_format_iso(began)}">{began:%Y-%m-%d %H:%M}</time>'
@@ -219,7 +289,7 @@ def _row(number: int, run: ListedRun, bars: Iterable[str], card: int | None) -> 
         "result": result,
         "id": html_text(run.run_id or "-"),
     }  # fmt: skip
-    titles = {"name": run.name, "source": run.source, "workflow": run.workflow,
+    titles = {"name": run.label, "source": run.source, "workflow": run.workflow,
              "result": outcome_text(run), "id": run.run_id}  # fmt: skip
     columns = "".join(
         f'<td class="{name}{" none" * (cell == "-")}" data-label="{label}">'
@@ -360,23 +430,20 @@ def _file_table(
     title: str, name: str, rows: Iterable[tuple[int, Cells]], runs: Sequence[ListedRun]
 ) -> str:
     found = list(rows)
-    hidden = [escape_line(run.name) for run in runs if has_secret_output_files(run)]
+    hidden = [escape_line(run.label) for run in runs if has_secret_output_files(run)]
     note = f"<p>Hidden (secret): {escape(', '.join(hidden))}</p>" if hidden else ""
     if not found:
         remedy = "A refresh of a run, or a wait for an item, records them."
         empty = "" if note else f"<p>The state has none. {remedy}</p>"
         return f"<section><h2>{title}</h2>{note}{empty}</section>"
-    head = "".join(f"<th scope=col>{label}</th>" for label, _ in found[0][1])
-    body = "".join(
+    head = "".join(f'<th scope="col">{label}</th>' for label, _ in found[0][1])
+    body = [
         f'<tr data-run="{number}">'
         + "".join(f'<td data-label="{label}">{cell}</td>' for label, cell in row)
         + "</tr>"
         for number, row in found
-    )
-    return (
-        f'<section><h2>{title}</h2>{note}<table id="{name}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></section>"
-    )
+    ]
+    return f"<section><h2>{title}</h2>{note}{_table(name, head, body)}</section>"
 
 
 def _pixels(output: OutputFile) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,8 +18,15 @@ from rich.text import Text
 
 from pulumi_vod_workflow.cli.formatting import format_age, format_clock_time
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import Stack
-from pulumi_vod_workflow.cli.runs.costs import RunCosts, cost_cells, cost_data
+from pulumi_vod_workflow.cli.runs.costs import (
+    RunCosts,
+    cost_cells,
+    cost_data,
+    total_cost_data,
+    total_cost_text,
+)
 from pulumi_vod_workflow.cli.runs.model import (
+    PHASE_ORDER,
     SOURCE_FIELDS,
     ListedRun,
     OutputFile,
@@ -27,6 +34,7 @@ from pulumi_vod_workflow.cli.runs.model import (
     has_secret_output_files,
     output_files,
 )
+from pulumi_vod_workflow.cli.runs.totals import Total
 from pulumi_vod_workflow.cli.sanitize import escape_line
 from pulumi_vod_workflow.core.progress import format_duration, tasks_summary
 from pulumi_vod_workflow.core.secrets import Secret
@@ -127,7 +135,7 @@ def render_table(
         took = "-" if run.duration is None else format_duration(run.duration)
         phase = Text(escape_line(run.phase), style=COLOURS.get(run.phase, ""))
         cells = (
-            escape_line(run.name),
+            escape_line(run.label),
             format_age(run.age(now)),
             took,
             *(cost_cells(run, costs) if costs else ()),
@@ -145,7 +153,7 @@ def remedy_hints(runs: Sequence[ListedRun]) -> str:
     names_by_remedy: dict[str, list[str]] = defaultdict(list)
     for run in runs:
         if run.remedy:
-            names_by_remedy[run.remedy].append(escape_line(run.name))
+            names_by_remedy[run.remedy].append(escape_line(run.label))
     lines = [
         f"hint: {list_names(names, MAX_NAMES)}: {escape_line(remedy)}\n"
         for remedy, names in names_by_remedy.items()
@@ -153,25 +161,68 @@ def remedy_hints(runs: Sequence[ListedRun]) -> str:
     return "".join([*lines, "\n"]) if lines else ""
 
 
+def render_totals(totals: Sequence[Total], costs: RunCosts | None = None) -> RenderableType:
+    """Return the table of totals, with a column for each phase of the runs; with `costs`, cost."""
+    phases = tuple(totals[0].phases)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("TOTAL")
+    grid.add_column("OF", overflow="fold")
+    money = ("COST SO FAR",) if costs else ()
+    for name in ("RUNS", *(escape_line(phase).upper() for phase in phases), *money):
+        grid.add_column(name, justify="right")
+    for number, total in enumerate(totals):
+        kind = total.by if total.by != totals[number - 1].by else ""
+        counts = (f"{total.phases.get(phase, 0):,}" for phase in phases)
+        cost = (total_cost_text(total.runs, costs),) if costs else ()
+        cells = (kind, escape_line(total.text), f"{len(total.runs):,}", *counts, *cost)
+        grid.add_row(*map(Text, cells))
+    return grid
+
+
 def render_json(
-    stack: Stack,
-    runs: Sequence[ListedRun],
+    stacks: Mapping[str, Stack],
+    totals: Sequence[Total],
     listed: Sequence[ListedRun],
     now: datetime,
     source: str,
     *,
     costs: RunCosts | None = None,
 ) -> str:
-    """Return the counts of all runs and the listed ones as JSON; secrets are `[secret]`."""
+    """
+    Return the totals of all runs and the listed ones as JSON; secrets are `[secret]`.
+
+    Args:
+        stacks: the stacks by their names in the list.
+        totals: of all runs.
+        listed: the runs to list.
+        now: the present time.
+        source: the origin of the facts: `state` or `service`.
+        costs: the prices of the runs, if there are any.
+
+    """
+    single = next(iter(stacks.values())) if len(stacks) == 1 else None
+    documents: dict[str, dict[str, Any]] = {"stack": {}, "workflow": {}, "day": {}}
+    for total in totals[1:]:
+        documents[total.by][total.value] = _total_document(total, costs)
     document = {
-        "stack": stack.name,
-        "project": stack.project,
-        "stateWrittenAt": stack.written.isoformat() if stack.written else None,
+        **(_stack_document(single) if single else {}),
+        "stacks": {name: _stack_document(stack) for name, stack in stacks.items()},
         "source": source,
-        "counts": counts_by_phase(runs),
+        "counts": totals[0].phases,
+        "totals": {"all": _total_document(totals[0], costs), **documents},
         "runs": [_run_document(run, now, costs) for run in listed],
     }
     return json.dumps(document, indent=2, default=_json_default)
+
+
+def _stack_document(stack: Stack) -> dict[str, Any]:
+    written = stack.written.isoformat() if stack.written else None
+    return {"stack": stack.name, "project": stack.project, "stateWrittenAt": written}
+
+
+def _total_document(total: Total, costs: RunCosts | None) -> dict[str, Any]:
+    money = total_cost_data(total.runs, costs) if costs else {}
+    return {"runs": len(total.runs), "phases": total.phases, **money}
 
 
 JSON_FIELDS: Final = (
@@ -184,6 +235,7 @@ def _run_document(run: ListedRun, now: datetime, costs: RunCosts | None) -> dict
     outputs = {name: run.outputs[name] for name in JSON_FIELDS if name in run.outputs}
     return {
         "names": run.names,
+        "stacks": run.stacks,
         "runId": run.run_id or None,
         "phase": run.phase,
         "statusReason": run.reason,
@@ -208,6 +260,7 @@ def render_csv(runs: Sequence[ListedRun], costs: RunCosts | None = None) -> str:
     writer.writerow(columns)
     for run in runs:
         cells = {**run.outputs, "names": run.name, "source": run.source,
+                "stacks": ", ".join(run.stacks), "day": run.day,
                 "outputs": output_summary(run).removeprefix("-"),
                 "templateId": run.workflow, "runId": run.run_id, "phase": run.phase,
                 "statusReason": run.reason, "remedy": run.remedy, "trouble": run.read_error,
@@ -220,7 +273,7 @@ def render_csv(runs: Sequence[ListedRun], costs: RunCosts | None = None) -> str:
 
 CSV_COLUMNS: Final = (
     "names", "phase", "status", "statusReason", "remedy", "trouble", "source", "templateId",
-    "runId", "createTime", "startTime", "endTime", "durationSeconds", "outputs",
+    "runId", "createTime", "startTime", "endTime", "durationSeconds", "outputs", "stacks", "day",
 )  # fmt: skip
 """Columns of the CSV, with the names of the JSON."""
 
@@ -239,6 +292,28 @@ def _cost_columns(run: ListedRun, costs: RunCosts) -> dict[str, Any]:
         "costLow": cost.get("low"),
         "costHigh": cost.get("high"),
     }
+
+
+def render_totals_csv(totals: Sequence[Total], costs: RunCosts | None = None) -> str:
+    """Return the totals as CSV: a row for each total, a column for each phase."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    others = sorted({*totals[0].phases}.difference(PHASE_ORDER))
+    phases = (*PHASE_ORDER, *others)
+    writer.writerow(
+        ["total", "of", "runs", *map(_csv_cell, phases), *(TOTAL_COST_COLUMNS if costs else ())]
+    )
+    for total in totals:
+        cost = total_cost_data(total.runs, costs) if costs else {}
+        money = (cost["currency"], cost["cost"]["low"], cost["cost"]["high"]) if cost else ()
+        counts = (total.phases.get(phase, 0) for phase in phases)
+        row = (total.by, total.value, len(total.runs), *counts, *money)
+        writer.writerow([_csv_cell(value) for value in row])
+    return out.getvalue()
+
+
+TOTAL_COST_COLUMNS: Final = ("currency", "costLow", "costHigh")
+"""Further columns of the totals with prices."""
 
 
 def _csv_cell(value: Any) -> str:
