@@ -29,6 +29,7 @@ PARTS: Final = {
     "batch": "starts of a WorkflowBatch beside the permitted rate",
     "journal": "starts with each store of the journal beside starts without one",
     "completion": "how late a WorkflowCompletion sees an end beside one sweep",
+    "page": "the page of 10,000 runs in a browser beside its bar",
     "sizes": "state, memory and time of large batches",
 }
 """Modules of this folder; each has `measure(folder)`."""

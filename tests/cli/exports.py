@@ -105,6 +105,31 @@ def sample(count: int) -> dict[str, Any]:
     return {"type": "Sample", "sample": files}
 
 
+def a_large_batch(count: int) -> list[dict[str, Any]]:
+    """A batch whose items have ended, but for each tenth; with its wait, which has a file each."""
+    ids = [f"s{number // 100:03}e{number % 100:02}" for number in range(count)]
+    items: dict[str, Any] = {}
+    for number, key in enumerate(ids):
+        going, failed = number % 10 == 1, number % 10 == 2
+        made = 60 * 24 * 3 - number / 30
+        ended = {} if going else {"endTime": at(made - 30)}
+        items[key] = {
+            "runId": f"lb:{number:032x}",
+            "phase": "running" if going else "failed" if failed else "succeeded",
+            "status": "Running" if going else "2003" if failed else "0",
+            "createTime": at(made),
+            "startTime": at(made - 20),
+            **ended,
+        }
+    results = {
+        key: {**item, "transcodes": [transcode(f"tos://bucket/episodes/{key}/1080p.mp4")]}
+        for key, item in items.items()
+        if item["phase"] == "succeeded"
+    }
+    workflow = {"templateId": "06853553c4d3402698a17ff5dff87fd7"}
+    return [batch("many", items, defaults=workflow), completion("many-done", results)]
+
+
 def a_season() -> list[dict[str, Any]]:
     """A stack of every phase, as it might be."""
     old = "older than the 30 days for which the service answers; what is recorded is last read"

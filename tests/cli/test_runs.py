@@ -301,7 +301,128 @@ def test_what_is_no_export_is_told(vod: Vod, tmp_path: Path, content: bytes, say
 def test_a_file_that_is_not_there_or_given_twice(vod: Vod, tmp_path: Path) -> None:
     assert "nope cannot be read: No such file" in vod("runs", "nope", code=2).stderr
     said = vod("runs", "x", "--stack", "dev", code=2).stderr
-    assert "either a file or --stack and --cwd, not both" in said
+    assert "either files or --stack, --all and --cwd, not both" in said
+    said = vod("runs", "--all", "--stack", "dev", code=2).stderr
+    assert "either --stack or --all, not both" in said
+
+
+def two_stacks(folder: Path) -> tuple[str, str]:
+    """Exports of the stacks `dev` and `prod`, which share one run."""
+    made = {"vid": "v", "createTime": at(60 * 24), "region": "r", "endpoint": "e"}
+    shared = {**made, "templateId": "t2", "createTime": "2026-05-06T01:30:00+08:00"}
+    dev = written(
+        folder / "dev.json",
+        run("trailer", "r1", "failed", "1003", **made, templateId="t1"),
+        run("shared", "r2", "running", "Running", **shared),
+        run("odd", "r3", "succeeded", "0", vid="v"),
+        minutes=3,
+    )
+    prod = written(
+        folder / "prod.json",
+        run("trailer", "r4", "succeeded", "0", **made, templateId="t2"),
+        run("shared-too", "r2", "succeeded", "0", **shared),
+    )
+    file = Path(prod)
+    file.write_text(file.read_text().replace("urn:pulumi:dev::", "urn:pulumi:prod::"))
+    return dev, prod
+
+
+def test_several_stacks_are_one_list_with_totals(vod: Vod, tmp_path: Path) -> None:
+    """A run that two stacks have is paid once, and counted once; days are those of UTC."""
+    sources = two_stacks(tmp_path)
+    lines = vod("runs", *sources, "--phase", "succeeded").stdout.splitlines()
+    assert lines[:3] == [
+        "dev of shop, state of 2026-05-06 07:57:00 UTC (3 min ago): 3 runs: 1 failed, 2 succeeded",
+        "prod of shop, state of 2026-05-06 07:59:00 UTC (60 s ago): 2 runs: 2 succeeded",
+        "2 stacks: 4 runs: 1 failed, 3 succeeded; 3 listed (succeeded)",
+    ]
+    table = [line.split("  ") for line in lines if line.startswith(" succeeded")]
+    assert [row[1].strip() for row in table] == [
+        "dev: odd", "dev, prod: shared, shared-too", "prod: trailer",
+    ]  # fmt: skip
+    begin = next(number for number, line in enumerate(lines) if "TOTAL" in line)
+    totals = [line.split() for line in lines[begin:]]
+    assert [row for row in totals if row and row[-1].isdigit()] == [
+        ["all", "4", "1", "3"],
+        ["stack", "dev", "3", "1", "2"],
+        ["prod", "2", "0", "2"],
+        ["workflow", "t2", "2", "0", "2"],
+        ["t1", "1", "1", "0"],
+        ["not", "recorded", "1", "0", "1"],
+        ["day", "(UTC)", "2026-05-05", "3", "1", "2"],
+        ["no", "time", "recorded", "1", "0", "1"],
+    ]
+    only = vod("runs", *sources, "--totals").stdout
+    assert "dev: odd" not in only
+    assert "hint: " not in only
+    assert "day (UTC)" in only
+    assert "TOTAL" not in vod("runs", sources[0]).stdout
+    assert "TOTAL" in vod("runs", sources[0], "--totals").stdout
+
+
+def test_programs_read_totals(vod: Vod, tmp_path: Path) -> None:
+    sources = two_stacks(tmp_path)
+    told = json.loads(vod("runs", *sources, "-f", "json").stdout)
+    assert "stack" not in told
+    assert {name: each["stack"] for name, each in told["stacks"].items()} == {
+        "dev": "dev", "prod": "prod",
+    }  # fmt: skip
+    assert {name: row["stacks"] for row in told["runs"] for name in row["names"]} == {
+        "trailer": ["prod"], "shared": ["dev", "prod"], "shared-too": ["dev", "prod"],
+        "odd": ["dev"],
+    } | {"trailer": ["prod"]}  # fmt: skip
+    totals = told["totals"]
+    assert totals["all"] == {"runs": 4, "phases": told["counts"]}
+    assert totals["stack"]["prod"] == {"runs": 2, "phases": {"succeeded": 2}}
+    assert {name: each["runs"] for name, each in totals["workflow"].items()} == {
+        "t2": 2, "t1": 1, "": 1,
+    }  # fmt: skip
+    assert {name: each["runs"] for name, each in totals["day"].items()} == {"2026-05-05": 3, "": 1}
+    single = json.loads(vod("runs", sources[0], "-f", "json").stdout)
+    assert (single["stack"], single["project"]) == ("dev", "shop")
+    assert single["totals"]["stack"]["dev"]["runs"] == 3
+
+    found = [*csv.DictReader(io.StringIO(vod("runs", *sources, "-f", "csv").stdout))]
+    assert {(row["names"], row["stacks"], row["day"]) for row in found} == {
+        ("trailer", "dev", "2026-05-05"),
+        ("trailer", "prod", "2026-05-05"),
+        ("shared, shared-too", "dev, prod", "2026-05-05"),
+        ("odd", "dev", ""),
+    }
+    text = vod("runs", *sources, "-f", "csv", "--totals").stdout
+    rows = [*csv.DictReader(io.StringIO(text))]
+    assert [(row["total"], row["of"], row["runs"], row["failed"], row["running"]) for row in rows] \
+        == [
+            ("all", "", "4", "1", "0"),
+            ("stack", "dev", "3", "1", "0"),
+            ("stack", "prod", "2", "0", "0"),
+            ("workflow", "t2", "2", "0", "0"),
+            ("workflow", "t1", "1", "1", "0"),
+            ("workflow", "", "1", "0", "0"),
+            ("day", "2026-05-05", "3", "1", "0"),
+            ("day", "", "1", "0", "0"),
+        ]  # fmt: skip
+
+
+def test_stacks_of_one_name_and_empty_ones_are_told_apart(vod: Vod, tmp_path: Path) -> None:
+    dev, _ = two_stacks(tmp_path)
+    other, empty = tmp_path / "other.json", written(tmp_path / "empty.json")
+    other.write_text(Path(dev).read_text().replace("::shop::", "::films::").replace("r1", "r9"))
+    told = json.loads(vod("runs", dev, str(other), empty, "-f", "json").stdout)
+    assert [*told["stacks"]] == ["shop/dev", "films/dev", "empty (3)"]
+    assert told["totals"]["stack"]["films/dev"]["runs"] == 3
+    same = json.loads(vod("runs", dev, str(other), "-f", "json").stdout)["totals"]["all"]
+    assert same["runs"] == 4, "two runs are those of both stacks"
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [("--watch", "--watch needs one stack"), ("--review=x", "--review needs one stack")],
+)
+def test_some_options_need_one_stack(vod: Vod, tmp_path: Path, option: str, says: str) -> None:
+    said = vod("runs", *two_stacks(tmp_path), option, code=2).stderr
+    assert says in said
+    assert "\nhint: " in said
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -324,6 +445,26 @@ def test_pulumi_is_asked_where_no_file_is_given(
     assert "1 running" in vod("runs", "--stack", "dev", "--cwd", "there").output
     asked = (tmp_path / "asked").read_text()
     assert asked == "stack export --stack dev --non-interactive --color=never --cwd there\n"
+    exports = 'case $2 in ls) echo \'[{"name": "dev"}, {"name": "o/shop/prod"}]\'; exit;; esac'
+    fake.write_text(
+        f'#!/bin/sh\necho "$@" >>{tmp_path}/asked-all\n{exports}\nexec /bin/cat {answer}\n'
+    )
+    assert "2 stacks: 1 run: 1 running" in vod("runs", "--all").output
+    vod("runs", "--stack", "dev", "--stack", "qa", "-s", "dev")
+    ends = "--non-interactive --color=never"
+    assert sorted((tmp_path / "asked-all").read_text().splitlines()) == sorted(
+        [
+            f"stack ls --json {ends}",
+            f"stack export --stack dev {ends}",
+            f"stack export --stack o/shop/prod {ends}",
+            f"stack export --stack dev {ends}",
+            f"stack export --stack qa {ends}",
+        ]
+    )
+    fake.write_text("#!/bin/sh\necho '[]'\n")
+    assert "the project has no stack" in vod("runs", "--all", code=2).stderr
+    fake.write_text("#!/bin/sh\necho '{'\n")
+    assert "is no list of stacks" in vod("runs", "--all", code=2).stderr
     fake.write_text("#!/bin/sh\necho 'error: no stack' >&2\nexit 255\n")
     assert "`pulumi stack export` has failed: error: no stack" in vod("runs", code=2).stderr
 

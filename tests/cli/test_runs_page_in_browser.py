@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pulumi_vod_workflow.cli.runs.render_html import MAX_ROWS
 from tests.cli.browser import Tab
 from tests.cli.conftest import Vod
-from tests.cli.exports import SECRET, a_season, at, batch, run, transcode, written
+from tests.cli.exports import SECRET, a_large_batch, a_season, at, batch, run, transcode, written
 
 BARS = """Object.fromEntries([...document.querySelectorAll('#runs tbody tr')].map(row => [
   row.querySelector('.name').textContent,
@@ -30,6 +32,14 @@ def page(vod: Vod, tmp_path: Path) -> str:
     file = tmp_path / "page.html"
     vod("runs", written(tmp_path / "x.json", *a_season()), "--html", str(file))
     return file.as_uri()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what the browser does by itself."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def complaints(tab: Tab) -> list[dict[str, Any]]:
@@ -226,10 +236,7 @@ def test_attention_and_files_lead_to_the_row(tab: Tab, page: str) -> None:
     seen = f"""(() => {{ const row = document.querySelector('{row}:target');
         const box = row.getBoundingClientRect();
         return !row.hidden && box.top >= 0 && box.bottom <= innerHeight }})()"""
-    deadline = time.monotonic() + 5
-    while not tab.evaluate(seen) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert tab.evaluate(seen)
+    until(lambda: tab.evaluate(seen))
     assert tab.evaluate("document.querySelector('#run-0 .result a').hash") == "#why-0"
     assert tab.evaluate("document.querySelector('#transcodes a').hash") == "#run-9"
     assert tab.evaluate("document.querySelector('#run-9 .name').textContent") == "episodes[s01e01]"
@@ -245,7 +252,100 @@ def test_runs_with_the_same_problem_are_told_once(tab: Tab, vod: Vod, tmp_path: 
     assert tab.evaluate("document.querySelectorAll('#attention > li').length") == 1
     assert tab.evaluate("document.querySelector('#attention summary').textContent") == "580 more"
     assert tab.evaluate("document.querySelectorAll('#attention a').length") == 600
-    assert tab.evaluate("document.querySelectorAll('#runs tbody tr').length") == 600
+    assert tab.evaluate("document.getElementById('shown').textContent") == "600 of 600 shown"
+
+
+@pytest.fixture
+def large(vod: Vod, tmp_path: Path) -> str:
+    """The page of 1,200 runs."""
+    file = tmp_path / "large.html"
+    vod("runs", written(tmp_path / "x.json", *a_large_batch(1200)), "--html", str(file))
+    return file.as_uri()
+
+
+def test_a_browser_lays_out_the_first_rows_of_a_large_page(tab: Tab, large: str) -> None:
+    """So the number of elements does not grow with the number of runs; rows come by scrolling."""
+    tab.open(large)
+    count = "document.querySelectorAll('{} tbody tr').length"
+    assert tab.evaluate(count.format("#runs")) == MAX_ROWS
+    assert tab.evaluate(count.format("#transcodes")) == MAX_ROWS
+    assert tab.evaluate("document.querySelectorAll('*').length") < 12_000
+    assert tab.evaluate("document.getElementById('shown').textContent") == "1200 of 1200 shown"
+    more = "document.querySelector('#runs + .more')"
+    assert tab.evaluate(f"{more}.textContent") == "950 more rows: scroll down, or filter"
+    seen = f"{more}.scrollIntoView(), {count.format('#runs')}"
+    until(lambda: tab.evaluate(seen) == 1200)
+    assert tab.evaluate(f"{more}.hidden")
+    names = "[...document.querySelectorAll('#runs tbody tr')].map(row => Number(row.dataset.run))"
+    assert tab.evaluate(names) == [*range(1200)]
+    assert complaints(tab) == []
+
+
+def test_a_filter_finds_rows_that_are_not_laid_out(tab: Tab, large: str) -> None:
+    tab.open(large)
+
+    def filtered(words: str, phase: str = "") -> list[str]:
+        tab.evaluate(f"""
+            words.value = {words!r}; words.dispatchEvent(new Event('input'));
+            phase.value = {phase!r}; phase.dispatchEvent(new Event('change'));
+        """)
+        found: list[str] = tab.evaluate(
+            "[...document.querySelectorAll('#runs tbody tr')].map("
+            "row => row.querySelector('.name').textContent)"
+        )
+        return found
+
+    assert filtered("many[s011e99]") == ["many[s011e99]"]
+    assert tab.evaluate("document.querySelector('#transcodes tbody').innerText").count("s011e99") \
+        == 2  # fmt: skip
+    assert len(filtered("s011e", "running")) == 10
+    assert len(filtered("2003 s011e")) == 10
+    assert filtered("2026-05-04 nothing") == []
+    assert tab.evaluate("document.querySelector('#runs + .more').hidden")
+    assert len(filtered("")) == MAX_ROWS
+    row = tab.evaluate("runs.all.find(row => runs.text(row).includes('s011e98')).run")
+    filtered("trailer")
+    tab.evaluate(f"location.hash = 'run-{row}'")
+    until(lambda: tab.evaluate(f"document.querySelector('#run-{row}:target') !== null"))
+    box = tab.evaluate("document.querySelector(':target').getBoundingClientRect().top")
+    assert 0 <= box < 900
+
+
+def test_a_large_page_is_whole_without_scripts(tab: Tab, large: str) -> None:
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(large)
+        tab.call("Emulation.setScriptExecutionDisabled", value=False)
+        shown = "[...document.querySelectorAll('table.{} tbody tr')].length"
+        assert tab.evaluate(shown.format("runs")) == 1200
+        assert tab.evaluate(shown.format("transcodes")) == 960
+    finally:
+        tab.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_the_page_of_several_stacks_has_totals(tab: Tab, vod: Vod, tmp_path: Path) -> None:
+    dev = written(tmp_path / "dev.json", *a_season())
+    other = tmp_path / "prod.json"
+    other.write_text(Path(dev).read_text().replace("urn:pulumi:dev::", "urn:pulumi:prod::")
+                     .replace("lb:9c5b7", "lb:9c5b8"))  # fmt: skip
+    file = tmp_path / "page.html"
+    vod("runs", dev, str(other), "--html", str(file))
+    tab.open(file.as_uri())
+    assert tab.evaluate("document.title") == "Runs of dev, prod"
+    tab.evaluate("document.querySelector('details:has(.totals)').open = true")
+    tables = tab.evaluate(
+        "[...document.querySelectorAll('.totals')].map(table => [...table.rows].map("
+        "row => [...row.cells].map(cell => cell.innerText)))"
+    )
+    assert [table[0][:3] for table in tables] == [
+        ["Stack", "Runs", "✕ failed"], ["Workflow", "Runs", "✕ failed"],
+        ["Day (UTC)", "Runs", "✕ failed"],
+    ]  # fmt: skip
+    assert [row[:3] for row in tables[0][1:]] == [["dev", "14", "2"], ["prod", "14", "2"]]
+    assert tables[2][1][:3] == ["2026-05-06", "24", "4"]
+    assert tab.evaluate("document.documentElement.scrollWidth") == 1200
+    tab.evaluate("words.value = 'prod:'; words.dispatchEvent(new Event('input'))")
+    assert tab.evaluate("document.getElementById('shown').textContent") == "14 of 28 shown"
 
 
 def test_no_age_is_frozen_and_no_backtick_is_shown(tab: Tab, page: str) -> None:

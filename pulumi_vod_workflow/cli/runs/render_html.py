@@ -40,7 +40,7 @@ PHASE_SIGNS: Final = {
 }  # fmt: skip
 """Signs beside the names of phases, because a colour is never the only sign."""
 TICKS: Final = 2
-"""Number of parts of the time axis."""
+"""Number of parts of the time axis; an axis with days has one, because its labels are longer."""
 MAX_NAMES: Final = 20
 """Number of runs with the same problem that a card names without a click."""
 MAX_LINK_CHARS: Final = 1_500_000
@@ -268,8 +268,9 @@ class _Axis:
         return min(100.0, max(0.0, 100 * ((moment - self._begin) / self._span)))
 
     def ticks(self) -> str:
-        form = "%H:%M:%S" if self._span < timedelta(hours=20) else "%m-%d %H:%M"
-        moments = (self._begin + self._span * part / TICKS for part in range(TICKS + 1))
+        is_short = self._span < timedelta(hours=20)
+        form, count = ("%H:%M:%S", TICKS) if is_short else ("%m-%d %H:%M", 1)
+        moments = (self._begin + self._span * part / count for part in range(count + 1))
         labels = "".join(f"<span>{moment:{form}}</span>" for moment in moments)
         return f'<div class="ticks">{labels}</div>'
 

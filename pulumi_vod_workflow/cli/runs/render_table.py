@@ -161,6 +161,9 @@ def remedy_hints(runs: Sequence[ListedRun]) -> str:
     return "".join([*lines, "\n"]) if lines else ""
 
 
+TOTAL_TEXTS: Final = {"all": "all", "stack": "stack", "workflow": "workflow", "day": "day (UTC)"}
+
+
 def render_totals(totals: Sequence[Total], costs: RunCosts | None = None) -> RenderableType:
     """Return the table of totals, with a column for each phase of the runs; with `costs`, cost."""
     phases = tuple(totals[0].phases)
@@ -171,7 +174,7 @@ def render_totals(totals: Sequence[Total], costs: RunCosts | None = None) -> Ren
     for name in ("RUNS", *(escape_line(phase).upper() for phase in phases), *money):
         grid.add_column(name, justify="right")
     for number, total in enumerate(totals):
-        kind = total.by if total.by != totals[number - 1].by else ""
+        kind = TOTAL_TEXTS[total.by] if total.by != totals[number - 1].by else ""
         counts = (f"{total.phases.get(phase, 0):,}" for phase in phases)
         cost = (total_cost_text(total.runs, costs),) if costs else ()
         cells = (kind, escape_line(total.text), f"{len(total.runs):,}", *counts, *cost)

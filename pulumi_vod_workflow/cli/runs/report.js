@@ -43,9 +43,16 @@ class Rows {
     this.more = table.insertAdjacentElement("afterend", document.createElement("p"));
     this.more.className = "more";
     this.count();
-    new IntersectionObserver(([entry]) => entry.isIntersecting && this.grow(this.limit + STEP), {
-      rootMargin: "1000px",
-    }).observe(this.more);
+    const observer = new IntersectionObserver(
+      ([entry]) => {
+        if (!entry.isIntersecting) return;
+        this.grow(this.limit + STEP);
+        observer.unobserve(this.more); // it reports changes only, and the line may still be near
+        observer.observe(this.more);
+      },
+      { rootMargin: "1000px" },
+    );
+    observer.observe(this.more);
   }
   node(row) {
     if (!row.node) {
