@@ -24,7 +24,7 @@ from pulumi_vod_workflow.cli.runs.model import (
     output_files,
 )
 from pulumi_vod_workflow.cli.runs.render_table import outcome_text, render_csv, stack_heading
-from pulumi_vod_workflow.cli.runs.totals import totals_of
+from pulumi_vod_workflow.cli.runs.totals import Total, totals_of
 from pulumi_vod_workflow.cli.sanitize import escape_line, html_prose, html_text
 from pulumi_vod_workflow.core.progress import format_duration
 from pulumi_vod_workflow.core.text import list_names
@@ -121,25 +121,24 @@ def _totals(runs: Sequence[ListedRun]) -> str:
     head = "".join(f'<th scope="col">{_badge(phase)}</th>' for phase in phases)
     parts = []
     for kind in TOTAL_TITLES:
-        found = [total for total in totals if total.by == kind]
-        rows = [
-            f'<td data-label="{TOTAL_TITLES[kind]}">{html_text(total.text)}</td>'
-            f'<td data-label="Runs">{len(total.runs):,}</td>'
-            + "".join(
-                f'<td data-label="{html_text(phase)}">{total.phases.get(phase, 0):,}</td>'
-                for phase in phases
-            )
-            for total in found
-        ]
-        content = "".join(f"<tr>{row}</tr>" for row in rows)
+        rows = [_total_row(total, phases) for total in totals if total.by == kind]
         parts.append(
             f'<table class="totals"><thead><tr><th scope="col">{TOTAL_TITLES[kind]}</th>'
-            f'<th scope="col">Runs</th>{head}</tr></thead><tbody>{content}</tbody></table>'
+            f'<th scope="col">Runs</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
         )
     return (
         "<section><details><summary><h2>Totals by stack, workflow and day</h2></summary>"
         f"{''.join(parts)}</details></section>"
     )
+
+
+def _total_row(total: Total, phases: Sequence[str]) -> str:
+    found = total.phases
+    counts = {"Runs": len(total.runs), **{phase: found.get(phase, 0) for phase in phases}}
+    cells = {TOTAL_TITLES[total.by]: html_text(total.text)}
+    cells |= {name: f"{count:,}" for name, count in counts.items()}
+    row = "".join(f'<td data-label="{html_text(name)}">{cell}</td>' for name, cell in cells.items())
+    return f"<tr>{row}</tr>"
 
 
 TOTAL_TITLES: Final = {"stack": "Stack", "workflow": "Workflow", "day": "Day (UTC)"}

@@ -175,7 +175,8 @@ def render_totals(totals: Sequence[Total], costs: RunCosts | None = None) -> Ren
         grid.add_column(name, justify="right")
     for number, total in enumerate(totals):
         kind = TOTAL_TEXTS[total.by] if total.by != totals[number - 1].by else ""
-        counts = (f"{total.phases.get(phase, 0):,}" for phase in phases)
+        found = total.phases
+        counts = (f"{found.get(phase, 0):,}" for phase in phases)
         cost = (total_cost_text(total.runs, costs),) if costs else ()
         cells = (kind, escape_line(total.text), f"{len(total.runs):,}", *counts, *cost)
         grid.add_row(*map(Text, cells))
@@ -309,7 +310,8 @@ def render_totals_csv(totals: Sequence[Total], costs: RunCosts | None = None) ->
     for total in totals:
         cost = total_cost_data(total.runs, costs) if costs else {}
         money = (cost["currency"], cost["cost"]["low"], cost["cost"]["high"]) if cost else ()
-        counts = (total.phases.get(phase, 0) for phase in phases)
+        found = total.phases
+        counts = (found.get(phase, 0) for phase in phases)
         row = (total.by, total.value, len(total.runs), *counts, *money)
         writer.writerow([_csv_cell(value) for value in row])
     return out.getvalue()
