@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import read_stack
-from pulumi_vod_workflow.cli.runs.model import list_runs
+from pulumi_vod_workflow.cli.runs.model import list_runs, merge_stacks
 from pulumi_vod_workflow.cli.runs.watch import follow_runs
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.emulator import VodEmulator
@@ -69,6 +69,21 @@ def test_each_change_is_a_line_and_the_end_is_the_table(
     assert counts["GetWorkflowExecutionResult"] == 3
 
 
+def test_several_stacks_are_followed_at_once(
+    vod: Vod, vod_emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """Each with its own keys and endpoint."""
+    one, two = (started(vod_emulator, vid) for vid in ("one", "two"))
+    dev = written(tmp_path / "dev.json", config(vod_emulator), run("a", one.pop("runId"), **one))
+    prod = tmp_path / "prod.json"
+    written(prod, config(vod_emulator), run("a", two.pop("runId"), **two))
+    prod.write_text(prod.read_text().replace("urn:pulumi:dev::", "urn:pulumi:prod::"))
+    done = vod("runs", dev, str(prod), "--watch")
+    assert "dev: a: succeeded (" in done.stderr
+    assert "prod: a: succeeded (" in done.stderr
+    assert "2 stacks: 2 runs: 2 succeeded" in done.stdout
+
+
 def test_secrets_that_were_just_read_are_masked(
     vod: Vod, vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
@@ -85,7 +100,8 @@ def test_on_a_terminal_the_table_is_drawn_anew(vod_emulator: VodEmulator, tmp_pa
     """As high as the terminal is."""
     stack = read_stack(stack_of(vod_emulator, tmp_path))
     out = Console(file=io.StringIO(), force_terminal=True, width=140, height=11, markup=False)
-    runs, stopped = follow_runs(list_runs(stack), stack.settings(), out, SystemClock())
+    found = merge_stacks({"dev": list_runs(stack)})
+    runs, stopped = follow_runs(found, {"dev": stack.settings()}, out, SystemClock())
     assert [(run.name, run.phase) for run in runs] == [
         ("bad", "failed"), ("good", "succeeded"), ("many[k]", "succeeded"), ("over", "succeeded"),
     ]  # fmt: skip

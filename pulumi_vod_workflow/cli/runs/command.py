@@ -161,7 +161,9 @@ def runs(
         if watch:
             from pulumi_vod_workflow.cli.runs.watch import follow_runs  # noqa: PLC0415 - slow import
 
-            settings = _only(exported, "--watch").settings(cwd, endpoint=endpoint)
+            settings = {
+                name: each.settings(cwd, endpoint=endpoint) for name, each in stacks.items()
+            }
             found, cancelled = follow_runs(found, settings, make_console(stderr=True), clock)
         now = clock.now()
         listed = [run for run in found if not phase or run.phase in phase]
@@ -209,22 +211,6 @@ def _print_notes(stacks: Sequence[Stack], costs: Iterable[str], *, watch: bool) 
     out.print(FROM_SERVICE if watch else FROM_STATE, soft_wrap=True)
 
 
-def _only(stacks: Sequence[Stack], option: str) -> Stack:
-    """
-    Return the only stack.
-
-    Raises:
-        ConfigurationError: when there are several.
-
-    """
-    if len(stacks) > 1:
-        raise ConfigurationError(
-            f"{option} needs one stack, and there are {len(stacks)}\n"
-            f"hint: run the command with {option} once for each stack"
-        )
-    return stacks[0]
-
-
 def _exit_code(found: Sequence[ListedRun], fail_on_failed: bool) -> int:  # noqa: FBT001 - an option
     if any(run.read_error for run in found):
         return EXIT_UNUSABLE
@@ -243,8 +229,11 @@ def _costs(
             price files.
 
     """
-    if review is not None:
-        _only(stacks, "--review")  # its names are those of one stack
+    if review is not None and len(stacks) > 1:
+        raise ConfigurationError(
+            f"--review has the names of one stack, and there are {len(stacks)}\n"
+            "hint: run the command with --review once for each stack"
+        )
     configured = {(stack.setting("vod:prices") or "").strip() for stack in stacks}
     if price_file is None and len(configured) > 1:
         raise ConfigurationError(

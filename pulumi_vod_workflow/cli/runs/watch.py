@@ -58,8 +58,24 @@ def connect_runs(
     return refs, next(iter(clients.values()))
 
 
+def _connect_stacks(
+    runs: Mapping[str, Mapping[str, Any]],
+    stacks: Mapping[str, str],
+    settings: Mapping[str, Settings],
+    print_line: Callable[[str], None],
+) -> tuple[dict[str, RunRef], BlockingClient]:
+    refs: dict[str, RunRef] = {}
+    clients: list[BlockingClient] = []
+    for stack in dict.fromkeys(stacks.values()):
+        own = {name: run for name, run in runs.items() if stacks[name] == stack}
+        found, client = connect_runs(own, settings[stack], print_line)
+        refs |= found
+        clients.append(client)
+    return refs, clients[0]  # all clients share one event loop
+
+
 def follow_runs(
-    runs: Sequence[ListedRun], settings: Settings, out: Console, clock: Clock
+    runs: Sequence[ListedRun], settings: Mapping[str, Settings], out: Console, clock: Clock
 ) -> tuple[list[ListedRun], bool]:
     """
     Read runs until all are terminal, or until the user presses Ctrl-C; free.
@@ -69,7 +85,7 @@ def follow_runs(
 
     Args:
         runs: all runs of the list; terminal runs are not read again.
-        settings: the keys, and the emulator's store.
+        settings: the keys, and the emulator's store, of each stack by its name.
         out: the console for lines and table.
         clock: the clock that ages are counted by.
 
@@ -80,9 +96,9 @@ def follow_runs(
         ConfigurationError: there are no credentials.
 
     """
-    counts = Counter(run.name for run in runs)
+    counts = Counter(run.label for run in runs)
     runs_by_name = {
-        run.name if counts[run.name] == 1 else f"{run.name} ({run.run_id})": run for run in runs
+        run.label if counts[run.label] == 1 else f"{run.label} ({run.run_id})": run for run in runs
     }
 
     def print_line(text: str) -> None:
@@ -108,7 +124,8 @@ def follow_runs(
         del unfinished[name]
     if not unfinished:
         return sort_runs(runs_by_name.values()), False
-    refs, client = connect_runs(unfinished, settings, print_line)
+    stacks = {name: runs_by_name[name].stacks[0] for name in unfinished}
+    refs, client = _connect_stacks(unfinished, stacks, settings, print_line)
     with _cancel_on_ctrl_c() as is_cancelled, _live_table(render, out):
         waited = client.run(
             wait_for_runs,
