@@ -24,6 +24,7 @@ NOT_RUN = {
     ("docs/how-to/other-languages.md", "python3 -m venv "): "tests/package installs it",
     ("docs/review.md", "project/dev: 7 runs would be started"): REVIEWS,
     ("docs/review.md", "### `project/dev`: 7 runs"): REVIEWS,
+    ("docs/review.md", "estimate: at least"): "tests/cli/test_review_costs.py has such lines",
     ("docs/review.md", '{"kind": "vod.plan"'): "tests/docs/test_schemas.py reads the message",
     ("docs/runs.md", "$ vod-workflow runs"): LISTS,
     ("docs/runs.md", "$ vod-workflow recover"): LISTS,
