@@ -38,8 +38,8 @@ class Prediction:
         named: dict[bool, set[str]] = {True: set(), False: set()}
         others: dict[bool, Counter[Start]] = {True: Counter(), False: Counter()}
         for run in review["runs"]:
-            is_certain = run["certain"]
-            assert is_certain == (not run["uncertain"])
+            assert run["certain"] == (not run["uncertain"])
+            is_certain = run["certain"] and run["maxFailures"] is None
             token = _value(run["clientToken"])
             if token is not None:
                 assert run["count"] == 1

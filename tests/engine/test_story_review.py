@@ -169,6 +169,18 @@ RUNS = [
         "run('left-failed', vid='emu-fail-2003')",
         ended=True,
     ),
+    paid(
+        "rerun-on",
+        "run('rerun-on', vid='emu-fail-1001')",
+        "run('rerun-on', vid='emu-fail-1001', rerun_on=['userError'])",
+        ended=True,
+    ),
+    free(
+        "rerun-on-another",
+        "run('rerun-on-another', vid='emu-fail-1001')",
+        "run('rerun-on-another', vid='emu-fail-1001', rerun_on=['systemError'])",
+        ended=True,
+    ),
     free("rerun", "run('rerun')", "run('rerun', rerun_on_failure=True)"),
     # adoption
     free("base", "base = run('base')", "base = run('base')"),
@@ -388,6 +400,15 @@ OTHERS = [
         {"b": 1},
         fresh=True,
         replace=True,
+        type=BATCH,
+    ),
+    Change(
+        "limited",
+        "",
+        "WorkflowBatch('limited', max_failures=5, defaults={'template_id': 'limited.1'},"
+        " items={'a': {'vid': 'a.v1'}, 'b': {'vid': 'b.v1'}})",
+        {"a": (1, 1), "b": (1, 1)},
+        {"a": 1, "b": 1},
         type=BATCH,
     ),
     Change("ended", "batch('ended', {'a': {}})", "", {"a": (0, 0)}, {}, type=BATCH),

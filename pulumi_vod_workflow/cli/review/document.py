@@ -149,7 +149,10 @@ class RunDocument(_Named):
     count: int | None
     """1; more for items that the preview does not name; `null` while the number is not known."""
     certain: bool
-    """Whether the run starts in any case. A start with `joins` is never certain."""
+    """
+    Whether the run starts in any case, unless `maxFailures` stops the batch before. A start with
+    `joins` is never certain.
+    """
     uncertain: tuple[Literal["joins", "notKnownYet", "secret", "noInputs"], ...]
     """
     The causes why the run may not start; empty if it is certain. `joins`: the service may answer
