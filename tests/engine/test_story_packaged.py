@@ -217,7 +217,9 @@ def test_an_attached_provider_serves_several_provider_resources(story: Story) ->
                 provider = pulumi.ProviderResource("vod", name, config)
                 WorkflowRun(name, ResourceOptions(provider=provider), vid="v1", template_id="t1")
 
-        story.stack.workspace.env_vars["PULUMI_DEBUG_PROVIDERS"] = f"vod:{server.port}"
+        environ = story.stack.workspace.env_vars
+        attach = {"PULUMI_DEBUG_PROVIDERS": f"vod:{server.port}"}
+        story.stack.workspace.env_vars = {**environ, **attach}
         story.pays_for(program, promised=2, paid=1)
         assert len(other.ledger()) == 1
         story.stays(program)

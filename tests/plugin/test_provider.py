@@ -500,6 +500,25 @@ def test_the_results_of_a_secret_run_are_secret(
     assert isinstance(again.outputs["results"], Secret)
 
 
+def test_a_run_with_secret_inputs_is_found_as_a_secret(provider: PluginClient) -> None:
+    """The service returns the inputs to an adoption, an import, and the function `getRun`."""
+    declared = {**START, "callbackArgs": Secret(HUSH)}
+    run_id = provider.up(run("source"), declared).id
+    adopted = provider.up(run("adopted"), {"existingRunId": run_id, "vid": "v1"})
+    imported = provider.read(Resource("WorkflowRun", "imported", id=run_id))
+    invoke = provider_pb2.InvokeRequest(tok="vod:index:getRun", args=struct({"runId": run_id}))
+    function = plainly(getattr(provider.server.stub.Invoke(invoke), "return"))
+    for found in (adopted.outputs, imported.outputs, provider.read(adopted).outputs, function):
+        assert found["callbackArgs"] == Secret(HUSH)
+        assert isinstance(found["templateId"], Secret)
+        assert isinstance(found["transcodes"], Secret)
+        assert found["runId"] == run_id
+    assert adopted.outputs["vid"] == "v1"
+    changed = {"existingRunId": run_id, "vid": "v1", "rerunOnFailure": True}
+    provider.update(adopted, provider.checked(adopted, changed))
+    assert adopted.outputs["callbackArgs"] == Secret(HUSH)
+
+
 # -- diff, import, functions -------------------------------------------------------------------
 
 
