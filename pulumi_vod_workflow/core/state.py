@@ -72,6 +72,21 @@ def to_state(properties: Mapping[str, Any]) -> dict[str, Any]:
     return _mark_secrets(properties, DERIVED_FROM_INPUTS)
 
 
+def to_hidden_state(properties: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the properties of a run that another resource has started with secret inputs.
+
+    The service returns these inputs, so all properties that may reveal them are secrets.
+
+    Args:
+        properties: the run's properties.
+        declared: the inputs of the resource, which the program has marked itself.
+
+    """
+    hidden = (DERIVED_FROM_INPUTS | set(REQUEST_FIELDS)) - declared.keys()
+    return {key: Secret(value) if key in hidden else value for key, value in properties.items()}
+
+
 def with_secret_urls(outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return outputs with each result text that contains a URL marked as a secret."""
     # A signed URL grants access to the file. No documented field has one (vod-api-facts 2: a

@@ -43,6 +43,7 @@ from pulumi_vod_workflow.core.start_reason import (
 )
 from pulumi_vod_workflow.core.state import (
     is_unchanged,
+    to_hidden_state,
     to_state,
     updated_state,
     with_derived_inputs,
@@ -199,7 +200,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
         for record in others.values():
             which = "the adopted run" if has_secret_inputs(inputs) else existing
             host.logger.warning(other_run_warning(which, record))
-        return Recorded(existing, to_state({**found, **inputs}))
+        return Recorded(existing, _found_state(session, existing, {**found, **inputs}, inputs))
     run = await _start(session, host, inputs)
     # The service has accepted the start, so no line below may raise: an error would lose the RunId
     # (pulumi-facts 0.3).
@@ -221,7 +222,7 @@ async def read(session: Session, host: Host, run_id: str, props: Properties) -> 
     """
     state = normalise(props)
     if "runId" not in state:  # `WorkflowRun.get` knows only the id
-        return Recorded(run_id, to_state(await _look_up(session, run_id)))
+        return Recorded(run_id, _found_state(session, run_id, await _look_up(session, run_id), {}))
     release(session, _declared_run(state), state)
     if not execution.is_terminal(state):
         state = execution.merge_outputs(state, await _read_progress(session, host, state))
@@ -256,7 +257,8 @@ async def import_(session: Session, _host: Host, run_id: str, scope: Properties)
 
     """
     inputs = {"existingRunId": run_id, "scope": scope}
-    return Imported(inputs, to_state({**await _look_up(session, run_id), **inputs}))
+    found = {**await _look_up(session, run_id), **inputs}
+    return Imported(inputs, _found_state(session, run_id, found, inputs))
 
 
 def may_change_by_read(state: Mapping[str, Any]) -> bool:
@@ -561,6 +563,14 @@ async def _look_up(session: Session, run_id: str) -> dict[str, Any]:
         "runId": run_id,
         **_location(session, run_id),
     }
+
+
+def _found_state(
+    session: Session, run_id: str, found: Mapping[str, Any], declared: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the state of a run that was looked up, which another resource may have as a secret."""
+    is_secret = run_id in session.secret_runs and not has_secret_inputs(declared)
+    return to_hidden_state(found, declared) if is_secret else to_state(found)
 
 
 def _location(session: Session, run_id: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pulumi.runtime.proto import provider_pb2 as proto
 
 from pulumi_vod_workflow.core.changes import values_differ
 from pulumi_vod_workflow.core.text import property_path
+from pulumi_vod_workflow.plugin.wire import Decoded, SecretParts
 
 _REPLACES: Final = {
     proto.PropertyDiff.ADD: proto.PropertyDiff.ADD_REPLACE,
@@ -18,10 +19,10 @@ _REPLACES: Final = {
 
 
 def detailed_diff(
-    recorded: Mapping[str, Any], declared: Mapping[str, Any], replaces: Collection[str]
+    recorded: Decoded, declared: Decoded, replaces: Collection[str]
 ) -> dict[str, proto.PropertyDiff]:
     """
-    Return the difference of each changed input, by its path.
+    Return the difference of each changed input, by its path, which ends at a secret.
 
     Args:
         recorded: the recorded inputs.
@@ -31,8 +32,10 @@ def detailed_diff(
 
     """
     found: dict[str, proto.PropertyDiff] = {}
-    for name in sorted({*recorded, *declared}):
-        for path, kind in _changes(recorded.get(name), declared.get(name), (name,)):
+    before, after = recorded.values, declared.values
+    for name in sorted({*before, *after}):
+        secrets = [each.secrets.get(name, False) for each in (recorded, declared)]
+        for path, kind in _changes(before.get(name), after.get(name), (name,), secrets):
             found[property_path(*path)] = proto.PropertyDiff(
                 kind=_REPLACES[kind] if name in replaces else kind, inputDiff=True
             )
@@ -44,18 +47,26 @@ def detailed_diff(
 
 
 def _changes(
-    before: Any, after: Any, path: tuple[int | str, ...]
+    before: Any, after: Any, path: tuple[int | str, ...], secrets: list[SecretParts]
 ) -> Iterator[tuple[tuple[int | str, ...], proto.PropertyDiff.Kind.ValueType]]:
-    """Yield the path and the kind of each smallest change."""
+    """Yield the path and the kind of each smallest change that is not inside of a secret."""
     if before is None and after is not None:
         yield path, proto.PropertyDiff.ADD
     elif after is None and before is not None:
         yield path, proto.PropertyDiff.DELETE
-    elif isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in sorted({*before, *after}):
-            yield from _changes(before.get(key), after.get(key), (*path, key))
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from _changes(old, new, (*path, index))
+    # A preview shows the paths, and the keys of a secret map are secret.
+    elif True not in secrets and (parts := _parts(before, after)) is not None:
+        for key, old, new in parts:
+            inner = [marks.get(key, False) for marks in secrets if isinstance(marks, Mapping)]
+            yield from _changes(old, new, (*path, key), inner)
     elif values_differ(before, after):
         yield path, proto.PropertyDiff.UPDATE
+
+
+def _parts(before: Any, after: Any) -> list[tuple[int | str, Any, Any]] | None:
+    """Return the parts of two values by key; `None` if only the whole values can be compared."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return [(key, before.get(key), after.get(key)) for key in sorted({*before, *after})]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [(index, *pair) for index, pair in enumerate(zip(before, after, strict=True))]
+    return None

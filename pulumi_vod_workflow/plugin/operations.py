@@ -76,8 +76,7 @@ async def diff(call: Call) -> proto.DiffResponse:
     found = await call.lifecycle.diff(call.session, call.host, request.id, olds, news.values)
     if not found.changes:
         return proto.DiffResponse(changes=proto.DiffResponse.DIFF_NONE)
-    inputs = _decode_state(request.old_inputs).values
-    detailed = detailed_diff(inputs, news.values, found.replaces)
+    detailed = detailed_diff(_decode_state(request.old_inputs), news, found.replaces)
     return proto.DiffResponse(
         changes=proto.DiffResponse.DIFF_SOME,
         replaces=found.replaces,

@@ -13,7 +13,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -29,11 +29,11 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from pulumi_vod_workflow.config.settings import Settings
 from pulumi_vod_workflow.core.values import is_known
-from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.hosting.engine_log import EngineLog
 from pulumi_vod_workflow.hosting.error_text import error_message
 from pulumi_vod_workflow.hosting.operations import BlockingService, run_operation
 from pulumi_vod_workflow.lifecycle.announcements import Announcements
+from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.engine_process import command_age
@@ -60,9 +60,9 @@ LIFECYCLES: Final = {
     "vod:index:WorkflowCompletion": "completion",
 }
 """Type token of a resource -> its module of `lifecycle`."""
-ONE_CONFIGURATION: Final = (
-    "An attached provider serves one configuration, and this stack has several. No run was "
-    "started.\nhint: unset PULUMI_DEBUG_PROVIDERS"
+NOT_CONFIGURED: Final = (
+    "the engine has not configured the provider on this connection. No run was started.\n"
+    "hint: run the command again"
 )
 # The engine then calls nothing else of the provider in this preview, and shows each change of a
 # resource as an update.
@@ -83,12 +83,31 @@ class Outcome:
     error: Exception | None = None
 
 
+@dataclass(slots=True)
+class Connection:
+    """The connection of one provider resource of one operation of an engine."""
+
+    log: EngineLog
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Whether the engine has called `Cancel`: at a Ctrl-C, and at the end of each operation."""
+    session: Session | None = None
+    """The configured session; `None` before `Configure`."""
+
+    project: str = ""
+    """The project's name, as soon as a request has it."""
+
+    def print_line(self, line: str) -> None:
+        """Show a lasting line of the whole operation."""
+        self.log.info(line)
+
+
 class VodServicer(ResourceProviderServicer):
     """
     The packaged provider.
 
-    The engine starts one process for each of its operations. An attached process serves several
-    operations, one after the other, and each begins with `Handshake` and `Configure`.
+    The engine starts a process for each provider resource of each operation. But several engines
+    may attach to one process, also at the same time. Each provider resource then has one
+    connection, which begins with `Handshake`, `Attach` and `Configure`.
 
     Each operation has its own thread. The gRPC library cancels a handler when the engine is gone,
     and the provider may not abandon a start that was sent (plugin-facts 2).
@@ -99,15 +118,9 @@ class VodServicer(ResourceProviderServicer):
     """
 
     def __init__(self, engine_address: str = "") -> None:
-        self._log = EngineLog(engine_address)
-        self._cancelled = threading.Event()
-        self._session: Session | None = None
+        self._engine_address = engine_address
+        self._connections: dict[str, Connection] = {}
         self._folder = Path()
-        self._project = ""
-        self._attached_to = ""
-        """The address of the engine that has attached to this process; else empty."""
-        self._configured_by: tuple[str, dict[str, Any]] = "", {}
-        """The engine that has attached, and its configuration."""
         self._running: set[asyncio.Task[Any]] = set()
         # A wait blocks its thread, and the engine limits the number of operations.
         self._threads = CapacityLimiter(math.inf)
@@ -115,28 +128,47 @@ class VodServicer(ResourceProviderServicer):
     # -- the engine's operation ----------------------------------------------------------------
 
     async def Handshake(
-        self, request: proto.ProviderHandshakeRequest, _context: Any
+        self, request: proto.ProviderHandshakeRequest, context: Any
     ) -> proto.ProviderHandshakeResponse:
         """Begin an operation of the engine."""
-        self._begin(request.engine_address)
+        self._begin(request.engine_address, context)
         return proto.ProviderHandshakeResponse(accept_secrets=True)
 
-    async def Attach(self, request: plugin_pb2.PluginAttach, _context: Any) -> Empty:
+    async def Attach(self, request: plugin_pb2.PluginAttach, context: Any) -> Empty:
         """Begin an operation of an engine that has not started this process."""
-        self._begin(request.address)
-        self._attached_to = request.address
+        self._begin(request.address, context)
         return Empty()
 
-    def _begin(self, engine_address: str) -> None:
-        self._log = EngineLog(engine_address)
+    def _begin(self, engine_address: str, context: Any) -> None:
+        # The engine calls `Cancel` at the end of each operation, also of a successful one.
+        self._connections = {
+            key: each for key, each in self._connections.items() if not each.cancelled.is_set()
+        }
+        self._connections[self._key(context)] = Connection(EngineLog(engine_address))
 
-    async def CheckConfig(self, request: proto.CheckRequest, _context: Any) -> proto.CheckResponse:
+    def _key(self, context: Any) -> str:
+        """Return what separates connections; the engine of this process has a single one."""
+        # A request names neither its engine nor its provider resource. Without the address of its
+        # sender, a run could start at the endpoint of another stack (paid). The engine that has
+        # started this process may connect again from another address, after 30 minutes without a
+        # call.
+        return "" if self._engine_address else str(context.peer())
+
+    def _connection(self, context: Any) -> Connection:
+        """Return the connection of a call; a new one has no configuration."""
+        key = self._key(context)
+        if key not in self._connections:
+            self._connections[key] = Connection(EngineLog(self._engine_address))
+        return self._connections[key]
+
+    async def CheckConfig(self, request: proto.CheckRequest, context: Any) -> proto.CheckResponse:
         """Validate the configuration; free."""
         news = decode(request.news)
         text = problems_of(news.values, request.urn, self._folder)
         unknown = sorted(name for name, value in news.values.items() if not is_known(value))
         if unknown:
-            self._log.warning(UNKNOWN_CONFIGURATION.format(", ".join(unknown)))
+            log = self._connection(context).log
+            log.warning(UNKNOWN_CONFIGURATION.format(", ".join(unknown)))
         inputs = with_secret_keys(with_secrets(news.values, news.secrets))
         return proto.CheckResponse(
             inputs=encode(inputs),
@@ -154,29 +186,25 @@ class VodServicer(ResourceProviderServicer):
     ) -> proto.ConfigureResponse:
         """Store the configuration, which the first operation that needs it validates."""
         arguments = decode(request.args).values
-        # The engine starts a process for each provider resource. All of them attach to this one,
-        # and a request names none of them: a run could start at the endpoint of another, paid.
-        engine, earlier = self._configured_by
-        if engine and engine == self._attached_to and arguments != earlier:
-            await _abort(context, ONE_CONFIGURATION)
-        self._configured_by = self._attached_to, arguments
+        connection = self._connection(context)
+        connection.project = project_of(request.urn)
         provider = own_provider_of(request.urn)
-        self._project = project_of(request.urn)
 
         def load() -> Settings:
-            return settings_of(arguments, self._folder, project=self._project, provider=provider)
+            project = connection.project
+            return settings_of(arguments, self._folder, project=project, provider=provider)
 
         # The engine calls `Cancel` at the end of each operation, also of a successful one.
-        self._cancelled = threading.Event()
-        announcements = Announcements(self._print_line, self._log.warning, self._log.stack_status)
-        self._session = Session(
-            load, BlockingService(self._print_line), announcements, command_age=command_age
-        )
+        connection.cancelled = threading.Event()
+        log = connection.log
+        announcements = Announcements(connection.print_line, log.warning, log.stack_status)
+        service = BlockingService(connection.print_line)
+        connection.session = Session(load, service, announcements, command_age=command_age)
         return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
-    async def Cancel(self, _request: Empty, _context: Any) -> Empty:
-        """End waits and retries; each start that was sent is recorded first."""
-        self._cancelled.set()
+    async def Cancel(self, _request: Empty, context: Any) -> Empty:
+        """End the engine's waits and retries; each start that was sent is recorded first."""
+        self._connection(context).cancelled.set()
         return Empty()
 
     async def wait_for_operations(self) -> None:
@@ -228,13 +256,12 @@ class VodServicer(ResourceProviderServicer):
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown function {request.tok}")
         arguments = decode(request.args).values
 
-        async def call(cancellation: Cancellation) -> proto.InvokeResponse:
-            host = host_of(request, self._log, cancellation)
+        async def call(session: Session, host: Host) -> proto.InvokeResponse:
             function = operations.FUNCTIONS[request.tok]
-            found: Any = {"return": encode(await function(self._configured(), host, arguments))}
+            found: Any = {"return": encode(await function(session, host, arguments))}
             return proto.InvokeResponse(**found)  # `return` is a word of Python
 
-        return await self._run(call, context, request.tok, may_start_runs=False)
+        return await self._run(call, request, context, request.tok, may_start_runs=False)
 
     async def _answer(
         self, operation: Callable[[Call], Coroutine[Any, Any, T]], request: Any, context: Any
@@ -242,29 +269,36 @@ class VodServicer(ResourceProviderServicer):
         """Run an operation of a resource, and return its answer."""
         # Without the project's name, the journal may be that of another project. Older engines do
         # not name the provider resource in `Configure`.
-        self._project = self._project or project_of(request.urn)
+        connection = self._connection(context)
+        connection.project = connection.project or project_of(request.urn)
         name = operation.__name__
         kind = LIFECYCLES.get(type_of(request.urn))
         if kind is None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown resource {request.urn}")
 
-        async def call(cancellation: Cancellation) -> T:
+        async def call(session: Session, host: Host) -> T:
             lifecycle: Any = import_module(f"pulumi_vod_workflow.lifecycle.{kind}")
-            host = host_of(request, self._log, cancellation)
-            return await operation(Call(lifecycle, self._configured(), host, request))
+            return await operation(Call(lifecycle, session, host, request))
 
-        return await self._run(call, context, name, may_start_runs=name in {"create", "update"})
+        may_start_runs = name in {"create", "update"}
+        return await self._run(call, request, context, name, may_start_runs=may_start_runs)
 
     async def _run(
         self,
-        operation: Callable[[Cancellation], Coroutine[Any, Any, T]],
+        operation: Callable[[Session, Host], Coroutine[Any, Any, T]],
+        request: Any,
         context: Any,
         name: str,
         *,
         may_start_runs: bool,
     ) -> T:
-        cancellation = Cancellation(self._cancelled)
-        task = asyncio.ensure_future(self._on_thread(lambda: _outcome_of(operation(cancellation))))
+        connection = self._connection(context)
+        session = connection.session
+        if session is None:
+            await _abort(context, NOT_CONFIGURED)
+        cancellation = Cancellation(connection.cancelled)
+        host = host_of(request, connection.log, cancellation)
+        task = asyncio.ensure_future(self._on_thread(lambda: _outcome_of(operation(session, host))))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         try:
@@ -282,14 +316,6 @@ class VodServicer(ResourceProviderServicer):
 
     async def _on_thread(self, function: Callable[[], Outcome]) -> Outcome:
         return await to_thread.run_sync(function, limiter=self._threads)
-
-    def _configured(self) -> Session:
-        if self._session is None:
-            raise ConfigurationError("the provider is not configured. No run was started.")
-        return self._session
-
-    def _print_line(self, line: str) -> None:
-        self._log.info(line)
 
 
 def _outcome_of(operation: Coroutine[Any, Any, Any]) -> Outcome:

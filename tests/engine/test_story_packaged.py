@@ -13,9 +13,11 @@ from pulumi import CustomTimeouts, ResourceOptions
 from pulumi import automation as auto
 
 from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE, PACKAGED_TYPES, RUN_TYPE
+from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.plugin import WorkflowBatch, WorkflowCompletion, WorkflowRun
 from tests.engine.harness import Program, Story
 from tests.engine.hosts import EXECUTABLE
+from tests.hosts.server import serve
 from tests.scale import TORTURE
 
 pytestmark = pytest.mark.hosts("plugin")
@@ -203,6 +205,27 @@ def test_two_creates_of_one_name_are_one_start(
     shown = [command.run([*words], str(story.folder), environ).stdout for _ in range(2)]
     [start] = story.emulator.ledger()
     assert [re.findall('"runId": "(.+)"', text) for text in shown] == [[start["runId"]]] * 2
+
+
+def test_an_attached_provider_serves_several_provider_resources(story: Story) -> None:
+    """All of them attach to one process, and each run starts at the endpoint of its own one."""
+    with VodEmulator() as other, serve("-m", "pulumi_vod_workflow.plugin", attached=True) as server:
+
+        def program() -> None:
+            for name, emulator in {"one": story.emulator, "two": other}.items():
+                config = {key.removeprefix("vod:"): text for key, text in emulator.config.items()}
+                provider = pulumi.ProviderResource("vod", name, config)
+                WorkflowRun(name, ResourceOptions(provider=provider), vid="v1", template_id="t1")
+
+        environ = story.stack.workspace.env_vars
+        attach = {"PULUMI_DEBUG_PROVIDERS": f"vod:{server.port}"}
+        story.stack.workspace.env_vars = {**environ, **attach}
+        story.pays_for(program, promised=2, paid=1)
+        assert len(other.ledger()) == 1
+        story.stays(program)
+        endpoints = {name: run["outputs"]["endpoint"] for name, run in story.resources.items()}
+        assert endpoints == {"one": story.emulator.url, "two": other.url}
+        assert len(other.ledger()) == 1
 
 
 @pytest.mark.torture

@@ -59,6 +59,7 @@ class Server:
     process: subprocess.Popen[str]
     engine_server: grpc.Server
     engine_address: str
+    port: int
     said: list[str] = field(default_factory=list)
     """Lines on its standard error."""
 
@@ -81,12 +82,22 @@ class Server:
 
 
 @contextmanager
-def serve(*command: str) -> Iterator[Server]:
+def connect(port: int) -> Iterator[Any]:
+    """Connect to a provider, as an engine does for each provider resource."""
+    # Otherwise all channels share one connection.
+    options: Any = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options) as channel:
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+
+
+@contextmanager
+def serve(*command: str, attached: bool = False) -> Iterator[Server]:
     """
     Start a provider.
 
     Args:
         command: the arguments of Python before the address of the engine.
+        attached: whether engines attach to the provider, which then gets no address.
 
     """
     engine_server = grpc.server(futures.ThreadPoolExecutor(4))
@@ -96,7 +107,7 @@ def serve(*command: str) -> Iterator[Server]:
     engine_server.start()
     environ = {key: text for key, text in os.environ.items() if not key.startswith("VOLC")}
     process = subprocess.Popen(
-        [sys.executable, "-u", *command, engine_address],
+        [sys.executable, "-u", *command, *([] if attached else [engine_address])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -110,10 +121,9 @@ def serve(*command: str) -> Iterator[Server]:
     reader = threading.Thread(target=said.extend, args=[process.stderr])
     reader.start()
     try:
-        address = f"127.0.0.1:{int(process.stdout.readline())}"
-        with grpc.insecure_channel(address, OPTIONS) as channel:
-            stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
-            yield Server(stub, engine, process, engine_server, engine_address, said)
+        port = int(process.stdout.readline())
+        with connect(port) as stub:
+            yield Server(stub, engine, process, engine_server, engine_address, port, said)
     finally:
         process.terminate()
         process.wait(30)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto.provider_pb2 import CheckRequest
+from pulumi.runtime.proto.provider_pb2 import CheckRequest, ConfigureRequest
 
 from pulumi_vod_workflow.core.execution import ended_for
 from pulumi_vod_workflow.core.property_marks import OUTPUT_SIGNATURE, SIGNATURE
@@ -187,10 +187,11 @@ def test_debug_logs_of_tasks_show_no_error(
     async def call() -> None:
         asyncio.get_running_loop().slow_callback_duration = 0
         request = CheckRequest(urn="urn:pulumi:s::p::vod:index:WorkflowRun::run")
-        await VodServicer().Check(request, Context())
+        servicer = VodServicer("127.0.0.1:1")
+        await servicer.Configure(ConfigureRequest(), Context())
+        await servicer.Check(request, Context())
 
     monkeypatch.setattr(operations, "check", check)
-    monkeypatch.setattr(VodServicer, "_configured", lambda _: None)
     with caplog.at_level("DEBUG"), pytest.raises(RuntimeError, match="defect"):
         asyncio.run(call(), debug=True)
     assert "VodServicer" in caplog.text

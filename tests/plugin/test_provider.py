@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pulumi_vod_workflow.plugin.servicer import VodServicer
 from tests.engine.project import until
 from tests.hosts.client import PluginClient, ProviderError, Resource, from_wire, to_wire
 from tests.hosts.conftest import configuration
-from tests.hosts.server import Server, serve, shown
+from tests.hosts.server import Server, connect, serve, shown
 from torture.gate import Gate
 
 pytestmark = pytest.mark.vod_emulator(rate_limit=0, pending_seconds=1000, running_seconds=1000)
@@ -222,7 +223,7 @@ def test_a_defect_tells_whether_a_run_may_exist(
 
     failing.__name__ = operation.lower()
     monkeypatch.setattr(operations, failing.__name__, failing)
-    servicer = VodServicer()
+    servicer = VodServicer("127.0.0.1:1")
     request: Any = {
         "Create": provider_pb2.CreateRequest,
         "Delete": provider_pb2.DeleteRequest,
@@ -262,19 +263,42 @@ def test_a_cancellation_ends_with_its_operation(
     assert len(vod_emulator.ledger()) == 1
 
 
-def test_an_attached_process_serves_one_configuration(vod_emulator: VodEmulator) -> None:
-    """Requests name no provider, so a run could start at the endpoint of another one, paid."""
-    with serve(*COMMAND) as server:
+def test_engines_that_attach_at_the_same_time_keep_their_configurations(
+    vod_emulator: VodEmulator, tmp_path: Path
+) -> None:
+    """A request names no provider, and a run at the endpoint of another stack would be paid."""
+    with (
+        VodEmulator() as other,
+        serve(*COMMAND, attached=True) as server,
+        connect(server.port) as second,
+    ):
+        engines = [PluginClient(server), PluginClient(replace(server, stub=second))]
+        services = [vod_emulator, other]
+        inputs = []
+        for number, (engine, service) in enumerate(zip(engines, services, strict=True)):
+            engine.server.stub.Attach(plugin_pb2.PluginAttach(address=server.engine_address))
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            engine.configure(configuration(service, folder))
+            inputs.append(engine.checked(run(), START))
+        first, last = (
+            engine.create(run(), each) for engine, each in zip(engines, inputs, strict=True)
+        )
+        assert [start["runId"] for start in vod_emulator.ledger()] == [first.id]
+        assert [start["runId"] for start in other.ledger()] == [last.id]
+        assert recorded_runs(tmp_path / "0") == [first.id]
 
-        def configure(engine: str, **arguments: str) -> None:
-            server.stub.Attach(plugin_pb2.PluginAttach(address=engine))
-            server.stub.Configure(provider_pb2.ConfigureRequest(args=struct(arguments)))
+        # The end of one operation stops nothing of another engine.
+        engines[1].server.cancel()
+        engines[0].up(run("more"), START)
+        assert len(vod_emulator.ledger()) == 2
 
-        configure("127.0.0.1:1", endpoint=vod_emulator.url)
-        configure("127.0.0.1:1", endpoint=vod_emulator.url)
-        with pytest.raises(grpc.RpcError, match="serves one configuration"):
-            configure("127.0.0.1:1", endpoint="https://vod.volcengineapi.com")
-        configure("127.0.0.1:2", endpoint="https://vod.volcengineapi.com")
+        with connect(server.port) as unknown:
+            stranger = PluginClient(replace(server, stub=unknown))
+            with pytest.raises(ProviderError, match="not configured the provider") as caught:
+                stranger.up(run("stray"), START)
+            assert "No run was started." in str(caught.value)
+        assert (len(vod_emulator.ledger()), len(other.ledger())) == (2, 1)
 
 
 # -- waits -------------------------------------------------------------------------------------
@@ -476,6 +500,25 @@ def test_the_results_of_a_secret_run_are_secret(
     assert isinstance(again.outputs["results"], Secret)
 
 
+def test_a_run_with_secret_inputs_is_found_as_a_secret(provider: PluginClient) -> None:
+    """The service returns the inputs to an adoption, an import, and the function `getRun`."""
+    declared = {**START, "callbackArgs": Secret(HUSH)}
+    run_id = provider.up(run("source"), declared).id
+    adopted = provider.up(run("adopted"), {"existingRunId": run_id, "vid": "v1"})
+    imported = provider.read(Resource("WorkflowRun", "imported", id=run_id))
+    invoke = provider_pb2.InvokeRequest(tok="vod:index:getRun", args=struct({"runId": run_id}))
+    function = plainly(getattr(provider.server.stub.Invoke(invoke), "return"))
+    for found in (adopted.outputs, imported.outputs, provider.read(adopted).outputs, function):
+        assert found["callbackArgs"] == Secret(HUSH)
+        assert isinstance(found["templateId"], Secret)
+        assert isinstance(found["transcodes"], Secret)
+        assert found["runId"] == run_id
+    assert adopted.outputs["vid"] == "v1"
+    changed = {"existingRunId": run_id, "vid": "v1", "rerunOnFailure": True}
+    provider.update(adopted, provider.checked(adopted, changed))
+    assert adopted.outputs["callbackArgs"] == Secret(HUSH)
+
+
 # -- diff, import, functions -------------------------------------------------------------------
 
 
@@ -505,6 +548,25 @@ def test_a_diff_names_each_changed_part(provider: PluginClient) -> None:
         "triggers.d": (PropertyDiff.ADD_REPLACE, True),
     }
     assert detailed(provider, resource, provider.checked(resource, old)) == {}
+
+
+def test_a_diff_shows_nothing_inside_of_a_secret(provider: PluginClient) -> None:
+    """A preview shows the path of each change, and the names in a secret map are secret, too."""
+
+    def logo(words: Any) -> dict[str, Any]:
+        return {"input": {"overrideParams": {"logo": [{"templateId": "All", "vars": words}]}}}
+
+    old = {**START, "triggers": Secret({HUSH: 1}), **logo(Secret({HUSH: "a"}))}
+    resource = provider.up(run("hushed"), old)
+    for change, path in (
+        ({"triggers": Secret({HUSH: 2})}, "triggers"),
+        ({"triggers": {HUSH: 2}}, "triggers"),
+        (logo(Secret({HUSH: "b"})), "input.overrideParams.logo[0].vars"),
+        (logo({HUSH: "b"}), "input.overrideParams.logo[0].vars"),
+    ):
+        found = detailed(provider, resource, {**resource.inputs, **change})
+        assert found == {path: (PropertyDiff.UPDATE_REPLACE, True)}
+    assert detailed(provider, resource, resource.inputs) == {}
 
 
 def test_a_reason_that_is_no_input_is_named_too(
