@@ -1,4 +1,4 @@
-"""Escapes of untrusted text: for a terminal, for Markdown on GitHub, and for HTML."""
+"""Escapes of untrusted text: for a terminal, for a comment in Markdown, and for HTML."""
 
 from __future__ import annotations
 
@@ -58,31 +58,80 @@ def _escape_decomposed(text: str) -> str:
     )
 
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:=+-]*")
+# -- for a comment in Markdown -----------------------------------------------------------------
 
 
 def markdown_code(text: str) -> str:
     """
-    Return any text as code in Markdown.
+    Return any text as code in Markdown, also for a cell of a table.
 
-    GitHub looks for no mentions, issues, links or commits in code. Entities replace every other
-    character than letters, digits and a few signs, so that no Markdown reads them as structure.
+    GitHub and GitLab find no mentions, references, links or emoji in code.
     """
     text = escape_invisible(text)
-    if _PLAIN.fullmatch(text):
-        return f"`{text}`"
-    return f"<code>{html_entities(text)}</code>"
+    if not text or "|" in text:  # a bar ends a cell, also within code
+        return f"<code>{_entities(text)}</code>"
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    # Markdown removes one space at both ends.
+    pad = " " if text[0] in " `" or text[-1] in " `" else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
-_HARMLESS: Final = frozenset(" \"'(),;→-=+%?")
-
-
-def html_entities(text: str) -> str:
-    """Return a text with entities for all that Markdown, HTML or GitHub could interpret."""
+def _entities(text: str) -> str:
     return "".join(
-        char if char.isalnum() or char in _HARMLESS else f"&#{ord(char)};"
-        for char in escape_invisible(text)
+        char if char.isalnum() or char in " ,;()=+-" else f"&#{ord(char)};" for char in text
     )
+
+
+_UNIT: Final = re.compile(
+    r"""(?P<lead>["'(]*)`(?P<code>[^`]+)`(?P<trail>[)"',;:.?!]*)(?![^ ]) | (?P<word>[^ ]+)""",
+    re.VERBOSE,
+)
+_PLAIN_WORD: Final = re.compile(
+    r"""["'(]* (?: [^\W_]+ (?:['-][^\W_]+)* | [0-9]+(?:[.,][0-9]+)*%? ) [)"',;:.?!]* | →""",
+    re.VERBOSE,
+)
+_REFERENCE: Final = re.compile(r"\W*(?:[a-z]\w*-[0-9]+|[0-9a-f]{7,})\W*", re.IGNORECASE)
+"""The number of an issue or the hash of a commit: GitHub and GitLab make links of them."""
+_LIST_NUMBER: Final = re.compile(r"[0-9]+[.)]")
+
+
+def markdown_text(text: str) -> str:
+    """
+    Return a sentence as Markdown: plain words stay, everything else is code.
+
+    So no name or value in the sentence can add structure, a link or a mention.
+    """
+    text = escape_invisible(text).strip()
+    found: list[tuple[str, str, str]] = []  # the code of a unit, and the plain text around it
+    for unit in _UNIT.finditer(text):
+        word = unit["word"]
+        if word is None:
+            found.append((unit["lead"], unit["code"], unit["trail"]))
+            continue
+        is_list = not found and _LIST_NUMBER.fullmatch(word)
+        if _PLAIN_WORD.fullmatch(word) and not _REFERENCE.fullmatch(word) and not is_list:
+            found.append((word, "", ""))
+            continue
+        lead, code, trail = _around_code(word)
+        if found and found[-1][1] and not found[-1][2] and not lead:
+            before, first, _ = found.pop()
+            lead, code = before, f"{first} {code}"  # code of several words
+        found.append((lead, code, trail))
+    return " ".join(
+        f"{lead}{markdown_code(code) if code else ''}{trail}" for lead, code, trail in found
+    )
+
+
+def _around_code(word: str) -> tuple[str, str, str]:
+    """Return the punctuation of the sentence before a word, the word, and that after it."""
+    core = word.rstrip(",;:.?!")
+    opened, closed = core.count("("), core.count(")")
+    is_whole = core.startswith("(") and core.endswith(")")
+    lead = "(" if core.startswith("(") and (is_whole or opened > closed) else ""
+    core = core.removeprefix(lead)
+    if is_whole or closed > opened:
+        core = core.removesuffix(")")
+    return (lead, core, word[len(lead) + len(core) :]) if core else ("", word, "")
 
 
 # -- for an HTML page --------------------------------------------------------------------------

@@ -28,6 +28,13 @@ SYSTEM_TEMPLATES: Final[Mapping[str, int]] = {
     "1ddda0dd053c4c7488926eb2eb77eb34": 8,
 }
 """Id of a built-in workflow -> the number of its tasks, each with one paid output."""
+SYSTEM_TEMPLATE_NAMES: Final[Mapping[str, str]] = {
+    "c3841b3122fd460db2bc99a6ec131cb8": "single-bitrate short video feeds",
+    "25524a2dae4541db93b2e891d7daf4b9": "multi-bitrate copyrighted HLS",
+    "06853553c4d3402698a17ff5dff87fd7": "multi-bitrate general online video",
+    "1ddda0dd053c4c7488926eb2eb77eb34": "multi-bitrate short video feeds",
+}
+"""Id of a built-in workflow -> its name, after the list of vod-api-facts 10."""
 
 # The page's defaults. A default in the program and an absent field are one start, so writing a
 # default down is free.

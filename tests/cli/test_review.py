@@ -23,7 +23,7 @@ from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, c
 from pulumi_vod_workflow.cli.review.render_common import review_rows
 from pulumi_vod_workflow.cli.review.render_markdown import MAX_COMMENT_CHARS, render_markdown
 from pulumi_vod_workflow.cli.review.value_diff import Change
-from pulumi_vod_workflow.cli.sanitize import escape_invisible, html_entities, markdown_code
+from pulumi_vod_workflow.cli.sanitize import escape_invisible, markdown_code, markdown_text
 from pulumi_vod_workflow.core.plan_message import (
     ONE_RUN,
     Items,
@@ -35,7 +35,7 @@ from pulumi_vod_workflow.core.plan_message import (
     start_groups,
 )
 from pulumi_vod_workflow.core.property_marks import SIGNATURE, UNKNOWN_TEXT
-from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATE_NAMES, SYSTEM_TEMPLATES
 from pulumi_vod_workflow.core.start_reason import NEW, SENT_BEFORE
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 from tests.scale import scaled
@@ -400,6 +400,7 @@ def test_other_providers_resources_are_ignored() -> None:
 def test_the_built_in_workflows_are_those_of_the_emulator() -> None:
     """Each reads the service's page on its own; what they have read is the same."""
     assert {key: outputs for key, (_, outputs) in EMULATED.items()} == SYSTEM_TEMPLATES
+    assert {key: name for key, (name, _) in EMULATED.items()} == SYSTEM_TEMPLATE_NAMES
 
 
 # -- the same work -----------------------------------------------------------------------------
@@ -443,12 +444,12 @@ def same(*steps: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     promise = build_review(Preview.model_validate({"steps": [*steps]}))
     return {
         ".".join(filter(None, (row.name, *row.items))): row.sames
-        for row in review_rows(promise)
+        for row in review_rows(promise.starts)
         if row.sames
     }
 
 
-ALIAS = 'free: ResourceOptions(aliases=[pulumi.Alias(name="old")])'
+ALIAS = 'free: `ResourceOptions(aliases=[pulumi.Alias(name="old")])`'
 NESTED = RUN.replace("pulumi-python:", "c:c:C$pulumi-python:")
 TWIN = "same source, workflow and input, each run is paid: "
 
@@ -466,25 +467,25 @@ TWIN = "same source, workflow and input, each run is paid: "
          {"run": f"same work as old, which this update removes; {ALIAS}"}),
         ([gone("old"), {**new("run"), "urn": f"{NESTED}run"}],
          {"run": "same work as old (r-old, failed), which this update removes; "
-                 f'free: ResourceOptions(aliases=["{RUN}old"])'}),
+                 f'free: `ResourceOptions(aliases=["{RUN}old"])`'}),
         ([batch_step("old", "delete", {"a": "1", "b": "2"}, None),
           batch_step("new", "create", None, {"a": "1", "b": "2", "c": "3"})],
          {"new.a.b": f"same work as old, which this update removes; {ALIAS}"}),
         # items: another key, another place
         ([batch_step("b", "update", {"a": "1", "k": "2"}, {"z": "1", "k": "2"})],
          {"b.z": "z: same work as b.a (r-a, succeeded), which this update removes; "
-                 'free: existing_run_id="r-a"'}),
+                 'free: `existing_run_id="r-a"`'}),
         ([batch_step("b", "update", {"0": "1", "1": "2"}, {"0": "0", "1": "1", "2": "2"})],
          {"b.1": "1: same work as b.0 (r-0, succeeded), which this update starts another run for; "
-                 'free: existing_run_id="r-0"',
+                 'free: `existing_run_id="r-0"`',
           "b.2": "2: same work as b.1 (r-1, succeeded), which this update starts another run for; "
-                 'free: existing_run_id="r-1"'}),
+                 'free: `existing_run_id="r-1"`'}),
         ([batch_step("b", "update", {"a": "1", "k": "2"}, {"k": "2"}), new("run", vid="1")],
          {"run": "same work as b.a (r-a, succeeded), which this update removes; "
-                 'free: existing_run_id="r-a"'}),
+                 'free: `existing_run_id="r-a"`'}),
         ([gone("old", vid="1"), batch_step("b", "create", None, {"a": "1"})],
          {"b.a": "a: same work as old (r-old, failed), which this update removes; "
-                 'free: existing_run_id="r-old"'}),
+                 'free: `existing_run_id="r-old"`'}),
         # declared twice
         ([new("one"), new("two", priority=1)], {"two": f"{TWIN}one"}),
         ([batch_step("b", "create", None, {"a": "1", "b": "1"})], {"b.b": f"b: {TWIN}b.a"}),
@@ -515,7 +516,7 @@ def test_the_same_work_under_another_name_is_told(
 def test_every_form_tells_of_the_same_work() -> None:
     preview = {"steps": [gone("old"), new("run"), new("two"), new("three", vid="v3")]}
     for form in ("terminal", "markdown"):
-        shown = html.unescape(review(preview, f"--format={form}").stdout)
+        shown = review(preview, f"--format={form}").stdout
         assert f"which this update removes; {ALIAS}" in shown
         assert f"{TWIN}run" in shown
     found = {key[0]: run["sameWork"] for key, run in starts(preview).items()}
@@ -707,6 +708,7 @@ class Seen(html.parser.HTMLParser):
         self.rows: list[int] = []
         self.code: list[str] = []
         self.bare = ""
+        self.text = ""
         self._deep = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -723,6 +725,7 @@ class Seen(html.parser.HTMLParser):
         self._deep -= tag == "code"
 
     def handle_data(self, data: str) -> None:
+        self.text += data
         if self._deep:
             self.code[-1] += data
         else:
@@ -736,15 +739,16 @@ def rendered(markdown: str) -> Seen:
 
 
 EXPECTED_TAGS = {
-    "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "br", "details", "summary",
-    "ul", "li",
+    "h3", "h4", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "br", "details",
+    "summary", "ul", "li", "strong",
 }  # fmt: skip
 
 
 def test_nothing_of_a_users_text_is_markdown() -> None:
     seen = rendered(review(hostile(), "--format=markdown").stdout)
     assert seen.tags <= EXPECTED_TAGS
-    assert set(seen.rows) == {3}
+    assert set(seen.rows) == {3, 4}  # totals, and the runs of each kind
+    assert not re.search(r"[@#|`<>_*:/][a-z]", seen.bare), seen.bare
     assert escape_invisible(HOSTILE[:79] + "…") in seen.code  # as a name, cut
 
 
@@ -753,11 +757,38 @@ def test_any_text_is_shown_as_it_is_or_escaped(text: str) -> None:
     seen = rendered(f"| a |\n|---|\n| {markdown_code(text)} |\n")
     assert seen.tags <= EXPECTED_TAGS
     assert [item.strip() for item in seen.code] == [escape_invisible(text).strip()]
-    bare = rendered(f"x{html_entities(text)}x\n")
-    assert bare.tags == {"p"}
-    assert re.sub(r"\s+", " ", bare.bare.strip()) == re.sub(
-        r"\s+", " ", f"x{escape_invisible(text)}x"
-    )
+
+
+@given(st.text(min_size=1, max_size=60) | st.text("(a1`|:@#. ),*_<\\/-", min_size=1, max_size=20))
+def test_any_sentence_reads_as_it_is_and_adds_no_structure(text: str) -> None:
+    """At the beginning of a paragraph, in a list, and in a cell."""
+    shown = markdown_text(text)
+    for markdown in (f"{shown}\n", f"- {shown}\n", f"| a |\n|---|\n| {shown} |\n"):
+        seen = rendered(markdown)
+        assert seen.tags <= EXPECTED_TAGS
+        assert not re.search(r"[@#|<>_*/\\`]", seen.bare)
+        whole = re.sub(r"^ a ", "", re.sub(r"[\s`]+", "", seen.text))
+        assert whole.removeprefix("a" if "---" in markdown else "") == re.sub(
+            r"[\s`]+", "", escape_invisible(text)
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("vod: runs are started at http://127.0.0.1:80, on this machine",
+         "vod: runs are started at `http://127.0.0.1:80`, on this machine"),
+        ("12.30 to 1,000 CNY, 5% (not all of it)", "12.30 to 1,000 CNY, 5% (not all of it)"),
+        ("by @you (#1) in GH-12 at 1234567", "by `@you` (`#1`) in `GH-12` at `1234567`"),
+        ("the engine replaces it (--replace)", "the engine replaces it (`--replace`)"),
+        ('free: `f(name="a b")`, and vid as before', 'free: `f(name="a b")`, and vid as before'),
+        ("1. no list", "`1`. no list"),
+        ("it's |a cell", "it's <code>&#124;a</code> cell"),
+        ("a `b`,`c`", "a `` `b`,`c` ``"),
+    ],
+)  # fmt: skip
+def test_plain_words_of_a_sentence_stay_plain(text: str, expected: str) -> None:
+    assert markdown_text(text) == expected
 
 
 @given(st.text(max_size=40))
@@ -830,6 +861,7 @@ def test_a_comment_always_fits() -> None:
     assert len(text) <= MAX_COMMENT_CHARS
     assert "1,200 runs would be started" in text
     assert "more |" in text
+    assert "and 9" not in text.split("<details>")[0], "the visible part stays short"
 
 
 def test_the_sample_in_the_documentation_is_a_real_one() -> None:

@@ -46,7 +46,7 @@ from pulumi_vod_workflow.cli.review.same_work import with_same_work
 from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
-from pulumi_vod_workflow.core.request import request_value
+from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATE_NAMES, request_value
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
@@ -87,7 +87,16 @@ def build_review(preview: Preview) -> Review:
         starts=tuple(part for part in parts if isinstance(part, PlannedRun)),
         free=tuple(part for part in parts if isinstance(part, FreeChange)),
         dropped=tuple(part for part in parts if isinstance(part, DroppedRun)),
+        workflow_names={**SYSTEM_TEMPLATE_NAMES, **dict(_workflow_names(preview.steps))},
     )
+
+
+def _workflow_names(steps: Iterable[Step]) -> Iterator[tuple[str, str]]:
+    """Yield id and name of the workflows of recorded runs."""
+    for step in steps:
+        template, name = (step.recorded.get(key) for key in ("templateId", "templateName"))
+        if isinstance(template, str) and isinstance(name, str) and name.strip():
+            yield template, name
 
 
 NO_INPUTS: Final = Reason(causes=(ReviewCause.NO_INPUTS,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -49,6 +50,19 @@ def _amount(text: str) -> Decimal:
     return amount
 
 
+def _page_url(text: str) -> str | None:
+    """
+    Return the URL of a site; `None` for an empty text, as of an unset variable.
+
+    Raises:
+        BadParameter: when the text is no such URL.
+
+    """
+    if text and not re.fullmatch(r"https?://[\w.:%/~-]+", text, re.ASCII):
+        raise typer.BadParameter("must be a URL such as https://host/path")
+    return text or None
+
+
 class Form(Enum):
     """The form of the output."""
 
@@ -89,6 +103,15 @@ def review(
             "--allow-unpriced", help="For --max-cost, a part of the cost without a price is 0."
         ),
     ] = False,
+    docs: Annotated[
+        str | None,
+        typer.Option(
+            parser=_page_url,
+            metavar="URL",
+            envvar="VOD_WORKFLOW_DOCS",
+            help="Address of the documentation's site, for links of the Markdown.",
+        ),
+    ] = None,
 ) -> None:
     """
     List the paid runs that a preview would start, with the reasons; with prices, their cost.
@@ -108,7 +131,7 @@ def review(
     if form is Form.JSON:
         typer.echo(json.dumps(render_json(found, max_starts, costs), indent=2))
     elif form is Form.MARKDOWN:
-        typer.echo(render_markdown(found, max_starts, costs), nl=False)
+        typer.echo(render_markdown(found, max_starts, costs, docs), nl=False)
     else:
         render_terminal(found, Console(markup=False, emoji=False, highlight=False), costs)
     exceeded = []

@@ -227,6 +227,8 @@ class Review:
     starts: tuple[PlannedRun, ...]
     free: tuple[FreeChange, ...]
     dropped: tuple[DroppedRun, ...]
+    workflow_names: Mapping[str, str] = field(default_factory=dict)
+    """Id of a workflow -> its name, of workflows whose names are known offline."""
 
     @property
     def certain(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,17 +62,18 @@ def _outputs(review: Review) -> str:
     return ", ".join(parts)
 
 
-def review_rows(review: Review) -> list[ReviewRow]:
-    """Return the starts; items of a batch with the same reason share a row."""
+def review_rows(starts: Iterable[PlannedRun]) -> list[ReviewRow]:
+    """Return the rows of starts; items of a batch with the same reason share a row."""
     alike: dict[tuple[object, ...], list[PlannedRun]] = {}
-    for start in review.starts:
+    for start in starts:
         kind = start.same and (start.same.lost, start.same.alias)
         same = (start.resource.urn, start.reason, start.unknown, start.certain, start.joins, kind)
         alike.setdefault(same, []).append(start)
-    return [_row(starts) for starts in alike.values()]
+    return [review_row(starts) for starts in alike.values()]
 
 
-def _row(starts: list[PlannedRun]) -> ReviewRow:
+def review_row(starts: Sequence[PlannedRun]) -> ReviewRow:
+    """Return the row of starts with the same reason."""
     first = starts[0]
     counts = [start.count for start in starts]
     outputs = [start.outputs for start in starts]
@@ -110,11 +111,11 @@ def _same_text(resource: ResourceRef, same: SameWork) -> str:
 
 
 def _remedy(resource: ResourceRef, same: SameWork) -> str:
-    """Return the Python code that keeps the existing run."""
+    """Return the Python code that keeps the existing run, in backticks."""
     if same.alias:
         declared = f", and {', '.join(same.differs)} as before" if same.differs else ""
-        return f"ResourceOptions(aliases=[{_alias(same.resource, resource)}]){declared}"
-    return f"existing_run_id={json.dumps(same.run_id)}" if same.run_id else "existing_run_id"
+        return f"`ResourceOptions(aliases=[{_alias(same.resource, resource)}])`{declared}"
+    return f"`existing_run_id={json.dumps(same.run_id)}`" if same.run_id else "`existing_run_id`"
 
 
 def _alias(old: ResourceRef, new: ResourceRef) -> str:

@@ -51,7 +51,7 @@ def _table(review: Review, costs: ReviewCosts | None) -> Table:
         column.justify = "right"
     for column in table.columns:
         column.overflow = "fold"  # nothing is cut: what differs may stand at the end
-    for row in review_rows(review):
+    for row in review_rows(review.starts):
         outputs = "not known" if row.outputs is None else f"{row.outputs:,}"
         why, cells = [*_why(row)], [Text(outputs)]
         if costs:
