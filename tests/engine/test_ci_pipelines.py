@@ -1,8 +1,8 @@
 """
-The pipeline of the examples, for GitHub Actions and GitLab CI: its commands run as a runner does.
+The pipelines of the examples, for GitHub Actions, GitLab CI and Jenkins: their commands run here.
 
-GitHub's own part is played here: a fresh checkout for each job, its expressions, and the command
-`gh`, which keeps what it was told. Everything else is real. GitLab's jobs have the same commands.
+The system's own part is played: a fresh checkout for each job, its expressions and variables, and
+the API of comments (`comment_api`). Everything else is real.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +20,61 @@ import yaml
 from pulumi import automation as auto
 
 from tests.engine.checkout import ROOT, Checkout, blocks
+from tests.engine.comment_api import TOKEN, CommentApi, serving
 from tests.engine.vault import Vault
 
 EXAMPLE = ROOT / "examples" / "ci"
 WORKFLOW = EXAMPLE / ".github" / "workflows" / "videos.yml"
 GITLAB = EXAMPLE / ".gitlab-ci.yml"
-PULL_REQUEST = "https://github.com/me/videos/pull/1"
+JENKINS = EXAMPLE / "Jenkinsfile"
 EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
-REGARDLESS = {"always()", "${{ !cancelled() }}"}
+REGARDLESS = {"${{ !cancelled() && steps.install.outcome == 'success' }}"}
 """Conditions of steps that run after a failure, too."""
 
 
-class Runner:
-    """A repository at GitHub, and the machines that its jobs run on."""
+class Machines:
+    """A repository, and the machines that the jobs of its pipelines run on."""
 
     def __init__(self, folder: Path, vault: Vault) -> None:
+        (folder / "checkout").mkdir()
         self.checkout = Checkout(folder / "checkout", vault)
         self.repository = self.checkout.folder / "examples" / "ci"
         self.folder = folder
+        self.count = 0
+        self.checkout.type("pulumi stack init prod", self.repository)
+
+    def fresh(self) -> Path:
+        """Return the folder of a checkout on a fresh machine."""
+        self.count += 1
+        machine = self.folder / f"machine-{self.count}"
+        shutil.copytree(self.repository, machine)
+        return machine
+
+    def script(self, text: str, machine: Path, environ: dict[str, str]) -> tuple[int, str]:
+        """Run a script of a job; return its exit code and its output."""
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", text],
+            cwd=machine,
+            env={**self.checkout.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout
+        return done.returncode, done.stdout
+
+
+class Runner:
+    """The runner of GitHub Actions."""
+
+    def __init__(self, machines: Machines, api: CommentApi) -> None:
+        self.machines, self.checkout, self.api = machines, machines.checkout, api
+        self.repository = machines.repository
         self.jobs: dict[str, dict[str, Any]] = {}
         self.env: dict[str, str] = {}
         self.load(WORKFLOW.read_text())
-        self.count = 0
-        gh = folder / "bin" / "gh"
-        gh.parent.mkdir()
-        gh.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$OUT.args"\ncp "$7" "$OUT"\n')
-        gh.chmod(0o755)
-        self.checkout.type("pulumi stack init prod", self.repository)
 
     def load(self, text: str) -> None:
         """Take a workflow."""
@@ -59,8 +88,10 @@ class Runner:
             "secrets.PULUMI_CONFIG_PASSPHRASE": "",
             "secrets.VOLCENGINE_ACCESS_KEY": "AKLTUNUSED",
             "secrets.VOLCENGINE_SECRET_KEY": "unused",
-            "github.token": "token",
-            "github.event.pull_request.html_url": PULL_REQUEST,
+            "vars.VOD_WORKFLOW_DOCS": "",
+            "github.token": TOKEN,
+            "github.event.pull_request.number": "1",
+            "github.event.pull_request.head.sha": "0123456789abcdef",
         }
         return {
             name: EXPRESSION.sub(lambda found: known[found[1]], value)
@@ -69,15 +100,8 @@ class Runner:
 
     def run(self, name: str) -> tuple[int, str]:
         """Run a job on a fresh machine; return its exit code and what it said."""
-        self.count += 1
-        job, machine = self.jobs[name], self.folder / f"machine-{self.count}"
-        shutil.copytree(self.repository, machine)
-        environ = {
-            **self.checkout.environ,
-            **self.told({**self.env, **job.get("env", {})}),
-            "OUT": str(self.folder / f"comment-{self.count}"),
-        }
-        environ["PATH"] = f"{self.folder / 'bin'}:{environ['PATH']}"
+        job, machine = self.jobs[name], self.machines.fresh()
+        environ = {**self.api.environ, **self.told({**self.env, **job.get("env", {})})}
         code, said = 0, ""
         for step in job["steps"]:
             if code and step.get("if") not in REGARDLESS:
@@ -88,40 +112,34 @@ class Runner:
                 assert action in {"actions/checkout", "actions/setup-python", "pulumi/actions"}
                 continue
             assert "${{" not in step["run"], "what others wrote must not become a command"
-            done = subprocess.run(
-                ["bash", "-e", "-o", "pipefail", "-c", step["run"]],
-                cwd=machine,
-                env={**environ, **self.told(step.get("env", {}))},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            code, said = code or done.returncode, said + done.stdout
-            assert "Traceback" not in said
+            variables = {**environ, **self.told(step.get("env", {}))}
+            status, output = self.machines.script(step["run"], machine, variables)
+            code, said = code or status, said + output
         return code, said
 
     def comment(self) -> str:
-        """What the last job posted."""
-        posted = self.folder / f"comment-{self.count}"
-        arguments = posted.with_suffix(".args").read_text().split("\n")
-        assert arguments[:3] == ["pr", "comment", PULL_REQUEST]
-        return posted.read_text()
+        """Return the only comment."""
+        [body] = self.api.bodies()
+        return str(body)
 
 
 @pytest.fixture
-def runner(command: auto.PulumiCommand, tmp_path: Path, vault: Vault) -> Runner:
-    (tmp_path / "checkout").mkdir()
-    return Runner(tmp_path, vault)
+def machines(command: auto.PulumiCommand, tmp_path: Path, vault: Vault) -> Machines:
+    return Machines(tmp_path, vault)
+
+
+@pytest.fixture
+def runner(machines: Machines) -> Iterator[Runner]:
+    with serving("github") as api:
+        yield Runner(machines, api)
 
 
 def test_it_reviews_deploys_and_pays_once(runner: Runner) -> None:
     """Also after a kill, which leaves a state without the runs. The journal is beside the state."""
-    runner.load(WORKFLOW.read_text().replace('MAX_STARTS: "20"', 'MAX_STARTS: "1"'))
+    runner.load(WORKFLOW.read_text().replace('MAX_COST: "50"', 'MAX_COST: "6.19"'))
     code, said = runner.run("review")
     assert code == 3, said
-    assert "2 runs would be started" in runner.comment()
+    assert "**Over the limit:** 6.20 CNY would be spent, more than" in runner.comment()
     code, said = runner.run("deploy")
     assert code == 3, said
 
@@ -129,6 +147,7 @@ def test_it_reviews_deploys_and_pays_once(runner: Runner) -> None:
     code, said = runner.run("review")
     assert code == 0, said
     [shown] = blocks(runner.repository / "README.md", "markdown")
+    assert [method for method, _ in runner.api.calls] == ["GET", "POST", "GET", "PATCH"]
     posted = runner.comment().splitlines()
     assert [line for line in shown.splitlines() if line not in posted] == []
     assert runner.checkout.ledger() == []
@@ -159,17 +178,79 @@ def test_no_two_deployments_at_once() -> None:
 
 
 def test_gitlab_runs_the_same_commands() -> None:
-    """Its own part differs: it shows the review as an artifact."""
     workflow, pipeline = (yaml.safe_load(path.read_text()) for path in (WORKFLOW, GITLAB))
-    assert {name: workflow["env"][name] for name in ("STACK", "MAX_STARTS")} == pipeline[
-        "variables"
-    ]
+    names = ("STACK", "MAX_STARTS", "MAX_COST")
+    assert {name: workflow["env"][name] for name in names} == pipeline["variables"]
     for name in ("review", "deploy"):
         steps = [step["run"] for step in workflow["jobs"][name]["steps"] if "run" in step]
-        posted = [step for step in steps if "gh pr comment" in step]
         commands = [*pipeline["default"]["before_script"], *pipeline[name]["script"]]
-        assert commands == [step for step in steps if step not in posted]
+        if name == "deploy":
+            assert commands == steps
+        assert [step for step in steps if step not in "\n".join(commands)] == []
     assert pipeline["deploy"]["resource_group"] == "videos-deploy-prod"
     assert pipeline["deploy"]["interruptible"] is False
     assert "VOLC" not in json.dumps(pipeline["review"])
     assert pipeline["review"]["artifacts"]["when"] == "always"
+    assert "$CI_MERGE_REQUEST_IID" in pipeline["review"]["resource_group"]
+
+
+def test_gitlab_updates_its_note_in_place(machines: Machines) -> None:
+    """Also when the change starts too many runs, and when its preview fails."""
+    pipeline = yaml.safe_load(GITLAB.read_text())
+    script = "\n".join([*pipeline["default"]["before_script"], *pipeline["review"]["script"]])
+    with serving("gitlab") as api:
+        environ = {
+            **api.environ,
+            **pipeline["variables"],
+            "PULUMI_BACKEND_URL": machines.checkout.backend,
+            "VOD_WORKFLOW_DOCS": "https://docs.example",
+        }
+        code, said = machines.script(script, machines.fresh(), {**environ, "MAX_STARTS": "1"})
+        assert code == 3, said
+        [note] = api.bodies()
+        assert "**Over the limit:** 2 runs may be started, more than `--max-starts` 1" in note
+        assert "[costs](https://docs.example/review/#costs)" in note
+        machine = machines.fresh()
+        program = machine / "__main__.py"
+        program.write_text(program.read_text().replace("template_id=", "template_id=1 or "))
+        code, said = machines.script(script, machine, environ)
+        assert code not in (0, 3), said
+        [note] = api.bodies()
+        assert "### `prod`: no review, because a command failed" in note
+        assert [method for method, path in api.calls if not path.endswith("/user")] == [
+            "GET", "POST", "GET", "PUT",
+        ]  # fmt: skip
+
+
+STAGE = re.compile(r"^    stage\('(\w+)'\) \{.*?^    \}$", re.MULTILINE | re.DOTALL)
+SH = re.compile(r"\bsh (?:'''(.*?)'''|'(.*?)')", re.DOTALL)
+SETTING = re.compile(r"^    (\w+) = '(.*?)'", re.MULTILINE)
+
+
+def test_jenkins_reviews_deploys_and_archives_the_page_of_the_runs(machines: Machines) -> None:
+    text = JENKINS.read_text()
+    assert text.count("{") == text.count("}")
+    assert "disableConcurrentBuilds(abortPrevious: false)" in text
+    stages = {found[1]: found[0] for found in STAGE.finditer(text)}
+    assert [*stages] == ["Install", "Review", "Deploy"]
+    assert "when { branch 'main' }" in stages["Deploy"]
+    assert [name for name, stage in stages.items() if "VOLCENGINE" in stage] == ["Deploy"]
+    variables = dict(SETTING.findall(text))
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    assert variables == {
+        name: workflow["env"][name] for name in ("STACK", "MAX_STARTS", "MAX_COST")
+    }
+    machine = machines.fresh()
+    environ = {**variables, "PULUMI_BACKEND_URL": machines.checkout.backend}
+    for name in ("Review", "Deploy"):  # the environment is there
+        for first, second in SH.findall(stages[name]):
+            script = (first or second).replace("\\\n", "")  # as Groovy joins lines
+            code, said = machines.script(script, machine, environ)
+            assert code == 0, said
+    archived = re.findall(r"archiveArtifacts artifacts: '(.*?)'", text)
+    assert archived == ["review.md", "runs.html"]
+    assert "2 runs would be started" in (machine / "review.md").read_text()
+    page = (machine / "runs.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert all(name in page for name in ("harbour", "lighthouse"))
+    assert len(machines.checkout.ledger()) == 2
