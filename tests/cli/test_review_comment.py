@@ -12,6 +12,7 @@ from pulumi_vod_workflow.core.property_marks import SIGNATURE, UNKNOWN_TEXT
 from tests.cli.test_review import (
     ALIAS,
     EXPECTED_TAGS,
+    batch_step,
     declared,
     gone,
     hard_batch,
@@ -108,7 +109,7 @@ def test_more_than_twenty_runs_are_folded() -> None:
     shown, folded = many.split("<details>")
     assert "| `b`: 21 items | see below | not known |" in shown
     assert "film-" not in shown.split("#### Not known")[0]
-    assert "<summary>Source of 21 runs</summary>" in folded
+    assert "<summary>Each of 21 items</summary>" in folded
     assert "| `b.film-20` | `v-film-20` |" in folded
     runs = comment({"steps": [new(f"run-{key}", vid=f"v-{key}") for key in keys]})
     shown, folded = runs.split("<details>")
@@ -116,6 +117,15 @@ def test_more_than_twenty_runs_are_folded() -> None:
     assert "| `run-film-20` |" not in shown
     assert "<summary>1 more</summary>" in folded
     assert "| `run-film-20` | `v-film-20` |" in folded
+
+
+def test_the_folded_table_has_the_change_of_each_item() -> None:
+    keys = [f"film-{number:02}" for number in range(25)]
+    old, young = ({key: f"{key}.{edition}" for key in keys} for edition in (1, 2))
+    shown, folded = comment({"steps": [batch_step("b", "update", old, young)]}).split("<details>")
+    assert shown.count(" → ") == 5
+    assert "<br>and 20 more | see below |" in shown
+    assert '| `b.film-24` | `vid: "film-24.1" → "film-24.2"` | `film-24.2` |' in folded
 
 
 @pytest.mark.parametrize(

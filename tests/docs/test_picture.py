@@ -14,8 +14,8 @@ def test_the_picture_is_of_the_command_as_it_is() -> None:
     assert picture.source_of(png) == picture.comment(), "draw again: python -m tools.site.picture"
     width, height = struct.unpack_from(">II", dict(picture.chunks(png))[b"IHDR"])
     assert width == picture.WIDTH
-    assert 300 < height < 1300, "all of the comment, and nothing below it"
-    assert len(png) < 60_000
+    assert 300 < height < 1000, "all of the comment, and nothing below it"
+    assert len(png) < 100_000
     shown = f"]({picture.PICTURE.relative_to(ROOT).as_posix()})"
     for page in ("README.md", "README.zh.md"):
         assert shown in (ROOT / page).read_text()

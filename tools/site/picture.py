@@ -21,7 +21,7 @@ import markdown
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PICTURE: Final = ROOT / "docs" / "images" / "review-comment.png"
-PREVIEW: Final = ROOT / "tests" / "cli" / "previews" / "changes.json"
+PREVIEW: Final = ROOT / "tests" / "cli" / "previews" / "forms.json"
 WIDTH: Final = 830  # CSS pixels: about the width of a comment on GitHub
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 KEYWORD: Final = b"Source"

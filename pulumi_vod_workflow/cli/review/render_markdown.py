@@ -40,6 +40,8 @@ MAX_COMMENT_CHARS: Final = 60_000
 """Characters; GitHub takes 65,536."""
 MAX_OPEN_ROWS: Final = 20
 """The rows of a table that are visible; further rows are folded."""
+MAX_ITEM_TEXTS: Final = 5
+"""The changes, or texts about the same work, in a row of several items."""
 MAX_TEXT_CHARS: Final = 300
 """Length of a sentence with names, in characters."""
 
@@ -179,13 +181,17 @@ class _Comment:
         grouped = [start for row in rows if len(row.starts) > 1 for start in row.starts]
         if grouped:
             part = grouped[: MAX_OPEN_ROWS + self.most]
+            reasons = ["<br>".join(self._why(review_row([start]))) for start in part]
             columns = [
                 _Column("run", [_code(start.resource.label) for start in part]),
+                _Column("why", reasons if len({*reasons}) > 1 else [""] * len(part)),
                 self._sources([[start] for start in part], with_workflow=not shared),
             ]
             yield from _details(
-                f"{columns[1].title.capitalize()} of {pluralise(len(grouped), 'run')}",
-                _table(columns, len(grouped) - len(part)),
+                f"Each of {pluralise(len(grouped), 'item')}",
+                _table(
+                    [column for column in columns if any(column.cells)], len(grouped) - len(part)
+                ),
             )
 
     def _sources(self, groups: Iterable[Sequence[PlannedRun]], *, with_workflow: bool) -> _Column:
@@ -207,7 +213,8 @@ class _Comment:
         return _code(start.template) + (f" ({markdown_text(shorten(name))})" if name else "")
 
     def _why(self, row: ReviewRow) -> Iterator[str]:
-        most = min(self.most, MAX_OPEN_ROWS)
+        # The folded table has the changes of each item.
+        most = min(self.most, MAX_OPEN_ROWS if len(row.starts) == 1 else MAX_ITEM_TEXTS)
         if adds_information(row) and (row.first.reason.start != NEW or row.first.reason.causes):
             yield markdown_text(row.first.reason.text)
         changes = [markdown_code(change_text(change, item)) for item, change in row.changes]
