@@ -67,6 +67,28 @@ def test_each_kind_of_start_has_a_section_and_a_total(tmp_path: Path) -> None:
     assert "- whether a run starts: `forced`\n" in section(text, "Not known before `up`")
 
 
+RERUN = {"status": "Failed", "phase": "failed", "rerunOnFailure": False}
+
+
+@pytest.mark.parametrize(
+    ("preview", "title"),
+    [
+        (replaced(RERUN, {"rerunOnFailure": True}, "rerunOnFailure"), "Started again: 1 run"),
+        (replaced(RERUN, {"rerunOnFailure": True, "vid": "v2"}, "rerunOnFailure", "vid"),
+         "Changed: 1 run"),
+        (replaced({}, {"triggers": {"a": 1}}, "triggers"), "Changed: 1 run"),
+        (replaced({}, {"vid": UNKNOWN_TEXT, "clientToken": UNKNOWN_TEXT}, "vid"),
+         "Changed: up to 1 run"),
+        (replaced({}, {"vid": "[secret]"}, "vid"), "Changed: 1 run"),
+        (declared(existingRunId=UNKNOWN_TEXT), "New: up to 1 run"),
+        (hard_batch("a", items=UNKNOWN_TEXT),
+         "Not named by the preview: an unknown number of runs"),
+    ],
+)  # fmt: skip
+def test_the_kind_of_a_start(preview: dict[str, Any], title: str) -> None:
+    assert re.findall(r"^#### (?!Not known)(.*)$", comment(preview), re.MULTILINE) == [title]
+
+
 @pytest.mark.parametrize(
     ("inputs", "source", "workflow"),
     [

@@ -50,6 +50,7 @@ def test_the_next_review_updates_the_comment(api: CommentApi, tmp_path: Path) ->
     assert api.calls == [("GET", comments), ("POST", comments)]
     [first] = api.bodies()
     assert first.startswith(f"{MARK}\n### 2 runs \u00a5\n\nCommit `01234567`, [job](https://git")
+    assert TOKEN not in first
     api.add("Why 2?")
     api.calls.clear()
     assert post(api, file, "### 1 run\n") == (0, "")
