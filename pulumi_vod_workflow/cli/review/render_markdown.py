@@ -181,7 +181,7 @@ class _Comment:
         grouped = [start for row in rows if len(row.starts) > 1 for start in row.starts]
         if grouped:
             part = grouped[: MAX_OPEN_ROWS + self.most]
-            reasons = ["<br>".join(self._why(review_row([start]))) for start in part]
+            reasons = ["<br>".join(self._differences(review_row([start]))) for start in part]
             columns = [
                 _Column("run", [_code(start.resource.label) for start in part]),
                 _Column("why", reasons if len({*reasons}) > 1 else [""] * len(part)),
@@ -213,22 +213,25 @@ class _Comment:
         return _code(start.template) + (f" ({markdown_text(shorten(name))})" if name else "")
 
     def _why(self, row: ReviewRow) -> Iterator[str]:
-        # The folded table has the changes of each item.
-        most = min(self.most, MAX_OPEN_ROWS if len(row.starts) == 1 else MAX_ITEM_TEXTS)
         if adds_information(row) and (row.first.reason.start != NEW or row.first.reason.causes):
             yield markdown_text(row.first.reason.text)
-        changes = [markdown_code(change_text(change, item)) for item, change in row.changes]
-        yield from changes[:most]
-        if len(changes) > most:
-            yield f"and {len(changes) - most:,} more"
+        yield from self._differences(row)
         unknown = [_code(path) for path in row.first.unknown if path]
         if unknown:
             yield f"not known yet: {self._named(unknown)}"
         yield from map(_sentence, uncertainty_notes(row.first))
-        yield from (_sentence(text) for text in row.sames[:most])
-        if len(row.sames) > most:
-            yield f"and {len(row.sames) - most:,} more"
         yield from (f"warning: {_sentence(text)}" for text in dict.fromkeys(row.first.warnings))
+
+    def _differences(self, row: ReviewRow) -> Iterator[str]:
+        """Yield the texts in which items of a row differ: changes, and runs of the same work."""
+        changes = [markdown_code(change_text(change, item)) for item, change in row.changes]
+        sames = [*map(_sentence, row.sames)]
+        # The folded table has the differences of each item.
+        most = min(self.most, MAX_OPEN_ROWS if len(row.starts) == 1 else MAX_ITEM_TEXTS)
+        for texts in (changes, sames):
+            yield from texts[:most]
+            if len(texts) > most:
+                yield f"and {len(texts) - most:,} more"
 
     def _unknown(self) -> Iterator[str]:
         """Yield the facts that the preview does not have."""
