@@ -209,8 +209,9 @@ class _Comment:
         hidden = _hidden_text(start.template, start)
         if hidden:
             return f"workflow {hidden}"
-        name = self.review.workflow_names.get(start.template)
-        return _code(start.template) + (f" ({markdown_text(shorten(name))})" if name else "")
+        template = str(start.template)
+        name = self.review.workflow_names.get(template)
+        return _code(template) + (f" ({markdown_text(shorten(name))})" if name else "")
 
     def _why(self, row: ReviewRow) -> Iterator[str]:
         if adds_information(row) and (row.first.reason.start != NEW or row.first.reason.causes):
