@@ -50,7 +50,7 @@ from pulumi_vod_workflow.plugin.provider_config import (
     settings_of,
     with_secret_keys,
 )
-from pulumi_vod_workflow.plugin.wire import decode, encode, with_secrets
+from pulumi_vod_workflow.plugin.wire import decode, encode
 
 T = TypeVar("T")
 
@@ -169,9 +169,9 @@ class VodServicer(ResourceProviderServicer):
         if unknown:
             log = self._connection(context).log
             log.warning(UNKNOWN_CONFIGURATION.format(", ".join(unknown)))
-        inputs = with_secret_keys(with_secrets(news.values, news.secrets))
+        # The engine sends no marks of secrets here, and adds those of the program to the answer.
         return proto.CheckResponse(
-            inputs=encode(inputs),
+            inputs=encode(with_secret_keys(news.values)),
             failures=[proto.CheckFailure(property="", reason=text)] if text else [],
         )
 
@@ -200,7 +200,7 @@ class VodServicer(ResourceProviderServicer):
         announcements = Announcements(connection.print_line, log.warning, log.stack_status)
         service = BlockingService(connection.print_line)
         connection.session = Session(load, service, announcements, command_age=command_age)
-        return proto.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+        return proto.ConfigureResponse()  # the answer to `Handshake` decides
 
     async def Cancel(self, _request: Empty, context: Any) -> Empty:
         """End the engine's waits and retries; each start that was sent is recorded first."""

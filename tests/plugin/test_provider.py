@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
@@ -36,6 +38,7 @@ COMMAND = ("-m", "pulumi_vod_workflow.plugin")
 START: dict[str, Any] = {"vid": "v1", "templateId": "t1"}
 HUSH = "s3cr3t-value"
 PROVIDER = "urn:pulumi:s::p::pulumi:providers:vod::default"
+RUN_URN = "urn:pulumi:s::p::vod:index:WorkflowRun::x"
 PropertyDiff = provider_pb2.PropertyDiff
 
 
@@ -166,6 +169,9 @@ def test_a_changed_configuration_replaces_nothing(provider: PluginClient) -> Non
         assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
         assert not answer.replaces
         assert not answer.hasDetailedDiff
+    same = provider_pb2.DiffRequest(urn=PROVIDER, olds=request.news, news=request.news)
+    answer = provider.server.stub.DiffConfig(same)
+    assert answer.changes == provider_pb2.DiffResponse.DIFF_NONE
 
 
 def test_a_start_outlives_its_engine(vod_emulator: VodEmulator, tmp_path: Path) -> None:
@@ -209,7 +215,12 @@ def test_a_wait_ends_with_its_engine(vod_emulator: VodEmulator, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("operation", "outcome"), [("Create", "A run may exist."), ("Delete", "No run was started.")]
+    ("operation", "outcome"),
+    [
+        ("Create", "A run may exist."),
+        ("Update", "A run may exist."),
+        ("Delete", "No run was started."),
+    ],
 )
 def test_a_defect_tells_whether_a_run_may_exist(
     operation: str, outcome: str, monkeypatch: pytest.MonkeyPatch
@@ -226,8 +237,9 @@ def test_a_defect_tells_whether_a_run_may_exist(
     servicer = VodServicer("127.0.0.1:1")
     request: Any = {
         "Create": provider_pb2.CreateRequest,
+        "Update": provider_pb2.UpdateRequest,
         "Delete": provider_pb2.DeleteRequest,
-    }[operation](urn="urn:pulumi:s::p::vod:index:WorkflowRun::x")
+    }[operation](urn=RUN_URN)
 
     async def play() -> None:
         await servicer.Configure(provider_pb2.ConfigureRequest(urn=PROVIDER), Context())
@@ -237,6 +249,25 @@ def test_a_defect_tells_whether_a_run_may_exist(
         asyncio.run(play())
     assert outcome in str(caught.value)
     assert HUSH not in str(caught.value)
+
+
+def test_the_engine_alone_limits_the_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of threads would let waits block the starts of other resources."""
+    together = threading.Barrier(100, timeout=30)
+
+    async def delete(_: Any) -> Empty:
+        together.wait()
+        return Empty()
+
+    monkeypatch.setattr(operations, "delete", delete)
+    servicer = VodServicer()
+    request = provider_pb2.DeleteRequest(urn=RUN_URN)
+
+    async def play() -> None:
+        await servicer.Configure(provider_pb2.ConfigureRequest(urn=PROVIDER), None)
+        await asyncio.gather(*(servicer.Delete(request, None) for _ in range(together.parties)))
+
+    asyncio.run(play())
 
 
 def test_an_idle_process_ends_with_its_engine_alone() -> None:
@@ -361,6 +392,12 @@ def test_a_wait_that_fails_keeps_its_resource(
 
 
 # -- secrets -----------------------------------------------------------------------------------
+
+
+def test_the_engine_sends_marks_of_secrets(server: Server) -> None:
+    """Otherwise it removes them, and the provider cannot know which of its values are secret."""
+    request = provider_pb2.ProviderHandshakeRequest(engine_address=server.engine_address)
+    assert server.stub.Handshake(request).accept_secrets
 
 
 def test_the_keys_of_the_stack_are_secret(provider: PluginClient) -> None:
@@ -655,6 +692,16 @@ def test_functions(provider: PluginClient, vod_emulator: VodEmulator) -> None:
             invoke("getRun", **wrong)
         assert "No run was started." in str(caught.value)
     assert len(vod_emulator.ledger()) == 1
+
+
+def test_what_the_package_does_not_have_is_unimplemented(provider: PluginClient) -> None:
+    """A newer SDK may have it."""
+    invoke = provider_pb2.InvokeRequest(tok="vod:index:getNothing")
+    delete = provider_pb2.DeleteRequest(urn=RUN_URN.replace("Run", "Nothing"))
+    for call, request in [("Invoke", invoke), ("Delete", delete)]:
+        with pytest.raises(grpc.RpcError, match="unknown .*Nothing") as caught:
+            getattr(provider.server.stub, call)(request)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_message_may_be_large(provider: PluginClient) -> None:
