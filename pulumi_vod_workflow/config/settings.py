@@ -103,8 +103,8 @@ class Settings:
     Then a preview shows the durations of sources to every reader of its output. Only
     `vod-workflow review` reads the file.
     """
-    encrypted: str = ""
-    """The error about encrypted keys that this process cannot read; empty without such keys."""
+    unreadable: str = ""
+    """The error about keys that this process cannot read; empty without such keys."""
     doubts: tuple[str, ...] = ()
     """The sentences about settings in a wrong namespace."""
     provider: str | None = None
@@ -115,11 +115,11 @@ class Settings:
         Return the credentials.
 
         Raises:
-            ConfigurationError: with every searched source, or with the remedy for encrypted keys.
+            ConfigurationError: with every searched source, or with the remedy for unreadable keys.
 
         """
-        if self.credentials is None and self.encrypted:
-            raise ConfigurationError(self.encrypted)
+        if self.credentials is None and self.unreadable:
+            raise ConfigurationError(self.unreadable)
         if self.credentials is None:
             places = "\n".join(f"  - {place}" for place in self.searched)
             doubts = "".join(f" {doubt}" for doubt in self.doubts)

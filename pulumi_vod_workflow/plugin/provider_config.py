@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,16 @@ from pulumi_vod_workflow.core.values import UNKNOWN, is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 from pulumi_vod_workflow.plugin.host import own_provider_of, project_of
 
-SECRET_KEYS: Final = frozenset({"accessKey", "secretKey", "sessionToken", "journal"})
+KEYS: Final = frozenset({"accessKey", "secretKey", "sessionToken"})
+"""The settings that sign requests."""
+UNKNOWN_KEY: Final = "unknown-before-the-update"
+"""The placeholder of an unknown key in a preview."""
+SECRET_KEYS: Final = frozenset({*KEYS, "journal"})
 """The settings that may contain a secret: the URL of a database has a password."""
+UNREADABLE: Final = (
+    "Another resource determines the keys of the provider, and this operation does not know them. "
+    "No run was started.\nhint: run `pulumi up` again"
+)
 ENGINE_KEYS: Final = frozenset({"version", "pluginDownloadURL"})
 """The keys that the engine adds."""
 
@@ -47,7 +56,7 @@ def settings_of(
     }
     # The engine gives the project's name to dynamic providers alone.
     environ = {**os.environ, "PULUMI_PROJECT": project}
-    return load_settings(
+    settings = load_settings(
         texts.get,
         environ,
         home_folder(),
@@ -56,6 +65,10 @@ def settings_of(
         trusts_login=False,
         provider=provider,
     )
+    if has_unknown_keys(arguments):
+        # The keys of another source may be those of another account.
+        return replace(settings, credentials=None, unreadable=UNREADABLE, preflight="off")
+    return settings
 
 
 def problems_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> str:
@@ -67,6 +80,24 @@ def problems_of(arguments: Mapping[str, Any], urn: str, folder: Path) -> str:
     except ConfigurationError as error:
         return str(error)
     return ""
+
+
+def with_known_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a configuration without unknown keys, so that the engine checks and compares resources.
+
+    While any setting is unknown, the engine calls no provider. But only calls of the service need
+    keys.
+    """
+    return {
+        key: UNKNOWN_KEY if key in KEYS and value is UNKNOWN else value
+        for key, value in arguments.items()
+    }
+
+
+def has_unknown_keys(arguments: Mapping[str, Any]) -> bool:
+    """Return whether a preview does not know the keys of a configuration."""
+    return any(arguments.get(key) == UNKNOWN_KEY for key in KEYS)
 
 
 def with_secret_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,8 +46,10 @@ from pulumi_vod_workflow.plugin.host import (
 )
 from pulumi_vod_workflow.plugin.operations import Call, InitFailedError
 from pulumi_vod_workflow.plugin.provider_config import (
+    has_unknown_keys,
     problems_of,
     settings_of,
+    with_known_keys,
     with_secret_keys,
 )
 from pulumi_vod_workflow.plugin.wire import decode, encode
@@ -95,6 +97,8 @@ class Connection:
 
     project: str = ""
     """The project's name, as soon as a request has it."""
+    has_unknown_keys: bool = False
+    """As in `provider_config.has_unknown_keys`."""
 
     def print_line(self, line: str) -> None:
         """Show a lasting line of the whole operation."""
@@ -163,15 +167,15 @@ class VodServicer(ResourceProviderServicer):
 
     async def CheckConfig(self, request: proto.CheckRequest, context: Any) -> proto.CheckResponse:
         """Validate the configuration; free."""
-        news = decode(request.news)
-        text = problems_of(news.values, request.urn, self._folder)
-        unknown = sorted(name for name, value in news.values.items() if not is_known(value))
+        news = with_known_keys(decode(request.news).values)
+        text = problems_of(news, request.urn, self._folder)
+        unknown = sorted(name for name, value in news.items() if not is_known(value))
         if unknown:
             log = self._connection(context).log
             log.warning(UNKNOWN_CONFIGURATION.format(", ".join(unknown)))
         # The engine sends no marks of secrets here, and adds those of the program to the answer.
         return proto.CheckResponse(
-            inputs=encode(with_secret_keys(news.values)),
+            inputs=encode(with_secret_keys(news)),
             failures=[proto.CheckFailure(property="", reason=text)] if text else [],
         )
 
@@ -188,6 +192,7 @@ class VodServicer(ResourceProviderServicer):
         arguments = decode(request.args).values
         connection = self._connection(context)
         connection.project = project_of(request.urn)
+        connection.has_unknown_keys = has_unknown_keys(arguments)
         provider = own_provider_of(request.urn)
 
         def load() -> Settings:
@@ -240,6 +245,11 @@ class VodServicer(ResourceProviderServicer):
 
     async def Read(self, request: proto.ReadRequest, context: Any) -> proto.ReadResponse:
         """Read the current outputs of a resource; free."""
+        if self._connection(context).has_unknown_keys:
+            # The engine answers so itself while it does not know another setting.
+            return proto.ReadResponse(
+                id=request.id, properties=request.properties, inputs=request.inputs
+            )
         return await self._answer(operations.read, request, context)
 
     async def Update(self, request: proto.UpdateRequest, context: Any) -> proto.UpdateResponse:
@@ -254,6 +264,8 @@ class VodServicer(ResourceProviderServicer):
         """Call a function of the package; free."""
         if request.tok not in operations.FUNCTIONS:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"unknown function {request.tok}")
+        if self._connection(context).has_unknown_keys:  # as in `Read`
+            return proto.InvokeResponse()
         arguments = decode(request.args).values
 
         async def call(session: Session, host: Host) -> proto.InvokeResponse:

@@ -190,6 +190,38 @@ def test_secrets_by_the_marks_of_the_engine(story: Story) -> None:
     assert '"shown":1' in written
 
 
+def test_a_preview_of_unknown_keys_shows_what_is_paid(story: Story) -> None:
+    """
+    Another resource determines the keys of a provider, and the same update changes its run.
+
+    Each line about a run stands on the row of its own resource.
+    """
+
+    def program(edition: int) -> None:
+        triggers = {"edition": edition}
+        source = WorkflowRun("source", vid="v1", template_id="t1", triggers=triggers)
+        config = {key.removeprefix("vod:"): text for key, text in story.config.items()}
+        key = source.run_id.apply(lambda _: config["secretKey"])
+        provider = pulumi.ProviderResource("vod", "own", {**config, "secretKey": key})
+        opts = ResourceOptions(provider=provider)
+        WorkflowRun("changed", opts, vid="v2", template_id="t1", triggers=triggers)
+        WorkflowRun("same", opts, vid="v3", template_id="t1")
+
+    first = story.pays(lambda: program(1), 3)
+    for name in ("source", "changed", "same"):
+        assert (name, "starts a paid run") in story.shown.lines
+        run_id = story.resources[name]["id"]
+        assert [text for of, text in first.lines if run_id in text and of != name] == []
+        assert [text for of, text in first.lines if of == name]
+    story.emulator.advance(5000)
+    replaced = story.pays(lambda: program(2), 2)
+    assert {name for op, name in replaced.changed if op == "create-replacement"} == {
+        "source",
+        "changed",
+    }
+    assert story.config["vod:secretKey"] not in story.shown.text
+
+
 def test_two_creates_of_one_name_are_one_start(
     story: Story, command: auto.PulumiCommand, plugin_folder: Path
 ) -> None:

@@ -20,6 +20,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 
+from pulumi_vod_workflow.core.property_marks import UNKNOWN_TEXT
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.values import UNKNOWN
 from pulumi_vod_workflow.emulator import VodEmulator
@@ -169,7 +170,8 @@ def test_a_changed_configuration_replaces_nothing(provider: PluginClient) -> Non
         assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
         assert not answer.replaces
         assert not answer.hasDetailedDiff
-    same = provider_pb2.DiffRequest(urn=PROVIDER, olds=request.news, news=request.news)
+    config = struct({"region": "cn-north-1"})
+    same = provider_pb2.DiffRequest(urn=PROVIDER, olds=config, news=config)
     answer = provider.server.stub.DiffConfig(same)
     assert answer.changes == provider_pb2.DiffResponse.DIFF_NONE
 
@@ -381,11 +383,17 @@ def test_a_wait_that_fails_keeps_its_resource(
     assert text in reason
     assert caught.value.details() == reason
 
-    vod_emulator.advance(5000)
     if end == "failure":
         return
     next_operation(provider, vod_emulator)
     wait.id, wait.inputs, wait.outputs = kept.id, inputs, plainly(kept.properties)
+    update = provider_pb2.UpdateRequest(
+        urn=request.urn, id=kept.id, olds=kept.properties, news=request.properties, timeout=0.5
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        provider.server.stub.Update(update, timeout=60)
+    assert failed_wait(caught.value).id == kept.id
+    vod_emulator.advance(5000)
     provider.update(wait, inputs)
     assert wait.outputs["results"]["slow"]["phase"] == "succeeded"
     assert len(vod_emulator.ledger()) == 1
@@ -480,13 +488,33 @@ def test_an_engine_that_names_no_provider_uses_no_other_projects_journal(
 def test_a_preview_that_may_hide_starts_says_so(server: Server) -> None:
     """While a setting is unknown, the engine shows each change as an update, also a paid one."""
     begin = len(server.engine.logged)
-    for news in ({"region": "cn-north-1"}, {"region": "cn-north-1", "accessKey": UNKNOWN}):
+    for news in ({"region": "cn-north-1"}, {"accessKey": UNKNOWN, "region": UNKNOWN}):
         server.stub.Handshake(
             provider_pb2.ProviderHandshakeRequest(engine_address=server.engine_address)
         )
         server.stub.CheckConfig(provider_pb2.CheckRequest(urn=PROVIDER, news=struct(news)))
     [line] = [line.message for line in server.engine.logged[begin:]]
-    assert "settings of the provider: accessKey." in line
+    assert "settings of the provider: region." in line
+
+
+def test_a_preview_with_unknown_keys_needs_none(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """It calls no service, not even with the keys of another account, and no start has them."""
+    adopted = provider.up(run("adopted"), START)
+    requests = vod_emulator.requests()
+    keys = dict.fromkeys(["vod:accessKey", "vod:secretKey"], UNKNOWN_TEXT)
+    provider.configure({**vod_emulator.config, **keys, "vod:preflight": "error"})
+    inputs = provider.checked(run("planned"), {**START, "vid": "v2"})
+    assert provider.diff(adopted, inputs).replaces == ["vid"]
+    assert provider.preview_create(run("planned"), inputs)["runId"] is UNKNOWN
+    before = adopted.outputs
+    assert provider.read(adopted).outputs == before
+    invoke = provider_pb2.InvokeRequest(tok="vod:index:getRun", args=struct({"runId": adopted.id}))
+    assert plainly(getattr(provider.server.stub.Invoke(invoke), "return")) == {}
+    with pytest.raises(ProviderError, match="this operation does not know them"):
+        provider.create(run("planned"), inputs)
+    assert vod_emulator.requests() == requests
 
 
 def test_a_secret_stays_at_its_place(provider: PluginClient, vod_emulator: VodEmulator) -> None:
@@ -509,8 +537,18 @@ def test_a_secret_stays_at_its_place(provider: PluginClient, vod_emulator: VodEm
     free = {**declared, "rerunOnFailure": True}
     provider.update(resource, provider.checked(resource, free))
     assert resource.outputs["triggers"] == inputs["triggers"]
+    read = provider_pb2.ReadRequest(
+        urn=provider.urn(resource),
+        id=resource.id,
+        properties=struct(resource.outputs),
+        inputs=struct(resource.inputs),
+    )
+    assert provider.server.stub.Read(read).inputs == read.inputs
     shown = [line.message for line in provider.server.engine.logged]
     assert HUSH not in json.dumps(shown)
+    plain = {**free, "triggers": {"shown": 1, "hidden": HUSH}}
+    provider.update(resource, provider.checked(resource, plain))
+    assert resource.outputs["triggers"] == plain["triggers"], "the program has removed the mark"
     assert len(vod_emulator.ledger()) == 1
 
 
@@ -524,13 +562,18 @@ def test_the_results_of_a_secret_run_are_secret(
     public = provider.up(run("public"), {**START, "vid": "v2"})
     vod_emulator.advance(5000)
     ids = {"run": secret.id, "item": batch.outputs["runs"]["a"]["runId"], "public": public.id}
-    for name, run_id in ids.items():
-        wait = Resource("WorkflowCompletion", f"wait-{name}")
-        provider.up(wait, {"runs": {"a": run_id}})
+    waits = {
+        name: provider.up(Resource("WorkflowCompletion", f"wait-{name}"), {"runs": {"a": run_id}})
+        for name, run_id in ids.items()
+    }
+    # An update of the wait alone (`--target`) knows the secret from the recorded mark.
+    next_operation(provider, vod_emulator)
+    for name, wait in waits.items():
         assert isinstance(wait.outputs["results"], Secret) == (name != "public")
-        provider.update(wait, provider.checked(wait, {"runs": {"a": run_id}, "timeout": 60}))
+        declared = {"runs": {"a": ids[name]}, "timeout": 60}
+        provider.update(wait, provider.checked(wait, declared))
         assert isinstance(wait.outputs["results"], Secret) == (name != "public")
-    # The next operation knows the secret from the diff.
+    # Another wait knows it from the diff of the run.
     next_operation(provider, vod_emulator)
     provider.diff(secret, secret.inputs)
     again = provider.up(Resource("WorkflowCompletion", "again"), {"runs": {"a": secret.id}})
@@ -569,6 +612,7 @@ def detailed(provider: PluginClient, resource: Resource, news: dict[str, Any]) -
     )
     answer = provider.server.stub.Diff(request)
     assert answer.hasDetailedDiff == bool(answer.detailedDiff)
+    assert not answer.deleteBeforeReplace, "a failed start would leave the stack without a run"
     return {path: (found.kind, found.inputDiff) for path, found in answer.detailedDiff.items()}
 
 
@@ -620,6 +664,15 @@ def test_a_reason_that_is_no_input_is_named_too(
     assert found == {"rerunOnFailure": (PropertyDiff.UPDATE_REPLACE, False)}
 
 
+def test_an_item_that_starts_again_has_no_changed_input(provider: PluginClient) -> None:
+    """An empty difference would hide the update."""
+    declared = {"items": {"a": START, "x": {**START, "vid": "emu-missing"}}}
+    batch = provider.up(Resource("WorkflowBatch", "again"), declared)
+    inputs = provider.checked(batch, declared)
+    assert provider.diff(batch, inputs).changes
+    assert detailed(provider, batch, inputs) == {}
+
+
 def test_an_import_is_followed_by_no_change(
     provider: PluginClient, vod_emulator: VodEmulator
 ) -> None:
@@ -652,10 +705,17 @@ def test_the_engine_reads_a_run_until_its_end(
     create = provider_pb2.CreateRequest(urn=provider.urn(run("moving")), properties=struct(inputs))
     created = provider.server.stub.Create(create)
     assert created.refresh_before_update
-    vod_emulator.advance(5000)
     read = provider_pb2.ReadRequest(
         urn=create.urn, id=created.id, properties=created.properties, inputs=create.properties
     )
+    assert provider.server.stub.Read(read).refresh_before_update
+    update = provider_pb2.UpdateRequest(
+        urn=create.urn, id=created.id, olds=created.properties, news=create.properties
+    )
+    assert provider.server.stub.Update(update).refresh_before_update
+    update.preview = True
+    assert not provider.server.stub.Update(update).refresh_before_update, "nothing is recorded"
+    vod_emulator.advance(5000)
     found = provider.server.stub.Read(read)
     assert not found.refresh_before_update
     assert found.inputs == create.properties
@@ -699,7 +759,7 @@ def test_what_the_package_does_not_have_is_unimplemented(provider: PluginClient)
     invoke = provider_pb2.InvokeRequest(tok="vod:index:getNothing")
     delete = provider_pb2.DeleteRequest(urn=RUN_URN.replace("Run", "Nothing"))
     for call, request in [("Invoke", invoke), ("Delete", delete)]:
-        with pytest.raises(grpc.RpcError, match="unknown .*Nothing") as caught:
+        with pytest.raises(grpc.RpcError, match=r"unknown .*Nothing") as caught:
             getattr(provider.server.stub, call)(request)
         assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
 

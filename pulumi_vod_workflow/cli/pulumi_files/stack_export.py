@@ -79,7 +79,7 @@ class Stack(ExportedStack):
             home_folder(),
             folder=cwd or Path(),
         )
-        return replace(found, encrypted=self._encrypted(cwd))
+        return replace(found, unreadable=self._encrypted(cwd))
 
 
 def read_stack(source: str | None, name: str | None = None, cwd: Path | None = None) -> Stack:
