@@ -281,6 +281,8 @@ class PluginClient(ProviderClient):
 
     preview_calls_create = True
     records_failed_wait = True
+    arguments: Struct
+    """The configuration of the last `configure`."""
 
     def configure(self, config: Mapping[str, str]) -> None:
         self._call(
@@ -293,6 +295,7 @@ class PluginClient(ProviderClient):
         checked = self._call(
             self.server.stub.CheckConfig, provider_pb2.CheckRequest(urn=urn, news=inputs)
         )
+        self.arguments = checked.inputs
         variables = {key.replace("vod:", "vod:config:"): text for key, text in config.items()}
         self._call(
             self.server.stub.Configure,

@@ -81,11 +81,9 @@ def recorded_runs(folder: Path) -> list[str]:
     return [run for (run,) in found]
 
 
-def next_operation(provider: PluginClient, emulator: VodEmulator) -> None:
+def next_operation(provider: PluginClient) -> None:
     """Begin the next operation of the engine, as an attached process sees it."""
-    arguments = {key.removeprefix("vod:"): text for key, text in emulator.config.items()}
-    request = provider_pb2.ConfigureRequest(args=struct(arguments))
-    provider.server.stub.Configure(request)
+    provider.server.stub.Configure(provider_pb2.ConfigureRequest(args=provider.arguments))
 
 
 # -- money -------------------------------------------------------------------------------------
@@ -140,6 +138,18 @@ def test_a_value_that_is_lost_starts_nothing(
     with pytest.raises(ProviderError, match="No run was started"):
         provider.create(run("lost"), inputs)
     assert vod_emulator.ledger() == []
+
+
+def test_a_create_that_no_check_preceded_finds_the_start(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """No state has the run, as after `pulumi do ... create`: in the same operation or another."""
+    inputs = provider.checked(run("repeated"), START)
+    first = provider.create(run("repeated"), inputs)
+    assert provider.create(run("repeated"), inputs).id == first.id
+    next_operation(provider)
+    assert provider.create(run("repeated"), inputs).id == first.id
+    assert len(vod_emulator.ledger()) == 1
 
 
 @pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowBatch"])
@@ -385,7 +395,7 @@ def test_a_wait_that_fails_keeps_its_resource(
 
     if end == "failure":
         return
-    next_operation(provider, vod_emulator)
+    next_operation(provider)
     wait.id, wait.inputs, wait.outputs = kept.id, inputs, plainly(kept.properties)
     update = provider_pb2.UpdateRequest(
         urn=request.urn, id=kept.id, olds=kept.properties, news=request.properties, timeout=0.5
@@ -478,7 +488,10 @@ def test_an_engine_that_names_no_provider_uses_no_other_projects_journal(
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     with serve(*COMMAND) as server:
         provider = PluginClient(server)
-        next_operation(provider, vod_emulator)
+        provider.arguments = struct(
+            {key.removeprefix("vod:"): text for key, text in vod_emulator.config.items()}
+        )
+        next_operation(provider)
         provider.up(run("lonely"), START)
     assert len(vod_emulator.ledger()) == 1
     assert [*tmp_path.rglob("vod-journal*")]
@@ -498,13 +511,13 @@ def test_a_preview_that_may_hide_starts_says_so(server: Server) -> None:
 
 
 def test_a_preview_with_unknown_keys_needs_none(
-    provider: PluginClient, vod_emulator: VodEmulator
+    provider: PluginClient, vod_emulator: VodEmulator, tmp_path: Path
 ) -> None:
     """It calls no service, not even with the keys of another account, and no start has them."""
     adopted = provider.up(run("adopted"), START)
     requests = vod_emulator.requests()
     keys = dict.fromkeys(["vod:accessKey", "vod:secretKey"], UNKNOWN_TEXT)
-    provider.configure({**vod_emulator.config, **keys, "vod:preflight": "error"})
+    provider.configure({**configuration(vod_emulator, tmp_path), **keys, "vod:preflight": "error"})
     inputs = provider.checked(run("planned"), {**START, "vid": "v2"})
     assert provider.diff(adopted, inputs).replaces == ["vid"]
     assert provider.preview_create(run("planned"), inputs)["runId"] is UNKNOWN
@@ -567,14 +580,14 @@ def test_the_results_of_a_secret_run_are_secret(
         for name, run_id in ids.items()
     }
     # An update of the wait alone (`--target`) knows the secret from the recorded mark.
-    next_operation(provider, vod_emulator)
+    next_operation(provider)
     for name, wait in waits.items():
         assert isinstance(wait.outputs["results"], Secret) == (name != "public")
         declared = {"runs": {"a": ids[name]}, "timeout": 60}
         provider.update(wait, provider.checked(wait, declared))
         assert isinstance(wait.outputs["results"], Secret) == (name != "public")
     # Another wait knows it from the diff of the run.
-    next_operation(provider, vod_emulator)
+    next_operation(provider)
     provider.diff(secret, secret.inputs)
     again = provider.up(Resource("WorkflowCompletion", "again"), {"runs": {"a": secret.id}})
     assert isinstance(again.outputs["results"], Secret)
@@ -650,6 +663,17 @@ def test_a_diff_shows_nothing_inside_of_a_secret(provider: PluginClient) -> None
     assert detailed(provider, resource, resource.inputs) == {}
 
 
+def test_the_pickle_of_a_dynamic_resource_is_no_property(provider: PluginClient) -> None:
+    """A resource that has moved from the dynamic provider has one in its inputs and outputs."""
+    moved = provider.up(run("moved"), START)
+    for properties in (moved.inputs, moved.outputs):
+        properties["__provider"] = "pickle"
+    free = provider.checked(moved, {**START, "rerunOnFailure": True})
+    assert [*detailed(provider, moved, free)] == ["rerunOnFailure"]
+    provider.update(moved, free)
+    assert "__provider" not in moved.outputs
+
+
 def test_a_reason_that_is_no_input_is_named_too(
     provider: PluginClient, vod_emulator: VodEmulator
 ) -> None:
@@ -657,7 +681,7 @@ def test_a_reason_that_is_no_input_is_named_too(
     resource = provider.up(run("rerun"), {**START, "rerunOnFailure": True})
     vod_emulator.advance(5000)
     provider.read(resource)
-    next_operation(provider, vod_emulator)
+    next_operation(provider)
     found = detailed(
         provider, resource, provider.checked(resource, {**START, "rerunOnFailure": True})
     )
