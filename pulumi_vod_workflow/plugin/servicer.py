@@ -135,20 +135,16 @@ class VodServicer(ResourceProviderServicer):
         self, request: proto.ProviderHandshakeRequest, context: Any
     ) -> proto.ProviderHandshakeResponse:
         """Begin an operation of the engine."""
-        self._begin(request.engine_address, context)
-        return proto.ProviderHandshakeResponse(accept_secrets=True)
-
-    async def Attach(self, request: plugin_pb2.PluginAttach, context: Any) -> Empty:
-        """Begin an operation of an engine that has not started this process."""
-        self._begin(request.address, context)
-        return Empty()
-
-    def _begin(self, engine_address: str, context: Any) -> None:
         # The engine calls `Cancel` at the end of each operation, also of a successful one.
         self._connections = {
             key: each for key, each in self._connections.items() if not each.cancelled.is_set()
         }
-        self._connections[self._key(context)] = Connection(EngineLog(engine_address))
+        self._connections[self._key(context)] = Connection(EngineLog(request.engine_address))
+        return proto.ProviderHandshakeResponse(accept_secrets=True)
+
+    async def Attach(self, _request: plugin_pb2.PluginAttach, _context: Any) -> Empty:
+        """Accept an engine that has not started this process, after its `Handshake`."""
+        return Empty()
 
     def _key(self, context: Any) -> str:
         """Return what separates connections; the engine of this process has a single one."""

@@ -272,7 +272,7 @@ def test_the_engine_alone_limits_the_operations(monkeypatch: pytest.MonkeyPatch)
         return Empty()
 
     monkeypatch.setattr(operations, "delete", delete)
-    servicer = VodServicer()
+    servicer = VodServicer("127.0.0.1:1")
     request = provider_pb2.DeleteRequest(urn=RUN_URN)
 
     async def play() -> None:
