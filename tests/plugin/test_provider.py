@@ -28,7 +28,14 @@ from pulumi_vod_workflow.hosting.engine_watch import ENGINE_CHECK_INTERVAL, REFU
 from pulumi_vod_workflow.plugin import operations
 from pulumi_vod_workflow.plugin.servicer import VodServicer
 from tests.engine.project import until
-from tests.hosts.client import PluginClient, ProviderError, Resource, from_wire, to_wire
+from tests.hosts.client import (
+    PluginClient,
+    ProviderError,
+    Resource,
+    from_wire,
+    has_secret,
+    to_wire,
+)
 from tests.hosts.conftest import configuration
 from tests.hosts.server import Server, connect, serve, shown
 from torture.gate import Gate
@@ -610,6 +617,33 @@ def test_a_run_with_secret_inputs_is_found_as_a_secret(provider: PluginClient) -
     changed = {"existingRunId": run_id, "vid": "v1", "rerunOnFailure": True}
     provider.update(adopted, provider.checked(adopted, changed))
     assert adopted.outputs["callbackArgs"] == Secret(HUSH)
+
+
+def test_a_wait_that_fails_keeps_its_secrets(
+    provider: PluginClient, vod_emulator: VodEmulator
+) -> None:
+    """Of its inputs, and of the results that an earlier operation has recorded."""
+    hidden = provider.up(run("ended"), {**START, "vid": Secret(HUSH)})
+    vod_emulator.advance(5000)
+    wait = provider.up(Resource("WorkflowCompletion", "grown"), {"runs": {"a": hidden.id}})
+    next_operation(provider)
+    slow = provider.up(run("unfinished"), {**START, "vid": "v2"})
+    runs = {"a": hidden.id, "b": Secret(slow.id)}
+    update = provider_pb2.UpdateRequest(
+        urn=provider.urn(wait),
+        id=wait.id,
+        olds=struct(wait.outputs),
+        news=struct(provider.checked(wait, {"runs": runs})),
+        timeout=0.5,
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        provider.server.stub.Update(update, timeout=60)
+    kept = failed_wait(caught.value)
+    assert kept.inputs == update.news
+    properties = plainly(kept.properties)
+    assert properties["runs"] == plainly(update.news)["runs"]
+    assert has_secret(properties["runs"])
+    assert isinstance(properties["results"], Secret)
 
 
 # -- diff, import, functions -------------------------------------------------------------------
