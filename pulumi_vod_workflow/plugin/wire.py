@@ -123,8 +123,6 @@ def with_secrets(properties: Mapping[str, Any], secrets: Mapping[str | int, Any]
 
 
 def _mark(value: Any, parts: SecretParts) -> Any:
-    if isinstance(value, Secret) or not parts:
-        return value
     if isinstance(parts, Mapping):
         if isinstance(value, Mapping) and parts.keys() <= value.keys():
             return with_secrets(value, parts)

@@ -37,6 +37,7 @@ def test_values_survive_the_wire() -> None:
     values = {"a": [1, 2.5, None, True], "b": {"c": UNKNOWN}, "d": "x", "e": {"f": ["g", {}]}}
     marked = {**values, "d": Secret({"x": Secret(1)}), "e": {"f": [Secret("g"), {}]}}
     found = decode(encode(marked))
+    assert encode(marked) == encode({**marked, "d": Secret({"x": 1})})
     assert found.values == {**values, "d": {"x": 1}}
     assert found.secrets == {"d": True, "e": {"f": {0: True}}}
     again = with_secrets(found.values, found.secrets)

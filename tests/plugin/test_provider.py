@@ -664,9 +664,9 @@ def detailed(provider: PluginClient, resource: Resource, news: dict[str, Any]) -
 
 
 def test_a_diff_names_each_changed_part(provider: PluginClient) -> None:
-    old = {**START, "triggers": {"a": 1, "b c": [1, 2]}, "rerunOnFailure": True}
+    old = {**START, "triggers": {"a": 1, "b c": [1, 2], "e": [1]}, "rerunOnFailure": True}
     resource = provider.up(run("diff"), old)
-    new = {**START, "triggers": {"a": 2, "b c": [1, 3], "d": 4}}
+    new = {**START, "triggers": {"a": 2, "b c": [1, 3], "d": 4, "e": [1, 2]}}
     found = detailed(provider, resource, provider.checked(resource, new))
     assert found == {
         "clientToken": (PropertyDiff.UPDATE, True),
@@ -674,6 +674,7 @@ def test_a_diff_names_each_changed_part(provider: PluginClient) -> None:
         "triggers.a": (PropertyDiff.UPDATE_REPLACE, True),
         'triggers["b c"][1]': (PropertyDiff.UPDATE_REPLACE, True),
         "triggers.d": (PropertyDiff.ADD_REPLACE, True),
+        "triggers.e": (PropertyDiff.UPDATE_REPLACE, True),
     }
     assert detailed(provider, resource, provider.checked(resource, old)) == {}
 
