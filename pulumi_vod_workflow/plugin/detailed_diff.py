@@ -32,17 +32,17 @@ def detailed_diff(
 
     """
     found: dict[str, proto.PropertyDiff] = {}
+    changed: set[str] = set()
     before, after = recorded.values, declared.values
     for name in sorted({*before, *after}):
         secrets = [each.secrets.get(name, False) for each in (recorded, declared)]
         for path, kind in _changes(before.get(name), after.get(name), (name,), secrets):
+            changed.add(name)
             found[property_path(*path)] = proto.PropertyDiff(
                 kind=_REPLACES[kind] if name in replaces else kind, inputDiff=True
             )
-    changed = {name.partition(".")[0].partition("[")[0] for name in found}
-    for name in replaces:
-        if name not in changed:
-            found[name] = proto.PropertyDiff(kind=proto.PropertyDiff.UPDATE_REPLACE)
+    for name in {*replaces} - changed:
+        found[name] = proto.PropertyDiff(kind=proto.PropertyDiff.UPDATE_REPLACE)
     return found
 
 

@@ -19,11 +19,12 @@ from pulumi_vod_workflow.lifecycle.announcements import Announcements
 from pulumi_vod_workflow.lifecycle.reader import RunRead
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.plugin import engine_process, operations
+from pulumi_vod_workflow.plugin.detailed_diff import detailed_diff
 from pulumi_vod_workflow.plugin.host import own_provider_of, scope_of, type_of
 from pulumi_vod_workflow.plugin.operations import Call
 from pulumi_vod_workflow.plugin.provider_config import with_secret_keys
 from pulumi_vod_workflow.plugin.servicer import VodServicer
-from pulumi_vod_workflow.plugin.wire import UNKNOWN_TEXTS, decode, encode, with_secrets
+from pulumi_vod_workflow.plugin.wire import UNKNOWN_TEXTS, Decoded, decode, encode, with_secrets
 
 
 def struct(properties: dict[str, Any]) -> Struct:
@@ -43,6 +44,12 @@ def test_values_survive_the_wire() -> None:
     again = with_secrets(found.values, found.secrets)
     assert again == {**values, "d": Secret({"x": 1}), "e": {"f": [Secret("g"), {}]}}
     assert all(decode(struct({"x": text})).values["x"] is UNKNOWN for text in UNKNOWN_TEXTS)
+
+
+def test_a_flag_is_no_number_in_a_difference() -> None:
+    """And a key with a space has a path in brackets, which names the changed property, too."""
+    old, new = Decoded({"triggers": {"b c": 1}}, {}), Decoded({"triggers": {"b c": True}}, {})
+    assert [*detailed_diff(old, new, ["triggers"])] == ['triggers["b c"]']
 
 
 @pytest.mark.parametrize(

@@ -447,6 +447,7 @@ def test_the_keys_of_the_stack_are_secret(provider: PluginClient) -> None:
         ({"resendWithin": -1}, "vod:resendWithin: must be seconds"),
         ({"endpoint": f"https://{HUSH}@x"}, "vod:endpoint"),
         ({"version": "0.1.0", "endpoint": UNKNOWN, "regoin": "x"}, ""),
+        ({"version": "0.1.0", "pluginDownloadURL": "x", "preflight": None}, ""),
     ],
 )
 def test_problems_of_the_configuration_come_before_all_resources(
