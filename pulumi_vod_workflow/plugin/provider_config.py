@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -50,7 +49,7 @@ def settings_of(
 
     """
     texts = {
-        f"vod:{key}": _text(value)
+        f"vod:{key}": str(value)
         for key, value in arguments.items()
         if key not in ENGINE_KEYS and value is not None
     }
@@ -112,8 +111,4 @@ def _is_secret(key: str, value: Any) -> bool:
     """Return whether a setting is, or contains, a secret."""
     # The next update reads the former journal by this setting of the state. If it is secret, the
     # update does not know the starts that only the former journal has.
-    return key in SECRET_KEYS and (key != "journal" or has_credentials(_text(value)))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return key in SECRET_KEYS and (key != "journal" or has_credentials(str(value)))

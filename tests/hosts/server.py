@@ -106,13 +106,17 @@ def serve(*command: str, attached: bool = False) -> Iterator[Server]:
     engine_address = f"127.0.0.1:{engine_server.add_insecure_port('127.0.0.1:0')}"
     engine_server.start()
     environ = {key: text for key, text in os.environ.items() if not key.startswith("VOLC")}
+    if (
+        "pulumi.dynamic" in command
+    ):  # the engine gives the project's name to dynamic providers alone
+        environ["PULUMI_PROJECT"] = "p"
     process = subprocess.Popen(
         [sys.executable, "-u", *command, *([] if attached else [engine_address])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**environ, "PULUMI_PROJECT": "p"},
+        env=environ,
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -427,17 +427,14 @@ def test_the_engine_sends_marks_of_secrets(server: Server) -> None:
 
 def test_the_keys_of_the_stack_are_secret(provider: PluginClient) -> None:
     """A stack may have them in plain, and the engine records what CheckConfig answers."""
-    keys = {"accessKey": "AKLTx", "secretKey": HUSH, "sessionToken": HUSH, "region": "cn-north-1"}
-    request = provider_pb2.CheckRequest(urn=PROVIDER, news=struct(keys))
+    keys = {"accessKey": "AKLTx", "secretKey": HUSH, "sessionToken": HUSH}
+    config = {**keys, "region": "cn-north-1"}
+    request = provider_pb2.CheckRequest(urn=PROVIDER, news=struct(config))
     answer = provider.server.stub.CheckConfig(request)
     assert not answer.failures
     found = plainly(answer.inputs)
     assert found["region"] == "cn-north-1"
-    assert {key for key, value in found.items() if isinstance(value, Secret)} == {
-        "accessKey",
-        "secretKey",
-        "sessionToken",
-    }
+    assert {key for key, value in found.items() if isinstance(value, Secret)} == {*keys}
 
 
 @pytest.mark.parametrize(
@@ -493,6 +490,9 @@ def test_an_engine_that_names_no_provider_uses_no_other_projects_journal(
     (tmp_path / "Pulumi.yaml").write_text(f"name: other\nbackend: {{url: 'file://{state}'}}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    login = tmp_path / "home" / ".pulumi" / "credentials.json"  # of the last `pulumi login`
+    login.parent.mkdir(parents=True)
+    login.write_text(json.dumps({"current": f"file://{state}"}))
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     with serve(*COMMAND) as server:
         provider = PluginClient(server)
