@@ -66,7 +66,7 @@ def settings_of(
     )
     if has_unknown_keys(arguments):
         # The keys of another source may be those of another account.
-        return replace(settings, credentials=None, unreadable=UNREADABLE, preflight="off")
+        return replace(settings, credentials=None, unreadable=UNREADABLE)
     return settings
 
 
