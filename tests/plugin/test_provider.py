@@ -429,7 +429,7 @@ def test_an_engine_that_names_no_provider_uses_no_other_projects_journal(
     state = tmp_path / "state"
     (tmp_path / "Pulumi.yaml").write_text(f"name: other\nbackend: {{url: 'file://{state}'}}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     with serve(*COMMAND) as server:
         provider = PluginClient(server)
