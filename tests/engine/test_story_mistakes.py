@@ -69,7 +69,7 @@ def test_advice_is_in_the_programs_spelling_and_doubts_are_warnings(story: Story
     }
 
     def one() -> None:
-        mistyped: Any = {"templat_id": "t1", "run_id": "lb:1", "callbackArgs": "a"}
+        mistyped: Any = {"templat_id": "t1", "runId": "lb:1", "callbackArgs": "a"}
         WorkflowRun("typo", vid="v1", callback_args="b", triggers=integers, **mistyped)
 
     def many() -> None:
@@ -84,7 +84,7 @@ def test_advice_is_in_the_programs_spelling_and_doubts_are_warnings(story: Story
 
     for program, told in (
         (one, "templat_id: unknown key; did you mean template_id? The keys here are callback_args"),
-        (one, "run_id: unknown key; The keys here are callback_args"),
+        (one, "runId: unknown key; The keys here are callback_args"),
         (one, "callback_args: is given twice, as callback_args and as callbackArgs; keep one"),
         (one, "triggers.a: must be JSON with numbers below 2**53"),
         (one, "triggers.b: must be JSON with numbers below 2**53"),
