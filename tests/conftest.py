@@ -61,6 +61,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def pulumi_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave the user's folder of Pulumi alone: by default, a provider keeps its journal there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULUMI_HOME", str(tmp_path_factory.mktemp("pulumi") / "home"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """A page of a real browser; each of its tests has the group `browser`, so one is started."""

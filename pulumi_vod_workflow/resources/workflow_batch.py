@@ -118,6 +118,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
     ) -> None:
         validate_options("WorkflowBatch", opts, "declare each run as existing_run_id of an item")
         validate_keys("WorkflowBatch", declared)
+        self._has_failure_limit = declared.get("max_failures") is not None
         items = declared.get("items")
         lines = _lines(items)
         if isinstance(items, Mapping):
@@ -138,7 +139,7 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         prefix = "" if name is None else f"{name}."
 
         def merge(parts: Sequence[Any]) -> dict[str, Any]:
-            runs, rejected, unclear, not_sent, region, endpoint = parts
+            runs, rejected, unclear, region, endpoint, *not_sent = parts
             found = {
                 prefix + key: {
                     "runId": run.run_id,
@@ -156,18 +157,14 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
             }
             return {
                 **found,
-                **{prefix + key: {"rejected": NOT_SENT} for key in not_sent or ()},
+                **{prefix + key: {"rejected": NOT_SENT} for keys in not_sent for key in keys or ()},
                 **without_run,
             }
 
-        known = (
-            self.runs,
-            self.rejected,
-            self.unclear,
-            self.not_sent,
-            self.region,
-            self.endpoint,
-        )
+        # The state has `notSent` only with a limit. An absent output is unknown in each preview, so
+        # a wait for a batch without a limit must not use it.
+        limited = (self.not_sent,) if self._has_failure_limit else ()
+        known = (self.runs, self.rejected, self.unclear, self.region, self.endpoint, *limited)
         return Output.all(*known).apply(merge)
 
     def _secret_marker(self) -> Output[Any]:

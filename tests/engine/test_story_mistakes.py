@@ -93,7 +93,7 @@ def test_advice_is_in_the_programs_spelling_and_doubts_are_warnings(story: Story
         (many, "item: unknown key; did you mean items?"),
         (many, "priority: is an input of the items: set it in the defaults, or in an item"),
         (ends, "on_failure: is given twice, as on_failure and as onFailure; keep one"),
-        (ends, "run: unknown key; did you mean runs? The keys here are on_failure, runs, timeout"),
+        (ends, "run: unknown key; did you mean runs? The keys here are fail_fast, on_failure"),
     ):
         shown = refused.get(program) or refused.setdefault(program, story.preview(program))
         assert shown.failed
@@ -135,7 +135,10 @@ def test_the_run_of_another_item_is_not_adopted_with_another_source(story: Story
 
 
 WAIT = "; `wait().results` has the results of this update"
-BATCH_HAS = "client_tokens, defaults, endpoint, items, region, rejected, runs, unclear"
+BATCH_HAS = (
+    "client_tokens, defaults, endpoint, items, max_failures, not_sent, region, rejected, runs, "
+    "unclear"
+)
 PROGRAMS = {
     "run.transcodes[0]": (
         """

@@ -489,7 +489,7 @@ def test_an_engine_that_names_no_provider_uses_no_other_projects_journal(
     state = tmp_path / "state"
     (tmp_path / "Pulumi.yaml").write_text(f"name: other\nbackend: {{url: 'file://{state}'}}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home" / ".pulumi"))
     login = tmp_path / "home" / ".pulumi" / "credentials.json"  # of the last `pulumi login`
     login.parent.mkdir(parents=True)
     login.write_text(json.dumps({"current": f"file://{state}"}))

@@ -81,7 +81,7 @@ def to_batch_state(
         if key in items and values_differ(inputs, inputs_of(items[key])):
             kept[key]["inputs"] = inputs
     without_run: dict[str, Any] = {"rejected": dict(rejected), "unclear": dict(unclear)}
-    if not_sent:
+    if not_sent or "maxFailures" in declared:
         without_run["notSent"] = sorted(not_sent)
     return {**declared, "runs": kept, **without_run, **site}
 

@@ -160,7 +160,7 @@ def unknown_key_reason(key: str, given: Collection[str], allowed: Mapping[str, s
     # `rename_keys` renames a key that has only one spelling in the object.
     if allowed.get(camel) == key and camel in given:
         return f"is given twice, as {key} and as {camel}; keep one of them"
-    near = difflib.get_close_matches(camel, sorted(allowed), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(camel, sorted(allowed), n=1, cutoff=0.6)
     # The message uses the program's spelling: snake_case, or the API's names.
     spelled = allowed if key.islower() else dict(zip(allowed, allowed, strict=True))
     hint = f"did you mean {spelled[near[0]]}? " if near else ""
