@@ -85,7 +85,9 @@ def test_changes_in_stacks_of_their_own_are_predicted(
 def test_each_item_of_a_killed_batch_is_predicted(like: Project, tmp_path: Path) -> None:
     """Of more items than a message names, too: those that the journal has, and those to start."""
     count = scaled(8, 260)
-    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "600"}) as stand:
+    rate = str(scaled(2, 50))  # so slow that the kill comes before the last start
+    config = {"vod:resendWithin": "600", "vod:requestsPerSecond": rate}
+    with Stand(tmp_path / "stand", like, config) as stand:
         stand.declared.items = {f"k{n:03}": {"vid": f"v{n}", "template_id": "t"}
                                 for n in range(count)}  # fmt: skip
         assert crash(stand, "group", "answered", count // 2, random.Random(1))

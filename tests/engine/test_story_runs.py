@@ -95,7 +95,7 @@ def test_recover_leads_out_of_a_crash_without_a_second_start(stand: Stand) -> No
     assert first(command, trap.reached.is_set)
     until(lambda: sum(passage.delivered for passage in stand.gate.passages) == 3)
     [journal] = stand.folder.rglob("vod-journal.sqlite3")
-    until(lambda: len(accepted(journal)) == 3)
+    until(lambda: len(accepted(journal)) == 3 and "run" in stand.recorded)
     strike(command, "group")
     trap.release(lost=True)
     end(stand, command, patient=False)
