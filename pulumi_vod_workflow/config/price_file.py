@@ -22,7 +22,8 @@ def load_prices(path: Path) -> Prices:
 
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)  # a device may have no end
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         why = getattr(error, "strerror", None) or "its name cannot be one"
         raise ConfigurationError(

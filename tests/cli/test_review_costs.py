@@ -236,11 +236,13 @@ def test_bad_prices_and_bad_usage(tmp_path: Path) -> None:
         ([f"--prices={wrong}"], "line 3: default.per_run: must be a number from 0"),
         ([f"--prices={tmp_path / 'latin.toml'}"], "line 2: is not in UTF-8"),
         ([f"--prices={tmp_path / 'large.toml'}"], "is larger than 1,000,000 bytes"),
+        (["--prices=/dev/zero"], "is larger than 1,000,000 bytes"),
         ([f"--prices={tmp_path / 'none.toml'}"], "cannot be read: No such file"),
         (["--max-cost=5"], "--max-cost needs prices"),
-        (["--max-cost=-5"], "must be a number, 0 or more"),
-        (["--max-cost=nan"], "must be a number, 0 or more"),
-        (["--max-cost=5 CNY"], "must be a number, 0 or more"),
+        (["--max-cost=-5"], "must be a number from 0 to 1,000,000,000,000,000"),
+        (["--max-cost=nan"], "must be a number from 0 to 1,000,000,000,000,000"),
+        (["--max-cost=1e999999999"], "must be a number from 0 to 1,000,000,000,000,000"),
+        (["--max-cost=5 CNY"], "must be a number from 0 to 1,000,000,000,000,000"),
     ):
         result = review(recorded("changes"), *options)
         assert (result.exit_code, result.stdout) == (2, "")
