@@ -118,6 +118,19 @@ def test_what_has_no_price_is_told_with_the_reason(
     assert cost(declared(**inputs), prices) == ("0", None, [(reason, 1)])
 
 
+def test_a_second_message_lowers_no_estimate(prices: str) -> None:
+    """A program may repeat a message of an earlier preview, with the duration of that time."""
+    own, other = (planned(declared(), **lasting(seconds)) for seconds in ("90.5", "1"))
+    for first, second in ((own, other), (other, own)):
+        both = {**first, "diagnostics": [*first["diagnostics"], *second["diagnostics"]]}
+        assert cost(both, prices) == ("0", None, [("durationUnknown", 1)])
+    twice = {**own, "diagnostics": own["diagnostics"] * 2}
+    assert cost(twice, prices) == ("0.04525", "0.04525", [])
+    # Nothing binds this message to the inputs: its fingerprint is that of the URN.
+    unbound = planned(declared(clientToken=UNKNOWN_TEXT), **lasting("1"))
+    assert cost(unbound, prices)[1:] == (None, [("durationUnknown", 1)])
+
+
 def test_a_message_with_impossible_durations_is_ignored(prices: str) -> None:
     """With secret inputs anyone could write it; a run has no keys; a batch's groups have some."""
     secret = declared(secretInputs=True, vid="[secret]", clientToken="[secret]")
