@@ -21,7 +21,11 @@ from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.change_text import Sides, sides
 from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, confusable_reason
 from pulumi_vod_workflow.cli.review.render_common import review_rows
-from pulumi_vod_workflow.cli.review.render_markdown import MAX_COMMENT_CHARS, render_markdown
+from pulumi_vod_workflow.cli.review.render_markdown import (
+    MAX_COMMENT_CHARS,
+    TOO_LONG,
+    render_markdown,
+)
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.cli.sanitize import escape_invisible, markdown_code, markdown_text
 from pulumi_vod_workflow.core.plan_message import (
@@ -862,6 +866,25 @@ def test_a_comment_always_fits() -> None:
     assert "1,200 runs would be started" in text
     assert "more |" in text
     assert "and 9" not in text.split("<details>")[0], "the visible part stays short"
+
+
+def test_a_comment_fits_whatever_a_program_logs() -> None:
+    """Bars take six characters each. The reader finds the numbers, and where the rest is."""
+    steps = [new(f"run{number}") for number in range(30)]
+    noise = [("warning", steps[0]["urn"]), ("info", "")]
+    preview = {
+        "steps": steps,
+        "diagnostics": [
+            {"urn": urn, "severity": severity, "message": f"vod: {number} {'|' * 400}"}
+            for severity, urn in noise
+            for number in range(200)
+        ],
+    }
+    text = render_markdown(build_review(Preview.model_validate(preview)), 5)
+    assert len(text) <= MAX_COMMENT_CHARS
+    assert "30 runs would be started" in text
+    assert "**Over the limit:** 30 runs may be started" in text
+    assert TOO_LONG in text
 
 
 def test_the_sample_in_the_documentation_is_a_real_one() -> None:
