@@ -40,6 +40,7 @@ from pulumi_vod_workflow.core.plan_message import (
 )
 from pulumi_vod_workflow.core.property_marks import SIGNATURE, UNKNOWN_TEXT
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATE_NAMES, SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.resource_types import RUN_TYPE
 from pulumi_vod_workflow.core.start_reason import NEW, SENT_BEFORE
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 from tests.scale import scaled
@@ -119,6 +120,13 @@ def test_a_new_run_that_the_engine_shows_as_an_update(news: dict[str, Any], paid
     found = starts(preview)
     assert found.keys() == ({("run", None), ("batch", "a")} if paid else set())
     assert review(preview, "--max-starts=1").exit_code == (3 if paid else 0)
+
+
+def test_an_update_without_inputs_may_be_a_new_run_of_the_packaged_provider() -> None:
+    for run_type, paid in (("vod:index:WorkflowRun", 1), (RUN_TYPE, 0)):
+        step = {"op": "update", "urn": f"urn:pulumi:dev::p::{run_type}::run"}
+        found = as_data({"result": "succeeded", "duration": 1, "resources": [step]})["starts"]
+        assert (found["certain"], found["atMost"]) == (0, paid)
 
 
 # -- what is read ------------------------------------------------------------------------------

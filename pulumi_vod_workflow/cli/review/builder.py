@@ -47,7 +47,12 @@ from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATE_NAMES, request_value
-from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    RUN_TYPE,
+    is_packaged,
+)
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -107,7 +112,11 @@ def _bounds(step: Step) -> Iterator[ReviewItem]:
     resource = ResourceRef(step.urn)
     if step.op in DELETES and step.type in (RUN_TYPE, BATCH_TYPE):
         yield DroppedRun(resource, None, None)
-    elif step.type == RUN_TYPE and step.op in CREATES:  # it may adopt or reuse a run
+    elif step.type == RUN_TYPE and (
+        step.op in CREATES  # it may adopt or reuse a run
+        # The engine shows a new run as an update while a setting of the provider is unknown.
+        or (step.op in UPDATES and is_packaged(step.urn))
+    ):
         yield PlannedRun(resource, NO_INPUTS, certain=False)
     elif step.type == RUN_TYPE:
         yield FreeChange(resource, FreeReason.READ if step.op in READS else FreeReason.RECORDED)
