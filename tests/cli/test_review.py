@@ -85,6 +85,7 @@ def replaced(old: dict[str, Any], new: dict[str, Any], *reasons: str) -> dict[st
     """A preview that replaces one run."""
     preview = declared(**new)
     before = {"vid": "v1", "templateId": "t1", "runId": "r1", "clientToken": "old", **old}
+    preview["changeSummary"] = {"replace": 1}
     preview["steps"][0] |= {"op": "replace", "replaceReasons": [*reasons]}
     preview["steps"][0]["oldState"] = {"inputs": before, "outputs": before}
     return preview
@@ -595,6 +596,23 @@ def test_the_summary_of_runs_that_are_new_counts_as_the_digest_does() -> None:
             result = review(form, f"--max-starts={most}", "--format=json")
             assert json.loads(result.stdout)["starts"]["atMost"] == 2
             assert result.exit_code == exit_code
+
+
+@pytest.mark.parametrize("name", FORM_FILES)
+def test_a_preview_that_lacks_a_step_is_refused(name: str) -> None:
+    """Each step may be a paid start, and the engine counts the steps."""
+    lines = (PREVIEWS / name).read_text().split("\n")
+    if name == "forms-events.jsonl":
+        created = next(number for number, line in enumerate(lines) if '"op":"create"' in line)
+        data = "\n".join([*lines[:created], *lines[created + 1 :]])
+    else:
+        found = json.loads("\n".join(lines))
+        steps = found.get("steps") or found["resources"]
+        steps.remove(next(step for step in steps if step["op"] == "create"))
+        data = json.dumps(found)
+    result = review(data.encode())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "counted 3 steps `create`, and this preview has 2" in result.stderr
 
 
 @pytest.mark.parametrize("cut", [2, -1])
