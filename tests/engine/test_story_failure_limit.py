@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi import Output
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
 from pulumi_vod_workflow.emulator import VodEmulator
@@ -88,6 +89,27 @@ def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
         outcome = story.pays(batch(corrected, **limit), 0)
         assert outcome.changed == [("update", "batch")]
         story.stays(batch(corrected, **limit))
+
+
+def test_a_batch_that_stopped_keeps_its_secrets(story: Story) -> None:
+    """Its state comes from an error, and the next update continues it without a payment."""
+    quick(story)
+
+    def program() -> None:
+        declared: Any = {
+            name: {"vid": Output.secret(f"emu-fail-1003-s3cr3t-{name}")} for name in keys(6)
+        }
+        WorkflowBatch("batch", items=declared, defaults={"template_id": "t1"}, max_failures=2)
+
+    for paid in (2, 4):
+        outcome = story.failing_up(program)
+        assert len(story.emulator.ledger()) == paid
+        assert "did not send" in outcome.text
+        assert "s3cr3t" not in outcome.text
+        assert "s3cr3t" not in story.stack.state_file.read_text()
+    story.refresh()
+    assert "s3cr3t" not in story.stack.state_file.read_text()
+    assert len(story.batch["runs"]) == 4
 
 
 def test_rejected_starts_count(story: Story) -> None:
