@@ -598,6 +598,16 @@ def test_the_summary_of_runs_that_are_new_counts_as_the_digest_does() -> None:
             assert result.exit_code == exit_code
 
 
+def test_an_operation_of_a_newer_engine_is_refused() -> None:
+    """It may be a paid start. Resources of other packages do not matter."""
+    step = {**new("one"), "op": "create-lazily"}
+    result = review({"steps": [step]}, "--max-starts=0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "does not know the operation `create-lazily`" in result.stderr
+    step["urn"] = "urn:pulumi:dev::project::random:index:Text::one"
+    assert review({"steps": [step]}, "--max-starts=0").exit_code == 0
+
+
 @pytest.mark.parametrize("name", FORM_FILES)
 def test_a_preview_that_lacks_a_step_is_refused(name: str) -> None:
     """Each step may be a paid start, and the engine counts the steps."""

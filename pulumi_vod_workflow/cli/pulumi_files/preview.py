@@ -39,6 +39,10 @@ CREATES: Final = ("replace", "create-replacement", "create")
 UPDATES: Final = ("update",)
 DELETES: Final = ("delete", "delete-replaced", "discard", "discard-replaced")
 READS: Final = ("read", "read-replacement")
+WITHOUT_START: Final = (
+    "same", "refresh", "diff", "import", "import-replacement", "remove-pending-replace"
+)  # fmt: skip
+"""Further operations; none of them starts a run."""
 
 PREVIEW_HINT: Final = (
     "hint: Run `pulumi preview --json > preview.json`, and give this command the file."

@@ -25,7 +25,9 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     HIDDEN_SECRET,
     READS,
     UPDATES,
+    WITHOUT_START,
     Preview,
+    PreviewError,
     Step,
     contains_marker,
 )
@@ -62,7 +64,7 @@ def build_review(preview: Preview) -> Review:
     Return the review of this package's resources in a preview.
 
     Raises:
-        PreviewError: when a newer version of the provider made the preview.
+        PreviewError: when a newer version of the provider or of the engine made the preview.
 
     """
     service = _service(preview.config)
@@ -137,10 +139,22 @@ def _service(config: Mapping[str, Any]) -> str | None:
 
 
 def _decisive_steps(steps: Iterable[Step]) -> dict[str, Step]:
-    """Return the decisive step of each resource: a replacement has up to three steps."""
+    """
+    Return the decisive step of each resource: a replacement has up to three steps.
+
+    Raises:
+        PreviewError: when the engine has an operation that this version does not know.
+
+    """
     ranked = (*CREATES, *UPDATES, *DELETES, *READS)
     found: dict[str, Step] = {}
     for step in steps:
+        if step.type in (RUN_TYPE, BATCH_TYPE) and step.op not in (*ranked, *WITHOUT_START):
+            raise PreviewError(
+                f"This version does not know the operation `{step.op}` of the step on {step.urn}, "
+                "so the number of starts is not known. No run was started.\n"
+                "hint: Run the review with a newer version of pulumi_vod_workflow."
+            )
         other = found.get(step.urn)
         if step.op in ranked and (other is None or ranked.index(step.op) < ranked.index(other.op)):
             found[step.urn] = step
