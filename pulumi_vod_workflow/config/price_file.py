@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,14 @@ from pulumi_vod_workflow.errors import ConfigurationError, Problem
 MAX_FILE_BYTES: Final = 1_000_000
 """The size of the largest price file, in bytes."""
 MAX_PROBLEMS_SHOWN: Final = 100
+
+
+def configured_price_file(setting: str, folder: Path | None = None) -> Path:
+    """Return the file of `vod:prices`; a relative path starts at the folder, or the current one."""
+    path = Path(setting)
+    with suppress(RuntimeError):  # `~name` without such a user: the read reports it
+        path = path.expanduser()
+    return (folder or Path()) / path
 
 
 def load_prices(path: Path) -> Prices:

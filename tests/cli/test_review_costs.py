@@ -118,6 +118,13 @@ def test_what_has_no_price_is_told_with_the_reason(
     assert cost(declared(**inputs), prices) == ("0", None, [(reason, 1)])
 
 
+def test_a_setting_with_an_unknown_user_is_an_error_not_a_traceback() -> None:
+    preview = {**declared(), "config": {"vod:prices": "~nobody-has-this-name/prices.toml"}}
+    result = review(preview, "--max-cost=1")
+    assert result.exit_code == 2
+    assert "price file ~nobody-has-this-name/prices.toml: cannot be read" in result.stderr
+
+
 def test_a_second_message_lowers_no_estimate(prices: str) -> None:
     """A program may repeat a message of an earlier preview, with the duration of that time."""
     own, other = (planned(declared(), **lasting(seconds)) for seconds in ("90.5", "1"))

@@ -28,7 +28,7 @@ from pulumi_vod_workflow.cli.review.render_common import limit_text
 from pulumi_vod_workflow.cli.review.render_json import render_json
 from pulumi_vod_workflow.cli.review.render_markdown import render_markdown
 from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
-from pulumi_vod_workflow.config.price_file import load_prices
+from pulumi_vod_workflow.config.price_file import configured_price_file, load_prices
 from pulumi_vod_workflow.core.prices import MAX_DECIMALS, Prices, parse_amount
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -163,7 +163,7 @@ def _prices(preview: Preview, file: Path | None) -> Prices | None:
     """
     configured = preview.config.get("vod:prices")
     if file is None and isinstance(configured, str) and configured.strip():
-        file = Path(configured.strip()).expanduser()
+        file = configured_price_file(configured.strip())
     return None if file is None else load_prices(file)
 
 
