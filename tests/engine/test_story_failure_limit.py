@@ -10,6 +10,7 @@ import pytest
 from pulumi import Output
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+from pulumi_vod_workflow.core.resource_types import RUN_TYPE
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Program, Story
 from tests.engine.project import Project, until
@@ -200,18 +201,37 @@ def test_each_class_of_ends_starts_again_by_its_name(story: Story) -> None:
 
 
 def test_an_interrupted_rerun_is_found_again(story: Story) -> None:
-    """The token of a rerun after a user error follows from the state: the journal has its run."""
-    declared: Any = {"a": {"vid": "emu-fail-1003", "rerun_on": ["userError"]}}
-    story.up(batch(declared))
+    """
+    The token of a rerun after a user error follows from the state.
+
+    So the journal has its run, and without the journal's record the service joins the start to it.
+    """
+    story.emulator.settings(dedup="finished")
+    failing: Any = {"vid": "emu-fail-1003", "rerun_on": ["userError"]}
+
+    def program() -> None:
+        WorkflowBatch("batch", items={"a": failing}, defaults={"template_id": "t1"})
+        WorkflowRun("run", template_id="t2", **failing)
+
+    def run_ids() -> list[str]:
+        [run] = story.of_type(RUN_TYPE).values()
+        return [story.batch["runs"]["a"]["runId"], run["outputs"]["runId"]]
+
+    story.up(program)
     story.emulator.advance(5000)
     story.refresh()
     before = story.stack.state_file.read_text()
-    story.pays(batch(declared), 1)
-    rerun = story.batch["runs"]["a"]["runId"]
+    story.pays(program, 2)
+    reruns = run_ids()
     story.stack.state_file.write_text(before)  # as after a crash before the engine saved it
-    outcome = story.pays(batch(declared), 0)
+    outcome = story.pays(program, 0)
     assert "reuses runs that an earlier update started (free): a" in outcome.text
-    assert story.batch["runs"]["a"]["runId"] == rerun
+    assert run_ids() == reruns
+    story.stays(program)  # the journal has no record of the runs any more
+    story.stack.state_file.write_text(before)  # as of an old copy
+    story.up(program)
+    assert run_ids() == reruns
+    assert len({start["runId"] for start in story.emulator.ledger()}) == 4
 
 
 def test_a_wait_can_end_at_the_first_failure(story: Story) -> None:
