@@ -15,7 +15,7 @@ MAX_PROBLEMS_SHOWN: Final = 100
 
 
 def configured_price_file(setting: str, folder: Path | None = None) -> Path:
-    """Return the file of `vod:prices`; a relative path starts at the folder, or the current one."""
+    """Return the file of a setting; a relative path starts at the folder, or the current one."""
     path = Path(setting)
     with suppress(RuntimeError):  # `~name` without such a user: the read reports it
         path = path.expanduser()
