@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,14 @@ MAX_FILE_BYTES: Final = 1_000_000
 MAX_PROBLEMS_SHOWN: Final = 100
 
 
+def configured_price_file(setting: str, folder: Path | None = None) -> Path:
+    """Return the file of a setting; a relative path starts at the folder, or the current one."""
+    path = Path(setting)
+    with suppress(RuntimeError):  # `~name` without such a user: the read reports it
+        path = path.expanduser()
+    return (folder or Path()) / path
+
+
 def load_prices(path: Path) -> Prices:
     """
     Read a price file.
@@ -22,7 +31,8 @@ def load_prices(path: Path) -> Prices:
 
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)  # a device may have no end
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         why = getattr(error, "strerror", None) or "its name cannot be one"
         raise ConfigurationError(

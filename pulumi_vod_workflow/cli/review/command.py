@@ -28,9 +28,12 @@ from pulumi_vod_workflow.cli.review.render_common import limit_text
 from pulumi_vod_workflow.cli.review.render_json import render_json
 from pulumi_vod_workflow.cli.review.render_markdown import render_markdown
 from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
-from pulumi_vod_workflow.config.price_file import load_prices
-from pulumi_vod_workflow.core.prices import Prices
+from pulumi_vod_workflow.config.price_file import configured_price_file, load_prices
+from pulumi_vod_workflow.core.prices import MAX_DECIMALS, Prices, parse_amount
 from pulumi_vod_workflow.errors import ConfigurationError
+
+MAX_COST: Final = 10**15
+"""The highest limit, in units of the currency."""
 
 
 def _amount(text: str) -> Decimal:
@@ -38,15 +41,17 @@ def _amount(text: str) -> Decimal:
     Return an amount of money.
 
     Raises:
-        BadParameter: when the text is no number, or negative.
+        BadParameter: when the text is no number, negative, or no plausible amount.
 
     """
     try:
-        amount = Decimal(text)
+        amount = parse_amount(Decimal(text), MAX_COST)
     except InvalidOperation:
-        amount = Decimal(-1)
-    if not (amount.is_finite() and amount >= 0):
-        raise typer.BadParameter("must be a number, 0 or more")
+        amount = None
+    if amount is None:
+        raise typer.BadParameter(
+            f"must be a number from 0 to {MAX_COST:,}, with at most {MAX_DECIMALS} decimals"
+        )
     return amount
 
 
@@ -158,7 +163,7 @@ def _prices(preview: Preview, file: Path | None) -> Prices | None:
     """
     configured = preview.config.get("vod:prices")
     if file is None and isinstance(configured, str) and configured.strip():
-        file = Path(configured.strip()).expanduser()
+        file = configured_price_file(configured.strip())
     return None if file is None else load_prices(file)
 
 

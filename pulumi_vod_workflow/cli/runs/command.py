@@ -47,7 +47,7 @@ from pulumi_vod_workflow.cli.runs.render_table import (
 from pulumi_vod_workflow.cli.runs.totals import totals_of
 from pulumi_vod_workflow.cli.sanitize import escape_line
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.config.price_file import load_prices
+from pulumi_vod_workflow.config.price_file import configured_price_file, load_prices
 from pulumi_vod_workflow.errors import ConfigurationError
 
 FROM_STATE = "Source: the state. `pulumi refresh --run-program` updates the state: free."
@@ -240,7 +240,8 @@ def _costs(
             "the stacks differ in vod:prices\nhint: give one price file by --prices"
         )
     if price_file is None and any(configured):
-        price_file = (cwd or Path()) / Path(*configured).expanduser()
+        [setting] = configured
+        price_file = configured_price_file(setting, cwd)
     if price_file is None:
         if review is not None:
             raise ConfigurationError(
