@@ -67,7 +67,7 @@ def import_runs(story: Story, path: Path) -> None:
     story.stack.import_stack(auto.Deployment(document["version"], document["deployment"]))
 
 
-@pytest.mark.hosts("dynamic", "plugin")
+@pytest.mark.hosts("dynamic", torture="plugin")
 @pytest.mark.parametrize("path", STATES, ids=lambda path: path.stem)
 def test_an_upgrade_costs_nothing(story: Story, path: Path) -> None:
     """No create, replace or update; unfinished runs are read on; `destroy` works."""
@@ -105,7 +105,7 @@ def import_many(story: Story, path: Path) -> None:
     story.stack.import_stack(auto.Deployment(document["version"], document["deployment"]))
 
 
-@pytest.mark.hosts("dynamic", "plugin")
+@pytest.mark.hosts("dynamic", torture="plugin")
 @pytest.mark.parametrize("path", MANY, ids=lambda path: path.stem)
 def test_an_upgrade_of_many_costs_nothing(story: Story, path: Path) -> None:
     """Only the item that was rejected is tried again; results stay; `destroy` works."""

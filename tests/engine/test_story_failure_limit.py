@@ -15,7 +15,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Program, Story
 from tests.engine.project import Project, until
 from tests.engine.vault import Vault
-from tests.scale import scaled
+from tests.scale import only_in_torture, scaled
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
@@ -42,21 +42,13 @@ def quick(story: Story) -> None:
     story.emulator.settings(pending_seconds=0, running_seconds=0.3)
 
 
-@pytest.mark.hosts("dynamic", "plugin")
 @pytest.mark.torture
 def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
-    """
-    The batch keeps the runs that were paid. The next `up` shows and sends the others.
-
-    Successes let the batch go on to its end, and a change of the limit alone starts nothing.
-    """
+    """The batch keeps the runs that were paid. The next `up` shows and sends the others."""
     count = scaled(60, 10_000)
     names = keys(count)
     quick(story)
-    failing = items(names, "emu-fail-1003")
-    refused = story.preview(batch(failing, max_failures=0))
-    assert "maxFailures: must be an integer from 1 to 10,000" in refused.text
-    program = batch(failing, max_failures=5)
+    program = batch(items(names, "emu-fail-1003"), max_failures=5)
     preview = story.preview(program)
     assert f"starts {count:,} of {count:,} items (paid), stops after 5 failures: " in preview.text
     outcome = story.failing_up(program)
@@ -80,6 +72,16 @@ def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
         key: run["runId"] for key, run in paid.items()
     }
     assert "notSent" not in story.batch
+
+
+@only_in_torture("tests/lifecycle/test_failure_limit.py has the limit in simulated time")
+def test_a_limit_counts_the_failures_of_one_update(story: Story) -> None:
+    """A change of the limit alone starts nothing."""
+    quick(story)
+    corrected = items(keys(60))
+    refused = story.preview(batch(corrected, max_failures=0))
+    assert "maxFailures: must be an integer from 1 to 10,000" in refused.text
+    story.pays(batch(corrected, max_failures=5), 60)
     more = corrected | {f"x{number}": {"vid": "emu-fail-2003"} for number in range(9)}
     outcome = story.failing_up(batch(more, max_failures=2))
     assert "this update started 2 items and did not send 7 items: x2, x3, " in outcome.text
@@ -113,6 +115,7 @@ def test_a_batch_that_stopped_keeps_its_secrets(story: Story) -> None:
     assert len(story.batch["runs"]) == 4
 
 
+@only_in_torture("tests/lifecycle/test_failure_limit.py has rejected starts in simulated time")
 def test_rejected_starts_count(story: Story) -> None:
     """Nothing is paid for them. With a run of the same update the batch is kept, else it is not."""
     missing = {name: {"vid": "emu-missing"} for name in keys(300)}
@@ -130,6 +133,7 @@ def test_rejected_starts_count(story: Story) -> None:
     assert "not started before: k00000, k00001" in story.shown.text
 
 
+@only_in_torture("tests/lifecycle/test_failure_limit.py counts runs of an interrupted update")
 def test_a_killed_update_has_the_same_limit(
     tmp_path: Path, emulator: VodEmulator, vault: Vault
 ) -> None:
@@ -153,6 +157,7 @@ def test_a_killed_update_has_the_same_limit(
     assert len(emulator.ledger()) == 4
 
 
+@only_in_torture("test_story_review.py has reruns by class in the stack of all changes")
 def test_each_class_of_ends_starts_again_by_its_name(story: Story) -> None:
     """
     In a batch for each item, and of a run. An end that has no name stays, and is free.
@@ -200,6 +205,7 @@ def test_each_class_of_ends_starts_again_by_its_name(story: Story) -> None:
     assert "rerunOn after 2003: system; rerunOn after Terminated: stopped" in story.shown.text
 
 
+@only_in_torture("tests/core/test_changes.py has the token of a rerun")
 def test_an_interrupted_rerun_is_found_again(story: Story) -> None:
     """
     The token of a rerun after a user error follows from the state.
@@ -234,6 +240,7 @@ def test_an_interrupted_rerun_is_found_again(story: Story) -> None:
     assert len({start["runId"] for start in story.emulator.ledger()}) == 4
 
 
+@only_in_torture("tests/core/test_completion.py has the end of a wait by fail_fast")
 def test_a_wait_can_end_at_the_first_failure(story: Story) -> None:
     """Others may run for hours. The wait continues after a change."""
     made: Any = {"bad": {"vid": "emu-fail-1003"}, "long": {"vid": "v-long"}}

@@ -18,7 +18,7 @@ from pulumi_vod_workflow.plugin import WorkflowBatch, WorkflowCompletion, Workfl
 from tests.engine.harness import Program, Story
 from tests.engine.hosts import EXECUTABLE
 from tests.hosts.server import serve
-from tests.scale import TORTURE
+from tests.scale import only_in_torture
 
 pytestmark = pytest.mark.hosts("plugin")
 HUSH = "s3cr3t-value"
@@ -60,13 +60,6 @@ def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Stor
     story.emulator.advance(9000)
     assert story.preview(program).starts == 1
     story.stays(program)
-    story.pays(program, 1)
-
-    # The service joins an equal start to an unfinished run, so the run ends first.
-    story.emulator.advance(9000)
-    always = ResourceOptions(replace_on_changes=["rerunOnFailure"])
-    replaced = story.pays(run(always), 1)
-    assert ("create-replacement", "run") in replaced.changed, "the dynamic host ignores the option"
 
 
 def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
@@ -94,6 +87,7 @@ LIMITS = {"none": "0", "zero": "0s", "longest": "2562047h47m", "past": "-1s"}
 """Custom timeouts that the engine accepts; zero is its default."""
 
 
+@only_in_torture("the engine reads custom timeouts, and another test has a short one")
 @pytest.mark.vod_emulator(rate_limit=0, pending_seconds=0, running_seconds=0.2)
 def test_odd_custom_timeouts_pay_once(story: Story) -> None:
     """Only a wait has a limit. A text that is no duration is the engine's own error."""
@@ -124,8 +118,7 @@ DEFAULT_LIMIT = 4 << 20
 """The most bytes of a message without an option of gRPC."""
 
 
-@pytest.mark.torture
-@pytest.mark.skipif(not TORTURE, reason="2,500 starts take 50 s; `make torture` has them")
+@only_in_torture("2,500 starts take 50 s; `make torture` has them")
 def test_a_large_batch_passes_in_both_directions(story: Story) -> None:
     """Check, Create, Read, Diff and Update have requests and answers above gRPC's usual limit."""
     count = 2_500
@@ -222,6 +215,7 @@ def test_a_preview_of_unknown_keys_shows_what_is_paid(story: Story) -> None:
     assert story.config["vod:secretKey"] not in story.shown.text
 
 
+@only_in_torture("test_story_migration.py has a second create of one name in each direction")
 def test_two_creates_of_one_name_are_one_start(
     story: Story, command: auto.PulumiCommand, plugin_folder: Path
 ) -> None:
@@ -239,6 +233,7 @@ def test_two_creates_of_one_name_are_one_start(
     assert [re.findall('"runId": "(.+)"', text) for text in shown] == [[start["runId"]]] * 2
 
 
+@only_in_torture("tests/plugin has an attached provider of several connections")
 def test_an_attached_provider_serves_several_provider_resources(story: Story) -> None:
     """All of them attach to one process, and each run starts at the endpoint of its own one."""
     with VodEmulator() as other, serve("-m", "pulumi_vod_workflow.plugin", attached=True) as server:
@@ -260,8 +255,7 @@ def test_an_attached_provider_serves_several_provider_resources(story: Story) ->
         assert len(other.ledger()) == 1
 
 
-@pytest.mark.torture
-@pytest.mark.skipif(not TORTURE, reason="`make torture` shows what the option would pay")
+@only_in_torture("`make torture` shows what the option would pay")
 def test_replace_on_changes_would_pay_for_a_change_that_starts_nothing(story: Story) -> None:
     """A default that is written down is free, but not with the option: tools/plugin/schema.py."""
     options = {"free": None, "paid": ResourceOptions(replace_on_changes=["priority"])}

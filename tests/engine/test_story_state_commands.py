@@ -12,8 +12,9 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.hosts import HostName
 from tests.engine.project import STACK, Project
 from tests.engine.vault import PROVIDER
+from tests.scale import TORTURE
 
-pytestmark = pytest.mark.hosts("plugin", torture="dynamic")
+pytestmark = [pytest.mark.hosts("plugin", torture="dynamic"), pytest.mark.torture]
 
 OTHER = "other"
 PROGRAM = """
@@ -60,7 +61,8 @@ def test_a_resource_with_another_name_or_stack_starts_nothing(
         urn = urns(project.resources)[old]
         project.command("state", "rename", urn, new, "--yes", "--stack", STACK)
     project.program(PROGRAM.format(run="new-film", batch="new-season"))
-    stays(STACK)
+    if TORTURE:
+        stays(STACK)
 
     project.command("stack", "init", OTHER, "--secrets-provider", PROVIDER)
     project.command("config", "cp", "--stack", STACK, "--dest", OTHER)
