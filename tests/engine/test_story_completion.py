@@ -18,7 +18,7 @@ from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Program, Story, run
 from tests.engine.hosts import HostName
 from tests.engine.project import Project, until
-from tests.scale import scaled
+from tests.scale import only_in_torture, scaled
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
@@ -278,11 +278,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"runs": [5]}, "runs: must be"),
     ({"runs": {"a": ""}}, "runs: must be WorkflowRuns or run ids; wrong ones: a"),
 ]
-"""Each kind of them is in tests/core/test_completion.py."""
 
 
-@pytest.mark.torture
-@pytest.mark.parametrize(("wrong", "says"), scaled(WRONG[:2], WRONG))
+@only_in_torture("tests/core/test_completion.py has each kind of wrong wait")
+@pytest.mark.parametrize(("wrong", "says"), WRONG)
 def test_a_wrong_wait_is_refused_at_preview(story: Story, wrong: dict[str, Any], says: str) -> None:
     preview = story.preview(wait_for(**{"runs": ["lb:1"], **wrong}))
     assert preview.failed

@@ -43,15 +43,16 @@ def said(outcome: Outcome) -> list[tuple[str, str]]:
 def test_runs_are_asked_about_only_if_they_would_start(story: Story) -> None:
     """Off, nothing; on, a template of many runs once; never what is unchanged or free."""
     many = runs(**{f"run{number}": {} for number in range(20)})
-    off, _ = asked(story, lambda: story.preview(many))
-    assert off == [0, 0]
     story.write_config(vod_preflight="error")
     once, outcome = asked(story, lambda: story.preview(many))
     assert (once, outcome.failed, said(outcome)) == ([1, 1], False, [])
 
-    empty = story.stack.export_stack()
-    story.up(run())
-    story.stack.import_stack(empty)
+    empty = story.stack.state_file.read_text()
+    story.write_config(vod_preflight="off")
+    off, _ = asked(story, lambda: story.up(run()))
+    assert off == [0, 0]
+    story.write_config(vod_preflight="error")
+    story.stack.state_file.write_text(empty)
     taken, outcome = asked(story, lambda: story.pays(run(), 0))
     assert (taken, f"reuses {story.run['runId']} (free)" in outcome.text) == ([0, 0], True)
     run_id = story.run["runId"]
@@ -64,19 +65,12 @@ def test_runs_are_asked_about_only_if_they_would_start(story: Story) -> None:
         story.stack.workspace.program = runs(run={}, another={})
         return story._run(story.stack.refresh, run_program=True)
 
-    for command in (
-        lambda: story.preview(run()),
-        lambda: story.pays(free, 0),
-        story.refresh,
-        with_another,
-    ):
+    for command in (lambda: story.pays(free, 0), story.refresh, with_another):
         none, outcome = asked(story, command)
         assert (none, outcome.failed) == ([0, 0], False), outcome.text
     replaced, outcome = asked(story, lambda: story.preview(run(vid="emu-missing")))
     assert (replaced, outcome.failed) == ([1, 1], True)
     assert "vid: the service knows no such video" in outcome.text
-    destroyed, _ = asked(story, story.destroy)
-    assert destroyed == [0, 0]
     assert len(story.emulator.ledger()) == 1
 
 
@@ -121,15 +115,11 @@ def test_what_is_wrong_is_warned_of_or_refused(story: Story) -> None:
     assert sorted(name for name, _ in said(paid)) == ["elsewhere", "listed"]
 
     story.write_config(vod_preflight="error")
-    for command in (story.preview, story.failing_up):
-        outcome = command(runs(**good, elsewhere=wrong["elsewhere"], both=wrong["both"]))
-        assert outcome.failed
-        for path in ("templateId: the service knows no such", "vid: the service knows no such"):
-            assert path in outcome.text
-        assert said(outcome) == [], "what goes on unchanged is not spoken of"
+    outcome = story.failing_up(runs(**good, elsewhere=wrong["elsewhere"], both=wrong["both"]))
+    for path in ("templateId: the service knows no such", "vid: the service knows no such"):
+        assert path in outcome.text
+    assert said(outcome) == [], "what goes on unchanged is not spoken of"
     assert len(story.emulator.ledger()) == 3
-    story.up(runs(**good, elsewhere=wrong["elsewhere"], more={}))
-    assert len(story.emulator.ledger()) == 4
 
 
 def test_what_cannot_be_asked_is_told_once_and_goes_on(story: Story) -> None:
@@ -182,7 +172,7 @@ def test_a_batch_is_asked_about_in_few_questions(story: Story) -> None:
     assert "items.x0.vid: the service knows no such video" in outcome.text
     assert "No run was started" in outcome.text
     assert len(story.emulator.ledger()) == 25
-    calls, _ = asked(story, lambda: story.pays(batch(items(*keys[1:])), 0))
+    calls, _ = asked(story, lambda: story.up(batch(items(*keys[1:]))))
     assert calls == [0, 0]
     story.write_config(vod_preflight="warn")
     outcome = story.pays_for(batch(items(*keys[1:], **lost)), promised=3, paid=0)
