@@ -1,7 +1,8 @@
 """
 The size of a test: in `make test` a part of a matrix, in `make torture` (TORTURE=1) the whole.
 
-A test whose size differs has the marker `torture`: `make torture` runs these tests.
+A test whose size differs has the marker `torture`, and so has one that `make test` skips.
+`make torture` runs these tests.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ def scaled(part: Size, whole: Size) -> Size:
 
 
 def only_in_torture(reason: str) -> Callable[[Test], Test]:
-    """Return the marks of a test that `make test` skips."""
+    """Return a decorator: `make test` skips the test with this reason, `make torture` runs it."""
 
     def mark(test: Test) -> Test:
-        return pytest.mark.torture(pytest.mark.skipif(not TORTURE, reason=reason)(test))
+        marked: Test = pytest.mark.skipif(not TORTURE, reason=reason)(test)
+        pytest.mark.torture(marked)
+        return marked
 
     return mark
