@@ -21,7 +21,7 @@ from pulumi_vod_workflow.core.resource_types import (
 from tests.engine import test_states as states
 from tests.engine.harness import NAME, PROJECT, Program, Story
 from tests.engine.hosts import declare_packaged, use_plugin
-from tests.scale import TORTURE
+from tests.scale import only_in_torture
 
 RESOURCES: Final = ("plain", "secret", "explicit", "in-season", "batch", "wait", "batch-wait")
 TYPES: Final = (RUN_TYPE, BATCH_TYPE, COMPLETION_TYPE)
@@ -119,26 +119,25 @@ def test_a_stack_moves_in_two_steps_and_back_for_free(migrating: Story) -> None:
     story = migrating
     story.emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
     none: tuple[str, ...] = ()
-    story.pays(declared(story, none), 6)
+    story.up(declared(story, none))
+    assert len(story.emulator.ledger()) == 6
     first = outputs(story)
 
     half = ("plain", "batch-wait", "batch")
     story.stays(declared(story, half))
     assert types(story)["plain"] == PACKAGED_TYPES[RUN_TYPE]
     assert types(story)["wait"] == COMPLETION_TYPE, "its parent has moved"
-    story.stays(declared(story, half))
     story.stays(declared(story, RESOURCES))
     assert {*types(story).values()} == {*PACKAGED_TYPES.values()}
     assert outputs(story) == first
-    story.stays(declared(story, RESOURCES))
     assert HUSH not in story.raw_state
 
-    story.pays(declared(story, RESOURCES, edition=2), 1)  # as before, an edition is paid
+    story.up(declared(story, RESOURCES, edition=2))
+    assert len(story.emulator.ledger()) == 7, "as before, an edition is paid"
     back = story.pays(declared(story, none, back=True, edition=2), 0)
     # Each state gets the pickle of its provider again, which `destroy` needs.
     assert {op for op, _ in back.changed} == {"update"}
     assert {*types(story).values()} == {*TYPES}
-    story.stays(declared(story, none, edition=2))
     story.destroy()
     assert len(story.emulator.ledger()) == 7
 
@@ -181,8 +180,7 @@ def moves(story: Story, program: Program) -> None:
     assert len(story.emulator.ledger()) == paid
 
 
-@pytest.mark.torture
-@pytest.mark.skipif(not TORTURE, reason="`make torture` moves each part of a stack first")
+@only_in_torture("`make torture` moves each part of a stack first")
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("first", ["dynamic", "plugin"])
 def test_each_part_of_a_stack_moves_first(migrating: Story, first: str, step: str) -> None:
@@ -239,8 +237,7 @@ def test_a_release_s_runs_move_and_come_back(migrating: Story, path: Path) -> No
     assert len(story.emulator.ledger()) == starts
 
 
-@pytest.mark.torture
-@pytest.mark.skipif(not TORTURE, reason="`make torture` moves a batch of a release back")
+@only_in_torture("`make torture` moves a batch of a release back")
 @pytest.mark.parametrize("path", states.MANY, ids=lambda path: path.stem)
 def test_a_release_s_batch_and_wait_move_and_come_back(migrating: Story, path: Path) -> None:
     """The item that was rejected is shown as a start, and is tried again each time."""
