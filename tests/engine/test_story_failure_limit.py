@@ -71,7 +71,7 @@ def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
     assert {key: run["runId"] for key, run in story.batch["runs"].items() if key in paid} == {
         key: run["runId"] for key, run in paid.items()
     }
-    assert "notSent" not in story.batch
+    assert story.batch["notSent"] == []
 
 
 @only_in_torture("tests/lifecycle/test_failure_limit.py has the limit in simulated time")
