@@ -85,8 +85,8 @@ def duration_groups(starts: Mapping[str, Any], durations: Durations) -> tuple[Du
     )
 
 
-def run_duration(groups: Iterable[DurationGroup]) -> SourceDuration | None:
-    """Return the duration of a `WorkflowRun` from a message; `None` if it is not known."""
+def source_duration(groups: Iterable[DurationGroup]) -> SourceDuration | None:
+    """Return the duration of a run's source from its message; `None` if it is not known."""
     for group in groups:
         return SourceDuration(Fraction(group.seconds), group.basis)
     return None

@@ -17,7 +17,7 @@ from pulumi_vod_workflow.core.durations import SourceDuration, parse_seconds
 from pulumi_vod_workflow.core.estimates import (
     Estimate,
     PricedRun,
-    PriceReason,
+    UnpricedReason,
     estimate,
     estimate_data,
     estimate_text,
@@ -145,7 +145,7 @@ def _parse_estimate(document: EstimateDocument) -> Estimate:
     return Estimate(
         low,
         low if document.high is None else Fraction(document.high),
-        {PriceReason(part.reason): part.runs for part in document.unpriced},
+        {UnpricedReason(part.reason): part.runs for part in document.unpriced},
     )
 
 

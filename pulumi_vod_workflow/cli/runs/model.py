@@ -22,7 +22,7 @@ from pulumi_vod_workflow.core.exported_state import without_secret_parts
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import to_state
-from pulumi_vod_workflow.core.text import NOT_SENT
+from pulumi_vod_workflow.core.text import NOT_SENT_TEXT
 
 
 class Phase(StrEnum):
@@ -235,7 +235,7 @@ def _batch_items(stack: Stack) -> Iterator[ListedRun]:
         for key, outputs_of_run in runs_of(outputs).items():
             yield ListedRun((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
         items = items_of(outputs)
-        not_sent = dict.fromkeys(outputs.get("notSent") or (), NOT_SENT)
+        not_sent = dict.fromkeys(outputs.get("notSent") or (), NOT_SENT_TEXT)
         rejected = {**not_sent, **(outputs.get("rejected") or {})}
         unclear = outputs.get("unclear") or {}
         for key in sorted({**rejected, **unclear}):
