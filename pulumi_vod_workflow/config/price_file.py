@@ -11,6 +11,21 @@ from pulumi_vod_workflow.errors import ConfigurationError, Problem
 MAX_FILE_BYTES: Final = 1_000_000
 """The size of the largest price file, in bytes."""
 MAX_PROBLEMS_SHOWN: Final = 100
+PRICES_HINT: Final = "hint: give a price file by `--prices FILE`, or set `vod:prices`"
+
+
+def configured_price_file(setting: object, folder: Path) -> Path | None:
+    """
+    Return the price file that `vod:prices` names; `None` without one.
+
+    Args:
+        setting: the value of the setting; `None` if it is not set.
+        folder: the folder from which a relative path starts.
+
+    """
+    if not isinstance(setting, str) or not setting.strip():
+        return None
+    return folder / Path(setting.strip()).expanduser()
 
 
 def load_prices(path: Path) -> Prices:
@@ -26,8 +41,7 @@ def load_prices(path: Path) -> Prices:
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         why = getattr(error, "strerror", None) or "its name cannot be one"
         raise ConfigurationError(
-            f"price file {path}: cannot be read: {why}\n"
-            "hint: give the file by `--prices FILE`, or set `vod:prices`"
+            f"price file {path}: cannot be read: {why}\n{PRICES_HINT}"
         ) from None
     if len(data) > MAX_FILE_BYTES:
         raise _error(path, [Problem("", f"is larger than {MAX_FILE_BYTES:,} bytes")])

@@ -12,7 +12,12 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pulumi_vod_workflow.cli.review.document import EstimateDocument, ReviewDocument
-from pulumi_vod_workflow.cli.runs.model import ListedRun, has_secret_output_files, output_files
+from pulumi_vod_workflow.cli.runs.model import (
+    ListedRun,
+    has_secret_output_files,
+    item_name,
+    output_files,
+)
 from pulumi_vod_workflow.core.durations import SourceDuration, parse_seconds
 from pulumi_vod_workflow.core.estimates import (
     Estimate,
@@ -127,8 +132,10 @@ def read_review(path: Path, prices: Prices) -> RunCosts:
             f"the review {path} is in {review.cost.currency}, the price file in {prices.currency}"
             "\nhint: use the price file of the review"
         )
-    names = [run.resource if run.item is None else f"{run.resource}[{run.item}]"
-             for run in review.runs]  # fmt: skip
+    names = [
+        run.resource if run.item is None else item_name(run.resource, run.item)
+        for run in review.runs
+    ]
     unique = {name for name, count in Counter(names).items() if count == 1}
     return RunCosts(
         prices,

@@ -218,6 +218,11 @@ def counts_by_phase(runs: Iterable[ListedRun]) -> dict[str, int]:
     return dict(counter)
 
 
+def item_name(resource: str, key: str) -> str:
+    """Return the name of an item of a batch, or of a result of a wait, in the list."""
+    return f"{resource}[{key}]"
+
+
 def _single_runs(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(RUN_TYPE):
         name = f"{resource.name} (replaced)" if resource.delete else resource.name
@@ -233,7 +238,7 @@ def _batch_items(stack: Stack) -> Iterator[ListedRun]:
             if isinstance(resource.outputs.get(part), Secret)
         }
         for key, outputs_of_run in runs_of(outputs).items():
-            yield ListedRun((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
+            yield ListedRun((item_name(resource.name, key),), {**hidden, **outputs_of_run}, secret)
         items = items_of(outputs)
         not_sent = dict.fromkeys(outputs.get("notSent") or (), NOT_SENT_TEXT)
         rejected = {**not_sent, **(outputs.get("rejected") or {})}
@@ -244,7 +249,7 @@ def _batch_items(stack: Stack) -> Iterator[ListedRun]:
             item = items.get(key, {})
             source = {name: item[name] for name in SOURCE_FIELDS if name in item}
             facts = {**hidden, **source, **(result_without_run(reasons) or {})}
-            yield ListedRun((f"{resource.name}[{key}]",), facts, secret)
+            yield ListedRun((item_name(resource.name, key),), facts, secret)
 
 
 def _completion_results(stack: Stack) -> Iterator[ListedRun]:
@@ -254,7 +259,9 @@ def _completion_results(stack: Stack) -> Iterator[ListedRun]:
             continue
         for key, result in results.items():
             if result.get("runId"):
-                yield ListedRun((f"{resource.name}[{key}]",), result, _has_secret_inputs(resource))
+                yield ListedRun(
+                    (item_name(resource.name, key),), result, _has_secret_inputs(resource)
+                )
 
 
 def _has_secret_inputs(resource: Resource) -> bool:
