@@ -272,16 +272,7 @@ async def _apply(
         outputs = ["runs", "rejected", "unclear", *(["notSent"] if "maxFailures" in news else [])]
         unknown = dict.fromkeys(outputs, UNKNOWN)
         return {**session.endpoint_outputs(), **recorded, **with_secrets(news), **unknown}
-    plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
-    if recovery.given_away:
-        hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
-        plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
-    reused = await _reuse_runs(session, recovery.reused, news)
-    # An emulator has lost some of these runs. Their items start, or reuse runs of other records.
-    while len(reused) < len(recovery.reused):
-        plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
-        reused = await _reuse_runs(session, recovery.reused, news)
-    hand_over(session, reused.values())
+    plan, reused, recorders = await _plan_and_reuse(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, host, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
@@ -323,6 +314,30 @@ async def _apply(
     )
     _raise_if_stopped(host, limit, started, id_, state)
     return state
+
+
+async def _plan_and_reuse(
+    session: Session, host: Host, olds: Properties, news: Properties
+) -> tuple[BatchPlan, Runs, Recorders]:
+    """
+    Return the plan, the runs of the journal that it reuses, and a recorder for each start; free.
+
+    Raises:
+        CallError: when the provider must not send starts.
+        BatchError: when items that start again break a rule, or a run of the journal is unreadable.
+
+    """
+    plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
+    if recovery.given_away:
+        hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
+        plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
+    reused = await _reuse_runs(session, recovery.reused, news)
+    # An emulator has lost some of these runs. Their items start, or reuse runs of other records.
+    while len(reused) < len(recovery.reused):
+        plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
+        reused = await _reuse_runs(session, recovery.reused, news)
+    hand_over(session, reused.values())
+    return plan, reused, recorders
 
 
 def _raise_if_stopped(

@@ -38,6 +38,7 @@ from pulumi_vod_workflow.errors import BatchError, Problem
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.lifecycle.announcements import kind_of_run
 from pulumi_vod_workflow.lifecycle.host import Host, Properties, has_secret_inputs
+from pulumi_vod_workflow.lifecycle.lookups import look_up_starts, preflight_problems
 from pulumi_vod_workflow.lifecycle.pending_starts import meet_stack
 from pulumi_vod_workflow.lifecycle.session import Session
 from pulumi_vod_workflow.lifecycle.start_records import (
@@ -133,9 +134,7 @@ async def announce_plan(
     """
     items = items_of(news)
     starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
-    # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.
-    is_looked_up = session.settings.preflight != "off" and not recovery.resent
-    lookups = await _look_up_starts(session, starts) if is_looked_up else {}
+    lookups = await look_up_starts(session, starts, are_resent=bool(recovery.resent))
     if plan.start:
         session.announce_starts(news, len(plan.start))
     if plan.changes or plan.drop:
@@ -160,33 +159,9 @@ async def announce_plan(
         host.logger.info(f"{waiting}: {wait_text(len(recovery.in_flight))}")
     for line in plan.summary_lines(kind_of_run(session.settings)):
         host.logger.info(line)
-    return _preflight_problems(session, host, news, starts, lookups) if lookups else []
-
-
-# The service's answers and the durations need modules that no preview without them loads.
-
-
-async def _look_up_starts(session: Session, starts: Mapping[str, Properties]) -> Facts:
-    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
-        look_up_starts,
+    return preflight_problems(
+        session, host, starts, lookups, group_problems, secret=has_secret_inputs(news)
     )
-
-    return await look_up_starts(session, starts)
-
-
-def _preflight_problems(
-    session: Session,
-    host: Host,
-    news: Properties,
-    starts: Mapping[str, Properties],
-    lookups: Facts,
-) -> list[Problem]:
-    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
-        preflight_problems,
-    )
-
-    secret = has_secret_inputs(news)
-    return preflight_problems(session, host, starts, lookups, group_problems, secret=secret)
 
 
 def _durations(
@@ -196,6 +171,7 @@ def _durations(
     stated = session.manifest_seconds.get(resource_key_of(news), {})
     if not (stated or lookups) or has_secret_inputs(news):  # a duration is a fact about a video
         return ()
+    # No preview without durations loads these modules.
     from pulumi_vod_workflow.core.durations import duration_groups  # noqa: PLC0415 - see above
     from pulumi_vod_workflow.core.preflight import source_durations  # noqa: PLC0415 - see above
 
