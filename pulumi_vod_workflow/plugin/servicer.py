@@ -94,7 +94,6 @@ class Connection:
     """Whether the engine has called `Cancel`: at a Ctrl-C, and at the end of each operation."""
     session: Session | None = None
     """The configured session; `None` before `Configure`."""
-
     project: str = ""
     """The project's name, as soon as a request has it."""
     has_unknown_keys: bool = False

@@ -31,6 +31,7 @@ from pulumi_vod_workflow.core.estimates import (
 )
 from pulumi_vod_workflow.core.plan_message import DurationBasis
 from pulumi_vod_workflow.core.prices import Prices
+from pulumi_vod_workflow.core.text import pluralise
 from pulumi_vod_workflow.errors import ConfigurationError
 
 REVIEW_HINT: Final = (
@@ -177,10 +178,9 @@ def cost_summary(runs: Iterable[ListedRun], costs: RunCosts) -> Iterator[str]:
     yield f"estimate: {estimate_text(total_estimate(before for before, _ in found), currency)}"
     cost = total_estimate(after for _, after in ended)
     estimated = estimate_text(total_estimate(before for before, _ in ended), currency)
-    runs_ended = "1 run" if len(ended) == 1 else f"{len(ended):,} runs"
     yield (
-        f"cost of {runs_ended} that ended, by their results: {estimate_text(cost, currency)} "
-        f"(estimate: {estimated})"
+        f"cost of {pluralise(len(ended), 'run')} that ended, by their results: "
+        f"{estimate_text(cost, currency)} (estimate: {estimated})"
     )
     yield from (f"unpriced: {text}" for text in unpriced_texts(cost))
 
