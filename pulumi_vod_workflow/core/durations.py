@@ -23,7 +23,7 @@ from pulumi_vod_workflow.core.plan_message import (
 )
 from pulumi_vod_workflow.core.values import is_known
 
-MAX_SECONDS: Final = 10**7
+MAX_SOURCE_SECONDS: Final = 10**7
 """The longest duration, in seconds: a longer one is a mistake."""
 
 
@@ -50,7 +50,7 @@ def parse_seconds(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     # A source of 0 seconds is one that the service has not examined yet.
-    return seconds if seconds.is_finite() and 0 < seconds <= MAX_SECONDS else None
+    return seconds if seconds.is_finite() and 0 < seconds <= MAX_SOURCE_SECONDS else None
 
 
 Durations = Mapping[str, tuple[Decimal, DurationBasis]]

@@ -12,11 +12,7 @@ import typer
 
 from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION, EXIT_CANCELLED, EXIT_UNUSABLE
-from pulumi_vod_workflow.cli.options import (
-    EndpointOverride,
-    PriceFile,
-    ProgramFolder,
-)
+from pulumi_vod_workflow.cli.options import EndpointOverride, PriceFile, ProgramFolder
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     ExportError,
     Stack,
