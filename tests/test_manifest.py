@@ -497,10 +497,10 @@ JSON = st.recursive(
 
 
 # The key and the duration are no fields of an item.
-FIELDS = TEXT.filter(lambda name: name not in {"key", *SECONDS_COLUMNS})
+FIELD_NAMES = TEXT.filter(lambda name: name not in {"key", *SECONDS_COLUMNS})
 
 
-@given(st.dictionaries(KEYS, st.dictionaries(FIELDS, JSON), min_size=1))
+@given(st.dictionaries(KEYS, st.dictionaries(FIELD_NAMES, JSON), min_size=1))
 def test_json_lines_come_back_as_they_were(items: dict[str, dict[str, Any]]) -> None:
     for ascii_only in (True, False):
         lines = [json.dumps({**v, "key": k}, ensure_ascii=ascii_only) for k, v in items.items()]
