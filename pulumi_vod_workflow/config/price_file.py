@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,10 @@ def configured_price_file(setting: object, folder: Path) -> Path | None:
     """
     if not isinstance(setting, str) or not setting.strip():
         return None
-    return folder / Path(setting.strip()).expanduser()
+    path = Path(setting.strip())
+    with suppress(RuntimeError):  # `~name` without such a user: the read reports it
+        path = path.expanduser()
+    return folder / path
 
 
 def load_prices(path: Path) -> Prices:
@@ -37,7 +41,8 @@ def load_prices(path: Path) -> Prices:
 
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)  # a device may have no end
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         why = getattr(error, "strerror", None) or "its name cannot be one"
         raise ConfigurationError(

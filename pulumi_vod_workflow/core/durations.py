@@ -25,6 +25,8 @@ from pulumi_vod_workflow.core.values import is_known
 
 MAX_SOURCE_SECONDS: Final = 10**7
 """The longest duration, in seconds: a longer one is a mistake."""
+MAX_DECIMALS: Final = 20
+"""The most digits after the point of seconds in a plan message; a reader refuses more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ def parse_seconds(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     # A source of 0 seconds is one that the service has not examined yet.
-    return seconds if seconds.is_finite() and 0 < seconds <= MAX_SOURCE_SECONDS else None
+    if not (seconds.is_finite() and 0 < seconds <= MAX_SOURCE_SECONDS):
+        return None
+    exponent = seconds.as_tuple().exponent
+    return seconds if isinstance(exponent, int) and -exponent <= MAX_DECIMALS else None
 
 
 Durations = Mapping[str, tuple[Decimal, DurationBasis]]

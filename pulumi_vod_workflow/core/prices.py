@@ -7,9 +7,10 @@ prices have the one currency of the file, so amounts of several currencies never
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, NoReturn, Self
 
 from pydantic import (
@@ -29,33 +30,40 @@ from pulumi_vod_workflow.errors import Problem
 MAX_PRICE: Final = 1_000_000
 """The highest price, in units of the currency: a higher one is probably a mistake."""
 MAX_DECIMALS: Final = 9
-"""The most digits of a price after its point."""
+"""The most digits of a price, a discount or a limit after its point."""
 MAX_OUTPUTS: Final = 1_000
 """The highest number of outputs of a workflow."""
 
 
-def _number(value: object) -> Decimal | None:
-    """Return a finite number of TOML; `None` if the value is anything else."""
+def parse_amount(value: object, highest: int) -> Decimal | None:
+    """
+    Return a number from 0 to `highest` with at most `MAX_DECIMALS` decimals.
+
+    `None` for anything else: an exact fraction of `1e999999999` would fill the memory.
+    """
     if not isinstance(value, (int, Decimal)) or isinstance(value, bool):
         return None
     number = Decimal(value)
-    return number if number.is_finite() else None
+    if not (number.is_finite() and 0 <= number <= highest):
+        return None
+    return number if number == number.quantize(_SMALLEST) else None
+
+
+_SMALLEST: Final = Decimal(1).scaleb(-MAX_DECIMALS)
 
 
 def _price(value: object) -> Decimal:
-    number = _number(value)
-    if number is not None and 0 <= number <= MAX_PRICE:
-        exponent = number.normalize().as_tuple().exponent
-        if isinstance(exponent, int) and -exponent <= MAX_DECIMALS:
-            return number
-    raise _rule(f"a number from 0 to {MAX_PRICE:,}, with at most {MAX_DECIMALS} decimals")
+    number = parse_amount(value, MAX_PRICE)
+    if number is None:
+        raise _rule(f"a number from 0 to {MAX_PRICE:,}, with at most {MAX_DECIMALS} decimals")
+    return number
 
 
 def _discount(value: object) -> Decimal:
-    number = _number(value)
-    if number is not None and 0 <= number <= 1:
-        return number
-    raise _rule("a number from 0 to 1, for example 0.3 for 30 % less")
+    number = parse_amount(value, 1)
+    if number is None:
+        raise _rule(f"a number from 0 to 1, with at most {MAX_DECIMALS} decimals: 0.3 is 30 % less")
+    return number
 
 
 def _outputs(value: object) -> int:
@@ -143,8 +151,9 @@ def parse_prices(text: str) -> Prices:
         return Prices.model_validate(document)
     except ValidationError as error:
         found = [(tuple(item["loc"]), _reason(item)) for item in error.errors()]
+        lines = _lines_of_paths(text)
         raise PriceFileError(
-            [(_line_of(text, path), Problem(property_path(*path), why)) for path, why in found]
+            [(_line_of(lines, path), Problem(property_path(*path), why)) for path, why in found]
         ) from None
 
 
@@ -165,7 +174,14 @@ def _reason(error: Mapping[str, Any]) -> str:
 
 def _parse(text: str) -> dict[str, Any]:
     # TOML's floats are decimal texts, so no price passes through a binary float.
-    return tomllib.loads(text, parse_float=Decimal)
+    return tomllib.loads(text, parse_float=_parse_decimal)
+
+
+def _parse_decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # the exponent has too many digits
+        return Decimal("NaN")
 
 
 def _raise_syntax_error(text: str, error: Exception) -> NoReturn:
@@ -177,38 +193,46 @@ def _raise_syntax_error(text: str, error: Exception) -> NoReturn:
     raise PriceFileError([(line, Problem("", f"is no TOML{column}: {reason}"))]) from None
 
 
-def _line_of(text: str, path: tuple[int | str, ...]) -> int:
-    """Return the first line of the statement that adds a path, or its nearest existing table."""
-    # `tomllib` has no positions. The first lines of a file are TOML, too, unless they cut a value.
-    lines = text.split("\n")
-    while path and not _has(_parse(text), path):
-        path = path[:-1]
-    if not path:
-        return 1
-    low, high = 1, len(lines)  # the numbers of lines among which is the first with the path
-    while low < high:
-        middle = (low + high) // 2
-        end, found = _beginning(lines, middle)
-        if _has(found, path):
-            high = end
-        else:
-            low = middle + 1
-    return _beginning(lines, high - 1)[0] + 1
+_MAX_PATH: Final = 3
+"""The most names of a problem's path, as in `workflows.my-own.per_run`."""
+_CLOSING: Final = re.compile("""\\"{3}|'{3}|]""")
+"""The end of a value of several lines."""
 
 
-def _beginning(lines: list[str], count: int) -> tuple[int, dict[str, Any]]:
-    """Return the longest readable beginning of at most so many lines: its length and content."""
-    for end in range(count, 0, -1):
-        try:
-            return end, _parse("\n".join(lines[:end]))
-        except tomllib.TOMLDecodeError:  # the end cuts a value
+def _lines_of_paths(text: str) -> dict[tuple[str, ...], int]:
+    """Return path -> the first line of the first statement that adds it."""
+    # `tomllib` has no positions. Each statement is TOML by itself.
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    begin, statement = 1, list[str]()
+    for number, line in enumerate(text.split("\n"), 1):
+        statement.append(line)
+        if len(statement) > 1 and not _CLOSING.search(line):
             continue
-    return 0, {}
+        try:
+            added = [*_paths(_parse("\n".join(statement)))]
+        except tomllib.TOMLDecodeError:  # the value has more lines
+            continue
+        is_header = statement[0].lstrip(" \t").startswith("[")
+        for path in added:
+            found.setdefault(path if is_header else (*table, *path), begin)
+        table = added[-1] if is_header else table
+        begin, statement = number + 1, []
+    return found
 
 
-def _has(value: Any, path: tuple[int | str, ...]) -> bool:
-    for part in path:
-        if not isinstance(value, dict) or part not in value:
-            return False
-        value = value[part]
-    return True
+def _paths(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of the values in a table, each after that of its table."""
+    if not isinstance(value, dict) or len(path) == _MAX_PATH:
+        return
+    for key, item in value.items():
+        yield (*path, key)
+        yield from _paths(item, (*path, key))
+
+
+def _line_of(lines: Mapping[tuple[str, ...], int], path: tuple[int | str, ...]) -> int:
+    """Return the line of a path, or of its nearest existing table."""
+    names = tuple(map(str, path))
+    while names and names not in lines:
+        names = names[:-1]
+    return lines.get(names, 1)

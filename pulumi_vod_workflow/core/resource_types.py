@@ -46,6 +46,12 @@ def type_of_urn(urn: str) -> str:
     return canonical_type(parts[2].rpartition("$")[2]) if len(parts) == 4 else ""
 
 
+def is_packaged(urn: str) -> bool:
+    """Return whether the resource of a URN has the packaged provider."""
+    parts = urn.split("::", 3)
+    return len(parts) == 4 and parts[2].rpartition("$")[2] in _DYNAMIC_TYPES
+
+
 def provider_configuration(provider_type: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     Return the configuration that a provider has in a state or a policy, by its full keys.

@@ -18,7 +18,7 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import format_duration
-from pulumi_vod_workflow.core.text import pluralise
+from pulumi_vod_workflow.core.text import defect_summary, pluralise
 from pulumi_vod_workflow.errors import CallError, StoppedError
 from pulumi_vod_workflow.lifecycle.reader import FailedReads, RunRef, read_many
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
@@ -127,6 +127,12 @@ class FailureLimit:
 
     async def watch(self) -> None:
         """Read the runs that have not ended, until the caller cancels; never raises."""
+        try:
+            await self._watch()
+        except Exception as error:  # noqa: BLE001 - a defect must not cancel starts that were sent
+            self.stop(f"because runs cannot be read: {defect_summary(error)}")
+
+    async def _watch(self) -> None:
         policy = PollPolicy()
         while True:
             await self._clock.sleep(policy.interval(self._clock.monotonic() - self._last_end))

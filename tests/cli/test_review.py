@@ -21,7 +21,11 @@ from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.change_text import Sides, sides
 from pulumi_vod_workflow.cli.review.look_alikes import LOOKS_ALIKE, SAME_TEXT, confusable_reason
 from pulumi_vod_workflow.cli.review.render_common import review_rows
-from pulumi_vod_workflow.cli.review.render_markdown import MAX_COMMENT_CHARS, render_markdown
+from pulumi_vod_workflow.cli.review.render_markdown import (
+    MAX_COMMENT_CHARS,
+    TOO_LONG,
+    render_markdown,
+)
 from pulumi_vod_workflow.cli.review.value_diff import Change
 from pulumi_vod_workflow.cli.sanitize import escape_invisible, markdown_code, markdown_text
 from pulumi_vod_workflow.core.plan_message import (
@@ -36,6 +40,7 @@ from pulumi_vod_workflow.core.plan_message import (
 )
 from pulumi_vod_workflow.core.property_marks import SIGNATURE, UNKNOWN_TEXT
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATE_NAMES, SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.resource_types import RUN_TYPE
 from pulumi_vod_workflow.core.start_reason import NEW, SENT_BEFORE
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
 from tests.scale import scaled
@@ -80,6 +85,7 @@ def replaced(old: dict[str, Any], new: dict[str, Any], *reasons: str) -> dict[st
     """A preview that replaces one run."""
     preview = declared(**new)
     before = {"vid": "v1", "templateId": "t1", "runId": "r1", "clientToken": "old", **old}
+    preview["changeSummary"] = {"replace": 1}
     preview["steps"][0] |= {"op": "replace", "replaceReasons": [*reasons]}
     preview["steps"][0]["oldState"] = {"inputs": before, "outputs": before}
     return preview
@@ -115,6 +121,13 @@ def test_a_new_run_that_the_engine_shows_as_an_update(news: dict[str, Any], paid
     found = starts(preview)
     assert found.keys() == ({("run", None), ("batch", "a")} if paid else set())
     assert review(preview, "--max-starts=1").exit_code == (3 if paid else 0)
+
+
+def test_an_update_without_inputs_may_be_a_new_run_of_the_packaged_provider() -> None:
+    for run_type, paid in (("vod:index:WorkflowRun", 1), (RUN_TYPE, 0)):
+        step = {"op": "update", "urn": f"urn:pulumi:dev::p::{run_type}::run"}
+        found = as_data({"result": "succeeded", "duration": 1, "resources": [step]})["starts"]
+        assert (found["certain"], found["atMost"]) == (0, paid)
 
 
 # -- what is read ------------------------------------------------------------------------------
@@ -585,6 +598,33 @@ def test_the_summary_of_runs_that_are_new_counts_as_the_digest_does() -> None:
             assert result.exit_code == exit_code
 
 
+def test_an_operation_of_a_newer_engine_is_refused() -> None:
+    """It may be a paid start. Resources of other packages do not matter."""
+    step = {**new("one"), "op": "create-lazily"}
+    result = review({"steps": [step]}, "--max-starts=0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "does not know the operation `create-lazily`" in result.stderr
+    step["urn"] = "urn:pulumi:dev::project::random:index:Text::one"
+    assert review({"steps": [step]}, "--max-starts=0").exit_code == 0
+
+
+@pytest.mark.parametrize("name", FORM_FILES)
+def test_a_preview_that_lacks_a_step_is_refused(name: str) -> None:
+    """Each step may be a paid start, and the engine counts the steps."""
+    lines = (PREVIEWS / name).read_text().split("\n")
+    if name == "forms-events.jsonl":
+        created = next(number for number, line in enumerate(lines) if '"op":"create"' in line)
+        data = "\n".join([*lines[:created], *lines[created + 1 :]])
+    else:
+        found = json.loads("\n".join(lines))
+        steps = found.get("steps") or found["resources"]
+        steps.remove(next(step for step in steps if step["op"] == "create"))
+        data = json.dumps(found)
+    result = review(data.encode())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "counted 3 steps `create`, and this preview has 2" in result.stderr
+
+
 @pytest.mark.parametrize("cut", [2, -1])
 def test_events_without_their_end_are_refused(cut: int) -> None:
     lines = (PREVIEWS / FORM_FILES[1]).read_text().split("\n")
@@ -862,6 +902,25 @@ def test_a_comment_always_fits() -> None:
     assert "1,200 runs would be started" in text
     assert "more |" in text
     assert "and 9" not in text.split("<details>")[0], "the visible part stays short"
+
+
+def test_a_comment_fits_whatever_a_program_logs() -> None:
+    """Bars take six characters each. The reader finds the numbers, and where the rest is."""
+    steps = [new(f"run{number}") for number in range(30)]
+    noise = [("warning", steps[0]["urn"]), ("info", "")]
+    preview = {
+        "steps": steps,
+        "diagnostics": [
+            {"urn": urn, "severity": severity, "message": f"vod: {number} {'|' * 400}"}
+            for severity, urn in noise
+            for number in range(200)
+        ],
+    }
+    text = render_markdown(build_review(Preview.model_validate(preview)), 5)
+    assert len(text) <= MAX_COMMENT_CHARS
+    assert "30 runs would be started" in text
+    assert "**Over the limit:** 30 runs may be started" in text
+    assert TOO_LONG in text
 
 
 def test_the_sample_in_the_documentation_is_a_real_one() -> None:

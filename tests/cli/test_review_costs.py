@@ -118,6 +118,26 @@ def test_what_has_no_price_is_told_with_the_reason(
     assert cost(declared(**inputs), prices) == ("0", None, [(reason, 1)])
 
 
+def test_a_setting_with_an_unknown_user_is_an_error_not_a_traceback() -> None:
+    preview = {**declared(), "config": {"vod:prices": "~nobody-has-this-name/prices.toml"}}
+    result = review(preview, "--max-cost=1")
+    assert result.exit_code == 2
+    assert "price file ~nobody-has-this-name/prices.toml: cannot be read" in result.stderr
+
+
+def test_a_second_message_lowers_no_estimate(prices: str) -> None:
+    """A program may repeat a message of an earlier preview, with the duration of that time."""
+    own, other = (planned(declared(), **lasting(seconds)) for seconds in ("90.5", "1"))
+    for first, second in ((own, other), (other, own)):
+        both = {**first, "diagnostics": [*first["diagnostics"], *second["diagnostics"]]}
+        assert cost(both, prices) == ("0", None, [("durationUnknown", 1)])
+    twice = {**own, "diagnostics": own["diagnostics"] * 2}
+    assert cost(twice, prices) == ("0.04525", "0.04525", [])
+    # Nothing binds this message to the inputs: its fingerprint is that of the URN.
+    unbound = planned(declared(clientToken=UNKNOWN_TEXT), **lasting("1"))
+    assert cost(unbound, prices)[1:] == (None, [("durationUnknown", 1)])
+
+
 def test_a_message_with_impossible_durations_is_ignored(prices: str) -> None:
     """With secret inputs anyone could write it; a run has no keys; a batch's groups have some."""
     secret = declared(secretInputs=True, vid="[secret]", clientToken="[secret]")
@@ -236,11 +256,13 @@ def test_bad_prices_and_bad_usage(tmp_path: Path) -> None:
         ([f"--prices={wrong}"], "line 3: default.per_run: must be a number from 0"),
         ([f"--prices={tmp_path / 'latin.toml'}"], "line 2: is not in UTF-8"),
         ([f"--prices={tmp_path / 'large.toml'}"], "is larger than 1,000,000 bytes"),
+        (["--prices=/dev/zero"], "is larger than 1,000,000 bytes"),
         ([f"--prices={tmp_path / 'none.toml'}"], "cannot be read: No such file"),
         (["--max-cost=5"], "--max-cost needs prices"),
-        (["--max-cost=-5"], "must be a number, 0 or more"),
-        (["--max-cost=nan"], "must be a number, 0 or more"),
-        (["--max-cost=5 CNY"], "must be a number, 0 or more"),
+        (["--max-cost=-5"], "must be a number from 0 to 1,000,000,000,000,000"),
+        (["--max-cost=nan"], "must be a number from 0 to 1,000,000,000,000,000"),
+        (["--max-cost=1e999999999"], "must be a number from 0 to 1,000,000,000,000,000"),
+        (["--max-cost=5 CNY"], "must be a number from 0 to 1,000,000,000,000,000"),
     ):
         result = review(recorded("changes"), *options)
         assert (result.exit_code, result.stdout) == (2, "")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER
+from pulumi_vod_workflow.cli.runs.model import PHASE_ORDER, ListedRun, merge_stacks
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
 from tests.cli.conftest import Vod
 from tests.cli.exports import (
@@ -358,6 +358,17 @@ def test_several_stacks_are_one_list_with_totals(vod: Vod, tmp_path: Path) -> No
     assert "day (UTC)" in only
     assert "TOTAL" not in vod("runs", sources[0]).stdout
     assert "TOTAL" in vod("runs", sources[0], "--totals").stdout
+
+
+@pytest.mark.parametrize("order", [("dev", "prod"), ("prod", "dev")])
+def test_a_run_with_secret_inputs_in_one_stack_has_them_in_the_list(order: tuple[str, str]) -> None:
+    """Otherwise a read of it, as by `--watch`, would show what the other stack hides."""
+    found = {
+        "dev": [ListedRun(("own",), {"runId": "r1", "phase": "running"}, has_secret_inputs=True)],
+        "prod": [ListedRun(("adopted",), {"runId": "r1", "phase": "running"})],
+    }
+    [run] = merge_stacks({name: found[name] for name in order})
+    assert run.has_secret_inputs
 
 
 def test_programs_read_totals(vod: Vod, tmp_path: Path) -> None:

@@ -142,6 +142,11 @@ def test_bad_prices_and_reviews(vod: Vod, prices: str, tmp_path: Path) -> None:
         "euro": "",
         "text": "no JSON",
     }
+    known = review(declared(), "--format=json", f"--prices={prices}").stdout
+    for name, low in (("huge", "1e999999999"), ("word", "free")):
+        edited = json.loads(known)
+        edited["runs"][0]["estimate"]["low"] = low
+        reviews[name] = json.dumps(edited)
     other = tmp_path / "euro.toml"
     other.write_text('currency = "EUR"\ndefault.per_run = 1\n')
     reviews["euro"] = review(declared(), "--format=json", f"--prices={other}").stdout
@@ -153,7 +158,13 @@ def test_bad_prices_and_reviews(vod: Vod, prices: str, tmp_path: Path) -> None:
         (["--review", str(tmp_path / "none.json")], "--review needs prices"),
         (["--prices", str(wrong)], "line 1: currency: is required"),
         (["--prices", prices, "--review", str(tmp_path / "absent.json")], "cannot be read"),
-        (["--prices", prices, "--review", str(tmp_path / "text.json")], "is no review in JSON"),
+        *(
+            (
+                ["--prices", prices, "--review", str(tmp_path / f"{name}.json")],
+                "is no review in JSON",
+            )
+            for name in ("text", "huge", "word")
+        ),
         (["--prices", prices, "--review", str(tmp_path / "none.json")], "has no prices"),
         (["--prices", prices, "--review", str(tmp_path / "euro.json")], "is in EUR, the price"),
     ):

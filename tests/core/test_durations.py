@@ -42,6 +42,8 @@ SERVICE, MANIFEST = DurationBasis.SERVICE, DurationBasis.MANIFEST
         (-1, None),
         (10**8, None),
         (True, None),
+        ("1e-999999999", None),
+        (5e-324, None),
         (float("nan"), None),
         (float("inf"), None),
         ("", None),

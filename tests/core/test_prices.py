@@ -84,7 +84,7 @@ per_minute = 1_000_001
 """
     price = "must be a number from 0 to 1,000,000, with at most 9 decimals"
     unknown = "is no setting of a price file"
-    discount = "must be a number from 0 to 1, for example 0.3 for 30 % less"
+    discount = "must be a number from 0 to 1, with at most 9 decimals: 0.3 is 30 % less"
     assert problems(text) == [
         (1, "currency: must be three capital letters, for example CNY"),
         (2, f"surprise: {unknown}"),
@@ -122,6 +122,24 @@ def test_a_single_problem(text: str, expected: tuple[int, str]) -> None:
 def test_text_that_no_parser_reads_is_a_problem(text: str) -> None:
     [(_, reason)] = problems(text)
     assert reason.startswith("is no TOML")
+
+
+@pytest.mark.parametrize("number", ["1e9999999999999999999", "1e-999999999", f"1.{'0' * 40}1"])
+def test_a_number_beyond_every_plausible_one_is_a_problem_of_its_line(number: str) -> None:
+    """An exact fraction of such a number takes all memory, or a rounded one is another price."""
+    text = f'currency = "CNY"\n[default]\nper_run = {number}\nlow_priority_discount = {number}'
+    assert [line for line, _ in problems(text)] == [3, 4]
+
+
+def test_a_file_of_problems_is_told_soon() -> None:
+    """The parser reads each statement once, however many problems there are."""
+    wrong = "".join(f"[workflows.w{number}]\nper_min = [\n1]\n" for number in range(3000))
+    deep = "a." * 400 + "b = 1\n"
+    long = 'b = """\n' + "x\n" * 50_000 + '"""\n'
+    found = problems(f'currency = "CNY"\n{deep}{long}{wrong}last = 1')
+    assert [line for line, _ in found[:2]] == [2, 3]
+    assert found[-1] == (59_005, "workflows.w2999.last: is no setting of a price file")
+    assert len(found) == 2 + 3000 + 1
 
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi import Output
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
+from pulumi_vod_workflow.core.resource_types import RUN_TYPE
 from pulumi_vod_workflow.emulator import VodEmulator
 from tests.engine.harness import Program, Story
 from tests.engine.project import Project, until
@@ -88,6 +90,27 @@ def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
         outcome = story.pays(batch(corrected, **limit), 0)
         assert outcome.changed == [("update", "batch")]
         story.stays(batch(corrected, **limit))
+
+
+def test_a_batch_that_stopped_keeps_its_secrets(story: Story) -> None:
+    """Its state comes from an error, and the next update continues it without a payment."""
+    quick(story)
+
+    def program() -> None:
+        declared: Any = {
+            name: {"vid": Output.secret(f"emu-fail-1003-s3cr3t-{name}")} for name in keys(6)
+        }
+        WorkflowBatch("batch", items=declared, defaults={"template_id": "t1"}, max_failures=2)
+
+    for paid in (2, 4):
+        outcome = story.failing_up(program)
+        assert len(story.emulator.ledger()) == paid
+        assert "did not send" in outcome.text
+        assert "s3cr3t" not in outcome.text
+        assert "s3cr3t" not in story.stack.state_file.read_text()
+    story.refresh()
+    assert "s3cr3t" not in story.stack.state_file.read_text()
+    assert len(story.batch["runs"]) == 4
 
 
 def test_rejected_starts_count(story: Story) -> None:
@@ -178,18 +201,37 @@ def test_each_class_of_ends_starts_again_by_its_name(story: Story) -> None:
 
 
 def test_an_interrupted_rerun_is_found_again(story: Story) -> None:
-    """The token of a rerun after a user error follows from the state: the journal has its run."""
-    declared: Any = {"a": {"vid": "emu-fail-1003", "rerun_on": ["userError"]}}
-    story.up(batch(declared))
+    """
+    The token of a rerun after a user error follows from the state.
+
+    So the journal has its run, and without the journal's record the service joins the start to it.
+    """
+    story.emulator.settings(dedup="finished")
+    failing: Any = {"vid": "emu-fail-1003", "rerun_on": ["userError"]}
+
+    def program() -> None:
+        WorkflowBatch("batch", items={"a": failing}, defaults={"template_id": "t1"})
+        WorkflowRun("run", template_id="t2", **failing)
+
+    def run_ids() -> list[str]:
+        [run] = story.of_type(RUN_TYPE).values()
+        return [story.batch["runs"]["a"]["runId"], run["outputs"]["runId"]]
+
+    story.up(program)
     story.emulator.advance(5000)
     story.refresh()
     before = story.stack.state_file.read_text()
-    story.pays(batch(declared), 1)
-    rerun = story.batch["runs"]["a"]["runId"]
+    story.pays(program, 2)
+    reruns = run_ids()
     story.stack.state_file.write_text(before)  # as after a crash before the engine saved it
-    outcome = story.pays(batch(declared), 0)
+    outcome = story.pays(program, 0)
     assert "reuses runs that an earlier update started (free): a" in outcome.text
-    assert story.batch["runs"]["a"]["runId"] == rerun
+    assert run_ids() == reruns
+    story.stays(program)  # the journal has no record of the runs any more
+    story.stack.state_file.write_text(before)  # as of an old copy
+    story.up(program)
+    assert run_ids() == reruns
+    assert len({start["runId"] for start in story.emulator.ledger()}) == 4
 
 
 def test_a_wait_can_end_at_the_first_failure(story: Story) -> None:

@@ -173,6 +173,21 @@ def test_a_wait_for_the_end_of_runs_ends_itself(monkeypatch: pytest.MonkeyPatch)
     assert (done.cancelled, done.not_sent, done.seconds < 102) == (16, [], True)
 
 
+def test_a_defect_in_a_read_cancels_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancelled start loses its RunId. The defect only ends the starts."""
+
+    class Broken(Service):
+        async def read_many(self, runs: Mapping[str, Any]) -> Any:
+            raise KeyError(*runs)
+
+    service = Broken(same(20, "succeeded"))
+    done = send(monkeypatch, service, 4)
+    assert (len(service.started), len(done.not_sent)) == (4, 16)
+    assert done.limit.stop_reason == (
+        "because runs cannot be read: a defect of pulumi_vod_workflow (KeyError)"
+    )
+
+
 def test_runs_of_an_interrupted_update_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failure_limit, "SystemClock", SimulatedClock)
 

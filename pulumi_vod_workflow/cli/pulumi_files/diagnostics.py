@@ -6,7 +6,7 @@ resource, and a line may repeat text that a program has read from elsewhere. So 
 message only after three checks: the whole line is the message, its fingerprint is that of the
 engine's step, and its items are those of the step. A message can lower a count only with a
 fingerprint of ClientTokens, or beside the provider's own message. Of several messages, the review
-uses the one with the most starts.
+uses the one with the most starts, and its durations only if all have the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pulumi_vod_workflow.cli.pulumi_files.preview import (
     UPDATES,
@@ -98,7 +98,18 @@ def _plan_of(step: Step, texts: Iterable[str]) -> PlanMessage | None:
             and _durations_fit(message, step)
         ):
             found.append(message)
-    return max(found, key=_start_count, default=None)
+    chosen = max(found, key=_start_count, default=None)
+    if chosen is None or not chosen.durations:
+        return chosen
+    # A shorter duration lowers the estimate, and no count shows the provider's own message.
+    is_one = all(message.durations == chosen.durations for message in found)
+    return chosen if is_one and _has_tokens(step) else replace(chosen, durations=())
+
+
+def _has_tokens(step: Step) -> bool:
+    """Return whether the fingerprint of a step binds a message to its inputs."""
+    tokens = step.declared.get("clientTokens", {"": step.declared.get("clientToken")})
+    return isinstance(tokens, Mapping) and any(isinstance(each, str) for each in tokens.values())
 
 
 def _start_count(message: PlanMessage) -> float:

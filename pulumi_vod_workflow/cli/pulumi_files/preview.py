@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
@@ -38,6 +39,10 @@ CREATES: Final = ("replace", "create-replacement", "create")
 UPDATES: Final = ("update",)
 DELETES: Final = ("delete", "delete-replaced", "discard", "discard-replaced")
 READS: Final = ("read", "read-replacement")
+WITHOUT_START: Final = (
+    "same", "refresh", "diff", "import", "import-replacement", "remove-pending-replace"
+)  # fmt: skip
+"""Further operations; none of them starts a run."""
 
 PREVIEW_HINT: Final = (
     "hint: Run `pulumi preview --json > preview.json`, and give this command the file."
@@ -172,12 +177,18 @@ class Diagnostic(_Part):
         return self.is_shown and (self.severity == "error" or self.text.startswith(FAILED_PROGRAM))
 
 
+Counts = Annotated[dict[str, int], BeforeValidator(lambda value: value or {})]
+"""Operation -> the number of its steps."""
+
+
 class Preview(_Part):
     """A preview that did not fail."""
 
     config: dict[str, Any] = Field(default_factory=dict)
     """The stack's configuration, with keys and secrets; never shown."""
     steps: tuple[Step, ...] = ()
+    change_summary: Counts = Field(default_factory=dict)
+    """The engine's own count of the steps."""
     diagnostics: tuple[Diagnostic, ...] = ()
     has_inputs: bool = True
     """Whether the form has the inputs of steps, and the providers' lines."""
@@ -205,6 +216,7 @@ class _Result(_Part):
 
     result: str = ""
     is_preview: bool = True
+    resource_changes: Counts = Field(default_factory=dict)
 
 
 class _Event(_Part):
@@ -216,6 +228,7 @@ class _Event(_Part):
 
 
 class _Summary(_Result):
+    summary: Counts = Field(default_factory=dict)
     resources: tuple[Step, ...] = ()
 
 
@@ -243,7 +256,28 @@ def read_preview(data: bytes) -> Preview:
     errors = [item.text for item in preview.diagnostics if item.is_error]
     if errors:
         raise _failed("\n".join(["Its errors:", *(f"  - {text}" for text in errors)]))
+    _refuse_missing_steps(preview)
     return preview
+
+
+def _refuse_missing_steps(preview: Preview) -> None:
+    """
+    Raise an error if the preview has fewer steps than the engine has counted.
+
+    Raises:
+        PreviewError: when steps are missing: each may be a paid start.
+
+    """
+    found = Counter(step.op for step in preview.steps)
+    if "refresh" in found:  # the count has the results of a refresh, which the steps do not show
+        return
+    for op in ("create", "replace", "update"):
+        counted = preview.change_summary.get(op, 0)
+        if counted > found[op]:
+            raise PreviewError(
+                f"The engine counted {counted:,} steps `{op}`, and this preview has "
+                f"{found[op]:,}: was it edited, or cut?\n{PREVIEW_HINT}"
+            )
 
 
 def _failed(why: str) -> PreviewError:
@@ -274,7 +308,8 @@ def _preview(found: list[Any]) -> Preview:
     if "result" in first and "duration" in first:
         summary = _Summary.model_validate(first)
         _refuse_failed(summary)
-        return Preview(steps=summary.resources, has_inputs=False)
+        counts = summary.summary
+        return Preview(steps=summary.resources, change_summary=counts, has_inputs=False)
     raise PreviewError(f"This is JSON, but not that of a preview.\n{PREVIEW_HINT}")
 
 
@@ -304,7 +339,10 @@ def _of_events(events: Iterable[_Event]) -> Preview:
                 f"of an update?\n{PREVIEW_HINT}"
             )
         _refuse_failed(ends[0])
-    return Preview(config=config, steps=tuple(steps), diagnostics=tuple(lines))
+    counts = ends[0].resource_changes if ends else {}
+    return Preview(
+        config=config, steps=tuple(steps), change_summary=counts, diagnostics=tuple(lines)
+    )
 
 
 def _refuse_failed(end: _Result) -> None:

@@ -25,7 +25,9 @@ from pulumi_vod_workflow.cli.pulumi_files.preview import (
     HIDDEN_SECRET,
     READS,
     UPDATES,
+    WITHOUT_START,
     Preview,
+    PreviewError,
     Step,
     contains_marker,
 )
@@ -47,7 +49,12 @@ from pulumi_vod_workflow.config.settings import load_settings
 from pulumi_vod_workflow.core.canonical import canonical_json
 from pulumi_vod_workflow.core.changes import IDENTITY_FIELDS
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATE_NAMES, request_value
-from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
+from pulumi_vod_workflow.core.resource_types import (
+    BATCH_TYPE,
+    COMPLETION_TYPE,
+    RUN_TYPE,
+    is_packaged,
+)
 from pulumi_vod_workflow.core.values import is_known
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -57,7 +64,7 @@ def build_review(preview: Preview) -> Review:
     Return the review of this package's resources in a preview.
 
     Raises:
-        PreviewError: when a newer version of the provider made the preview.
+        PreviewError: when a newer version of the provider or of the engine made the preview.
 
     """
     service = _service(preview.config)
@@ -107,7 +114,11 @@ def _bounds(step: Step) -> Iterator[ReviewItem]:
     resource = ResourceRef(step.urn)
     if step.op in DELETES and step.type in (RUN_TYPE, BATCH_TYPE):
         yield DroppedRun(resource, None, None)
-    elif step.type == RUN_TYPE and step.op in CREATES:  # it may adopt or reuse a run
+    elif step.type == RUN_TYPE and (
+        step.op in CREATES  # it may adopt or reuse a run
+        # The engine shows a new run as an update while a setting of the provider is unknown.
+        or (step.op in UPDATES and is_packaged(step.urn))
+    ):
         yield PlannedRun(resource, NO_INPUTS, certain=False)
     elif step.type == RUN_TYPE:
         yield FreeChange(resource, FreeReason.READ if step.op in READS else FreeReason.RECORDED)
@@ -128,10 +139,22 @@ def _service(config: Mapping[str, Any]) -> str | None:
 
 
 def _decisive_steps(steps: Iterable[Step]) -> dict[str, Step]:
-    """Return the decisive step of each resource: a replacement has up to three steps."""
+    """
+    Return the decisive step of each resource: a replacement has up to three steps.
+
+    Raises:
+        PreviewError: when the engine has an operation that this version does not know.
+
+    """
     ranked = (*CREATES, *UPDATES, *DELETES, *READS)
     found: dict[str, Step] = {}
     for step in steps:
+        if step.type in (RUN_TYPE, BATCH_TYPE) and step.op not in (*ranked, *WITHOUT_START):
+            raise PreviewError(
+                f"This version does not know the operation `{step.op}` of the step on {step.urn}, "
+                "so the number of starts is not known. No run was started.\n"
+                "hint: Run the review with a newer version of pulumi_vod_workflow."
+            )
         other = found.get(step.urn)
         if step.op in ranked and (other is None or ranked.index(step.op) < ranked.index(other.op)):
             found[step.urn] = step

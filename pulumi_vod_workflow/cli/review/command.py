@@ -8,7 +8,7 @@ import sys
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -33,8 +33,11 @@ from pulumi_vod_workflow.config.price_file import (
     configured_price_file,
     load_prices,
 )
-from pulumi_vod_workflow.core.prices import Prices
+from pulumi_vod_workflow.core.prices import MAX_DECIMALS, Prices, parse_amount
 from pulumi_vod_workflow.errors import ConfigurationError
+
+MAX_COST: Final = 10**15
+"""The highest limit, in units of the currency."""
 
 
 def _amount(text: str) -> Decimal:
@@ -42,15 +45,17 @@ def _amount(text: str) -> Decimal:
     Return an amount of money.
 
     Raises:
-        BadParameter: when the text is no number, or negative.
+        BadParameter: when the text is no number, negative, or no plausible amount.
 
     """
     try:
-        amount = Decimal(text)
+        amount = parse_amount(Decimal(text), MAX_COST)
     except InvalidOperation:
-        amount = Decimal(-1)
-    if not (amount.is_finite() and amount >= 0):
-        raise typer.BadParameter("must be a number, 0 or more")
+        amount = None
+    if amount is None:
+        raise typer.BadParameter(
+            f"must be a number from 0 to {MAX_COST:,}, with at most {MAX_DECIMALS} decimals"
+        )
     return amount
 
 

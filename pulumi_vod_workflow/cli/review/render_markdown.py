@@ -73,12 +73,18 @@ def render_markdown(
 
     """
     text = ""
-    for most in (200, 100, 50, 15, 5, 1):
+    for most in (200, 100, 50, 15, 5, 1, 0):
         comment = _Comment(review, max_starts, costs, docs, most)
         text = "\n".join(comment.lines()) + "\n"
         if len(text) <= MAX_COMMENT_CHARS:
             break
     return text
+
+
+TOO_LONG: Final = (
+    "The names and texts of the runs do not fit into a comment. `vod-workflow review` lists them "
+    "with `--format terminal`."
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class _Comment:
     costs: ReviewCosts | None
     docs: str | None
     most: int
-    """The number of folded rows of each table."""
+    """The number of folded rows of each table; 0 leaves out all tables but the totals."""
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the comment."""
@@ -101,12 +107,18 @@ class _Comment:
         if self.costs is not None:
             yield from (f"- {markdown_text(line)}" for line in cost_lines(self.costs))
             yield ""
-        for line in review.endpoint:
-            yield markdown_text(line)
+        # A program can log lines of this form, too.
+        for line in review.endpoint if self.most else review.endpoint[:MAX_ITEM_TEXTS]:
+            yield markdown_text(line) if self.most else _sentence(line)
             yield ""
         kinds = starts_by_kind(review.starts)
         if len(kinds) > 1:
             yield from self._totals(kinds)
+        if not self.most:
+            yield TOO_LONG
+            yield ""
+            yield from self._links()
+            return
         for kind, starts in kinds.items():
             yield from self._section(kind, starts)
         yield from self._unknown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -138,23 +139,40 @@ def read_review(path: Path, prices: Prices) -> RunCosts:
         for run in review.runs
     ]
     unique = {name for name, count in Counter(names).items() if count == 1}
-    return RunCosts(
-        prices,
-        {
+    try:
+        reviewed = {
             name: (_parse_estimate(run.estimate), run.replaces)
             for name, run in zip(names, review.runs, strict=True)
             if name in unique and run.estimate is not None and run.count == 1
-        },
-    )
+        }
+    except ValueError:  # an amount, or a reason of a newer version
+        raise ConfigurationError(f"{path} is no review in JSON\n{REVIEW_HINT}") from None
+    return RunCosts(prices, reviewed)
 
 
 def _parse_estimate(document: EstimateDocument) -> Estimate:
-    low = Fraction(document.low)
+    low = _amount(document.low)
     return Estimate(
         low,
-        low if document.high is None else Fraction(document.high),
+        low if document.high is None else _amount(document.high),
         {UnpricedReason(part.reason): part.runs for part in document.unpriced},
     )
+
+
+def _amount(text: str) -> Fraction:
+    """
+    Return an amount of a review.
+
+    Raises:
+        ValueError: when the text is none.
+
+    """
+    if not _AMOUNT.fullmatch(text):
+        raise ValueError(text)
+    return Fraction(text)
+
+
+_AMOUNT: Final = re.compile(r"[0-9]{1,30}(\.[0-9]{1,20})?")
 
 
 # -- output ------------------------------------------------------------------------------------

@@ -198,8 +198,13 @@ def merge_stacks(runs_by_stack: Mapping[str, Iterable[ListedRun]]) -> list[Liste
             else:
                 newest = other if other.is_terminal else run
                 names = tuple(dict.fromkeys((*other.names, *run.names)))
-                stacks = (*other.stacks, stack)
-                found[key] = replace(newest, names=names, stacks=stacks, has_stack_label=several)
+                found[key] = replace(
+                    newest,
+                    names=names,
+                    stacks=(*other.stacks, stack),
+                    has_stack_label=several,
+                    has_secret_inputs=other.has_secret_inputs or run.has_secret_inputs,
+                )
     return sort_runs(found.values())
 
 
