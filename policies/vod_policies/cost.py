@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final
 
 from pulumi_policy import ResourceValidationArgs
 
-from pulumi_vod_workflow.config.price_file import load_prices
+from pulumi_vod_workflow.config.price_file import price_file_path, load_prices
 from pulumi_vod_workflow.core.durations import SourceDuration
 from pulumi_vod_workflow.core.estimates import (
     SECONDS_PER_MINUTE,
@@ -67,7 +66,7 @@ class AtMostCost(LimitPolicy):
         if "prices" not in config or "max" not in config:
             raise ConfigurationError("set both `prices` and `max`")
         if self._prices is None:
-            self._prices = load_prices(Path(config["prices"]).expanduser())
+            self._prices = load_prices(price_file_path(config["prices"]))
         prices, duration = self._prices, _assumed_duration(config.get("assumedMinutes"))
         own = total_estimate(
             estimate(_priced_run(start, duration), prices)

@@ -15,21 +15,19 @@ MAX_PROBLEMS_SHOWN: Final = 100
 PRICES_HINT: Final = "hint: give a price file by `--prices FILE`, or set `vod:prices`"
 
 
-def configured_price_file(setting: object, folder: Path) -> Path | None:
-    """
-    Return the price file that `vod:prices` names; `None` without one.
-
-    Args:
-        setting: the value of the setting; `None` if it is not set.
-        folder: the folder from which a relative path starts.
-
-    """
-    if not isinstance(setting, str) or not setting.strip():
-        return None
-    path = Path(setting.strip())
+def price_file_path(setting: str, folder: Path | None = None) -> Path:
+    """Return the file of a setting; a relative path starts at the folder, or the current one."""
+    path = Path(setting)
     with suppress(RuntimeError):  # `~name` without such a user: the read reports it
         path = path.expanduser()
-    return folder / path
+    return (folder or Path()) / path
+
+
+def configured_price_file(setting: object, folder: Path | None = None) -> Path | None:
+    """Return the file of `vod:prices` as `price_file_path`; `None` if it is not set."""
+    if not isinstance(setting, str) or not setting.strip():
+        return None
+    return price_file_path(setting.strip(), folder)
 
 
 def load_prices(path: Path) -> Prices:

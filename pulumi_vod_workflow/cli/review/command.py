@@ -163,7 +163,7 @@ def _prices(preview: Preview, file: Path | None) -> Prices | None:
 
     """
     if file is None:
-        file = configured_price_file(preview.config.get("vod:prices"), Path())
+        file = configured_price_file(preview.config.get("vod:prices"))
     return None if file is None else load_prices(file)
 
 

@@ -234,8 +234,7 @@ def _costs(
             f"--review has the names of one stack, and there are {len(stacks)}\n"
             "hint: run the command with --review once for each stack"
         )
-    folder = cwd or Path()
-    configured = {configured_price_file(stack.setting("vod:prices"), folder) for stack in stacks}
+    configured = {configured_price_file(stack.setting("vod:prices"), cwd) for stack in stacks}
     if price_file is None and len(configured) > 1:
         raise ConfigurationError(
             "the stacks differ in vod:prices\nhint: give one price file by --prices"
