@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pulumi_policy import ResourceValidationArgs
 
-from pulumi_vod_workflow.config.price_file import price_file_path, load_prices
+from pulumi_vod_workflow.config.price_file import load_prices, price_file_path
 from pulumi_vod_workflow.core.durations import SourceDuration
 from pulumi_vod_workflow.core.estimates import (
     SECONDS_PER_MINUTE,
