@@ -125,6 +125,16 @@ def test_a_setting_with_an_unknown_user_is_an_error_not_a_traceback() -> None:
     assert "price file ~nobody-has-this-name/prices.toml: cannot be read" in result.stderr
 
 
+def test_a_limit_that_a_rounded_cost_equals_is_told_with_the_exact_cost(prices: str) -> None:
+    result = review(planned(declared(), **lasting("90.5")), f"--prices={prices}", "--max-cost=0.05")
+    assert result.exit_code == 0
+    result = review(
+        planned(declared(), **lasting("90.5")), f"--prices={prices}", "--max-cost=0.0452"
+    )
+    assert result.exit_code == 3
+    assert "0.04525 CNY would be spent, more than --max-cost 0.0452 CNY" in result.stderr
+
+
 def test_a_second_message_lowers_no_estimate(prices: str) -> None:
     """A program may repeat a message of an earlier preview, with the duration of that time."""
     own, other = (planned(declared(), **lasting(seconds)) for seconds in ("90.5", "1"))

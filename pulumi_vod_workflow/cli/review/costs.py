@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
 from pulumi_vod_workflow.cli.review.model import FreeReason, PlannedRun, Review
 from pulumi_vod_workflow.core.estimates import (
     Estimate,
+    EstimateKind,
     PricedRun,
     UnpricedReason,
     estimate,
     estimate_text,
+    exact_amount,
+    format_amount,
     total_estimate,
     unpriced_texts,
 )
@@ -100,6 +104,10 @@ def cost_limit_text(costs: ReviewCosts) -> str:
     found, cost = costs.total, estimate_text(costs.total, costs.currency)
     allowed = f"--max-cost {costs.max_cost:,f} {costs.currency} allows"
     if costs.max_cost is not None and found.low > costs.max_cost:
+        if found.kind is EstimateKind.EXACT and format_amount(found.low) == format_amount(
+            Fraction(costs.max_cost)
+        ):
+            cost = f"{exact_amount(found.low)} {costs.currency}"  # rounded, both look the same
         return f"{cost} would be spent, more than {allowed}"
     if found.unpriced and not costs.allow_unpriced:
         reasons = "; ".join(unpriced_texts(found))
