@@ -25,7 +25,7 @@ from pulumi_vod_workflow.core.values import is_known
 
 MAX_SOURCE_SECONDS: Final = 10**7
 """The longest duration, in seconds: a longer one is a mistake."""
-MAX_DECIMALS: Final = 20
+MAX_SECONDS_DECIMALS: Final = 20
 """The most digits after the point of seconds in a plan message; a reader refuses more."""
 
 
@@ -55,7 +55,7 @@ def parse_seconds(value: object) -> Decimal | None:
     if not (seconds.is_finite() and 0 < seconds <= MAX_SOURCE_SECONDS):
         return None
     exponent = seconds.as_tuple().exponent
-    return seconds if isinstance(exponent, int) and -exponent <= MAX_DECIMALS else None
+    return seconds if isinstance(exponent, int) and -exponent <= MAX_SECONDS_DECIMALS else None
 
 
 Durations = Mapping[str, tuple[Decimal, DurationBasis]]
