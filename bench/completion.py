@@ -34,9 +34,9 @@ ENDS: Final = (15.0, 75.0)
 """The earliest and the latest end of a run, in seconds after its start."""
 SHORT_ENDS: Final = (15.0, 20.0)
 """The same for one short run; the wait begins some seconds after the start."""
-QUESTIONS: Final = 4.0
+MAX_REQUESTS: Final = 4.0
 """The permitted requests of a wait for each run: reads, and one for the results."""
-SOON: Final = 2.0
+MAX_SHORT_DELAY: Final = 2.0
 """The permitted delay for one short run, in seconds."""
 
 SHARP: Final = 0.001
@@ -58,7 +58,7 @@ def measure(folder: Path) -> Measured:
                 "a wait for one short run: end seen after",
                 one.result().last,
                 "s",
-                SOON,
+                MAX_SHORT_DELAY,
                 "s, at most",
                 at_most=1.0,
             ),
@@ -114,7 +114,7 @@ def _figures(waited: _Waited, *, has_bars: bool) -> Sequence[Figure]:
             f"{name}: questions a run",
             len(waited.answers) / waited.count,
             "",
-            QUESTIONS,
+            MAX_REQUESTS,
             "at most",
             at_most=whole,
         ),

@@ -29,7 +29,7 @@ from unicodedata import normalize
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from pulumi_vod_workflow.core.durations import MAX_SECONDS, parse_seconds
+from pulumi_vod_workflow.core.durations import MAX_SOURCE_SECONDS, parse_seconds
 from pulumi_vod_workflow.core.inputs.models import MAX_ITEMS, UNKNOWN_KEY, ItemInputs, PartialInputs
 from pulumi_vod_workflow.core.inputs.types import ItemKey
 from pulumi_vod_workflow.core.inputs.validation import check_partial_inputs
@@ -182,7 +182,7 @@ def _take_seconds(item: dict[str, Any], report: Callable[[str], None]) -> Decima
         if seconds is not None and len(stated) == 1:
             return seconds
         report(
-            f"{name}: must be a duration in seconds, above 0 and at most {MAX_SECONDS:,}"
+            f"{name}: must be a duration in seconds, above 0 and at most {MAX_SOURCE_SECONDS:,}"
             if len(stated) == 1
             else f"{name}: is there in two spellings: keep one"
         )

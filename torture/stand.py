@@ -14,7 +14,6 @@ from typing import Any, Self
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE, canonical_type
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from tests.engine.harness import Outcome
-from tests.engine.hosts import HostName
 from tests.engine.project import Command, Project
 from torture.declared import FILE, PROGRAM
 from torture.gate import Gate
@@ -68,9 +67,8 @@ class Stand:
 
     Args:
         folder: the folder of the stack.
-        like: another stack, as a template; saves time.
+        like: another stack, as a template; saves time. The host is that of this stack, too.
         config: further configuration of the stack.
-        host: the host of its resources; that of `like` by default.
         settings: settings of the emulator.
 
     """
@@ -80,11 +78,9 @@ class Stand:
         folder: Path,
         like: Project | None = None,
         config: Mapping[str, str] | None = None,
-        *,
-        host: HostName | None = None,
         **settings: Any,
     ) -> None:
-        self.folder, self._like, self._config, self._host = folder, like, config, host
+        self.folder, self._like, self._config = folder, like, config
         usual = {"rate_limit": 0, "pending_seconds": 1000.0, "running_seconds": 1000.0}
         self.emulator = VodEmulator(EmulatorSettings(**{**usual, **settings}))
         self.declared = Declared()
@@ -94,13 +90,7 @@ class Stand:
             stack.enter_context(self.emulator)
             self.gate = stack.enter_context(Gate(self.emulator.url))
             self.project = stack.enter_context(
-                Project(
-                    self.folder,
-                    self.gate.url,
-                    like=self._like,
-                    config=self._config,
-                    host=self._host,
-                )
+                Project(self.folder, self.gate.url, like=self._like, config=self._config)
             )
             self.project.program(PROGRAM)
             self._stack = stack.pop_all()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pulumi_policy import ResourceValidationArgs
 
-from pulumi_vod_workflow.config.price_file import configured_price_file, load_prices
+from pulumi_vod_workflow.config.price_file import load_prices, price_file_path
 from pulumi_vod_workflow.core.durations import SourceDuration
 from pulumi_vod_workflow.core.estimates import (
     SECONDS_PER_MINUTE,
@@ -66,7 +66,7 @@ class AtMostCost(LimitPolicy):
         if "prices" not in config or "max" not in config:
             raise ConfigurationError("set both `prices` and `max`")
         if self._prices is None:
-            self._prices = load_prices(configured_price_file(config["prices"]))
+            self._prices = load_prices(price_file_path(config["prices"]))
         prices, duration = self._prices, _assumed_duration(config.get("assumedMinutes"))
         own = total_estimate(
             estimate(_priced_run(start, duration), prices)

@@ -7,19 +7,6 @@ from typing import Annotated
 
 import typer
 
-StackExport = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[EXPORT]",
-        help="A file of `pulumi stack export`, or - for standard input. Without a file the command "
-        "runs `pulumi stack export`.",
-        show_default=False,
-    ),
-]
-StackName = Annotated[
-    str | None,
-    typer.Option("--stack", "-s", help="The stack to export [default: the selected stack]."),
-]
 ProgramFolder = Annotated[
     Path | None,
     typer.Option("--cwd", "-C", help="The folder of the program [default: this folder]."),

@@ -12,14 +12,22 @@ from pulumi_vod_workflow.errors import ConfigurationError, Problem
 MAX_FILE_BYTES: Final = 1_000_000
 """The size of the largest price file, in bytes."""
 MAX_PROBLEMS_SHOWN: Final = 100
+PRICES_HINT: Final = "hint: give a price file by `--prices FILE`, or set `vod:prices`"
 
 
-def configured_price_file(setting: str, folder: Path | None = None) -> Path:
+def price_file_path(setting: str, folder: Path | None = None) -> Path:
     """Return the file of a setting; a relative path starts at the folder, or the current one."""
     path = Path(setting)
     with suppress(RuntimeError):  # `~name` without such a user: the read reports it
         path = path.expanduser()
     return (folder or Path()) / path
+
+
+def configured_price_file(setting: object, folder: Path | None = None) -> Path | None:
+    """Return the file of `vod:prices` as `price_file_path`; `None` if it is not set."""
+    if not isinstance(setting, str) or not setting.strip():
+        return None
+    return price_file_path(setting.strip(), folder)
 
 
 def load_prices(path: Path) -> Prices:
@@ -36,8 +44,7 @@ def load_prices(path: Path) -> Prices:
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         why = getattr(error, "strerror", None) or "its name cannot be one"
         raise ConfigurationError(
-            f"price file {path}: cannot be read: {why}\n"
-            "hint: give the file by `--prices FILE`, or set `vod:prices`"
+            f"price file {path}: cannot be read: {why}\n{PRICES_HINT}"
         ) from None
     if len(data) > MAX_FILE_BYTES:
         raise _error(path, [Problem("", f"is larger than {MAX_FILE_BYTES:,} bytes")])

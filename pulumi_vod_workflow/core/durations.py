@@ -23,9 +23,9 @@ from pulumi_vod_workflow.core.plan_message import (
 )
 from pulumi_vod_workflow.core.values import is_known
 
-MAX_SECONDS: Final = 10**7
+MAX_SOURCE_SECONDS: Final = 10**7
 """The longest duration, in seconds: a longer one is a mistake."""
-MAX_DECIMALS: Final = 20
+MAX_SECONDS_DECIMALS: Final = 20
 """The most digits after the point of seconds in a plan message; a reader refuses more."""
 
 
@@ -52,10 +52,10 @@ def parse_seconds(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     # A source of 0 seconds is one that the service has not examined yet.
-    if not (seconds.is_finite() and 0 < seconds <= MAX_SECONDS):
+    if not (seconds.is_finite() and 0 < seconds <= MAX_SOURCE_SECONDS):
         return None
     exponent = seconds.as_tuple().exponent
-    return seconds if isinstance(exponent, int) and -exponent <= MAX_DECIMALS else None
+    return seconds if isinstance(exponent, int) and -exponent <= MAX_SECONDS_DECIMALS else None
 
 
 Durations = Mapping[str, tuple[Decimal, DurationBasis]]
@@ -90,8 +90,8 @@ def duration_groups(starts: Mapping[str, Any], durations: Durations) -> tuple[Du
     )
 
 
-def run_duration(groups: Iterable[DurationGroup]) -> SourceDuration | None:
-    """Return the duration of a `WorkflowRun` from a message; `None` if it is not known."""
+def source_duration(groups: Iterable[DurationGroup]) -> SourceDuration | None:
+    """Return the duration of a run's source from its message; `None` if it is not known."""
     for group in groups:
         return SourceDuration(Fraction(group.seconds), group.basis)
     return None

@@ -141,29 +141,29 @@ class ProgressErrors:
         return [estimated * errors[int(quantile * len(errors))] for quantile in QUANTILES]
 
 
-def plan_read(remaining: Sequence[float], price: float, usual: float) -> tuple[float, float]:
+def plan_read(remaining: Sequence[float], penalty: float, usual: float) -> tuple[float, float]:
     """
     Return the interval to the next read in the plan that costs least, and the cost of that plan.
 
-    The cost is the mean delay until a read sees the end, plus the price of each read.
+    The cost is the mean delay until a read sees the end, plus the penalty of each read.
 
     Args:
         remaining: equally likely remaining times in seconds, in order, the first one finite. An
             infinite time is not known.
-        price: the delay that costs as much as a read, in seconds.
+        penalty: the delay that costs as much as a read, in seconds.
         usual: the interval without an estimate, in seconds.
 
     """
     known, total = sum(map(math.isfinite, remaining)), len(remaining)
     # costs[i] is the cost after a read at which i times have passed.
-    costs = [math.inf] * known + [price + usual / 2 if known < total else 0.0]
+    costs = [math.inf] * known + [penalty + usual / 2 if known < total else 0.0]
     interval = usual
     for passed in reversed(range(known)):
         delays = 0.0
         for last in range(passed, known):
             delays += (last - passed) * (remaining[last] - remaining[max(passed, last - 1)])
             missed = (total - last - 1) * costs[last + 1]
-            cost = price + (delays + missed) / (total - passed)
+            cost = penalty + (delays + missed) / (total - passed)
             if cost < costs[passed]:
                 costs[passed], interval = cost, remaining[last]
     return interval, costs[0]

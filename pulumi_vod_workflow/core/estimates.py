@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
+from pulumi_vod_workflow.core.text import pluralise
 
 if TYPE_CHECKING:
     from pulumi_vod_workflow.core.durations import SourceDuration
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 SECONDS_PER_MINUTE: Final = 60
 
 
-class PriceReason(Enum):
+class UnpricedReason(Enum):
     """The reason why a part of an estimate has no price. The values are part of JSON outputs."""
 
     NO_PRICE = "noPrice"
@@ -60,7 +61,7 @@ class Estimate:
     """The least amount, in units of the currency."""
     high: Fraction = Fraction(0)
     """The greatest amount of the parts with a price."""
-    unpriced: Mapping[PriceReason, int] = field(default_factory=dict)
+    unpriced: Mapping[UnpricedReason, int] = field(default_factory=dict)
     """Reason -> the number of runs with a part that has no price; an unknown number counts as 1."""
 
     @property
@@ -96,12 +97,12 @@ class Estimate:
 
 def total_estimate(estimates: Iterable[Estimate]) -> Estimate:
     """Return the estimate of all runs; their prices must be of one file."""
-    low, high, unpriced = Fraction(0), Fraction(0), Counter[PriceReason]()
+    low, high, unpriced = Fraction(0), Fraction(0), Counter[UnpricedReason]()
     for each in estimates:
         low, high = low + each.low, high + each.high
         unpriced.update(each.unpriced)
     return Estimate(
-        low, high, {reason: unpriced[reason] for reason in PriceReason if unpriced[reason]}
+        low, high, {reason: unpriced[reason] for reason in UnpricedReason if unpriced[reason]}
     )
 
 
@@ -127,7 +128,7 @@ def estimate(run: PricedRun, prices: Prices) -> Estimate:
     """Return the cost of a run, or of equal runs."""
     each = _estimate_one(run, prices)
     if run.count is None:
-        return Estimate(unpriced={**each.unpriced, PriceReason.COUNT_UNKNOWN: 1})
+        return Estimate(unpriced={**each.unpriced, UnpricedReason.COUNT_UNKNOWN: 1})
     return Estimate(
         each.low * run.count if run.certain else Fraction(0),
         each.high * run.count,
@@ -137,24 +138,24 @@ def estimate(run: PricedRun, prices: Prices) -> Estimate:
 
 def _estimate_one(run: PricedRun, prices: Prices) -> Estimate:
     if run.template is None:
-        return Estimate(unpriced={PriceReason.WORKFLOW_UNKNOWN: 1})
+        return Estimate(unpriced={UnpricedReason.WORKFLOW_UNKNOWN: 1})
     rate = prices.rate(run.template)
     if rate is None:
-        return Estimate(unpriced={PriceReason.NO_PRICE: 1})
+        return Estimate(unpriced={UnpricedReason.NO_PRICE: 1})
     amount = Fraction(rate.per_run or 0)
-    unpriced: dict[PriceReason, int] = {}
+    unpriced: dict[UnpricedReason, int] = {}
     if rate.per_output:
         outputs = run.outputs
         if outputs is None:
             outputs = SYSTEM_TEMPLATES.get(run.template) if rate.outputs is None else rate.outputs
         if outputs is None:
-            unpriced[PriceReason.OUTPUTS_UNKNOWN] = 1
+            unpriced[UnpricedReason.OUTPUTS_UNKNOWN] = 1
         amount += Fraction(rate.per_output) * (outputs or 0)
     if rate.per_minute:
         if run.duration is not None:
             amount += Fraction(rate.per_minute) * run.duration.seconds / SECONDS_PER_MINUTE
         if run.duration is None or run.duration.is_minimum:
-            unpriced[PriceReason.DURATION_UNKNOWN] = 1
+            unpriced[UnpricedReason.DURATION_UNKNOWN] = 1
     reduced = amount * (1 - Fraction(rate.low_priority_discount))
     low = amount if run.low_priority is False else reduced
     high = reduced if run.low_priority else amount
@@ -167,12 +168,12 @@ DECIMALS: Final = 2
 """The digits of a shown amount after its point; a smaller amount has two significant digits."""
 EXACT_DECIMALS: Final = 12
 """The most digits after the point of an amount in JSON."""
-REASON_TEXTS: Final[Mapping[PriceReason, str]] = {
-    PriceReason.NO_PRICE: "the price file has no price for the workflow",
-    PriceReason.WORKFLOW_UNKNOWN: "the workflow is not known yet, or secret",
-    PriceReason.DURATION_UNKNOWN: "the duration of the source is not known",
-    PriceReason.OUTPUTS_UNKNOWN: "the number of outputs is not known",
-    PriceReason.COUNT_UNKNOWN: "the number of runs is not known yet",
+REASON_TEXTS: Final[Mapping[UnpricedReason, str]] = {
+    UnpricedReason.NO_PRICE: "the price file has no price for the workflow",
+    UnpricedReason.WORKFLOW_UNKNOWN: "the workflow is not known yet, or secret",
+    UnpricedReason.DURATION_UNKNOWN: "the duration of the source is not known",
+    UnpricedReason.OUTPUTS_UNKNOWN: "the number of outputs is not known",
+    UnpricedReason.COUNT_UNKNOWN: "the number of runs is not known yet",
 }
 
 
@@ -194,8 +195,8 @@ def unpriced_texts(found: Estimate) -> list[str]:
     """Return the reasons of parts without a price, each with its number of runs."""
     return [
         REASON_TEXTS[reason]
-        if reason is PriceReason.COUNT_UNKNOWN
-        else f"{count:,} run{'' if count == 1 else 's'}: {REASON_TEXTS[reason]}"
+        if reason is UnpricedReason.COUNT_UNKNOWN
+        else f"{pluralise(count, 'run')}: {REASON_TEXTS[reason]}"
         for reason, count in found.unpriced.items()
     ]
 

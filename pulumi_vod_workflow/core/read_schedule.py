@@ -17,7 +17,7 @@ from pulumi_vod_workflow.core.end_estimates import ProgressErrors, Reading, RunD
 from pulumi_vod_workflow.core.polling import PollPolicy
 
 # The values are the best of those tried beside fixed intervals (tests/core/test_read_schedule.py).
-READ_PRICE: Final = 1 / 4
+READ_PENALTY: Final = 1 / 4
 """The delay that costs as much as a read, as a part of the usual interval."""
 FIRST_RETRY: Final = 1 / 4
 """The shortest interval after a read that came too early, as a part of the usual interval."""
@@ -115,7 +115,7 @@ class ReadSchedule:
         if reading.remaining is not None:
             estimates.append(self._errors.remaining(reading.remaining))
         plans = [
-            plan_read(times, READ_PRICE * plan.usual, plan.usual)
+            plan_read(times, READ_PENALTY * plan.usual, plan.usual)
             for times in estimates
             if times[0] < math.inf
         ]

@@ -9,7 +9,7 @@ from typing import Final
 SOURCE: Final = "vid, directUrl"
 """The path of a problem of both properties."""
 
-NOT_SENT: Final = "not sent, because the batch stopped at max_failures"
+NOT_SENT_TEXT: Final = "not sent, because the batch stopped at max_failures"
 """The reason of an item without a run, for people."""
 
 MAX_LISTED: Final = 100

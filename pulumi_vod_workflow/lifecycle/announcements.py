@@ -9,6 +9,7 @@ from typing import Final
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.settings import Settings
+from pulumi_vod_workflow.core.text import pluralise
 
 # Each update of the stack's row is a line in a log, so many resources share one update.
 MAX_RESOURCES_COUNTED_AT_ONCE: Final = 20  # resources, each with an update of the stack's row
@@ -80,7 +81,7 @@ class Announcements:
         with self._lock:
             self._timer = None
             total = sum(self._counts.values())
-            self._stack_status(f"{total:,} {kind} run{'' if total == 1 else 's'} so far")
+            self._stack_status(f"{pluralise(total, f'{kind} run')} so far")
 
 
 def kind_of_run(settings: Settings) -> str:

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.core.batch.changes import (
-    BatchPlan,
-    kept_runs,
-    plan_batch,
-    same_work,
-    same_work_warnings,
-    start_inputs,
-)
+from pulumi_vod_workflow.core.batch.changes import BatchPlan, kept_runs, start_inputs
 from pulumi_vod_workflow.core.batch.inputs import (
     BATCH_FIELDS,
     check_batch,
-    check_restarted_items,
-    find_item_doubts,
-    group_problems,
     items_of,
     manifest_seconds,
     normalise_batch,
@@ -36,38 +25,33 @@ from pulumi_vod_workflow.core.batch.state import (
     with_secrets,
 )
 from pulumi_vod_workflow.core.changes import check_adopted_run
-from pulumi_vod_workflow.core.plan_message import (
-    DurationBasis,
-    DurationGroup,
-    Items,
-    Operation,
-    PlanMessage,
-    declaration_fingerprint,
-    positions_of,
-    start_groups,
-)
-from pulumi_vod_workflow.core.recovery import (
-    RecoveryPlan,
-    Run,
-    resource_key_of,
-    resource_label,
-)
-from pulumi_vod_workflow.core.request import describe_start
-from pulumi_vod_workflow.core.start_reason import StartCause
-from pulumi_vod_workflow.core.text import as_one_line, list_names, pluralise
-from pulumi_vod_workflow.core.values import UNKNOWN, as_mapping, is_known
+from pulumi_vod_workflow.core.recovery import Run, resource_key_of
+from pulumi_vod_workflow.core.text import as_one_line, list_names
+from pulumi_vod_workflow.core.values import UNKNOWN, as_mapping
 from pulumi_vod_workflow.errors import (
     UNKNOWN_START_OPTIONS,
     AdoptionError,
     BatchError,
     BatchStoppedError,
-    CallError,
     PreflightError,
-    Problem,
     runner_journal_warning,
 )
-from pulumi_vod_workflow.journal.recorder import StartRecorder
-from pulumi_vod_workflow.lifecycle.announcements import kind_of_run
+from pulumi_vod_workflow.lifecycle.batch_failures import (
+    MAX_REASONS_LISTED,
+    STOPPED_HINTS,
+    failure_reason,
+    failure_report,
+    group_by_reason,
+    stop_report,
+    without_request_ids,
+)
+from pulumi_vod_workflow.lifecycle.batch_plan import (
+    REJECTED_BY_PREFLIGHT,
+    Recorders,
+    announce_plan,
+    plan_with_recovery,
+    plan_without_recovery,
+)
 from pulumi_vod_workflow.lifecycle.failure_limit import FailureLimit
 from pulumi_vod_workflow.lifecycle.host import (
     Checked,
@@ -87,43 +71,15 @@ from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
     hand_over,
     other_run_warning,
-    plan_starts,
     release,
     settle_adoptions,
-    superseded_warnings,
-    unknown_outcome_error,
-    wait_text,
 )
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 
-if TYPE_CHECKING:
-    from pulumi_vod_workflow.lifecycle.preflight import Facts
-
-UNKNOWN_OUTCOMES: Final = (
-    "The journal has these starts. The next update sends them again only within "
-    "`vod:resendWithin` seconds."
-)
-UNKNOWN_OUTCOME_HINTS: Final = (
-    "hint: look for their runs in the VOD console, then choose for each item\n"
-    f"{UNKNOWN_START_OPTIONS}"
-)
-CORRECT_ITEMS: Final = "No run was started.\nhint: correct the items"
-REJECTED_BY_PREFLIGHT: Final = (
-    f"{CORRECT_ITEMS}\nhint: or set `vod:preflight` to `warn`, so that the service decides"
-)
-STOPPED_HINTS: Final = (
-    "The state has each run that was started. It is not paid again.\n"
-    "hint: correct the cause, then run `pulumi up` again: it sends the other items, tries the "
-    "rejected ones again, and counts failures from zero\n"
-    "hint: a failed run starts again only after a change, by a trigger or by `rerun_on` (paid)\n"
-    "hint: or set a larger `max_failures`"
-)
 # The engine reads the state of a failed operation from a header of at most 16 MiB, in which a text
 # of JSON is up to 1.9 times longer.
 MAX_STATE_OF_ERROR: Final = 6_000_000  # characters of JSON
-MAX_REASONS_LISTED: Final = 20  # reasons in one message
 Runs = dict[str, dict[str, Any]]
-Recorders = dict[str, StartRecorder]
 
 
 PAID_OPERATIONS: Final[frozenset[str]] = frozenset({"create", "update"})
@@ -152,8 +108,8 @@ async def check(session: Session, host: Host, olds: Properties, news: Properties
     session.declared_items[resource] = frozenset(as_mapping(inputs.get("items")))
     session.manifest_seconds[resource] = manifest_seconds(news)
     if not recorded:
-        plan, recovery, _ = _plan_with_recovery(session, host, {}, inputs, is_preparing=True)
-        rejected = await _announce_plan(session, host, {}, inputs, plan=plan, recovery=recovery)
+        plan, recovery, _ = plan_with_recovery(session, host, {}, inputs, is_preparing=True)
+        rejected = await announce_plan(session, host, {}, inputs, plan=plan, recovery=recovery)
         if rejected:
             return Checked(checked.values, session.failures(rejected))
     return Checked(with_secrets(inputs))
@@ -178,9 +134,9 @@ async def diff(session: Session, host: Host, _id: str, olds: Properties, news: P
     release(session, runs, recorded)
     if resource_key_of(declared) not in session.checked_resources:
         # `pulumi refresh` compares the state with itself, so there is no start to announce.
-        return Diff(changes=_plan(session, recorded, declared).changes)
-    plan, recovery, _ = _plan_with_recovery(session, host, recorded, declared, is_preparing=True)
-    rejected = await _announce_plan(session, host, recorded, declared, plan=plan, recovery=recovery)
+        return Diff(changes=plan_without_recovery(session, recorded, declared).changes)
+    plan, recovery, _ = plan_with_recovery(session, host, recorded, declared, is_preparing=True)
+    rejected = await announce_plan(session, host, recorded, declared, plan=plan, recovery=recovery)
     if rejected:
         lines = [f"  - {problem}" for problem in rejected]
         raise PreflightError("\n".join(["rejected by preflight:", *lines, REJECTED_BY_PREFLIGHT]))
@@ -237,10 +193,10 @@ async def read(session: Session, host: Host, id_: str, props: Properties) -> Rec
     refs = {key: session.run_ref(run) for key, run in unfinished.items()}
     found, errors = await session.call(read_many, refs, host.is_cancelled)
     if errors:
-        reasons = {key: _reason(error, state) for key, error in errors.items()}
+        reasons = {key: failure_reason(error, state) for key, error in errors.items()}
         lines = [
             f"{len(errors):,} of {len(unfinished):,} runs could not be read:",
-            *_group_by_reason(reasons),
+            *group_by_reason(reasons),
         ]
         lost = [key for key in errors if is_lost_emulated(unfinished[key]["runId"], errors[key])]
         # The runs were free, and their loss must not block a preview or a destroy.
@@ -296,199 +252,6 @@ def may_change_by_read(state: Mapping[str, Any]) -> bool:
     return any(not execution.is_terminal(run) for run in as_mapping(state.get("runs")).values())
 
 
-# -- planning and announcing -------------------------------------------------------------------
-
-
-def _plan(session: Session, olds: Properties, news: Properties) -> BatchPlan:
-    return plan_batch(olds, news, service=session.service_url, just_ended=session.ended_runs)
-
-
-def _plan_with_recovery(
-    session: Session,
-    host: Host,
-    olds: Properties,
-    news: Properties,
-    *,
-    is_preparing: bool = False,
-) -> tuple[BatchPlan, RecoveryPlan, Recorders]:
-    """
-    Return the plan, its part from the journal, and a recorder for each start to send.
-
-    Args:
-        session: the engine operation.
-        host: the call of the engine.
-        olds: the recorded state.
-        news: the declaration.
-        is_preparing: whether the engine has not yet begun to create or update the batch.
-
-    Raises:
-        CallError: when the provider must not send starts.
-        BatchError: when items that start again break a rule of this version.
-
-    """
-    plan = _plan(session, olds, news)
-    if not plan.start:
-        return plan, RecoveryPlan(), {}
-    problems = [f"  - {problem}" for problem in check_restarted_items(olds, news, plan.start)]
-    if problems:
-        raise BatchError(
-            "\n".join(["items that start again break a rule:", *problems, CORRECT_ITEMS])
-        )
-    items = items_of(news)
-    starts = start_inputs(olds, news, plan.start)
-    known = {key: start for key, start in starts.items() if is_known(start)}
-    if is_preparing:
-        meet_stack(session, host, news)
-    recovery, recorders = plan_starts(session, known)
-    if recovery.undecided:
-        _send_plan(session, host, olds, news, plan=plan, refuses=recovery.undecided)
-        secret = has_secret_inputs(news)
-        names = [
-            key if secret else f"{key}: {describe_start(items[key])}" for key in recovery.undecided
-        ]
-        subject = f"the start of {len(names):,} of {plan.total:,} items"
-        raise unknown_outcome_error(session, subject, recovery, news["scope"], names)
-    # The service may join a start to the run that another resource reuses, and an update that waits
-    # for the answer to a start in flight reuses its run.
-    sent_before = {*recovery.resent, *recovery.given_away, *recovery.in_flight}
-    return plan.with_recovery(recovery.reused, sent_before), recovery, recorders
-
-
-async def _announce_plan(
-    session: Session,
-    host: Host,
-    olds: Properties,
-    news: Properties,
-    *,
-    plan: BatchPlan,
-    recovery: RecoveryPlan,
-) -> list[Problem]:
-    """
-    Announce, also in a preview, the starts, their cost, and probable mistakes.
-
-    Returns:
-        The problems for which the preflight rejects starts.
-
-    """
-    items = items_of(news)
-    starts = {key: items[key] for key in plan.start if items[key] is not UNKNOWN}
-    # `vod:resendWithin` limits the time of repeated starts: a preflight would use it up.
-    is_looked_up = session.settings.preflight != "off" and not recovery.resent
-    lookups = await _look_up_starts(session, starts) if is_looked_up else {}
-    if plan.start:
-        session.announce_starts(news, len(plan.start))
-    if plan.changes or plan.drop:
-        durations = _durations(session, news, starts, lookups)
-        _send_plan(session, host, olds, news, plan=plan, durations=durations)
-    for line in (
-        *superseded_warnings(recovery.superseded.values()),
-        *map(str, find_item_doubts(news, plan.start)),
-    ):
-        host.logger.warning(line)
-    if plan.start and not has_secret_inputs(news):  # equality would reveal a secret
-        for line in same_work_warnings(same_work(items, plan.start)):
-            host.logger.warning(line)
-    if recovery.taken_over:
-        own = resource_key_of(news)
-        names = [resource_label(each.resource_key, own) for each in recovery.taken_over.values()]
-        host.logger.info(
-            f"finds runs that an earlier update started for {list_names(names, 20)} (free)"
-        )
-    if recovery.in_flight:
-        waiting = list_names([*recovery.in_flight])
-        host.logger.info(f"{waiting}: {wait_text(len(recovery.in_flight))}")
-    for line in plan.summary_lines(kind_of_run(session.settings)):
-        host.logger.info(line)
-    return _preflight_problems(session, host, news, starts, lookups) if lookups else []
-
-
-# The service's answers and the durations need modules that no preview without them loads.
-
-
-async def _look_up_starts(session: Session, starts: Mapping[str, Properties]) -> Facts:
-    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
-        look_up_starts,
-    )
-
-    return await look_up_starts(session, starts)
-
-
-def _preflight_problems(
-    session: Session,
-    host: Host,
-    news: Properties,
-    starts: Mapping[str, Properties],
-    lookups: Facts,
-) -> list[Problem]:
-    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
-        preflight_problems,
-    )
-
-    secret = has_secret_inputs(news)
-    return preflight_problems(session, host, starts, lookups, group_problems, secret=secret)
-
-
-def _durations(
-    session: Session, news: Properties, starts: Mapping[str, Properties], lookups: Facts
-) -> tuple[DurationGroup, ...]:
-    """Return the known durations of the sources of starts; those of the service come first."""
-    stated = session.manifest_seconds.get(resource_key_of(news), {})
-    if not (stated or lookups) or has_secret_inputs(news):  # a duration is a fact about a video
-        return ()
-    from pulumi_vod_workflow.core.durations import duration_groups  # noqa: PLC0415 - see above
-    from pulumi_vod_workflow.core.preflight import source_durations  # noqa: PLC0415 - see above
-
-    found = {key: (seconds, DurationBasis.MANIFEST) for key, seconds in stated.items()}
-    for key, seconds in source_durations(starts, lookups).items():
-        found[key] = (seconds, DurationBasis.SERVICE)
-    return duration_groups(starts, found)
-
-
-def _send_plan(
-    session: Session,
-    host: Host,
-    olds: Properties,
-    news: Properties,
-    *,
-    plan: BatchPlan,
-    refuses: Collection[str] = (),
-    durations: tuple[DurationGroup, ...] = (),
-) -> None:
-    """Send the plan message of a batch."""
-    starts = [
-        (reason, [key for key in keys if key not in refuses])
-        for reason, keys in plan.starts_by_reason()
-    ]
-    positions = positions_of(as_mapping(news.get("items")))
-    message = PlanMessage(
-        Operation.UPDATE if olds else Operation.CREATE,
-        declaration_fingerprint(host.urn, news),
-        total=plan.total,
-        starts=start_groups(((reason, keys) for reason, keys in starts if keys), positions),
-        resends=Items.of(plan.resend, positions),
-        reuses=Items.of(plan.reuse, positions),
-        adopts=Items.of(plan.adopt, positions),
-        drops=Items.of(plan.drop),  # these are not declared any more
-        refuses=Items.of(refuses, positions),
-        durations=durations,
-        limit=plan.max_failures,
-    )
-    own_runs = (run["runId"] for run in runs_of(olds).values())
-    is_missing_in_steps = (
-        plan.reuse  # only the journal has these two
-        or plan.resend
-        or has_secret_inputs(news)  # the engine masks them
-        # An endpoint from the environment is in no preview.
-        or any(StartCause.EMULATED_RUN in reason.causes for reason in plan.start.values())
-        # A rerun waits until a later preview has shown the failure.
-        or not session.ended_runs.isdisjoint(own_runs)
-        # Beside durations, the estimate of an update needs its message, too.
-        or (session.settings.has_prices and durations)
-    )
-    # A refused start fails the preview, and no program reads a failed one.
-    host.logger.plan(message.to_json(), lasting=bool(is_missing_in_steps and not refuses))
-
-
 # -- starting ----------------------------------------------------------------------------------
 
 
@@ -509,16 +272,7 @@ async def _apply(
         outputs = ["runs", "rejected", "unclear", *(["notSent"] if "maxFailures" in news else [])]
         unknown = dict.fromkeys(outputs, UNKNOWN)
         return {**session.endpoint_outputs(), **recorded, **with_secrets(news), **unknown}
-    plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
-    if recovery.given_away:
-        hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
-        plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
-    reused = await _reuse_runs(session, recovery.reused, news)
-    # An emulator has lost some of these runs. Their items start, or reuse runs of other records.
-    while len(reused) < len(recovery.reused):
-        plan, recovery, recorders = _plan_with_recovery(session, host, olds, news)
-        reused = await _reuse_runs(session, recovery.reused, news)
-    hand_over(session, reused.values())
+    plan, reused, recorders = await _plan_and_reuse(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, host, news, plan)
     # Starts are last, because no line below may raise after the service accepts one: an error
@@ -536,7 +290,7 @@ async def _apply(
     # (pulumi-facts 0.3).
     unclear: dict[str, str] = {}
     for key, error in started.failed.items():
-        (unclear if error.maybe_accepted else rejected)[key] = _reason(error, news)
+        (unclear if error.maybe_accepted else rejected)[key] = failure_reason(error, news)
     rejected |= started.skipped
     new_runs = {**adopted, **own}
     runs = {**runs, **new_runs}
@@ -545,21 +299,45 @@ async def _apply(
     if rejected or unclear:
         total = len(plan.start) + len(plan.adopt)
         warning = runner_journal_warning(session.runner_journal)
-        report = _failure_report(rejected, unclear, total, warning)
+        report = failure_report(rejected, unclear, total, warning)
         # Without a new run there is nothing to lose, and an error stops the update.
         if not runs or (started.abort_error and not new_runs):
-            raise BatchError(f"{_stop_report(limit, started)}{report}")
+            raise BatchError(f"{stop_report(limit, started)}{report}")
         host.logger.warning(report)
     state = _state(
         session,
         {**news, **recorded},
         runs,
-        rejected=_without_request_ids(rejected),
-        unclear=_without_request_ids(unclear),
+        rejected=without_request_ids(rejected),
+        unclear=without_request_ids(unclear),
         not_sent=started.not_sent,
     )
     _raise_if_stopped(host, limit, started, id_, state)
     return state
+
+
+async def _plan_and_reuse(
+    session: Session, host: Host, olds: Properties, news: Properties
+) -> tuple[BatchPlan, Runs, Recorders]:
+    """
+    Return the plan, the runs of the journal that it reuses, and a recorder for each start; free.
+
+    Raises:
+        CallError: when the provider must not send starts.
+        BatchError: when items that start again break a rule, or a run of the journal is unreadable.
+
+    """
+    plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
+    if recovery.given_away:
+        hand_over(session, [each.run for each in recovery.given_away.values() if each.run])
+        plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
+    reused = await _reuse_runs(session, recovery.reused, news)
+    # An emulator has lost some of these runs. Their items start, or reuse runs of other records.
+    while len(reused) < len(recovery.reused):
+        plan, recovery, recorders = plan_with_recovery(session, host, olds, news)
+        reused = await _reuse_runs(session, recovery.reused, news)
+    hand_over(session, reused.values())
+    return plan, reused, recorders
 
 
 def _raise_if_stopped(
@@ -574,7 +352,7 @@ def _raise_if_stopped(
     """
     if not started.not_sent:
         return
-    report = _stop_report(limit, started) + STOPPED_HINTS
+    report = stop_report(limit, started) + STOPPED_HINTS
     if len(json.dumps(state, default=str)) <= MAX_STATE_OF_ERROR:
         raise BatchStoppedError(report, id_, state)
     host.logger.warning(report)
@@ -614,7 +392,7 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
         if is_lost_emulated(reused[key]["runId"], error)
     ]
     if len(lost) < len(errors):
-        reasons = {key: _reason(error, news) for key, error in errors.items()}
+        reasons = {key: failure_reason(error, news) for key, error in errors.items()}
         summary = (
             f"{len(errors):,} runs that an earlier update started cannot be read "
             f"(journal: {session.settings.journal}):"
@@ -623,7 +401,7 @@ async def _reuse_runs(session: Session, reused: Mapping[str, Run], news: Propert
             "No run was started.\n"
             f"hint: if a run no longer exists, choose for its item\n{UNKNOWN_START_OPTIONS}"
         )
-        raise BatchError("\n".join([summary, *_group_by_reason(reasons), options]))
+        raise BatchError("\n".join([summary, *group_by_reason(reasons), options]))
     drop_reuse(session, lost)
     return {
         key: {**execution.submitted_outputs(reused[key]), **read_now.outputs}
@@ -657,7 +435,7 @@ async def _adopt(
     refs = {key: RunRef(client, items[key]["existingRunId"]) for key in plan.adopt}
     found, errors = await session.call(read_many, refs, host.is_cancelled)
     runs: Runs = {}
-    failed = {key: _reason(error, news) for key, error in errors.items()}
+    failed = {key: failure_reason(error, news) for key, error in errors.items()}
     for key, read_now in found.items():
         run_id, start = refs[key].run_id, execution.start_inputs_of(read_now.record)
         try:
@@ -691,71 +469,3 @@ def _state(
         inputs, runs, rejected=rejected, unclear=unclear, not_sent=not_sent, site=site
     )
     return with_secrets(state)
-
-
-# -- reporting failures ------------------------------------------------------------------------
-
-
-def _reason(error: CallError, declared: Properties) -> str:
-    if has_secret_inputs(declared):
-        error.redact_service_message()
-    if error.maybe_accepted:
-        return error.description
-    return as_one_line(str(error))
-
-
-def _without_request_ids(reasons: Mapping[str, str]) -> dict[str, str]:
-    """Return reasons without RequestIds, so that an equal reason does not change the state."""
-    return {key: re.sub(r", RequestId [^\]]*", "", reason) for key, reason in reasons.items()}
-
-
-def _failure_report(
-    rejected: Mapping[str, str], unclear: Mapping[str, str], total: int, journal_warning: str
-) -> str:
-    lines: list[str] = []
-    if rejected:
-        lines += [
-            f"not started or adopted: {len(rejected):,} of {total:,} items:",
-            *_group_by_reason(rejected),
-            "The next `pulumi up` tries these items again with their new declaration.",
-        ]
-    if unclear:
-        lines += [
-            f"A RUN MAY EXIST, but no RunId came back: {len(unclear):,} of {total:,} items:",
-            *_group_by_reason(unclear),
-            UNKNOWN_OUTCOMES,
-            f"{journal_warning}{UNKNOWN_OUTCOME_HINTS}",
-        ]
-    return "\n".join(lines)
-
-
-def _stop_report(limit: FailureLimit | None, started: StartResults) -> str:
-    """Return the lines about starts that the limit did not admit; empty without such starts."""
-    if limit is None or not started.not_sent:
-        return ""
-    accepted = pluralise(len(started.accepted), "item")
-    not_sent = pluralise(len(started.not_sent), "item")
-    summary = (
-        f"stopped {limit.stop_reason}: this update started {accepted} and did not send {not_sent}: "
-        f"{list_names(sorted(started.not_sent), 10)}"
-    )
-    lines = _group_by_reason(limit.failed)
-    if lines:
-        lines.insert(0, f"{pluralise(len(limit.failed), 'run')} did not succeed:")
-    return "\n".join([summary, *lines, ""])
-
-
-def _group_by_reason(reasons: Mapping[str, str]) -> list[str]:
-    """Return one line for each reason with the keys of its items, the most frequent first."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for key, reason in sorted(reasons.items()):
-        groups[reason].append(key)
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[1]))
-    shown, more = ordered[:MAX_REASONS_LISTED], ordered[MAX_REASONS_LISTED:]
-    lines = [
-        f"  - {list_names(keys, 10)}: {reason}".replace(" hint: ", "\n    hint: ")
-        for reason, keys in shown
-    ]
-    if more:
-        lines.append(f"  - and {sum(len(keys) for _, keys in more):,} more")
-    return lines

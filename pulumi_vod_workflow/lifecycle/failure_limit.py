@@ -8,7 +8,6 @@ are free, have shown successes.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -20,9 +19,8 @@ from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import format_duration
 from pulumi_vod_workflow.core.text import defect_summary, pluralise
-from pulumi_vod_workflow.errors import CallError, NotFoundError, StoppedError
-from pulumi_vod_workflow.lifecycle.reader import RunRef, read_many
-from pulumi_vod_workflow.lifecycle.waiter import MAX_NOT_FOUND_READS
+from pulumi_vod_workflow.errors import CallError, StoppedError
+from pulumi_vod_workflow.lifecycle.reader import FailedReads, RunRef, read_many
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
 
 STARTS_PER_SUCCESS: Final = 2
@@ -66,7 +64,7 @@ class FailureLimit:
         self._successes = 0
         self._sending = 0
         self._unfinished: dict[str, RunRef] = {}
-        self._misses: Counter[str] = Counter()
+        self._failed_reads = FailedReads()
         self._waiting = 0
         self._changed = anyio.Event()
 
@@ -141,6 +139,7 @@ class FailureLimit:
             found, errors = await read_many(dict(self._unfinished))
             for name, read in found.items():
                 self.reads[name] = read.outputs
+                self._failed_reads.note_success(name)
                 if execution.is_terminal(read.outputs):
                     self._end(name, read.outputs)
             for name, error in errors.items():
@@ -161,10 +160,7 @@ class FailureLimit:
         self._check()
 
     def _note_unreadable(self, name: str, error: CallError) -> None:
-        is_missing = isinstance(error, NotFoundError)
-        self._misses[name] += is_missing
-        is_new = is_missing and self._misses[name] < MAX_NOT_FOUND_READS
-        if not (error.retryable or is_new):
+        if self._failed_reads.is_final(name, self._unfinished[name].run_id, error):
             del self._unfinished[name]
             self.failed[name] = f"cannot be read: {error.summary}"
             self._check()

@@ -146,15 +146,13 @@ def _chunks(items: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
 
 async def look_up_starts(session: Session, starts: Mapping[str, Mapping[str, Any]]) -> Facts:
     """
-    Look up the workflows and videos of starts; free, and nothing if `vod:preflight` is `off`.
+    Look up the workflows and videos of starts; free.
 
     Args:
         session: the engine operation.
         starts: name -> inputs of starts that this package sends for the first time.
 
     """
-    if session.settings.preflight == "off":
-        return {}
     references = references_of(starts.values())
     if not references:
         return {}
@@ -190,8 +188,6 @@ def preflight_problems(
         The problems that reject the starts; empty unless `vod:preflight` is `error`.
 
     """
-    if not lookups:
-        return []
     report = evaluate(starts, lookups, secret=secret)
     for findings, log in (
         (report.skipped, host.logger.warning),

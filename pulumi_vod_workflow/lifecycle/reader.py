@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
-from pulumi_vod_workflow.errors import (
-    CallError,
-    NotFoundError,
-)
+from pulumi_vod_workflow.errors import CallError, NotFoundError
 from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.transport.client import VodClient
+
+# The service may not find a new run at once. The emulator finds a new run at once, or never.
+MAX_NOT_FOUND_READS: Final = 3  # reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,26 @@ async def read_run(
 def is_lost_emulated(run_id: str, error: CallError) -> bool:
     """Return whether the error of a read is that an emulator has lost a run, which was free."""
     return isinstance(error, NotFoundError) and execution.is_emulated(run_id)
+
+
+class FailedReads:
+    """The failed reads of many runs, which decide whether a later read can succeed."""
+
+    def __init__(self) -> None:
+        self._not_found: Counter[str] = Counter()
+        """Name of a run -> the number of successive reads that did not find it."""
+
+    def is_final(self, name: str, run_id: str, error: CallError) -> bool:
+        """Record a failed read of a run, and return whether no later read can succeed."""
+        if not isinstance(error, NotFoundError):
+            return not error.retryable
+        self._not_found[name] += 1
+        most = 1 if execution.is_emulated(run_id) else MAX_NOT_FOUND_READS
+        return not error.retryable and self._not_found[name] >= most
+
+    def note_success(self, name: str) -> None:
+        """Record a read that found the run."""
+        self._not_found[name] = 0
 
 
 async def read_many(

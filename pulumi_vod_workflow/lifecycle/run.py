@@ -69,6 +69,7 @@ from pulumi_vod_workflow.lifecycle.host import (
     has_secret_inputs,
     require_all_inputs,
 )
+from pulumi_vod_workflow.lifecycle.lookups import look_up_starts, preflight_problems
 from pulumi_vod_workflow.lifecycle.session import FirstRunOfWork, Session, known_resource_key
 from pulumi_vod_workflow.lifecycle.start_records import (
     drop_reuse,
@@ -288,9 +289,6 @@ async def _announce_create(
         _send_plan(host, inputs, adopts=ONE_RUN)
         host.logger.info(f"adopts {which}: starts no run (free)")
         return []
-    from pulumi_vod_workflow.core.inputs.validation import (  # noqa: PLC0415 - `check` loads it
-        find_doubts,
-    )
     from pulumi_vod_workflow.lifecycle.pending_starts import (  # noqa: PLC0415 - loads pydantic
         meet_stack,
     )
@@ -304,6 +302,21 @@ async def _announce_create(
     if recovery.reused:
         _announce_reuse(session, host, inputs, recovery)
         return []
+    return await _announce_start(session, host, inputs, recovery, recorders)
+
+
+async def _announce_start(
+    session: Session,
+    host: Host,
+    inputs: Mapping[str, Any],
+    recovery: RecoveryPlan,
+    recorders: Mapping[str, StartRecorder],
+) -> list[Problem]:
+    """Announce a start (paid), and return the problems for which the preflight rejects it."""
+    from pulumi_vod_workflow.core.inputs.validation import (  # noqa: PLC0415 - `check` loads it
+        find_doubts,
+    )
+
     _keep_plan(session, recovery, recorders)
     session.announce_starts(inputs, 1)
     for line in (
@@ -316,9 +329,8 @@ async def _announce_create(
     # The service may join the start to the run that another resource reuses, and an update that
     # waits for the answer to a start in flight reuses its run.
     sent_before = resent or bool(recovery.given_away or recovery.in_flight)
-    # `vod:resendWithin` limits the time of a repeated start: a preflight would use it up.
-    is_looked_up = session.settings.preflight != "off" and not resent
-    lookups = await _look_up_start(session, inputs) if is_looked_up else {}
+    starts = {"": inputs}
+    lookups = await look_up_starts(session, starts, are_resent=resent)
     durations = _durations(inputs, lookups) if lookups else ()
     # Beyond that the stack's row has their number, and the engine's steps show each start. A call
     # of the engine for each row takes as long as all else that a check does.
@@ -337,18 +349,9 @@ async def _announce_create(
         return []
     if sent_before or has_row:
         host.logger.info(_start_text(session, recovery))
-    return _preflight_problems(session, host, inputs, lookups) if lookups else []
-
-
-# The service's answers and the durations need modules that no preview without preflight loads.
-
-
-async def _look_up_start(session: Session, inputs: Mapping[str, Any]) -> Facts:
-    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
-        look_up_starts,
+    return preflight_problems(
+        session, host, starts, lookups, _problems_of, secret=has_secret_inputs(inputs)
     )
-
-    return await look_up_starts(session, {"": inputs})
 
 
 def _durations(inputs: Mapping[str, Any], lookups: Facts) -> tuple[DurationGroup, ...]:
@@ -360,17 +363,6 @@ def _durations(inputs: Mapping[str, Any], lookups: Facts) -> tuple[DurationGroup
         return ()
     found = source_durations({"": inputs}, lookups).values()
     return tuple(DurationGroup(DurationBasis.SERVICE, ONE_RUN, f"{seconds:f}") for seconds in found)
-
-
-def _preflight_problems(
-    session: Session, host: Host, inputs: Mapping[str, Any], lookups: Facts
-) -> list[Problem]:
-    from pulumi_vod_workflow.lifecycle.preflight import (  # noqa: PLC0415 - only with the setting
-        preflight_problems,
-    )
-
-    secret = has_secret_inputs(inputs)
-    return preflight_problems(session, host, {"": inputs}, lookups, _problems_of, secret=secret)
 
 
 def _start_text(session: Session, recovery: RecoveryPlan) -> str:

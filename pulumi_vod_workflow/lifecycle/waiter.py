@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import anyio
 
@@ -16,22 +15,16 @@ from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import ProgressMessage, ProgressTracker
 from pulumi_vod_workflow.core.read_schedule import ReadSchedule
 from pulumi_vod_workflow.core.values import as_text
-from pulumi_vod_workflow.errors import (
-    CallError,
-    NotFoundError,
-)
+from pulumi_vod_workflow.errors import CallError
 from pulumi_vod_workflow.lifecycle.bulk import (
     OnProgress,
     OnRead,
     affects_every_start,
     emit,
 )
-from pulumi_vod_workflow.lifecycle.reader import RunRead, RunRef, read_run
+from pulumi_vod_workflow.lifecycle.reader import FailedReads, RunRead, RunRef, read_run
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
 from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT
-
-# The service may not find a new run at once. The emulator finds a new run at once, or never.
-MAX_NOT_FOUND_READS: Final = 3  # reads
 
 
 @dataclass(slots=True)
@@ -112,8 +105,7 @@ class RunWaiter:
         """Set when a read has changed the schedule."""
         self._created_at: dict[str, float] = {}
         """The creation of each run by the first read, in seconds of this clock."""
-        self._misses: Counter[str] = Counter()
-        """Successive reads that did not find a run, by name."""
+        self._failed_reads = FailedReads()
         self._over = anyio.Event()
         self._result = WaitResult(unfinished={name: {} for name in runs})
 
@@ -167,10 +159,7 @@ class RunWaiter:
 
     async def _on_error(self, name: str, error: CallError) -> None:
         result = self._result
-        max_misses = 1 if execution.is_emulated(self._runs[name].run_id) else MAX_NOT_FOUND_READS
-        self._misses[name] += isinstance(error, NotFoundError)
-        maybe_too_new = isinstance(error, NotFoundError) and self._misses[name] < max_misses
-        if error.retryable or maybe_too_new:
+        if not self._failed_reads.is_final(name, self._runs[name].run_id, error):
             result.failing[name] = error
             self._schedule.add_failed(name, self._age(name), self._clock.monotonic())
             return
@@ -184,7 +173,7 @@ class RunWaiter:
 
     async def _on_outputs(self, name: str, found: RunRead) -> None:
         result, outputs, now = self._result, found.outputs, self._clock.monotonic()
-        self._misses[name] = 0
+        self._failed_reads.note_success(name)
         result.failing.pop(name, None)
         age = execution.run_age(outputs, found.read_at)
         if age is not None:

@@ -78,7 +78,7 @@ SCHEMA: Final = Path(__file__).with_name("schema.json")
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # asyncio's debug mode logs the results of tasks
-class Outcome:
+class OperationOutcome:
     """The answer of an operation, or its error."""
 
     answer: Any = None
@@ -86,7 +86,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Connection:
+class EngineConnection:
     """The connection of one provider resource of one operation of an engine."""
 
     log: EngineLog
@@ -94,7 +94,6 @@ class Connection:
     """Whether the engine has called `Cancel`: at a Ctrl-C, and at the end of each operation."""
     session: Session | None = None
     """The configured session; `None` before `Configure`."""
-
     project: str = ""
     """The project's name, as soon as a request has it."""
     has_unknown_keys: bool = False
@@ -123,7 +122,7 @@ class VodServicer(ResourceProviderServicer):
 
     def __init__(self, engine_address: str = "") -> None:
         self._engine_address = engine_address
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, EngineConnection] = {}
         self._folder = Path()
         self._running: set[asyncio.Task[Any]] = set()
         # A wait blocks its thread, and the engine limits the number of operations.
@@ -139,7 +138,7 @@ class VodServicer(ResourceProviderServicer):
         self._connections = {
             key: each for key, each in self._connections.items() if not each.cancelled.is_set()
         }
-        self._connections[self._key(context)] = Connection(EngineLog(request.engine_address))
+        self._connections[self._key(context)] = EngineConnection(EngineLog(request.engine_address))
         return proto.ProviderHandshakeResponse(accept_secrets=True)
 
     async def Attach(self, _request: plugin_pb2.PluginAttach, _context: Any) -> Empty:
@@ -154,11 +153,11 @@ class VodServicer(ResourceProviderServicer):
         # call.
         return "" if self._engine_address else str(context.peer())
 
-    def _connection(self, context: Any) -> Connection:
+    def _connection(self, context: Any) -> EngineConnection:
         """Return the connection of a call; a new one has no configuration."""
         key = self._key(context)
         if key not in self._connections:
-            self._connections[key] = Connection(EngineLog(self._engine_address))
+            self._connections[key] = EngineConnection(EngineLog(self._engine_address))
         return self._connections[key]
 
     async def CheckConfig(self, request: proto.CheckRequest, context: Any) -> proto.CheckResponse:
@@ -322,17 +321,17 @@ class VodServicer(ResourceProviderServicer):
         answer: T = outcome.answer
         return answer
 
-    async def _on_thread(self, function: Callable[[], Outcome]) -> Outcome:
+    async def _on_thread(self, function: Callable[[], OperationOutcome]) -> OperationOutcome:
         return await to_thread.run_sync(function, limiter=self._threads)
 
 
-def _outcome_of(operation: Coroutine[Any, Any, Any]) -> Outcome:
+def _outcome_of(operation: Coroutine[Any, Any, Any]) -> OperationOutcome:
     """Run an operation on this thread, and return its outcome."""
     # The error of a task would be in the logs of asyncio's debug mode, with its secrets.
     try:
-        return Outcome(answer=run_operation(operation))
+        return OperationOutcome(answer=run_operation(operation))
     except Exception as error:  # noqa: BLE001 - see above
-        return Outcome(error=error)
+        return OperationOutcome(error=error)
 
 
 async def _abort(

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
 
-from pulumi_vod_workflow.core.text import NOT_SENT
+from pulumi_vod_workflow.core.text import NOT_SENT_TEXT
 from pulumi_vod_workflow.resources._inputs import (
     accepts_any_keyword,
     options_with_property_names,
@@ -157,7 +157,11 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
             }
             return {
                 **found,
-                **{prefix + key: {"rejected": NOT_SENT} for keys in not_sent for key in keys or ()},
+                **{
+                    prefix + key: {"rejected": NOT_SENT_TEXT}
+                    for keys in not_sent
+                    for key in keys or ()
+                },
                 **without_run,
             }
 

@@ -15,7 +15,7 @@ from pulumi_vod_workflow.core.durations import (
     average_duration,
     duration_groups,
     parse_seconds,
-    run_duration,
+    source_duration,
     spread_durations,
 )
 from pulumi_vod_workflow.core.plan_message import (
@@ -141,6 +141,6 @@ def test_the_average_of_unnamed_starts() -> None:
 
 
 def test_the_duration_of_a_run() -> None:
-    assert run_duration([]) is None
-    found = run_duration([DurationGroup(SERVICE, Items(1), "60.25")])
+    assert source_duration([]) is None
+    found = source_duration([DurationGroup(SERVICE, Items(1), "60.25")])
     assert found == SourceDuration(Fraction("60.25"), SERVICE)

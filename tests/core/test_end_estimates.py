@@ -132,7 +132,7 @@ def test_runs_of_two_kinds_are_read_after_each() -> None:
 
 def test_a_high_price_makes_reads_rare() -> None:
     times = [float(number) for number in range(1, 13)]
-    intervals = [plan_read(times, price, 20)[0] for price in (0.01, 1, 100)]
+    intervals = [plan_read(times, penalty, 20)[0] for penalty in (0.01, 1, 100)]
     assert intervals == sorted(intervals)
     assert (intervals[0], intervals[-1]) == (1, 12)
 
@@ -142,7 +142,7 @@ def test_a_high_price_makes_reads_rare() -> None:
     st.integers(0, 2),
     st.integers(1, 50),
 )
-def test_no_other_plan_costs_less(times: list[int], unknown: int, price: int) -> None:
+def test_no_other_plan_costs_less(times: list[int], unknown: int, penalty: int) -> None:
     """Every set of reads at these times that ends with the last one."""
     usual = 20
 
@@ -150,15 +150,15 @@ def test_no_other_plan_costs_less(times: list[int], unknown: int, price: int) ->
         total = 0.0
         for time in times:
             seen = next(index for index, read in enumerate(reads) if times[read] >= time)
-            total += times[reads[seen]] - time + price * (seen + 1)
-        return total + unknown * (price * len(reads) + price + usual / 2)
+            total += times[reads[seen]] - time + penalty * (seen + 1)
+        return total + unknown * (penalty * len(reads) + penalty + usual / 2)
 
     last = len(times) - 1
     plans = [
         (*earlier, last) for size in range(last + 1) for earlier in combinations(range(last), size)
     ]
     remaining = [float(time) for time in times] + [math.inf] * unknown
-    interval, found = plan_read(remaining, price, usual)
+    interval, found = plan_read(remaining, penalty, usual)
     least = min(cost(plan) for plan in plans) / len(remaining)
     assert found == pytest.approx(least)
     best = {times[plan[0]] for plan in plans if cost(plan) / len(remaining) < least + 1e-9}

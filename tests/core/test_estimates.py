@@ -15,7 +15,7 @@ from pulumi_vod_workflow.core.estimates import (
     Estimate,
     EstimateKind,
     PricedRun,
-    PriceReason,
+    UnpricedReason,
     estimate,
     estimate_text,
     exact_amount,
@@ -116,7 +116,7 @@ def test_a_total_has_the_number_of_runs_without_a_price() -> None:
     ]
     found = total_estimate(estimate(run, PRICES) for run in runs)
     assert (found.low, found.high, found.at_most) == (Fraction("1.6"), Fraction("2.4"), None)
-    assert found.unpriced == {PriceReason.NO_PRICE: 6, PriceReason.COUNT_UNKNOWN: 1}
+    assert found.unpriced == {UnpricedReason.NO_PRICE: 6, UnpricedReason.COUNT_UNKNOWN: 1}
     assert unpriced_texts(found) == [
         "6 runs: the price file has no price for the workflow",
         "the number of runs is not known yet",
@@ -144,12 +144,12 @@ def test_no_sum_is_rounded(parts: list[tuple[Decimal, int]]) -> None:
         (Estimate(Fraction(1), Fraction("2.001")), EstimateKind.RANGE, "1.00 to 2.01 CNY"),
         (Estimate(Fraction(0), Fraction(2)), EstimateKind.RANGE, "up to 2.00 CNY"),
         (
-            Estimate(Fraction("1.239"), Fraction(2), {PriceReason.NO_PRICE: 1}),
+            Estimate(Fraction("1.239"), Fraction(2), {UnpricedReason.NO_PRICE: 1}),
             EstimateKind.AT_LEAST,
             "at least 1.23 CNY",
         ),
         (
-            Estimate(Fraction(0), Fraction(2), {PriceReason.NO_PRICE: 1}),
+            Estimate(Fraction(0), Fraction(2), {UnpricedReason.NO_PRICE: 1}),
             EstimateKind.UNKNOWN,
             "not known",
         ),
@@ -185,8 +185,8 @@ def test_an_amount_is_rounded_only_when_it_is_shown(amount: str, shown: str, exa
         (Estimate(Fraction(2), Fraction(2)), "2", False, False),
         (Estimate(Fraction(2), Fraction(2)), "1.99", True, True),
         (Estimate(Fraction(0), Fraction(2)), "1.99", True, True),  # the greatest amount counts
-        (Estimate(unpriced={PriceReason.NO_PRICE: 1}), "1000000", True, False),
-        (Estimate(Fraction(2), Fraction(2), {PriceReason.NO_PRICE: 1}), "1", True, True),
+        (Estimate(unpriced={UnpricedReason.NO_PRICE: 1}), "1000000", True, False),
+        (Estimate(Fraction(2), Fraction(2), {UnpricedReason.NO_PRICE: 1}), "1", True, True),
     ],
 )
 def test_a_limit_fails_closed(

@@ -12,7 +12,6 @@ from typer.testing import CliRunner, Result
 
 from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.hosts import HostName
 from tests.engine.project import Project
 from tests.engine.test_story_review import preview
 
@@ -52,9 +51,8 @@ def ledger_cost(starts: list[dict[str, Any]]) -> Fraction:
     return total
 
 
-@pytest.mark.parametrize("host", ["dynamic", pytest.param("plugin", marks=pytest.mark.torture)])
+@pytest.mark.hosts("dynamic", torture="plugin")
 def test_an_estimate_is_what_the_ledger_costs(
-    host: HostName,
     like: Project,
     emulator: VodEmulator,
     tmp_path: Path,
@@ -63,8 +61,7 @@ def test_an_estimate_is_what_the_ledger_costs(
     """Of new runs and items; then of changed ones only, without a look at what is unchanged."""
     folder = tmp_path / "project"
     config = {"vod:preflight": "error", "vod:prices": "prices.toml"}
-    other = like if host == "dynamic" else None
-    with Project(folder, emulator.url, like=other, config=config, host=host) as project:
+    with Project(folder, emulator.url, like=like, config=config) as project:
         monkeypatch.chdir(folder)  # `vod:prices` starts there
         (folder / "prices.toml").write_text(PRICES)
         (folder / "season.csv").write_text(MANIFEST)

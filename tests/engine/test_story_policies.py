@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.hosts import HostName
 from tests.engine.project import ROOT, Project
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
@@ -74,10 +73,8 @@ COMPLIES = """
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, emulator: VodEmulator, like: Project, host: HostName
-) -> Iterator[Project]:
-    with Project(tmp_path, emulator.url, like=like, host=host) as project:
+def project(tmp_path: Path, emulator: VodEmulator, like: Project) -> Iterator[Project]:
+    with Project(tmp_path, emulator.url, like=like) as project:
         yield project
 
 

@@ -13,7 +13,7 @@ import pytest
 from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 from tests.engine.prediction import Prediction
 from tests.engine.project import Project
-from tests.engine.test_story_review import CHANGES, DECLARE, Change, preview, reviewed
+from tests.engine.test_story_review import CHANGES, Change, declare_changes, preview, reviewed
 from tests.scale import TORTURE, scaled
 from torture.crash import crash
 from torture.stand import Stand
@@ -59,9 +59,7 @@ def test_changes_in_stacks_of_their_own_are_predicted(
     with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url, like=like) as project:
 
         def declare(*lines: str) -> None:
-            ids = {start["templateId"].split(".")[0]: start["runId"] for start in emulator.ledger()}
-            text = "\n".join([DECLARE, *lines])
-            project.program(re.sub(r"RUN-OF-([\w-]+)", lambda name: ids[name[1]], text))
+            declare_changes(project, emulator, lines)
 
         declare(*(change.before for change in changes if change.ended))
         project.command("up", "--yes", "--skip-preview", "--stack", "dev")

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -523,6 +523,13 @@ def reviewed(data: bytes, *options: str) -> str:
     return result.output
 
 
+def declare_changes(project: Project, emulator: VodEmulator, lines: Iterable[str]) -> None:
+    """Write the program with these lines, and the ids of runs for `RUN-OF-` and a name."""
+    ids = {start["templateId"].split(".")[0]: start["runId"] for start in emulator.ledger()}
+    text = "\n".join([DECLARE, *lines])
+    project.program(re.sub(r"RUN-OF-([\w-]+)", lambda name: ids[name[1]], text))
+
+
 @pytest.fixture
 def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
     """All changes in one stack: updates and a refresh before, previews, one update after."""
@@ -530,9 +537,7 @@ def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
     with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url, like=like) as project:
 
         def declare(*lines: str) -> None:
-            ids = {start["templateId"].split(".")[0]: start["runId"] for start in emulator.ledger()}
-            text = "\n".join([DECLARE, *lines])
-            project.program(re.sub(r"RUN-OF-([\w-]+)", lambda name: ids[name[1]], text))
+            declare_changes(project, emulator, lines)
 
         def done(*options: str) -> None:
             update = project.up(*options)

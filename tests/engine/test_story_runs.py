@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.core.property_marks import SIGNATURE
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
-from tests.engine.hosts import PACKAGES, HostName
+from tests.engine.hosts import PACKAGES
 from tests.engine.project import Project, until
 from torture.crash import crash, end, first, strike
 from torture.stand import Stand
@@ -37,8 +37,8 @@ COMMAND = [sys.executable, "-m", "pulumi_vod_workflow.cli"]
 
 
 @pytest.fixture
-def stand(tmp_path: Path, like: Project, host: HostName) -> Iterator[Stand]:
-    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}, host=host) as stand:
+def stand(tmp_path: Path, like: Project) -> Iterator[Stand]:
+    with Stand(tmp_path / "stand", like, {"vod:resendWithin": "0"}) as stand:
         yield stand
 
 
@@ -200,10 +200,10 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
     assert paid["runId"] in shown
 
 
-def test_runs_of_a_real_stack(tmp_path: Path, like: Project, host: HostName) -> None:
+def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
     """Runs, items, and results of a wait, each once; then what goes on is followed live."""
     quick = {"pending_seconds": 0.1, "running_seconds": 0.3}
-    with Stand(tmp_path / "stand", like, None, host=host, **quick) as stand:
+    with Stand(tmp_path / "stand", like, None, **quick) as stand:
         project = stand.project
         project.program(
             """

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pulumi_vod_workflow.emulator import VodEmulator
-from tests.engine.hosts import HostName
 from tests.engine.project import STACK, Project
 from tests.engine.vault import PROVIDER
 from tests.scale import TORTURE
@@ -27,10 +26,8 @@ PROGRAM = """
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, emulator: VodEmulator, like: Project, host: HostName
-) -> Iterator[Project]:
-    with Project(tmp_path, emulator.url, like=like, host=host) as project:
+def project(tmp_path: Path, emulator: VodEmulator, like: Project) -> Iterator[Project]:
+    with Project(tmp_path, emulator.url, like=like) as project:
         yield project
 
 

@@ -17,7 +17,7 @@ from pulumi_vod_workflow.errors import CallError, NotFoundError, StoppedError
 from pulumi_vod_workflow.lifecycle import failure_limit
 from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.lifecycle.failure_limit import MAX_TIME_WITHOUT_END, FailureLimit
-from pulumi_vod_workflow.lifecycle.reader import RunRead
+from pulumi_vod_workflow.lifecycle.reader import RunRead, RunRef
 from tests.transport.simulation import SimulatedClock, SimulatedLoop
 
 ANSWER = 0.2
@@ -84,8 +84,9 @@ def send(
 
     async def update() -> Sent:
         clock = asyncio.get_running_loop().time
-        made: Any = lambda run: run["runId"]  # noqa: E731 - the reference of a run
-        done = Sent(FailureLimit(max_failures, made, deadline), [], 0.0)
+        client: Any = None  # `Service.read_many` needs none
+        limit = FailureLimit(max_failures, lambda run: RunRef(client, run["runId"]), deadline)
+        done = Sent(limit, [], 0.0)
 
         async def work(limit: FailureLimit, name: str) -> None:
             try:

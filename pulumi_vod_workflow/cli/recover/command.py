@@ -12,12 +12,7 @@ import typer
 
 from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION
-from pulumi_vod_workflow.cli.options import (
-    EndpointOverride,
-    ProgramFolder,
-    StackExport,
-    StackName,
-)
+from pulumi_vod_workflow.cli.options import EndpointOverride, ProgramFolder
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import ExportError, Stack, read_stack
 from pulumi_vod_workflow.cli.recover.model import (
     FoundRun,
@@ -58,6 +53,21 @@ class RecoverFormat(StrEnum):
 
     text = "text"
     json = "json"
+
+
+StackExport = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[EXPORT]",
+        help="A file of `pulumi stack export`, or - for standard input. Without a file the command "
+        "runs `pulumi stack export`.",
+        show_default=False,
+    ),
+]
+StackName = Annotated[
+    str | None,
+    typer.Option("--stack", "-s", help="The stack to export [default: the selected stack]."),
+]
 
 
 def recover(

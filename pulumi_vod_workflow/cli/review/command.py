@@ -28,7 +28,11 @@ from pulumi_vod_workflow.cli.review.render_common import limit_text
 from pulumi_vod_workflow.cli.review.render_json import render_json
 from pulumi_vod_workflow.cli.review.render_markdown import render_markdown
 from pulumi_vod_workflow.cli.review.render_terminal import render_terminal
-from pulumi_vod_workflow.config.price_file import configured_price_file, load_prices
+from pulumi_vod_workflow.config.price_file import (
+    PRICES_HINT,
+    configured_price_file,
+    load_prices,
+)
 from pulumi_vod_workflow.core.prices import MAX_DECIMALS, Prices, parse_amount
 from pulumi_vod_workflow.errors import ConfigurationError
 
@@ -131,7 +135,7 @@ def review(
             found = build_review(preview)
         prices = _prices(preview, price_file)
         if prices is None and max_cost is not None:
-            raise ConfigurationError(NO_PRICES)
+            raise ConfigurationError(f"--max-cost needs prices\n{PRICES_HINT}")
     costs = ReviewCosts(found, prices, max_cost, allow_unpriced) if prices else None
     if form is Form.JSON:
         typer.echo(json.dumps(render_json(found, max_starts, costs), indent=2))
@@ -150,9 +154,6 @@ def review(
         raise typer.Exit(EXIT_LIMIT_EXCEEDED)
 
 
-NO_PRICES: Final = "--max-cost needs prices\nhint: give a price file by --prices, or set vod:prices"
-
-
 def _prices(preview: Preview, file: Path | None) -> Prices | None:
     """
     Return the prices of an option or of the stack; `None` without a price file.
@@ -161,9 +162,8 @@ def _prices(preview: Preview, file: Path | None) -> Prices | None:
         ConfigurationError: when the price file is wrong.
 
     """
-    configured = preview.config.get("vod:prices")
-    if file is None and isinstance(configured, str) and configured.strip():
-        file = configured_price_file(configured.strip())
+    if file is None:
+        file = configured_price_file(preview.config.get("vod:prices"))
     return None if file is None else load_prices(file)
 
 

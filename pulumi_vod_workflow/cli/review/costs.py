@@ -14,7 +14,7 @@ from pulumi_vod_workflow.core.estimates import (
     Estimate,
     EstimateKind,
     PricedRun,
-    PriceReason,
+    UnpricedReason,
     estimate,
     estimate_text,
     exact_amount,
@@ -118,7 +118,7 @@ def cost_limit_text(costs: ReviewCosts) -> str:
 def cost_hints(costs: ReviewCosts) -> Iterator[str]:
     """Yield the ways to give prices to parts without one."""
     unpriced = costs.total.unpriced
-    if PriceReason.DURATION_UNKNOWN in unpriced:
+    if UnpricedReason.DURATION_UNKNOWN in unpriced:
         yield DURATION_HINT
     if unpriced and costs.max_cost is not None and not costs.allow_unpriced:
         yield "hint: with --allow-unpriced, parts without a price count as 0"

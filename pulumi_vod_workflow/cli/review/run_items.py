@@ -33,7 +33,7 @@ from pulumi_vod_workflow.cli.review.value_diff import (
     without_hidden,
 )
 from pulumi_vod_workflow.core.changes import EFFECTS, ChangePlan, Effect, plan_change
-from pulumi_vod_workflow.core.durations import run_duration
+from pulumi_vod_workflow.core.durations import source_duration
 from pulumi_vod_workflow.core.start_reason import NEW, UNKNOWN_ADOPTION, restart_reason
 from pulumi_vod_workflow.core.values import UNKNOWN, Properties, normalise
 from pulumi_vod_workflow.errors import AdoptionError
@@ -134,7 +134,7 @@ def _start(
         # The preview hides the token of a secret run, so nothing confirms the reuse: "up to".
         joins = STARTED_BEFORE
     start = planned_run(resource, reason, declared, joins=joins, warnings=report.warnings)
-    return replace(start, duration=run_duration(plan.durations)) if plan else start
+    return replace(start, duration=source_duration(plan.durations)) if plan else start
 
 
 def _unknown_inputs(declared: Properties) -> tuple[str, ...]:

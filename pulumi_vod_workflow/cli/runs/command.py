@@ -12,11 +12,7 @@ import typer
 
 from pulumi_vod_workflow.cli.errors import as_unreadable_file, exit_on_error
 from pulumi_vod_workflow.cli.exit_codes import EXIT_ATTENTION, EXIT_CANCELLED, EXIT_UNUSABLE
-from pulumi_vod_workflow.cli.options import (
-    EndpointOverride,
-    PriceFile,
-    ProgramFolder,
-)
+from pulumi_vod_workflow.cli.options import EndpointOverride, PriceFile, ProgramFolder
 from pulumi_vod_workflow.cli.pulumi_files.stack_export import (
     ExportError,
     Stack,
@@ -47,7 +43,11 @@ from pulumi_vod_workflow.cli.runs.render_table import (
 from pulumi_vod_workflow.cli.runs.totals import totals_of
 from pulumi_vod_workflow.cli.sanitize import escape_line
 from pulumi_vod_workflow.config.clock import SystemClock
-from pulumi_vod_workflow.config.price_file import configured_price_file, load_prices
+from pulumi_vod_workflow.config.price_file import (
+    PRICES_HINT,
+    configured_price_file,
+    load_prices,
+)
 from pulumi_vod_workflow.errors import ConfigurationError
 
 FROM_STATE = "Source: the state. `pulumi refresh --run-program` updates the state: free."
@@ -234,21 +234,17 @@ def _costs(
             f"--review has the names of one stack, and there are {len(stacks)}\n"
             "hint: run the command with --review once for each stack"
         )
-    configured = {(stack.setting("vod:prices") or "").strip() for stack in stacks}
+    configured = {configured_price_file(stack.setting("vod:prices"), cwd) for stack in stacks}
     if price_file is None and len(configured) > 1:
         raise ConfigurationError(
             "the stacks differ in vod:prices\nhint: give one price file by --prices"
         )
-    if price_file is None and any(configured):
-        [setting] = configured
-        price_file = configured_price_file(setting, cwd)
-    if price_file is None:
+    file = price_file or next(iter(configured), None)
+    if file is None:
         if review is not None:
-            raise ConfigurationError(
-                "--review needs prices\nhint: give a price file by --prices, or set vod:prices"
-            )
+            raise ConfigurationError(f"--review needs prices\n{PRICES_HINT}")
         return None
-    prices = load_prices(price_file)
+    prices = load_prices(file)
     return RunCosts(prices) if review is None else read_review(review, prices)
 
 

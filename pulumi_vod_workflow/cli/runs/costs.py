@@ -13,12 +13,17 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pulumi_vod_workflow.cli.review.document import EstimateDocument, ReviewDocument
-from pulumi_vod_workflow.cli.runs.model import ListedRun, has_secret_output_files, output_files
+from pulumi_vod_workflow.cli.runs.model import (
+    ListedRun,
+    has_secret_output_files,
+    item_name,
+    output_files,
+)
 from pulumi_vod_workflow.core.durations import SourceDuration, parse_seconds
 from pulumi_vod_workflow.core.estimates import (
     Estimate,
     PricedRun,
-    PriceReason,
+    UnpricedReason,
     estimate,
     estimate_data,
     estimate_text,
@@ -27,6 +32,7 @@ from pulumi_vod_workflow.core.estimates import (
 )
 from pulumi_vod_workflow.core.plan_message import DurationBasis
 from pulumi_vod_workflow.core.prices import Prices
+from pulumi_vod_workflow.core.text import pluralise
 from pulumi_vod_workflow.errors import ConfigurationError
 
 REVIEW_HINT: Final = (
@@ -128,8 +134,10 @@ def read_review(path: Path, prices: Prices) -> RunCosts:
             f"the review {path} is in {review.cost.currency}, the price file in {prices.currency}"
             "\nhint: use the price file of the review"
         )
-    names = [run.resource if run.item is None else f"{run.resource}[{run.item}]"
-             for run in review.runs]  # fmt: skip
+    names = [
+        run.resource if run.item is None else item_name(run.resource, run.item)
+        for run in review.runs
+    ]
     unique = {name for name, count in Counter(names).items() if count == 1}
     try:
         reviewed = {
@@ -147,7 +155,7 @@ def _parse_estimate(document: EstimateDocument) -> Estimate:
     return Estimate(
         low,
         low if document.high is None else _amount(document.high),
-        {PriceReason(part.reason): part.runs for part in document.unpriced},
+        {UnpricedReason(part.reason): part.runs for part in document.unpriced},
     )
 
 
@@ -188,10 +196,9 @@ def cost_summary(runs: Iterable[ListedRun], costs: RunCosts) -> Iterator[str]:
     yield f"estimate: {estimate_text(total_estimate(before for before, _ in found), currency)}"
     cost = total_estimate(after for _, after in ended)
     estimated = estimate_text(total_estimate(before for before, _ in ended), currency)
-    runs_ended = "1 run" if len(ended) == 1 else f"{len(ended):,} runs"
     yield (
-        f"cost of {runs_ended} that ended, by their results: {estimate_text(cost, currency)} "
-        f"(estimate: {estimated})"
+        f"cost of {pluralise(len(ended), 'run')} that ended, by their results: "
+        f"{estimate_text(cost, currency)} (estimate: {estimated})"
     )
     yield from (f"unpriced: {text}" for text in unpriced_texts(cost))
 

@@ -22,7 +22,7 @@ from pulumi_vod_workflow.core.exported_state import without_secret_parts
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, COMPLETION_TYPE, RUN_TYPE
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.state import to_state
-from pulumi_vod_workflow.core.text import NOT_SENT
+from pulumi_vod_workflow.core.text import NOT_SENT_TEXT
 
 
 class Phase(StrEnum):
@@ -223,6 +223,11 @@ def counts_by_phase(runs: Iterable[ListedRun]) -> dict[str, int]:
     return dict(counter)
 
 
+def item_name(resource: str, key: str) -> str:
+    """Return the name of an item of a batch, or of a result of a wait, in the list."""
+    return f"{resource}[{key}]"
+
+
 def _single_runs(stack: Stack) -> Iterator[ListedRun]:
     for resource in stack.of_type(RUN_TYPE):
         name = f"{resource.name} (replaced)" if resource.delete else resource.name
@@ -238,9 +243,9 @@ def _batch_items(stack: Stack) -> Iterator[ListedRun]:
             if isinstance(resource.outputs.get(part), Secret)
         }
         for key, outputs_of_run in runs_of(outputs).items():
-            yield ListedRun((f"{resource.name}[{key}]",), {**hidden, **outputs_of_run}, secret)
+            yield ListedRun((item_name(resource.name, key),), {**hidden, **outputs_of_run}, secret)
         items = items_of(outputs)
-        not_sent = dict.fromkeys(outputs.get("notSent") or (), NOT_SENT)
+        not_sent = dict.fromkeys(outputs.get("notSent") or (), NOT_SENT_TEXT)
         rejected = {**not_sent, **(outputs.get("rejected") or {})}
         unclear = outputs.get("unclear") or {}
         for key in sorted({**rejected, **unclear}):
@@ -249,7 +254,7 @@ def _batch_items(stack: Stack) -> Iterator[ListedRun]:
             item = items.get(key, {})
             source = {name: item[name] for name in SOURCE_FIELDS if name in item}
             facts = {**hidden, **source, **(result_without_run(reasons) or {})}
-            yield ListedRun((f"{resource.name}[{key}]",), facts, secret)
+            yield ListedRun((item_name(resource.name, key),), facts, secret)
 
 
 def _completion_results(stack: Stack) -> Iterator[ListedRun]:
@@ -259,7 +264,9 @@ def _completion_results(stack: Stack) -> Iterator[ListedRun]:
             continue
         for key, result in results.items():
             if result.get("runId"):
-                yield ListedRun((f"{resource.name}[{key}]",), result, _has_secret_inputs(resource))
+                yield ListedRun(
+                    (item_name(resource.name, key),), result, _has_secret_inputs(resource)
+                )
 
 
 def _has_secret_inputs(resource: Resource) -> bool:

@@ -19,7 +19,7 @@ function showAges() {
 showAges();
 setInterval(showAges, 10000);
 
-const STEP = 500;
+const STEP = 500; // rows that the page adds as the reader scrolls
 const CHARACTERS = { lt: "<", gt: ">", amp: "&", quot: '"', "#x27": "'", times: "×" };
 function plain(html) {
   const text = html.replace(/<[^>]*>/g, "");
