@@ -484,7 +484,7 @@ def test_a_proxy_that_nobody_knows(trusted: None, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_an_endpoint_where_nothing_listens(trusted: None, named_by: str, check: str) -> None:
-    """The advice names only what is set; it comes within five seconds, the attempts included."""
+    """The advice names only what is set; it comes after a few attempts."""
     port = free_port()
 
     async def go() -> tuple[TransportError, float]:
@@ -496,7 +496,7 @@ def test_an_endpoint_where_nothing_listens(trusted: None, named_by: str, check: 
     assert error.summary == (
         f"{HOST}:{port}: connection refused: no server at this address; check {check}"
     )
-    assert took < 5
+    assert took < 20  # 5 s on an idle machine; `vod:timeout` would be a minute and more
 
 
 class Socks:
