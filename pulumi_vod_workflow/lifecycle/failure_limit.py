@@ -146,9 +146,12 @@ class FailureLimit:
                 self._note_unreadable(name, error)
             self._check_time()
 
+    @property
+    def _failures(self) -> int:
+        return self._without_run + len(self.failed)
+
     def _possible_failures(self) -> int:
-        failures = self._without_run + len(self.failed)
-        return self.max_failures - failures + STARTS_PER_SUCCESS * self._successes
+        return self.max_failures - self._failures + STARTS_PER_SUCCESS * self._successes
 
     def _end(self, name: str, outputs: Mapping[str, Any]) -> None:
         self._unfinished.pop(name, None)
@@ -166,11 +169,9 @@ class FailureLimit:
             self._check()
 
     def _check(self) -> None:
-        failures = self._without_run + len(self.failed)
-        if failures >= self.max_failures:
-            self.stop(
-                f"after {pluralise(failures, 'failure')} (max_failures: {self.max_failures:,})"
-            )
+        if self._failures >= self.max_failures:
+            failures = pluralise(self._failures, "failure")
+            self.stop(f"after {failures} (max_failures: {self.max_failures:,})")
         self._wake()
 
     def _check_time(self) -> None:

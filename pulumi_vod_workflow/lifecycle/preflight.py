@@ -145,14 +145,7 @@ def _chunks(items: Iterable[Reference], size: int) -> Iterator[list[Reference]]:
 
 
 async def look_up_starts(session: Session, starts: Mapping[str, Mapping[str, Any]]) -> Facts:
-    """
-    Look up the workflows and videos of starts; free.
-
-    Args:
-        session: the engine operation.
-        starts: name -> inputs of starts that this package sends for the first time.
-
-    """
+    """Look up starts that no update has sent; see `lookups.look_up_starts`."""
     references = references_of(starts.values())
     if not references:
         return {}
@@ -172,21 +165,9 @@ def preflight_problems(
     secret: bool,
 ) -> list[Problem]:
     """
-    Report whether the workflows and videos of starts exist, as `vod:preflight` requires.
+    Report lookups; see `lookups.preflight_problems`.
 
     An unavailable lookup never rejects a start.
-
-    Args:
-        session: the engine operation.
-        host: its logger receives warnings and notes.
-        starts: name -> inputs of the starts.
-        lookups: the results of `look_up_starts`.
-        group: turns findings into problems.
-        secret: whether messages must not contain the inputs.
-
-    Returns:
-        The problems that reject the starts; empty unless `vod:preflight` is `error`.
-
     """
     report = evaluate(starts, lookups, secret=secret)
     for findings, log in (

@@ -238,7 +238,7 @@ def test_a_recorded_preview_in_every_form(prices: str) -> None:
 def test_exit_code_by_max_cost(
     prices: str, name: str, options: list[str], says: str, form: str
 ) -> None:
-    """A cost that is not known is more than any; both limits are told at once."""
+    """An unknown cost exceeds every limit; one message names both limits."""
     result = review(recorded(name), f"--prices={prices}", f"--format={form}", *options)
     assert result.exit_code == (3 if says else 0)
     assert says in result.stderr

@@ -118,7 +118,7 @@ def test_what_is_wrong_is_warned_of_or_refused(story: Story) -> None:
     outcome = story.failing_up(runs(**good, elsewhere=wrong["elsewhere"], both=wrong["both"]))
     for path in ("templateId: the service knows no such", "vid: the service knows no such"):
         assert path in outcome.text
-    assert said(outcome) == [], "what goes on unchanged is not spoken of"
+    assert said(outcome) == [], "no message about an unchanged resource"
     assert len(story.emulator.ledger()) == 3
 
 

@@ -36,7 +36,7 @@ def videos(*ids: str) -> list[Reference]:
 
 
 def there(*subjects: Reference, space: str = "emulated-space") -> dict[Reference, LookupResult]:
-    """What is told of workflows and videos that exist."""
+    """The messages about workflows and videos that exist."""
     seconds = {"vid": Decimal("60.0")}
     return {each: Found(space, seconds=seconds.get(each.field)) for each in subjects}
 
