@@ -27,7 +27,7 @@ from pulumi_vod_workflow.core.batch.state import (
 from pulumi_vod_workflow.core.changes import check_adopted_run
 from pulumi_vod_workflow.core.recovery import Run, resource_key_of
 from pulumi_vod_workflow.core.text import as_one_line, list_names
-from pulumi_vod_workflow.core.values import UNKNOWN, as_mapping
+from pulumi_vod_workflow.core.values import as_mapping
 from pulumi_vod_workflow.errors import (
     UNKNOWN_START_OPTIONS,
     AdoptionError,
@@ -269,9 +269,7 @@ async def _apply(
     """
     recorded: Properties = {name: olds[name] for name in ("region", "endpoint") if name in olds}
     if host.preview:
-        outputs = ["runs", "rejected", "unclear", *(["notSent"] if "maxFailures" in news else [])]
-        unknown = dict.fromkeys(outputs, UNKNOWN)
-        return {**session.endpoint_outputs(), **recorded, **with_secrets(news), **unknown}
+        return {**session.endpoint_outputs(), **recorded, **with_secrets(news)}
     plan, reused, recorders = await _plan_and_reuse(session, host, olds, news)
     runs = kept_runs(olds, news, plan)
     adopted, rejected = await _adopt(session, host, news, plan)

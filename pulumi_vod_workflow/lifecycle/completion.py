@@ -20,7 +20,7 @@ from pulumi_vod_workflow.core.execution import is_emulated, is_terminal
 from pulumi_vod_workflow.core.progress import format_duration
 from pulumi_vod_workflow.core.secrets import Secret
 from pulumi_vod_workflow.core.text import list_names
-from pulumi_vod_workflow.core.values import UNKNOWN, normalise
+from pulumi_vod_workflow.core.values import normalise
 from pulumi_vod_workflow.errors import NotFoundError, WaitError
 from pulumi_vod_workflow.lifecycle.bulk import OnRead
 from pulumi_vod_workflow.lifecycle.host import (
@@ -143,7 +143,7 @@ async def _wait(
     session: Session, host: Host, olds: Mapping[str, Any], news: Mapping[str, Any]
 ) -> Properties:
     if host.preview:
-        return {**news, "results": UNKNOWN, "failed": UNKNOWN}
+        return news
     # A recorded result is final: a run that has ended does not change (vod-api-facts 1).
     runs = runs_to_wait_for(news)
     results = reusable_results(olds, runs)

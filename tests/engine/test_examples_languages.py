@@ -85,6 +85,8 @@ def test_a_program_in_typescript(
     # Pulumi's own installation has the plugin of the dynamic resources of Node on PATH.
     add_to_path(project, modules / "@pulumi" / "pulumi")
     with serving(Host(project.folder, node_program)) as client:
+        if example == "quickstart":
+            assert project.command("preview", client).count(": [unknown]") == 3
         outputs = outputs_of(project, emulator, example, client)
         assert outputs | shown_outputs(example) == outputs
         if TORTURE:
@@ -112,6 +114,7 @@ def test_the_program_in_go(
     use_plugin(project.folder / "Pulumi.yaml", plugin_folder)
     built_go(sdks, project.folder / "main.go", project.folder / "program")
     with serving(Host(project.folder, go_program)) as client:
+        assert project.command("preview", client).count(": [unknown]") == 3
         assert None not in outputs_of(project, emulator, example, client).values()
         project.command("preview", "--expect-no-changes", client)
 

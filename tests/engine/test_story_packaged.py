@@ -34,6 +34,7 @@ def run(opts: ResourceOptions | None = None, **inputs: Any) -> Program:
         pulumi.export("token", made.client_token)
         pulumi.export("region", made.region)
         pulumi.export("run", made.run_id)
+        pulumi.export("phase", made.phase.apply(str.upper))
 
     return program
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from pathlib import Path
 
@@ -70,6 +71,13 @@ def test_a_program_in_yaml(project: Project, emulator: VodEmulator) -> None:
     emulator.clock(step_seconds=3600)  # so that a run has ended when it is looked at
     said = project.command("preview", "--stack", "dev")
     assert "starts a paid run" in said
+    outputs = re.findall(r"^    (\w+) *: (.+)$", said.partition("\nOutputs:\n")[2], re.MULTILINE)
+    assert dict(outputs) == {
+        "endpoint": f'"{emulator.url}"',
+        "phases": "[unknown]",
+        "runId": "[unknown]",
+        "templateId": "[unknown]",
+    }
     assert emulator.ledger() == []
     assert project.up().wait() == 0
     assert len(emulator.ledger()) == 3
