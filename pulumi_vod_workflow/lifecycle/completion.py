@@ -143,7 +143,7 @@ async def _wait(
     session: Session, host: Host, olds: Mapping[str, Any], news: Mapping[str, Any]
 ) -> Properties:
     if host.preview:
-        return news
+        return {**news}
     # A recorded result is final: a run that has ended does not change (vod-api-facts 1).
     runs = runs_to_wait_for(news)
     results = reusable_results(olds, runs)
