@@ -109,9 +109,9 @@ types: $(READY) ## Check types
 	@$(PYTHON) -m basedpyright
 
 .PHONY: sdks
-sdks: $(READY) ## Generate the SDKs of the packaged provider, one for each language, into build/sdks
+sdks: $(READY) ## Generate the SDKs of the packaged provider into build/sdks (ARGS="--download-url URL" of the plugin)
 	@$(PYTHON) -m tools.plugin.schema
-	@$(PYTHON) -m tools.plugin.sdks
+	@$(PYTHON) -m tools.plugin.sdks $(ARGS)
 
 .PHONY: docs
 docs: $(READY) ## Build the documentation site into build/site

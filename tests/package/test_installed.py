@@ -8,7 +8,12 @@ import re
 import shutil
 import sys
 import tarfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path, PurePosixPath
+from threading import Thread
 
 import pytest
 from packaging.version import Version
@@ -32,6 +37,7 @@ from tests.package.environments import (
     only_in,
     pins,
 )
+from tools.plugin.sdks import generate
 
 USER = """
 from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
@@ -154,11 +160,39 @@ def test_a_stack_of_it_goes_up(environment: Environment, tmp_path: Path) -> None
     store.close()
 
 
+@contextmanager
+def downloads(archive: Path) -> Iterator[tuple[str, list[str]]]:
+    """Serve the plugin's archive, and yield the server's URL and the names of the requests."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(PurePosixPath(self.path).name)
+            content = archive.read_bytes()
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.mark.engine
 @pytest.mark.skipif(not WHOLE, reason="`make package` lets pip install the plugin's archive")
 @pytest.mark.timeout(900)
-def test_the_archive_of_the_plugin_makes_its_environment(built: Built, tmp_path: Path) -> None:
-    """As a release's archive does, by the language host; PATH has no part of the plugin."""
+def test_a_released_sdk_brings_its_plugin(built: Built, tmp_path: Path) -> None:
+    """
+    The SDK's place of downloads has the plugin's archive, which makes its own environment.
+
+    PATH has no part of the plugin, and no command installs it before the program runs.
+    """
     archive = tmp_path / "vod.tar.gz"
     (tmp_path / "requirements.txt").write_text(f"{built.wheel}\n")
     (tmp_path / "pins.txt").write_text("\n".join(pins()))
@@ -166,20 +200,30 @@ def test_the_archive_of_the_plugin_makes_its_environment(built: Built, tmp_path:
         for path in (*PACKAGE.iterdir(), tmp_path / "requirements.txt"):
             file.add(path, path.name)
     write_python(tmp_path / "bin" / "python3")
-    with Project(tmp_path / "project", "emulator") as project:
+    (tmp_path / "sdks").mkdir()
+    with downloads(archive) as (url, asked), Project(tmp_path / "project", "emulator") as project:
+        generate(tmp_path / "sdks", os.environ, url)
+        package = json.loads((tmp_path / "sdks" / "nodejs" / "package.json").read_text())
+        assert package["pulumi"]["server"] == url
+        source = tmp_path / "sdks" / "python"
+        sdk = tmp_path / "installed"
+        call(*UV, "pip", "install", "--no-deps", "--target", sdk, source, cwd=tmp_path)
         folders = f"{tmp_path / 'bin'}{os.pathsep}{path_without_the_plugin()}"
         project.environ |= {"PATH": folders, "PIP_CONSTRAINT": str(tmp_path / "pins.txt")}
-        version = PROJECT["version"]
-        project.command("plugin", "install", "resource", "vod", version, "--file", str(archive))
-        project.program("""
-            from pulumi_vod_workflow.plugin import WorkflowRun as Run
+        project.program(f"""
+            import sys; sys.path.insert(0, {str(sdk)!r})
+            from pulumi_vod import WorkflowRun as Run
 
             Run("run", vid="v1", template_id="t1")
         """)
         project.command("up", "--yes", "--skip-preview", "--stack", project.stack)
         assert "vod:index:WorkflowRun" in {one["type"] for one in project.resources}
+        version = PROJECT["version"]
         plugins = project.home / "plugins" / f"resource-vod-v{version}"
         assert [*plugins.glob("venv/lib/python*/site-packages/pulumi_vod_workflow/plugin")]
+    # The workflow of the release names its archives in this form.
+    assert len(asked) == 1
+    assert re.fullmatch(rf"pulumi-resource-vod-v{version}-[a-z]+-\w+\.tar\.gz", asked[0])
     store = Store(tmp_path / "project" / "state" / ".pulumi" / "vod-emulator.sqlite3")
     assert len(store.ledger()) == 1
     store.close()

@@ -1,13 +1,13 @@
 """
 Generate the SDKs of the packaged provider: `make sdks` writes them into build/sdks.
 
-The generators are Pulumi's, built from the Go module mirror and kept in the user's cache. With
-`--prepare` the command only fills the cache: the generators, and the packages that compile
-TypeScript.
+The generators are Pulumi's, built from the Go module mirror and kept in the user's cache.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import sys
@@ -86,32 +86,48 @@ def node_packages(env: Mapping[str, str]) -> Path:
     return kept(cache, fingerprint(*(path.read_bytes() for path in sources)), install)
 
 
-def generate(folder: Path, env: Mapping[str, str]) -> None:
+def generate(folder: Path, env: Mapping[str, str], download_url: str | None = None) -> None:
     """
-    Write the SDKs into a folder, one below it for each language.
+    Write the SDKs into a folder, one below it for each language, and the schema they are made from.
+
+    Args:
+        folder: exists.
+        env: the environment, which has the cache.
+        download_url: the place from which Pulumi downloads the plugin for programs that use the
+            SDKs. Without it, the plugin must be installed.
 
     Raises:
         EngineError: when a generator cannot be built, or refuses the schema.
 
     """
+    place = {"pluginDownloadURL": download_url} if download_url else {}
+    schema = folder / "schema.json"
+    schema.write_text(json.dumps({**json.loads(SCHEMA.read_text()), **place}, indent=2))
     for release, languages in LANGUAGES.items():
         for language in languages:
             shutil.rmtree(folder / language, ignore_errors=True)
-        run([str(generator(release, env)), str(SCHEMA), str(folder)], cwd=ROOT, seconds=60)
+        run([str(generator(release, env)), str(schema), str(folder)], cwd=ROOT, seconds=60)
     for name in ("go.mod", "go.sum"):  # the generator writes packages of a module
         shutil.copy2(GO / name, folder / "go")
 
 
 def main() -> None:
     """Generate the SDKs, or fill the cache; print one line with an error."""
+    parser = argparse.ArgumentParser(prog="python -m tools.plugin.sdks")
+    only_prepare = "only fill the cache: generators, and the packages that compile TypeScript"
+    parser.add_argument("--prepare", action="store_true", help=only_prepare)
+    url = "the place from which Pulumi downloads the plugin for programs that use the SDKs"
+    parser.add_argument("--download-url", metavar="URL", help=url)
+    arguments = parser.parse_args()
     try:
-        if sys.argv[1:] == ["--prepare"]:
+        if arguments.prepare:
             for release in LANGUAGES:
                 generator(release, os.environ)
             node_packages(os.environ)
         else:
             folder = ROOT / "build" / "sdks"
-            generate(folder, os.environ)
+            folder.mkdir(parents=True, exist_ok=True)
+            generate(folder, os.environ, arguments.download_url)
             for language in chain(*LANGUAGES.values()):
                 print(folder / language)
     except (EngineError, OSError) as error:
