@@ -189,7 +189,7 @@ async def create(session: Session, host: Host, props: Properties) -> Recorded:
     inputs = normalise(props)
     existing = inputs.get("existingRunId")
     if host.preview:
-        # In a preview, every SDK takes a missing output as unknown (pulumi/pulumi#21902). The engine
+        # In a preview, each SDK takes a missing output as unknown (pulumi/pulumi#21902). The engine
         # encodes an unknown one again and again: for 300 runs, that takes half a second.
         known = {"runId": existing} if existing is not None else {}
         return Recorded("", to_state({**session.endpoint_outputs(), **known, **inputs}))
