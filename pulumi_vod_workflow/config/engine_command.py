@@ -7,12 +7,14 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pulumi_vod_workflow.config.backend import find_project
 from pulumi_vod_workflow.config.shown_url import mask_urls
-from pulumi_vod_workflow.core.exported_stack import ExportedStack
 from pulumi_vod_workflow.errors import VodWorkflowError
+
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.core.exported_stack import ExportedStack
 
 # journal-facts 6: an export takes 0.25 to 0.4 s with a file backend, and needs no lock.
 COMMAND_TIMEOUT: Final = 60.0
@@ -86,6 +88,9 @@ def load_stack(name: str | None) -> ExportedStack:
         EngineCommandError: when the engine cannot export the stack, or its output has another form.
 
     """
+    # Its models are slow to load, and most updates need no export.
+    from pulumi_vod_workflow.core.exported_stack import ExportedStack  # noqa: PLC0415 - see above
+
     try:
         return ExportedStack.parse(export_stack(name))
     except ValueError as error:

@@ -10,11 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pydantic.alias_generators import to_pascal
-
 from pulumi_vod_workflow.core.canonical import canonical_json
-from pulumi_vod_workflow.core.inputs.models import StartRequestModel
-from pulumi_vod_workflow.core.inputs.property_names import rename_keys
 
 Operation = Literal[
     "StartWorkflow",
@@ -66,6 +62,12 @@ def start_workflow(start: Mapping[str, Any], client_token: str) -> ApiRequest:
         client_token: the run's token.
 
     """
+    # A process that only reads runs, as in a refresh, needs no model (0.07 s of processor time).
+    from pydantic.alias_generators import to_pascal  # noqa: PLC0415 - see above
+
+    from pulumi_vod_workflow.core.inputs.models import StartRequestModel  # noqa: PLC0415
+    from pulumi_vod_workflow.core.inputs.property_names import rename_keys  # noqa: PLC0415
+
     wire = rename_keys(start, StartRequestModel, to_pascal)
     parameters: dict[str, object] = {**wire, "ClientToken": client_token}
     # Both are strings of JSON in GET (official SDK) and in POST (the page's example).

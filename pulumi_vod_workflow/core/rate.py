@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Final
+
+DEFAULT_RATE: Final = 50.0
+"""The request rate of each action and account (page, 注意事项), in requests a second."""
+
+# 50 requests a second with answers after 2.5 s are 125 calls. The client's pool has a connection
+# for each, so a request with a permit never waits for one.
+MAX_IN_FLIGHT: Final = 128
+"""The number of simultaneous calls of one action, waiting retries included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 REDACTED: Final = "(redacted)"
@@ -36,10 +36,15 @@ def make_redactor(*secrets: str) -> Callable[[str], str]:
     known = sorted(
         {text for text in secrets if len(text) >= MIN_SECRET_CHARS}, key=len, reverse=True
     )
-    digits = _alternatives(pattern for digit in DIGITS for pattern in _encodings(digit))
-    pattern = re.compile("|".join([*map(_secret_pattern, known), f"{digits}{{64}}"]), re.IGNORECASE)
     heads = [re.escape(text[:PREFIX_CHARS]) for text in known]
     plain = re.compile("|".join([*heads, f"[{DIGITS}]{{64}}"]), re.IGNORECASE)
+
+    @cache
+    def escaped() -> re.Pattern[str]:
+        # To compile this large pattern takes 0.01 s, and most processes never need it.
+        digits = _alternatives(pattern for digit in DIGITS for pattern in _encodings(digit))
+        patterns = [*map(_secret_pattern, known), f"{digits}{{64}}"]
+        return re.compile("|".join(patterns), re.IGNORECASE)
 
     def hide(text: str) -> str:
         # UTF-16 read as UTF-8 has a zero after each character.
@@ -47,7 +52,7 @@ def make_redactor(*secrets: str) -> Callable[[str], str]:
         # The fast path of nearly all texts: without escapes the plain pattern is sufficient.
         if not _ESCAPED.search(text) and not plain.search(text):
             return text
-        return pattern.sub(REDACTED, text)
+        return escaped().sub(REDACTED, text)
 
     return hide
 

@@ -71,7 +71,7 @@ from pulumi_vod_workflow.journal.store import (
 )
 from pulumi_vod_workflow.journal.store_clock import StoreClock
 
-# As many as the client's starts in flight (`transport.client.MAX_IN_FLIGHT`), so that no start
+# As many as the client's starts in flight (`core.rate.MAX_IN_FLIGHT`), so that no start
 # waits for the record of another one.
 MAX_CALLS: Final = 128
 """The number of requests at the same time."""

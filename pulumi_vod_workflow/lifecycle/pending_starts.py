@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_vod_workflow.config.endpoint import EMULATOR
 from pulumi_vod_workflow.config.engine_command import EngineCommandError, read_exported_stack
@@ -24,7 +24,6 @@ from pulumi_vod_workflow.config.journal_location import JournalLocation
 from pulumi_vod_workflow.config.settings import Settings, home_folder, load_settings
 from pulumi_vod_workflow.core.changes import reruns
 from pulumi_vod_workflow.core.execution import is_emulated
-from pulumi_vod_workflow.core.exported_stack import ExportedStack, Operation, Resource
 from pulumi_vod_workflow.core.exported_state import declared_starts, has_secrets, recorded_runs
 from pulumi_vod_workflow.core.recovery import StartRecord, resource_key_of, start_intent
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE, RUN_TYPE
@@ -36,6 +35,9 @@ from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import Journal, PendingStart, intent_of
 from pulumi_vod_workflow.lifecycle.host import Host
 from pulumi_vod_workflow.lifecycle.session import Session
+
+if TYPE_CHECKING:
+    from pulumi_vod_workflow.core.exported_stack import ExportedStack, Operation, Resource
 
 PAST_RESEND: Final = timedelta(seconds=1)
 """The age of an imported start above `vod:resendWithin`."""

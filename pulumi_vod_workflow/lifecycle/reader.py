@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.errors import CallError, NotFoundError
 from pulumi_vod_workflow.lifecycle.bulk import for_each
-from pulumi_vod_workflow.transport.client import VodClient
+
+if TYPE_CHECKING:  # httpx is slow to load, and most operations make no call
+    from pulumi_vod_workflow.transport.client import VodClient
 
 # The service may not find a new run at once. The emulator finds a new run at once, or never.
 MAX_NOT_FOUND_READS: Final = 3  # reads

@@ -473,7 +473,7 @@ def _plan_to_send(
 
 
 async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    from pulumi_vod_workflow.lifecycle.starter import start_run  # noqa: PLC0415 - loads httpx
+    from pulumi_vod_workflow.lifecycle.starter import start_run  # noqa: PLC0415 - loads anyio
 
     recovery, recorders = _plan_to_send(session, inputs)
     if recovery.given_away:
@@ -503,7 +503,7 @@ async def _start(session: Session, host: Host, inputs: Mapping[str, Any]) -> dic
 
 async def _reuse(session: Session, run: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read a run of the journal; return `None` if it was an emulator's, which has lost it."""
-    from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - loads httpx
+    from pulumi_vod_workflow.lifecycle.reader import read_run  # noqa: PLC0415 - loads anyio
 
     try:
         outputs = (await session.call(read_run, session.run_ref(run))).outputs
@@ -522,7 +522,7 @@ async def _reuse(session: Session, run: Mapping[str, Any]) -> dict[str, Any] | N
 
 async def _read_progress(session: Session, host: Host, run: Mapping[str, Any]) -> Mapping[str, Any]:
     """Read the current outputs of a recorded run; empty if an emulator has lost it."""
-    from pulumi_vod_workflow.lifecycle.reader import (  # noqa: PLC0415 - loads httpx
+    from pulumi_vod_workflow.lifecycle.reader import (  # noqa: PLC0415 - loads anyio
         is_lost_emulated,
         read_run,
     )
@@ -546,7 +546,7 @@ async def _read_progress(session: Session, host: Host, run: Mapping[str, Any]) -
 
 async def _look_up(session: Session, run_id: str) -> dict[str, Any]:
     """Read the state of a run by its id."""
-    from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run  # noqa: PLC0415 - loads httpx
+    from pulumi_vod_workflow.lifecycle.reader import RunRef, read_run  # noqa: PLC0415 - loads anyio
 
     found = await session.call(read_run, RunRef(session.client(), run_id))
     return {

@@ -248,7 +248,7 @@ class Session:
 
     def run_ref(self, run: Mapping[str, Any]) -> RunRef:
         """Return the reference that reads a recorded run."""
-        from pulumi_vod_workflow.lifecycle.reader import RunRef  # noqa: PLC0415 - loads httpx
+        from pulumi_vod_workflow.lifecycle.reader import RunRef  # noqa: PLC0415 - loads anyio
 
         since = run.get("createTime") or run.get("submittedAt")
         return RunRef(self.client(run), run["runId"], since)

@@ -234,7 +234,7 @@ async def settle_adoptions(
         waiting = _unanswered_starts(session, adopted)
     tokens: dict[str, str] = {}
     if waiting:
-        from pulumi_vod_workflow.lifecycle.reader import (  # noqa: PLC0415 - loads httpx
+        from pulumi_vod_workflow.lifecycle.reader import (  # noqa: PLC0415 - loads anyio
             RunRef,
             read_client_tokens,
         )

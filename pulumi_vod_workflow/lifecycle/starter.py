@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
@@ -18,6 +18,7 @@ import anyio.to_thread
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.core import execution, recovery
 from pulumi_vod_workflow.core.progress import ProgressMessage
+from pulumi_vod_workflow.core.rate import DEFAULT_RATE
 from pulumi_vod_workflow.core.recovery import (
     REUSES_RUN,
     OwnerState,
@@ -45,7 +46,9 @@ from pulumi_vod_workflow.lifecycle.bulk import (
 )
 from pulumi_vod_workflow.lifecycle.failure_limit import FailureLimit
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
-from pulumi_vod_workflow.transport.client import DEFAULT_RATE, VodClient
+
+if TYPE_CHECKING:  # httpx is slow to load, and most operations make no call
+    from pulumi_vod_workflow.transport.client import VodClient
 
 # Eight failures in a row are no hiccup, and each more send may be an unknown outcome.
 MAX_CONSECUTIVE_FAILURES: Final = 8  # starts

@@ -13,6 +13,7 @@ from pulumi_vod_workflow.core import execution
 from pulumi_vod_workflow.core.end_estimates import reading_of
 from pulumi_vod_workflow.core.polling import PollPolicy
 from pulumi_vod_workflow.core.progress import ProgressMessage, ProgressTracker
+from pulumi_vod_workflow.core.rate import MAX_IN_FLIGHT
 from pulumi_vod_workflow.core.read_schedule import ReadSchedule
 from pulumi_vod_workflow.core.values import as_text
 from pulumi_vod_workflow.errors import CallError
@@ -24,7 +25,6 @@ from pulumi_vod_workflow.lifecycle.bulk import (
 )
 from pulumi_vod_workflow.lifecycle.reader import FailedReads, RunRead, RunRef, read_run
 from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
-from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT
 
 
 @dataclass(slots=True)

@@ -197,7 +197,7 @@ def _stopped_batch(
 
 def _unfinished_wait(error: WaitError, olds: Decoded, inputs: Decoded) -> InitFailedError:
     """Return the error of a wait, which keeps the wait in the state."""
-    from pulumi_vod_workflow.lifecycle.completion import unfinished  # noqa: PLC0415 - loads httpx
+    from pulumi_vod_workflow.lifecycle.completion import unfinished  # noqa: PLC0415 - loads anyio
 
     kept = unfinished(olds.values, inputs.values)
     return InitFailedError(

@@ -25,6 +25,7 @@ from pulumi_vod_workflow.config.endpoint import is_loopback
 from pulumi_vod_workflow.core import operations
 from pulumi_vod_workflow.core.execution import service_time
 from pulumi_vod_workflow.core.operations import START_WORKFLOW, ApiRequest
+from pulumi_vod_workflow.core.rate import DEFAULT_RATE, MAX_IN_FLIGHT
 from pulumi_vod_workflow.core.redaction import REDACTED, make_redactor
 from pulumi_vod_workflow.core.response import MAX_BODY_BYTES, ApiResponse, parse_response
 from pulumi_vod_workflow.core.retry import RetryPolicy
@@ -54,14 +55,6 @@ from pulumi_vod_workflow.transport.transport_errors import (
     classify_transport_error,
     with_outcome,
 )
-
-DEFAULT_RATE: Final = 50.0
-"""The request rate of each action and account (page, 注意事项), in requests a second."""
-
-# 50 requests a second with answers after 2.5 s are 125 calls. The pool has a connection for each,
-# so a request with a permit never waits for one.
-MAX_IN_FLIGHT: Final = 128
-"""The number of simultaneous calls of one action, waiting retries included."""
 
 FIRST_RETRY_LOG_AFTER: Final = 8.0
 """The delay before the first retry message, in seconds."""

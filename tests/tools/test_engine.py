@@ -102,7 +102,8 @@ class TestOrder:
         folder = tool.find_or_install(env)
         assert folder.name == "bin"  # where the Automation API expects it
         assert built in folder.parents
-        assert (folder / tool.LANGUAGE_HOST).read_bytes() == tool.STAND_IN.read_bytes()
+        assert (folder / "language_host.py").read_bytes() == tool.STAND_IN.read_bytes()
+        assert (folder / tool.LANGUAGE_HOST).read_bytes() == tool.LAUNCHER
         assert os.access(folder / tool.LANGUAGE_HOST, os.X_OK)
         # The engine looks for its companions beside its real path: a symbolic link would lose them.
         assert not (folder / "pulumi").is_symlink()
@@ -116,7 +117,7 @@ class TestOrder:
         after = tool.assemble(built)
         assert after != before
         assert built in after.parents
-        assert (after / tool.LANGUAGE_HOST).read_text() == "changed"
+        assert (after / "language_host.py").read_text() == "changed"
 
     def test_the_official_installer_comes_before_a_build(
         self, env: dict[str, str], monkeypatch: pytest.MonkeyPatch

@@ -55,6 +55,13 @@ def test_its_file_is_read_where_its_module_is(tmp_path: Path) -> None:
     assert [told["name"] for told in host.required_plugins(python, tmp_path)] == ["thing"]
     (packages / "pulumi_thing" / "pulumi-plugin.json").write_text(json.dumps(NONE))
     assert host.required_plugins(python, tmp_path) == []
+    other = packages / "other_thing-1.0.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: Other-Thing\nVersion: 1.0.0\n")
+    assert host.required_plugins(python, tmp_path) == []
+    (packages / "Other_Thing").mkdir()
+    (packages / "Other_Thing" / "pulumi-plugin.json").write_text(json.dumps({"resource": True}))
+    assert [told["name"] for told in host.required_plugins(python, tmp_path)] == ["Other-Thing"]
 
 
 def test_this_project_asks_for_none(tmp_path: Path) -> None:
@@ -102,7 +109,7 @@ def test_a_plugin_runs_as_a_program_or_as_a_package(tmp_path: Path) -> None:
 def test_the_list_needs_nothing_of_the_environment() -> None:
     """It is run by Pythons that have neither the SDK nor pip."""
     done = subprocess.run(
-        [sys.executable, "-S", "-c", host.INSTALLED], capture_output=True, check=True
+        [sys.executable, "-S", "-c", host.listing_program()], capture_output=True, check=True
     )
     assert json.loads(done.stdout) == []
 

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pulumi_vod_workflow.core.operations import START_WORKFLOW
+from pulumi_vod_workflow.core.rate import DEFAULT_RATE
 from pulumi_vod_workflow.core.retry import Attempts, RetryPolicy
 from pulumi_vod_workflow.errors import ThrottledError
 from pulumi_vod_workflow.lifecycle.bulk import MAX_CONCURRENT_CALLS
-from pulumi_vod_workflow.transport.client import DEFAULT_RATE
 from pulumi_vod_workflow.transport.rate_limiter import NORMAL_PRIORITY, RateLimiter
 
 ACCOUNT_RATE: Final = 50

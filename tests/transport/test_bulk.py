@@ -25,6 +25,7 @@ import pytest
 from pulumi_vod_workflow.core import recovery
 from pulumi_vod_workflow.core.operations import START_WORKFLOW
 from pulumi_vod_workflow.core.progress import ProgressMessage
+from pulumi_vod_workflow.core.rate import MAX_IN_FLIGHT
 from pulumi_vod_workflow.core.response import ApiResponse
 from pulumi_vod_workflow.core.retry import RetryPolicy
 from pulumi_vod_workflow.core.signing import Credentials
@@ -39,7 +40,7 @@ from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.lifecycle.reader import RunRef
 from pulumi_vod_workflow.lifecycle.starter import StartResults, start_many
 from pulumi_vod_workflow.lifecycle.waiter import WaitResult, wait_for_runs
-from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, Timeouts, VodClient
+from pulumi_vod_workflow.transport.client import Timeouts, VodClient
 from pulumi_vod_workflow.transport.rate_limiter import MAX_PREPARATION_TIME, rate_limiter
 from tests.scale import scaled
 from tests.transport.conftest import notes

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from pulumi_vod_workflow.config.settings import load_settings
+from pulumi_vod_workflow.core.rate import MAX_IN_FLIGHT
 from pulumi_vod_workflow.core.recovery import StartIntent
 from pulumi_vod_workflow.errors import (
     AuthenticationError,
@@ -30,7 +31,7 @@ from pulumi_vod_workflow.errors import (
 from pulumi_vod_workflow.journal.recorder import StartRecorder
 from pulumi_vod_workflow.journal.sqlite import SqliteJournal
 from pulumi_vod_workflow.journal.store import ClaimLostError, RecordVersion
-from pulumi_vod_workflow.transport.client import MAX_IN_FLIGHT, VodClient
+from pulumi_vod_workflow.transport.client import VodClient
 from pulumi_vod_workflow.transport.event_loop import client_for
 
 WithClient = Callable[..., None]

@@ -54,6 +54,12 @@ LANGUAGE_HOST = "pulumi-language-python"
 YAML_HOST = "pulumi-language-yaml"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 STAND_IN = Path(__file__).with_name("language_host.py")
+LAUNCHER = b"""#!/usr/bin/env python3
+import language_host
+
+language_host.main()
+"""
+"""The executable of the stand-in. Python keeps the bytecode of a module, but not of a script."""
 
 OFFICIAL_SECONDS = 180
 """Timeout of a download. Without a network it ends after OFFICIAL_CONNECT_SECONDS."""
@@ -155,7 +161,7 @@ def yaml_folder(cache: Path) -> Path:
 
 def assembled_folder(built: Path) -> Path:
     """Return the folder of the built engine with its companions; each version has its own."""
-    return built / f"with-host-{fingerprint(STAND_IN.read_bytes())}"
+    return built / f"with-host-{fingerprint(LAUNCHER, STAND_IN.read_bytes())}"
 
 
 @contextmanager
@@ -325,7 +331,9 @@ def assemble(built: Path) -> Path:
             folder.mkdir()
             for name in ("pulumi", DYNAMIC_PROVIDER):
                 (folder / name).hardlink_to(built / name)  # the engine follows a symbolic link
-            install(STAND_IN, folder / LANGUAGE_HOST)
+            shutil.copy(STAND_IN, folder / "language_host.py")
+            (folder / LANGUAGE_HOST).write_bytes(LAUNCHER)
+            (folder / LANGUAGE_HOST).chmod(0o755)
     return target / "bin"
 
 

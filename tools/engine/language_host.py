@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Run Pulumi programs written in Python, for an engine that was built without its language host.
 
-A development tool, installed beside such an engine as `pulumi-language-python`. Without the runtime
-option `virtualenv` it runs the program in its own process, with the Python it was started with: the
-project's environment must be active.
+A development tool, installed beside such an engine, whose `pulumi-language-python` calls `main`.
+Without the runtime option `virtualenv` it runs the program in its own process, with the Python it
+was started with: the project's environment must be active.
 
 Like the official host, the stand-in reports the plugins that the installed packages need. It gives
 a new project the options pip and `venv`, makes that virtual environment, installs
@@ -34,7 +34,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -87,41 +86,44 @@ WITHOUT_PLUGIN = ("pulumi-policy", "pulumi-esc-sdk")
 
 def installed() -> list[dict[str, Any]]:
     """
-    Return the distributions of the running Python, each with its `pulumi-plugin.json`.
+    Return the distributions of the running Python that may need a plugin.
 
-    Another Python runs the text of this function, which therefore imports all that it uses.
-    With `importlib.metadata`, the answer would take four times as much processor time.
+    Each has the content of its `pulumi-plugin.json`, or None without one. Another Python runs the
+    text of this function, which therefore imports all that it uses. Each engine command runs it:
+    with `importlib.metadata` for all distributions it would take ten times as much processor time.
     """
-    import importlib.util  # noqa: PLC0415
     import json  # noqa: PLC0415
     import sys  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
-    told: dict[str, dict[str, Any]] = {}
-    for metadata in (
-        file for entry in sys.path for file in Path(entry).glob("*.dist-info/METADATA")
-    ):
+    entries = [Path(entry) for entry in sys.path]
+    files: dict[str, Path] = {}
+    for file in (file for entry in entries for file in entry.glob("*/pulumi-plugin.json")):
+        files.setdefault(file.parent.name, file)
+    modules = {module.lower() for module in files}
+    found: dict[str, dict[str, Any]] = {}
+    for metadata in (file for entry in entries for file in entry.glob("*.dist-info/METADATA")):
+        # The folder's name has an underscore in place of each hyphen of the distribution's name.
+        start = metadata.parent.name.partition("-")[0].lower()
+        if start not in modules and not start.startswith("pulumi_"):
+            continue
         head = metadata.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
         fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
-        name, version = fields["Name"], fields["Version"]
-        module = name.replace("-", "_")
-        spec = importlib.util.find_spec(module) if module.isidentifier() else None
-        folders = (spec.submodule_search_locations or []) if spec else []
-        files = [
-            file for folder in folders if (file := Path(folder) / "pulumi-plugin.json").is_file()
-        ]
-        about = json.loads(files[0].read_text()) if files else None
-        told.setdefault(module, {"name": name, "version": version, "about": about})
-    return [*told.values()]
+        module = fields["Name"].replace("-", "_")
+        about = json.loads(files[module].read_text()) if module in files else None
+        distribution = {"name": fields["Name"], "version": fields["Version"], "about": about}
+        found.setdefault(module, distribution)
+    return [*found.values()]
 
 
-INSTALLED: Final = f"""
-from __future__ import annotations
-{inspect.getsource(installed)}
-import json
-print(json.dumps(installed()))
-"""
-"""A program that prints what `installed` returns."""
+def listing_program() -> str:
+    """Return a program that prints what `installed` returns."""
+    return (
+        "from __future__ import annotations\n"
+        f"{inspect.getsource(installed)}\n"
+        "import json\n"
+        "print(json.dumps(installed()))\n"
+    )
 
 
 def ambient_python() -> str:
@@ -162,6 +164,8 @@ def plugin_command(folder: Path) -> list[str]:
     """
     if (folder / "__main__.py").exists():
         return [str(folder)]
+    import tomllib  # noqa: PLC0415 - few calls need it
+
     file = folder / "pyproject.toml"
     about = tomllib.loads(file.read_text()) if file.exists() else {}
     if "build-system" not in about or "name" not in about.get("project", {}):
@@ -174,7 +178,7 @@ def plugin_command(folder: Path) -> list[str]:
 def required_plugins(python: str, folder: str | Path) -> list[dict[str, Any]]:
     """Return the plugins that the distributions of a Python need, run in the program's folder."""
     answer = subprocess.run(
-        [python, "-c", INSTALLED], cwd=folder, capture_output=True, text=True, check=True
+        [python, "-c", listing_program()], cwd=folder, capture_output=True, text=True, check=True
     )
     return plugins_of(json.loads(answer.stdout))
 
