@@ -156,7 +156,7 @@ def outputs_of(
     update = project.up("--skip-preview", *options)
     assert update.wait() == 0, update.said
     assert len(emulator.ledger()) - before == STARTS[example]
-    outputs: dict[str, Any] = json.loads(project.command("stack", "output", "--json"))
+    outputs = project.outputs
     assert outputs
     return outputs
 

@@ -1,7 +1,8 @@
 """
 The examples of the schema run as YAML programs, by what `vod-workflow plugin install` installed.
 
-No executable of the package is on PATH: Pulumi finds the installed plugin alone.
+Several run as one program, whose project is that of the first. No executable of the package is on
+PATH: Pulumi finds the installed plugin alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.emulator.settings import EmulatorSettings
@@ -25,6 +27,7 @@ from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN
 from tests.engine.hosts import use_plugin
 from tests.engine.project import Project
 from tests.engine.vault import Vault
+from tests.once import made_once
 from tools.plugin.schema import EXAMPLES
 
 TEMPLATE: Final = Path(__file__).resolve().parents[2] / "templates" / "vod-workflow-yaml"
@@ -55,20 +58,22 @@ def environ(
     tmp_path_factory: pytest.TempPathFactory, vault: Vault, yaml_host: Path
 ) -> dict[str, str]:
     """The environment of a user without the package's folder on PATH."""
-    home = tmp_path_factory.mktemp("home")
     found = {
         **os.environ,
         **vault.for_new_stacks,
         "PATH": os.pathsep.join([path_without_the_plugin(), str(yaml_host)]),
-        "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": f"file://{home}",
+        "PULUMI_BACKEND_URL": f"file://{tmp_path_factory.mktemp('state')}",
     }
-    command = [sys.executable, "-m", "pulumi_vod_workflow.cli", "plugin", "install"]
-    for _ in range(2):  # again, as after an upgrade
-        done = subprocess.run(command, env=found, capture_output=True, text=True, check=True)
-        told = f"installed the plugin vod {version('pulumi-vod-workflow')}; it starts "
-        assert done.stdout == f"{told}{sys.executable}\n"
-    return found
+
+    def install(home: Path) -> None:
+        environ = {**found, "PULUMI_HOME": str(home)}
+        command = [sys.executable, "-m", "pulumi_vod_workflow.cli", "plugin", "install"]
+        for _ in range(2):  # again, as after an upgrade
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+            told = f"installed the plugin vod {version('pulumi-vod-workflow')}; it starts "
+            assert done.stdout == f"{told}{sys.executable}\n"
+
+    return {**found, "PULUMI_HOME": str(made_once(tmp_path_factory, "plugin-user", install))}
 
 
 @pytest.fixture
@@ -88,13 +93,29 @@ def pulumi(environ: dict[str, str]) -> Pulumi:
     return run
 
 
+def merged(*examples: str) -> str:
+    """Return the program of all these examples; its outputs are those of each one by its folder."""
+    program: dict[str, Any] = {"outputs": {}}
+    for example in examples:
+        parts = yaml.safe_load((EXAMPLES / example / "Pulumi.yaml").read_text())
+        project, runtime = parts.pop("name"), parts.pop("runtime")
+        program = {"name": project, "runtime": runtime, **program}
+        program["outputs"][example] = parts.pop("outputs")
+        for section, of_example in parts.items():
+            of_all = program.setdefault(section, {})
+            assert of_all.keys().isdisjoint(of_example), "only one of them would run"
+            of_all |= of_example
+    return yaml.safe_dump(program)
+
+
 @pytest.fixture
 def up(pulumi: Pulumi, emulator: VodEmulator, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Return a function that runs `pulumi up` on an example, and returns the stack's outputs."""
+    """Return a function that runs `pulumi up` on examples, and returns the outputs of each one."""
 
-    def run(example: str, **config: str) -> dict[str, Any]:
-        folder = tmp_path / example
-        shutil.copytree(EXAMPLES / example, folder)
+    def run(*examples: str, **config: str) -> dict[str, Any]:
+        folder = tmp_path / examples[0]
+        folder.mkdir()
+        (folder / "Pulumi.yaml").write_text(merged(*examples))
         pulumi(folder, "stack", "init", "dev")
         settings = {
             "vod:endpoint": emulator.url,
@@ -113,37 +134,35 @@ def up(pulumi: Pulumi, emulator: VodEmulator, tmp_path: Path) -> Callable[..., d
 
 
 @AT_ONCE
-def test_a_run_and_a_function_that_reads_it(
+def test_each_example_of_the_schema(
     up: Callable[..., dict[str, Any]], emulator: VodEmulator
 ) -> None:
-    run = up("workflow-run")
+    """On two stacks, as the examples of a run and of a wait have a resource of the same name."""
+    first = up("workflow-run", "workflow-batch", "get-built-in-workflows")
+    run, batch = first["workflow-run"], first["workflow-batch"]
     assert run["phase"] == "submitted"
-    [start] = emulator.ledger()
-    assert (start["runId"], start["directUrl"]["SpaceName"]) == (run["runId"], "videos")
-    found = up("get-run", **{"a-run-elsewhere:runId": run["runId"]})
-    assert found["phase"] == "succeeded"
-    assert found["files"][0]["format"] == "mp4"
-
-
-def test_a_batch(up: Callable[..., dict[str, Any]], emulator: VodEmulator) -> None:
-    """The defaults have a part of each item's source."""
-    batch = up("workflow-batch")
     assert {*batch["runs"]} == {"e01", "e02"}
     assert batch["rejected"] == {}
-    files = {start["directUrl"]["FileName"] for start in emulator.ledger()}
-    assert files == {"season-1/e01.mp4", "season-1/e02.mp4"}
+    assert len(first["get-built-in-workflows"]["workflows"]) == 4
+    paid = emulator.ledger()
+    [start] = [start for start in paid if start["runId"] == run["runId"]]
+    assert start["directUrl"]["SpaceName"] == "videos"
+    assert sorted(start["directUrl"]["FileName"] for start in paid) == [
+        "season-1/e01.mp4",
+        "season-1/e02.mp4",
+        "talks/opening.mp4",
+    ]
 
-
-@AT_ONCE
-def test_a_wait(up: Callable[..., dict[str, Any]], emulator: VodEmulator) -> None:
-    ended = up("workflow-completion")
+    second = up("get-run", "workflow-completion", **{"a-run-elsewhere:runId": run["runId"]})
+    ended, found = second["workflow-completion"], second["get-run"]
     assert ended["failed"] == []
     assert ended["files"][0]["format"] == "mp4"
-    assert len(emulator.ledger()) == 1
-
-
-def test_the_built_in_workflows(up: Callable[..., dict[str, Any]]) -> None:
-    assert len(up("get-built-in-workflows")["workflows"]) == 4
+    assert found["phase"] == "succeeded"
+    assert found["files"][0]["format"] == "mp4"
+    assert len(emulator.ledger()) == 4
+    assert {"workflow-run", "workflow-batch", "get-built-in-workflows", *second} == {
+        folder.name for folder in EXAMPLES.iterdir() if folder.is_dir()
+    }
 
 
 @AT_ONCE
@@ -172,7 +191,6 @@ def test_a_project_of_the_template_in_yaml(
     assert outputs["files"]
     [start] = emulator.ledger()
     assert start["runId"] == outputs["runId"]
-    pulumi(folder, "preview", "--expect-no-changes", "--stack", "dev")
 
 
 def test_the_folder_of_the_package_runs_by_its_language_host(

@@ -2,7 +2,7 @@
 A stand-in for HashiCorp Vault, which encrypts the key of a stack's secrets.
 
 The engine derives the key from a passphrase in 0.2 s of processor time for each command, and gets
-the key from Vault in one request. Templates and `make up` use a passphrase.
+the key from Vault in one request. `make up` uses a passphrase.
 """
 
 from __future__ import annotations

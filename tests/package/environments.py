@@ -37,6 +37,15 @@ def only_in(*some: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("environment", some, indirect=True)
 
 
+def only_lowest() -> pytest.MarkDecorator:
+    """
+    Give a test the lowest versions alone; in `make package`, every kind of environment.
+
+    The newest versions are those of the whole run of the tests, and a stack tries the newest Python.
+    """
+    return only_in(*(KINDS if WHOLE else [LOWEST]))
+
+
 def outside() -> dict[str, str]:
     """Return this process's environment without what leads to this checkout or to an account."""
     environ = {key: text for key, text in os.environ.items() if not key.startswith(OUTSIDE)}

@@ -35,6 +35,7 @@ from tests.package.environments import (
     call,
     find_python,
     only_in,
+    only_lowest,
     pins,
 )
 from tools.plugin.sdks import generate
@@ -108,6 +109,7 @@ pulumi.export("phases", batch.wait().results.apply(lambda of: {k: v.phase for k,
 """
 
 
+@only_lowest()
 def test_its_commands_are_there(environment: Environment) -> None:
     """In every environment, and from the environment itself."""
     where = environment.run("python", "-c", "import pulumi_vod_workflow as p; print(p.__file__)")
@@ -119,6 +121,7 @@ def test_its_commands_are_there(environment: Environment) -> None:
     assert "--store" in said
 
 
+@only_lowest()
 def test_its_fixture_is_there(environment: Environment, tmp_path: Path) -> None:
     """The plugin of the extra `pytest`, the emulator's server and the client."""
     (tmp_path / "test_user.py").write_text(USERS_TEST)
@@ -126,6 +129,7 @@ def test_its_fixture_is_there(environment: Environment, tmp_path: Path) -> None:
     assert "1 passed" in said
 
 
+@only_lowest()
 def test_its_own_tests_pass(environment: Environment, built: Built, tmp_path: Path) -> None:
     """Those of the source distribution; always those of what is frozen, and of the SDK's parts."""
     add_tools(environment)
