@@ -1,0 +1,171 @@
+"""
+Scenarios that share a stack, so that one command of the engine serves all of them.
+
+A command takes a second of processor time to start its processes, and almost none for a resource.
+A scenario is a generator. It yields its next step, and receives the outcome of the step for its own
+resources: the name of each one is the scenario's name, or begins with that and a hyphen. While the
+others go on, its program stays the same, and each command checks that this changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tests.engine.harness import Outcome, Program, Story
+
+
+@dataclass(frozen=True)
+class Update:
+    """A preview and an update, or an update that changes nothing."""
+
+    program: Program
+    promised: int
+    """The starts that the preview shows."""
+    paid: int
+    """The starts that the ledger gains."""
+    stays: bool = False
+    """Whether it changes nothing."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FailingUpdate:
+    """An update that fails and starts nothing. The next step begins with the program before it."""
+
+    program: Program
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """A refresh; the other scenarios have one, too."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """All scenarios wait for each other; then the service's clock is advanced for all of them."""
+
+    seconds: float = 0
+
+
+class Seen(NamedTuple):
+    """The outcomes of a step for a scenario's resources; both are the same if it has one command."""
+
+    shown: Outcome
+    """Of the preview."""
+    done: Outcome
+    """Of the update or refresh."""
+
+
+Step = Update | FailingUpdate | Refresh | Later
+Scenario = Generator[Step, Seen, None]
+
+
+def pays(program: Program, starts: int, **options: Any) -> Update:
+    """Preview, then up: what was promised is what the ledger gains, and both are `starts`."""
+    return Update(program, starts, starts, options=options)
+
+
+def pays_for(program: Program, *, promised: int, paid: int, **options: Any) -> Update:
+    """Preview, then up, where the service refuses some of the starts that were shown."""
+    return Update(program, promised, paid, options=options)
+
+
+def stays(program: Program, **options: Any) -> Update:
+    """Up: nothing changes, and nothing is paid."""
+    return Update(program, 0, 0, stays=True, options=options)
+
+
+def nothing() -> None:
+    """Declare nothing."""
+
+
+class _Player:
+    """A scenario, its next step, and its part of the program."""
+
+    def __init__(self, scenario: Callable[[Story], Scenario], story: Story) -> None:
+        self.name = scenario.__name__.replace("_", "-")
+        self.program: Program = nothing
+        self._scenario = scenario(story)
+        self.step: Step | None = next(self._scenario)
+
+    def see(self, shown: Outcome, done: Outcome) -> None:
+        """Go on to the next step, if there is one."""
+        try:
+            self.step = self._scenario.send(Seen(shown.of(self.name), done.of(self.name)))
+        except StopIteration:
+            self.step = None
+
+
+def play(story: Story, *scenarios: Callable[[Story], Scenario]) -> None:
+    """Run scenarios together, each to its end; an assertion in one of them ends all."""
+    players = [_Player(scenario, story) for scenario in scenarios]
+    names = [player.name for player in players]
+    assert not [(a, b) for a in names for b in names if a.startswith(f"{b}-")], "whose is it?"
+    while waiting := [player for player in players if player.step is not None]:
+        steps = [player.step for player in waiting]
+        if any(isinstance(step, Refresh) for step in steps):
+            refreshed = story.refresh()
+            for player in waiting:
+                if isinstance(player.step, Refresh):
+                    player.see(refreshed, refreshed)
+        elif updates := [step for step in steps if isinstance(step, Update)]:
+            _update(story, players, updates[0].options)
+        elif any(isinstance(step, FailingUpdate) for step in steps):
+            _fail(story, players)
+        else:
+            [*later] = [step.seconds for step in steps if isinstance(step, Later)]
+            story.emulator.advance(max(later))
+            for player in waiting:
+                player.see(Outcome(""), Outcome(""))
+
+
+def _together(parts: list[Program]) -> Program:
+    def program() -> None:
+        for part in parts:
+            part()
+
+    return program
+
+
+def _update(story: Story, players: list[_Player], options: Mapping[str, Any]) -> None:
+    """Take the next step of all whose step is an update with these options."""
+    steps = {
+        player.name: player.step
+        for player in players
+        if isinstance(player.step, Update) and player.step.options == options
+    }
+    for player in players:
+        if player.name in steps:
+            player.program = steps[player.name].program
+    program = _together([player.program for player in players])
+    if all(step.stays for step in steps.values()):
+        shown = done = story.stays(program, **options)
+    else:
+        promised = sum(step.promised for step in steps.values())
+        paid = sum(step.paid for step in steps.values())
+        done = story.pays_for(program, promised=promised, paid=paid, **options)
+        shown = story.shown
+    for player in players:
+        step = steps.get(player.name)
+        assert shown.of(player.name).starts == (step.promised if step else 0), player.name
+        if step is None or step.stays:
+            assert done.of(player.name).changed == []
+    for player in players:
+        if player.name in steps:
+            player.see(shown, done)
+
+
+def _fail(story: Story, players: list[_Player]) -> None:
+    """Take the next step of all whose step is an update that fails."""
+    failing = {
+        player.name: player.step for player in players if isinstance(player.step, FailingUpdate)
+    }
+    parts = [failing.get(player.name, player).program for player in players]
+    ledger = story.emulator.ledger()
+    failed = story.failing_up(_together(parts), continue_on_error=True)
+    assert story.emulator.ledger() == ledger
+    for player in players:
+        if player.name in failing:
+            player.see(failed, failed)
