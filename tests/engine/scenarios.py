@@ -32,14 +32,18 @@ class Update:
 
 @dataclass(frozen=True)
 class FailingUpdate:
-    """An update that fails and starts nothing. The next step begins with the program before it."""
+    """
+    An update that fails and starts nothing, after all other steps of the scenarios.
+
+    The step after it begins with the program before it.
+    """
 
     program: Program
 
 
 @dataclass(frozen=True)
 class Refresh:
-    """A refresh; the other scenarios have one, too."""
+    """A refresh, at once: the other scenarios have one, too."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +111,20 @@ def play(story: Story, *scenarios: Callable[[Story], Scenario]) -> None:
         steps = [player.step for player in waiting]
         if any(isinstance(step, Refresh) for step in steps):
             refreshed = story.refresh()
-            for player in waiting:
-                if isinstance(player.step, Refresh):
-                    player.see(refreshed, refreshed)
+            _see(players, Refresh, refreshed)
         elif updates := [step for step in steps if isinstance(step, Update)]:
-            _update(story, players, updates[0].options)
-        elif any(isinstance(step, FailingUpdate) for step in steps):
-            _fail(story, players)
-        else:
-            [*later] = [step.seconds for step in steps if isinstance(step, Later)]
+            _update(story, players, max((step.options for step in updates), key=len))
+        elif later := [step.seconds for step in steps if isinstance(step, Later)]:
             story.emulator.advance(max(later))
-            for player in waiting:
-                player.see(Outcome(""), Outcome(""))
+            _see(players, Later, Outcome(""))
+        else:
+            _fail(story, players)
+
+
+def _see(players: list[_Player], kind: type[Step], outcome: Outcome) -> None:
+    for player in players:
+        if isinstance(player.step, kind):
+            player.see(outcome, outcome)
 
 
 def _together(parts: list[Program]) -> Program:
@@ -158,14 +164,12 @@ def _update(story: Story, players: list[_Player], options: Mapping[str, Any]) ->
 
 
 def _fail(story: Story, players: list[_Player]) -> None:
-    """Take the next step of all whose step is an update that fails."""
-    failing = {
-        player.name: player.step for player in players if isinstance(player.step, FailingUpdate)
-    }
-    parts = [failing.get(player.name, player).program for player in players]
+    """Take the next step of one scenario alone: an error of it ends the whole update."""
+    failing = next(player for player in players if isinstance(player.step, FailingUpdate))
+    assert isinstance(failing.step, FailingUpdate)
+    wrong = failing.step.program
+    parts = [wrong if player is failing else player.program for player in players]
     ledger = story.emulator.ledger()
-    failed = story.failing_up(_together(parts), continue_on_error=True)
+    failed = story.failing_up(_together(parts))
     assert story.emulator.ledger() == ledger
-    for player in players:
-        if player.name in failing:
-            player.see(failed, failed)
+    failing.see(failed, failed)

@@ -191,6 +191,7 @@ def rejecting(story: Story) -> Scenario:
     assert rejected("rejecting") == rejected("rejecting-seeing") == []
     assert run_ids(story, "rejecting-seeing") == seen
 
+    yield Later()
     _, outcome = yield pays(declared(found, "two", "t4"), 2)
     assert "starts 2 of 3 items (paid): templateId: a, b" in outcome.text
     yield stays(declared(found, "two", "t4"))
@@ -242,6 +243,7 @@ def adopting(story: Story) -> Scenario:
     assert run_ids(story, "adopting")["old"] == run_id
     _, outcome = yield pays(adopted({}), 0)
     assert ("delete", "adopting-run") in outcome.changed
+    yield Later()
     yield pays(adopted({"priority": 3}), 1)
     other = {"vid": "no", "existing_run_id": run_id}
     yield pays(adopted({}, other=other), 1)
