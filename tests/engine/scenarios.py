@@ -31,7 +31,7 @@ class Update:
 
 
 @dataclass(frozen=True)
-class FailingUpdate:
+class Failure:
     """
     An update that fails and starts nothing, after all other steps of the scenarios.
 
@@ -39,6 +39,9 @@ class FailingUpdate:
     """
 
     program: Program
+    is_preview: bool = False
+    """Whether it is a preview that fails."""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Later:
 
 
 class Seen(NamedTuple):
-    """The outcomes of a step for a scenario's resources; both are the same if it has one command."""
+    """The outcomes of a step for a scenario's resources: the same twice if it has one command."""
 
     shown: Outcome
     """Of the preview."""
@@ -62,7 +65,7 @@ class Seen(NamedTuple):
     """Of the update or refresh."""
 
 
-Step = Update | FailingUpdate | Refresh | Later
+Step = Update | Failure | Refresh | Later
 Scenario = Generator[Step, Seen, None]
 
 
@@ -165,11 +168,13 @@ def _update(story: Story, players: list[_Player], options: Mapping[str, Any]) ->
 
 def _fail(story: Story, players: list[_Player]) -> None:
     """Take the next step of one scenario alone: an error of it ends the whole update."""
-    failing = next(player for player in players if isinstance(player.step, FailingUpdate))
-    assert isinstance(failing.step, FailingUpdate)
+    failing = next(player for player in players if isinstance(player.step, Failure))
+    assert isinstance(failing.step, Failure)
     wrong = failing.step.program
     parts = [wrong if player is failing else player.program for player in players]
     ledger = story.emulator.ledger()
-    failed = story.failing_up(_together(parts))
+    command = story.preview if failing.step.is_preview else story.try_up
+    failed = command(_together(parts), **failing.step.options)
+    assert failed.failed
     assert story.emulator.ledger() == ledger
     failing.see(failed, failed)
