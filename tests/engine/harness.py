@@ -44,6 +44,7 @@ WAYS = (
 """What a question about a start that was never answered names."""
 PACKAGE = str(Path(pulumi_vod_workflow.__file__).parent)
 MONITOR_ENDED = "pulumi.errors.RunError: Resource monitor has terminated, shutting down"
+RPC_ENDED = 'details = "resource monitor shut down while'
 PROJECT: Final = "story"
 NAME: Final = "test"
 """A stack's first name."""
@@ -60,7 +61,8 @@ def is_noise_of_the_sdk(said: auto.DiagnosticEvent) -> bool:
     debug. The user sees one line without a traceback: MONITOR_ENDED without the class.
     """
     text = said.message.strip()
-    return said.severity == "debug" and text.endswith(MONITOR_ENDED) and PACKAGE not in text
+    has_ended = text.endswith(MONITOR_ENDED) or RPC_ENDED in text
+    return said.severity == "debug" and has_ended and PACKAGE not in text
 
 
 @dataclass
@@ -72,8 +74,8 @@ class Outcome:
     """(operation, resource name) of each step on one of our resources."""
     runs: set[str] = field(default_factory=set)
     """Names of the resources that are WorkflowRuns."""
-    items: int = 0
-    """How many items of batches it says it starts."""
+    items: dict[str, int] = field(default_factory=dict)
+    """How many items of each batch, by its name, it says it starts."""
     adopted: set[str] = field(default_factory=set)
     """Names of resources that take an existing run: creating them is free, and said to be."""
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -101,8 +103,8 @@ class Outcome:
             name, text = (said.urn or "").rpartition("::")[2], said.message.strip()
             plan = parse_plan_message(text)
             if plan is not None:
-                is_batch = type_of_urn(said.urn or "") == BATCH_TYPE
-                self.items += plan.start_count or 0 if is_batch else 0
+                if type_of_urn(said.urn or "") == BATCH_TYPE:
+                    self.items[name] = self.items.get(name, 0) + (plan.start_count or 0)
                 if plan.reuses.count:
                     self.adopted.add(name)
             if said.severity != "debug":
@@ -113,12 +115,31 @@ class Outcome:
         """How many runs the command says it starts."""
         creates = {"create", "create-replacement"}
         paid = self.runs - self.adopted
-        return self.items + sum(op in creates and name in paid for op, name in self.ops)
+        runs = sum(op in creates and name in paid for op, name in self.ops)
+        return sum(self.items.values()) + runs
 
     @property
     def changed(self) -> list[tuple[str, str]]:
         """What the command does besides leaving things as they are."""
         return [(op, name) for op, name in self.ops if op not in {"same", "refresh"}]
+
+    def of(self, owner: str) -> Outcome:
+        """Return what it said, did and showed of the resources `owner` and `owner-...`."""
+
+        def is_owned(name: str) -> bool:
+            return name == owner or name.startswith(f"{owner}-")
+
+        lines = [(name, text) for name, text in self.lines if is_owned(name)]
+        return Outcome(
+            "\n".join(text for _, text in lines),
+            ops=[(op, name) for op, name in self.ops if is_owned(name)],
+            runs={name for name in self.runs if is_owned(name)},
+            items={name: count for name, count in self.items.items() if is_owned(name)},
+            adopted={name for name in self.adopted if is_owned(name)},
+            outputs=self.outputs,
+            lines=lines,
+            failed=self.failed,
+        )
 
 
 def run(name: str = "run", opts: pulumi.ResourceOptions | None = None, **inputs: Any) -> Program:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -13,6 +12,17 @@ import pytest
 from pulumi_vod_workflow import WorkflowBatch, WorkflowItemArgs, WorkflowRun, load_manifest
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
 from tests.engine.harness import NAME, PROJECT, Program, Story, run
+from tests.engine.hosts import HostName
+from tests.engine.scenarios import (
+    Failure,
+    Later,
+    Refresh,
+    Scenario,
+    pays,
+    pays_for,
+    play,
+    stays,
+)
 from tests.scale import only_in_torture, scaled
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
@@ -50,79 +60,90 @@ def run_ids(story: Story, name: str = "batch") -> dict[str, str]:
     return {key: item["runId"] for key, item in story.batches[name]["runs"].items()}
 
 
-def ignoring(path: str, **a: Any) -> Program:
-    """Return a program whose batch has `ignore_changes`, and an item with more inputs."""
-    opts = pulumi.ResourceOptions(ignore_changes=[path])
-    given = items("b", a={"vid": "v-a", **a})
-
-    def program() -> None:
-        WorkflowBatch("ignoring", opts, items=given, defaults={"template_id": "t1"})
-
-    return program
-
-
-def test_each_item_is_paid_once_and_only_what_changes_is_paid_again(story: Story) -> None:
+def adding(story: Story) -> Scenario:
     """
     A preview lists which items would start; adding, removing, reordering others is free.
 
     Items of the same work are paid under each key: where one of them starts, a warning names them
-    all, and none does of secrets. A start that the service may join is refused: `ignore_changes` of
-    the tokens keeps them, so nothing is sent, recorded or said to be started.
+    all, and none does of secrets.
     """
     twice = items("a", b={"vid": "v-a"}, c={"vid": "v-a", "priority": 1}, d={"vid": "v-d"})
     more = {**twice, "e": {"vid": "v-d"}, "f": {"vid": "v-f"}}
 
-    def declared(same: Any, *others: Program) -> Program:
-        return together(batch(same, "same", template_id="t2"), *others)
+    def declared(same: Any, items: Any, *, hidden: bool = False) -> Program:
+        def program() -> None:
+            defaults = {"callback_args": pulumi.Output.secret("x")} if hidden else {}
+            batch(same, "adding-same", template_id="t2", **defaults)()
+            batch(items, "adding")()
 
-    first = story.pays(
-        declared(twice, batch(items("a", "b", "c")), ignoring("client_tokens")), 3 + 4 + 2
-    )
+        return program
+
+    _, first = yield pays(declared(twice, items("a", "b", "c")), 3 + 4)
     assert "starts 3 of 3 items (paid): new: a, b, c" in first.text
-    assert first.outputs["phases"] == dict.fromkeys("abc", "submitted")
+    assert first.outputs["phases of adding"] == dict.fromkeys("abc", "submitted")
     line = "same source, workflow and input, each run is paid: a, b, c"
-    assert ("same", line) in first.lines
-    assert line not in [text for name, text in first.lines if name == "batch"]
-    story.stays(declared(twice, batch(items("c", "b", "a")), ignoring("client_tokens")))
+    assert ("adding-same", line) in first.lines
+    assert line not in [text for name, text in first.lines if name == "adding"]
+    yield stays(declared(twice, items("c", "b", "a")))
 
-    before, unjoined = run_ids(story), story.batches["ignoring"]
-    tokens = story.batches["batch"]["clientTokens"]
-    three = batch(items("d", "c", "a"))
-    added = story.pays(declared(more, three, ignoring("client_tokens")), 1 + 2)
+    before = run_ids(story, "adding")
+    tokens = story.batches["adding"]["clientTokens"]
+    _, added = yield pays(declared(more, items("d", "c", "a")), 1 + 2)
     assert "starts 1 of 3 items (paid): new: d" in added.text
     assert "removes unfinished runs from the state; they keep running: b" in added.text
-    assert run_ids(story) == {"a": before["a"], "c": before["c"], "d": run_ids(story)["d"]}
-    assert {key: story.batches["batch"]["clientTokens"][key] for key in "ac"} == {
+    after = run_ids(story, "adding")
+    assert after == {"a": before["a"], "c": before["c"], "d": after["d"]}
+    assert {key: story.batches["adding"]["clientTokens"][key] for key in "ac"} == {
         key: tokens[key] for key in "ac"
     }
     assert "each run is paid: d, e" in added.text
     assert "a, b, c" not in added.text, "they are paid already"
+    yield Later()
 
-    refused = story.failing_up(declared(more, three, ignoring("client_tokens", priority=3)))
-    assert "clientTokens: must change for a: with the recorded token" in refused.text
-    assert "Remove clientTokens from ignore_changes" in refused.text
-    assert (story.batches["ignoring"], len(story.emulator.ledger())) == (unjoined, 12)
-    # Its items are ignored, too.
-    story.stays(declared(more, three, ignoring("*", priority=3)))
-
-    changed = batch(items("c", "d", a={"vid": "other"}))
-
-    def hidden() -> None:
-        secret = pulumi.Output.secret("x")
-        batch(more, "same", template_id="t2", callback_args=secret)()
-
-    outcome = story.pays(
-        together(hidden, changed, ignoring("clientTokens.a", priority=3)), 6 + 1 + 1
-    )
+    changed = items("c", "d", a={"vid": "other"})
+    _, outcome = yield pays(declared(more, changed, hidden=True), 6 + 1)
     assert "vid: a" in outcome.text
     assert "each run is paid: " not in outcome.text
-    triggered = batch(items("d", a={"vid": "other"}, c={"vid": "v-c", "triggers": {"edition": 1}}))
-    assert "triggers: c" in story.pays(triggered, 1).text
-    assert story.pays(changed, 0).changed == [("update", "batch")]
-    assert len(story.emulator.ledger()) == 21
+    triggered = items("d", a={"vid": "other"}, c={"vid": "v-c", "triggers": {"edition": 1}})
+    _, outcome = yield pays(batch(triggered, "adding"), 1)
+    assert "triggers: c" in outcome.text
+    _, outcome = yield pays(batch(changed, "adding"), 0)
+    assert outcome.changed == [("update", "adding")]
 
 
-def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
+def ignoring(story: Story) -> Scenario:
+    """
+    A start that the service may join is refused.
+
+    `ignore_changes` of the tokens keeps them, so nothing is sent, recorded or said to be started.
+    """
+
+    def declared(path: str, **a: Any) -> Program:
+        opts = pulumi.ResourceOptions(ignore_changes=[path])
+        given = items("b", a={"vid": "v-a", **a})
+
+        def program() -> None:
+            WorkflowBatch("ignoring", opts, items=given, defaults={"template_id": "t9"})
+
+        return program
+
+    def recorded() -> Any:
+        outputs = story.batches["ignoring"]
+        return run_ids(story, "ignoring"), outputs["clientTokens"], outputs["items"]
+
+    yield pays(declared("client_tokens"), 2)
+    # Its items are ignored, too.
+    yield stays(declared("*", priority=3))
+    yield pays(declared("clientTokens.a", priority=3), 1)
+    yield stays(declared("client_tokens", priority=3))
+    before = recorded()
+    refused, _ = yield Failure(declared("client_tokens", priority=4))
+    assert "clientTokens: must change for a: with the recorded token" in refused.text
+    assert "Remove clientTokens from ignore_changes" in refused.text
+    assert recorded() == before
+
+
+def rejecting(story: Story) -> Scenario:
     """
     What was accepted stays; the next `up` retries just what was not.
 
@@ -130,46 +151,144 @@ def test_rejected_items_are_recorded_and_tried_again(story: Story) -> None:
     does not cost them their runs. What depends on another resource is decided, and paid, in the
     `up` as shown.
     """
-    story.emulator.settings(
-        templates=[{"templateId": name, "spaceName": "s"} for name in ("t1", "t2", "mine")]
-    )
     own = {"vid": "v-own", "template_id": "mine"}
     found = {"vid": "v-x"}
 
-    def declared(x: dict[str, Any], vid: str, **defaults: Any) -> Program:
+    def declared(x: dict[str, Any], vid: str, template_id: str = "t3") -> Program:
         def unknown() -> None:
-            source = WorkflowRun("source", vid=vid, template_id="t1")
+            source = WorkflowRun("rejecting-source", vid=vid, template_id="t3")
             made: Any = {"a": {"vid": "v"}, "b": {"vid": source.run_id}}
-            WorkflowBatch("unknown", items=made, defaults={"template_id": "t1"})
+            WorkflowBatch("rejecting-unknown", items=made, defaults={"template_id": "t3"})
 
-        seeing = batch(items("a", "b", own=own), "seeing", **defaults)
-        return together(batch(items("a", "b", x=x)), unknown, seeing)
+        seeing = batch(items("a", "b", own=own), "rejecting-seeing", template_id=template_id)
+        one = batch(items("a", "b", x=x), "rejecting", template_id="t3")
+        return together(one, unknown, seeing)
 
-    outcome = story.pays_for(declared(MISSING, "one"), promised=3 + 3 + 3, paid=2 + 3 + 3)
+    def rejected(name: str) -> list[str]:
+        return [*story.batches[name]["rejected"]]
+
+    _, outcome = yield pays_for(declared(MISSING, "one"), promised=3 + 3 + 3, paid=2 + 3 + 3)
     assert "not started or adopted: 1 of 3 items:" in outcome.text
     assert "x: StartWorkflow: the service answered ResourceNotFound" in outcome.text
     assert "starts 2 of 2 items" in outcome.text
-    assert set(story.batches["batch"]["runs"]) == {"a", "b"}
-    assert [*story.batches["batch"]["rejected"]] == ["x"]
-    assert "items (paid)" not in story.refresh().text, "it knows the state, and not the program"
-    before, seen = run_ids(story), run_ids(story, "seeing")
+    assert set(story.batches["rejecting"]["runs"]) == {"a", "b"}
+    assert rejected("rejecting") == ["x"]
+    _, refreshed = yield Refresh()
+    assert "items (paid)" not in refreshed.text, "it knows the state, and not the program"
+    before, seen = run_ids(story, "rejecting"), run_ids(story, "rejecting-seeing")
 
-    outcome = story.pays_for(declared(MISSING, "one", template_id="no"), promised=1 + 2, paid=0)
+    _, outcome = yield pays_for(declared(MISSING, "one", "no"), promised=1 + 2, paid=0)
     assert "not started before: x" in outcome.text
-    assert sorted(outcome.changed) == [("update", "batch"), ("update", "seeing")]
-    assert run_ids(story) == before
-    assert run_ids(story, "seeing") == seen
-    assert set(story.batches["seeing"]["rejected"]) == {"a", "b"}
+    assert sorted(outcome.changed) == [("update", "rejecting"), ("update", "rejecting-seeing")]
+    assert run_ids(story, "rejecting") == before
+    assert run_ids(story, "rejecting-seeing") == seen
+    assert set(rejected("rejecting-seeing")) == {"a", "b"}
 
-    story.pays(declared(found, "two"), 1 + 2)
-    assert "vid (not known yet): b" in story.shown.text
-    assert story.batches["batch"]["rejected"] == {}
-    assert story.batches["seeing"]["rejected"] == {}
-    assert run_ids(story, "seeing") == seen
+    shown, _ = yield pays(declared(found, "two"), 1 + 2)
+    assert "vid (not known yet): b" in shown.text
+    assert rejected("rejecting") == rejected("rejecting-seeing") == []
+    assert run_ids(story, "rejecting-seeing") == seen
 
-    outcome = story.pays(declared(found, "two", template_id="t2"), 2)
+    yield Later()
+    _, outcome = yield pays(declared(found, "two", "t4"), 2)
     assert "starts 2 of 3 items (paid): templateId: a, b" in outcome.text
-    story.stays(declared(found, "two", template_id="t2"))
+    yield stays(declared(found, "two", "t4"))
+
+
+def rerunning(story: Story) -> Scenario:
+    """
+    A failed item is run again only if wanted and shown.
+
+    A failure that is read after the approval is not acted on. `up --refresh` reads once more after
+    its preview: what only that has learned waits. Runs that have ended are not said to go on,
+    neither where items go nor where a batch does.
+    """
+    wanted = {"vid": "emu-fail-2003", "rerun_on_failure": True}
+    former = {"vid": "emu-fail-2003", "template_id": "t6"}
+
+    def declared(going: Any, **failed: Any) -> Program:
+        one = batch(items("a", **failed), "rerunning", template_id="t5")
+        return together(one, batch(going, "rerunning-going", template_id="t5"))
+
+    first = declared(items("a", "b"), c=wanted, former={**former, "rerun_on_failure": True})
+    yield pays(first, 5)
+    yield Later(5000)
+    yield stays(first)
+    yield stays(first, refresh=True)
+    _, outcome = yield pays(declared(items("a", "b", "c"), c=wanted, former=former), 1 + 1)
+    assert "rerunOnFailure after 2003: c" in outcome.text
+    told = [text for name, text in outcome.lines if name == "rerunning"]
+    assert [text for text in told if "former" in text] == []
+    _, outcome = yield pays(declared(items("d"), c=wanted, former=former), 1)
+    assert "removes unfinished runs from the state; they keep running: c" in outcome.text
+    assert "removes runs that have ended from the state: a, b" in outcome.text
+    yield Later(5000)
+    yield Refresh()
+    yield pays(declared(items("d"), c={"vid": "emu-fail-2003"}, former=former), 0)
+
+
+def adopting(story: Story) -> Scenario:
+    """Free, and as little a start when they cease to; another source is not adopted."""
+    first = run("adopting-run", template_id="t7")
+    yield pays(first, 1)
+    run_id = story.resources["adopting-run"]["outputs"]["runId"]
+
+    def adopted(old: dict[str, Any], **more: Any) -> Program:
+        return batch(items("a", old={"vid": "v1", **old}, **more), "adopting", template_id="t7")
+
+    _, outcome = yield pays(together(first, adopted({"existing_run_id": run_id})), 1)
+    assert "adopts (free): old" in outcome.text
+    assert run_ids(story, "adopting")["old"] == run_id
+    _, outcome = yield pays(adopted({}), 0)
+    assert ("delete", "adopting-run") in outcome.changed
+    yield Later()
+    yield pays(adopted({"priority": 3}), 1)
+    other = {"vid": "no", "existing_run_id": run_id}
+    yield pays(adopted({}, other=other), 1)
+    assert "started with another vid" in story.batches["adopting"]["rejected"]["other"]
+    yield pays(adopted({}), 0)
+
+
+def listing(story: Story) -> Scenario:
+    """A table and JSON Lines of the same items are the same runs."""
+    table = story.folder / "a.csv"
+    table.write_text(
+        'key,vid,priority,input\n第一集,v1,2,\ne2,v2,,"{""condition"": {""hd"": true}}"\n'
+    )
+    yield pays(batch(load_manifest(table), "listing", template_id="t8"), 2)
+    lines = story.folder / "a.jsonl"
+    lines.write_text(
+        "\n".join(
+            json.dumps(item)
+            for item in (
+                {"key": "e2", "vid": "v2", "input": {"condition": {"hd": True}}},
+                {"key": "第一集", "vid": "v1", "priority": 2},
+            )
+        )
+    )
+    yield stays(batch(load_manifest(lines), "listing", template_id="t8"))
+    starts = [start for start in story.emulator.ledger() if start["templateId"] == "t8"]
+    assert {start["vid"] for start in starts} == {"v1", "v2"}
+
+
+def refusing(story: Story) -> Scenario:
+    """If no item is accepted, it is an error, as with a run: nothing is recorded."""
+    refused, _ = yield Failure(batch({"x": MISSING, "y": MISSING}, "refusing"))
+    assert "not started or adopted: 2 of 2 items:" in refused.text
+    assert "check `vid`, `direct_url` and `template_id`" in refused.text
+    assert "refusing" not in story.batches
+
+
+def test_each_item_is_paid_once_and_only_as_shown(story: Story, host: HostName) -> None:
+    """Items come and go, are rejected, fail, adopt runs, and come from files."""
+    workflows = [*(f"t{number}" for number in range(1, 10)), "mine"]
+    story.emulator.settings(templates=[{"templateId": id_, "spaceName": "s"} for id_ in workflows])
+    scenarios = [adding, ignoring, rejecting, adopting, listing, refusing]
+    if host == "dynamic":  # the packaged provider reads unfinished runs before each preview
+        scenarios.append(rerunning)
+    play(story, *scenarios)
+    assert "keep running" not in story.destroy().of("rerunning").text
+    assert story.batches == {}
 
 
 def test_the_diff_shows_every_item_that_starts(story: Story) -> None:
@@ -212,15 +331,6 @@ def test_secrets_of_items_stay_secret(story: Story) -> None:
         for outcome in outcomes:
             assert hidden not in outcome.text
     assert "message hidden" in outcomes[0].text
-
-
-def test_when_nothing_is_accepted_it_is_an_error(story: Story) -> None:
-    """As with a run: nothing is recorded, and everything that was refused is told."""
-    outcome = story.failing_up(batch({"x": MISSING, "y": MISSING}))
-    assert "not started or adopted: 2 of 2 items:" in outcome.text
-    assert "check `vid`, `direct_url` and `template_id`" in outcome.text
-    assert story.of_type(BATCH_TYPE) == {}
-    assert story.emulator.ledger() == []
 
 
 def test_the_state_of_a_finished_item_has_600_bytes_at_most(story: Story) -> None:
@@ -271,61 +381,6 @@ def test_a_refresh_asks_only_about_unfinished_items(story: Story) -> None:
     assert "transcoding timed out" in failed["statusReason"]
     assert "GetWorkflowExecutionResult" not in story.emulator.requests()
     story.stays(batch({**kept, **items("new")}))
-
-
-@pytest.mark.hosts("dynamic")  # the packaged provider reads unfinished runs before each preview
-def test_a_failed_item_is_run_again_only_if_wanted_and_shown(story: Story) -> None:
-    """
-    A failure that is read after the approval is not acted on.
-
-    `up --refresh` reads once more after its preview: what only that has learned waits.
-    Runs that have ended are not said to go on, neither where items go nor where a batch does.
-    """
-    wanted = {"vid": "emu-fail-2003", "rerun_on_failure": True}
-    former = {"vid": "emu-fail-2003", "template_id": "t2"}
-
-    def declared(going: Any, **failed: Any) -> Program:
-        return together(batch(items("a", **failed)), batch(going, "going"))
-
-    first = declared(items("a", "b"), c=wanted, former={**former, "rerun_on_failure": True})
-    story.up(first)
-    story.emulator.advance(5000)
-    story.stays(first)
-    story.up(first, refresh=True)
-    assert len(story.emulator.ledger()) == 5
-    outcome = story.pays(declared(items("a", "b", "c"), c=wanted, former=former), 1 + 1)
-    assert "rerunOnFailure after 2003: c" in outcome.text
-    assert [text for name, text in outcome.lines if name == "batch" and "former" in text] == []
-    said = story.pays(declared(items("d"), c=wanted, former=former), 1).text
-    assert "removes unfinished runs from the state; they keep running: c" in said
-    assert "removes runs that have ended from the state: a, b" in said
-    story.emulator.advance(5000)
-    story.refresh()
-    story.pays(declared(items("d"), c={"vid": "emu-fail-2003"}, former=former), 0)
-    assert "keeps running" not in story.destroy().text
-    assert story.batches == {}
-    assert len(story.emulator.ledger()) == 8
-
-
-def test_items_adopt_existing_runs(story: Story) -> None:
-    """Free, and as little a start when they cease to; another source is not adopted."""
-    story.up(run())
-    run_id = story.run["runId"]
-    adopting = batch(items("a", old={"vid": "v1", "existing_run_id": run_id}))
-
-    def both() -> None:
-        run()()
-        adopting()
-
-    outcome = story.pays(both, 1)
-    assert "adopts (free): old" in outcome.text
-    assert story.batch["runs"]["old"]["runId"] == run_id
-    ceased = batch(items("a", old={"vid": "v1"}))
-    assert ("delete", "run") in story.pays(ceased, 0).changed
-    story.pays(batch(items("a", old={"vid": "v1", "priority": 3})), 1)
-    wrong = batch(items("a", old={"vid": "v1"}, other={"vid": "no", "existing_run_id": run_id}))
-    story.pays_for(wrong, promised=1, paid=1)
-    assert "started with another vid" in story.batch["rejected"]["other"]
 
 
 def test_bad_items_are_refused_at_preview_all_at_once(story: Story) -> None:
@@ -404,28 +459,6 @@ def test_an_outage_does_not_run_through_the_whole_batch(story: Story) -> None:
     story.up(batch(items(*keys)))
     assert len(story.emulator.ledger()) == 300
     assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}
-
-
-def test_a_manifest_feeds_a_batch(story: Story, tmp_path: Path) -> None:
-    """A table and JSON Lines of the same items are the same runs."""
-    table = tmp_path / "a.csv"
-    table.write_text(
-        'key,vid,priority,input\n第一集,v1,2,\ne2,v2,,"{""condition"": {""hd"": true}}"\n'
-    )
-    story.up(batch(load_manifest(table)))
-    assert len(story.emulator.ledger()) == 2
-    lines = tmp_path / "a.jsonl"
-    lines.write_text(
-        "\n".join(
-            json.dumps(item)
-            for item in (
-                {"key": "e2", "vid": "v2", "input": {"condition": {"hd": True}}},
-                {"key": "第一集", "vid": "v1", "priority": 2},
-            )
-        )
-    )
-    story.stays(batch(load_manifest(lines)))
-    assert {item["vid"] for item in story.emulator.ledger()} == {"v1", "v2"}
 
 
 @pytest.mark.hosts("dynamic")

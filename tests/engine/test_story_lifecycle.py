@@ -31,32 +31,43 @@ from pulumi_vod_workflow.core.resource_types import (
     RUN_TYPE,
     canonical_type,
 )
-from tests.engine.harness import Program, Story, run
+from tests.engine.harness import Outcome, Program, Story, run
 from tests.engine.hosts import HostName
+from tests.engine.scenarios import Failure, Later, Scenario, pays, play, stays
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 
 
-def test_up_starts_once_and_a_second_up_nothing(story: Story) -> None:
+def outputs_of(story: Story, owner: str) -> dict[str, dict[str, Any]]:
+    """The outputs of a scenario's runs in the state; their names are without its own."""
+    return {
+        name.removeprefix(f"{owner}-"): resource["outputs"]
+        for name, resource in story.resources.items()
+        if name.startswith(f"{owner}-")
+    }
+
+
+def starting(story: Story) -> Scenario:
     """Each declared run is started once, the same start declared twice too, under any parent."""
+    given: dict[str, Any] = {"vid": "v1", "template_id": "starting"}
 
     class Side(pulumi.ComponentResource):
         def __init__(self, side: str) -> None:
             super().__init__(f"test:index:{side}", side)
-            WorkflowRun("same", pulumi.ResourceOptions(parent=self), vid="v1", template_id="t1")
+            WorkflowRun("starting-same", pulumi.ResourceOptions(parent=self), **given)
 
     def program() -> None:
         for name in ("one", "two"):
-            WorkflowRun(name, vid="v1", template_id="t1")
+            WorkflowRun(f"starting-{name}", **given)
         Side("left")
         Side("right")
 
-    story.pays(program, 4)
-    outputs = story.resources["one"]["outputs"]
+    yield pays(program, 4)
+    outputs = outputs_of(story, "starting")["one"]
     [start] = [item for item in story.emulator.ledger() if item["runId"] == outputs["runId"]]
     assert outputs["clientToken"] == start["clientToken"]
-    assert (outputs["phase"], outputs["emulated"]) == ("submitted", True)
-    story.stays(program)
+    assert outputs["emulated"] is True
+    yield stays(program)
 
 
 def logo(text: str) -> dict[str, Any]:
@@ -98,7 +109,7 @@ IGNORED = {
 """Resource -> what its `ignore_changes` names."""
 
 
-def test_changes(story: Story) -> None:
+def changing(story: Story) -> Scenario:
     """
     Each kind of change costs what its preview says.
 
@@ -109,44 +120,53 @@ def test_changes(story: Story) -> None:
         def program() -> None:
             for name, (before, after, _) in EDITS.items():
                 opts = pulumi.ResourceOptions(ignore_changes=IGNORED.get(name, []))
-                run(name, opts, **{"template_id": name, **(after if moment else before)})()
-            alias = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="old")])
-            run("new" if moment else "old", alias if moment == 1 else None, template_id="named")()
+                inputs = {"template_id": name, **(after if moment else before)}
+                run(f"changing-{name}", opts, **inputs)()
+            alias = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="changing-old")])
+            named = f"changing-{'new' if moment else 'old'}"
+            run(named, alias if moment == 1 else None, template_id="named")()
 
         return program
 
-    story.up(declared(0))
-    first = len(EDITS) + 1
-    assert len(story.emulator.ledger()) == first
-    token = story.resources["old"]["outputs"]["clientToken"]
-    done = story.pays(declared(1), 5)
+    yield pays(declared(0), len(EDITS) + 1)
+    before = {start["runId"] for start in story.emulator.ledger()}
+    token = outputs_of(story, "changing")["old"]["clientToken"]
+    _, done = yield pays(declared(1), 5)
     paid = {name for name, (_, _, is_paid) in EDITS.items() if is_paid}
-    assert {start["templateId"] for start in story.emulator.ledger()[first:]} == paid
-    assert {name for op, name in done.changed if op != "update"} == paid
-    assert ("update", "fewer") in done.changed
-    assert "form" not in {name for _, name in done.changed}
-    assert story.resources["new"]["outputs"]["clientToken"] == token
-    story.stays(declared(2))
+    started = [start for start in story.emulator.ledger() if start["runId"] not in before]
+    assert {start["templateId"] for start in started} & {*EDITS} == paid
+    changed = [(op, name.removeprefix("changing-")) for op, name in done.changed]
+    assert {name for op, name in changed if op != "update"} == paid
+    assert ("update", "fewer") in changed
+    assert "form" not in {name for _, name in changed}
+    assert outputs_of(story, "changing")["new"]["clientToken"] == token
+    yield stays(declared(2))
 
 
-def test_what_is_recorded_stays_right_and_what_starts_again_is_checked_anew(story: Story) -> None:
-    """A state that holds what is refused today, as after a rule was tightened by an upgrade."""
-    story.up(run())
-    [resource] = story.resources.values()
+def tightened(story: Story) -> Scenario:
+    """
+    A state that holds what is refused today, as after a rule was tightened by an upgrade.
+
+    What is recorded stays right, and what starts again is checked anew.
+    """
 
     def spoil(item: dict[str, Any]) -> None:
-        for properties in (item["inputs"], item["outputs"]):
-            properties["priority"] = 99
+        if item["urn"].endswith("::tightened"):
+            for properties in (item["inputs"], item["outputs"]):
+                properties["priority"] = 99
 
+    yield pays(run("tightened"), 1)
     story.edit(spoil)
-    story.stays(run(priority=99))
-    for again in (story.preview, story.failing_up):
-        outcome = again(run(priority=99), replace=[resource["urn"]])
-        assert outcome.failed
-        assert "priority: " in outcome.text
-    changed = story.failing_up(run(priority=99, triggers={"again": 1}))
-    assert "priority: " in changed.text
-    assert len(story.emulator.ledger()) == 1
+    wrong = run("tightened", priority=99)
+    yield stays(wrong)
+    again = {"replace": [story.resources["tightened"]["urn"]]}
+    for failure in (
+        Failure(wrong, is_preview=True, options=again),
+        Failure(wrong, options=again),
+        Failure(run("tightened", priority=99, triggers={"again": 1})),
+    ):
+        refused, _ = yield failure
+        assert "priority: " in refused.text
 
 
 def test_refresh_follows_a_run_until_its_record_expires(story: Story) -> None:
@@ -176,8 +196,7 @@ def test_refresh_follows_a_run_until_its_record_expires(story: Story) -> None:
         run("unread", vid="v2")()
 
     assert story.up(program).outputs["uris"] == []
-    story.refresh()
-    assert (story.run["phase"], story.run["status"]) == ("pending", "PendingStart")
+    assert story.run["phase"] == "submitted"
     story.emulator.advance(1500)
     assert "running (Running: being processed)" in story.refresh().text
     assert (story.run["phase"], story.run["status"]) == ("running", "Running")
@@ -202,7 +221,7 @@ def test_refresh_follows_a_run_until_its_record_expires(story: Story) -> None:
     assert runs["run"] == done
     assert runs["unread"]["phase"] == "expired"
     assert "30 days" in runs["unread"]["statusReason"]
-    story.pays(both, 0)
+    story.stays(both)
 
 
 FAILED = {
@@ -212,7 +231,7 @@ FAILED = {
 }
 
 
-def test_a_failed_run_is_run_again_only_if_wanted_and_shown(story: Story) -> None:
+def rerunning(story: Story) -> Scenario:
     """
     A failed run is recorded with its reason, and not started again by itself.
 
@@ -223,39 +242,52 @@ def test_a_failed_run_is_run_again_only_if_wanted_and_shown(story: Story) -> Non
     def program(number: int, **more: Any) -> Program:
         def declare() -> None:
             for vid in FAILED:
-                run(vid, vid=vid, **more)()
-            failing: Any = {"vid": "emu-fail-2003", "template_id": "t2"}
-            WorkflowRun("wanted", **failing, rerun_on_failure=True)
-            other = WorkflowRun("other", vid="v2", template_id="t1", triggers={"n": number})
+                run(f"rerunning-{vid}", vid=vid, template_id="r1", **more)()
+            failing: Any = {"vid": "emu-fail-2003", "template_id": "r2"}
+            WorkflowRun("rerunning-wanted", **failing, rerun_on_failure=True)
+            triggers = {"n": number}
+            other = WorkflowRun("rerunning-other", vid="v2", template_id="r1", triggers=triggers)
             again = other.run_id.apply(lambda _: True)
-            WorkflowRun("unknown", **failing, rerun_on_failure=again)
+            WorkflowRun("rerunning-unknown", **failing, rerun_on_failure=again)
 
         return declare
 
-    story.up(program(1))
-    story.emulator.advance(3000)
-    story.up(program(1), refresh=True)
-    assert len(story.emulator.ledger()) == len(FAILED) + 3
+    def paid() -> Counter[str]:
+        started = Counter(start["templateId"] for start in story.emulator.ledger())
+        return Counter({workflow: started[workflow] for workflow in ("r1", "r2")})
+
+    yield pays(program(1), len(FAILED) + 3)
+    first = paid()
+    yield Later(3000)
+    yield stays(program(1), refresh=True)
     for vid, (status, phase, says) in FAILED.items():
-        outputs = story.resources[vid]["outputs"]
+        outputs = outputs_of(story, "rerunning")[vid]
         assert (outputs["status"], outputs["phase"]) == (status, phase)
         assert says in outputs["statusReason"]
-    story.pays(program(2), 3)
-    paid = Counter(start["templateId"] for start in story.emulator.ledger()[len(FAILED) + 3 :])
-    assert paid == {"t1": 1, "t2": 2}, "other; wanted and unknown"
+    shown, _ = yield pays(program(2), 3)
+    assert paid() - first == {"r1": 1, "r2": 2}, "other; wanted and unknown"
     says = "failed with 2003: rerun_on_failure starts a new run (paid)"
-    assert ("wanted", says) in story.shown.lines
-    story.pays(program(2, rerun_on_failure=True), 1)
-    last = story.emulator.ledger()[-1]
-    assert (last["vid"], last["templateId"]) == ("emu-fail-2003", "t1")
+    assert ("rerunning-wanted", says) in shown.lines
+    yield pays(program(2, rerun_on_failure=True), 1)
+    assert story.emulator.ledger()[-1]["vid"] == "emu-fail-2003"
+    assert paid() - first == {"r1": 2, "r2": 2}
 
 
-def test_another_configuration_neither_replaces_nor_misleads(story: Story, host: HostName) -> None:
+def run_and_batch() -> None:
+    run()()
+    items: Any = {"a": {"vid": "v-a"}, "b": {"vid": "v-b"}}
+    WorkflowBatch("batch", items=items, defaults={"template_id": "t1"})
+
+
+def test_another_configuration_or_name_neither_replaces_nor_misleads(
+    story: Story, host: HostName
+) -> None:
     """
     A run is read where it was started, whatever the configuration says now.
 
-    Emulated runs are no real ones: a preview for the service shows the starts. A run that should be
-    there and is not means a wrong account; the state stays.
+    Emulated runs are no real ones: a preview for the service shows the starts. Tokens were derived
+    from the stack's old name, and stay. A run that should be there and is not means a wrong
+    account; the state stays.
     """
     story.up(run_and_batch)
     story.write_config(vod_region="ap-southeast-1", vod_requestsPerSecond="7")
@@ -263,6 +295,7 @@ def test_another_configuration_neither_replaces_nor_misleads(story: Story, host:
     story.refresh()
     recorded = story.run
     assert (recorded["region"], recorded["phase"]) == ("cn-north-1", "pending")
+    assert recorded["status"] == "PendingStart"
     story.write_config(vod_endpoint="https://vod.example.com")
     preview = story.preview(run_and_batch)
     assert preview.starts == 3
@@ -271,6 +304,17 @@ def test_another_configuration_neither_replaces_nor_misleads(story: Story, host:
     assert "paid, at https://vod.example.com" in preview.text
     assert len(story.emulator.ledger()) == 3
     story.write_config(vod_endpoint=story.emulator.url)
+
+    items = story.batch["runs"]
+    story.stack.rename("renamed")
+    story.pays(run_and_batch, 0)
+    assert story.run["clientToken"] == recorded["clientToken"]
+    assert story.run["scope"]["stack"] == "renamed"
+    assert {key: item["runId"] for key, item in story.batch["runs"].items()} == {
+        key: item["runId"] for key, item in items.items()
+    }
+
+    recorded = story.run
     story.emulator.reset()
     # The packaged provider reads before each preview and destroy, which a free run must not block.
     refreshed = story.failing_refresh() if host == "dynamic" else story.refresh()
@@ -332,7 +376,7 @@ RICH: dict[str, Any] = {"input": PARAMS, "priority": 2, "callback_args": "x"}
 """What a run was started with, besides its source and workflow."""
 
 
-def test_adoption(story: Story) -> None:
+def adopting(story: Story) -> Scenario:
     """
     An existing run is read, never started; ceasing to name it starts nothing.
 
@@ -344,37 +388,35 @@ def test_adoption(story: Story) -> None:
     def declared(**resources: dict[str, Any]) -> Program:
         def program() -> None:
             for name, inputs in resources.items():
-                run(name, **inputs)()
+                run(f"adopting-{name}", **{"template_id": "a1", **inputs})()
 
         return program
 
-    def lines(name: str) -> list[str]:
-        return [text for of, text in story.shown.lines if of == name]
+    def lines(outcome: Outcome, name: str) -> list[str]:
+        return [text for of, text in outcome.lines if of == f"adopting-{name}"]
 
-    story.up(declared(first={}, rich={"template_id": "t2", **RICH}))
-    first, rich = (story.ledger_of(workflow)["runId"] for workflow in ("t1", "t2"))
+    yield pays(declared(first={}, rich={"template_id": "a2", **RICH}), 2)
+    first, rich = (story.ledger_of(workflow)["runId"] for workflow in ("a1", "a2"))
     unsaid: dict[str, Any] = {"vid": ..., "template_id": ...}
     of_first: dict[str, Any] = {"existing_run_id": first}
     of_rich: dict[str, Any] = {"existing_run_id": rich}
-    all_known = {"template_id": "t2", **RICH}
+    all_known = {"template_id": "a2", **RICH}
 
     adopting = declared(
         source=of_first,
         alone={**unsaid, **of_first},
         beside={**of_first, "triggers": {"x": 1}},
-        known={"template_id": "t2", **of_rich},
-        told={"template_id": "t2", **of_rich},
+        known={"template_id": "a2", **of_rich},
+        told={"template_id": "a2", **of_rich},
         rest={**unsaid, **of_rich},
     )
-    done = story.pays(adopting, 0)
+    seen = yield pays(adopting, 0)
     says = f"adopts {first}: starts no run (free)"
-    for outcome in (story.shown, done):
+    for outcome in seen:
         assert {name for name, text in outcome.lines if says in text} == {
-            "source",
-            "alone",
-            "beside",
+            f"adopting-{name}" for name in ("source", "alone", "beside")
         }
-    recorded = {name: resource["outputs"] for name, resource in story.resources.items()}
+    recorded = outputs_of(story, "adopting")
     assert {name: outputs["runId"] for name, outputs in recorded.items()} == {
         **dict.fromkeys(("source", "alone", "beside"), first),
         **dict.fromkeys(("known", "told", "rest"), rich),
@@ -385,32 +427,32 @@ def test_adoption(story: Story) -> None:
     assert recorded["known"]["priority"] == 2
     logo = recorded["known"]["input"]["overrideParams"]["logo"][0]
     assert logo["vars"] == {"Keyword": "水印"}
-    story.stays(adopting)
+    yield stays(adopting)
+    yield Later()
 
     free = "its run as existing_run_id: starts no run (free)"
-    story.pays(
+    shown, _ = yield pays(
         declared(
             source={},
             alone={},
             beside={**of_first, "triggers": {"x": 2}, "priority": 1},
-            known={"template_id": "t2"},
+            known={"template_id": "a2"},
             told={**all_known, **of_rich},
             rest=all_known,
         ),
         0,
     )
-    assert f"no longer declares {free}" in lines("source")
-    story.pays(
+    assert f"no longer declares {free}" in lines(shown, "source")
+    shown, _ = yield pays(
         declared(
             source=of_first,
             beside={**of_first, "callback_args": "x"},
-            known={"template_id": "t2", **of_rich},
+            known={"template_id": "a2", **of_rich},
         ),
         0,
     )
-    assert f"declares {free}" in lines("source")
-    assert len(story.emulator.ledger()) == 2
-    story.pays(
+    assert f"declares {free}" in lines(shown, "source")
+    yield pays(
         declared(
             beside={"triggers": {"x": 3}},
             known={**all_known, "priority": 3},
@@ -419,40 +461,52 @@ def test_adoption(story: Story) -> None:
     )
 
 
+def refusing(story: Story) -> Scenario:
+    """
+    Adopting what does not exist, or was started with something else, fails clearly.
+
+    Of the recorded run the preview knows it.
+    """
+    first = run("refusing-first", template_id="refusing")
+    yield pays(first, 1)
+    run_id = story.ledger_of("refusing")["runId"]
+    other: Any = {"template_id": "refusing", "existing_run_id": run_id}
+    refused, _ = yield Failure(run("refusing-first", vid="other", **other), is_preview=True)
+    assert "was started with another vid" in refused.text
+
+    def wrong() -> None:
+        first()
+        run("refusing-other", vid="v2", **other)()
+        run("refusing-missing", existing_run_id="emu:none")()
+
+    failed, _ = yield Failure(wrong, options={"continue_on_error": True})
+    lines = failed.lines
+    assert any(name == "refusing-other" and "another vid" in text for name, text in lines)
+    assert any(name == "refusing-missing" and "ResourceNotFound" in text for name, text in lines)
+    recorded = outputs_of(story, "refusing")
+    assert {name: outputs["vid"] for name, outputs in recorded.items()} == {"first": "v1"}
+
+
 def test_an_adoption_that_turns_out_to_be_none_was_shown_as_a_start(story: Story) -> None:
-    """An id that is unknown at preview may be none: then the run is started, and paid."""
+    """
+    An id that is unknown at preview may be none: then the run is started, and paid.
+
+    The total of paid runs is shown as they come.
+    """
 
     def program() -> None:
         first = WorkflowRun("first", vid="v1", template_id="t1")
         none: Any = first.run_id.apply(lambda _: None)
         WorkflowRun("second", vid="v2", template_id="t1", existing_run_id=none)
 
-    story.pays(program, 2)
-
-
-def test_adoption_of_another_run_is_refused(story: Story) -> None:
-    """
-    Adopting what does not exist, or was started with something else, fails clearly.
-
-    Of the recorded run the preview knows it.
-    """
-    story.up(run("first"))
-    run_id = story.emulator.ledger()[0]["runId"]
-    refused = story.preview(run("first", vid="other", existing_run_id=run_id))
-    assert refused.failed
-    assert "was started with another vid" in refused.text
-
-    def wrong() -> None:
-        run("first")()
-        run("other", vid="v2", existing_run_id=run_id)()
-        run("missing", existing_run_id="emu:none")()
-
-    lines = story.failing_up(wrong, continue_on_error=True).lines
-    assert any(name == "other" and "another vid" in text for name, text in lines)
-    assert any(name == "missing" and "ResourceNotFound" in text for name, text in lines)
-    assert {*story.resources} == {"first"}
-    assert len(story.emulator.ledger()) == 1
-    assert story.resources["first"]["outputs"]["vid"] == "v1"
+    done = story.pays(program, 2)
+    said = [line for line in done.lines if "paid run" in line[1]]
+    assert sorted(said) == [
+        ("", "1 paid run so far"),
+        ("", "2 paid runs so far"),
+        ("first", "starts a paid run"),
+        ("second", "starts a paid run"),
+    ]
 
 
 @pytest.mark.hosts("dynamic")  # the packaged provider reads the first run before each preview
@@ -542,25 +596,6 @@ def test_a_state_says_where_in_the_program_a_resource_is(story: Story) -> None:
     assert told(completion) == ["completion", "helper", "program"]
 
 
-def run_and_batch() -> None:
-    run()()
-    items: Any = {"a": {"vid": "v-a"}, "b": {"vid": "v-b"}}
-    WorkflowBatch("batch", items=items, defaults={"template_id": "t1"})
-
-
-def test_renaming_the_stack_costs_nothing(story: Story) -> None:
-    """Tokens were derived from the stack's old name, and stay."""
-    story.up(run_and_batch)
-    token, runs = story.run["clientToken"], story.batch["runs"]
-    story.stack.rename("renamed")
-    story.pays(run_and_batch, 0)
-    assert story.run["clientToken"] == token
-    assert story.run["scope"]["stack"] == "renamed"
-    assert {key: item["runId"] for key, item in story.batch["runs"].items()} == {
-        key: item["runId"] for key, item in runs.items()
-    }
-
-
 EVERYTHING = {
     "direct_url": {"file_name": "文件.mp4", "space_name": "s", "bucket_name": "b"},
     "priority": -5,
@@ -619,8 +654,12 @@ def as_args(value: Any, made: Any = None, wrap: Any = lambda value: value) -> An
     return wrap(value)
 
 
-def test_every_parameter_in_every_form(story: Story) -> None:
-    """In dictionaries, argument classes and outputs: the same start, and the service got it all."""
+def spelling(story: Story) -> Scenario:
+    """
+    Every parameter in every form is the same start, and the service got it all.
+
+    The forms are dictionaries, argument classes and outputs.
+    """
 
     def in_args(key: str, value: Any) -> Any:
         return as_args(value, TYPES.get(key))
@@ -632,31 +671,31 @@ def test_every_parameter_in_every_form(story: Story) -> None:
         def program() -> None:
             for number, form in enumerate(forms):
                 inputs = {key: form(key, value) for key, value in EVERYTHING.items()}
-                WorkflowRun(f"run-{number}", template_id="t1", **inputs)
+                WorkflowRun(f"spelling-{number}", template_id="s1", **inputs)
 
         return program
 
-    story.pays(declared(lambda _, value: value, in_args), 2)
-    run_id = story.resources["run-0"]["outputs"]["runId"]
+    yield pays(declared(lambda _, value: value, in_args), 2)
+    run_id = outputs_of(story, "spelling")["0"]["runId"]
 
     def adopted() -> None:
         declared(in_args, in_outputs)()
-        run("adopted", vid=..., template_id=..., existing_run_id=run_id)()
+        run("spelling-adopted", vid=..., template_id=..., existing_run_id=run_id)()
 
-    story.pays(adopted, 0)
-    told = story.resources["adopted"]["outputs"]
-    expected = request_fields(to_property_names({**EVERYTHING, "template_id": "t1"}))
+    yield pays(adopted, 0)
+    told = outputs_of(story, "spelling")["adopted"]
+    expected = request_fields(to_property_names({**EVERYTHING, "template_id": "s1"}))
     assert request_fields(to_property_names(told)) == expected
 
 
-def test_unknown_inputs(story: Story) -> None:
+def depending(story: Story) -> Scenario:
     """An input from another resource is unknown at preview and shown as what it may cost."""
 
     def program(vid: str, second: str) -> Program:
         def declare() -> None:
-            first = WorkflowRun("first", vid=vid, template_id="t1")
+            first = WorkflowRun("depending-first", vid=vid, template_id="t1")
             WorkflowRun(
-                "second",
+                "depending-second",
                 vid=first.run_id.apply(lambda _: second),
                 template_id="t1",
                 input={
@@ -673,16 +712,14 @@ def test_unknown_inputs(story: Story) -> None:
 
         return declare
 
-    first = story.pays(program("v1", "x"), 2)
-    said = [line for line in first.lines if "paid run" in line[1]]
-    assert sorted(said) == [
-        ("", "1 paid run so far"),
-        ("", "2 paid runs so far"),
-        ("first", "starts a paid run"),
-        ("second", "starts a paid run"),
-    ]
-    story.stays(program("v1", "x"))
-    story.pays(program("v2", "y"), 2)
-    shown = story.shown.text
-    assert "second replace [diff: ~clientToken,input,vid]; starts a paid run" in shown
-    assert "-clientToken" not in shown, "it is open, not removed"
+    yield pays(program("v1", "x"), 2)
+    yield stays(program("v1", "x"))
+    yield pays(program("v2", "y"), 2)
+    [row] = [line for line in story.shown.text.splitlines() if "depending-second replace" in line]
+    assert "depending-second replace [diff: ~clientToken,input,vid]; starts a paid run" in row
+    assert "-clientToken" not in row, "it is open, not removed"
+
+
+def test_a_run_is_paid_once_and_only_as_shown(story: Story) -> None:
+    """Runs are changed, adopted, run again, and depend on each other."""
+    play(story, starting, changing, adopting, rerunning, spelling, depending, tightened, refusing)
