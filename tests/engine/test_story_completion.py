@@ -140,38 +140,6 @@ def test_results_by_name_feed_other_resources(story: Story) -> None:
 
 
 @SHORT
-def test_results_of_secret_inputs_are_secret(story: Story) -> None:
-    """Paths of results follow the name of the source."""
-    secret = "s3cr3t-value"
-
-    def program() -> None:
-        run = WorkflowRun(
-            "run",
-            direct_url={"file_name": pulumi.Output.secret(f"{secret}.mp4")},
-            template_id="t1",
-            input={
-                "override_params": {
-                    "transcode_video": [{"template_id": ["y"], "file_name": "{{fileTitle}}-hd"}]
-                }
-            },
-        )
-        batch = WorkflowBatch(
-            "batch",
-            items={"a": {"direct_url": {"file_name": pulumi.Output.secret(f"{secret}.mp4")}}},
-            defaults={"template_id": "t1"},
-        )
-        pulumi.export("run", run.wait().results)
-        pulumi.export("batch", batch.wait().results)
-
-    outcome = story.up(program)
-    assert len(story.emulator.ledger()) == 2
-    assert secret not in outcome.text
-    assert secret not in story.raw_state
-    for item in story.of_type(COMPLETION_TYPE).values():
-        assert "plaintext" in item["outputs"]["results"]
-
-
-@SHORT
 def test_failures_are_an_error_that_says_what_to_do(story: Story) -> None:
     """
     Each failed run with its code, meaning, and remedy; what has ended well is not lost.
