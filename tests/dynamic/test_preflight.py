@@ -157,16 +157,18 @@ def test_an_update_of_a_batch_is_asked_about_by_its_difference(
     capsys: pytest.CaptureFixture[str],
     mode: str,
 ) -> None:
-    """Only the items that start; a refresh, which checks nothing, asks nothing."""
+    """Only the items that start. A refresh, which checks nothing, and a removal ask nothing."""
     made = WorkflowBatchProvider()
     configured(made, mode)
     first = made.check({}, {**BATCH, "items": {"a": {"vid": "v1"}}}).inputs
+    more = made.check({}, {**BATCH, "items": {"a": {"vid": "v1"}, "gone": {"vid": "v0"}}}).inputs
     run = {"runId": "lb:1", "phase": "succeeded", "status": "0"}
     site = {"endpoint": vod_emulator.url, "region": "cn-north-1"}
     state = {**first, "runs": {"a": run}, "rejected": {}, "unclear": {}, **site}
     before = vod_emulator.requests()
     configured(made, mode)
     made.diff("id", state, first)
+    assert made.diff("id", {**state, **more, "runs": {"a": run, "gone": run}}, first).changes
     assert vod_emulator.requests() == before
     wrong = {"a": {"vid": "v1"}, "b": {"vid": "emu-missing"}, "c": {"vid": "emu-missing-2"}}
     news = made.check(first, {**BATCH, "items": wrong}).inputs

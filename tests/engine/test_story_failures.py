@@ -11,9 +11,11 @@ from pulumi_vod_workflow import (
     DirectUrlArgs,
     LogoOverrideArgs,
     OverrideParamsArgs,
+    WorkflowBatch,
     WorkflowParamsArgs,
     WorkflowRun,
 )
+from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE
 from tests.engine.harness import Outcome, Program, Story, run
 from tests.scale import scaled
 
@@ -60,10 +62,11 @@ def test_secret_inputs_stay_secret(story: Story) -> None:
     """
     What is declared secret is encrypted in the state, at any depth, and so is what is made of it.
 
-    The results' paths follow the file's name, and the token is a hash that could be guessed.
+    The results' paths follow the file's name, also in waits. The token is a hash that could be
+    guessed.
     """
 
-    def program() -> None:
+    def declare(*, waits: bool) -> None:
         made = WorkflowRun(
             "run",
             direct_url=DirectUrlArgs(file_name=pulumi.Output.secret(f"{SECRET}-file.mp4")),
@@ -83,12 +86,17 @@ def test_secret_inputs_stay_secret(story: Story) -> None:
             ),
             triggers={"version": pulumi.Output.secret(f"{SECRET}-trigger")},
         )
+        items = {"a": {"direct_url": {"file_name": pulumi.Output.secret(f"{SECRET}.mp4")}}}
+        batch = WorkflowBatch("batch", items=items, defaults={"template_id": "t2"})
         pulumi.export("args", made.callback_args)
+        if waits:
+            pulumi.export("results", made.wait().results)
+            pulumi.export("results of the batch", batch.wait().results)
 
-    outcome = story.pays(program, 1)
-    [start] = story.emulator.ledger()
+    outcome = story.pays(lambda: declare(waits=False), 2)
+    start = story.ledger_of("t1")
     assert start["directUrl"]["FileName"] == f"{SECRET}-file.mp4"
-    hidden = (SECRET, start["clientToken"])
+    hidden = (SECRET, start["clientToken"], story.ledger_of("t2")["clientToken"])
 
     def nothing_is_told(outcome: Outcome) -> None:
         for text in hidden:
@@ -100,31 +108,13 @@ def test_secret_inputs_stay_secret(story: Story) -> None:
     nothing_is_told(story.refresh())
     assert story.run["phase"] == "succeeded"
     assert "plaintext" in story.run["transcodes"], "a secret, which the export has decrypted"
-    nothing_is_told(story.pays(program, 0))
+    nothing_is_told(story.pays(lambda: declare(waits=True), 0))
     nothing_is_told(story.shown)
-    nothing_is_told(story.refresh())
+    waits = story.of_type(COMPLETION_TYPE).values()
+    assert len(waits) == 2
+    for wait in waits:
+        assert "plaintext" in wait["outputs"]["results"]
     nothing_is_told(story.destroy())
-
-
-def test_words_that_may_quote_a_secret_are_withheld(story: Story) -> None:
-    """The service may repeat what it was sent, in any spelling; the person reads all the rest."""
-    story.emulator.fault(
-        action="StartWorkflow",
-        kind="http",
-        status=400,
-        code="InvalidParameter",
-        message=f"no file {SECRET}.mp4 in this space",
-    )
-
-    def program() -> None:
-        source = DirectUrlArgs(file_name=pulumi.Output.secret(f"{SECRET}.mp4"))
-        WorkflowRun("run", direct_url=source, template_id="t1")
-
-    failed = story.failing_up(program)
-    assert SECRET not in failed.text
-    assert "no file" not in failed.text
-    assert "InvalidParameter [HTTP 400, RequestId 20" in failed.text
-    assert "message hidden" in failed.text
 
 
 def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
@@ -152,7 +142,8 @@ def test_a_secret_stays_one_when_it_is_no_longer_declared(story: Story) -> None:
     story.refresh()
     assert SECRET not in story.raw_state
     assert SECRET not in story.stays(plain(**adopted)).text
-    story.pays(plain(), 0)
+    story.up(plain())
+    assert len(story.emulator.ledger()) == 2
     assert SECRET not in story.raw_state
 
 
@@ -173,37 +164,36 @@ def test_a_token_of_ones_own_must_change_with_what_it_stands_for(story: Story) -
     story.pays(two("mine-2", 2, "v3"), 2)
 
 
-@pytest.mark.hosts("dynamic")  # the packaged provider has no pickle
-def test_the_providers_pickle_is_a_name(story: Story) -> None:
-    """The state refers to the provider by its import path: tiny, readable, never secret."""
-    story.up(run())
-    assert story.run["__provider"] == (
-        "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRl"
-        "cpSTlCmBlC4="
-    )
-
-
-WRONG_SETTINGS = [
-    ("vod_accessKey", "AKLTWRONG", "InvalidAccessKey"),
-    ("vod_secretKey", "wrong-secret", "SignatureDoesNotMatch"),
-    ("vod_endpoint", "http://127.0.0.1:9", "refused"),
-    ("vod_endpoint", "http://vod.example.com", "https"),
-    ("vod_requestsPerSecond", "900", "50"),
-    ("vod_endpont", "emulator", "did you mean vod:endpoint?"),
+WRONG_SETTINGS: list[dict[str, str]] = [
+    {"vod_accessKey": "AKLTWRONG"},
+    {"vod_secretKey": "wrong-secret"},
+    {"vod_endpoint": "http://127.0.0.1:9"},
+    {
+        "vod_endpoint": "http://vod.example.com",
+        "vod_requestsPerSecond": "900",
+        "vod_endpont": "emulator",
+    },
 ]
+SAYS = [
+    ["InvalidAccessKey"],
+    ["SignatureDoesNotMatch"],
+    ["refused"],
+    ["https", "50", "did you mean vod:endpoint?"],
+]
+"""The messages about WRONG_SETTINGS. The service or the network answers all but the last."""
 
 
 def test_wrong_configuration_is_one_clear_message(story: Story, subtests: pytest.Subtests) -> None:
-    """A wrong key, an unreachable endpoint or a bad setting starts nothing and says what to do."""
+    """A wrong key, an unreachable endpoint or bad settings start nothing and say what to do."""
     right = dict(story.config)
-    for key, value, says in WRONG_SETTINGS:
-        with subtests.test(f"{key}={value}"):
+    for wrong, says in zip(WRONG_SETTINGS, SAYS, strict=True):
+        with subtests.test(" ".join(wrong)):
             story.config = dict(right)
-            story.write_config(**{key: value})
+            story.write_config(**wrong)
             failed = story.failing_up(run())
-            assert says in failed.text
-            assert "wrong-secret" not in failed.text
-            for part in ("Signature=", "HMAC-SHA256", "ClientToken="):
+            for text in says:
+                assert text in failed.text
+            for part in ("wrong-secret", "Signature=", "HMAC-SHA256", "ClientToken="):
                 assert part not in failed.text
             assert story.emulator.ledger() == []
     story.config = dict(right)
@@ -221,9 +211,15 @@ def test_a_setting_without_its_prefix(story: Story) -> None:
     assert refused.failed
     assert "story:endpoint: did you mean vod:endpoint? Without it, runs start" in refused.text
     story.write_config(vod_endpoint=story.emulator.url)
-    paid = story.pays(run(), 1)
+    paid = story.up(run())
+    assert len(story.emulator.ledger()) == 1
     doubt = "story:resendWithin is set, and vod:resendWithin is not: did you mean vod:resendWithin?"
     assert ("", f"vod: {doubt}") in paid.lines
+    # The state refers to the provider by its import path: tiny, readable, never secret.
+    assert story.run["__provider"] == (
+        "gASVPAAAAAAAAACMHXB1bHVtaV92b2Rfd29ya2Zsb3cuX3Byb3ZpZGVylIwTV29ya2Zsb3dSdW5Qcm92aWRl"
+        "cpSTlCmBlC4="
+    )
 
 
 def test_a_proxy_that_cannot_be_used_is_one_clear_message(
@@ -236,6 +232,9 @@ def test_a_proxy_that_cannot_be_used_is_one_clear_message(
     story.write_config(vod_endpoint="https://vod.example.com", vod_preflight="warn", **keys)
     preview = story.preview(run())
     assert not preview.failed
+    # A forgotten or mistyped endpoint is seen before anything is paid.
+    paid = "vod: runs are started, and paid, at https://vod.example.com (cn-north-1)"
+    assert paid in preview.text
     failed = story.failing_up(run())
     for outcome in (preview, failed):
         assert "all_proxy has a proxy of an unsupported kind" in outcome.text
@@ -257,19 +256,13 @@ def test_what_cannot_be_meant_is_said_in_one_line(story: Story) -> None:
         WorkflowRun("run", "template")  # type: ignore[arg-type]  # that is the mistake
 
 
-def test_a_preview_says_where_runs_are_started(story: Story) -> None:
-    """A forgotten or mistyped endpoint is seen before anything is paid."""
-    assert f"vod: runs are started at {story.emulator.url}" in story.preview(run()).text
-    story.write_config(vod_endpoint="https://vod.example.com")
-    said = story.preview(run()).text
-    assert "vod: runs are started, and paid, at https://vod.example.com (cn-north-1)" in said
-
-
 def test_missing_credentials_name_every_place(story: Story) -> None:
     """Without a key the preview still works, and the update says where one was looked for."""
     del story.config["vod:accessKey"], story.config["vod:secretKey"]
     story.write_config()
-    assert not story.preview(run()).failed
+    preview = story.preview(run())
+    assert not preview.failed
+    assert f"vod: runs are started at {story.emulator.url}" in preview.text
     failed = story.failing_up(run())
     for place in (
         "vod:accessKey",
@@ -301,22 +294,23 @@ def test_a_failing_service_is_paid_once(story: Story) -> None:
     """
     Refused, failed, and accepted-but-answer-lost starts end as one run, recorded.
 
-    Each update adds a run to those that stay as they are.
+    Each run waits for the one before, so that the first two requests of each one have its fault.
     """
-    declared: list[str] = []
+    names = [*FAULTS][: scaled(3, len(FAULTS))]
+    for name in names:
+        story.emulator.fault(action="StartWorkflow", times=2, **FAULTS[name])
 
     def program() -> None:
-        for name in declared:
-            run(name, vid=name)()
+        before: list[WorkflowRun] = []
+        for name in names:
+            opts = pulumi.ResourceOptions(depends_on=before[-1:])
+            before.append(WorkflowRun(name, opts, vid=name, template_id="t1"))
 
-    for name in [*FAULTS][: scaled(3, len(FAULTS))]:
-        declared.append(name)
-        story.emulator.fault(action="StartWorkflow", times=2, **FAULTS[name])
-        before = story.emulator.requests().get("StartWorkflow", 0)
-        assert story.up(program).changed == [("create", name)]
-        assert [start["vid"] for start in story.emulator.ledger()] == declared
-        assert story.resources[name]["outputs"]["runId"] == story.emulator.ledger()[-1]["runId"]
-        assert story.emulator.requests()["StartWorkflow"] == before + 3
+    assert sorted(story.up(program).changed) == sorted(("create", name) for name in names)
+    assert [start["vid"] for start in story.emulator.ledger()] == names
+    recorded = {name: item["outputs"]["runId"] for name, item in story.resources.items()}
+    assert recorded == {start["vid"]: start["runId"] for start in story.emulator.ledger()}
+    assert story.emulator.requests()["StartWorkflow"] == 3 * len(names)
     story.stays(program)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pulumi
@@ -10,7 +11,7 @@ import pytest
 from pulumi_vod_workflow import WorkflowRun
 from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATES
 from tests.engine.harness import Outcome, Program, Story, run
-from tests.engine.test_story_batch import batch, items
+from tests.engine.test_story_batch import batch, items, together
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 QUESTIONS = ("GetWorkflowTemplate", "GetMediaInfos")
@@ -34,6 +35,16 @@ def asked(story: Story, command: Callable[[], Outcome]) -> tuple[list[int], Outc
     return [after.get(name, 0) - before.get(name, 0) for name in QUESTIONS], outcome
 
 
+def lose(story: Story, name: str) -> None:
+    """Remove a resource from the state, as if the engine was killed before it recorded it."""
+    state = json.loads(story.stack.state_file.read_text())
+    latest = state["checkpoint"]["latest"]
+    latest["resources"] = [
+        item for item in latest["resources"] if not item["urn"].endswith(f"::{name}")
+    ]
+    story.stack.state_file.write_text(json.dumps(state))
+
+
 def said(outcome: Outcome) -> list[tuple[str, str]]:
     """What preflight has said, on whose row."""
     lines = [(name, line.removeprefix("preflight: ")) for name, line in outcome.lines]
@@ -47,42 +58,42 @@ def test_runs_are_asked_about_only_if_they_would_start(story: Story) -> None:
     once, outcome = asked(story, lambda: story.preview(many))
     assert (once, outcome.failed, said(outcome)) == ([1, 1], False, [])
 
-    empty = story.stack.state_file.read_text()
     story.write_config(vod_preflight="off")
-    off, _ = asked(story, lambda: story.up(run()))
+    off, _ = asked(story, lambda: story.up(runs(run={}, other={})))
     assert off == [0, 0]
+    ids = {name: item["outputs"]["runId"] for name, item in story.resources.items()}
     story.write_config(vod_preflight="error")
-    story.stack.state_file.write_text(empty)
-    taken, outcome = asked(story, lambda: story.pays(run(), 0))
-    assert (taken, f"reuses {story.run['runId']} (free)" in outcome.text) == ([0, 0], True)
-    run_id = story.run["runId"]
+    lose(story, "run")
 
     def free() -> None:
-        run(rerun_on_failure=True)()
-        WorkflowRun("adopted", existing_run_id=run_id)
+        runs(run={}, other={"rerun_on_failure": True})()
+        WorkflowRun("adopted", existing_run_id=ids["other"])
 
-    def with_another() -> Outcome:
-        story.stack.workspace.program = runs(run={}, another={})
-        return story._run(story.stack.refresh, run_program=True)
-
-    for command in (lambda: story.pays(free, 0), story.refresh, with_another):
-        none, outcome = asked(story, command)
-        assert (none, outcome.failed) == ([0, 0], False), outcome.text
+    none, outcome = asked(story, lambda: story.pays(free, 0))
+    assert (none, f"reuses {ids['run']} (free)" in outcome.text) == ([0, 0], True)
+    with_another = together(free, runs(another={}))
+    none, outcome = asked(story, lambda: story.refresh_with(with_another))
+    assert (none, outcome.failed) == ([0, 0], False), outcome.text
     replaced, outcome = asked(story, lambda: story.preview(run(vid="emu-missing")))
     assert (replaced, outcome.failed) == ([1, 1], True)
     assert "vid: the service knows no such video" in outcome.text
-    assert len(story.emulator.ledger()) == 1
+    assert len(story.emulator.ledger()) == 2
 
 
 def test_what_is_wrong_is_warned_of_or_refused(story: Story) -> None:
-    """In one preview all of it, each on its row; refused, nothing is started."""
+    """
+    In one preview all of it, each on its row; refused, nothing is started.
+
+    Secret inputs are not told, nor what follows from them: only where it is wrong, and the
+    service's code.
+    """
     unlisted = min(SYSTEM_TEMPLATES)
     story.emulator.settings(
         templates=[
             {"templateId": "t1", "spaceName": "mine"},
             {"templateId": "empty", "spaceName": "mine", "transcodes": 0, "snapshots": 0},
         ],
-        vids={"v1": "mine", "v2": "other"},
+        vids={"v1": "mine", "v2": "other", "v3": "s3cr3t-space"},
         listSystemTemplates=False,
     )
     good: dict[str, dict[str, object]] = {"good": {}, "listed": {"template_id": unlisted}}
@@ -91,12 +102,19 @@ def test_what_is_wrong_is_warned_of_or_refused(story: Story) -> None:
         "elsewhere": {"vid": "v2"},
         "useless": {"template_id": "empty"},
     }
+
+    def hidden() -> None:
+        run("hidden", vid=pulumi.Output.secret("v3"))()
+
     story.write_config(vod_preflight="warn")
-    _, outcome = asked(story, lambda: story.preview(runs(**good, **wrong)))
+    _, outcome = asked(story, lambda: story.preview(together(runs(**good, **wrong), hidden)))
     assert not outcome.failed
-    told = {name: [line for who, line in said(outcome) if who == name] for name in [*good, *wrong]}
+    assert outcome.starts == 6
+    assert "s3cr3t-space" not in outcome.text
+    names = [*good, *wrong, "hidden"]
+    told = {name: [line for who, line in said(outcome) if who == name] for name in names}
     assert {name: len(lines) for name, lines in told.items()} == {
-        "good": 0, "listed": 1, "both": 2, "elsewhere": 1, "useless": 1,
+        "good": 0, "listed": 1, "both": 2, "elsewhere": 1, "useless": 1, "hidden": 1,
     }  # fmt: skip
     workflow, video = told["both"]
     assert workflow.startswith(
@@ -109,9 +127,13 @@ def test_what_is_wrong_is_warned_of_or_refused(story: Story) -> None:
     assert told["elsewhere"][0].startswith(
         "templateId: the source is in another space than this workflow (other, not mine)"
     )
+    assert told["hidden"][0].startswith(
+        "templateId: the source is in another space than this workflow: use"
+    )
     assert told["useless"][0].startswith("templateId: this workflow has no output")
     assert told["listed"][0].startswith("templateId: a built-in workflow that the service does not")
-    paid = story.pays(runs(**good, elsewhere=wrong["elsewhere"]), 3)
+    paid = story.up(runs(**good, elsewhere=wrong["elsewhere"]))
+    assert len(story.emulator.ledger()) == 3
     assert sorted(name for name, _ in said(paid)) == ["elsewhere", "listed"]
 
     story.write_config(vod_preflight="error")
@@ -172,24 +194,8 @@ def test_a_batch_is_asked_about_in_few_questions(story: Story) -> None:
     assert "items.x0.vid: the service knows no such video" in outcome.text
     assert "No run was started" in outcome.text
     assert len(story.emulator.ledger()) == 25
-    calls, _ = asked(story, lambda: story.up(batch(items(*keys[1:]))))
-    assert calls == [0, 0]
     story.write_config(vod_preflight="warn")
+    # An item that is removed asks nothing: tests/dynamic/test_preflight.py.
     outcome = story.pays_for(batch(items(*keys[1:], **lost)), promised=3, paid=0)
     assert {line.partition(":")[0] for _, line in said(outcome)} == {"items.x0.vid"}
     assert set(story.batch["rejected"]) == set(lost)
-
-
-def test_secret_inputs_are_not_told(story: Story) -> None:
-    """Nor what follows from them: only where it is wrong, and the service's code."""
-    story.emulator.settings(
-        templates=[{"templateId": "t1", "spaceName": "mine"}], vids={"v1": "s3cr3t-space"}
-    )
-    story.write_config(vod_preflight="warn")
-
-    def program() -> None:
-        run(vid=pulumi.Output.secret("v1"))()
-
-    outcome = story.preview(program)
-    assert "templateId: the source is in another space than this workflow: use" in outcome.text
-    assert "s3cr3t-space" not in outcome.text

@@ -466,8 +466,8 @@ class Outcome:
     """The review of a preview that says more; `make test` has one only of fewer changes, below."""
     events: dict[str, Any]
     """The review of the engine's events, of a preview that says more."""
-    summary: dict[str, Any]
-    """The review of the summary of `--output json`."""
+    summary: dict[str, Any] | None
+    """The review of the summary of `--output json`; `make test` has one of fewer changes, below."""
     texts: list[str]
     """The review in every form."""
     lines: list[dict[str, Any]]
@@ -523,6 +523,18 @@ def reviewed(data: bytes, *options: str) -> str:
     return result.output
 
 
+def bounds(summary: dict[str, Any], review: dict[str, Any]) -> set[str]:
+    """
+    Return the resources that a summary, which has no inputs, counts without a limit.
+
+    It has all resources of the review, and nothing in it is certain.
+    """
+    counts = {run["resource"]: run["count"] for run in summary["runs"]}
+    assert {run["resource"] for run in review["runs"]} <= {*counts}
+    assert summary["starts"]["certain"] == 0
+    return {name for name, count in counts.items() if count is None}
+
+
 def declare_changes(project: Project, emulator: VodEmulator, lines: Iterable[str]) -> None:
     """Write the program with these lines, and the ids of runs for `RUN-OF-` and a name."""
     ids = {start["templateId"].split(".")[0]: start["runId"] for start in emulator.ledger()}
@@ -535,6 +547,9 @@ def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
     """All changes in one stack: updates and a refresh before, previews, one update after."""
     settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
     with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url, like=like) as project:
+        # The engine writes the state of 200 resources once after an update, and not after each
+        # step. That is a third of its processor time here, and no update is killed.
+        project.environ |= {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
         def declare(*lines: str) -> None:
             declare_changes(project, emulator, lines)
@@ -543,10 +558,10 @@ def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
             update = project.up(*options)
             assert update.wait() == 0, update.said
 
-        declare("run('back')", *(change.before for change in CHANGES if change.ended))
-        done()
-        emulator.advance(3000)
-        declare(*(change.before for change in CHANGES if not change.fresh))
+        ended = [change.name for change in CHANGES if change.ended] + ["back"]
+        at_once = {"pendingSeconds": 0, "runningSeconds": 0}
+        emulator.settings(rules=[{"template": f"{name}.1", **at_once} for name in ended])
+        declare("run('back')", *(change.before for change in CHANGES if not change.fresh))
         done()
         declare(*(change.before for change in CHANGES))
         done("--skip-preview", "--refresh")  # it reads what was there before the update
@@ -561,14 +576,14 @@ def outcome(like: Project, tmp_path: Path) -> Iterator[Outcome]:
         data = preview(project, *forced)
         detailed = preview(project, *SAYS_MORE, *forced) if TORTURE else data
         events = preview(project, "--color=always", *SAYS_MORE, *forced, **STREAMED)
-        summary = preview(project, *forced, form="--output=json")
+        summary = preview(project, *forced, form="--output=json") if TORTURE else None
         assert len(emulator.ledger()) == before
         done("--skip-preview", *forced)
         yield Outcome(
             json.loads(reviewed(data, "--format=json")),
             json.loads(reviewed(detailed, "--format=json")),
             json.loads(reviewed(events, "--format=json")),
-            json.loads(reviewed(summary, "--format=json")),
+            json.loads(reviewed(summary, "--format=json")) if summary else None,
             [reviewed(data, f"--format={form}") for form in ("terminal", "markdown", "json")],
             [
                 line
@@ -603,12 +618,10 @@ def test_the_ledger_gains_what_is_promised(outcome: Outcome, subtests: pytest.Su
         assert [*Prediction.of(outcome.review).problems(outcome.ledger)] == []
     with subtests.test("a preview that says more, and events, promise the same"):
         assert outcome.detailed == outcome.events == outcome.review
-    with subtests.test("the summary, which has no inputs, bounds it"):
-        bounds = {run["resource"]: run["count"] for run in outcome.summary["runs"]}
-        whole = {urn for urn, kind in TYPES.items() if kind == BATCH}
-        assert {run["resource"] for run in outcome.review["runs"]} <= {*bounds}
-        assert {name for name, count in bounds.items() if count is None} <= whole
-        assert outcome.summary["starts"]["certain"] == 0
+    if outcome.summary:
+        with subtests.test("the summary, which has no inputs, bounds it"):
+            batches = {urn for urn, kind in TYPES.items() if kind == BATCH}
+            assert bounds(outcome.summary, outcome.review) <= batches
     with subtests.test("the same work is told"):
         same = {run["resource"]: run["sameWork"] for run in outcome.review["runs"]}
         assert same["unaliased"]["resource"] == "unaliased-from"
@@ -665,15 +678,14 @@ def test_what_the_review_advises_keeps_the_runs(like: Project, tmp_path: Path) -
     Renamed or moved, a resource or an item is paid again; as the review says it is free.
 
     The review names a copy of a run that stays, too. The preview leaves out what does not change:
-    only the provider knows of the other run.
+    only the provider knows of the other run. The summary of a preview bounds what it promises.
     """
     settings = EmulatorSettings(rate_limit=0, pending_seconds=1000, running_seconds=1000)
     stays = "stays = WorkflowRun('stays', vid='v', template_id='t')"
     with VodEmulator(settings) as emulator, Project(tmp_path, emulator.url, like=like) as project:
 
-        def shown(*lines: str, options: tuple[str, ...] = ()) -> bytes:
+        def declare(*lines: str) -> None:
             project.program("\n".join([RENAMED, stays, *lines]))
-            return preview(project, *options)
 
         def runs(digest: bytes) -> dict[str, dict[str, Any]]:
             promised = json.loads(reviewed(digest, "--format=json"))
@@ -683,27 +695,31 @@ def test_what_the_review_advises_keeps_the_runs(like: Project, tmp_path: Path) -
                 for run in promised["runs"]
             }
 
-        first = runs(
-            shown(
-                "run('a-old')",
-                "run('m-run')",
-                "batch('old', x={'vid': 'x'}, y={'vid': 'y'})",
-                "batch('kept', k={'vid': 'k'}, n={'vid': 'n'})",
-            )
+        declare(
+            "run('a-old')",
+            "run('m-run')",
+            "batch('old', x={'vid': 'x'}, y={'vid': 'y'})",
+            "batch('kept', k={'vid': 'k'}, n={'vid': 'n'})",
         )
-        names = ["stays", "a-old", "m-run", "old.x", "old.y", "kept.k", "kept.n"]
-        assert {name: run["sameWork"] for name, run in first.items()} == dict.fromkeys(names)
         update = project.up()
         assert update.wait() == 0, update.said
         paid = emulator.ledger()
-        digest = shown(
+        declare(
             "run('a-new')",
             "run('n-run')",
             "batch('new', x={'vid': 'x'}, y={'vid': 'y'})",
             "batch('kept', l={'vid': 'k'}, m={'vid': 'm'})",
             "WorkflowRun('copy', O(depends_on=[stays]), vid='v', template_id='t')",  # checked later
+            "run('other')",
+            "batch('others', o={'vid': 'o1'}, p={'vid': 'o2'})",
         )
+        digest = preview(project)
+        summary = json.loads(reviewed(preview(project, form="--output=json"), "--format=json"))
+        promised = json.loads(reviewed(digest, "--format=json"))
+        assert bounds(summary, promised) <= {"new", "kept", "others"}
         again = runs(digest)
+        for name in ("other", "others.o", "others.p"):
+            assert again.pop(name)["sameWork"] is None
         [warning] = again.pop("copy")["warnings"]
         assert warning.endswith("each run is paid: stays")
         assert "paid: stays" in reviewed(digest)
@@ -717,16 +733,15 @@ def test_what_the_review_advises_keeps_the_runs(like: Project, tmp_path: Path) -
             "kept.m": "existingRunId",
         }
         ids = {name: work["runId"] for name, work in same.items()}
-        free = shown(
+        declare(
             f"run('a-new', O(aliases=[Alias(name={same['a-new']['resource']!r})]))",
             f"run('n-run', existing_run_id={ids['n-run']!r})",
             f"batch('new', O(aliases=[{same['new.x']['urn']!r}]),"
             " x={'vid': 'x'}, y={'vid': 'y'})",
             f"batch('kept', l={{'vid': 'k', 'existing_run_id': {ids['kept.l']!r}}},"
             f" m={{'vid': 'm', 'existing_run_id': {ids['kept.m']!r}}})",
-            options=SAYS_MORE,
         )
-        assert runs(free) == {}
+        assert runs(preview(project, *SAYS_MORE)) == {}
         update = project.up()
         assert update.wait() == 0, update.said
         assert emulator.ledger() == paid
