@@ -26,6 +26,7 @@ BEFORE_WAITS = "package"
 
 ONE_PROCESS: Final = {
     "tests/cli/test_runs_page_in_browser.py": "browser",
+    "tests/docs/test_site.py": "site",
     "tests/dynamic/test_report.py": "forks",
     "tests/emulator/test_page_in_browser.py": "browser",
     "tests/hosts/test_conformance.py": "hosts",
