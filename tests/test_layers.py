@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from pulumi_vod_workflow.core.signing import Credentials
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.transport.client import VodClient
+from tests.forks import loaded_by
 
 PACKAGE = Path(__file__).parent.parent / "pulumi_vod_workflow"
 LAYERS = (
@@ -58,7 +60,8 @@ CORE_MAY_USE = {
 IMPURE = {"open", "print", "input", "exec", "eval", "now", "utcnow", "today", "time", "getenv"}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Every module that a file imports; `from package import module` counts as that module."""
     package = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts[:-1])
     names: set[str] = set()
@@ -76,7 +79,7 @@ def imports(path: Path) -> set[str]:
                 if inner.is_dir() or inner.with_suffix(".py").exists():
                     names.discard(base)
                     names.add(f"{base}.{alias.name}")
-    return names
+    return frozenset(names)
 
 
 def ours(path: Path) -> set[str]:
@@ -176,18 +179,19 @@ def test_what_only_one_layer_knows() -> None:
     assert users["grpc"] == {"hosting", "dynamic", "plugin"}
 
 
-@pytest.mark.parametrize("module", ["core.changes", "core.signing", "transport.client", "emulator"])
-def test_what_needs_no_pulumi_does_not_load_it(module: str) -> None:
+def test_what_needs_no_pulumi_does_not_load_it() -> None:
     """The client, the core and the emulator start without Pulumi's import time."""
-    code = f"import sys, pulumi_vod_workflow.{module}; sys.exit('pulumi' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    modules = ("core.changes", "core.signing", "transport.client", "emulator")
+    loads = "".join(f"import pulumi_vod_workflow.{module}\n" for module in modules)
+    subprocess.run(
+        [sys.executable, "-c", f"import sys\n{loads}sys.exit('pulumi' in sys.modules)"], check=True
+    )
 
 
 @pytest.mark.parametrize("module", ["_provider", "resources.workflow_run"])
 def test_what_makes_no_call_does_not_load_httpx(module: str) -> None:
     """A program that declares runs, and their preview, start without the client's import time."""
-    code = f"import sys, pulumi_vod_workflow.{module}; sys.exit('httpx' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert "httpx" not in loaded_by(f"import pulumi_vod_workflow.{module}")
 
 
 AS_RECORDED = """
@@ -196,7 +200,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi_vod_workflow._provider import WorkflowRunProvider
 
 provider = WorkflowRunProvider()
-config = {"vod:endpoint": "emulator", "vod:journal": sys.argv[1]}
+config = {"vod:endpoint": "emulator", "vod:journal": journal}
 provider.configure(ConfigureRequest(config=Config(raw_config=config, project_name="p")))
 declared = {"vid": "v", "templateId": "t", "scope": {"project": "p", "stack": "s", "name": "n"}}
 inputs = {**declared, "clientToken": "pvw1-1"}
@@ -213,7 +217,7 @@ assert "pydantic" in sys.modules
 
 def test_what_stays_as_it_is_loads_no_model(tmp_path: Path) -> None:
     """An update that changes nothing costs the provider neither pydantic nor the client."""
-    subprocess.run([sys.executable, "-c", AS_RECORDED, str(tmp_path / "journal")], check=True)
+    loaded_by(AS_RECORDED, journal=str(tmp_path / "journal"))
 
 
 READ = """

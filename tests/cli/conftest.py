@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.recover import command as recover_command
 from pulumi_vod_workflow.cli.runs import command as runs_command
 from pulumi_vod_workflow.config.clock import SystemClock
 from pulumi_vod_workflow.journal import sqlite
+from tests.cli.command import invoke
 from tests.cli.exports import NOW
 
 Vod = Callable[..., Result]
@@ -34,8 +35,8 @@ def vod(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Vod:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    def run(*arguments: str, code: int = 0, **more: object) -> Result:
-        result = CliRunner().invoke(app, arguments, **more)  # type: ignore[arg-type]
+    def run(*arguments: str, code: int = 0, **more: Any) -> Result:
+        result = invoke(*arguments, **more)
         assert result.exit_code == code, result.output
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result

@@ -6,10 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.plugin.command import write_launcher
+from tests.cli.command import invoke
 
 
 def test_the_launcher_passes_all_words_to_the_provider(tmp_path: Path) -> None:
@@ -34,6 +33,6 @@ def test_windows_has_a_batch_file(tmp_path: Path) -> None:
 
 def test_it_needs_pulumi(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    done = CliRunner().invoke(app, ["plugin", "install"])
+    done = invoke("plugin", "install")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == "error: there is no `pulumi` on PATH\n"

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.pulumi_files.preview import Preview, read_preview
 from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.change_text import Sides, sides
@@ -43,6 +42,7 @@ from pulumi_vod_workflow.core.request import SYSTEM_TEMPLATE_NAMES, SYSTEM_TEMPL
 from pulumi_vod_workflow.core.resource_types import RUN_TYPE
 from pulumi_vod_workflow.core.start_reason import NEW, SENT_BEFORE
 from pulumi_vod_workflow.emulator.settings import SYSTEM_TEMPLATES as EMULATED
+from tests.cli.command import invoke
 from tests.scale import scaled
 
 PREVIEWS = Path(__file__).parent / "previews"
@@ -59,7 +59,7 @@ def recorded(name: str) -> dict[str, Any]:
 def review(data: object, *options: str) -> Result:
     """Run the command on what comes from standard input."""
     text = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return CliRunner().invoke(app, ["review", *options], input=text, env={"COLUMNS": "200"})
+    return invoke("review", *options, data=text, env={"COLUMNS": "200"})
 
 
 def as_data(data: object) -> dict[str, Any]:
@@ -558,10 +558,10 @@ def test_exit_code_by_max_starts(name: str, most: int, exit_code: int, form: str
 
 def test_a_file_or_standard_input(tmp_path: Path) -> None:
     path = PREVIEWS / "changes.json"
-    named = CliRunner().invoke(app, ["review", str(path), "--format=json"])
+    named = invoke("review", str(path), "--format=json")
     assert named.stdout == review(path.read_bytes(), "--format=json").stdout
     assert review(path.read_bytes(), "-", "--format=json").stdout == named.stdout
-    missing = CliRunner().invoke(app, ["review", str(tmp_path / "none.json")])
+    missing = invoke("review", str(tmp_path / "none.json"))
     assert missing.exit_code == 2
     assert "cannot be read: No such file" in missing.stderr
     wide = path.read_text().encode("utf-16")  # as Windows PowerShell redirects

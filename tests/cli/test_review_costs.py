@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.core.plan_message import (
     ONE_RUN,
     DurationBasis,
@@ -20,6 +19,7 @@ from pulumi_vod_workflow.core.plan_message import (
 )
 from pulumi_vod_workflow.core.property_marks import UNKNOWN_TEXT
 from pulumi_vod_workflow.core.start_reason import NEW
+from tests.cli.command import invoke
 from tests.cli.test_review import (
     FORMS,
     PREVIEWS,
@@ -52,7 +52,7 @@ def prices(tmp_path: Path) -> str:
 
 def review(data: object, *options: str) -> Result:
     text = json.dumps(data).encode()
-    return CliRunner().invoke(app, ["review", *options], input=text, env={"COLUMNS": "200"})
+    return invoke("review", *options, data=text, env={"COLUMNS": "200"})
 
 
 def as_data(data: object, prices: str, *options: str) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from pulumi_vod_workflow.cli.__main__ import app
 from pulumi_vod_workflow.cli.pulumi_files.preview import read_preview
 from pulumi_vod_workflow.cli.review.builder import build_review
 from pulumi_vod_workflow.cli.review.render_json import render_json
@@ -28,6 +26,7 @@ from pulumi_vod_workflow.core.plan_message import (
     start_groups,
 )
 from pulumi_vod_workflow.core.start_reason import NEW, StartCause
+from tests.cli.command import invoke
 
 PREVIEWS: Final = Path(__file__).parent / "previews"
 RECORDED: Final = (
@@ -266,9 +265,9 @@ def test_a_newer_message_is_refused_with_a_hint() -> None:
     step = a_run()
     line = {"urn": step["urn"], "severity": "info", "message": '{"kind":"vod.plan","version":2}'}
     data = json.dumps({"steps": [step], "diagnostics": [line], "changeSummary": {"create": 1}})
-    result = CliRunner().invoke(app, ["review"], input=data)
+    result = invoke("review", data=data)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "hint: Run the review with the version that the program uses." in result.stderr
     line["urn"] = "urn:pulumi:dev::project::aws:s3/bucket:Bucket::b"  # of another provider
     data = json.dumps({"steps": [step], "diagnostics": [line], "changeSummary": {"create": 1}})
-    assert CliRunner().invoke(app, ["review"], input=data).exit_code == 0
+    assert invoke("review", data=data).exit_code == 0

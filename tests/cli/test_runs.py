@@ -434,7 +434,7 @@ def test_a_review_is_that_of_one_stack(vod: Vod, tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_the_standard_input_and_what_powershell_writes(vod: Vod, encoding: str) -> None:
     content = json.dumps(export(run("影片", "r1", "running")), ensure_ascii=False).encode(encoding)
-    assert "影片" in vod("runs", "-", input=content).output
+    assert "影片" in vod("runs", "-", data=content).output
 
 
 def test_pulumi_is_asked_where_no_file_is_given(

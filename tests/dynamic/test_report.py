@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+
+from tests.forks import loaded_by
 
 OURS = "pulumi_vod_workflow._provider"
 PULUMIS = "pulumi.provider.experimental, pulumi.runtime.proto.status_pb2"
@@ -24,4 +23,4 @@ theirs = sys.modules[{other.rsplit(", ", maxsplit=1)[-1]!r}].Status
 said = {{"code": 2, "message": "vod: 失败\\nA run may exist."}}
 assert Status(**said).SerializeToString() == theirs(**said).SerializeToString()
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    loaded_by(code)

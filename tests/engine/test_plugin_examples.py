@@ -105,7 +105,8 @@ def merged(*examples: str) -> str:
             of_all = program.setdefault(section, {})
             assert of_all.keys().isdisjoint(of_example), "only one of them would run"
             of_all |= of_example
-    return yaml.safe_dump(program)
+    text: str = yaml.safe_dump(program)
+    return text
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pulumi_vod_workflow.lifecycle import failure_limit
 from pulumi_vod_workflow.lifecycle.bulk import for_each
 from pulumi_vod_workflow.lifecycle.failure_limit import MAX_TIME_WITHOUT_END, FailureLimit
 from pulumi_vod_workflow.lifecycle.reader import RunRead, RunRef
+from pulumi_vod_workflow.transport.attempts import CANCEL_CHECK_INTERVAL
 from tests.transport.simulation import SimulatedClock, SimulatedLoop
 
 ANSWER = 0.2
@@ -81,6 +82,9 @@ def send(
     """Send all starts as `start_many` does."""
     monkeypatch.setattr(failure_limit, "SystemClock", SimulatedClock)
     monkeypatch.setattr(failure_limit, "read_many", service.read_many)
+    # By default, each of the 64 waits looks 7,200 times in an hour for a cancellation.
+    check_interval = 60.0 if cancel_at == math.inf else CANCEL_CHECK_INTERVAL
+    monkeypatch.setattr(failure_limit, "CANCEL_CHECK_INTERVAL", check_interval)
 
     async def update() -> Sent:
         clock = asyncio.get_running_loop().time

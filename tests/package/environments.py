@@ -41,7 +41,7 @@ def only_lowest() -> pytest.MarkDecorator:
     """
     Give a test the lowest versions alone; in `make package`, every kind of environment.
 
-    The newest versions are those of the whole run of the tests, and a stack tries the newest Python.
+    All tests use the newest versions, and a stack tries the newest Python.
     """
     return only_in(*(KINDS if WHOLE else [LOWEST]))
 

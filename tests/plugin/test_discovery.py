@@ -8,7 +8,7 @@ import pytest
 
 from pulumi_vod_workflow.config.backend import ProjectFile, find_project
 from pulumi_vod_workflow.plugin.discovery import MISSING_PLUGIN, is_plugin_found
-from tests.resources.test_vod_resource import ran
+from tests.resources.programs import ran
 
 PLAIN = ProjectFile(Path(), "p", "")
 

@@ -10,7 +10,7 @@ import pytest
 import pulumi_vod_workflow
 from pulumi_vod_workflow import plugin
 from pulumi_vod_workflow.core.resource_types import PACKAGED_TYPES
-from tests.resources.test_vod_resource import ran
+from tests.resources.programs import ran
 
 NAMES = plugin.__all__
 

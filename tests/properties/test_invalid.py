@@ -52,7 +52,7 @@ def test_every_mistake_is_refused_with_its_path() -> None:
     refused: set[str] = set()
     with engine() as made:
 
-        @tried(350)
+        @tried(240)
         @given(st.data(), palettes, spellings)
         def holds(data: st.DataObject, runs: list[Json], bits: int) -> None:
             if len(refused) >= ENOUGH:

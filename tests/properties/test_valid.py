@@ -26,7 +26,7 @@ def test_what_is_declared_is_what_the_service_is_told() -> None:
     fields: set[str] = set()
     with engine() as made:
 
-        @tried(550)
+        @tried(400)
         @given(palettes, spellings)
         def holds(runs: list[Json], bits: int) -> None:
             if len(accepted) >= ENOUGH:

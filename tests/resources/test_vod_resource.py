@@ -6,83 +6,9 @@ With an SDK whose dynamic resources are not as known, too: the SDK then pickles 
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from typing import Any
-
 import pytest
 
-PROLOGUE = """
-import asyncio, json, sys
-import pulumi
-from pulumi.dynamic import Resource, dynamic
-from pulumi.runtime import Mocks, set_mocks
-from pulumi.runtime.stack import run_pulumi_func
-
-class Engine(Mocks):
-    def new_resource(self, args):
-        if args.name.startswith("bad"):
-            raise ValueError("refused by the engine")
-        given = {**args.inputs, "status": "PendingStart", "tasks": [{"displayName": "t1"}]}
-        return f"id-of-{args.name}", given
-
-    def call(self, args):
-        return {}
-
-async def starts(preview=False):
-    set_mocks(Engine(), preview=preview)
-
-if "unknown" in sys.argv:  # an SDK of which nothing is known
-    serialize_provider = dynamic.serialize_provider
-    del pulumi.dynamic.dynamic
-    def constructor(self, provider, name, props, opts=None):
-        props = {**props, "__provider": serialize_provider(provider)}
-        kind = f"pulumi-python:{type(self)._resource_type_name}"
-        pulumi.CustomResource.__init__(self, kind, name, props, opts)
-    Resource.__init__ = constructor
-
-said = {}
-def say(**values):
-    for name, value in values.items():
-        pulumi.Output.from_input(value).apply(lambda told, name=name: said.update({name: told}))
-
-def pickled(output):
-    import dill
-    from pulumi.runtime._serialization import _deserialize, _serialize
-    text, _ = _serialize(True, dill.dumps, output)
-    return _deserialize(lambda: dill.loads(text))
-
-def program():
-    from pulumi_vod_workflow import WorkflowBatch, WorkflowRun
-    {PROGRAM}
-
-async def whole():
-    await starts()
-    await run_pulumi_func(program)
-
-loop = asyncio.new_event_loop()
-asyncio.set_event_loop(loop)
-failed = None
-try:
-    loop.run_until_complete(whole())
-except Exception as error:
-    failed = str(error)
-print(json.dumps({"said": said, "failed": failed, "loaded": [*sys.modules]}))
-"""
-
-
-def ran(program: str, *arguments: str) -> Any:
-    """Run a program on the mocks, and return what it said, and which modules it has loaded."""
-    body = "\n    ".join(program.strip().splitlines())
-    done = subprocess.run(
-        [sys.executable, "-c", PROLOGUE.replace("{PROGRAM}", body), *arguments],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+from tests.resources.programs import ran
 
 
 def test_a_plain_run_loads_no_model() -> None:
@@ -116,46 +42,46 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("arguments", [(), ("unknown",)], ids=["known", "unknown"])
-def test_an_output_is_as_any_other(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("unknown", [False, True], ids=["known", "unknown"])
+def test_an_output_is_as_any_other(unknown: bool) -> None:
     program = 'run = WorkflowRun("one", vid="v", template_id="t")\n' + "\n".join(
         f"say(**{{{name!r}: {code}}})" for name, (code, _) in LOOKS.items()
     )
-    told = ran(program, *arguments)
+    told = ran(program, unknown=unknown)
     assert told["failed"] is None
     assert told["said"] == {name: value for name, (_, value) in LOOKS.items()}
 
 
-@pytest.mark.parametrize("arguments", [(), ("unknown",)], ids=["known", "unknown"])
-def test_a_whole_resource_can_be_exported(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("unknown", [False, True], ids=["known", "unknown"])
+def test_a_whole_resource_can_be_exported(unknown: bool) -> None:
     """Pulumi then reads what its attributes hold."""
     program = """
 from pulumi.runtime.stack import massage
 run = WorkflowRun("one", vid="v", template_id="t")
 say(whole=massage(run, []))
 """
-    whole = ran(program, *arguments)["said"]["whole"]
+    whole = ran(program, unknown=unknown)["said"]["whole"]
     assert whole["status"] == "PendingStart"
     assert whole["vid"] == "v"
     names = ran("say(names=[*WorkflowRun._names.values()])")["said"]["names"]
     assert set(whole) == {"id", "urn", "scope", "secretInputs", *names}
 
 
-@pytest.mark.parametrize("arguments", [(), ("unknown",)], ids=["known", "unknown"])
-def test_what_failed_fails_whoever_looks(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("unknown", [False, True], ids=["known", "unknown"])
+def test_what_failed_fails_whoever_looks(unknown: bool) -> None:
     told = ran(
         """
 run = WorkflowRun("bad", vid="v", template_id="t")
 say(early=run.status)
 """,
-        *arguments,
+        unknown=unknown,
     )
     assert "refused by the engine" in told["failed"]
     assert told["said"] == {}
 
 
-@pytest.mark.parametrize("arguments", [(), ("unknown",)], ids=["known", "unknown"])
-def test_transformations_see_what_is_not_declared(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("unknown", [False, True], ids=["known", "unknown"])
+def test_transformations_see_what_is_not_declared(unknown: bool) -> None:
     """As of the SDK's own generated packages."""
     told = ran(
         """
@@ -166,7 +92,7 @@ def cheap(args):
 run = WorkflowRun("one", pulumi.ResourceOptions(transformations=[cheap]), vid="v", template_id="t")
 say(priority=run.priority)
 """,
-        *arguments,
+        unknown=unknown,
     )
     assert told["said"] == {"priority": -5}
 

@@ -1,10 +1,11 @@
-// What the official Go SDK makes of an emulator: one line of JSON.
+// What the official Go SDK makes of emulators, `host=access_key=secret_key`: a line of each.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/volcengine/volc-sdk-golang/service/vod"
 	"github.com/volcengine/volc-sdk-golang/service/vod/models/business"
@@ -13,17 +14,21 @@ import (
 
 func check(err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		panic(err)
 	}
 }
 
-func main() {
+func used(host, accessKey, secretKey string) (answer map[string]interface{}) {
+	defer func() {
+		if err := recover(); err != nil {
+			answer = map[string]interface{}{"error": fmt.Sprint(err)}
+		}
+	}()
 	sdk := vod.NewInstance()
 	sdk.SetScheme("http")
-	sdk.SetHost(os.Args[1])
-	sdk.SetAccessKey(os.Args[2])
-	sdk.SetSecretKey(os.Args[3])
+	sdk.SetHost(host)
+	sdk.SetAccessKey(accessKey)
+	sdk.SetSecretKey(secretKey)
 
 	started, _, err := sdk.StartWorkflow(&request.VodStartWorkflowRequest{
 		Vid:               "v 1+中",
@@ -50,7 +55,7 @@ func main() {
 	check(err)
 	videos, _, err := sdk.GetMediaInfos(&request.VodGetMediaInfosRequest{Vids: "v,emu-missing"})
 	check(err)
-	line, err := json.Marshal(map[string]interface{}{
+	return map[string]interface{}{
 		"runId":        runId,
 		"status":       told.GetResult().GetStatus(),
 		"callbackArgs": told.GetResult().GetCallbackArgs(),
@@ -64,7 +69,14 @@ func main() {
 		"listed":       len(listed.GetResult().GetData()),
 		"video":        videos.GetResult().GetMediaInfoList()[0].GetBasicInfo().GetVid(),
 		"missing":      videos.GetResult().GetNotExistVids(),
-	})
-	check(err)
-	fmt.Println(string(line))
+	}
+}
+
+func main() {
+	for _, target := range os.Args[1:] {
+		parts := strings.Split(target, "=")
+		line, err := json.Marshal(used(parts[0], parts[1], parts[2]))
+		check(err)
+		fmt.Println(string(line))
+	}
 }

@@ -1,8 +1,6 @@
-// What the official Node SDK makes of an emulator: one line of JSON.
+// What the official Node SDK makes of emulators, `host=access_key=secret_key`: a line of each.
 const { vodOpenapi } = require("@volcengine/openapi");
 
-const [host, accessKeyId, secretKey] = process.argv.slice(2);
-const sdk = new vodOpenapi.VodService({ protocol: "http:", host, accessKeyId, secretKey });
 const reads = {
   GetWorkflowExecution: "2020-08-01",
   GetWorkflowExecutionResult: "2022-12-01",
@@ -17,7 +15,8 @@ function answered(answer) {
   return answer.Result;
 }
 
-async function main() {
+async function used(host, accessKeyId, secretKey) {
+  const sdk = new vodOpenapi.VodService({ protocol: "http:", host, accessKeyId, secretKey });
   const read = async (action, query) =>
     answered(await sdk.createAPI(action, { Version: reads[action] })(query));
   // Its type lacks DirectUrl and ClientToken, and it cannot spell Input: this much it can send.
@@ -34,26 +33,30 @@ async function main() {
   const template = await read("GetWorkflowTemplate", { TemplateId: "t" });
   const listed = await read("ListWorkflowTemplate", { Limit: 2 });
   const videos = await read("GetMediaInfos", { Vids: "v,emu-missing" });
-  console.log(
-    JSON.stringify({
-      runId: RunId,
-      status: told.Status,
-      callbackArgs: told.CallbackArgs,
-      tasks: told.TasksDetail.length,
-      ended: made.Status,
-      videos: made.TranscodeInfos.length,
-      codec: made.TranscodeInfos[0].VideoStreamMeta.Codec,
-      snapshot: made.Snapshots[0].Type,
-      template: template.WorkflowTemplate.TemplateId,
-      total: Number(listed.Total),
-      listed: listed.Data.length,
-      video: videos.MediaInfoList[0].BasicInfo.Vid,
-      missing: videos.NotExistVids,
-    }),
-  );
+  return {
+    runId: RunId,
+    status: told.Status,
+    callbackArgs: told.CallbackArgs,
+    tasks: told.TasksDetail.length,
+    ended: made.Status,
+    videos: made.TranscodeInfos.length,
+    codec: made.TranscodeInfos[0].VideoStreamMeta.Codec,
+    snapshot: made.Snapshots[0].Type,
+    template: template.WorkflowTemplate.TemplateId,
+    total: Number(listed.Total),
+    listed: listed.Data.length,
+    video: videos.MediaInfoList[0].BasicInfo.Vid,
+    missing: videos.NotExistVids,
+  };
 }
 
-main().catch((error) => {
-  console.error(error.message, JSON.stringify(error.response?.data ?? error.data ?? ""));
-  process.exit(1);
-});
+async function main() {
+  for (const target of process.argv.slice(2)) {
+    const answer = await used(...target.split("=")).catch((error) => ({
+      error: `${error.message} ${JSON.stringify(error.response?.data ?? error.data ?? "")}`,
+    }));
+    console.log(JSON.stringify(answer));
+  }
+}
+
+main();

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from pulumi_vod_workflow.emulator import EmulatorSettings, VodEmulator
 HERE = Path(__file__).parent
 GO_SDK = "github.com/volcengine/volc-sdk-golang@v1.0.180"
 NODE_SDK = "@volcengine/openapi@1.36.2"
-KEYS = ("AKLTEMULATOR", "emulator-secret-key")
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Keys = tuple[str, str]
+KEYS: Keys = ("AKLTEMULATOR", "emulator-secret-key")
+Use = Callable[..., list[dict[str, Any]]]
+"""Returns the SDK's answer of each target, which is a host with keys, or its error."""
 
 
 @contextmanager
@@ -77,15 +79,18 @@ PROGRAMS = {
 
 
 @pytest.fixture(params=PROGRAMS)
-def sdk(request: pytest.FixtureRequest) -> Run:
+def sdk(request: pytest.FixtureRequest) -> Use:
     program = PROGRAMS[request.param]()
 
-    def run(host: str, keys: tuple[str, str] = KEYS) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*program, host, *keys], capture_output=True, text=True, check=False, timeout=60
+    def use(*targets: tuple[str, Keys]) -> list[dict[str, Any]]:
+        given = ["=".join((host, *keys)) for host, keys in targets]
+        done = subprocess.run(
+            [*program, *given], capture_output=True, text=True, check=False, timeout=60
         )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
-    return run
+    return use
 
 
 @pytest.fixture(scope="module")
@@ -105,30 +110,6 @@ def _empty(emulator: VodEmulator) -> None:
 
 def host_of(emulator: VodEmulator) -> str:
     return emulator.url.removeprefix("http://")
-
-
-def test_an_official_sdk_works_unmodified(sdk: Run, emulator: VodEmulator) -> None:
-    """Its typed answers have what was started, in all six calls."""
-    done = sdk(host_of(emulator))
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    [start] = emulator.ledger()
-    assert (start["runId"], start["vid"]) == (told["runId"], "v 1+中")
-    del told["runId"]
-    assert told == {
-        "status": "0",
-        "callbackArgs": "a b&c",
-        "tasks": 2,
-        "ended": "0",
-        "videos": 1,
-        "codec": "h264",
-        "snapshot": "Sample",
-        "template": "t",
-        "total": 4,
-        "listed": 2,
-        "video": "v",
-        "missing": ["emu-missing"],
-    }
 
 
 @dataclass
@@ -216,53 +197,68 @@ def other_body(sent: Sent) -> None:
     sent.body += b"not even JSON"
 
 
-SPOILED: list[tuple[str, Callable[[Sent], Any], tuple[int, str, int]]] = [
-    ("query", other_query, (401, "SignatureDoesNotMatch", 100010)),
-    ("body", other_body, (401, "SignatureDoesNotMatch", 100010)),
-    ("no date", set_header("x-date", None), (400, "MissingRequestInfo", 100004)),
-    ("no key", set_header("authorization", None), (401, "MissingAuthenticationToken", 100003)),
-    ("old date", set_header("x-date", "20200101T000000Z"), (403, "InvalidTimestamp", 100006)),
-]
+def test_an_official_sdk_works_unmodified(sdk: Use, emulator: VodEmulator) -> None:
+    """Its typed answers have what was started, in all six calls, and through an honest proxy."""
+    host = host_of(emulator)
+    honest = Meddler(host, lambda _: None)
+    with honest.running() as proxy:
+        answers = sdk((host, KEYS), (proxy, KEYS))
+    starts = {start["runId"]: start["vid"] for start in emulator.ledger()}
+    assert starts == {answer.pop("runId"): "v 1+中" for answer in answers}
+    answer = {
+        "status": "0",
+        "callbackArgs": "a b&c",
+        "tasks": 2,
+        "ended": "0",
+        "videos": 1,
+        "codec": "h264",
+        "snapshot": "Sample",
+        "template": "t",
+        "total": 4,
+        "listed": 2,
+        "video": "v",
+        "missing": ["emu-missing"],
+    }
+    assert answers == [answer, answer]
+    assert [status for status, _, _ in honest.answers] == [200] * 6
 
 
-@pytest.mark.parametrize(
-    ("spoil", "answer"), [row[1:] for row in SPOILED], ids=[row[0] for row in SPOILED]
-)
-def test_what_was_tampered_with_is_refused(
-    sdk: Run, emulator: VodEmulator, spoil: Callable[[Sent], Any], answer: tuple[int, str, int]
-) -> None:
+Refusal = tuple[int, str, int]
+SPOILED: dict[str, tuple[Callable[[Sent], Any], Refusal]] = {
+    "query": (other_query, (401, "SignatureDoesNotMatch", 100010)),
+    "body": (other_body, (401, "SignatureDoesNotMatch", 100010)),
+    "no date": (set_header("x-date", None), (400, "MissingRequestInfo", 100004)),
+    "no key": (
+        set_header("authorization", None),
+        (401, "MissingAuthenticationToken", 100003),
+    ),
+    "old date": (set_header("x-date", "20200101T000000Z"), (403, "InvalidTimestamp", 100006)),
+}
+"""What a proxy spoils of each request -> how it does, and the answer."""
+WRONG_KEYS: dict[Keys, Refusal] = {
+    ("AKLTOTHER", "emulator-secret-key"): (401, "InvalidAccessKey", 100009),
+    ("AKLTEMULATOR", "other"): (401, "SignatureDoesNotMatch", 100010),
+}
+
+
+def test_what_was_tampered_with_is_refused(sdk: Use, emulator: VodEmulator) -> None:
     """Whatever an SDK signs of its request, a change on the way is noticed."""
-    meddler = Meddler(host_of(emulator), spoil)
-    with meddler.running() as host:
-        assert sdk(host).returncode == 1
-    assert meddler.answers[0] == answer
+    meddlers = {name: Meddler(host_of(emulator), spoil) for name, (spoil, _) in SPOILED.items()}
+    with ExitStack() as running:
+        hosts = [running.enter_context(meddler.running()) for meddler in meddlers.values()]
+        answers = sdk(*((host, KEYS) for host in hosts))
+    assert [[*answer] for answer in answers] == [["error"]] * len(SPOILED)
+    first = {name: meddler.answers[0] for name, meddler in meddlers.items()}
+    assert first == {name: answer for name, (_, answer) in SPOILED.items()}
     assert emulator.ledger() == []
 
 
-def test_the_meddler_alone_changes_nothing(sdk: Run, emulator: VodEmulator) -> None:
-    """What it passes on as it was is accepted."""
-    meddler = Meddler(host_of(emulator), lambda _: None)
-    with meddler.running() as host:
-        done = sdk(host)
-    assert done.returncode == 0, done.stderr
-    assert {status for status, _, _ in meddler.answers} == {200}
-
-
-@pytest.mark.parametrize(
-    ("keys", "answer"),
-    [
-        (("AKLTOTHER", "emulator-secret-key"), (401, "InvalidAccessKey", 100009)),
-        (("AKLTEMULATOR", "other"), (401, "SignatureDoesNotMatch", 100010)),
-    ],
-)
-def test_a_wrong_key_is_refused(
-    sdk: Run, emulator: VodEmulator, keys: tuple[str, str], answer: tuple[int, str, int]
-) -> None:
+def test_a_wrong_key_is_refused(sdk: Use, emulator: VodEmulator) -> None:
     """And the SDK's own error has the code."""
-    meddler = Meddler(host_of(emulator), lambda _: None)
-    with meddler.running() as host:
-        done = sdk(host, keys)
-    assert done.returncode == 1
-    assert answer[1] in done.stderr + done.stdout
-    assert meddler.answers[0] == answer
+    honest = Meddler(host_of(emulator), lambda _: None)
+    with honest.running() as host:
+        answers = sdk(*((host, keys) for keys in WRONG_KEYS))
+    for (_, code, _), answer in zip(WRONG_KEYS.values(), answers, strict=True):
+        assert code in answer["error"]
+    assert [*dict.fromkeys(honest.answers)] == [*WRONG_KEYS.values()]
     assert emulator.ledger() == []
