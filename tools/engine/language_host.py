@@ -97,10 +97,8 @@ def installed() -> list[dict[str, Any]]:
     from pathlib import Path  # noqa: PLC0415
 
     entries = [Path(entry) for entry in sys.path]
-    files: dict[str, Path] = {}
-    for file in (file for entry in entries for file in entry.glob("*/pulumi-plugin.json")):
-        files.setdefault(file.parent.name, file)
-    modules = {module.lower() for module in files}
+    files = {file for entry in entries for file in entry.glob("*/pulumi-plugin.json")}
+    modules = {file.parent.name.lower() for file in files}
     found: dict[str, dict[str, Any]] = {}
     for metadata in (file for entry in entries for file in entry.glob("*.dist-info/METADATA")):
         # The folder's name has an underscore in place of each hyphen of the distribution's name.
@@ -110,7 +108,9 @@ def installed() -> list[dict[str, Any]]:
         head = metadata.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
         fields = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
         module = fields["Name"].replace("-", "_")
-        about = json.loads(files[module].read_text()) if module in files else None
+        imported = next((entry / module for entry in entries if (entry / module).is_dir()), Path())
+        file = imported / "pulumi-plugin.json"
+        about = json.loads(file.read_text()) if file in files else None
         distribution = {"name": fields["Name"], "version": fields["Version"], "about": about}
         found.setdefault(module, distribution)
     return [*found.values()]
