@@ -162,13 +162,18 @@ def no_process_left() -> Iterator[None]:
     assert not left, f"these processes are left behind: {left}"
 
 
+PYTHONS_HELPER: Final = "from multiprocessing."
+"""A word of the processes that fork those of `tests/forks.py`, and end with this process."""
+
+
 def _marked(mark: str) -> list[int]:
     """Return the processes that have inherited a mark, and are not dead."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
+            is_marked = f"{MARK}={mark}".encode() in (folder / "environ").read_bytes()
+            if is_marked and PYTHONS_HELPER not in _words(pid := int(folder.name)):
+                found.append(pid)
     return found
 
 
