@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,13 +28,18 @@ class Standing(SystemClock):
 
 
 @pytest.fixture
-def vod(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Vod:
+def vod(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vod:
     """Run the command, at NOW, with nothing of this machine's user."""
+    return command_of(monkeypatch, tmp_path)
+
+
+def command_of(patch: pytest.MonkeyPatch, home: Path) -> Vod:
+    """Return the command as a function, for as long as the patch lasts."""
     for module in (runs_command, recover_command, sqlite):
-        monkeypatch.setattr(module, "SystemClock", Standing)
+        patch.setattr(module, "SystemClock", Standing)
     for name in ("VOLCENGINE_ACCESS_KEY", "VOLC_ACCESSKEY", "PULUMI_BACKEND_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+        patch.delenv(name, raising=False)
+    patch.setenv("HOME", str(home))
 
     def run(*arguments: str, code: int = 0, **more: Any) -> Result:
         result = invoke(*arguments, **more)

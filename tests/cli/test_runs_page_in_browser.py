@@ -12,7 +12,7 @@ import pytest
 
 from pulumi_vod_workflow.cli.runs.render_html import MAX_ROWS
 from tests.cli.browser import Tab
-from tests.cli.conftest import Vod
+from tests.cli.conftest import Vod, command_of
 from tests.cli.exports import SECRET, a_large_batch, a_season, at, batch, run, transcode, written
 
 BARS = """Object.fromEntries([...document.querySelectorAll('#runs tbody tr')].map(row => [
@@ -255,11 +255,14 @@ def test_runs_with_the_same_problem_are_told_once(tab: Tab, vod: Vod, tmp_path: 
     assert tab.evaluate("document.getElementById('shown').textContent") == "600 of 600 shown"
 
 
-@pytest.fixture
-def large(vod: Vod, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of 1,200 runs."""
-    file = tmp_path / "large.html"
-    vod("runs", written(tmp_path / "x.json", *a_large_batch(1200)), "--html", str(file))
+    folder = tmp_path_factory.mktemp("large")
+    file = folder / "large.html"
+    source = written(folder / "x.json", *a_large_batch(1200))
+    with pytest.MonkeyPatch.context() as patch:
+        command_of(patch, folder)("runs", source, "--html", str(file))
     return file.as_uri()
 
 

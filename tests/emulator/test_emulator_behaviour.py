@@ -174,7 +174,9 @@ def test_settings_are_shared_checked_and_forgotten(call: Call, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("suffix", ["json", "toml"])
-def test_everything_can_be_set_by_a_file(call: Call, tmp_path: Path, suffix: str) -> None:
+def test_everything_can_be_set_by_a_file(
+    call: Call, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Options go before the file; what is wrong with it is one line."""
     path = tmp_path / f"settings.{suffix}"
     path.write_text(
@@ -215,10 +217,10 @@ def test_everything_can_be_set_by_a_file(call: Call, tmp_path: Path, suffix: str
         assert call("GetWorkflowTemplate", {"TemplateId": "t"}, url=url).status_code == 504
         assert call("GetWorkflowTemplate", {"TemplateId": "t"}, url=url).status_code == 200
     path.write_text("nonsense")
-    line = [sys.executable, "-m", "pulumi_vod_workflow.emulator", "--config", str(path)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert str(path) in done.stderr
+    capsys.readouterr()
+    assert main(["--config", str(path)]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert str(path) in line
 
 
 @pytest.mark.parametrize(
@@ -529,7 +531,7 @@ def test_the_command_logs_if_it_is_told_to(call: Call) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         url = process.stdout.readline().split()[-1]
-        call("StartWorkflow", BASE, url=url)
+        assert call("StartWorkflow", BASE, url=url).status_code == 200
         assert json.loads(process.stderr.readline())["action"] == "StartWorkflow"
         process.terminate()
         assert process.wait(10) == 0

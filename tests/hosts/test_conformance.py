@@ -273,37 +273,33 @@ def test_a_wait_has_the_results(provider: ProviderClient, vod_emulator: VodEmula
     assert len(vod_emulator.ledger()) == 1
 
 
-@pytest.mark.parametrize("kind", ["WorkflowRun", "WorkflowBatch"])
-def test_a_cancellation_ends_reads(
-    own_provider: ProviderClient, vod_emulator: VodEmulator, kind: str
-) -> None:
-    """A refresh of many runs, or of a service that does not answer, lasts minutes."""
-    items = {"items": {f"k{n}": {**START, "vid": f"v{n}"} for n in range(30)}}
-    resource = own_provider.up(Resource(kind, "read"), START if kind == "WorkflowRun" else items)
-    vod_emulator.fault(action="GetWorkflowExecution", kind="reset", times=999)
-    future = own_provider.begin_read(resource)
-    with pytest.raises(grpc.FutureTimeoutError):
-        future.result(timeout=0.5)
-    own_provider.server.cancel()
-    with pytest.raises(grpc.RpcError) as caught:
-        future.result(timeout=10)
-    assert "the update was cancelled" in shown(caught.value)
-
-
-def test_a_cancellation_ends_a_wait(
+def test_a_cancellation_ends_reads_and_a_wait(
     own_provider: ProviderClient, vod_emulator: VodEmulator
 ) -> None:
-    """The run continues; it is paid once."""
-    started = own_provider.up(run("slow"), START)
+    """A refresh of many runs, or of a service that does not answer, lasts minutes."""
+    items = {f"k{n}": {**START, "vid": f"many-{n}"} for n in range(30)}
+    one = own_provider.up(Resource("WorkflowRun", "read"), START)
+    many = own_provider.up(Resource("WorkflowBatch", "read-many"), {"items": items})
+    slow = own_provider.up(run("slow"), {**START, "vid": "slow"})
     wait = Resource("WorkflowCompletion", "stopped")
-    inputs = own_provider.checked(wait, {"runs": {"slow": started.id}})
-    future = own_provider.begin_create(wait, inputs)
+    inputs = own_provider.checked(wait, {"runs": {"slow": slow.id}})
+    waiting = own_provider.begin_create(wait, inputs)
     with pytest.raises(grpc.FutureTimeoutError):
-        future.result(timeout=0.5)
+        waiting.result(timeout=0.5)
+    vod_emulator.fault(action="GetWorkflowExecution", kind="reset", times=999)
+    reading = [own_provider.begin_read(resource) for resource in (one, many)]
+    for future in reading:
+        with pytest.raises(grpc.FutureTimeoutError):
+            future.result(timeout=0.5)
     own_provider.server.cancel()
+    for future in reading:
+        with pytest.raises(grpc.RpcError) as ended:
+            future.result(timeout=10)
+        assert "the update was cancelled" in shown(ended.value)
     with pytest.raises(ProviderError, match="stopped") as caught:
-        own_provider.end_create(wait, inputs, future)
+        own_provider.end_create(wait, inputs, waiting)
+    # The runs continue; each is paid once.
+    assert len(vod_emulator.ledger()) == 32
     # A host that can keeps the wait in the state, so that the next update continues it.
     kept = b"ErrorResourceInitFailed" in caught.value.metadata["grpc-status-details-bin"]
     assert kept is own_provider.records_failed_wait
-    assert len(vod_emulator.ledger()) == 1

@@ -49,6 +49,10 @@ func used(host, accessKey, secretKey string) (answer map[string]interface{}) {
 	check(err)
 	made, _, err := sdk.GetWorkflowExecutionResult(&request.VodGetWorkflowResultRequest{RunId: runId})
 	check(err)
+	snapshots := []string{}
+	for _, snapshot := range made.GetResult().GetSnapshots() {
+		snapshots = append(snapshots, snapshot.GetType())
+	}
 	template, _, err := sdk.GetWorkflowTemplate(&request.VodGetWorkflowTemplateRequest{TemplateId: "t"})
 	check(err)
 	listed, _, err := sdk.ListWorkflowTemplate(&request.VodListWorkflowTemplateRequest{Limit: 2})
@@ -63,7 +67,7 @@ func used(host, accessKey, secretKey string) (answer map[string]interface{}) {
 		"ended":        made.GetResult().GetStatus(),
 		"videos":       len(made.GetResult().GetTranscodeInfos()),
 		"codec":        made.GetResult().GetTranscodeInfos()[0].GetVideoStreamMeta().GetCodec(),
-		"snapshot":     made.GetResult().GetSnapshots()[0].GetType(),
+		"snapshots":    snapshots,
 		"template":     template.GetResult().GetWorkflowTemplate().GetTemplateId(),
 		"total":        listed.GetResult().GetTotal(),
 		"listed":       len(listed.GetResult().GetData()),

@@ -41,7 +41,7 @@ async function used(host, accessKeyId, secretKey) {
     ended: made.Status,
     videos: made.TranscodeInfos.length,
     codec: made.TranscodeInfos[0].VideoStreamMeta.Codec,
-    snapshot: made.Snapshots[0].Type,
+    snapshots: made.Snapshots.map((snapshot) => snapshot.Type),
     template: template.WorkflowTemplate.TemplateId,
     total: Number(listed.Total),
     listed: listed.Data.length,

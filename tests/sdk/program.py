@@ -44,7 +44,7 @@ def used(host: str, access_key: str, secret_key: str) -> dict[str, Any]:
         "ended": made.Status,
         "videos": len(made.TranscodeInfos),
         "codec": made.TranscodeInfos[0].VideoStreamMeta.Codec,
-        "snapshot": made.Snapshots[0].Type,
+        "snapshots": [snapshot.Type for snapshot in made.Snapshots],
         "template": template.WorkflowTemplate.TemplateId,
         "total": listed.Total,
         "listed": len(listed.Data),

@@ -212,7 +212,7 @@ def test_an_official_sdk_works_unmodified(sdk: Use, emulator: VodEmulator) -> No
         "ended": "0",
         "videos": 1,
         "codec": "h264",
-        "snapshot": "Sample",
+        "snapshots": ["Sample"],
         "template": "t",
         "total": 4,
         "listed": 2,
