@@ -57,7 +57,7 @@ fast: $(READY)
 	@$(PYTHON) -m tools.actionlint >/dev/null || true
 	@echo "==> pytest, without the engine" >&2
 	@$(COMPILE_TESTS)
-	@$(PYTHON) -m pytest -n 7 -m "not engine and not package" -q $(ARGS)
+	@$(PYTHON) -m pytest -n 5 -m "not engine and not package" -q $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)
