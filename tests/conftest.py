@@ -38,6 +38,8 @@ ONE_PROCESS: Final = {
     "tests/resources/test_vod_resource.py": "forks",
 }
 """Module -> the costly server of its tests: one process runs all tests that share a server."""
+QUICK: Final = ("tests/config/", "tests/core/", "tests/test_")
+"""Begin of the names of quick tests: one process runs a function with all its parameters."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,7 +50,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class OneProcessForEachServer(LoadScopeScheduling):  # type: ignore[misc]
         # `xdist_group` does the same, but pytest-xdist 3.8 cannot read it with pytest 9.2.
         def _split_scope(self, nodeid: str) -> str:
-            return ONE_PROCESS.get(nodeid.partition("::")[0], nodeid)
+            # The scheduler counts all scopes again for each that it sends.
+            scope = nodeid.partition("[")[0] if nodeid.startswith(QUICK) else nodeid
+            return ONE_PROCESS.get(nodeid.partition("::")[0], scope)
 
     return OneProcessForEachServer(config, log)
 
