@@ -23,7 +23,7 @@ from tests.scale import scaled
 from tests.transport.conftest import notes
 
 KEYS = Credentials("AKLTEMULATOR", "emulator-secret-key")
-COUNT = scaled(200, 1000)
+COUNT = scaled(120, 1000)
 PATIENT = RetryPolicy(ambiguous_start_budget=60)
 """However slow the machine is: here no run ends meanwhile."""
 IMPATIENT = RetryPolicy(rejected_start_budget=0, ambiguous_start_budget=0.3, initial_backoff=0.2)
