@@ -27,15 +27,18 @@ BEFORE_WAITS = "package"
 ONE_PROCESS: Final = {
     "tests/cli/test_runs_page_in_browser.py": "browser",
     "tests/docs/test_site.py": "site",
+    "tests/dynamic/test_preflight.py": "forks",
     "tests/dynamic/test_report.py": "forks",
     "tests/emulator/test_page_in_browser.py": "browser",
     "tests/hosts/test_conformance.py": "hosts",
     "tests/journal/test_objects.py": "object stores",
     "tests/journal/test_other_clouds.py": "object stores",
     "tests/journal/test_postgres.py": "postgres",
+    "tests/plugin/test_discovery.py": "forks",
     "tests/plugin/test_plugin_resources.py": "forks",
     "tests/plugin/test_provider.py": "plugin",
     "tests/resources/test_vod_resource.py": "forks",
+    "tests/test_layers.py": "forks",
 }
 """Module -> the costly server of its tests: one process runs all tests that share a server."""
 QUICK: Final = ("tests/config/", "tests/core/", "tests/test_")
