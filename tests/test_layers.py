@@ -188,7 +188,9 @@ def test_what_needs_no_pulumi_does_not_load_it() -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["_provider", "resources.workflow_run"])
+@pytest.mark.parametrize(
+    "module", ["_provider", "_batch_provider", "_completion_provider", "resources.workflow_run"]
+)
 def test_what_makes_no_call_does_not_load_httpx(module: str) -> None:
     """A program that declares runs, and their preview, start without the client's import time."""
     assert "httpx" not in loaded_by(f"import pulumi_vod_workflow.{module}")
