@@ -84,6 +84,8 @@ def to_property_names(declared: object, model: str, names: Mapping[str, str] | N
 
     """
     declared = to_plain(declared)
+    if declared is None:
+        return None
     if names and isinstance(declared, Mapping) and _is_plain(declared, names):
         return {names[key]: item for key, item in declared.items()}
     from pydantic.alias_generators import to_camel  # noqa: PLC0415 - see above

@@ -5,7 +5,7 @@ No `from __future__ import annotations` here: Pulumi reads these annotations at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 from pulumi import Input, InputType, Output, ResourceOptions
@@ -22,6 +22,14 @@ from pulumi_vod_workflow.resources._inputs import (
 from pulumi_vod_workflow.resources._wait_mixin import WaitMixin
 from pulumi_vod_workflow.resources.args import WorkflowItemArgs
 from pulumi_vod_workflow.resources.outputs import WorkflowItemRun
+from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
+
+SHARED_INPUTS: Final = {
+    keyword: name
+    for keyword, name in WorkflowRun._inputs.items()  # noqa: SLF001 - a class of this package
+    if keyword not in {"client_token", "existing_run_id"}
+}
+"""A map from keyword to property, for the inputs that both an item and the defaults can have."""
 
 
 class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
@@ -122,8 +130,11 @@ class WorkflowBatch(WaitMixin, module="vod", name="WorkflowBatch"):
         items = declared.get("items")
         lines = _lines(items)
         if isinstance(items, Mapping):
-            items = {key: to_property_names(item, "ItemInputs") for key, item in items.items()}
-        defaults = to_property_names(declared.get("defaults"), "SharedInputs")
+            items = {
+                key: to_property_names(item, "ItemInputs", SHARED_INPUTS)
+                for key, item in items.items()
+            }
+        defaults = to_property_names(declared.get("defaults"), "SharedInputs", SHARED_INPUTS)
         inputs = {**declared, "items": items, "defaults": defaults}
         properties = {
             **rename_arguments(inputs, self._inputs),

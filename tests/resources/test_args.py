@@ -25,7 +25,7 @@ from pulumi_vod_workflow.core.inputs.property_names import rename_path
 from pulumi_vod_workflow.resources import args, outputs
 from pulumi_vod_workflow.resources._inputs import derived_properties
 from pulumi_vod_workflow.resources._missing_keys import with_hint
-from pulumi_vod_workflow.resources.workflow_batch import WorkflowBatch
+from pulumi_vod_workflow.resources.workflow_batch import SHARED_INPUTS, WorkflowBatch
 from pulumi_vod_workflow.resources.workflow_completion import WorkflowCompletion
 from pulumi_vod_workflow.resources.workflow_run import WorkflowRun
 
@@ -103,6 +103,11 @@ def test_incoming_names_become_the_types_names() -> None:
 
 def test_a_run_has_every_output() -> None:
     assert spelled(WorkflowRun) == {*OUTPUT_FIELDS, *RUN_FIELDS} - {"scope", "secretInputs"}
+
+
+def test_items_and_defaults_share_the_inputs_of_their_model() -> None:
+    fields = models.SharedInputs.model_fields
+    assert {name: to_camel(name) for name in fields} == SHARED_INPUTS
 
 
 @pytest.mark.parametrize("kind", [WorkflowRun, WorkflowBatch, WorkflowCompletion])

@@ -19,6 +19,24 @@ def test_a_plain_run_loads_no_model() -> None:
     assert "pydantic" in told["loaded"]
 
 
+def test_a_plain_batch_loads_no_model() -> None:
+    """With and without defaults, also of an argument class."""
+    told = ran("""
+from pulumi_vod_workflow import WorkflowItemArgs
+items = {"a": {"vid": "v", "rerun_on_failure": True}, "b": WorkflowItemArgs(vid="w", priority=1)}
+batch = WorkflowBatch("many", items=items, defaults={"template_id": "t"})
+WorkflowBatch("own", items={"a": {"vid": "v", "template_id": "t"}})
+say(items=batch.items, defaults=batch.defaults)
+""")
+    assert told["failed"] is None
+    assert told["said"]["items"] == {
+        "a": {"vid": "v", "rerunOnFailure": True},
+        "b": {"vid": "w", "priority": 1},
+    }
+    assert told["said"]["defaults"] == {"templateId": "t"}
+    assert not {"pydantic", "httpx"}.intersection(told["loaded"])
+
+
 LOOKS = {
     "an input": ("run.vid", "v"),
     "what was not declared": ("run.priority", None),
