@@ -77,9 +77,9 @@ def to_property_names(declared: object, model: str, names: Mapping[str, str] | N
 
     Args:
         declared: inputs of a run, of an item, or of all items.
-        model: name of the core's model of these inputs. Only nested inputs load the models and
-            pydantic: without them, a program with a few plain runs starts in two thirds of the
-            time.
+        model: name of the core's model of these inputs. Nested inputs, other than triggers,
+            load the models and pydantic. Without them, a program with a few plain runs starts in
+            two thirds of the time.
         names: keyword -> property of the outermost keys, if the caller knows them.
 
     """
@@ -87,7 +87,10 @@ def to_property_names(declared: object, model: str, names: Mapping[str, str] | N
     if declared is None:
         return None
     if names and isinstance(declared, Mapping) and _is_plain(declared, names):
-        return {names[key]: item for key, item in declared.items()}
+        return {
+            names[key]: dict(item) if isinstance(item, Mapping) else item
+            for key, item in declared.items()
+        }
     from pydantic.alias_generators import to_camel  # noqa: PLC0415 - see above
 
     from pulumi_vod_workflow.core.inputs import models  # noqa: PLC0415
@@ -97,7 +100,17 @@ def to_property_names(declared: object, model: str, names: Mapping[str, str] | N
 
 
 def _is_plain(declared: Mapping[str, object], names: Mapping[str, str]) -> bool:
-    return all(key in names and isinstance(item, _PLAIN) for key, item in declared.items())
+    return all(
+        key in names and (isinstance(item, _PLAIN) or (key == "triggers" and _is_flat(item)))
+        for key, item in declared.items()
+    )
+
+
+def _is_flat(triggers: object) -> bool:
+    """Return whether triggers, whose names are the user's, have plain values only."""
+    return isinstance(triggers, Mapping) and all(
+        isinstance(item, _PLAIN) for item in triggers.values()
+    )
 
 
 def rename_arguments(declared: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:

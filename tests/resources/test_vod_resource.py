@@ -13,7 +13,12 @@ from tests.resources.programs import ran
 
 def test_a_plain_run_loads_no_model() -> None:
     """A program of plain runs starts a third sooner; the provider checks them in its process."""
-    told = ran('WorkflowRun("one", vid="v", template_id="t")')
+    told = ran("""
+triggers = {"my_day": 1, "other": pulumi.Output.from_input(2)}
+run = WorkflowRun("one", vid="v", template_id="t", triggers=triggers)
+say(triggers=run.triggers)
+""")
+    assert told["said"]["triggers"] == {"my_day": 1, "other": 2}
     assert not {"pydantic", "httpx", "pulumi_vod_workflow._provider"}.intersection(told["loaded"])
     told = ran('WorkflowRun("one", direct_url={"file_name": "f"}, template_id="t")')
     assert "pydantic" in told["loaded"]
