@@ -46,7 +46,7 @@ up: $(READY) ## Set everything up, then `pulumi up` the quickstart on the embedd
 
 .PHONY: down
 down: $(READY) ## Remove the resources of `make up`
-	@tools/demo destroy --yes --stack dev
+	@tools/demo destroy --yes --skip-preview --stack dev
 
 .PHONY: check
 check: $(READY) ## Check style and types, and run the tests that need no engine, in 2 minutes

@@ -3,7 +3,8 @@ A page of the documentation as its reader follows it: block by block, in a folde
 
 - A block with a title, of any language, is written to the file of that name.
 - `python` that imports `pulumi` or this package is the program, `__main__.py`. If no command of
-  the page runs it, `pulumi up` does. Other `python` is run as a script.
+  the page runs it, `pulumi up` does, together with those after it that declare other resources.
+  Other `python` is run as a script.
 - `bash` or `sh` is run as written; what it exports stays, what it leaves running does not. After
   `<!-- fails -->` it has to fail. A line that starts the emulator on a port is what a reader has
   in a second terminal.
@@ -49,6 +50,8 @@ FENCE: Final = re.compile(
 PROGRAM: Final = re.compile(
     r"^(import pulumi$|from pulumi_vod_workflow(\.plugin)? import )", re.MULTILINE
 )
+RESOURCE: Final = re.compile(r"\bWorkflow(?:Run|Batch|Completion)\(\s*\"([^\"]+)\"")
+"""A declaration with its name."""
 SERVER: Final = re.compile(r"^python -m pulumi_vod_workflow\.emulator .*--port \d+")
 ENGINE: Final = re.compile(r"^pulumi (up|preview|refresh|destroy)\b", re.MULTILINE)
 SHELLS: Final = ("bash", "sh")
@@ -147,7 +150,10 @@ class Reader:
         self.said = ""
         """By the last commands."""
         self.all_said = ""
-        self._program_waits = False
+        self._waiting = ""
+        """The file of a program that no command has run yet."""
+        self._declared: set[str] = set()
+        """The names of the resources of this program."""
         self._servers = ExitStack()
         self._variables = folder / ".variables"
         self._store = folder / "state" / ".pulumi" / "vod-emulator.sqlite3"
@@ -186,7 +192,7 @@ class Reader:
         elif block.language in SHELLS:
             self._shell(text, fails=block.note == "fails")
         elif block.language == "text":
-            _was_said(text, self.said)
+            was_said(text, self.said)
         else:
             assert block.language == "yaml", f"nobody knows what to do with {block}"
 
@@ -200,12 +206,17 @@ class Reader:
 
     def _write(self, name: str, text: str, *, is_program: bool) -> None:
         if is_program:
-            self._bring_up()
-            self._program_waits = True
+            declared = set(RESOURCE.findall(text))
+            if self._waiting == name == "__main__.py" and declared.isdisjoint(self._declared):
+                text = f"{(self.folder / name).read_text()}\n{text}"
+                declared |= self._declared
+            else:
+                self._bring_up()
+            self._waiting, self._declared = name, declared
         (self.folder / name).write_text(text)
 
     def _bring_up(self) -> None:
-        if self._program_waits:
+        if self._waiting:
             self._shell("pulumi up --skip-preview", fails=False)
 
     def _shell(self, text: str, *, fails: bool) -> None:
@@ -216,7 +227,7 @@ class Reader:
             else:
                 commands.append(line)
         if ENGINE.search(text):
-            self._program_waits = False
+            self._waiting = ""
         kept = shlex.quote(str(self._variables))
         before = f"set -euo pipefail; [ ! -f {kept} ] || . {kept}; trap 'export -p >{kept}' EXIT"
         self._run(["bash", "-c", "\n".join([before, *commands])], fails=fails)
@@ -227,7 +238,7 @@ class Reader:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=self._environ if fails else {**self._environ, **NO_PREVIEW},
+                env={**self._environ, **NO_PREVIEW},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -273,7 +284,8 @@ def _is_good(text: str) -> None:
         load_settings(told.get, {}, Path("/nowhere"), told)
 
 
-def _was_said(sample: str, said: str) -> None:
+def was_said(sample: str, said: str) -> None:
+    """Check that each line of a sample, or a line that ends in it, was said."""
     lines = [" ".join(line.split()) for line in said.splitlines()]
     for line in filter(None, (" ".join(line.split()) for line in sample.splitlines())):
         pattern = ".*".join(map(re.escape, line.split("...")))

@@ -45,6 +45,12 @@ def starts(example: str) -> int:
     return int(told)
 
 
+def with_told_previews(commands: str) -> str:
+    """Return commands of which those have their own preview whose comment tells of it."""
+    [name] = NO_PREVIEW
+    return re.sub(r"^(?=.*# .*\bits preview\b)", f"{name}=false ", commands, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize("example", OTHERS)
 def test_it_runs_as_its_page_says(checkout: Checkout, example: str) -> None:
     folder = checkout.folder / "examples" / example
@@ -52,8 +58,7 @@ def test_it_runs_as_its_page_says(checkout: Checkout, example: str) -> None:
     before, others = len(checkout.ledger()), left(checkout)
     [commands] = blocks(page, "sh")
     assert "destroy" in commands
-    environ = {} if "its preview" in commands else NO_PREVIEW
-    said = plain(checkout.type(commands, folder, **environ))
+    said = plain(checkout.type(with_told_previews(commands), folder, **NO_PREVIEW))
     shown = blocks(page, "json") + [
         line for block in blocks(page, "text") for line in block.splitlines()
     ]

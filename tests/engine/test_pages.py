@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.pages import Block, Reader, blocks, pages
+from tests.engine.pages import SHELLS, Block, Reader, blocks, pages, was_said
 from tests.engine.project import ROOT, Project
 from tests.engine.vault import Vault
 
@@ -32,6 +32,12 @@ NOT_RUN = {
     ("policies/README.md", "at-most-starts"): "tests/policies/test_pack.py reads it as a setting",
 }
 """(page, how a block begins) -> why it is not run here."""
+REPEATED = {
+    "docs/how-to/read-the-results.md": "README.md",
+    "docs/how-to/upgrade.md": "docs/how-to/expired-record.md",
+    "docs/index.md": "docs/how-to/expired-record.md",
+}
+"""Page -> one that has its program and its commands, and more between them."""
 
 
 def not_run(page: Path, block: Block) -> str | None:
@@ -42,7 +48,11 @@ def not_run(page: Path, block: Block) -> str | None:
 
 
 EVERY = [(page, block) for page in pages() for block in blocks(page)]
-FOLLOWED = dict.fromkeys(page for page, block in EVERY if not not_run(page, block))
+FOLLOWED = dict.fromkeys(
+    page
+    for page, block in EVERY
+    if not not_run(page, block) and page.relative_to(ROOT).as_posix() not in REPEATED
+)
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +79,10 @@ def test_a_page_works_as_written(
                 reader.do(block)
             except AssertionError as error:
                 raise AssertionError(f"{page}:{block.line}: {error}") from error
+    for name in [name for name, other in REPEATED.items() if ROOT / other == page]:
+        for block in blocks(ROOT / name):
+            if block.language == "text":
+                was_said(block.text, reader.all_said)
     if page == ROOT / "README.md":
         assert "embedded emulator, nothing is real or paid" in reader.all_said
         assert "succeeded (0: finished" in reader.all_said
@@ -80,13 +94,29 @@ def test_a_page_works_as_written(
         assert len(reader.ledger()) == 1, "one run in YAML and Python, and back"
     if page == ROOT / "docs" / "many-videos.md":
         sources = [str(start.get("vid")) for start in reader.ledger()]
-        assert sorted(sources[:2]) == [
-            "v0d399g10001csunlgaljhtddi6hgvn0",
-            "v0d399g10001csunlgaljhtddi6hgvn1",
-        ]
-        assert len(sources) == 5, "the two of the batch, the two of the file, the one run"
+        first, second = (f"v0d399g10001csunlgaljhtddi6hgvn{number}" for number in range(2))
+        of_batch, of_file, of_run = [first, second], [first, "None"], [first]
+        assert sorted(sources) == sorted([*of_batch, *of_file, *of_run])
 
 
 def test_what_is_not_run_is_there() -> None:
     """Each exception is of one block."""
     assert sum(not_run(page, block) is not None for page, block in EVERY) == len(NOT_RUN)
+
+
+def steps(page: Path) -> Iterator[str]:
+    """Yield a page's programs and commands in its order, without their comments."""
+    for block in blocks(page):
+        if block.language in SHELLS:
+            yield from block.code.splitlines()
+        elif block.language == "python":
+            yield block.code
+
+
+@pytest.mark.parametrize(("page", "other"), REPEATED.items())
+def test_a_page_that_is_not_followed_repeats_another(page: str, other: str) -> None:
+    """So each of its steps works, and what it shows is said there."""
+    assert {block.language for block in blocks(ROOT / page)} <= {"python", "text", *SHELLS}
+    assert [block for block in blocks(ROOT / page) if block.note] == []
+    found = steps(ROOT / other)  # each search goes on where the last one ended
+    assert [step for step in steps(ROOT / page) if step not in found] == []
