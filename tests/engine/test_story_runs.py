@@ -146,7 +146,7 @@ def test_what_is_forgotten_is_started_as_if_it_had_never_been_sent(stand: Stand)
     text = vod(project, "recover", "--stack", "dev", "--forget", "run")
     assert "removed from the journal: run\n" in text
     assert "shows which of these starts the program still declares" in text
-    said = stand.up()
+    said = stand.end(stand.begin())
     assert said.code == 0, said.text
     [paid] = stand.ledger
     assert stand.recorded == {"run": paid["runId"]}
