@@ -63,7 +63,7 @@ def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Stor
     story.stays(program)
 
 
-def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
+def test_a_wait_continues_and_an_import_changes_nothing(story: Story) -> None:
     """
     A custom timeout limits one wait. The next update continues it free, also after a refresh.
 
