@@ -300,7 +300,7 @@ def test_after_ctrl_c_and_after_a_kill_the_next_up_resumes(
             pulumi.export(f"phase{{number}}", done.results[f"run{{number}}"].phase)
         """
     )
-    update = project.up()
+    update = project.up("--skip-preview", "--parallel", "16")
     until(lambda: polls(emulator) >= 2 * waits)
     update.signal(signal.SIGINT)
     begun = time.monotonic()
