@@ -284,10 +284,15 @@ def project(tmp_path: Path, emulator: VodEmulator, like: Project) -> Iterator[Pr
 
 @pytest.mark.torture
 @pytest.mark.parametrize("waits", scaled([6], [1, 6]))
-def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
+def test_after_ctrl_c_and_after_a_kill_the_next_up_resumes(
     project: Project, emulator: VodEmulator, waits: int
 ) -> None:
-    """However many there are: the host's four slots do not keep the word from coming through."""
+    """
+    Ctrl-C stops waits at once. The next update is killed while it waits, and the third one ends.
+
+    However many waits there are: the host's four slots do not keep the word from coming through.
+    The provider that a killed engine leaves behind soon ends.
+    """
     project.program(
         f"""
         for number in range({waits}):
@@ -295,7 +300,7 @@ def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
             pulumi.export(f"phase{{number}}", done.results[f"run{{number}}"].phase)
         """
     )
-    update = project.up()
+    update = project.up("--skip-preview", "--parallel", "16")
     until(lambda: polls(emulator) >= 2 * waits)
     update.signal(signal.SIGINT)
     begun = time.monotonic()
@@ -303,6 +308,13 @@ def test_ctrl_c_stops_waits_at_once_and_the_next_up_resumes(
     assert time.monotonic() - begun < 15
     assert update.said.count("1 of 1 runs have not ended when stopped:") >= waits
     assert "run `pulumi up` again to continue the wait" in update.said
+
+    asked = polls(emulator)
+    resumed = project.up()
+    until(lambda: polls(emulator) >= asked + 2 * waits)
+    resumed.kill(resumed.process.pid)
+    until(lambda: not project.providers(resumed), seconds=30)
+    project.command("cancel", "--yes", "--stack", "dev")
     once_asked(emulator, 2 * waits, 5000)
     project.command("up", "--yes", "--skip-preview")
     assert [*project.outputs.values()] == ["succeeded"] * waits
@@ -357,22 +369,3 @@ def test_ctrl_c_stops_a_batch_and_the_next_up_starts_the_rest(
     project.command("up", "--yes", "--skip-preview")
     assert project.outputs == {"runs": 60}
     assert len(emulator.ledger()) == 60
-
-
-def test_after_a_kill_the_next_up_resumes(project: Project, emulator: VodEmulator) -> None:
-    """The engine is killed while it waits; the provider that is left behind soon ends."""
-    project.program(
-        """
-        done = WorkflowRun("run", vid="v1", template_id="t1").wait(timeout="10m")
-        pulumi.export("phase", done.results["run"].phase)
-        """
-    )
-    update = project.up()
-    until(lambda: polls(emulator) >= 2)
-    update.kill(update.process.pid)
-    until(lambda: not project.providers(update), seconds=30)
-    project.command("cancel", "--yes", "--stack", "dev")
-    once_asked(emulator, 2, 5000)
-    project.command("up", "--yes", "--skip-preview")
-    assert project.outputs == {"phase": "succeeded"}
-    assert len(emulator.ledger()) == 1

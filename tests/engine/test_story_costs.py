@@ -122,8 +122,7 @@ def test_an_estimate_is_what_the_ledger_costs(
             "maxCost": None, "allowUnpriced": False, "exceeded": True,
         }  # fmt: skip
 
-        declare(1)
-        project.command("refresh", "--yes", "--run-program")
+        project.command("refresh", "--yes", "--skip-preview")
         (folder / "stack.json").write_text(project.command("stack", "export"))
         text = vod("runs", "stack.json", "--review=review.json", "--format=json").stdout
         runs = {run["names"][0]: run for run in json.loads(text)["runs"]}

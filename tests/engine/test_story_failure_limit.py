@@ -44,34 +44,59 @@ def quick(story: Story) -> None:
 
 @pytest.mark.torture
 def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
-    """The batch keeps the runs that were paid. The next `up` shows and sends the others."""
+    """
+    The batch keeps the runs that were paid. The next `up` shows and sends the others.
+
+    Its state comes from an error, and keeps the secrets of another batch that has stopped.
+    """
     count = scaled(60, 10_000)
     names = keys(count)
     quick(story)
-    program = batch(items(names, "emu-fail-1003"), max_failures=5)
-    preview = story.preview(program)
+
+    def program(of_batch: Any, end_of_others: str) -> Program:
+        def declare() -> None:
+            batch(of_batch, max_failures=5)()
+            ends = dict.fromkeys(keys(6), end_of_others) | dict.fromkeys(keys(2), "emu-fail-1003")
+            hidden: Any = {
+                name: {"vid": Output.secret(f"{end}-s3cr3t-{name}")} for name, end in ends.items()
+            }
+            defaults: Any = {"template_id": "t1"}
+            WorkflowBatch("hidden", items=hidden, defaults=defaults, max_failures=2)
+
+        return declare
+
+    failing = program(items(names, "emu-fail-1003"), "emu-fail-1003")
+    preview = story.preview(failing)
     assert f"starts {count:,} of {count:,} items (paid), stops after 5 failures: " in preview.text
-    outcome = story.failing_up(program)
-    assert len(story.emulator.ledger()) == 5
+    outcome = story.failing_up(failing, continue_on_error=True)
+    assert len(story.emulator.ledger()) == 5 + 2
     for says in (
         "stopped after 5 failures (max_failures: 5): this update started 5 items and did not",
         f" send {count - 5:,} items: k00005, ",
         "k00000, k00001, k00002, k00003, k00004: failed: 1003: the source could not be downloaded",
         "hint: correct the cause, then run `pulumi up` again",
+        "stopped after 2 failures (max_failures: 2): this update started 2 items and did not",
     ):
         assert says in outcome.text
-    paid = story.batch["runs"]
+    assert "s3cr3t" not in outcome.text
+    assert "s3cr3t" not in story.stack.state_file.read_text()
+    paid = story.batches["batch"]["runs"]
     assert {run["phase"] for run in paid.values()} == {"failed"}
-    assert story.batch["notSent"] == names[5:]
+    assert story.batches["batch"]["notSent"] == names[5:]
 
     # Sixty are enough to continue with: the removal of the others is free.
     corrected = items(names[:5], "emu-fail-1003") | items(names[5:60])
-    outcome = story.pays(batch(corrected, max_failures=5), 55)
+    outcome = story.pays(program(corrected, "v"), 55 + 4)
     assert "stops after 5 failures: not sent before: k00005, " in story.shown.text
-    assert {key: run["runId"] for key, run in story.batch["runs"].items() if key in paid} == {
+    runs = story.batches["batch"]["runs"]
+    assert {key: run["runId"] for key, run in runs.items() if key in paid} == {
         key: run["runId"] for key, run in paid.items()
     }
-    assert story.batch["notSent"] == []
+    assert story.batches["batch"]["notSent"] == []
+    assert len(story.batches["hidden"]["runs"]) == 6
+    story.refresh()
+    for text in (story.shown.text, outcome.text, story.stack.state_file.read_text()):
+        assert "s3cr3t" not in text
 
 
 @only_in_torture("tests/lifecycle/test_failure_limit.py has the limit in simulated time")
@@ -92,27 +117,6 @@ def test_a_limit_counts_the_failures_of_one_update(story: Story) -> None:
         outcome = story.pays(batch(corrected, **limit), 0)
         assert outcome.changed == [("update", "batch")]
         story.stays(batch(corrected, **limit))
-
-
-def test_a_batch_that_stopped_keeps_its_secrets(story: Story) -> None:
-    """Its state comes from an error, and the next update continues it without a payment."""
-    quick(story)
-
-    def program() -> None:
-        declared: Any = {
-            name: {"vid": Output.secret(f"emu-fail-1003-s3cr3t-{name}")} for name in keys(6)
-        }
-        WorkflowBatch("batch", items=declared, defaults={"template_id": "t1"}, max_failures=2)
-
-    for paid in (2, 4):
-        outcome = story.failing_up(program)
-        assert len(story.emulator.ledger()) == paid
-        assert "did not send" in outcome.text
-        assert "s3cr3t" not in outcome.text
-        assert "s3cr3t" not in story.stack.state_file.read_text()
-    story.refresh()
-    assert "s3cr3t" not in story.stack.state_file.read_text()
-    assert len(story.batch["runs"]) == 4
 
 
 @only_in_torture("tests/lifecycle/test_failure_limit.py has rejected starts in simulated time")

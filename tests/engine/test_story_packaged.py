@@ -15,7 +15,7 @@ from pulumi import automation as auto
 from pulumi_vod_workflow.core.resource_types import COMPLETION_TYPE, PACKAGED_TYPES, RUN_TYPE
 from pulumi_vod_workflow.emulator import VodEmulator
 from pulumi_vod_workflow.plugin import WorkflowBatch, WorkflowCompletion, WorkflowRun
-from tests.engine.harness import Program, Story
+from tests.engine.harness import Outcome, Program, Story
 from tests.engine.hosts import EXECUTABLE
 from tests.hosts.server import serve
 from tests.scale import only_in_torture
@@ -63,8 +63,12 @@ def test_a_preview_knows_the_end_of_runs_and_shows_what_a_rerun_pays(story: Stor
     story.stays(program)
 
 
-def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
-    """A custom timeout limits one wait. The next update continues it free, also after a refresh."""
+def test_a_wait_continues_and_an_import_changes_nothing(story: Story) -> None:
+    """
+    A custom timeout limits one wait. The next update continues it free, also after a refresh.
+
+    An import of the run changes nothing. Nor do another region and other settings.
+    """
 
     def program() -> None:
         made = WorkflowRun("run", vid="v1", template_id="t1")
@@ -78,9 +82,18 @@ def test_a_wait_that_times_out_is_kept_and_continued(story: Story) -> None:
     story.refresh()  # the engine forgets the error
     assert "initErrors" not in story.of_type(COMPLETION_TYPE)["wait"]
     story.emulator.advance(5000)
-    assert story.up(program).changed == [("update", "wait")]
+    run_id = story.run["runId"]
+
+    def with_import() -> None:
+        program()
+        WorkflowRun("imported", ResourceOptions(import_=run_id), existing_run_id=run_id)
+
+    changed = story.up(with_import).changed
+    assert sorted(changed) == [("import", "imported"), ("update", "wait")]
     assert story.completion["results"]["run"]["phase"] == "succeeded"
     assert "initErrors" not in story.of_type(COMPLETION_TYPE)["wait"]
+    story.write_config(vod_region="ap-southeast-1", vod_resendWithin="9")
+    story.stays(with_import)
     assert len(story.emulator.ledger()) == 1
 
 
@@ -144,20 +157,6 @@ def test_a_large_batch_passes_in_both_directions(story: Story) -> None:
     assert len(story.emulator.ledger()) == count
 
 
-def test_an_imported_run_changes_nothing(story: Story) -> None:
-    """Another region and other settings replace nothing either."""
-    run_id = story.up(run()).outputs["run"]
-
-    def program() -> None:
-        run()()
-        WorkflowRun("imported", ResourceOptions(import_=run_id), existing_run_id=run_id)
-
-    assert story.up(program).changed == [("import", "imported")]
-    story.write_config(vod_region="ap-southeast-1", vod_resendWithin="9")
-    story.stays(program)
-    assert len(story.emulator.ledger()) == 1
-
-
 def test_secrets_by_the_marks_of_the_engine(story: Story) -> None:
     """An input, the token made of it, and the stack's keys, which are in plain in its file."""
 
@@ -186,7 +185,8 @@ def test_secrets_by_the_marks_of_the_engine(story: Story) -> None:
 
 def test_a_preview_of_unknown_keys_shows_what_is_paid(story: Story) -> None:
     """
-    Another resource determines the keys of a provider, and the same update changes its run.
+    Another resource determines the keys of a provider, and the same update changes its run and adds
+    another one.
 
     Each line about a run stands on the row of its own resource.
     """
@@ -200,19 +200,24 @@ def test_a_preview_of_unknown_keys_shows_what_is_paid(story: Story) -> None:
         opts = ResourceOptions(provider=provider)
         WorkflowRun("changed", opts, vid="v2", template_id="t1", triggers=triggers)
         WorkflowRun("same", opts, vid="v3", template_id="t1")
+        if edition == 2:
+            WorkflowRun("added", opts, vid="v4", template_id="t1")
 
-    first = story.pays(lambda: program(1), 3)
-    for name in ("source", "changed", "same"):
-        assert (name, "starts a paid run") in story.shown.lines
-        run_id = story.resources[name]["id"]
-        assert [text for of, text in first.lines if run_id in text and of != name] == []
-        assert [text for of, text in first.lines if of == name]
+    def rows(outcome: Outcome, *names: str) -> None:
+        for name in names:
+            run_id = story.resources[name]["id"]
+            assert [text for of, text in outcome.lines if run_id in text and of != name] == []
+            assert [text for of, text in outcome.lines if of == name]
+
+    rows(story.up(lambda: program(1)), "source", "changed", "same")
+    assert len(story.emulator.ledger()) == 3
     story.emulator.advance(5000)
-    replaced = story.pays(lambda: program(2), 2)
-    assert {name for op, name in replaced.changed if op == "create-replacement"} == {
-        "source",
-        "changed",
-    }
+    outcome = story.pays(lambda: program(2), 3)
+    rows(outcome, "source", "changed", "added")
+    for name in ("source", "changed", "added"):
+        assert (name, "starts a paid run") in story.shown.lines
+    replaced = {name for op, name in outcome.changed if op == "create-replacement"}
+    assert replaced == {"source", "changed"}
     assert story.config["vod:secretKey"] not in story.shown.text
 
 

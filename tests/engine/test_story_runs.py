@@ -141,15 +141,12 @@ def test_what_is_forgotten_is_started_as_if_it_had_never_been_sent(stand: Stand)
     strike(command, "group")
     trap.release(lost=True)
     end(stand, command, patient=False)
-    preview = stand.preview()
-    assert preview.questions == {"run"}
-    assert preview.promised == 0
     told = starts(vod(project, "recover", "--stack", "dev", "--format", "json", code=1))
     assert told["run"]["became"] == "unclear"
     text = vod(project, "recover", "--stack", "dev", "--forget", "run")
     assert "removed from the journal: run\n" in text
     assert "shows which of these starts the program still declares" in text
-    said = stand.up()
+    said = stand.end(stand.begin())
     assert said.code == 0, said.text
     [paid] = stand.ledger
     assert stand.recorded == {"run": paid["runId"]}
@@ -201,10 +198,15 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
 
 
 def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
-    """Runs, items, and results of a wait, each once; then what goes on is followed live."""
-    quick = {"pending_seconds": 0.1, "running_seconds": 0.3}
-    with Stand(tmp_path / "stand", like, None, **quick) as stand:
+    """
+    Runs, items, and results of a wait, each once; then what goes on is followed live.
+
+    The first Ctrl-C ends a watch, cleanly, with what is known so far.
+    """
+    with Stand(tmp_path / "stand", like) as stand:
         project = stand.project
+        at_once = {"pendingSeconds": 0, "runningSeconds": 0}
+        stand.emulator.settings(rules=[{"template": "at-once", **at_once}])
         project.program(
             """
             key = pulumi.Output.secret("hush-hush-4711")
@@ -212,7 +214,7 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
             bad = WorkflowRun("bad", vid="emu-fail-1001", template_id="t")
             batch = WorkflowBatch(
                 "batch", items={"a": {"vid": "a"}, "b": {"vid": "emu-fail-2003"}},
-                defaults={"template_id": "t"},
+                defaults={"template_id": "at-once"},
             )
             batch.wait(on_failure="record")
             """
@@ -232,6 +234,23 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
         assert rows["batch[a]"]["transcodes"][0]["format"] == "mp4"
         assert "transcoding timed out" in rows["batch[b]"]["statusReason"]
 
+        watch = subprocess.Popen(
+            [*COMMAND, "runs", file, "--watch"],
+            env=environ(project),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watch.stderr is not None
+        for _ in ("secret", "bad"):
+            assert ": pending (PendingStart: queued)" in watch.stderr.readline()
+        watch.send_signal(signal.SIGINT)
+        out, error = watch.communicate(timeout=20)
+        assert watch.returncode == 130, out + error
+        assert re.search(r"pending +secret ", out)
+        assert "Traceback" not in error
+
+        stand.emulator.advance(5000)
         before = Path(file).read_bytes()
         text = vod(project, "runs", file, "--watch", "--html", "page.html", "--fail-on-failed",
                    code=1)  # fmt: skip
@@ -247,25 +266,3 @@ def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
             assert secret not in text + page
         assert Path(export(project)).read_bytes() == before
         assert len(stand.ledger) == 4
-
-
-def test_ctrl_c_ends_a_watch(tmp_path: Path, like: Project) -> None:
-    """The first one, cleanly, with what is known so far."""
-    with Stand(tmp_path / "stand", like) as stand:
-        stand.declared.runs = {"run": {"vid": "v", "template_id": "t"}}
-        assert stand.begin().wait() == 0
-        file = export(stand.project)
-        process = subprocess.Popen(
-            [*COMMAND, "runs", file, "--watch"],
-            env=environ(stand.project),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        assert "run: pending (PendingStart: queued)" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=20)
-        assert process.returncode == 130, out + error
-        assert re.search(r"pending +run ", out)
-        assert "Traceback" not in error
