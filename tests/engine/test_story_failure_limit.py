@@ -84,10 +84,16 @@ def test_items_that_all_fail_pay_the_limit_and_no_more(story: Story) -> None:
     assert {run["phase"] for run in paid.values()} == {"failed"}
     assert story.batches["batch"]["notSent"] == names[5:]
 
+    # The limit is that of one update. A batch keeps the runs of an update that stops, too.
+    story.failing_up(failing, continue_on_error=True)
+    assert len(story.emulator.ledger()) == 2 * (5 + 2)
+    assert [len(story.batches[name]["runs"]) for name in ("batch", "hidden")] == [10, 4]
+    assert "s3cr3t" not in story.stack.state_file.read_text()
+
     # Sixty are enough to continue with: the removal of the others is free.
-    corrected = items(names[:5], "emu-fail-1003") | items(names[5:60])
-    outcome = story.pays(program(corrected, "v"), 55 + 4)
-    assert "stops after 5 failures: not sent before: k00005, " in story.shown.text
+    corrected = items(names[:10], "emu-fail-1003") | items(names[10:60])
+    outcome = story.pays(program(corrected, "v"), 50 + 4)
+    assert "stops after 5 failures: not sent before: k00010, " in story.shown.text
     runs = story.batches["batch"]["runs"]
     assert {key: run["runId"] for key, run in runs.items() if key in paid} == {
         key: run["runId"] for key, run in paid.items()

@@ -294,17 +294,20 @@ def test_a_failing_service_is_paid_once(story: Story) -> None:
     """
     Refused, failed, and accepted-but-answer-lost starts end as one run, recorded.
 
-    Each run waits for the one before, so that the first two requests of each one have its fault.
+    Each run waits for the one before, and only then its fault is added, for its first two requests.
     """
     names = [*FAULTS][: scaled(3, len(FAULTS))]
-    for name in names:
+
+    def with_fault(name: str) -> str:
         story.emulator.fault(action="StartWorkflow", times=2, **FAULTS[name])
+        return name
 
     def program() -> None:
-        before: list[WorkflowRun] = []
-        for name in names:
-            opts = pulumi.ResourceOptions(depends_on=before[-1:])
-            before.append(WorkflowRun(name, opts, vid=name, template_id="t1"))
+        vid: Any = with_fault(names[0])
+        for name, following in zip(names, [*names[1:], ""], strict=True):
+            made = WorkflowRun(name, vid=vid, template_id="t1")
+            if following:
+                vid = made.run_id.apply(lambda _, name=following: with_fault(name))
 
     assert sorted(story.up(program).changed) == sorted(("create", name) for name in names)
     assert [start["vid"] for start in story.emulator.ledger()] == names
