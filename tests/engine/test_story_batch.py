@@ -11,7 +11,7 @@ import pytest
 
 from pulumi_vod_workflow import WorkflowBatch, WorkflowItemArgs, WorkflowRun, load_manifest
 from pulumi_vod_workflow.core.resource_types import BATCH_TYPE
-from tests.engine.harness import NAME, PROJECT, Program, Story, run
+from tests.engine.harness import Program, Story, run
 from tests.engine.hosts import HostName
 from tests.engine.scenarios import (
     Failure,
@@ -459,21 +459,3 @@ def test_an_outage_does_not_run_through_the_whole_batch(story: Story) -> None:
     story.up(batch(items(*keys)))
     assert len(story.emulator.ledger()) == 300
     assert set(run_ids(story).values()) == {item["runId"] for item in story.emulator.ledger()}
-
-
-@pytest.mark.hosts("dynamic")
-def test_an_item_starts_if_the_emulator_has_lost_the_runs_of_several_records(story: Story) -> None:
-    """Each record with the same work could give its run to the item, and none has one."""
-
-    def lost() -> None:
-        for number in range(3):
-            run(f"lost-{number}")()
-
-    state = story.state / ".pulumi" / "stacks" / PROJECT / f"{NAME}.json"
-    empty = state.read_text()
-    story.up(lost)
-    state.write_text(empty)
-    story.emulator.reset()
-    story.up(batch({"a": {"vid": "v1"}}))
-    assert [*story.batch["runs"]] == ["a"]
-    assert len(story.emulator.ledger()) == 1
