@@ -71,7 +71,12 @@ if "batch" in hidden:
     items = pulumi.Output.secret({"a": {"vid": "hush-a"}, "b": {"vid": "hush-b"}})
     WorkflowBatch("hidden-batch", items=items, defaults={"template_id": "t"})
 """
-"""A run and a batch of which the export has only ciphertext: of its token, or of all items."""
+"""
+A run and a batch of which the export has only ciphertext: of its token, or of all items.
+
+A changed configuration would update the engine's provider first. That write of the state drops the
+pending update of the other batch.
+"""
 
 
 def lose(stand: Stand, accepted: int, unsent: int) -> None:
