@@ -348,14 +348,15 @@ class Story:
         assert len(self.emulator.ledger()) == before, "a preview starts nothing"
         outcome = self.up(program, **options)
         assert sorted(outcome.changed) == sorted(preview.changed), f"{outcome.ops} {preview.ops}"
-        assert (preview.starts, len(self.emulator.ledger()) - before) == (promised, paid)
+        counts = preview.starts, len(self.emulator.ledger()) - before
+        assert counts == (promised, paid), f"{counts}: {preview.lines}"
         return outcome
 
     def stays(self, program: Program, **options: Any) -> Outcome:
         """Up: nothing changes, and nothing is paid."""
         before = len(self.emulator.ledger())
         outcome = self.up(program, **options)
-        assert outcome.changed == []
+        assert outcome.changed == [], outcome.changed
         assert len(self.emulator.ledger()) == before
         return outcome
 

@@ -160,7 +160,7 @@ def _update(story: Story, players: list[_Player], options: Mapping[str, Any]) ->
         step = steps.get(player.name)
         assert shown.of(player.name).starts == (step.promised if step else 0), player.name
         if step is None or step.stays:
-            assert done.of(player.name).changed == []
+            assert done.of(player.name).changed == [], player.name
     for player in players:
         if player.name in steps:
             player.see(shown, done)
@@ -175,6 +175,6 @@ def _fail(story: Story, players: list[_Player]) -> None:
     ledger = story.emulator.ledger()
     command = story.preview if failing.step.is_preview else story.try_up
     failed = command(_together(parts), **failing.step.options)
-    assert failed.failed
+    assert failed.failed, failing.name
     assert story.emulator.ledger() == ledger
     failing.see(failed, failed)

@@ -53,7 +53,8 @@ def test_a_backend_that_only_an_automation_program_names_is_found(story: Story) 
     }
     journal = story.state / ".pulumi" / "vod-journal.sqlite3"
     journal.unlink()
-    said = story.pays(run(), 1)
+    said = story.up(run())
+    assert len(story.emulator.ledger()) == 1
     assert "warning" not in said.text
     assert [*story.folder.rglob("vod-journal.sqlite3")] == [journal]
 

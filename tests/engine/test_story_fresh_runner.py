@@ -17,8 +17,9 @@ from tests.engine.project import Project
 from tests.engine.test_story_runs import vod
 from tests.scale import scaled
 from torture.crash import crash, end, first
+from torture.declared import PROGRAM
 from torture.questions import rightly
-from torture.stand import Stand
+from torture.stand import Inputs, Stand
 
 pytestmark = pytest.mark.hosts("dynamic", torture="plugin")
 CHANCE = random.Random(1)
@@ -57,59 +58,109 @@ def forget(stand: Stand, *names: str, code: int = 0) -> None:
     vod(stand.project, "recover", "--stack", "dev", *options, code=code)
 
 
-def test_a_run_that_was_sent_is_asked_about(stand: Stand) -> None:
-    """
-    It was paid, and the state has no run of it. What the console shows is adopted.
+HIDDEN = """
+from pathlib import Path
+hidden = Path("hidden.txt").read_text()
+if "run" in hidden:
+    WorkflowRun(
+        "hidden-run", vid="v-hidden", template_id="t",
+        callback_args=pulumi.Output.secret("hush-hush-4711"),
+        existing_run_id=hidden.partition("adopts ")[2] or None,
+    )
+if "batch" in hidden:
+    items = pulumi.Output.secret({"a": {"vid": "hush-a"}, "b": {"vid": "hush-b"}})
+    WorkflowBatch("hidden-batch", items=items, defaults={"template_id": "t"})
+"""
+"""
+A run and a batch of which the export has only ciphertext: of its token, or of all items.
 
-    The pending operation outlives `pulumi cancel` and updates without the resource.
-    """
-    stand.declared.runs = {"lost": {"vid": "lost", "template_id": "t"}}
-    assert crash(stand, "group", "accepted", 1, CHANCE)
-    [paid] = stand.runs_of("lost")
-    stand.declared.runs = {"other": {"vid": "other", "template_id": "t"}}
-    move(stand)
-    assert stand.end(stand.begin()).code == 0
-    stand.declared.runs["lost"] = {"vid": "lost", "template_id": "t"}
-    move(stand)
-    assert stand.preview().questions == {"lost"}
-    assert asked(stand) == {"lost"}, "the preview has made no journal that hides the start"
-    move(stand)  # a question is no answer, so another machine still has to adopt it
-    stand.declared.runs["lost"]["existing_run_id"] = paid
-    said = stand.up()
-    assert (said.code, said.promised, said.paid) == (0, 0, 0), said.text
-    assert stand.paid == {"lost": 1, "other": 1}
-    assert stand.recorded["lost"] == paid
+A changed configuration would update the engine's provider first. That write of the state drops the
+pending update of the other batch.
+"""
 
 
-def test_of_a_batch_each_start_without_a_run_is_asked_about(stand: Stand) -> None:
-    """
-    Some were sent, some were not; once each is answered, each declared run is paid once.
+def lose(stand: Stand, accepted: int, unsent: int) -> None:
+    """Kill an update when the service has so many of its starts, and no answer has come back."""
+    traps = [stand.gate.trap("accepted", number) for number in range(1, accepted + 1)]
+    later = range(accepted + 1, accepted + unsent + 1)
+    traps += [stand.gate.trap("sent", number) for number in later]
+    command, before = stand.begin(), len(stand.ledger)
+    assert first(command, lambda: all(trap.reached.is_set() for trap in traps)), command.said
+    command.kill()
+    for trap in traps:
+        trap.release(lost=True)
+    end(stand, command, patient=False)
+    assert len(stand.ledger) == before + accepted
 
-    A job may skip the preview. An updated batch leaves a pending operation of another kind than
-    the secret batch below, which is created.
+
+def declare(stand: Stand, *keys: str, lost: Inputs | None = None, hidden: str = "") -> None:
+    """Declare a batch of new items and items that adopt their run, and further resources."""
+    stand.declared.runs = {} if lost is None else {"lost": {"template_id": "t", **lost}}
+    stand.declared.items = {"old": {"vid": "old"}, **{key: {"vid": key} for key in keys}}
+    (stand.folder / "hidden.txt").write_text(hidden)
+
+
+def test_each_start_without_a_run_is_asked_about(stand: Stand) -> None:
     """
-    stand.declared.items = {"old": {"vid": "old"}}
-    assert stand.end(stand.begin()).code == 0
+    Some were sent, and the state has no run of them; some were not. Each answer works.
+
+    What the console shows is adopted, the rest is forgotten; then each declared run is paid once.
+    A job may skip the preview. The pending creates outlive `pulumi cancel` and an update without
+    the resources. The first batch is updated, the hidden one is created: their pending operations
+    are of different kinds.
+    """
     keys = [f"k{number:02}" for number in range(11)]
-    stand.declared.items |= {key: {"vid": key} for key in keys}
-    assert crash(stand, "group", "accepted", 6, CHANCE)
-    paid = stand.ids
-    started = {key: runs[0] for key in keys if (runs := stand.runs_of(key))}
-    assert started
+    run = {"vid": "lost"}
+    stand.project.program(PROGRAM + HIDDEN)
+    declare(stand)
+    assert stand.end(stand.begin()).code == 0
+    declare(stand, *keys, lost=run, hidden="run batch")
+    lose(stand, accepted=12, unsent=3)
+
     move(stand)
+    paid, sent = stand.ids, {key: stand.runs_of(key) for key in keys if stand.runs_of(key)}
+    declare(stand, *keys)
     command = stand.begin()
     assert command.wait() != 0
     assert "got no response (journal: " in command.said
     assert "11 of 12 items" in command.said
     assert stand.ids == paid
-    for key, run_id in started.items():
-        stand.declared.items[key] = {"vid": key, "existing_run_id": run_id}
-    lost = [f"batch[{key}]" for key in keys if key not in started]
-    forget(stand, *lost, code=1)  # the others wait for the adoption
+    for key, [run_id] in sent.items():
+        stand.declared.items[key]["existing_run_id"] = run_id
+    forget(stand, *(f"batch[{key}]" for key in keys if key not in sent), code=1)  # of the others
     said = stand.end(stand.begin())
     assert said.code == 0, said.text
     assert {*stand.recorded} == {"old", *keys}
-    assert {*stand.paid.values()} == {1}
+    assert {stand.paid[key] for key in ("old", *keys)} == {1}
+
+    paid = stand.ids
+    move(stand)
+    declare(stand, *keys, lost=run)
+    assert stand.preview().questions == {"lost"}
+    assert asked(stand) == {"lost"}, "the preview has made no journal that hides the start"
+    for hidden in ("run", "batch"):
+        declare(stand, *keys, hidden=hidden)
+        preview = stand.preview()
+        assert preview.code, preview.text
+        assert "got no response (journal: " in preview.text
+        assert "hush" not in preview.text
+    assert stand.ids == paid
+
+    move(stand)  # a question is no answer, so another machine still has to adopt them
+    names = {"lost": "lost", "hidden-run": "v-hidden"}
+    adopted = {name: runs[0] for name, vid in names.items() if (runs := stand.runs_of(vid))}
+    unsent = {*names} - {*adopted}
+    forget(stand, *unsent, "hidden-batch", code=1 if adopted else 0)
+    if "lost" in adopted:
+        run["existing_run_id"] = adopted["lost"]
+    declare(stand, *keys, lost=run, hidden=f"run batch adopts {adopted.get('hidden-run', '')}")
+    said = stand.up()
+    starts = len(unsent) + 2  # the hidden batch was forgotten as one, whether sent or not
+    assert (said.code, said.promised, said.paid) == (0, starts, starts), said.text
+    assert {name: stand.recorded[name] for name in names} == {
+        name: stand.runs_of(vid)[0] for name, vid in names.items()
+    }
+    assert {vid for vid, times in stand.paid.items() if times > 1} <= {"hush-a", "hush-b"}
 
 
 def test_an_interrupted_replacement_is_asked_about(stand: Stand) -> None:
@@ -119,7 +170,7 @@ def test_an_interrupted_replacement_is_asked_about(stand: Stand) -> None:
     stand.emulator.advance(5000)
     stand.project.command("refresh", "--yes", "--skip-preview", "-s", "dev")
     trap = stand.gate.trap("accepted", 1)
-    command = stand.project.up("--replace", "**run")
+    command = stand.project.up("--skip-preview", "--replace", "**run")
     assert first(command, trap.reached.is_set), command.said
     command.kill()
     trap.release(lost=True)
@@ -133,11 +184,12 @@ def test_an_interrupted_replacement_is_asked_about(stand: Stand) -> None:
     assert "A RUN MAY EXIST" in vod(stand.project, "recover", "--stack", "dev", code=1)
     assert stand.paid == {"v": 2}
     forget(stand, "run")
-    for paid in (3, 4):  # the pending create stays, and another machine does not ask about it
-        assert stand.end(stand.project.up("--replace", "**run")).code == 0
-        assert stand.paid == {"v": paid}
-        move(stand)
-        stand.project.command("refresh", "--yes", "--skip-preview", "-s", "dev")
+    assert stand.end(stand.project.up("--replace", "**run")).code == 0
+    assert stand.paid == {"v": 3}
+    move(stand)  # the pending create stays, and another machine does not ask about it
+    stand.project.command("refresh", "--yes", "--skip-preview", "-s", "dev")
+    assert stand.end(stand.project.up("--skip-preview", "--replace", "**run")).code == 0
+    assert stand.paid == {"v": 4}
 
 
 @pytest.mark.torture
@@ -172,39 +224,3 @@ def test_what_a_state_has_is_never_asked_about(stand: Stand) -> None:
     said = stand.end(stand.begin())
     assert said.code == 0, said.text
     assert stand.paid == {"v": 2, "a": 1, "new": 1, "b": 1}
-
-
-SECRETS = {
-    "run": """
-        adopted = pulumi.Config().get("adopt")
-        hidden = pulumi.Output.secret("hush-hush-4711")
-        WorkflowRun(
-            "run", vid="v", template_id="t", callback_args=hidden, existing_run_id=adopted
-        )
-        """,
-    "batch": """
-        items = pulumi.Output.secret({"a": {"vid": "hush-a"}, "b": {"vid": "hush-b"}})
-        WorkflowBatch("batch", items=items, defaults={"template_id": "t"})
-        """,
-}
-
-
-@pytest.mark.parametrize("kind", SECRETS)
-def test_a_secret_start_is_found_by_its_resource(stand: Stand, kind: str) -> None:
-    """The export has only the ciphertext of its token, or of all items of a batch."""
-    stand.project.program(SECRETS[kind])
-    assert crash(stand, "group", "accepted", 1, CHANCE)
-    paid = stand.ids
-    move(stand)
-    preview = stand.preview()
-    assert preview.code, preview.text
-    assert "got no response (journal: " in preview.text
-    assert "hush" not in preview.text
-    assert stand.ids == paid
-    if kind == "run":
-        stand.project.configure(project_adopt=min(paid))
-    else:
-        forget(stand, "batch")
-    said = stand.end(stand.begin())
-    assert said.code == 0, said.text
-    assert len(stand.ids - paid) == {"run": 0, "batch": 2}[kind]
