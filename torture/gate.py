@@ -8,7 +8,8 @@ A start passes four points:
 - `accepted`: the service has sent its response, and the client has not received it.
 - `answered`: the gate has sent the response to the client.
 
-A `Trap` stops one start, by its number at the point, until its release. All other starts pass.
+A `Trap` stops one start, by its number at the point or by a text of its request, until its release.
+All other starts pass.
 """
 
 from __future__ import annotations
@@ -49,12 +50,14 @@ class Trap:
     Args:
         point: the point.
         number: the number of the start among all starts that reach the point, from 1.
+        text: in place of the number, a text of the request; at `sent` only.
 
     """
 
-    def __init__(self, point: Point, number: int) -> None:
+    def __init__(self, point: Point, number: int, text: str = "") -> None:
         self.point = point
         self.number = number
+        self.text = text.encode()
         self.reached = threading.Event()
         """A start has reached the trap."""
         self.lost = False
@@ -112,9 +115,9 @@ class Gate:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
 
-    def trap(self, point: Point, number: int = 1) -> Trap:
+    def trap(self, point: Point, number: int = 1, *, text: str = "") -> Trap:
         """Set a trap for the next starts at a point."""
-        trap = Trap(point, number + self._came.get(point, 0))
+        trap = Trap(point, number + self._came.get(point, 0), text)
         self._traps.append(trap)
         return trap
 
@@ -161,7 +164,7 @@ class Gate:
                 if STARTS in request.partition(b"\r\n")[0]:
                     passage = Passage()
                     self.passages.append(passage)
-                    if await self._stopped("sent"):
+                    if await self._stopped("sent", request):
                         return
                 to_service.write(request)
                 answer = await _message(from_service)
@@ -179,11 +182,14 @@ class Gate:
         finally:
             to_service.close()
 
-    async def _stopped(self, point: Point) -> bool:
+    async def _stopped(self, point: Point, request: bytes = b"") -> bool:
         """Stop at a point if it has a trap; return whether the start is lost."""
         self._came[point] = self._came.get(point, 0) + 1
         for trap in self._traps:
-            if (trap.point, trap.number) == (point, self._came[point]):
+            is_its_start = trap.number == self._came[point]
+            if trap.text:
+                is_its_start = trap.text in request and not trap.reached.is_set()
+            if trap.point == point and is_its_start:
                 await trap.hold()
                 return trap.lost
         return False
