@@ -182,10 +182,11 @@ def test_runs_come_by_name(runs: Any) -> None:
 def test_a_key_that_no_completion_has_gets_a_hint() -> None:
     """In the spelling that was used; a key in both spellings is told as such."""
     settings: dict[str, Any] = {"onFailures": "error", "onFailure": "error", "on_failure": "record"}
-    told = says(runs={"a": "lb:1"}, time_out=1, **settings)
+    told = says(runs={"a": "lb:1"}, run=1, time_out=1, **settings)
     assert [text.partition(" The keys here are ")[::2] for text in told] == [
         ("onFailures: unknown key; did you mean onFailure?", "failFast, onFailure, runs, timeout"),
         ("on_failure: is given twice, as on_failure and as onFailure; keep one of them", ""),
+        ("run: unknown key; did you mean runs?", "fail_fast, on_failure, runs, timeout"),
         ("time_out: unknown key; did you mean timeout?", "fail_fast, on_failure, runs, timeout"),
     ]
 

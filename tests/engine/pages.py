@@ -238,7 +238,7 @@ class Reader:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**self._environ, **NO_PREVIEW},
+                env=self._environ if fails else {**self._environ, **NO_PREVIEW},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,

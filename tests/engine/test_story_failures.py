@@ -178,7 +178,7 @@ SAYS = [
     ["InvalidAccessKey"],
     ["SignatureDoesNotMatch"],
     ["refused"],
-    ["https", "50", "did you mean vod:endpoint?"],
+    ["https", "vod:requestsPerSecond: must be a number above 0", "did you mean vod:endpoint?"],
 ]
 """The messages about WRONG_SETTINGS. The service or the network answers all but the last."""
 

@@ -237,7 +237,7 @@ def test_refresh_follows_a_run_until_its_record_expires(story: Story) -> None:
     assert runs["run"] == done
     assert runs["unread"]["phase"] == "expired"
     assert "30 days" in runs["unread"]["statusReason"]
-    story.stays(edited)
+    story.pays(edited, 0)
 
 
 FAILED = {

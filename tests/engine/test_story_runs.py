@@ -141,6 +141,7 @@ def test_what_is_forgotten_is_started_as_if_it_had_never_been_sent(stand: Stand)
     strike(command, "group")
     trap.release(lost=True)
     end(stand, command, patient=False)
+    assert stand.preview().questions == {"run"}
     told = starts(vod(project, "recover", "--stack", "dev", "--format", "json", code=1))
     assert told["run"]["became"] == "unclear"
     text = vod(project, "recover", "--stack", "dev", "--forget", "run")
