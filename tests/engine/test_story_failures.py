@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -298,7 +299,7 @@ def test_a_failing_service_is_paid_once(story: Story) -> None:
     """
     names = [*FAULTS][: scaled(3, len(FAULTS))]
 
-    def with_fault(name: str) -> str:
+    def with_fault(name: str, _run_id: str = "") -> str:
         story.emulator.fault(action="StartWorkflow", times=2, **FAULTS[name])
         return name
 
@@ -307,7 +308,7 @@ def test_a_failing_service_is_paid_once(story: Story) -> None:
         for name, following in zip(names, [*names[1:], ""], strict=True):
             made = WorkflowRun(name, vid=vid, template_id="t1")
             if following:
-                vid = made.run_id.apply(lambda _, name=following: with_fault(name))
+                vid = made.run_id.apply(partial(with_fault, following))
 
     assert sorted(story.up(program).changed) == sorted(("create", name) for name in names)
     assert [start["vid"] for start in story.emulator.ledger()] == names
