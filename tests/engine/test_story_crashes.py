@@ -80,8 +80,10 @@ def test_stacks_that_share_a_journal_do_not_disturb_each_other(
             )
         with projects[0] as one, projects[1] as two:
             trap = gate.trap("accepted", 15)
-            killed, other = one.up(), two.up()
+            killed = one.up()
             assert first(killed, trap.reached.is_set)
+            other = two.up()
+            assert first(other, lambda: len(emulator.ledger()) > len(names))
             killed.kill()
             trap.release()
             assert other.wait() == 0, other.said
