@@ -49,7 +49,7 @@ down: $(READY) ## Remove the resources of `make up`
 	@tools/demo destroy --yes --skip-preview --stack dev
 
 .PHONY: check
-check: $(READY) ## Check style and types, and run the tests that need no engine, in 2 minutes
+check: $(READY) ## Check style and types, and run the tests that need no engine, in 90 seconds
 	@$(MAKE) --no-print-directory --jobs 2 lint types fast
 
 .PHONY: fast
@@ -62,7 +62,7 @@ fast: $(READY)
 	@$(PYTHON) -m pytest -n 5 $(WITHOUT_ENGINE) -q $(ARGS)
 
 .PHONY: test
-test: $(READY) ## Run every test, the real engine included, in 10 minutes (ARGS="-k name" for some, ENGINE=oldest)
+test: $(READY) ## Run every test, the real engine included, in 8 minutes (ARGS="-k name" for some, ENGINE=oldest)
 	@tools/find-browser >/dev/null
 	@$(PYTHON) tools/object_servers.py >/dev/null
 	@tools/find-postgres >/dev/null
