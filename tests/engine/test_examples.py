@@ -46,7 +46,7 @@ def starts(example: str) -> int:
 
 
 def with_told_previews(commands: str) -> str:
-    """Return commands of which those have their own preview whose comment tells of it."""
+    """Return commands; those have their own preview whose comment names it."""
     [name] = NO_PREVIEW
     return re.sub(r"^(?=.*# .*\bits preview\b)", f"{name}=false ", commands, flags=re.MULTILINE)
 

@@ -118,5 +118,5 @@ def test_a_page_that_is_not_followed_repeats_another(page: str, other: str) -> N
     """So each of its steps works, and what it shows is said there."""
     assert {block.language for block in blocks(ROOT / page)} <= {"python", "text", *SHELLS}
     assert [block for block in blocks(ROOT / page) if block.note] == []
-    found = steps(ROOT / other)  # each search goes on where the last one ended
+    found = steps(ROOT / other)  # each search begins where the last one ended
     assert [step for step in steps(ROOT / page) if step not in found] == []

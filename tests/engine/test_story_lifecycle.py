@@ -147,7 +147,7 @@ def tightened(story: Story) -> Scenario:
     """
     A state that holds what is refused today, as after a rule was tightened by an upgrade.
 
-    What is recorded stays right, and what starts again is checked anew.
+    What is recorded stays right, and what starts again is checked again.
     """
 
     def spoil(item: dict[str, Any]) -> None:

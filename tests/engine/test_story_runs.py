@@ -200,7 +200,7 @@ def test_recover_helps_on_another_machine_and_with_secrets(stand: Stand) -> None
 
 def test_runs_of_a_real_stack(tmp_path: Path, like: Project) -> None:
     """
-    Runs, items, and results of a wait, each once; then what goes on is followed live.
+    Runs, items, and results of a wait, each once; then the watch follows what still runs.
 
     The first Ctrl-C ends a watch, cleanly, with what is known so far.
     """
