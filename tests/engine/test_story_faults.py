@@ -133,8 +133,8 @@ def test_an_unknown_status_is_no_end_of_a_run(
     """
     It is recorded with all that came with it, asks for no new run, and is asked about again.
 
-    Of an item, too. It does not end a wait: the wait's time passes, and the message has what was last read;
-    the next one sees the end.
+    Of an item, too. It does not end a wait: the wait's time passes, and the message has what was
+    last read; the next one sees the end.
     """
     story.up(all_kinds())
     assert len(story.emulator.ledger()) == 11
